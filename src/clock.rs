@@ -1,0 +1,265 @@
+//! Time, handed in: every rule about expiry takes the present as an argument.
+
+use std::fmt;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+/// A point on the wall clock (UTC), in nanoseconds since 1970-01-01T00:00:00Z.
+///
+/// Anyone with the right to set the clock moves it; see [`BootTime`] for the one that only runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From nanoseconds since the Unix epoch.
+    pub const fn from_unix_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the Unix epoch.
+    pub const fn unix_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// From whole seconds since the Unix epoch; saturates at the ends of the range (year 2262).
+    pub const fn from_unix_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000))
+    }
+
+    /// This point moved later by `by`; saturates.
+    #[must_use]
+    pub fn plus(self, by: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)),
+        )
+    }
+
+    /// This point moved earlier by `by`; saturates.
+    #[must_use]
+    pub fn minus(self, by: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)),
+        )
+    }
+
+    /// How long ago `earlier` was; zero if it lies in the future.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// RFC 3339 in UTC with microseconds: `2026-11-20T23:41:07.123456Z`.
+    pub fn to_rfc3339(self) -> String {
+        let format = format_description!(
+            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z"
+        );
+        self.to_offset_date_time()
+            .format(format)
+            .unwrap_or_default()
+    }
+
+    /// Reads an RFC 3339 time with any offset; `None` when it is not one or out of range.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(parsed.unix_timestamp_nanos()).ok().map(Self)
+    }
+
+    /// The same point for calendar arithmetic, in UTC.
+    pub fn to_offset_date_time(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0))
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_rfc3339())
+    }
+}
+
+/// Time since this boot, in nanoseconds, suspend included (`CLOCK_BOOTTIME` on Linux). It cannot
+/// be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BootTime(u64);
+
+impl BootTime {
+    /// From nanoseconds since boot.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since boot.
+    pub const fn nanos(self) -> u64 {
+        self.0
+    }
+
+    /// This point moved later by `by`; saturates.
+    #[must_use]
+    pub fn plus(self, by: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
+}
+
+/// One reading of both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The wall clock.
+    pub wall: Timestamp,
+    /// The clock that runs from boot, through suspend.
+    pub boot: BootTime,
+}
+
+/// Which boot this is, and whether the boot clock is the machine's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Boot {
+    /// The kernel's random id of this boot.
+    pub id: [u8; 16],
+    /// Whether a time namespace shifts the clocks of this process.
+    pub clock_shifted: bool,
+}
+
+/// Where time comes from.
+pub trait Clock: Send + Sync {
+    /// Both clocks, read together.
+    fn now(&self) -> Moment;
+
+    /// The identity of the boot.
+    ///
+    /// # Errors
+    /// When the system does not tell; no session can then be judged, so callers fail closed.
+    fn boot(&self) -> std::io::Result<Boot>;
+
+    /// Waits; a test's clock advances instead.
+    fn sleep(&self, duration: Duration);
+}
+
+/// The machine's own clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Moment {
+        use rustix::time::{ClockId, clock_gettime};
+        // macOS: CLOCK_MONOTONIC goes on through sleep there, as CLOCK_BOOTTIME does on Linux.
+        #[cfg(target_os = "linux")]
+        const BOOT_CLOCK: ClockId = ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        const BOOT_CLOCK: ClockId = ClockId::Monotonic;
+        let nanos = |t: rustix::time::Timespec| t.tv_sec.saturating_mul(1_000_000_000) + t.tv_nsec;
+        Moment {
+            wall: Timestamp(nanos(clock_gettime(ClockId::Realtime))),
+            boot: BootTime(u64::try_from(nanos(clock_gettime(BOOT_CLOCK))).unwrap_or(0)),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn boot(&self) -> std::io::Result<Boot> {
+        let mut text = [0; 64];
+        let length = read_proc("/proc/sys/kernel/random/boot_id", &mut text)?;
+        let id = std::str::from_utf8(&text[..length])
+            .ok()
+            .and_then(|text| uuid::Uuid::try_parse(text.trim()).ok())
+            .ok_or_else(|| std::io::Error::other("the kernel's boot id is not a UUID"))?;
+        Ok(Boot {
+            id: id.into_bytes(),
+            clock_shifted: clock_shifted()?,
+        })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn boot(&self) -> std::io::Result<Boot> {
+        Err(std::io::Error::new(
+            std::io::ErrorKind::Unsupported,
+            "this platform's boot id is not read yet, so no session can be judged on it",
+        ))
+    }
+
+    #[allow(clippy::disallowed_methods)] // the one place where a process waits
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}
+
+/// Whether `/proc/self/timens_offsets` holds anything but zeros. A kernel without time namespaces
+/// has no such file, and nothing to shift.
+#[cfg(target_os = "linux")]
+fn clock_shifted() -> std::io::Result<bool> {
+    let mut text = [0; 256];
+    match read_proc("/proc/self/timens_offsets", &mut text) {
+        Ok(length) => Ok(offsets_are_shifted(&text[..length])),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Lines of `name seconds nanoseconds`: any number that is not zero shifts a clock.
+#[cfg(target_os = "linux")]
+fn offsets_are_shifted(text: &[u8]) -> bool {
+    text.split(|&byte| byte == b'\n').any(|line| {
+        line.split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty())
+            .skip(1)
+            .any(|word| word != b"0")
+    })
+}
+
+/// Reads a small file of the proc file system into `buffer`: its length.
+#[cfg(target_os = "linux")]
+fn read_proc(path: &str, buffer: &mut [u8]) -> std::io::Result<usize> {
+    use rustix::fs::{Mode, OFlags, open};
+    let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    Ok(rustix::io::read(&file, buffer)?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc_with_microseconds_and_read_back() {
+        let time = Timestamp::from_unix_nanos(1_763_682_067_123_456_789);
+        assert_eq!(time.to_rfc3339(), "2025-11-20T23:41:07.123456Z");
+        let read = Timestamp::parse_rfc3339("2025-11-21T00:41:07.123456+01:00").unwrap();
+        assert_eq!(read.unix_nanos(), 1_763_682_067_123_456_000);
+    }
+
+    #[test]
+    fn what_is_not_a_time_is_not_read_as_one() {
+        for text in [
+            "",
+            "yesterday",
+            "2025-11-20",
+            "9999-12-31T23:59:59Z",
+            "2025-13-01T00:00:00Z",
+        ] {
+            assert_eq!(Timestamp::parse_rfc3339(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_boot_clock_runs_and_the_boot_has_an_id() {
+        let (first, second) = (SystemClock.now(), SystemClock.now());
+        assert!(second.boot >= first.boot);
+        assert_ne!(SystemClock.boot().unwrap().id, [0; 16]);
+    }
+
+    #[test]
+    fn only_a_time_namespace_with_an_offset_shifts_the_clock() {
+        assert!(!offsets_are_shifted(
+            b"monotonic           0         0\nboottime            0         0\n"
+        ));
+        assert!(offsets_are_shifted(
+            b"monotonic           0         0\nboottime            100         0\n"
+        ));
+        assert!(offsets_are_shifted(b"monotonic -3 0\nboottime 0 0\n"));
+        assert!(!offsets_are_shifted(b""));
+    }
+}

@@ -1,0 +1,305 @@
+//! The configuration file: TOML, every key optional, unknown keys refused.
+//!
+//! ```toml
+//! idle = "10m"            # lock after this long without activity; 1s to 15m
+//! max = "2h"              # lock this long after sign-in at the latest; 1s to 12h
+//! keeper = "auto"         # where the session key lives: auto, kernel, agent
+//!
+//! [password]
+//! policy = "nist"         # nist or pci
+//! memory_kib = 65536      # Argon2id memory, 19456 to 1048576
+//! passes = 3              # Argon2id passes, 2 to 16
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::fs::{self, FsError};
+
+/// The longest idle timeout there is, and the default: 15 minutes (PCI DSS 8.2.8, NIST SP 800-63B
+/// section 4.3.3).
+pub const IDLE_CEILING: Duration = Duration::from_secs(15 * 60);
+/// The default absolute limit of a session: 4 hours.
+pub const MAX_DEFAULT: Duration = Duration::from_secs(4 * 3600);
+/// The longest absolute limit there is: 12 hours (NIST SP 800-63B section 4.3.3).
+pub const MAX_CEILING: Duration = Duration::from_secs(12 * 3600);
+/// The shortest idle timeout and absolute limit.
+pub const FLOOR: Duration = Duration::from_secs(1);
+
+/// More than anybody writes into a configuration file.
+const FILE_LIMIT: usize = 64 * 1024;
+
+/// Where the session's key may live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeeperChoice {
+    /// The kernel's keyring where it is usable, else the agent.
+    #[default]
+    Auto,
+    /// The kernel's keyring or nothing.
+    Kernel,
+    /// The agent or nothing.
+    Agent,
+}
+
+/// A word that names no keeper.
+#[derive(Debug, thiserror::Error)]
+#[error("\"{0}\" is no keeper: use auto, kernel or agent")]
+pub struct UnknownKeeper(String);
+
+impl std::str::FromStr for KeeperChoice {
+    type Err = UnknownKeeper;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKeeper> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "kernel" => Ok(Self::Kernel),
+            "agent" => Ok(Self::Agent),
+            other => Err(UnknownKeeper(other.to_owned())),
+        }
+    }
+}
+
+/// Which rules a new password must meet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PasswordRules {
+    /// At least 15 characters of any kind (NIST SP 800-63B section 3.1.1.2).
+    #[default]
+    Nist,
+    /// At least 12 characters with a letter, a digit and a symbol (PCI DSS 8.3.6, and a symbol).
+    Pci,
+}
+
+/// How long a session lasts. Within the ceilings by construction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    idle: Duration,
+    max: Duration,
+}
+
+/// A time limit outside its range.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the {name} limit must be from 1s to {}, not {}", humantime::format_duration(*.ceiling), humantime::format_duration(*.given))]
+pub struct LimitOutOfRange {
+    name: &'static str,
+    ceiling: Duration,
+    given: Duration,
+}
+
+impl Limits {
+    /// Limits within range: `idle` from 1 s to 15 min, `max` from 1 s to 12 h.
+    ///
+    /// # Errors
+    /// When either is outside its range; never silently clamped.
+    pub fn new(idle: Duration, max: Duration) -> Result<Self, LimitOutOfRange> {
+        let check = |name, given, ceiling| {
+            if (FLOOR..=ceiling).contains(&given) {
+                Ok(given)
+            } else {
+                Err(LimitOutOfRange {
+                    name,
+                    ceiling,
+                    given,
+                })
+            }
+        };
+        Ok(Self {
+            idle: check("idle", idle, IDLE_CEILING)?,
+            max: check("max", max, MAX_CEILING)?,
+        })
+    }
+
+    /// The time without activity after which the session ends.
+    pub fn idle(self) -> Duration {
+        self.idle
+    }
+
+    /// The time after sign-in at which the session ends, whatever happens.
+    pub fn max(self) -> Duration {
+        self.max
+    }
+
+    /// These limits with `idle` or `max` replaced where given. A shorter one than configured is
+    /// taken, a longer one is refused: the configuration is the rule, the flag the exception.
+    ///
+    /// # Errors
+    /// When one is out of range, or longer than configured.
+    pub fn shortened(
+        self,
+        idle: Option<Duration>,
+        max: Option<Duration>,
+    ) -> Result<Self, LimitOutOfRange> {
+        let new = Self::new(idle.unwrap_or(self.idle), max.unwrap_or(self.max))?;
+        if new.idle > self.idle {
+            return Err(LimitOutOfRange {
+                name: "idle",
+                ceiling: self.idle,
+                given: new.idle,
+            });
+        }
+        // `max` is lengthened on request up to the ceiling, unless the file sets it.
+        Ok(new)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            idle: IDLE_CEILING,
+            max: MAX_DEFAULT,
+        }
+    }
+}
+
+/// The settings in force.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// How long a session lasts.
+    pub limits: Limits,
+    /// Where its key may live.
+    pub keeper: KeeperChoice,
+    /// What a new password must meet.
+    pub password_rules: PasswordRules,
+    /// Argon2id memory in KiB, when set.
+    pub argon2_memory_kib: Option<u32>,
+    /// Argon2id passes, when set.
+    pub argon2_passes: Option<u32>,
+}
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// It cannot be read, or others may write to it.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// It is not valid: a syntax error, an unknown key, a value out of range.
+    #[error("{path}: {reason}", path = .path.display())]
+    Invalid {
+        /// The configuration file.
+        path: PathBuf,
+        /// What is wrong, with the line where it is known.
+        reason: String,
+    },
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct FileFormat {
+    idle: Option<String>,
+    max: Option<String>,
+    keeper: KeeperChoice,
+    password: PasswordSection,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct PasswordSection {
+    policy: PasswordRules,
+    memory_kib: Option<u32>,
+    passes: Option<u32>,
+}
+
+impl Config {
+    /// Reads the file at `path`; the defaults when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not valid. There is no falling back to defaults: a rule that
+    /// was meant to be stricter would silently not hold.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        match fs::read_user_file(path, FILE_LIMIT)? {
+            None => Ok(Self::default()),
+            Some(content) => Self::parse(&content).map_err(|reason| ConfigError::Invalid {
+                path: path.to_owned(),
+                reason,
+            }),
+        }
+    }
+
+    fn parse(content: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8 text".to_owned())?;
+        let file: FileFormat =
+            toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let duration = |key: &str, value: Option<String>, default: Duration| match value {
+            None => Ok(default),
+            Some(text) => humantime::parse_duration(&text)
+                .map_err(|error| format!("{key} = \"{text}\": {error} (write \"10m\" or \"90s\")")),
+        };
+        let idle = duration("idle", file.idle, IDLE_CEILING)?;
+        let max = duration("max", file.max, MAX_DEFAULT)?;
+        Ok(Self {
+            limits: Limits::new(idle, max).map_err(|error| error.to_string())?,
+            keeper: file.keeper,
+            password_rules: file.password.policy,
+            argon2_memory_kib: file.password.memory_kib,
+            argon2_passes: file.password.passes,
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::disallowed_methods)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        let config = Config::parse(b"").unwrap();
+        assert_eq!(config.limits.idle(), Duration::from_secs(900));
+        assert_eq!(config.limits.max(), Duration::from_secs(4 * 3600));
+    }
+
+    #[test]
+    fn an_idle_limit_above_fifteen_minutes_is_refused_not_clamped() {
+        let error = Config::parse(b"idle = \"15m 1ms\"").unwrap_err();
+        assert!(error.contains("15m"), "{error}");
+        assert!(Config::parse(b"idle = \"15m\"").is_ok());
+        assert!(Config::parse(b"idle = \"0s\"").is_err());
+        assert!(Config::parse(b"max = \"13h\"").is_err());
+    }
+
+    #[test]
+    fn unknown_keys_and_values_are_named() {
+        assert!(
+            Config::parse(b"idel = \"5m\"")
+                .unwrap_err()
+                .contains("idel")
+        );
+        assert!(
+            Config::parse(b"[password]\nrules = 1")
+                .unwrap_err()
+                .contains("rules")
+        );
+        assert!(
+            Config::parse(b"keeper = \"disk\"")
+                .unwrap_err()
+                .contains("disk")
+        );
+        assert!(Config::parse(b"idle = 5").is_err());
+        assert!(Config::parse(b"\xff").unwrap_err().contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_flag_shortens_the_idle_limit_and_never_lengthens_it() {
+        let limits = Limits::new(Duration::from_secs(60), MAX_DEFAULT).unwrap();
+        assert!(
+            limits
+                .shortened(Some(Duration::from_secs(61)), None)
+                .is_err()
+        );
+        let shorter = limits
+            .shortened(Some(Duration::from_secs(59)), None)
+            .unwrap();
+        assert_eq!(shorter.idle(), Duration::from_secs(59));
+    }
+
+    #[test]
+    fn a_missing_file_is_the_defaults_and_a_directory_is_an_error() {
+        let temp = tempfile::tempdir().unwrap();
+        assert!(Config::load(&temp.path().join("none.toml")).is_ok());
+        assert!(Config::load(temp.path()).is_err());
+    }
+}

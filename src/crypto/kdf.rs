@@ -1,0 +1,206 @@
+//! From a password to a root (Argon2id, RFC 9106), and from a root to labelled keys (HKDF-SHA-256,
+//! RFC 5869).
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroize;
+
+use super::Key;
+use super::labels::Label;
+
+/// The bytes of salt stored with each account.
+pub const SALT_LENGTH: usize = 16;
+
+/// What Argon2id is asked to spend. Always within [`Argon2Params::FLOOR`] and
+/// [`Argon2Params::CEILING`]: whoever can write the database must not be able to make sign-in
+/// free, or to make it eat the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Argon2Params {
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+/// Argon2 parameters outside the accepted bounds.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "Argon2id with {memory_kib} KiB, {passes} passes, {lanes} lanes is outside the accepted bounds \
+     (19456 to 1048576 KiB, 2 to 16 passes, 1 to 4 lanes)"
+)]
+pub struct ParamsOutOfBounds {
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+impl Argon2Params {
+    /// 64 MiB, three passes, one lane: RFC 9106's second recommendation, at one lane.
+    pub const DEFAULT: Self = Self {
+        memory_kib: 64 * 1024,
+        passes: 3,
+        lanes: 1,
+    };
+    /// The least accepted: 19 MiB, two passes (OWASP Password Storage Cheat Sheet).
+    pub const FLOOR: Self = Self {
+        memory_kib: 19 * 1024,
+        passes: 2,
+        lanes: 1,
+    };
+    /// The most accepted: 1 GiB, 16 passes, 4 lanes.
+    pub const CEILING: Self = Self {
+        memory_kib: 1024 * 1024,
+        passes: 16,
+        lanes: 4,
+    };
+
+    /// Parameters within bounds.
+    ///
+    /// # Errors
+    /// When any of them is below the floor or above the ceiling.
+    pub fn new(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, ParamsOutOfBounds> {
+        let within = (Self::FLOOR.memory_kib..=Self::CEILING.memory_kib).contains(&memory_kib)
+            && (Self::FLOOR.passes..=Self::CEILING.passes).contains(&passes)
+            && (Self::FLOOR.lanes..=Self::CEILING.lanes).contains(&lanes);
+        if within {
+            Ok(Self {
+                memory_kib,
+                passes,
+                lanes,
+            })
+        } else {
+            Err(ParamsOutOfBounds {
+                memory_kib,
+                passes,
+                lanes,
+            })
+        }
+    }
+
+    /// Memory in KiB.
+    pub fn memory_kib(self) -> u32 {
+        self.memory_kib
+    }
+
+    /// Passes over the memory.
+    pub fn passes(self) -> u32 {
+        self.passes
+    }
+
+    /// Lanes.
+    pub fn lanes(self) -> u32 {
+        self.lanes
+    }
+}
+
+/// The password could not be hashed; in practice, not enough memory.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot hash the password: {0}")]
+pub struct HashFailed(String);
+
+/// Argon2id of `password` straight into a key. The work memory is wiped.
+///
+/// # Errors
+/// When the work memory cannot be had.
+pub fn argon2id(
+    password: &[u8],
+    salt: &[u8; SALT_LENGTH],
+    params: Argon2Params,
+) -> Result<Key, HashFailed> {
+    let failed = |error: argon2::Error| HashFailed(error.to_string());
+    let built = Params::new(params.memory_kib, params.passes, params.lanes, Some(32));
+    let built = built.map_err(failed)?;
+    let mut work = Vec::new();
+    work.try_reserve_exact(built.block_count())
+        .map_err(|error| HashFailed(error.to_string()))?;
+    work.resize(built.block_count(), Block::default());
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, built);
+    let mut root = Key::zeroed();
+    let result =
+        argon2.hash_password_into_with_memory(password, salt, root.expose_mut(), &mut work);
+    work.iter_mut().for_each(Zeroize::zeroize);
+    result.map_err(failed)?;
+    Ok(root)
+}
+
+/// The key for one purpose, derived from `root` and, where keys of one purpose must differ, from
+/// public `context`.
+pub fn derive(root: &Key, label: Label, context: &[u8]) -> Key {
+    let mut derived = Key::zeroed();
+    let hkdf = Hkdf::<Sha256>::new(None, root.expose());
+    // Not reachable: 32 bytes are far below HKDF's limit of 255 blocks.
+    #[allow(clippy::expect_used)]
+    hkdf.expand_multi_info(&[label.as_bytes(), &[0], context], derived.expose_mut())
+        .expect("a 32-byte key");
+    derived
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::crypto::{hex, labels};
+
+    #[test]
+    fn parameters_outside_the_bounds_are_refused() {
+        for (memory, passes, lanes) in [
+            (19 * 1024 - 1, 2, 1),
+            (64 * 1024, 1, 1),
+            (64 * 1024, 3, 0),
+            (64 * 1024, 3, 5),
+            (64 * 1024, 17, 1),
+            (u32::MAX, 3, 1),
+        ] {
+            assert!(
+                Argon2Params::new(memory, passes, lanes).is_err(),
+                "{memory} {passes} {lanes}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_named_parameters_are_within_the_bounds() {
+        for params in [
+            Argon2Params::DEFAULT,
+            Argon2Params::FLOOR,
+            Argon2Params::CEILING,
+        ] {
+            let again = Argon2Params::new(params.memory_kib, params.passes, params.lanes);
+            assert_eq!(again, Ok(params));
+        }
+    }
+
+    #[test]
+    fn keys_of_different_purpose_or_context_differ() {
+        let root = Key::init_with(|bytes| bytes.fill(1));
+        let one = derive(&root, labels::SESSION_FILE, b"a");
+        assert_ne!(
+            one.expose(),
+            derive(&root, labels::SESSION_FILE, b"b").expose()
+        );
+        assert_ne!(
+            one.expose(),
+            derive(&root, labels::ACCOUNT_WRAP, b"a").expose()
+        );
+    }
+
+    #[test]
+    fn every_byte_of_a_long_password_counts() {
+        let mut password = vec![b'a'; 1024];
+        let first = argon2id(&password, &[9; 16], Argon2Params::FLOOR).unwrap();
+        password[1023] = b'b';
+        let second = argon2id(&password, &[9; 16], Argon2Params::FLOOR).unwrap();
+        assert_ne!(first.expose(), second.expose());
+    }
+
+    /// Computed with the reference implementation:
+    /// `printf '%s' 'correct horse' | argon2 saltsaltsaltsalt -id -t 2 -k 19456 -p 1 -l 32 -r`.
+    #[test]
+    fn the_hash_is_argon2id_as_the_reference_computes_it() {
+        let root = argon2id(b"correct horse", b"saltsaltsaltsalt", Argon2Params::FLOOR).unwrap();
+        assert_eq!(
+            hex(root.expose()),
+            "01dc1e04bc1c7e59cd5f61d55bc8b532dbbb7ebae7e0a8bb87fad8486b94ec8b"
+        );
+    }
+}

@@ -1,0 +1,35 @@
+//! One label per purpose and format version. A key derived under one label says nothing about any
+//! other; a new version of a format gets a new label.
+
+/// What a derived key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Label(&'static str);
+
+impl Label {
+    /// The label as the KDF sees it.
+    pub const fn as_bytes(self) -> &'static [u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// Opens the account key; derived from the password's root.
+pub const ACCOUNT_WRAP: Label = Label("nightlatch account wrap v1");
+/// Seals a session file; derived from the session's key K.
+pub const SESSION_FILE: Label = Label("nightlatch session file v1");
+/// Digests a command's arguments for the audit log; derived from the account key.
+pub const AUDIT_ARGV: Label = Label("nightlatch audit argv v1");
+
+#[cfg(test)]
+pub(crate) const ALL: &[Label] = &[ACCOUNT_WRAP, SESSION_FILE, AUDIT_ARGV];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_purposes_share_a_label() {
+        for (at, label) in ALL.iter().enumerate() {
+            assert!(!ALL[..at].contains(label), "{label:?} twice");
+        }
+    }
+}

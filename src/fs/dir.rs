@@ -1,0 +1,480 @@
+//! A directory of ours, held open: everything in it is reached through the handle.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, fchmod, fstat, mkdirat, openat, renameat, unlinkat,
+};
+use rustix::io::Errno;
+
+use super::error::{FsError, FsProblem};
+use super::file::{Durability, check_own_file, check_owner, permission_bits};
+
+const DIRECTORY_MODE: Mode = Mode::RWXU;
+const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+/// Names of half-written files begin so; [`Dir::sweep_temporary`] removes what a crash left.
+const TEMPORARY_PREFIX: &str = ".tmp-";
+
+/// An open directory that belongs to this user and is closed to everyone else.
+#[derive(Debug)]
+pub struct Dir {
+    handle: OwnedFd,
+    path: PathBuf,
+}
+
+/// An exclusive lock on a directory, released when dropped.
+#[derive(Debug)]
+#[must_use = "the lock is released when this is dropped"]
+pub struct DirLock {
+    _file: File,
+}
+
+impl Dir {
+    /// Opens the directory at `path`, which must not be a link; `None` when there is none.
+    ///
+    /// Group and other permission bits are taken away when found.
+    ///
+    /// # Errors
+    /// When it is a link, no directory, another user's, or cannot be opened.
+    pub fn open(path: &Path) -> Result<Option<Self>, FsError> {
+        Self::open_at(CWD, path.as_os_str(), path)
+    }
+
+    /// As [`Dir::open`], creating the directory (and its parents, by the user's umask) first when
+    /// there is none.
+    ///
+    /// # Errors
+    /// As [`Dir::open`], and when it cannot be created.
+    pub fn open_or_create(path: &Path) -> Result<Self, FsError> {
+        if let Some(dir) = Self::open(path)? {
+            return Ok(dir);
+        }
+        if let Some(parent) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(parent)
+                .map_err(|error| FsError::new("create", parent, error))?;
+        }
+        Self::create_at(CWD, path.as_os_str(), path)
+    }
+
+    /// Opens the directory `name` in this one; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`Dir::open`].
+    pub fn subdir(&self, name: &str) -> Result<Option<Self>, FsError> {
+        Self::open_at(self.handle.as_fd(), OsStr::new(name), &self.path.join(name))
+    }
+
+    /// Opens the directory `name` in this one, creating it first when there is none.
+    ///
+    /// # Errors
+    /// As [`Dir::open`], and when it cannot be created.
+    pub fn subdir_or_create(&self, name: &str) -> Result<Self, FsError> {
+        match self.subdir(name)? {
+            Some(dir) => Ok(dir),
+            None => Self::create_at(self.handle.as_fd(), OsStr::new(name), &self.path.join(name)),
+        }
+    }
+
+    fn create_at(parent: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<Self, FsError> {
+        match mkdirat(parent, name, DIRECTORY_MODE) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(FsError::new("create", path, io::Error::from(error))),
+        }
+        Self::open_at(parent, name, path)?
+            .ok_or_else(|| FsError::new("open", path, io::Error::from(io::ErrorKind::NotFound)))
+    }
+
+    fn open_at(parent: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<Option<Self>, FsError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // A trailing slash would make the system follow a link after all.
+        let bytes = name.as_bytes();
+        let trimmed = bytes
+            .iter()
+            .rposition(|&byte| byte != b'/')
+            .map_or(bytes, |at| &bytes[..=at]);
+        let name = OsStr::from_bytes(trimmed);
+        let handle = match openat(parent, name, flags, Mode::empty()) {
+            Ok(handle) => handle,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error @ (Errno::NOTDIR | Errno::LOOP)) => {
+                let problem = match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => {
+                        FsProblem::Symlink
+                    }
+                    Ok(_) => FsProblem::NotDirectory,
+                    Err(_) => FsProblem::Io(error.into()),
+                };
+                return Err(FsError::new("open", path, problem));
+            }
+            Err(error) => return Err(FsError::new("open", path, io::Error::from(error))),
+        };
+        let stat = fstat(&handle)
+            .map_err(|error| FsError::new("inspect", path, io::Error::from(error)))?;
+        check_owner(&stat, path)?;
+        let mode = permission_bits(&stat);
+        if mode & 0o077 != 0 {
+            fchmod(&handle, DIRECTORY_MODE)
+                .map_err(|error| FsError::new("close to others", path, io::Error::from(error)))?;
+            tracing::warn!(path = %path.display(), mode = format_args!("{mode:04o}"), "was open to others; closed");
+        }
+        Ok(Some(Self {
+            handle,
+            path: path.to_owned(),
+        }))
+    }
+
+    /// Where the directory was opened; for messages, and for what only takes paths.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The device and inode of the directory, which name it on this machine.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    #[allow(clippy::unnecessary_cast)] // `dev_t` is signed on macOS
+    pub fn device_and_inode(&self) -> Result<(u64, u64), FsError> {
+        let stat = fstat(&self.handle).map_err(|error| self.error("inspect", "", error))?;
+        Ok((stat.st_dev as u64, stat.st_ino as u64))
+    }
+
+    /// The open handle, for calls made relative to it.
+    pub fn handle(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+
+    /// Opens `name` for reading; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it is not a regular file of ours alone (see the module), or cannot be opened.
+    pub fn open_file(&self, name: &str) -> Result<Option<File>, FsError> {
+        match self.open_with(name, OFlags::RDONLY) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens `name` for reading and appending, creating it (0600) when there is none.
+    ///
+    /// # Errors
+    /// As [`Dir::open_file`].
+    pub fn open_append(&self, name: &str) -> Result<File, FsError> {
+        self.open_with(name, OFlags::RDWR | OFlags::APPEND | OFlags::CREATE)
+    }
+
+    /// Creates `name` (0600) for reading and writing; there must be none yet.
+    ///
+    /// # Errors
+    /// When something stands there already, or it cannot be created.
+    pub fn create_new(&self, name: &str) -> Result<File, FsError> {
+        self.open_with(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)
+    }
+
+    fn open_with(&self, name: &str, flags: OFlags) -> Result<File, FsError> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let path = self.path.join(name);
+        let file = openat(&self.handle, name, flags, FILE_MODE)
+            .map(File::from)
+            .map_err(|error| {
+                match error {
+                    Errno::LOOP | Errno::MLINK => FsError::new("open", &path, FsProblem::Symlink),
+                    // Opening a FIFO nobody reads for writing, or a socket.
+                    Errno::NXIO => FsError::new("open", &path, FsProblem::NotRegular),
+                    Errno::ISDIR => FsError::new("open", &path, FsProblem::NotRegular),
+                    error => FsError::new("open", &path, io::Error::from(error)),
+                }
+            })?;
+        check_own_file(&file, &path)?;
+        Ok(file)
+    }
+
+    /// Puts `content` at `name` in one step: written to a new file beside it, then renamed over
+    /// whatever stood there. A reader sees the old content or the new, never a part.
+    ///
+    /// # Errors
+    /// When the system refuses; what stood at `name` then still does.
+    pub fn write_atomic(
+        &self,
+        name: &str,
+        content: &[u8],
+        durability: Durability,
+    ) -> Result<(), FsError> {
+        use std::io::Write;
+        let temporary = temporary_name().map_err(|error| self.error("write", name, error))?;
+        let mut file = self.create_new(&temporary)?;
+        let written = (|| {
+            file.write_all(content)?;
+            if durability == Durability::Synced {
+                file.sync_all()?;
+            }
+            renameat(&self.handle, &temporary, &self.handle, name)?;
+            Ok::<_, io::Error>(())
+        })();
+        if let Err(error) = written {
+            // The failure to report is the first one; a leftover is swept at the next sign-in.
+            let _ = unlinkat(&self.handle, &temporary, AtFlags::empty());
+            return Err(self.error("write", name, error));
+        }
+        match durability {
+            Durability::Synced => self.sync(),
+            Durability::Volatile => Ok(()),
+        }
+    }
+
+    /// Renames `from` to `to` within the directory.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn rename(&self, from: &str, to: &str) -> Result<(), FsError> {
+        renameat(&self.handle, from, &self.handle, to)
+            .map_err(|error| self.error("rename", from, error))
+    }
+
+    /// Removes the file `name`: whether there was one.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn unlink(&self, name: &str) -> Result<bool, FsError> {
+        match unlinkat(&self.handle, name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(self.error("remove", name, error)),
+        }
+    }
+
+    /// Makes the names in the directory durable.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn sync(&self) -> Result<(), FsError> {
+        rustix::fs::fsync(&self.handle).map_err(|error| self.error("sync", "", error))
+    }
+
+    /// Waits for, and takes, the exclusive lock on this directory.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn lock(&self) -> Result<DirLock, FsError> {
+        let file = self.reopen()?;
+        // By path: on a recent toolchain the method of the same name is std's.
+        fs2::FileExt::lock_exclusive(&file).map_err(|error| self.error("lock", "", error))?;
+        Ok(DirLock { _file: file })
+    }
+
+    /// A handle with an open file description of its own: a lock taken on a duplicate would be
+    /// shared with every other duplicate in this process.
+    fn reopen(&self) -> Result<File, FsError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat(&self.handle, ".", flags, Mode::empty())
+            .map(File::from)
+            .map_err(|error| self.error("open", "", error))
+    }
+
+    /// The names of the files in the directory, in no order; names that are not UTF-8 are none of
+    /// ours and are left out.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn names(&self) -> Result<Vec<String>, FsError> {
+        let entries = rustix::fs::Dir::read_from(&self.handle)
+            .map_err(|error| self.error("list", "", error))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| self.error("list", "", error))?;
+            match entry.file_name().to_str() {
+                Ok("." | "..") | Err(_) => {}
+                Ok(name) => names.push(name.to_owned()),
+            }
+        }
+        Ok(names)
+    }
+
+    /// Removes half-written files that a crash left behind. Call it under the directory's lock.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn sweep_temporary(&self) -> Result<(), FsError> {
+        for name in self.names()? {
+            if name.starts_with(TEMPORARY_PREFIX) {
+                self.unlink(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn error(&self, operation: &'static str, name: &str, error: impl Into<io::Error>) -> FsError {
+        let path = if name.is_empty() {
+            self.path.clone()
+        } else {
+            self.path.join(name)
+        };
+        FsError::new(operation, path, error.into())
+    }
+}
+
+/// A name nobody else chooses for a file that is not finished yet.
+fn temporary_name() -> io::Result<String> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(format!(
+        "{TEMPORARY_PREFIX}{:016x}",
+        u64::from_le_bytes(random)
+    ))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::disallowed_methods)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use super::*;
+
+    fn scratch() -> (tempfile::TempDir, Dir) {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Dir::open_or_create(&temp.path().join("home")).unwrap();
+        (temp, dir)
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn mode_of(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn an_open_directory_is_closed_to_others() {
+        let (_temp, dir) = scratch();
+        set_mode(dir.path(), 0o777);
+        Dir::open(dir.path()).unwrap().unwrap();
+        assert_eq!(mode_of(dir.path()), 0o700);
+    }
+
+    #[test]
+    fn a_linked_directory_is_refused_even_with_a_trailing_slash() {
+        let (temp, dir) = scratch();
+        let link = temp.path().join("link");
+        symlink(dir.path(), &link).unwrap();
+        for path in [link.clone(), PathBuf::from(format!("{}/", link.display()))] {
+            let error = Dir::open(&path).unwrap_err();
+            assert!(matches!(error.problem, FsProblem::Symlink), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_in_place_of_a_directory_is_refused() {
+        let (temp, _dir) = scratch();
+        let file = temp.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let error = Dir::open_or_create(&file).unwrap_err();
+        assert!(matches!(error.problem, FsProblem::NotDirectory), "{error}");
+    }
+
+    #[test]
+    fn a_file_others_could_read_is_closed_and_used() {
+        let (_temp, dir) = scratch();
+        dir.write_atomic("a", b"x", Durability::Volatile).unwrap();
+        set_mode(&dir.path().join("a"), 0o644);
+        assert!(dir.open_file("a").unwrap().is_some());
+        assert_eq!(mode_of(&dir.path().join("a")), 0o600);
+    }
+
+    #[test]
+    fn a_file_others_could_write_is_refused() {
+        let (_temp, dir) = scratch();
+        dir.write_atomic("a", b"x", Durability::Volatile).unwrap();
+        set_mode(&dir.path().join("a"), 0o620);
+        let error = dir.open_file("a").unwrap_err();
+        assert!(
+            matches!(error.problem, FsProblem::WritableByOthers { mode: 0o620 }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn links_fifos_and_directories_are_no_files_of_ours() {
+        let (_temp, dir) = scratch();
+        dir.write_atomic("real", b"x", Durability::Volatile)
+            .unwrap();
+        symlink("real", dir.path().join("soft")).unwrap();
+        assert!(matches!(
+            dir.open_file("soft").unwrap_err().problem,
+            FsProblem::Symlink
+        ));
+        std::fs::hard_link(dir.path().join("real"), dir.path().join("hard")).unwrap();
+        let problem = dir.open_file("hard").unwrap_err().problem;
+        assert!(matches!(problem, FsProblem::HardLinked { links: 2 }));
+        dir.subdir_or_create("sub").unwrap();
+        assert!(matches!(
+            dir.open_file("sub").unwrap_err().problem,
+            FsProblem::NotRegular
+        ));
+        rustix::fs::mknodat(dir.handle(), "fifo", FileType::Fifo, FILE_MODE, 0).unwrap();
+        assert!(matches!(
+            dir.open_file("fifo").unwrap_err().problem,
+            FsProblem::NotRegular
+        ));
+        assert!(matches!(
+            dir.open_append("fifo").unwrap_err().problem,
+            FsProblem::NotRegular
+        ));
+    }
+
+    #[test]
+    fn an_atomic_write_replaces_a_link_instead_of_following_it() {
+        let (temp, dir) = scratch();
+        let outside = temp.path().join("outside");
+        std::fs::write(&outside, "untouched").unwrap();
+        symlink(&outside, dir.path().join("a")).unwrap();
+        dir.write_atomic("a", b"ours", Durability::Synced).unwrap();
+        assert_eq!(std::fs::read_to_string(&outside).unwrap(), "untouched");
+        assert_eq!(
+            std::fs::read_to_string(dir.path().join("a")).unwrap(),
+            "ours"
+        );
+        assert_eq!(mode_of(&dir.path().join("a")), 0o600);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_content_and_no_leftover() {
+        let (_temp, dir) = scratch();
+        dir.subdir_or_create("a")
+            .unwrap()
+            .write_atomic("x", b"", Durability::Volatile)
+            .unwrap();
+        assert!(
+            dir.write_atomic("a", b"ours", Durability::Volatile)
+                .is_err()
+        );
+        assert_eq!(dir.names().unwrap(), ["a"]);
+    }
+
+    #[test]
+    fn leftovers_are_swept_and_nothing_else() {
+        let (_temp, dir) = scratch();
+        dir.write_atomic("keep", b"", Durability::Volatile).unwrap();
+        dir.create_new(".tmp-0000").unwrap();
+        dir.sweep_temporary().unwrap();
+        assert_eq!(dir.names().unwrap(), ["keep"]);
+    }
+
+    #[test]
+    fn the_lock_excludes_a_second_holder_in_the_same_process() {
+        let (_temp, dir) = scratch();
+        let held = dir.lock().unwrap();
+        let other = dir.reopen().unwrap();
+        assert!(fs2::FileExt::try_lock_exclusive(&other).is_err());
+        drop(held);
+        assert!(fs2::FileExt::try_lock_exclusive(&other).is_ok());
+    }
+}

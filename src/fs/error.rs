@@ -1,0 +1,114 @@
+//! One error for everything that can go wrong with a file: what was tried, on which path, and why.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A file operation that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} {path}: {problem}", path = .path.display())]
+pub struct FsError {
+    /// What was tried, as a verb: "open", "write", "lock".
+    pub operation: &'static str,
+    /// The file or directory it was tried on.
+    pub path: PathBuf,
+    /// Why it failed.
+    #[source]
+    pub problem: FsProblem,
+}
+
+/// Why a file operation failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FsProblem {
+    /// The system refused.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A symbolic link stands where a file or directory of ours should be.
+    #[error("it is a symbolic link")]
+    Symlink,
+    /// Something else than a regular file: a FIFO, a device, a directory.
+    #[error("it is not a regular file")]
+    NotRegular,
+    /// Something else than a directory.
+    #[error("it is not a directory")]
+    NotDirectory,
+    /// It belongs to another user.
+    #[error("it belongs to user {owner}, not to you")]
+    ForeignOwner {
+        /// The owner's numeric user id.
+        owner: u32,
+    },
+    /// Others may write to it, so its content cannot be trusted.
+    #[error("others may write to it (mode {mode:04o})")]
+    WritableByOthers {
+        /// The permission bits found.
+        mode: u32,
+    },
+    /// The file has more than one name.
+    #[error("it has {links} hard links")]
+    HardLinked {
+        /// How many names it has.
+        links: u64,
+    },
+    /// Longer than anything we write there.
+    #[error("it is longer than {limit} bytes")]
+    TooLong {
+        /// The most bytes accepted.
+        limit: usize,
+    },
+}
+
+impl FsError {
+    pub(crate) fn new(
+        operation: &'static str,
+        path: impl AsRef<Path>,
+        problem: impl Into<FsProblem>,
+    ) -> Self {
+        Self {
+            operation,
+            path: path.as_ref().to_owned(),
+            problem: problem.into(),
+        }
+    }
+
+    /// The kind of the system's refusal, when it was the system that refused.
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        match &self.problem {
+            FsProblem::Io(error) => Some(error.kind()),
+            _ => None,
+        }
+    }
+
+    /// What the person can do about it, when there is something.
+    pub fn hint(&self) -> Option<String> {
+        let path = self.path.display();
+        Some(match &self.problem {
+            FsProblem::Symlink => "name the real place instead; links are not followed".to_owned(),
+            FsProblem::NotRegular | FsProblem::NotDirectory => {
+                format!("move {path} out of the way, or choose another place with --home")
+            }
+            FsProblem::ForeignOwner { .. } => {
+                "use a home of your own: --home DIR or NIGHTLATCH_HOME".to_owned()
+            }
+            FsProblem::WritableByOthers { .. } => {
+                format!("make sure nobody changed it, then: chmod go-rwx '{path}'")
+            }
+            FsProblem::HardLinked { .. } => {
+                format!("remove the other names of {path}: somebody may keep a hold on it")
+            }
+            FsProblem::Io(error) => match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    format!("check who owns {path} and its mode, or choose another --home")
+                }
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    "free some disk space and try again".to_owned()
+                }
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    "the disk is mounted read-only; choose another place with --home".to_owned()
+                }
+                _ => return None,
+            },
+            FsProblem::TooLong { .. } => return None,
+        })
+    }
+}

@@ -1,0 +1,115 @@
+//! Judging an open file, and reading it within bounds.
+
+use std::fs::File;
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags, Stat, fchmod, fstat, open};
+
+use super::error::{FsError, FsProblem};
+
+/// Whether a write must survive a loss of power before it is reported as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Synced, the directory too.
+    Synced,
+    /// Left to the system: its loss is safe.
+    Volatile,
+}
+
+/// Permission bits of everyone but the owner.
+const OTHERS: u32 = 0o077;
+const OTHERS_WRITE: u32 = 0o022;
+
+/// Judges an open file that should be ours alone and closes it to others where that is safe.
+pub(super) fn check_own_file(file: &File, path: &Path) -> Result<(), FsError> {
+    let problem = |problem| FsError::new("use", path, problem);
+    let stat =
+        fstat(file).map_err(|error| FsError::new("inspect", path, std::io::Error::from(error)))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(problem(FsProblem::NotRegular));
+    }
+    check_owner(&stat, path)?;
+    let mode = permission_bits(&stat);
+    if mode & OTHERS_WRITE != 0 {
+        return Err(problem(FsProblem::WritableByOthers { mode }));
+    }
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion)] // its width differs by platform
+    let links = u64::from(stat.st_nlink);
+    if links > 1 {
+        return Err(problem(FsProblem::HardLinked { links }));
+    }
+    if mode & OTHERS != 0 {
+        let closed = Mode::from_raw_mode((mode & !OTHERS) as rustix::fs::RawMode);
+        fchmod(file, closed)
+            .map_err(|error| FsError::new("close to others", path, std::io::Error::from(error)))?;
+        tracing::warn!(path = %path.display(), mode = format_args!("{mode:04o}"), "was readable by others; closed");
+    }
+    Ok(())
+}
+
+pub(super) fn check_owner(stat: &Stat, path: &Path) -> Result<(), FsError> {
+    if stat.st_uid == rustix::process::geteuid().as_raw() {
+        Ok(())
+    } else {
+        Err(FsError::new(
+            "use",
+            path,
+            FsProblem::ForeignOwner { owner: stat.st_uid },
+        ))
+    }
+}
+
+#[allow(clippy::unnecessary_cast)] // `mode_t` is 16 bits wide on macOS
+pub(super) fn permission_bits(stat: &Stat) -> u32 {
+    (stat.st_mode as u32) & 0o7777
+}
+
+/// Reads the rest of `file`, which must not be longer than `limit` bytes.
+///
+/// # Errors
+/// [`FsProblem::TooLong`], or the system's refusal.
+pub fn read_bounded(file: &File, path: &Path, limit: usize) -> Result<Vec<u8>, FsError> {
+    use std::io::Read;
+    let mut content = Vec::new();
+    file.take(limit as u64 + 1)
+        .read_to_end(&mut content)
+        .map_err(|error| FsError::new("read", path, error))?;
+    if content.len() > limit {
+        return Err(FsError::new("read", path, FsProblem::TooLong { limit }));
+    }
+    Ok(content)
+}
+
+/// Reads a file that the user edits and may have linked to from elsewhere (the configuration), of
+/// at most `limit` bytes; `None` when there is none.
+///
+/// Links are followed, but the file itself must be regular, belong to this user or to root, and be
+/// writable by its owner only.
+///
+/// # Errors
+/// When it is none of that, too long, or cannot be read.
+pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsError> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = match open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(FsError::new("open", path, std::io::Error::from(error))),
+    };
+    let stat =
+        fstat(&file).map_err(|error| FsError::new("inspect", path, std::io::Error::from(error)))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(FsError::new("use", path, FsProblem::NotRegular));
+    }
+    if stat.st_uid != 0 {
+        check_owner(&stat, path)?;
+    }
+    let mode = permission_bits(&stat);
+    if mode & OTHERS_WRITE != 0 {
+        return Err(FsError::new(
+            "use",
+            path,
+            FsProblem::WritableByOthers { mode },
+        ));
+    }
+    read_bounded(&file, path, limit).map(Some)
+}

@@ -1,0 +1,13 @@
+//! Files, opened by directory handle, never through a link, and judged on the open handle.
+//!
+//! Every file of ours is regular, belongs to this user, has one name and is closed to everyone
+//! else. What others could only read is closed and used; what others could have written is
+//! refused.
+
+mod dir;
+mod error;
+mod file;
+
+pub use dir::{Dir, DirLock};
+pub use error::{FsError, FsProblem};
+pub use file::{Durability, read_bounded, read_user_file};

@@ -1,0 +1,91 @@
+//! Identifiers that must not be mixed up, each its own type over a random UUID.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+/// Not an identifier of the expected form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid id")]
+pub struct BadId;
+
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new random one.
+            ///
+            /// # Errors
+            /// When the system has no random source to give.
+            pub fn random() -> Result<Self, getrandom::Error> {
+                let mut bytes = [0; 16];
+                getrandom::fill(&mut bytes)?;
+                Ok(Self(uuid::Builder::from_random_bytes(bytes).into_uuid()))
+            }
+
+            /// From its 16 bytes.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+
+            /// Its 16 bytes.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = BadId;
+
+            /// The hyphenated lower-case form only, so that one id has one spelling.
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                let id = Uuid::try_parse(text).map(Self).map_err(|_| BadId)?;
+                if id.to_string() == text { Ok(id) } else { Err(BadId) }
+            }
+        }
+    };
+}
+
+identifier! {
+    /// Names an account; what its files are called. Never derived from the email.
+    AccountId
+}
+identifier! {
+    /// Names one login session, from sign-in to its end. Not a secret.
+    SessionId
+}
+identifier! {
+    /// Names one run of a guarded command; shared by its start and finish events and its lease.
+    ExecId
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_from_its_one_spelling_only() {
+        let id = SessionId::random().unwrap();
+        assert_eq!(id.to_string().parse::<SessionId>(), Ok(id));
+        assert_eq!(
+            id.to_string().to_uppercase().parse::<SessionId>().is_err(),
+            true
+        );
+        assert!(
+            id.to_string()
+                .replace('-', "")
+                .parse::<SessionId>()
+                .is_err()
+        );
+    }
+}

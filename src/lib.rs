@@ -1,0 +1,9 @@
+//! placeholder
+#![deny(missing_docs)]
+pub mod clock;
+pub mod config;
+mod crypto;
+mod fs;
+pub mod id;
+pub mod memory;
+pub mod paths;

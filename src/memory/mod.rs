@@ -1,0 +1,27 @@
+//! Secrets in memory, and the process that holds them.
+//!
+//! A secret lives in one pre-sized heap buffer, is filled in place, and is wiped when it is
+//! dropped. None of these types implements `Debug`, `Display`, `Clone`, `PartialEq` or
+//! `Serialize`: a secret cannot be printed, copied or compared by accident.
+//!
+//! ```compile_fail
+//! // A secret cannot be formatted.
+//! let key = nightlatch::memory::Secret::<32>::zeroed();
+//! let _ = format!("{key:?}");
+//! ```
+//! ```compile_fail
+//! // A secret cannot be copied.
+//! let key = nightlatch::memory::Secret::<32>::zeroed();
+//! let _copy = key.clone();
+//! ```
+//! ```
+//! // What it can do is be filled in place and lent.
+//! let key = nightlatch::memory::Secret::<32>::init_with(|bytes| bytes.fill(7));
+//! assert_eq!(key.expose()[0], 7);
+//! ```
+
+mod process;
+mod secret;
+
+pub use process::{CoreLimit, harden, lock_all};
+pub use secret::{ReadSecretError, Secret, SecretBuffer};

@@ -1,0 +1,230 @@
+//! The secret types: fixed-size keys and bounded, growing-never buffers.
+
+use std::os::fd::AsFd;
+
+use zeroize::Zeroize;
+
+/// `N` secret bytes on the heap, wiped when dropped and kept out of swap where the system allows it.
+pub struct Secret<const N: usize> {
+    bytes: Box<[u8; N]>,
+}
+
+impl<const N: usize> Secret<N> {
+    /// All zero bytes, to be filled in place through [`Secret::expose_mut`].
+    pub fn zeroed() -> Self {
+        let bytes = Box::new([0; N]);
+        super::process::lock_in_memory(bytes.as_slice());
+        Self { bytes }
+    }
+
+    /// Lets `fill` write straight into the secret's own memory.
+    pub fn init_with(fill: impl FnOnce(&mut [u8; N])) -> Self {
+        let mut secret = Self::zeroed();
+        fill(&mut secret.bytes);
+        secret
+    }
+
+    /// `N` bytes from the operating system's random source.
+    ///
+    /// # Errors
+    /// When the system has no random source to give (never on a booted Linux).
+    pub fn random() -> Result<Self, getrandom::Error> {
+        let mut secret = Self::zeroed();
+        getrandom::fill(secret.bytes.as_mut_slice())?;
+        Ok(secret)
+    }
+
+    /// Lends the bytes. Copying them out of the loan defeats the wiping.
+    pub fn expose(&self) -> &[u8; N] {
+        &self.bytes
+    }
+
+    /// Lends the bytes to be filled in place.
+    pub fn expose_mut(&mut self) -> &mut [u8; N] {
+        &mut self.bytes
+    }
+}
+
+impl<const N: usize> Drop for Secret<N> {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+/// Why a secret could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadSecretError {
+    /// The source could not be read.
+    #[error("cannot read the secret")]
+    Io(#[source] std::io::Error),
+    /// The source holds more bytes than a secret may have.
+    #[error("longer than {limit} bytes")]
+    TooLong {
+        /// The most bytes that fit.
+        limit: usize,
+    },
+}
+
+/// Up to `capacity` secret bytes (a password) in a heap buffer that never moves and never grows.
+pub struct SecretBuffer {
+    bytes: Box<[u8]>,
+    len: usize,
+}
+
+impl SecretBuffer {
+    /// An empty buffer that can hold `capacity` bytes.
+    pub fn with_capacity(capacity: usize) -> Self {
+        let bytes = vec![0; capacity].into_boxed_slice();
+        super::process::lock_in_memory(&bytes);
+        Self { bytes, len: 0 }
+    }
+
+    /// The secret bytes held so far.
+    pub fn expose(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// How many bytes are held.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends `more`; `false`, and nothing is appended, when it does not fit.
+    #[must_use]
+    pub fn push(&mut self, more: &[u8]) -> bool {
+        let Some(room) = self.bytes.get_mut(self.len..self.len + more.len()) else {
+            return false;
+        };
+        room.copy_from_slice(more);
+        self.len += more.len();
+        true
+    }
+
+    /// Forgets everything after the first `len` bytes, wiping what is cut off.
+    pub fn truncate(&mut self, len: usize) {
+        if len < self.len {
+            self.bytes[len..self.len].zeroize();
+            self.len = len;
+        }
+    }
+
+    /// One read(2) straight into the free part of the buffer: the number of bytes read, 0 at the
+    /// end of the source.
+    ///
+    /// # Errors
+    /// [`ReadSecretError::TooLong`] when the buffer is full, [`ReadSecretError::Io`] otherwise.
+    pub fn read_once(&mut self, source: impl AsFd) -> Result<usize, ReadSecretError> {
+        if self.len == self.bytes.len() {
+            return Err(ReadSecretError::TooLong {
+                limit: self.bytes.len(),
+            });
+        }
+        loop {
+            match rustix::io::read(&source, &mut self.bytes[self.len..]) {
+                Ok(count) => {
+                    self.len += count;
+                    return Ok(count);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(ReadSecretError::Io(error.into())),
+            }
+        }
+    }
+
+    /// Reads to the end of `source`, unbuffered, and strips one trailing newline.
+    ///
+    /// # Errors
+    /// As [`SecretBuffer::read_once`].
+    pub fn read_to_end(&mut self, source: impl AsFd) -> Result<(), ReadSecretError> {
+        while self.read_once(&source)? > 0 {}
+        if self.expose().last() == Some(&b'\n') {
+            self.truncate(self.len - 1);
+        }
+        Ok(())
+    }
+
+    /// Splits at the first newline into two buffers of their own; `None` when there is no newline.
+    pub fn split_line(mut self) -> Option<(Self, Self)> {
+        let at = self.expose().iter().position(|&byte| byte == b'\n')?;
+        let mut second = Self::with_capacity(self.bytes.len());
+        let fits = second.push(&self.expose()[at + 1..]);
+        debug_assert!(fits, "the second half is shorter than the whole");
+        self.truncate(at);
+        Some((self, second))
+    }
+}
+
+impl Drop for SecretBuffer {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn pipe_with(content: &[u8]) -> std::io::PipeReader {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(content).unwrap();
+        reader
+    }
+
+    #[test]
+    fn one_trailing_newline_is_stripped_and_no_more() {
+        let mut buffer = SecretBuffer::with_capacity(64);
+        buffer.read_to_end(pipe_with(b"two lines\n\n")).unwrap();
+        assert_eq!(buffer.expose(), b"two lines\n");
+    }
+
+    #[test]
+    fn a_source_longer_than_the_buffer_is_refused() {
+        let mut buffer = SecretBuffer::with_capacity(4);
+        let result = buffer.read_to_end(pipe_with(b"12345"));
+        assert!(matches!(result, Err(ReadSecretError::TooLong { limit: 4 })));
+    }
+
+    #[test]
+    fn truncation_wipes_what_it_cuts_off() {
+        let mut buffer = SecretBuffer::with_capacity(8);
+        assert!(buffer.push(b"secret"));
+        buffer.truncate(1);
+        assert_eq!(&*buffer.bytes, b"s\0\0\0\0\0\0\0");
+    }
+
+    #[test]
+    fn lines_split_into_separate_buffers() {
+        let mut buffer = SecretBuffer::with_capacity(64);
+        assert!(buffer.push(b"old one\nnew one"));
+        let (old, new) = buffer.split_line().unwrap();
+        assert_eq!(
+            (old.expose(), new.expose()),
+            (&b"old one"[..], &b"new one"[..])
+        );
+    }
+
+    #[test]
+    fn a_push_that_does_not_fit_changes_nothing() {
+        let mut buffer = SecretBuffer::with_capacity(4);
+        assert!(!buffer.push(b"12345"));
+        assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn random_secrets_differ() {
+        let (a, b) = (
+            Secret::<32>::random().unwrap(),
+            Secret::<32>::random().unwrap(),
+        );
+        assert_ne!(a.expose(), b.expose());
+    }
+}
