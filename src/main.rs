@@ -1,1 +1,17 @@
-fn main() {}
+//! The `nightlatch` command. What it takes from its surroundings it takes here, once.
+
+mod cli;
+
+use std::process::ExitCode;
+
+#[allow(clippy::disallowed_methods)] // the one place where the environment is read
+fn main() -> ExitCode {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    cli::run(cli::Surroundings {
+        arguments: std::env::args_os().collect(),
+        home: variable("NIGHTLATCH_HOME"),
+        account: variable("NIGHTLATCH_ACCOUNT"),
+        keeper: variable("NIGHTLATCH_KEEPER"),
+        program: std::env::current_exe().ok(),
+    })
+}

@@ -209,8 +209,7 @@ impl Dir {
         durability: Durability,
     ) -> Result<(), FsError> {
         use std::io::Write;
-        let temporary = temporary_name().map_err(|error| self.error("write", name, error))?;
-        let mut file = self.create_new(&temporary)?;
+        let (mut file, temporary) = self.create_temporary()?;
         let written = (|| {
             file.write_all(content)?;
             if durability == Durability::Synced {
@@ -228,6 +227,16 @@ impl Dir {
             Durability::Synced => self.sync(),
             Durability::Volatile => Ok(()),
         }
+    }
+
+    /// Creates an empty file (0600) under a name that says it is not finished: the file and its
+    /// name, to be renamed when it is. [`Dir::sweep_temporary`] removes those a crash left.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn create_temporary(&self) -> Result<(File, String), FsError> {
+        let name = temporary_name().map_err(|error| self.error("create", "", error))?;
+        self.create_new(&name).map(|file| (file, name))
     }
 
     /// Renames `from` to `to` within the directory.

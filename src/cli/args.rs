@@ -1,0 +1,256 @@
+//! The command line as clap reads it. Nothing of clap leaves `cli`: each command turns its
+//! arguments into the library's types in its first lines.
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER_HELP: &str = "\
+Examples:
+  nightlatch register alice@example.com      create an account
+  nightlatch login                           sign in; locks 15 minutes after you stop
+  nightlatch exec -- psql production         run a command under the guard
+  nightlatch status                          how long until it locks
+  nightlatch audit list --since 2h           what happened lately
+  nightlatch tour                            all of it in a scratch home, in a minute
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy, 4 no live session,
+5 sign-in failed, 6 locked out, 7 audit log cannot be written or does not verify.";
+
+/// A login session for the terminal that locks itself
+#[derive(Debug, Parser)]
+#[command(name = "nightlatch", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options for every command")]
+pub struct Global {
+    /// Keep everything under DIR (or set NIGHTLATCH_HOME)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// The account meant, where it is not the one that signed in last (or set NIGHTLATCH_ACCOUNT)
+    #[arg(long, global = true, value_name = "EMAIL")]
+    pub account: Option<String>,
+    /// Data on stdout, and errors on stderr, as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but data and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say what is going on, to stderr (twice: more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Never ask for anything
+    #[arg(short, long, global = true)]
+    pub non_interactive: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create an account
+    Register(Register),
+    /// Sign in; the session locks itself 15 minutes after you stop
+    Login(Login),
+    /// End the session, at once and in every terminal
+    #[command(visible_alias = "lock")]
+    Logout(Logout),
+    /// Show whether there is a live session, and for how long; changes nothing
+    Status(Status),
+    /// Count as activity: start the idle time anew
+    Extend,
+    /// Print the signed-in email
+    Whoami,
+    /// Run a command if, and only if, there is a live session
+    #[command(visible_alias = "run")]
+    Exec(Exec),
+    /// Change the password; ends the account's sessions
+    Passwd(Passwd),
+    /// Look at the audit log
+    #[command(args_conflicts_with_subcommands = true)]
+    Audit(Audit),
+    /// Show all of it in a scratch home, on the real program, in under a minute
+    Tour,
+    /// Hold session keys where the kernel cannot (started by `login`)
+    #[command(hide = true)]
+    Agent,
+}
+
+/// Where a password comes from when it is not asked for on the terminal.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct PasswordSource {
+    /// Read the password from standard input, to its end; one trailing newline is stripped
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Read the password from the open file descriptor N
+    #[arg(long, value_name = "N")]
+    pub password_fd: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  nightlatch register alice@example.com --name \"Alice Liddell\"")]
+pub struct Register {
+    /// The email that names the account
+    pub email: String,
+    /// What the account's owner is called
+    #[arg(long)]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub password: PasswordSource,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  nightlatch login alice@example.com\n  nightlatch login --idle 5m --max 1h\n  pass show nightlatch | nightlatch login --password-stdin")]
+pub struct Login {
+    /// The account's email; may be left out when there is one account
+    pub email: Option<String>,
+    /// Lock after this long without activity: 1s to 15m
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub idle: Option<Duration>,
+    /// Lock this long after sign-in at the latest: 1s to 12h
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub max: Option<Duration>,
+    #[command(flatten)]
+    pub password: PasswordSource,
+}
+
+#[derive(Debug, Args)]
+pub struct Logout {
+    /// End the sessions of all accounts of this home
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  nightlatch status --json\n  nightlatch status --check || nightlatch login")]
+pub struct Status {
+    /// Print nothing; exit 0 when there is a live session, 4 when there is none
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  nightlatch exec -- psql production\n  nightlatch exec --min-remaining 10m -- ./deploy.sh\n\nExit codes: the command's own; 128+n when signal n ended it; 126 not executable; 127 not found.")]
+pub struct Exec {
+    /// Refuse, with 3, when the session would end sooner than this
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub min_remaining: Option<Duration>,
+    /// Do not count as activity
+    #[arg(long)]
+    pub no_extend: bool,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct Passwd {
+    /// Read the old and the new password from standard input, a line each
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  nightlatch audit --since 2h\n  nightlatch audit list --event LOGIN_FAILURE --format csv\n  nightlatch audit list --failed --follow")]
+pub struct Audit {
+    #[command(subcommand)]
+    pub command: Option<AuditCommand>,
+    #[command(flatten)]
+    pub list: AuditList,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// List events (what `audit` alone does)
+    List(AuditList),
+}
+
+#[derive(Debug, Args)]
+pub struct AuditList {
+    /// Events at or after T: RFC 3339, a date (UTC), or an age such as 2h
+    #[arg(long, value_name = "T")]
+    pub since: Option<String>,
+    /// Events before T
+    #[arg(long, value_name = "T")]
+    pub until: Option<String>,
+    /// Events of this account
+    #[arg(long, value_name = "EMAIL")]
+    pub user: Option<String>,
+    /// Events of this type; may be given more than once
+    #[arg(long, value_name = "TYPE")]
+    pub event: Vec<String>,
+    /// Events of this session
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+    /// Only what failed
+    #[arg(long)]
+    pub failed: bool,
+    /// At most this many, the newest: 1 to 1000
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub limit: NonZeroU32,
+    /// How to print them
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Go on printing events as they come
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// How events are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// One JSON object with the events and their number
+    Json,
+    /// The log's own lines, to the byte
+    Jsonl,
+    /// For a spreadsheet
+    Csv,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write 90s, 10m or 1h30m"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_behind_the_guarded_command_are_the_commands_own() {
+        let cli = Cli::try_parse_from(["nightlatch", "exec", "ls", "--json", "-n"]);
+        let Ok(Cli { global, command: Command::Exec(exec) }) = cli else { panic!("{cli:?}") };
+        assert!(!global.json && !global.non_interactive);
+        assert_eq!(exec.command, ["ls", "--json", "-n"]);
+    }
+
+    #[test]
+    fn audit_alone_is_audit_list() {
+        for line in [&["nightlatch", "audit", "--failed"][..], &["nightlatch", "audit", "list", "--failed"]] {
+            let cli = Cli::try_parse_from(line);
+            let Ok(Cli { command: Command::Audit(audit), .. }) = cli else { panic!("{cli:?}") };
+            let list = match audit.command {
+                Some(AuditCommand::List(list)) => list,
+                None => audit.list,
+            };
+            assert!(list.failed);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! `audit list`: query the log.
+
+use std::time::Duration;
+
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+use nightlatch::audit::{
+    AuditLog, EventType, Limit, Query, QueryResult, Record, write_csv_header, write_csv_record,
+};
+use nightlatch::clock::{Clock, SystemClock, Timestamp};
+use serde_json::value::RawValue;
+
+use super::args::{Audit, AuditCommand, AuditList, Format};
+use super::exit::{Code, Failure};
+use super::ui;
+use super::{Context, End};
+
+/// How often `--follow` looks for new events.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
+
+pub fn run(context: &Context, args: Audit) -> Result<End, Failure> {
+    match args.command {
+        Some(AuditCommand::List(list)) => self::list(context, &list),
+        None => self::list(context, &args.list),
+    }
+}
+
+fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
+    let format = match (args.format, context.ui.json) {
+        (Some(format), _) => format,
+        (None, true) => Format::Json,
+        (None, false) => Format::Table,
+    };
+    if args.follow && format == Format::Json {
+        return Err(Failure::usage("--follow never completes one JSON object")
+            .hint("use --format jsonl".to_owned()));
+    }
+    let query = query(args)?;
+    let guard = context.guard()?;
+    let Some(log) = guard.audit() else {
+        return print(context, format, &QueryResult::default()).map(|()| End::Done);
+    };
+    let follow = if args.follow { Some(log.follow(&query)?) } else { None };
+    let result = log.query(&query)?;
+    // Reading is an event too. What was asked for is shown even if that cannot be written: an
+    // auditor looks at a broken log most of all. The exit code tells.
+    let recorded = log.record_read(&result);
+    print(context, format, &result)?;
+    if result.unreadable > 0 {
+        context.ui.warn(&format!(
+            "{} lines of the audit log are not events and were left out",
+            result.unreadable
+        ));
+    }
+    recorded?;
+    if let Some(mut follow) = follow {
+        loop {
+            SystemClock.sleep(FOLLOW_INTERVAL);
+            let records = follow.poll()?;
+            if !records.is_empty() && !print_records(context, format, &records)? {
+                break;
+            }
+        }
+    }
+    Ok(End::Done)
+}
+
+fn query(args: &AuditList) -> Result<Query, Failure> {
+    let now = SystemClock.now().wall;
+    let time = |name: &str, text: &Option<String>| {
+        text.as_deref().map(|text| parse_time(name, text, now)).transpose()
+    };
+    let types = args.event.iter().map(|name| event_type(name)).collect::<Result<_, _>>()?;
+    Ok(Query {
+        user: args.user.clone(),
+        types,
+        since: time("--since", &args.since)?,
+        until: time("--until", &args.until)?,
+        session: args
+            .session
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| Failure::usage("--session takes a session id, as `status` shows it"))?,
+        failed_only: args.failed,
+        limit: Limit::new(args.limit.get()).map_err(|error| Failure::usage(error.to_string()))?,
+    })
+}
+
+fn event_type(name: &str) -> Result<EventType, Failure> {
+    name.to_ascii_uppercase().parse().map_err(|_| {
+        let names: Vec<_> = EventType::ALL.iter().map(|known| known.as_str()).collect();
+        Failure::usage(format!("\"{name}\" is no event type"))
+            .hint(format!("one of {}", names.join(", ")))
+    })
+}
+
+/// RFC 3339, a date (its beginning, in UTC), or an age such as `2h`.
+fn parse_time(option: &str, text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    if let Some(time) = Timestamp::parse_rfc3339(text)
+        .or_else(|| Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z")))
+    {
+        return Ok(time);
+    }
+    match humantime::parse_duration(text) {
+        Ok(age) => Ok(now.minus(age)),
+        Err(_) => Err(Failure::usage(format!("{option}: \"{text}\" is no time"))
+            .hint("write 2026-11-20T23:41:07Z, 2026-11-20, or an age such as 2h or 7d".to_owned())),
+    }
+}
+
+fn print(context: &Context, format: Format, result: &QueryResult) -> Result<(), Failure> {
+    match format {
+        Format::Json => {
+            let events = result
+                .events
+                .iter()
+                .map(|record| serde_json::from_str::<&RawValue>(record.line()))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| Failure::new(Code::Audit, "audit", error.to_string()))?;
+            context.ui.json(&serde_json::json!({
+                "schema": 1,
+                "events": events,
+                "total": result.total,
+                "has_more": result.has_more,
+            }))
+        }
+        Format::Csv => {
+            let mut text = String::new();
+            write_csv_header(&mut text);
+            context.ui.data(&text)?;
+            print_records(context, format, &result.events).map(drop)
+        }
+        Format::Table if result.events.is_empty() => {
+            context.ui.say("no events");
+            Ok(())
+        }
+        Format::Table | Format::Jsonl => {
+            print_records(context, format, &result.events)?;
+            if result.has_more {
+                context.ui.say(&format!(
+                    "{} of {} events; --limit, --since and --until choose others",
+                    result.events.len(),
+                    result.total
+                ));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Prints `records`; `false` when nobody reads any more.
+fn print_records(context: &Context, format: Format, records: &[Record]) -> Result<bool, Failure> {
+    let text = match format {
+        Format::Table => table(records),
+        Format::Csv => {
+            let mut text = String::new();
+            for record in records {
+                write_csv_record(&mut text, record);
+            }
+            text
+        }
+        Format::Jsonl | Format::Json => {
+            records.iter().flat_map(|record| [record.line(), "\n"]).collect()
+        }
+    };
+    context.ui.data(&text)
+}
+
+fn table(records: &[Record]) -> String {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(["SEQ", "TIME", "EVENT", "", "ACCOUNT", "TTY", "DETAILS"]);
+    for record in records {
+        table.add_row([
+            Cell::new(record.seq()),
+            Cell::new(record.timestamp().to_rfc3339()),
+            Cell::new(ui::escape(record.event_type())),
+            Cell::new(if record.success() { "ok" } else { "FAILED" }),
+            Cell::new(ui::escape(record.username().unwrap_or("-"))),
+            Cell::new(ui::escape(record.tty().unwrap_or("-"))),
+            Cell::new(ui::escape(&plain_details(record.details()))),
+        ]);
+    }
+    table.lines().flat_map(|line| [line.trim_end().to_owned(), "\n".to_owned()]).collect()
+}
+
+/// `{"reason":"logout"}` as `reason=logout`.
+fn plain_details(details: &str) -> String {
+    use serde_json::Value;
+    let Ok(Value::Object(fields)) = serde_json::from_str(details) else {
+        return details.to_owned();
+    };
+    let show = |(key, value): (&String, &Value)| match value {
+        Value::String(text) => format!("{key}={text}"),
+        other => format!("{key}={other}"),
+    };
+    fields.iter().map(show).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+    #[test]
+    fn times_are_moments_dates_or_ages() {
+        let parse = |text| parse_time("--since", text, NOW).ok();
+        assert_eq!(parse("2023-11-14T22:13:20Z"), Some(NOW));
+        assert_eq!(parse("2023-11-14T23:13:20+01:00"), Some(NOW));
+        assert_eq!(parse("2023-11-14"), Some(Timestamp::from_unix_seconds(1_699_920_000)));
+        assert_eq!(parse("2h"), Some(Timestamp::from_unix_seconds(1_700_000_000 - 7200)));
+        for bad in ["", "yesterday", "2023-13-01", "-2h", "2"] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+}

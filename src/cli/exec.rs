@@ -1,0 +1,75 @@
+//! `exec`: the guard.
+
+use std::process::Command;
+
+use nightlatch::account::Email;
+use nightlatch::{CommandError, Denied, Guard, Refusals, RunOptions};
+
+use super::args::Exec;
+use super::exit::Failure;
+use super::prompt::Terminal;
+use super::{Context, End, ask, login, register};
+
+pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
+    let options = RunOptions {
+        extend: !args.no_extend,
+        min_remaining: args.min_remaining.unwrap_or_default(),
+        refusals: Refusals::LeaveToCaller,
+    };
+    let guard = context.guard()?;
+    let finished = match guard.run(&mut command(args)?, &options) {
+        Err(CommandError::Denied(Denied::NoSession { ended })) => {
+            let denied = Denied::NoSession { ended };
+            let terminal = if ask::somebody_is_there() { context.terminal() } else { None };
+            let Some(mut terminal) = terminal else { return Err(refuse(&guard, args, denied)) };
+            context.ui.say(&format!("{denied}; sign in to go on"));
+            if let Err(failure) = sign_in(&mut terminal, context) {
+                guard.record_refusal(&args.command[0], &denied);
+                return Err(failure);
+            }
+            // A home may have come into being only now.
+            let options = RunOptions { refusals: Refusals::Record, ..options };
+            context.guard()?.run(&mut command(args)?, &options)?
+        }
+        Err(CommandError::Denied(denied)) => return Err(refuse(&guard, args, denied)),
+        other => other?,
+    };
+    if let Some(error) = finished.unrecorded {
+        context.ui.warn(&format!("the command's end could not be recorded: {error}"));
+    }
+    Ok(End::Code(finished.ended.exit_code()))
+}
+
+fn command(args: &Exec) -> Result<Command, Failure> {
+    let (program, arguments) =
+        args.command.split_first().ok_or_else(|| Failure::usage("no command given"))?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    Ok(command)
+}
+
+fn refuse(guard: &Guard, args: &Exec, denied: Denied) -> Failure {
+    guard.record_refusal(&args.command[0], &denied);
+    denied.into()
+}
+
+/// Signs in on the terminal; where there is no account yet, creates one first.
+fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<(), Failure> {
+    let guard = context.guard_or_create()?;
+    let email = if guard.accounts()?.count()? == 0 {
+        context.ui.say("There is no account yet: create one.");
+        let email = match &context.account {
+            Some(email) => email.clone(),
+            None => terminal.read_line("Email: ")?.trim().parse::<Email>()?,
+        };
+        register::register_on(terminal, context, &guard, &email, None)?;
+        email
+    } else {
+        match login::account_to_sign_in(context, &guard, guard.current_email()?) {
+            Ok(email) => email,
+            Err(_) => terminal.read_line("Email: ")?.trim().parse::<Email>()?,
+        }
+    };
+    login::sign_in_on(terminal, context, &guard, &email, guard.limits())?;
+    Ok(())
+}

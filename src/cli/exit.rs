@@ -1,0 +1,217 @@
+//! The one place where what went wrong becomes an exit code, a kind, a message and a hint.
+
+use nightlatch::account::{AccountError, BadEmail, BadName, PolicyRefusal};
+use nightlatch::audit::AuditError;
+use nightlatch::guard::run::RunError;
+use nightlatch::session::{KeeperError, SessionError};
+use nightlatch::{
+    CommandError, Denied, FsError, GuardError, PasswordChangeError, RegisterError, SignInError,
+};
+
+use super::prompt::PromptError;
+use super::ui;
+
+/// The exit codes of the command line; scripts rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    Refused = 3,
+    NoSession = 4,
+    SignInFailed = 5,
+    LockedOut = 6,
+    Audit = 7,
+    NotExecutable = 126,
+    NotFound = 127,
+}
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub struct Failure {
+    pub code: Code,
+    /// A word for programs.
+    pub kind: &'static str,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// The signal that interrupted a prompt, to die of once everything is wiped.
+    pub signal: Option<i32>,
+}
+
+const SIGN_IN: &str = "sign in with: nightlatch login";
+
+impl Failure {
+    pub fn new(code: Code, kind: &'static str, message: impl Into<String>) -> Self {
+        Self { code, kind, message: message.into(), hint: None, signal: None }
+    }
+
+    pub fn failed(kind: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Code::Failed, kind, message)
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Code::Usage, "usage", message)
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// No live session, and nobody to ask.
+    pub fn no_session(message: impl Into<String>) -> Self {
+        Self::new(Code::NoSession, "no_session", message).hint(SIGN_IN.to_owned())
+    }
+}
+
+impl From<BadEmail> for Failure {
+    fn from(error: BadEmail) -> Self {
+        Self::new(Code::Usage, "bad_email", error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<BadName> for Failure {
+    fn from(error: BadName) -> Self {
+        Self::new(Code::Usage, "bad_name", error.to_string())
+    }
+}
+
+impl From<PolicyRefusal> for Failure {
+    fn from(error: PolicyRefusal) -> Self {
+        Self::new(Code::Refused, "weak_password", error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<FsError> for Failure {
+    fn from(error: FsError) -> Self {
+        Self::failed("file", error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        Self::new(Code::Audit, "audit", error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<AccountError> for Failure {
+    fn from(error: AccountError) -> Self {
+        Self::failed("accounts", error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<KeeperError> for Failure {
+    fn from(error: KeeperError) -> Self {
+        Self::failed("keeper", error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<GuardError> for Failure {
+    fn from(error: GuardError) -> Self {
+        match error {
+            GuardError::Config(error) => Self::failed("config", error.to_string())
+                .hint("correct the file, or remove it to use the defaults".to_owned()),
+            GuardError::NoHome(error) => Self::failed("no_home", error.to_string())
+                .hint("name a place: --home DIR or NIGHTLATCH_HOME".to_owned()),
+            GuardError::File(error) => error.into(),
+            GuardError::Account(error) => error.into(),
+            GuardError::Audit(error) => error.into(),
+            GuardError::Session(SessionError::Keeper(error)) => error.into(),
+            error => Self::failed("failed", error.to_string()),
+        }
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(error: Denied) -> Self {
+        let message = error.to_string();
+        match error {
+            Denied::NoSession { .. } => Self::no_session(message),
+            Denied::TooLittleTime { .. } => {
+                Self::new(Code::Refused, "too_little_time", message)
+                    .hint("start a new session with: nightlatch login".to_owned())
+            }
+            Denied::Failed(error) => error.into(),
+            _ => Self::failed("denied", message),
+        }
+    }
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Denied(denied) => denied.into(),
+            CommandError::Start(error) => error.into(),
+            error => Self::failed("command", error.to_string()),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let message = error.to_string();
+        match error {
+            RunError::NotFound { .. } => Self::new(Code::NotFound, "not_found", message),
+            RunError::NotExecutable { .. } => {
+                Self::new(Code::NotExecutable, "not_executable", message)
+            }
+            _ => Self::failed("command", message),
+        }
+    }
+}
+
+impl From<SignInError> for Failure {
+    fn from(error: SignInError) -> Self {
+        let message = error.to_string();
+        match error {
+            SignInError::Wrong { .. } => Self::new(Code::SignInFailed, "sign_in_failed", message)
+                .hint("no account yet? nightlatch register EMAIL".to_owned()),
+            SignInError::Locked { retry_after } => Self::new(Code::LockedOut, "locked", message)
+                .hint(format!("try again in {}", ui::span(retry_after))),
+            SignInError::Failed(error) => error.into(),
+            _ => Self::failed("sign_in", message),
+        }
+    }
+}
+
+impl From<RegisterError> for Failure {
+    fn from(error: RegisterError) -> Self {
+        let message = error.to_string();
+        match error {
+            RegisterError::Password(refusal) => refusal.into(),
+            RegisterError::EmailTaken => Self::new(Code::Refused, "email_taken", message)
+                .hint(SIGN_IN.to_owned()),
+            RegisterError::Failed(error) => error.into(),
+            _ => Self::failed("register", message),
+        }
+    }
+}
+
+impl From<PasswordChangeError> for Failure {
+    fn from(error: PasswordChangeError) -> Self {
+        let message = error.to_string();
+        match error {
+            PasswordChangeError::NoAccount => {
+                Self::usage(message).hint("name one: --account EMAIL".to_owned())
+            }
+            PasswordChangeError::SignIn(error) => error.into(),
+            PasswordChangeError::Password(refusal) => refusal.into(),
+            PasswordChangeError::Failed(error) => error.into(),
+            _ => Self::failed("passwd", message),
+        }
+    }
+}
+
+impl From<PromptError> for Failure {
+    fn from(error: PromptError) -> Self {
+        let signal = match &error {
+            PromptError::Interrupted(signal) => Some(*signal),
+            _ => None,
+        };
+        Self { signal, ..Self::failed("prompt", error.to_string()) }
+    }
+}

@@ -1,0 +1,82 @@
+//! `login`: sign in.
+
+use nightlatch::Guard;
+use nightlatch::account::Email;
+use nightlatch::config::Limits;
+use nightlatch::session::SessionStatus;
+
+use super::args::Login;
+use super::ask;
+use super::exit::{Code, Failure};
+use super::prompt::Terminal;
+use super::session::describe;
+use super::{Context, End};
+
+/// How often a wrong password is asked for again on a terminal.
+const TRIES: u32 = 3;
+
+pub fn run(context: &Context, args: Login) -> Result<End, Failure> {
+    let named = args.email.as_deref().map(str::parse::<Email>).transpose()?;
+    let guard = context.guard_or_create()?;
+    let limits = guard
+        .limits()
+        .shortened(args.idle, args.max)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    let email = account_to_sign_in(context, &guard, named)?;
+    let status = match ask::given_password(&args.password)? {
+        Some(password) => guard.sign_in(&email, &password, limits)?.status(),
+        None => {
+            let mut terminal = context.terminal().ok_or_else(ask::no_terminal)?;
+            sign_in_on(&mut terminal, context, &guard, &email, limits)?
+        }
+    };
+    if context.ui.json {
+        context.ui.json(&status)?;
+    } else {
+        context.ui.say(describe(&status).trim_end());
+    }
+    Ok(End::Done)
+}
+
+/// The account named, or meant by `--account`, or the only one there is.
+pub fn account_to_sign_in(
+    context: &Context,
+    guard: &Guard,
+    named: Option<Email>,
+) -> Result<Email, Failure> {
+    if let Some(email) = named.or_else(|| context.account.clone()) {
+        return Ok(email);
+    }
+    let accounts = guard.accounts()?;
+    if let Some(only) = accounts.only()? {
+        return Ok(only.email);
+    }
+    Err(match accounts.count()? {
+        0 => Failure::new(Code::SignInFailed, "no_account", "there is no account yet")
+            .hint("create one with: nightlatch register EMAIL".to_owned()),
+        _ => Failure::usage("there are several accounts")
+            .hint("say which: nightlatch login EMAIL".to_owned()),
+    })
+}
+
+/// Asks for the password until it is right, a few times at most.
+pub fn sign_in_on(
+    terminal: &mut Terminal,
+    context: &Context,
+    guard: &Guard,
+    email: &Email,
+    limits: Limits,
+) -> Result<SessionStatus, Failure> {
+    let mut tries = 1;
+    loop {
+        let password = ask::password(terminal, &format!("Password for {email}: "))?;
+        match guard.sign_in(email, &password, limits) {
+            Ok(session) => return Ok(session.status()),
+            Err(nightlatch::SignInError::Wrong { .. }) if tries < TRIES => {
+                tries += 1;
+                context.ui.warn("wrong email or password, try again");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The command line: each command is a file that tells its story from top to bottom.
+
+mod args;
+mod ask;
+mod audit;
+mod exec;
+mod exit;
+mod login;
+mod passwd;
+mod prompt;
+mod register;
+mod session;
+mod tour;
+mod ui;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use nightlatch::account::Email;
+use nightlatch::config::KeeperChoice;
+use nightlatch::memory::{CoreLimit, harden};
+use nightlatch::session::AgentLauncher;
+use nightlatch::{Guard, GuardConfig};
+
+use args::{Cli, Command, Global};
+use exit::{Code, Failure};
+use prompt::Terminal;
+use ui::Ui;
+
+/// What the process was given by its surroundings.
+pub struct Surroundings {
+    /// The command line, the program's own name first.
+    pub arguments: Vec<OsString>,
+    /// `NIGHTLATCH_HOME`.
+    pub home: Option<OsString>,
+    /// `NIGHTLATCH_ACCOUNT`.
+    pub account: Option<OsString>,
+    /// `NIGHTLATCH_KEEPER`.
+    pub keeper: Option<OsString>,
+    /// Where this program lies.
+    pub program: Option<PathBuf>,
+}
+
+/// How a command that did not fail ends.
+enum End {
+    Done,
+    /// With the exit code of the command it ran, or of the question it answered.
+    Code(u8),
+}
+
+/// What every command needs.
+struct Context {
+    ui: Ui,
+    config: GuardConfig,
+    account: Option<Email>,
+    home: Option<PathBuf>,
+    program: Option<PathBuf>,
+    may_ask: bool,
+}
+
+impl Context {
+    fn guard(&self) -> Result<Guard, Failure> {
+        Ok(Guard::open(self.config.clone())?)
+    }
+
+    fn guard_or_create(&self) -> Result<Guard, Failure> {
+        Ok(Guard::open_or_create(self.config.clone())?)
+    }
+
+    /// The person's terminal, when there is one and it may be used.
+    fn terminal(&self) -> Option<Terminal> {
+        if self.may_ask { Terminal::open() } else { None }
+    }
+}
+
+/// Runs the command line: what `main` returns.
+pub fn run(surroundings: Surroundings) -> ExitCode {
+    let core_limit = harden();
+    let cli = match Cli::try_parse_from(&surroundings.arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage_error(&error, &surroundings.arguments),
+    };
+    let ui = Ui { json: cli.global.json, quiet: cli.global.quiet };
+    init_tracing(cli.global.verbose);
+    let result = context(ui, cli.global, surroundings, core_limit)
+        .and_then(|context| dispatch(&context, cli.command));
+    match result {
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::Code(code)) => ExitCode::from(code),
+        Err(Failure { signal: Some(signal), .. }) => {
+            // Everything is wiped and the terminal restored: now die of what interrupted us, so
+            // that the shell sees it. If that fails, the code says it.
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+            ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+        }
+        Err(failure) => {
+            ui.failure(&failure);
+            ExitCode::from(failure.code as u8)
+        }
+    }
+}
+
+fn dispatch(context: &Context, command: Command) -> Result<End, Failure> {
+    match command {
+        Command::Register(args) => register::run(context, args),
+        Command::Login(args) => login::run(context, args),
+        Command::Logout(args) => session::logout(context, &args),
+        Command::Status(args) => session::status(context, &args),
+        Command::Extend => session::extend(context),
+        Command::Whoami => session::whoami(context),
+        Command::Exec(args) => exec::run(context, &args),
+        Command::Passwd(args) => passwd::run(context, &args),
+        Command::Audit(args) => audit::run(context, args),
+        Command::Tour => tour::run(context),
+        Command::Agent => session::agent(context),
+    }
+}
+
+fn context(
+    ui: Ui,
+    global: Global,
+    surroundings: Surroundings,
+    core_limit: CoreLimit,
+) -> Result<Context, Failure> {
+    let home = global.home.or(surroundings.home.map(PathBuf::from));
+    let mut config = match &home {
+        Some(home) => GuardConfig::under(home),
+        None => GuardConfig::of_user().map_err(nightlatch::GuardError::from)?,
+    }
+    .core_limit(core_limit);
+
+    let from_environment = || surroundings.account.as_ref().map(|value| value.to_string_lossy());
+    let account = match (&global.account, from_environment()) {
+        (Some(account), _) => Some(account.parse::<Email>()?),
+        (None, Some(account)) => Some(account.parse::<Email>()?),
+        (None, None) => None,
+    };
+    if let Some(account) = &account {
+        config = config.account(account.clone());
+    }
+    if let Some(keeper) = &surroundings.keeper {
+        let choice: KeeperChoice = keeper
+            .to_string_lossy()
+            .parse()
+            .map_err(|error| Failure::usage(format!("NIGHTLATCH_KEEPER: {error}")))?;
+        config = config.keeper(choice);
+    }
+    if let Some(program) = &surroundings.program {
+        config = config.launcher(AgentLauncher {
+            program: program.clone(),
+            args: vec!["agent".into()],
+        });
+    }
+    Ok(Context {
+        ui,
+        config,
+        account,
+        home,
+        program: surroundings.program,
+        may_ask: !global.non_interactive,
+    })
+}
+
+/// What clap found wrong, or the help that was asked for.
+fn usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    // Help and version go to stdout and are no error; a closed pipe is none either.
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::from(Code::Done as u8);
+    }
+    // The arguments did not parse, so look for the flag by hand.
+    if arguments.iter().take_while(|argument| *argument != "--").any(|argument| *argument == "--json") {
+        let text = error.render().to_string();
+        let message = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
+        let hint = "see nightlatch --help".to_owned();
+        Ui { json: true, quiet: false }.failure(&Failure::usage(message).hint(hint));
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(Code::Usage as u8)
+}
+
+/// `-v` tells what is going on, on stderr; without it nothing is set up.
+fn init_tracing(verbose: u8) {
+    use tracing::Level;
+    let level = match verbose {
+        0 => return,
+        1 => Level::INFO,
+        2 => Level::DEBUG,
+        _ => Level::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
+}

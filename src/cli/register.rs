@@ -1,0 +1,53 @@
+//! `register`: create an account.
+
+use nightlatch::account::{DisplayName, Email};
+use nightlatch::{Guard, Registered};
+
+use super::args::Register;
+use super::ask;
+use super::exit::Failure;
+use super::prompt::Terminal;
+use super::ui::{self, GOOD, STRONG};
+use super::{Context, End};
+
+pub fn run(context: &Context, args: Register) -> Result<End, Failure> {
+    let email: Email = args.email.parse()?;
+    let name = args.name.as_deref().map(str::parse::<DisplayName>).transpose()?;
+    let guard = context.guard_or_create()?;
+    let registered = match ask::given_password(&args.password)? {
+        Some(password) => guard.register(&email, name.as_ref(), &password)?,
+        None => {
+            let mut terminal = context.terminal().ok_or_else(ask::no_terminal)?;
+            register_on(&mut terminal, context, &guard, &email, name.as_ref())?
+        }
+    };
+    if context.ui.json {
+        context.ui.json(&serde_json::json!({
+            "schema": 1,
+            "account_id": registered.account.id.to_string(),
+            "email": registered.account.email.as_str(),
+            "name": registered.account.name.as_ref().map(DisplayName::as_str),
+            "created_at": registered.account.created_at.to_rfc3339(),
+        }))?;
+    } else {
+        let email = ui::escape(registered.account.email.as_str());
+        context.ui.say(&format!(
+            "{GOOD}●{GOOD:#} account {STRONG}{email}{STRONG:#} created; sign in with: nightlatch login"
+        ));
+    }
+    Ok(End::Done)
+}
+
+/// Asks for a new password, twice, and creates the account.
+pub fn register_on(
+    terminal: &mut Terminal,
+    context: &Context,
+    guard: &Guard,
+    email: &Email,
+    name: Option<&DisplayName>,
+) -> Result<Registered, Failure> {
+    let password = ask::new_password(terminal, context, "Password", |password| {
+        guard.check_new_password(password, email, name)
+    })?;
+    Ok(guard.register(email, name, &password)?)
+}

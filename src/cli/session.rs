@@ -1,0 +1,105 @@
+//! `status`, `extend`, `whoami`, `logout`, and the hidden `agent`.
+
+use std::time::Duration;
+
+use nightlatch::session::{LimitedBy, SessionState, SessionStatus};
+use nightlatch::{Denied, Guard};
+
+use super::args::{Logout, Status};
+use super::exit::{Code, Failure};
+use super::ui::{self, FAINT, GOOD, STRONG, WARN};
+use super::{Context, End};
+
+/// `status`: looks, and changes nothing.
+pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
+    let status = context.guard()?.status()?;
+    if args.check {
+        let live = status.state == SessionState::Active;
+        return Ok(if live { End::Done } else { End::Code(Code::NoSession as u8) });
+    }
+    if context.ui.json {
+        context.ui.json(&status)?;
+    } else {
+        context.ui.data(&describe(&status))?;
+    }
+    Ok(End::Done)
+}
+
+/// The status for people.
+pub fn describe(status: &SessionStatus) -> String {
+    let name = ui::escape(status.username.as_deref().unwrap_or("nobody"));
+    match status.state {
+        SessionState::Active => {
+            let left = ui::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
+            let how = match status.limited_by {
+                Some(LimitedBy::Max) => "at its absolute limit",
+                _ => "unless there is activity",
+            };
+            let detail = |label: &str, value: Option<String>| {
+                value.map_or(String::new(), |value| {
+                    format!("  {FAINT}{label:<14}{FAINT:#}{value}\n")
+                })
+            };
+            let idle = status.idle_timeout_seconds.map(|s| ui::span(Duration::from_secs(s)));
+            [
+                format!("{GOOD}●{GOOD:#} signed in as {STRONG}{name}{STRONG:#}; locks in {STRONG}{left}{STRONG:#} {how}\n"),
+                detail("session", status.session_id.map(|id| id.to_string())),
+                detail("since", status.created_at.map(|time| time.to_string())),
+                detail("idle limit", idle),
+                detail("ends by", status.max_expires_at.map(|time| time.to_string())),
+                detail("key kept by", status.keeper.map(|keeper| keeper.to_string())),
+            ]
+            .concat()
+        }
+        SessionState::Expired => format!("{WARN}○{WARN:#} the session has ended; sign in with: nightlatch login\n"),
+        SessionState::Revoked => format!("{WARN}○{WARN:#} the session was revoked; sign in with: nightlatch login\n"),
+        _ => "○ not signed in; sign in with: nightlatch login\n".to_owned(),
+    }
+}
+
+/// `extend`: activity without a command.
+pub fn extend(context: &Context) -> Result<End, Failure> {
+    let status = context.guard()?.extend()?;
+    if context.ui.json {
+        context.ui.json(&status)?;
+    } else {
+        let left = ui::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
+        context.ui.say(&format!("{GOOD}●{GOOD:#} extended; locks in {left} unless there is activity"));
+    }
+    Ok(End::Done)
+}
+
+/// `whoami`: the signed-in email.
+pub fn whoami(context: &Context) -> Result<End, Failure> {
+    let status = context.guard()?.status()?;
+    let (SessionState::Active, Some(username)) = (status.state, status.username) else {
+        return Err(Denied::NoSession { ended: None }.into());
+    };
+    if context.ui.json {
+        context.ui.json(&serde_json::json!({ "schema": 1, "username": username }))?;
+    } else {
+        context.ui.data(&format!("{}\n", ui::escape(&username)))?;
+    }
+    Ok(End::Done)
+}
+
+/// `logout`: ends the session; there being none is as good.
+pub fn logout(context: &Context, args: &Logout) -> Result<End, Failure> {
+    let guard = context.guard()?;
+    let ended = if args.all { guard.sign_out_all()? } else { u32::from(guard.sign_out()?) };
+    if context.ui.json {
+        context.ui.json(&serde_json::json!({ "schema": 1, "ended": ended }))?;
+    } else {
+        context.ui.say(match ended {
+            0 => "○ nobody was signed in",
+            _ => "○ signed out; the session's key is destroyed",
+        });
+    }
+    Ok(End::Done)
+}
+
+/// `agent`: holds session keys in memory until the last one is gone.
+pub fn agent(context: &Context) -> Result<End, Failure> {
+    Guard::serve_agent(context.config.clone())?;
+    Ok(End::Done)
+}

@@ -1,0 +1,211 @@
+//! `tour`: all of it in a scratch home, by running the real program.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nightlatch::clock::{Clock, SystemClock};
+
+use super::exit::{Code, Failure};
+use super::ui::{FAINT, GOOD, STRONG, Ui};
+use super::{Context, End};
+
+const EMAIL: &str = "you@example.com";
+const PASSWORD: &str = "a harbour wall, eleven gulls";
+const IDLE: Duration = Duration::from_secs(2);
+
+/// One step: what it shows, the command, and what must come of it.
+struct Step {
+    about: &'static str,
+    arguments: &'static [&'static str],
+    /// Whether the password is handed in on standard input.
+    password: bool,
+    code: Code,
+    /// What the output must contain.
+    shows: &'static [&'static str],
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        about: "Create an account. The password is checked, never stored.",
+        arguments: &["register", EMAIL, "--password-stdin"],
+        password: true,
+        code: Code::Done,
+        shows: &["created"],
+    },
+    Step {
+        about: "Sign in once.",
+        arguments: &["login", "--password-stdin"],
+        password: true,
+        code: Code::Done,
+        shows: &["signed in"],
+    },
+    Step {
+        about: "Every terminal of yours now has this session. Looking does not extend it.",
+        arguments: &["status"],
+        password: false,
+        code: Code::Done,
+        shows: &[EMAIL, "locks in"],
+    },
+    Step {
+        about: "Run a command under the guard: it starts only with a live session, and is on record.",
+        arguments: &["exec", "--", "sh", "-c", "echo \"deployed by $NIGHTLATCH_ACCOUNT\""],
+        password: false,
+        code: Code::Done,
+        shows: &["deployed by you@example.com"],
+    },
+    Step {
+        about: "A session that locks after two seconds, instead of fifteen minutes.",
+        arguments: &["login", "--idle", "2s", "--password-stdin"],
+        password: true,
+        code: Code::Done,
+        shows: &["signed in"],
+    },
+];
+
+const AFTER_IDLE: &[Step] = &[
+    Step {
+        about: "Two seconds of doing nothing later: the same command is refused (exit code 4).",
+        arguments: &["--non-interactive", "exec", "--", "echo", "deployed"],
+        password: false,
+        code: Code::NoSession,
+        shows: &["no live session"],
+    },
+    Step {
+        about: "And all of it is in the audit log.",
+        arguments: &["audit", "list"],
+        password: false,
+        code: Code::Done,
+        shows: &[
+            "ACCOUNT_REGISTERED",
+            "LOGIN_SUCCESS",
+            "SESSION_CREATED",
+            "COMMAND_STARTED",
+            "COMMAND_FINISHED",
+            "SESSION_EXPIRED",
+            "COMMAND_REFUSED",
+        ],
+    },
+];
+
+pub fn run(context: &Context) -> Result<End, Failure> {
+    let program = context
+        .program
+        .clone()
+        .ok_or_else(|| Failure::failed("tour", "cannot tell where this program lies"))?;
+    let scratch = tempfile::Builder::new()
+        .prefix("nightlatch-tour-")
+        .tempdir()
+        .map_err(|error| Failure::failed("tour", format!("no scratch directory: {error}")))?;
+    let tour = Tour {
+        ui: context.ui,
+        program,
+        home: scratch.path().join("home"),
+        interrupted: stop_on_signals()?,
+    };
+    let result = tour.walk();
+    // Whatever happened: no key in the kernel, no agent, no file is left.
+    tour.clean_up();
+    scratch
+        .close()
+        .map_err(|error| Failure::failed("tour", format!("cannot remove the scratch home: {error}")))?;
+    result?;
+    context.ui.data(&format!(
+        "{GOOD}●{GOOD:#} That was all of it; the scratch home is gone. Yours: {STRONG}nightlatch register EMAIL{STRONG:#}\n"
+    ))?;
+    Ok(End::Done)
+}
+
+struct Tour {
+    ui: Ui,
+    program: PathBuf,
+    home: PathBuf,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Tour {
+    fn walk(&self) -> Result<(), Failure> {
+        STEPS.iter().try_for_each(|step| self.show(step))?;
+        SystemClock.sleep(IDLE + Duration::from_millis(100));
+        AFTER_IDLE.iter().try_for_each(|step| self.show(step))
+    }
+
+    fn show(&self, step: &Step) -> Result<(), Failure> {
+        let shown: Vec<_> = step.arguments.iter().map(|argument| quoted(argument)).collect();
+        let line = format!(
+            "{FAINT}# {}{FAINT:#}\n{STRONG}$ nightlatch {}{STRONG:#}\n",
+            step.about,
+            shown.join(" ")
+        );
+        self.ui.data(&line)?;
+        let output = self.output(step.arguments, step.password)?;
+        let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+        let text = String::from_utf8_lossy(&text);
+        self.ui.data(&format!("{}\n\n", text.trim_end()))?;
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(Failure::failed("interrupted", "the tour was interrupted"));
+        }
+        let wrong = |what: String| {
+            Failure::failed("tour", format!("`nightlatch {}` {what}", shown.join(" ")))
+        };
+        if output.status.code() != Some(step.code as i32) {
+            return Err(wrong(format!("ended with {}, not {}", output.status, step.code as i32)));
+        }
+        match step.shows.iter().find(|expected| !text.contains(*expected)) {
+            Some(missing) => Err(wrong(format!("did not show \"{missing}\""))),
+            None => Ok(()),
+        }
+    }
+
+    fn output(&self, arguments: &[&str], password: bool) -> Result<Output, Failure> {
+        let failed = |error: std::io::Error| Failure::failed("tour", error.to_string());
+        let mut child = self
+            .command(arguments)
+            .stdin(if password { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that does not read its password fails in a way that shows.
+            let _ = stdin.write_all(PASSWORD.as_bytes());
+        }
+        child.wait_with_output().map_err(failed)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args([OsString::from("--home"), self.home.clone().into()])
+            .args(arguments)
+            .env_remove("NIGHTLATCH_ACCOUNT")
+            .env_remove("NIGHTLATCH_HOME");
+        command
+    }
+
+    fn clean_up(&self) {
+        if Path::new(&self.home).exists() {
+            let _ = self.output(&["logout", "--all", "--quiet"], false);
+        }
+    }
+}
+
+/// Ctrl-C and the like end the tour after the step at hand, so that it can clean up.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))
+            .map_err(|error| Failure::failed("tour", error.to_string()))?;
+    }
+    Ok(interrupted)
+}
+
+/// As one would type it.
+fn quoted(argument: &str) -> String {
+    if argument.contains([' ', '"', '$']) { format!("'{argument}'") } else { argument.to_owned() }
+}

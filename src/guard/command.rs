@@ -1,0 +1,186 @@
+//! Running a command under the guard, from the check to the record of its end.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
+use std::time::Duration;
+
+use super::lease::Lease;
+use super::run::{self, Ended, RunError};
+use super::{CommandError, Denied, Guard, GuardError, Home};
+use crate::audit::{
+    Appended, ArgvDigest, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event, ProgramName,
+};
+use crate::crypto::{kdf, labels};
+use crate::id::ExecId;
+use crate::session::{Dead, Owner, Session, Touch};
+
+/// How a command is to be run.
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions {
+    /// Whether it counts as activity.
+    pub extend: bool,
+    /// The least time the session must have left.
+    pub min_remaining: Duration,
+    /// Who records a refusal.
+    pub refusals: Refusals,
+}
+
+/// Who records that a command was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusals {
+    /// The guard, at once.
+    Record,
+    /// The caller, with [`Guard::record_refusal`], if signing in does not help.
+    LeaveToCaller,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { extend: true, min_remaining: Duration::ZERO, refusals: Refusals::Record }
+    }
+}
+
+/// A guarded command that ran to its end.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its exit code or signal.
+    pub ended: Ended,
+    /// Why its end could not be recorded, if it could not. Its start is on record all the same.
+    pub unrecorded: Option<GuardError>,
+}
+
+impl Guard {
+    /// Runs `command` if, and only if, there is a live session, and waits for its end.
+    ///
+    /// In one step under the session lock the session is judged and extended, and the start is
+    /// recorded; the record is durable before the command starts. While it runs a lease says so:
+    /// if this process dies, the session ends. The command inherits standard streams, environment,
+    /// working directory and process group, and gets `NIGHTLATCH_SESSION_ID`, `NIGHTLATCH_ACCOUNT`,
+    /// `NIGHTLATCH_SESSION_EXPIRES_AT` and `NIGHTLATCH_EXEC_ID`; never a key.
+    ///
+    /// # Errors
+    /// When there is no live session or it would end too soon, the start cannot be recorded, or the
+    /// command cannot be started.
+    pub fn run(
+        &self,
+        command: &mut Command,
+        options: &RunOptions,
+    ) -> Result<Finished, CommandError> {
+        let result = self
+            .signed_in()
+            .map_err(CommandError::from)
+            .and_then(|(home, owner)| self.run_for(home, owner, command, options));
+        if let Err(CommandError::Denied(denied)) = &result
+            && options.refusals == Refusals::Record
+        {
+            self.record_refusal(command.get_program(), denied);
+        }
+        result
+    }
+
+    pub(super) fn run_for(
+        &self,
+        home: &Home,
+        owner: Owner,
+        command: &mut Command,
+        options: &RunOptions,
+    ) -> Result<Finished, CommandError> {
+        let exec = ExecId::random().map_err(GuardError::from)?;
+        let program = ProgramName::new(command.get_program());
+        let mut lease = None;
+        let touch = Touch {
+            action: "exec",
+            extend: options.extend,
+            min_remaining: options.min_remaining,
+        };
+        let touched = home.sessions.touch(owner, touch, |session| {
+            lease = Some(Lease::take(&home.dir, exec, session.id(), program.as_str())?);
+            let argv = argv_digest(session, command);
+            Ok(Some(session.event(Details::CommandStarted { exec, program, argv })))
+        })?;
+        let session = touched.session;
+        let finished = |end, took| session.event(Details::CommandFinished { exec, end, took });
+        if let Err(error) = touched.record.sync() {
+            // It may or may not be on record that the command starts: say that it did not.
+            let _ = home.audit.append(&[finished(not_run(CommandFailure::NotStarted), Duration::ZERO)]);
+            return Err(GuardError::from(error).into());
+        }
+
+        command
+            .env("NIGHTLATCH_SESSION_ID", session.id().to_string())
+            .env("NIGHTLATCH_ACCOUNT", session.username())
+            .env("NIGHTLATCH_SESSION_EXPIRES_AT", session.expires_at().to_rfc3339())
+            .env("NIGHTLATCH_EXEC_ID", exec.to_string());
+        let started = self.clock.now();
+        let result = run::run(command, self.core_limit);
+        let lasted = Duration::from_nanos(
+            self.clock.now().boot.nanos().saturating_sub(started.boot.nanos()),
+        );
+        let end = match &result {
+            Ok(Ended::Code(code)) => CommandEnd::Exited(*code),
+            Ok(Ended::Signal(signal)) => CommandEnd::Signalled(*signal),
+            Err(RunError::NotFound { .. }) => not_run(CommandFailure::NotFound),
+            Err(RunError::NotExecutable { .. }) => not_run(CommandFailure::NotExecutable),
+            Err(_) => not_run(CommandFailure::NotStarted),
+        };
+        // Not synced: nothing depends on it, and the start is durable (see docs/adr).
+        let recorded = home.audit.append(&[finished(end, lasted)]);
+        drop(lease);
+        let ended = result?;
+        Ok(Finished { ended, unrecorded: recorded.err().map(GuardError::from) })
+    }
+
+    /// Records that `program` was refused. Best effort: it is refused whether recorded or not, and
+    /// without a home there is no log to record it in.
+    pub fn record_refusal(&self, program: &OsStr, denied: &Denied) {
+        let Some(home) = &self.home else { return };
+        let program = ProgramName::new(program);
+        let event = Event::new(Details::CommandRefused { program, reason: refusal(denied) });
+        let event = match self.last_known_name(home) {
+            Some(name) => event.about(name),
+            None => event,
+        };
+        if let Err(error) = home.audit.append(&[event]).and_then(Appended::sync) {
+            tracing::warn!(%error, "cannot record the refusal");
+        }
+    }
+
+    /// Whose session it would have been.
+    fn last_known_name(&self, home: &Home) -> Option<AuditName> {
+        let owner = self.owner(home).ok().flatten()?;
+        home.name_of(owner.account)
+    }
+}
+
+fn not_run(failure: CommandFailure) -> CommandEnd {
+    CommandEnd::Failed(failure)
+}
+
+fn refusal(denied: &Denied) -> CommandRefusal {
+    match denied {
+        Denied::NoSession { ended: None } => CommandRefusal::NoSession,
+        Denied::NoSession {
+            ended:
+                Some(
+                    Dead::Idle
+                    | Dead::Max
+                    | Dead::Clock
+                    | Dead::Reboot
+                    | Dead::TimeNamespace
+                    | Dead::KeyGone,
+                ),
+        } => CommandRefusal::SessionExpired,
+        Denied::NoSession { ended: Some(_) } => CommandRefusal::SessionInvalid,
+        Denied::TooLittleTime { .. } => CommandRefusal::TooLittleTime,
+        Denied::Failed(_) => CommandRefusal::Internal,
+    }
+}
+
+/// Tells two command lines apart in the log without telling what they are: keyed by the account.
+fn argv_digest(session: &Session, command: &Command) -> ArgvDigest {
+    let key = kdf::derive(session.account_key(), labels::AUDIT_ARGV, b"");
+    let arguments = command.get_args().map(OsStrExt::as_bytes);
+    let argv = std::iter::once(command.get_program().as_bytes()).chain(arguments);
+    ArgvDigest::of(&key, argv)
+}

@@ -1,0 +1,226 @@
+//! Leases: a guarded command's process holds a locked file while it runs. A lease that nobody holds
+//! is a crash, and ends the session it names.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fs::{Dir, FsError, read_bounded};
+use crate::id::{ExecId, SessionId};
+use crate::session::CrashWatch;
+
+const RUN: &str = "run";
+const SUFFIX: &str = ".lease";
+/// Far more than a lease ever is.
+const READ_LIMIT: usize = 4096;
+
+/// What a lease says about the command it stands for.
+#[derive(Serialize, Deserialize)]
+struct Content {
+    exec_id: String,
+    session_id: String,
+    /// The nightlatch process that waits for the command, and when it started (clock ticks after
+    /// boot), which tells it from a later process of the same number.
+    pid: u32,
+    start_time: Option<u64>,
+    /// The program's file name; never its arguments.
+    command: String,
+}
+
+/// A held lease; given back when dropped.
+#[must_use = "the lease is given back when this is dropped"]
+pub(super) struct Lease {
+    dir: Dir,
+    name: String,
+    /// Keeps the lock until after the name is gone.
+    _file: File,
+}
+
+impl Lease {
+    /// Takes a lease on `session`. Call it under the session lock, so that nobody sees it half made.
+    pub(super) fn take(
+        home: &Dir,
+        exec: ExecId,
+        session: SessionId,
+        command: &str,
+    ) -> Result<Self, FsError> {
+        let dir = home.subdir_or_create(RUN)?;
+        let (mut file, temporary) = dir.create_temporary()?;
+        let name = format!("{exec}{SUFFIX}");
+        let content = Content {
+            exec_id: exec.to_string(),
+            session_id: session.to_string(),
+            pid: std::process::id(),
+            start_time: own_start_time(),
+            command: command.to_owned(),
+        };
+        let made = fs2::FileExt::lock_exclusive(&file)
+            .and_then(|()| Ok(serde_json::to_vec(&content)?))
+            .and_then(|content| file.write_all(&content));
+        let renamed = made
+            .map_err(|error| FsError::new("write", dir.path().join(&temporary), error))
+            .and_then(|()| dir.rename(&temporary, &name));
+        if let Err(error) = renamed {
+            // The failure to report is the first one; sign-in sweeps what is left.
+            let _ = dir.unlink(&temporary);
+            return Err(error);
+        }
+        Ok(Self { dir, name, _file: file })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // A lease that cannot be removed looks like a crash later: closed, which is safe.
+        if let Err(error) = self.dir.unlink(&self.name) {
+            tracing::warn!(%error, "cannot give the lease back");
+        }
+    }
+}
+
+/// The leases of a home.
+pub(super) struct Leases {
+    home: Arc<Dir>,
+}
+
+impl Leases {
+    pub(super) fn new(home: Arc<Dir>) -> Self {
+        Self { home }
+    }
+
+    /// Calls `found` with the name of each lease that nobody holds, and the session it names.
+    fn each_abandoned(
+        &self,
+        mut found: impl FnMut(&Dir, &str, Option<SessionId>) -> Result<(), FsError>,
+    ) -> Result<(), FsError> {
+        let Some(dir) = self.home.subdir(RUN)? else { return Ok(()) };
+        for name in dir.names()? {
+            if !name.ends_with(SUFFIX) {
+                continue;
+            }
+            let Some(file) = dir.open_file(&name)? else { continue };
+            // By path: on a recent toolchain the method of the same name is std's.
+            if fs2::FileExt::try_lock_shared(&file).is_err() || given_back(&file) {
+                continue;
+            }
+            let content = read_bounded(&file, &dir.path().join(&name), READ_LIMIT)?;
+            let session = serde_json::from_slice::<Content>(&content)
+                .ok()
+                .and_then(|content| content.session_id.parse().ok());
+            found(&dir, &name, session)?;
+        }
+        Ok(())
+    }
+}
+
+impl CrashWatch for Leases {
+    fn crashed(&self, session: SessionId) -> Result<bool, FsError> {
+        let mut crashed = false;
+        self.each_abandoned(|_, _, named| {
+            // A lease that cannot be read might name any session: fail closed.
+            crashed |= named.is_none_or(|named| named == session);
+            Ok(())
+        })?;
+        Ok(crashed)
+    }
+
+    fn clear(&self) -> Result<(), FsError> {
+        if let Some(dir) = self.home.subdir(RUN)? {
+            dir.sweep_temporary()?;
+        }
+        self.each_abandoned(|dir, name, _| dir.unlink(name).map(drop))
+    }
+}
+
+/// Whether the file lost its name between being listed and being locked: a clean end, not a crash.
+fn given_back(file: &File) -> bool {
+    rustix::fs::fstat(file).is_ok_and(|stat| stat.st_nlink == 0)
+}
+
+/// When this process started, in clock ticks after boot: field 22 of `/proc/self/stat`.
+fn own_start_time() -> Option<u64> {
+    use rustix::fs::{Mode, OFlags, open};
+    let file =
+        open("/proc/self/stat", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut bytes = [0; 1024];
+    let length = rustix::io::read(&file, &mut bytes).ok()?;
+    start_time_in(bytes.get(..length)?)
+}
+
+/// The second field is the command's name in parentheses and may hold anything, so count from
+/// behind the last parenthesis.
+fn start_time_in(stat: &[u8]) -> Option<u64> {
+    let behind = stat.iter().rposition(|&byte| byte == b')')? + 1;
+    let mut fields = stat[behind..].split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+    std::str::from_utf8(fields.nth(19)?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::fs::Durability;
+
+    const SESSION: SessionId = SessionId::from_bytes([1; 16]);
+    const OTHER: SessionId = SessionId::from_bytes([2; 16]);
+
+    fn scratch() -> (tempfile::TempDir, Arc<Dir>, Leases) {
+        let temp = tempfile::tempdir().unwrap();
+        let home = Arc::new(Dir::open_or_create(&temp.path().join("home")).unwrap());
+        let leases = Leases::new(Arc::clone(&home));
+        (temp, home, leases)
+    }
+
+    fn take(home: &Dir) -> Lease {
+        Lease::take(home, ExecId::random().unwrap(), SESSION, "true").unwrap()
+    }
+
+    /// As a killed process leaves it: the file, and no lock.
+    fn abandon(home: &Dir, content: &[u8]) {
+        let run = home.subdir_or_create(RUN).unwrap();
+        run.write_atomic("dead.lease", content, Durability::Volatile).unwrap();
+    }
+
+    #[test]
+    fn a_held_lease_is_no_crash_and_a_returned_one_leaves_nothing() {
+        let (_temp, home, leases) = scratch();
+        let lease = take(&home);
+        assert!(!leases.crashed(SESSION).unwrap());
+        leases.clear().unwrap();
+        assert_eq!(home.subdir(RUN).unwrap().unwrap().names().unwrap().len(), 1);
+        drop(lease);
+        assert!(!leases.crashed(SESSION).unwrap());
+        assert_eq!(home.subdir(RUN).unwrap().unwrap().names().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn an_abandoned_lease_is_a_crash_of_the_session_it_names() {
+        let (_temp, home, leases) = scratch();
+        let content = format!(
+            r#"{{"exec_id":"x","session_id":"{SESSION}","pid":1,"start_time":null,"command":"true"}}"#
+        );
+        abandon(&home, content.as_bytes());
+        assert!(leases.crashed(SESSION).unwrap());
+        assert!(!leases.crashed(OTHER).unwrap());
+        leases.clear().unwrap();
+        assert!(!leases.crashed(SESSION).unwrap());
+    }
+
+    #[test]
+    fn an_abandoned_lease_that_cannot_be_read_is_a_crash_of_every_session() {
+        let (_temp, home, leases) = scratch();
+        abandon(&home, b"{}");
+        assert!(leases.crashed(SESSION).unwrap());
+        assert!(leases.crashed(OTHER).unwrap());
+    }
+
+    #[test]
+    fn the_start_time_is_found_behind_any_command_name() {
+        let stat = b"7 (a ) (b) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20 21";
+        assert_eq!(start_time_in(stat), Some(4242));
+        assert_eq!(start_time_in(b"7 (a"), None);
+        assert!(own_start_time().is_some());
+    }
+}

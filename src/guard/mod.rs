@@ -1,0 +1,296 @@
+//! The guard: what stands between a person and a command that must not run for just anyone.
+
+mod accounts;
+mod active;
+mod command;
+mod error;
+mod lease;
+pub mod run;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use accounts::Registered;
+pub use active::ActiveSession;
+pub use command::{Finished, Refusals, RunOptions};
+pub use error::{
+    CommandError, Denied, GuardError, PasswordChangeError, RegisterError, SignInError,
+};
+
+use crate::account::{AccountService, Email};
+use crate::audit::{AuditLog, AuditName, Origin};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, KeeperChoice, Limits};
+use crate::fs::Dir;
+use crate::id::AccountId;
+use crate::memory::CoreLimit;
+use crate::paths::{NoHomeDirectory, Paths};
+use crate::session::keeper::AutoKeeper;
+use crate::session::{
+    AgentLauncher, NameLookup, Owner, SessionService, SessionStatus, Touch,
+};
+use lease::Leases;
+
+/// What a guard needs to know before it opens.
+#[derive(Clone)]
+pub struct GuardConfig {
+    paths: Paths,
+    account: Option<Email>,
+    keeper: Option<KeeperChoice>,
+    launcher: Option<AgentLauncher>,
+    core_limit: Option<CoreLimit>,
+    clock: Arc<dyn Clock>,
+}
+
+impl GuardConfig {
+    /// With the platform's directories for this user: what the `nightlatch` command uses.
+    ///
+    /// # Errors
+    /// When the user has no home directory.
+    pub fn of_user() -> Result<Self, NoHomeDirectory> {
+        Paths::of_user().map(Self::at)
+    }
+
+    /// With everything under `home`, as `nightlatch --home` does.
+    pub fn under(home: impl Into<PathBuf>) -> Self {
+        Self::at(Paths::under(home.into()))
+    }
+
+    fn at(paths: Paths) -> Self {
+        Self {
+            paths,
+            account: None,
+            keeper: None,
+            launcher: None,
+            core_limit: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// For this account, instead of the one that signed in last.
+    #[must_use]
+    pub fn account(mut self, email: Email) -> Self {
+        self.account = Some(email);
+        self
+    }
+
+    /// With this keeper, whatever the configuration file says.
+    #[must_use]
+    pub fn keeper(mut self, choice: KeeperChoice) -> Self {
+        self.keeper = Some(choice);
+        self
+    }
+
+    /// With a way to start the agent, without which only the kernel's keyring can keep a new
+    /// session's key.
+    #[must_use]
+    pub fn launcher(mut self, launcher: AgentLauncher) -> Self {
+        self.launcher = Some(launcher);
+        self
+    }
+
+    /// Gives guarded commands this core-size limit back, where the process lowered its own with
+    /// [`harden`](crate::memory::harden).
+    #[must_use]
+    pub fn core_limit(mut self, limit: CoreLimit) -> Self {
+        self.core_limit = Some(limit);
+        self
+    }
+
+    /// With another clock, for tests: whoever holds the clock decides when sessions end.
+    #[must_use]
+    pub fn with_dangerous_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+}
+
+/// The guard over one home.
+///
+/// ```
+/// # let scratch = tempfile::tempdir()?;
+/// # let config = nightlatch::GuardConfig::under(scratch.path().join("home"));
+/// use nightlatch::{Denied, Guard};
+///
+/// let guard = Guard::open(config)?;
+/// match guard.require("deploy") {
+///     Ok(session) => println!("{} may deploy", session.username()),
+///     Err(Denied::NoSession { .. }) => println!("sign in first: nightlatch login"),
+///     Err(other) => return Err(other.into()),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Guard {
+    account: Option<Email>,
+    limits: Limits,
+    core_limit: Option<CoreLimit>,
+    clock: Arc<dyn Clock>,
+    path: PathBuf,
+    /// `None` while there is no home on disk: then nobody is signed in, and looking creates none.
+    home: Option<Home>,
+}
+
+/// The services over an opened home.
+struct Home {
+    dir: Arc<Dir>,
+    audit: Arc<AuditLog>,
+    sessions: SessionService,
+    accounts: Arc<AccountService>,
+}
+
+impl Guard {
+    /// Opens the guard. Creates nothing: without a home nobody is signed in.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used, or the home is not a directory of this user alone.
+    pub fn open(config: GuardConfig) -> Result<Self, GuardError> {
+        Self::open_with(config, |path| Dir::open(path))
+    }
+
+    /// Opens the guard, creating its home first when there is none.
+    ///
+    /// # Errors
+    /// As [`Guard::open`], and when the home cannot be created.
+    pub fn open_or_create(config: GuardConfig) -> Result<Self, GuardError> {
+        Self::open_with(config, |path| Dir::open_or_create(path).map(Some))
+    }
+
+    fn open_with(
+        config: GuardConfig,
+        open: impl FnOnce(&std::path::Path) -> Result<Option<Dir>, crate::fs::FsError>,
+    ) -> Result<Self, GuardError> {
+        let settings = Config::load(&config.paths.config_file)?;
+        let dir = open(&config.paths.home)?;
+        let choice = config.keeper.unwrap_or(settings.keeper);
+        let home = dir.map(|dir| {
+            Home::new(Arc::new(dir), &settings, choice, config.launcher, &config.clock)
+        });
+        Ok(Self {
+            account: config.account,
+            limits: settings.limits,
+            core_limit: config.core_limit,
+            clock: config.clock,
+            path: config.paths.home,
+            home: home.transpose()?,
+        })
+    }
+
+    /// The configured limits of a new session.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The audit log; `None` while there is no home.
+    pub fn audit(&self) -> Option<&AuditLog> {
+        self.home.as_ref().map(|home| &*home.audit)
+    }
+
+    /// The state of the session. Passive: extends, records and creates nothing.
+    ///
+    /// # Errors
+    /// When the keeper or the disk fails.
+    pub fn status(&self) -> Result<SessionStatus, GuardError> {
+        let Some(home) = &self.home else { return Ok(SessionStatus::none()) };
+        match self.owner(home)? {
+            None => Ok(SessionStatus::none()),
+            Some(owner) => Ok(home.sessions.status(owner)?),
+        }
+    }
+
+    /// Demands a live session for `action` (a word or two for the audit log, such as "deploy"):
+    /// proof of it, to be handed to whatever needs one. Counts as activity and is recorded.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn require(&self, action: &str) -> Result<ActiveSession<'_>, Denied> {
+        let touch = Touch { action, extend: true, min_remaining: Duration::ZERO };
+        self.require_with(touch)
+    }
+
+    fn require_with(&self, touch: Touch<'_>) -> Result<ActiveSession<'_>, Denied> {
+        let (home, owner) = self.signed_in()?;
+        let touched = home.sessions.touch(owner, touch, |_| Ok(None))?;
+        // Not synced: nothing is at stake yet. What the session is then used for syncs it.
+        Ok(ActiveSession::mint(self, home, touched.session))
+    }
+
+    /// Counts as activity, without a command.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn extend(&self) -> Result<SessionStatus, Denied> {
+        self.require("extend").map(|session| session.status())
+    }
+
+    /// The home, and whose session is meant in it.
+    fn signed_in(&self) -> Result<(&Home, Owner), Denied> {
+        let none = Denied::NoSession { ended: None };
+        let Some(home) = &self.home else { return Err(none) };
+        match self.owner(home)? {
+            Some(owner) => Ok((home, owner)),
+            None => Err(none),
+        }
+    }
+
+    fn owner(&self, home: &Home) -> Result<Option<Owner>, GuardError> {
+        let Some(email) = &self.account else {
+            return Ok(home.sessions.current()?.map(Owner::from));
+        };
+        let account = home.accounts.find(email)?;
+        Ok(account.map(|found| Owner { account: found.id, generation: Some(found.generation) }))
+    }
+
+    /// The home, which commands that change something opened with [`Guard::open_or_create`].
+    fn home(&self) -> Result<&Home, GuardError> {
+        self.home.as_ref().ok_or_else(|| {
+            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+            GuardError::File(crate::fs::FsError::new("open", &self.path, missing))
+        })
+    }
+}
+
+impl Home {
+    fn new(
+        dir: Arc<Dir>,
+        settings: &Config,
+        keeper: KeeperChoice,
+        launcher: Option<AgentLauncher>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, GuardError> {
+        let audit = Arc::new(AuditLog::new(
+            Arc::clone(&dir),
+            Arc::clone(clock),
+            Origin::of_this_process(),
+        ));
+        let accounts = Arc::new(AccountService::new(
+            Arc::clone(&dir),
+            Arc::clone(clock),
+            settings.password_rules,
+            settings.argon2_params()?,
+        ));
+        let names: NameLookup = Box::new({
+            let accounts = Arc::clone(&accounts);
+            move |id| name_of(&accounts, id)
+        });
+        let sessions = SessionService::new(
+            Arc::clone(&dir),
+            Box::new(AutoKeeper::new(Arc::clone(&dir), keeper, launcher)),
+            Arc::clone(clock),
+            Arc::clone(&audit),
+            Box::new(Leases::new(Arc::clone(&dir))),
+            names,
+        );
+        Ok(Self { dir, audit, sessions, accounts })
+    }
+
+    fn name_of(&self, account: AccountId) -> Option<AuditName> {
+        name_of(&self.accounts, account)
+    }
+}
+
+/// The name under which the audit log tells of an account, where the directory knows it.
+fn name_of(accounts: &AccountService, id: AccountId) -> Option<AuditName> {
+    let account = accounts.by_id(id).ok().flatten()?;
+    Some(AuditName::known(account.email.normalized()))
+}

@@ -1,0 +1,14 @@
+//! The session: what it claims, when it is live, where its key lives, and what can be done with it.
+
+mod file;
+pub mod keeper;
+mod model;
+mod payload;
+mod service;
+mod status;
+mod store;
+
+pub use keeper::{AgentLauncher, Keeper, KeeperError, KeeperKind};
+pub use model::{Dead, LimitedBy, Live, WALL_CLOCK_SLACK};
+pub use service::{CrashWatch, NameLookup, NewSession, Owner, Session, SessionError, SessionLock, SessionService, Touch, Touched};
+pub use status::{SessionState, SessionStatus};

@@ -1,0 +1,304 @@
+//! When a session is live: pure rules over what the file claims, what the keeper holds, and now.
+
+use std::time::Duration;
+
+use crate::clock::{Boot, BootTime, Moment, Timestamp};
+use crate::config::Limits;
+use crate::crypto::Key;
+use crate::id::{AccountId, SessionId};
+
+/// How far the wall clock may step back between two readings before it counts as set back: what a
+/// time daemon corrects, and no more.
+pub const WALL_CLOCK_SLACK: Duration = Duration::from_secs(5);
+
+/// What does not change during a session; sealed in the session file.
+pub struct Claims {
+    /// The session.
+    pub session: SessionId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// The account's normalized email, so that nothing else need be opened to tell it.
+    pub username: String,
+    /// When the account signed in.
+    pub created: Timestamp,
+    /// The idle limit, from 1 s to 15 min.
+    pub idle: Duration,
+    /// The end in any case, on the wall clock.
+    pub deadline: Timestamp,
+    /// The account's own key, from which the keys of its data are derived.
+    pub account_key: Key,
+}
+
+/// What changes: held by the keeper, never on disk.
+pub struct Activity {
+    /// K: opens the session file.
+    pub key: Key,
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// The boot it belongs to.
+    pub boot_id: [u8; 16],
+    /// The account's generation at sign-in; a password change bumps the account's.
+    pub generation: u64,
+    /// The last activity.
+    pub last: Moment,
+    /// The end in any case, on both clocks.
+    pub deadline: Moment,
+    /// SHA-256 of the session file as it was written.
+    pub file_hash: [u8; 32],
+}
+
+/// Which limit will end the session if nothing happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitedBy {
+    /// The idle timeout: activity extends it.
+    Idle,
+    /// The absolute limit: nothing does.
+    Max,
+}
+
+/// The judgement over a live session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// How long it lives on without activity; more than zero, at most the idle limit.
+    pub remaining: Duration,
+    /// Which limit that is.
+    pub limited_by: LimitedBy,
+}
+
+/// Why a session that was there is no longer live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dead {
+    /// No activity for the idle limit.
+    Idle,
+    /// The absolute limit was reached.
+    Max,
+    /// The wall clock went back, or ran ahead of the boot clock.
+    Clock,
+    /// The machine was started anew since.
+    Reboot,
+    /// A time namespace shifts the clocks of this process.
+    TimeNamespace,
+    /// The session file is gone.
+    FileGone,
+    /// The key is gone: the kernel or the agent dropped it at its deadline, or was made to.
+    KeyGone,
+    /// A guard process died holding the session.
+    Crash,
+    /// The account's password was changed, or its sessions were revoked.
+    Generation,
+    /// The session file is not the one this session was created with.
+    StaleCopy,
+    /// The session file belongs to another account or another session.
+    Foreign,
+    /// The session file was changed, cut or is not one.
+    Corrupt,
+    /// The session file was written by a newer version.
+    UnsupportedVersion,
+    /// Something that must not be trusted stands where the session file should be.
+    UnsafeFile,
+}
+
+impl std::fmt::Display for Dead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Idle => "it was idle for too long",
+            Self::Max => "it reached its absolute limit",
+            Self::Clock => "the clock was changed",
+            Self::Reboot => "the machine was restarted",
+            Self::TimeNamespace => "the clocks are shifted by a time namespace",
+            Self::FileGone => "its file is gone",
+            Self::KeyGone => "it expired",
+            Self::Crash => "a process that held it died",
+            Self::Generation => "the account's password was changed",
+            Self::StaleCopy => "its file is an older copy",
+            Self::Foreign => "its file belongs to another account",
+            Self::Corrupt => "its file is damaged",
+            Self::UnsupportedVersion => "its file was written by a newer version of nightlatch",
+            Self::UnsafeFile => "its file cannot be trusted",
+        })
+    }
+}
+
+/// Judges by the clocks whether a session with this `idle` limit and this `activity` is live.
+///
+/// Live at one nanosecond before a limit, dead at the limit. The boot clock cannot be set and
+/// counts suspend; the wall clock is checked as well, so that setting it either way, which an
+/// unprivileged user cannot do, ends a session instead of lengthening it.
+///
+/// # Errors
+/// The reason why it is not live.
+pub fn judge(idle: Duration, activity: &Activity, now: Moment, boot: Boot) -> Result<Live, Dead> {
+    if boot.clock_shifted {
+        return Err(Dead::TimeNamespace);
+    }
+    if boot.id != activity.boot_id {
+        return Err(Dead::Reboot);
+    }
+    // A boot clock that ran backwards does not exist on this boot: the payload is not ours.
+    let idle_for = duration_between(activity.last.boot, now.boot).ok_or(Dead::Clock)?;
+    let until_max = match duration_between(now.boot, activity.deadline.boot) {
+        None | Some(Duration::ZERO) => return Err(Dead::Max),
+        Some(left) => left.min(activity.deadline.wall.since(now.wall)),
+    };
+    if idle_for >= idle {
+        return Err(Dead::Idle);
+    }
+    if until_max.is_zero() {
+        return Err(Dead::Max);
+    }
+    if now.wall.plus(WALL_CLOCK_SLACK) < activity.last.wall {
+        return Err(Dead::Clock);
+    }
+    let idle_by_wall = now.wall.since(activity.last.wall);
+    if idle_by_wall >= idle {
+        return Err(Dead::Clock);
+    }
+    let until_idle = idle - idle_for.max(idle_by_wall);
+    Ok(if until_max <= until_idle {
+        Live { remaining: until_max, limited_by: LimitedBy::Max }
+    } else {
+        Live { remaining: until_idle, limited_by: LimitedBy::Idle }
+    })
+}
+
+/// From `from` to `to`; `None` when `to` lies before.
+fn duration_between(from: BootTime, to: BootTime) -> Option<Duration> {
+    to.nanos().checked_sub(from.nanos()).map(Duration::from_nanos)
+}
+
+/// The absolute end of a session that starts `now`, on both clocks.
+pub fn deadline(now: Moment, limits: Limits) -> Moment {
+    Moment { wall: now.wall.plus(limits.max()), boot: now.boot.plus(limits.max()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(900);
+    const BOOT: Boot = Boot { id: [1; 16], clock_shifted: false };
+    const START: Moment = Moment {
+        wall: Timestamp::from_unix_seconds(1_700_000_000),
+        boot: BootTime::from_nanos(5_000_000_000),
+    };
+
+    fn activity() -> Activity {
+        Activity {
+            key: Key::zeroed(),
+            session: SessionId::from_bytes([2; 16]),
+            boot_id: BOOT.id,
+            generation: 1,
+            last: START,
+            deadline: deadline(START, Limits::default()),
+            file_hash: [0; 32],
+        }
+    }
+
+    fn after(wall: Duration, boot: Duration) -> Moment {
+        Moment { wall: START.wall.plus(wall), boot: START.boot.plus(boot) }
+    }
+
+    fn judged(now: Moment) -> Result<Live, Dead> {
+        judge(IDLE, &activity(), now, BOOT)
+    }
+
+    #[test]
+    fn a_session_is_live_until_its_last_nanosecond_and_dead_at_the_limit() {
+        let last = IDLE - Duration::from_nanos(1);
+        assert_eq!(
+            judged(after(last, last)),
+            Ok(Live { remaining: Duration::from_nanos(1), limited_by: LimitedBy::Idle })
+        );
+        assert_eq!(judged(after(IDLE, IDLE)), Err(Dead::Idle));
+        assert!(judged(after(Duration::from_millis(899_900), Duration::from_millis(899_900))).is_ok());
+    }
+
+    #[test]
+    fn suspend_counts_because_the_boot_clock_runs_through_it() {
+        assert_eq!(judged(after(Duration::from_secs(1), IDLE)), Err(Dead::Idle));
+    }
+
+    #[test]
+    fn a_wall_clock_set_back_ends_the_session_beyond_what_a_time_daemon_corrects() {
+        let second = Duration::from_secs(1);
+        let set_back = |by| Moment { wall: START.wall.minus(by), boot: START.boot.plus(second) };
+        assert!(judged(set_back(WALL_CLOCK_SLACK)).is_ok());
+        assert_eq!(judged(set_back(WALL_CLOCK_SLACK + Duration::from_nanos(1))), Err(Dead::Clock));
+    }
+
+    #[test]
+    fn a_wall_clock_set_forward_past_the_idle_limit_ends_the_session() {
+        assert_eq!(judged(after(IDLE, Duration::from_secs(1))), Err(Dead::Clock));
+    }
+
+    #[test]
+    fn the_absolute_limit_ends_a_session_in_use() {
+        let mut used = activity();
+        let near = Limits::default().max() - Duration::from_secs(10);
+        used.last = after(near, near);
+        let now = after(near + Duration::from_secs(3), near + Duration::from_secs(3));
+        assert_eq!(
+            judge(IDLE, &used, now, BOOT),
+            Ok(Live { remaining: Duration::from_secs(7), limited_by: LimitedBy::Max })
+        );
+        let end = Limits::default().max();
+        assert_eq!(judge(IDLE, &used, after(end, end), BOOT), Err(Dead::Max));
+        assert_eq!(judge(IDLE, &used, after(end, near), BOOT), Err(Dead::Max), "by the wall clock");
+        assert_eq!(judge(IDLE, &used, after(near, end), BOOT), Err(Dead::Max), "by the boot clock");
+    }
+
+    #[test]
+    fn another_boot_or_a_shifted_clock_ends_the_session() {
+        let now = after(Duration::ZERO, Duration::ZERO);
+        let rebooted = Boot { id: [9; 16], ..BOOT };
+        assert_eq!(judge(IDLE, &activity(), now, rebooted), Err(Dead::Reboot));
+        let shifted = Boot { clock_shifted: true, ..BOOT };
+        assert_eq!(judge(IDLE, &activity(), now, shifted), Err(Dead::TimeNamespace));
+    }
+
+    #[test]
+    fn a_boot_clock_before_the_last_activity_ends_the_session() {
+        let before = Moment { wall: START.wall, boot: BootTime::from_nanos(0) };
+        assert_eq!(judged(before), Err(Dead::Clock));
+    }
+
+    proptest! {
+        /// Whatever anyone does with the wall clock, and however often the session is used: it is
+        /// never live once the boot clock has run the idle limit since the last activity, or the
+        /// absolute limit since sign-in.
+        #[test]
+        fn no_course_of_events_lengthens_a_session(
+            steps in prop::collection::vec((0_u64..1_200, -100_000_i64..100_000, any::<bool>()), 1..200)
+        ) {
+            let mut state = activity();
+            let (mut boot_elapsed, mut last_used) = (Duration::ZERO, Duration::ZERO);
+            let mut wall = START.wall;
+            for (seconds, jump, used) in steps {
+                boot_elapsed += Duration::from_secs(seconds);
+                wall = wall.plus(Duration::from_secs(seconds));
+                // A third of the steps also sets the clock.
+                if jump % 3 == 0 {
+                    let by = Duration::from_secs(jump.unsigned_abs());
+                    wall = if jump < 0 { wall.minus(by) } else { wall.plus(by) };
+                }
+                let now = Moment { wall, boot: START.boot.plus(boot_elapsed) };
+                match judge(IDLE, &state, now, BOOT) {
+                    Err(_) => break,
+                    Ok(live) => {
+                        prop_assert!(boot_elapsed - last_used < IDLE);
+                        prop_assert!(boot_elapsed < Limits::default().max());
+                        prop_assert!(!live.remaining.is_zero() && live.remaining <= IDLE);
+                        prop_assert!(boot_elapsed + live.remaining <= Limits::default().max());
+                        if used {
+                            state.last = now;
+                            last_used = boot_elapsed;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,597 @@
+//! What can be done with a session: create, look at, use, extend, end. Everything that changes one
+//! happens under the session lock; the audit log's lock is only taken inside it, never around it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::file::{self, FileError};
+use super::keeper::{Keeper, KeeperError, KeeperKind, Payload, Slot};
+use super::model::{self, Activity, Claims, Dead, LimitedBy, Live};
+use super::payload;
+use super::status::SessionStatus;
+use super::store::Store;
+use crate::audit::{
+    Action, Appended, AuditError, AuditLog, AuditName, Details, Event, ExpiryReason, InvalidReason,
+    TerminationReason,
+};
+use crate::clock::{Clock, Moment, Timestamp};
+use crate::config::Limits;
+use crate::crypto::Key;
+use crate::fs::{Dir, DirLock, FsError, FsProblem};
+use crate::id::{AccountId, SessionId};
+
+/// Who tells whether a process died holding a session.
+pub trait CrashWatch: Send + Sync {
+    /// Whether a guard process died holding `session`.
+    ///
+    /// # Errors
+    /// When that cannot be told; the session is then not judged live.
+    fn crashed(&self, session: SessionId) -> Result<bool, FsError>;
+
+    /// Forgets the crashes seen so far. Called under the session lock, once their session is ended.
+    ///
+    /// # Errors
+    /// When they cannot be forgotten.
+    fn clear(&self) -> Result<(), FsError>;
+}
+
+/// Tells the audit log whose session it was, where the session itself no longer does.
+pub type NameLookup = Box<dyn Fn(AccountId) -> Option<AuditName> + Send + Sync>;
+
+/// Whose session is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The account.
+    pub account: AccountId,
+    /// The account's generation, where the account directory was read anyway. A session of another
+    /// generation is not live. (A password change destroys the key of every session, so that
+    /// callers that did not read the directory are safe without it.)
+    pub generation: Option<u64>,
+}
+
+impl From<AccountId> for Owner {
+    fn from(account: AccountId) -> Self {
+        Self { account, generation: None }
+    }
+}
+
+/// Why a session operation failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// Nobody is signed in.
+    #[error("no live session")]
+    None,
+    /// There was a session, and it has ended; the end is recorded.
+    #[error("no live session: {0}")]
+    Ended(Dead),
+    /// The session would end too soon for what was asked.
+    #[error(
+        "the session ends in {}, and {} were asked for",
+        humantime::format_duration(Duration::from_secs(.remaining.as_secs())),
+        humantime::format_duration(*.wanted)
+    )]
+    TooLittleTime {
+        /// How long the session lives on.
+        remaining: Duration,
+        /// How long was asked for.
+        wanted: Duration,
+    },
+    /// The account changed while it signed in.
+    #[error("the password was changed meanwhile")]
+    AccountChanged,
+    /// The keeper failed.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+    /// A file operation failed.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// The event could not be recorded, so the operation was not done.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The system does not tell which boot this is.
+    #[error("cannot tell which boot this is: {0}")]
+    Boot(#[source] std::io::Error),
+    /// The system has no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// What a new session is made of.
+pub struct NewSession {
+    /// Whose it is.
+    pub account: AccountId,
+    /// The account's normalized email.
+    pub username: String,
+    /// The account's generation at sign-in.
+    pub generation: u64,
+    /// The account's key.
+    pub account_key: Key,
+    /// How long it lasts.
+    pub limits: Limits,
+}
+
+/// A live session as it was found at one moment.
+pub struct Session {
+    pub(crate) claims: Claims,
+    activity: Activity,
+    live: Live,
+    at: Moment,
+    keeper: KeeperKind,
+}
+
+impl Session {
+    /// The session's id.
+    pub fn id(&self) -> SessionId {
+        self.claims.session
+    }
+
+    /// The account it belongs to.
+    pub fn account(&self) -> AccountId {
+        self.claims.account
+    }
+
+    /// The account's normalized email.
+    pub fn username(&self) -> &str {
+        &self.claims.username
+    }
+
+    /// How long it lives on without activity, counted from when it was judged.
+    pub fn remaining(&self) -> Duration {
+        self.live.remaining
+    }
+
+    /// When it ends without activity.
+    pub fn expires_at(&self) -> Timestamp {
+        self.at.wall.plus(self.live.remaining)
+    }
+
+    /// An event about this session.
+    pub(crate) fn event(&self, details: Details) -> Event {
+        Event::new(details).about(AuditName::known(self.username())).in_session(self.id())
+    }
+
+    /// The account's key, from which the keys of its data are derived.
+    pub(crate) fn account_key(&self) -> &Key {
+        &self.claims.account_key
+    }
+
+    /// The session as `status` reports it.
+    pub fn status(&self) -> SessionStatus {
+        SessionStatus::active(&self.claims, &self.activity, self.live, self.at, self.keeper)
+    }
+}
+
+/// How a session is to be used.
+#[derive(Clone, Copy, Debug)]
+pub struct Touch<'a> {
+    /// What for, as the audit log will tell it.
+    pub action: &'a str,
+    /// Whether it counts as activity.
+    pub extend: bool,
+    /// The least time that must be left afterwards.
+    pub min_remaining: Duration,
+}
+
+/// A session that was used, and the record of it.
+pub struct Touched {
+    /// The session as it is now.
+    pub session: Session,
+    /// The record; sync it where it must be durable.
+    pub record: Appended,
+}
+
+/// What there is of an account's session.
+enum Found {
+    Nothing,
+    Live(Box<Session>),
+    Dead { reason: Dead, session: Option<SessionId>, claims: Option<Box<(Claims, Activity)>> },
+}
+
+/// The sessions of one home.
+pub struct SessionService {
+    store: Store,
+    keeper: Box<dyn Keeper>,
+    clock: Arc<dyn Clock>,
+    audit: Arc<AuditLog>,
+    crashes: Box<dyn CrashWatch>,
+    names: NameLookup,
+}
+
+impl SessionService {
+    /// The service over `home`; touches nothing yet.
+    pub fn new(
+        home: Arc<Dir>,
+        keeper: Box<dyn Keeper>,
+        clock: Arc<dyn Clock>,
+        audit: Arc<AuditLog>,
+        crashes: Box<dyn CrashWatch>,
+        names: NameLookup,
+    ) -> Self {
+        Self { store: Store::new(home), keeper, clock, audit, crashes, names }
+    }
+
+    /// The account that signed in last.
+    ///
+    /// # Errors
+    /// When the note of it cannot be read.
+    pub fn current(&self) -> Result<Option<AccountId>, SessionError> {
+        Ok(self.store.current()?)
+    }
+
+    /// The accounts that have a session file, live or not.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn accounts(&self) -> Result<Vec<AccountId>, SessionError> {
+        Ok(self.store.accounts()?)
+    }
+
+    /// Starts a session, replacing the account's old one. `also` is recorded with it, in front.
+    ///
+    /// `still_valid` is asked under the session lock whether what was proven at sign-in still
+    /// holds: a password change in between must not leave a session behind.
+    ///
+    /// # Errors
+    /// When it could not be created or recorded; no session of the account is live then.
+    pub fn create(
+        &self,
+        new: NewSession,
+        also: Vec<Event>,
+        still_valid: impl FnOnce() -> bool,
+    ) -> Result<Session, SessionError> {
+        let lock = self.lock()?;
+        if !still_valid() {
+            return Err(SessionError::AccountChanged);
+        }
+        let (session, key) = (SessionId::random()?, Key::random()?);
+        let boot = self.clock.boot().map_err(SessionError::Boot)?;
+        let now = self.clock.now();
+        let deadline = model::deadline(now, new.limits);
+        let claims = Claims {
+            session,
+            account: new.account,
+            username: new.username,
+            created: now.wall,
+            idle: new.limits.idle(),
+            deadline: deadline.wall,
+            account_key: new.account_key,
+        };
+        let bytes = file::seal_claims(&key, boot.id, &claims)?;
+        let file_hash = file::hash(&bytes);
+        let activity = Activity {
+            key,
+            session,
+            boot_id: boot.id,
+            generation: new.generation,
+            last: now,
+            deadline,
+            file_hash,
+        };
+        // A fresh session is live unless the clocks are not the machine's own.
+        let live = model::judge(claims.idle, &activity, now, boot).map_err(SessionError::Ended)?;
+
+        let about = |details| {
+            Event::new(details).about(AuditName::known(&claims.username)).in_session(session)
+        };
+        let mut events = also;
+        events.extend(self.end(&lock, claims.account.into(), TerminationReason::Replaced)?);
+        self.crashes.clear()?;
+        self.store.write(claims.account, &bytes)?;
+        events.push(about(Details::SessionCreated { idle: claims.idle, max: new.limits.max() }));
+        let published = self
+            .audit
+            .append(&events)
+            .and_then(Appended::sync)
+            .map_err(SessionError::from)
+            .and_then(|()| Ok(self.publish(&claims, &activity, now)?))
+            .and_then(|keeper| Ok(self.store.set_current(claims.account).map(|()| keeper)?));
+        match published {
+            Ok(keeper) => Ok(Session { claims, activity, live, at: now, keeper }),
+            Err(error) => {
+                // Whatever failed, nothing may be live that was not reported so. The first failure
+                // is the one to report.
+                let _ = self.keeper.destroy(&self.slot(claims.account)?);
+                let _ = self.store.remove(claims.account);
+                let reason = TerminationReason::CreationFailed;
+                let ended = about(Details::SessionTerminated { reason });
+                let _ = self.audit.append(&[ended]).and_then(Appended::sync);
+                Err(error)
+            }
+        }
+    }
+
+    /// What `status` tells of the account's session. Changes nothing, records nothing.
+    ///
+    /// # Errors
+    /// When the keeper or the disk fails.
+    pub fn status(&self, owner: Owner) -> Result<SessionStatus, SessionError> {
+        let mut found = self.find(owner)?;
+        if !matches!(found, Found::Live(_) | Found::Nothing) {
+            // It may just be changing hands. Under the lock nothing does.
+            let _lock = self.lock()?;
+            found = self.find(owner)?;
+        }
+        Ok(match found {
+            Found::Live(session) => session.status(),
+            Found::Nothing => SessionStatus::none(),
+            Found::Dead { session, claims, .. } => SessionStatus::ended(session, claims.as_deref()),
+        })
+    }
+
+    /// Uses the account's session: judges it, extends it where asked, and records both together
+    /// with what `also` gives, all in one step under the session lock.
+    ///
+    /// # Errors
+    /// [`SessionError::None`] and [`SessionError::Ended`] when there is no live session (one that
+    /// ended is cleared away and its end recorded), [`SessionError::TooLittleTime`], or a failure;
+    /// the session is not extended then.
+    pub fn touch(
+        &self,
+        owner: Owner,
+        how: Touch<'_>,
+        also: impl FnOnce(&Session) -> Result<Option<Event>, FsError>,
+    ) -> Result<Touched, SessionError> {
+        let lock = self.lock()?;
+        let mut session = match self.find(owner)? {
+            Found::Live(session) => *session,
+            Found::Nothing => return Err(SessionError::None),
+            Found::Dead { reason, .. } => {
+                self.terminate_locked(&lock, owner, TerminationReason::Crash)?;
+                return Err(SessionError::Ended(reason));
+            }
+        };
+        if how.extend {
+            session.activity.last = session.at;
+            session.live = live_after_activity(&session.claims, &session.activity, session.at);
+        }
+        if session.live.remaining < how.min_remaining {
+            return Err(SessionError::TooLittleTime {
+                remaining: session.live.remaining,
+                wanted: how.min_remaining,
+            });
+        }
+        let mut events =
+            vec![session.event(Details::SessionValidated { action: Action::new(how.action) })];
+        if how.extend {
+            events.push(session.event(Details::SessionExtended));
+        }
+        events.extend(also(&session)?);
+        let record = self.audit.append(&events)?;
+        if how.extend {
+            session.keeper = self.publish(&session.claims, &session.activity, session.at)?;
+        }
+        Ok(Touched { session, record })
+    }
+
+    /// Ends the account's session and records why: whether there was one. One that was dead already
+    /// is cleared away and recorded with the reason it died of.
+    ///
+    /// # Errors
+    /// When it could not be ended or recorded. The key is destroyed before anything that can fail
+    /// for want of disk.
+    pub fn terminate(
+        &self,
+        owner: Owner,
+        reason: TerminationReason,
+    ) -> Result<bool, SessionError> {
+        let lock = self.lock()?;
+        self.terminate_locked(&lock, owner, reason)
+    }
+
+    /// As [`SessionService::terminate`], under a lock already held.
+    ///
+    /// # Errors
+    /// As [`SessionService::terminate`].
+    pub fn terminate_locked(
+        &self,
+        lock: &SessionLock,
+        owner: Owner,
+        reason: TerminationReason,
+    ) -> Result<bool, SessionError> {
+        match self.end(lock, owner, reason)? {
+            None => Ok(false),
+            Some(event) => {
+                self.audit.append(&[event])?.sync()?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Takes the lock under which sessions change.
+    ///
+    /// # Errors
+    /// When it cannot be taken.
+    pub fn lock(&self) -> Result<SessionLock, SessionError> {
+        Ok(SessionLock { _lock: self.store.lock()? })
+    }
+
+    /// Destroys the key, then removes the file: the event that tells of it, none when there was
+    /// nothing. The one place where sessions end.
+    fn end(
+        &self,
+        _lock: &SessionLock,
+        owner: Owner,
+        reason: TerminationReason,
+    ) -> Result<Option<Event>, SessionError> {
+        // Even when it cannot be judged it must be possible to end it.
+        let found = self.find(owner);
+        let destroyed = self.keeper.destroy(&self.slot(owner.account)?);
+        let removed = self.store.remove(owner.account)?;
+        let destroyed = destroyed?;
+        let (details, session, name) = match found {
+            Ok(Found::Live(session)) => {
+                let details = Details::SessionTerminated { reason };
+                (details, Some(session.id()), Some(AuditName::known(session.username())))
+            }
+            Ok(Found::Dead { reason, session, claims }) => {
+                if reason == Dead::Crash {
+                    self.crashes.clear()?;
+                }
+                let name = claims.map(|both| AuditName::known(&both.0.username));
+                (death_details(reason), session, name)
+            }
+            Ok(Found::Nothing) => return Ok(None),
+            Err(_) if destroyed || removed => {
+                (Details::SessionInvalid { reason: InvalidReason::Unreadable }, None, None)
+            }
+            Err(error) => return Err(error),
+        };
+        let mut event = Event::new(details);
+        if let Some(name) = name.or_else(|| (self.names)(owner.account)) {
+            event = event.about(name);
+        }
+        if let Some(session) = session {
+            event = event.in_session(session);
+        }
+        Ok(Some(event))
+    }
+
+    fn find(&self, owner: Owner) -> Result<Found, SessionError> {
+        let account = owner.account;
+        let held = self.keeper.read(&self.slot(account)?)?;
+        let bytes = match self.store.read(account) {
+            Ok(bytes) => bytes,
+            Err(error) if is_unsafe(&error) => return Ok(dead(Dead::UnsafeFile, None)),
+            Err(error) => return Err(error.into()),
+        };
+        match (held, bytes) {
+            (None, None) => Ok(Found::Nothing),
+            (Some((payload, _)), None) => {
+                let session = payload::decode(&payload).ok().map(|activity| activity.session);
+                Ok(dead(Dead::FileGone, session))
+            }
+            (None, Some(bytes)) => self.without_key(account, &bytes),
+            (Some((payload, keeper)), Some(bytes)) => {
+                self.with_key(owner, &payload, keeper, &bytes)
+            }
+        }
+    }
+
+    fn without_key(&self, account: AccountId, bytes: &[u8]) -> Result<Found, SessionError> {
+        let header = match file::read_header(bytes) {
+            Ok(header) => header,
+            Err(error) => return Ok(dead(file_reason(error), None)),
+        };
+        let boot = self.clock.boot().map_err(SessionError::Boot)?;
+        let reason = if header.account != account {
+            Dead::Foreign
+        } else if header.boot_id != boot.id {
+            Dead::Reboot
+        } else {
+            Dead::KeyGone
+        };
+        Ok(dead(reason, Some(header.session)))
+    }
+
+    fn with_key(
+        &self,
+        owner: Owner,
+        payload: &Payload,
+        keeper: KeeperKind,
+        bytes: &[u8],
+    ) -> Result<Found, SessionError> {
+        let Ok(activity) = payload::decode(payload) else {
+            return Ok(dead(Dead::Corrupt, None));
+        };
+        let session = Some(activity.session);
+        let header = match file::read_header(bytes) {
+            Ok(header) => header,
+            Err(error) => return Ok(dead(file_reason(error), session)),
+        };
+        if header.account != owner.account {
+            return Ok(dead(Dead::Foreign, session));
+        }
+        if file::hash(bytes) != activity.file_hash {
+            let stale = header.session != activity.session;
+            return Ok(dead(if stale { Dead::StaleCopy } else { Dead::Corrupt }, session));
+        }
+        let claims = match file::open_claims(&activity.key, bytes) {
+            Ok(claims) => claims,
+            Err(error) => return Ok(dead(file_reason(error), session)),
+        };
+        let boot = self.clock.boot().map_err(SessionError::Boot)?;
+        let at = self.clock.now();
+        let reason = match model::judge(claims.idle, &activity, at, boot) {
+            Err(reason) => reason,
+            Ok(_) if owner.generation.is_some_and(|now| now != activity.generation) => {
+                Dead::Generation
+            }
+            Ok(_) if self.crashes.crashed(activity.session)? => Dead::Crash,
+            Ok(live) => {
+                return Ok(Found::Live(Box::new(Session { claims, activity, live, at, keeper })));
+            }
+        };
+        Ok(Found::Dead { reason, session, claims: Some(Box::new((claims, activity))) })
+    }
+
+    fn publish(
+        &self,
+        claims: &Claims,
+        activity: &Activity,
+        now: Moment,
+    ) -> Result<KeeperKind, KeeperError> {
+        let until_deadline = activity.deadline.boot.nanos().saturating_sub(now.boot.nanos());
+        let lifetime = claims.idle.min(Duration::from_nanos(until_deadline));
+        let slot = self.slot(claims.account)?;
+        self.keeper.publish(&slot, &payload::encode(activity), lifetime)
+    }
+
+    fn slot(&self, account: AccountId) -> Result<Slot, KeeperError> {
+        Ok(Slot::new(self.store.home(), account)?)
+    }
+}
+
+/// The lock under which sessions change.
+#[must_use = "the lock is released when this is dropped"]
+pub struct SessionLock {
+    _lock: DirLock,
+}
+
+fn dead(reason: Dead, session: Option<SessionId>) -> Found {
+    Found::Dead { reason, session, claims: None }
+}
+
+/// Something stands there that is not ours to trust, as opposed to a disk that fails.
+fn is_unsafe(error: &FsError) -> bool {
+    !matches!(error.problem, FsProblem::Io(_))
+}
+
+fn file_reason(error: FileError) -> Dead {
+    match error {
+        FileError::Corrupt => Dead::Corrupt,
+        FileError::UnsupportedVersion(_) => Dead::UnsupportedVersion,
+    }
+}
+
+/// The judgement right after activity at `now`: a full idle time, or what the absolute limit leaves.
+fn live_after_activity(claims: &Claims, activity: &Activity, now: Moment) -> Live {
+    let by_boot = activity.deadline.boot.nanos().saturating_sub(now.boot.nanos());
+    let until_max = Duration::from_nanos(by_boot).min(activity.deadline.wall.since(now.wall));
+    if until_max <= claims.idle {
+        Live { remaining: until_max, limited_by: LimitedBy::Max }
+    } else {
+        Live { remaining: claims.idle, limited_by: LimitedBy::Idle }
+    }
+}
+
+fn death_details(reason: Dead) -> Details {
+    let expired = |reason| Details::SessionExpired { reason };
+    let invalid = |reason| Details::SessionInvalid { reason };
+    match reason {
+        Dead::Idle => expired(ExpiryReason::Idle),
+        Dead::Max => expired(ExpiryReason::Max),
+        Dead::Clock => expired(ExpiryReason::Clock),
+        Dead::Reboot => expired(ExpiryReason::Reboot),
+        Dead::TimeNamespace => expired(ExpiryReason::TimeNamespace),
+        Dead::KeyGone => expired(ExpiryReason::KeyGone),
+        Dead::Generation => invalid(InvalidReason::OldGeneration),
+        Dead::StaleCopy => invalid(InvalidReason::StaleCopy),
+        Dead::Foreign => invalid(InvalidReason::Foreign),
+        Dead::Corrupt => invalid(InvalidReason::Corrupt),
+        Dead::FileGone => invalid(InvalidReason::FileGone),
+        Dead::UnsupportedVersion => invalid(InvalidReason::UnsupportedVersion),
+        Dead::UnsafeFile => invalid(InvalidReason::UnsafeFile),
+        Dead::Crash => Details::SessionTerminated { reason: TerminationReason::Crash },
+    }
+}

@@ -1,0 +1,151 @@
+//! Where session files and the name of the current account live.
+
+use std::sync::Arc;
+
+use super::file::{FILE_LENGTH, FileBytes};
+use crate::fs::{Dir, DirLock, Durability, FsError, read_bounded};
+use crate::id::AccountId;
+
+const SESSIONS: &str = "sessions";
+const SUFFIX: &str = ".session";
+const CURRENT: &str = "current";
+/// Room for an id and a newline, and nothing else.
+const CURRENT_LIMIT: usize = 64;
+/// A file of a newer version may be longer than ours; what is longer than this is no session file.
+const READ_LIMIT: usize = 16 * FILE_LENGTH;
+
+/// The session files of a home.
+#[derive(Clone)]
+pub struct Store {
+    home: Arc<Dir>,
+}
+
+impl Store {
+    /// The store in `home`; touches nothing.
+    pub fn new(home: Arc<Dir>) -> Self {
+        Self { home }
+    }
+
+    /// The home it is in.
+    pub fn home(&self) -> &Dir {
+        &self.home
+    }
+
+    /// The lock under which sessions change. Taken before the audit log's, never after.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened, created or locked.
+    pub fn lock(&self) -> Result<DirLock, FsError> {
+        self.home.subdir_or_create(SESSIONS)?.lock()
+    }
+
+    /// The account that signed in last; `None` when nobody did, or the note of it is unreadable
+    /// (it is a convenience: signing in writes it anew).
+    ///
+    /// # Errors
+    /// When something other than a file of ours stands there, or it cannot be read.
+    pub fn current(&self) -> Result<Option<AccountId>, FsError> {
+        let Some(file) = self.home.open_file(CURRENT)? else { return Ok(None) };
+        let content = read_bounded(&file, &self.home.path().join(CURRENT), CURRENT_LIMIT)?;
+        Ok(std::str::from_utf8(&content).ok().and_then(|text| text.trim_end().parse().ok()))
+    }
+
+    /// Notes the account that signed in last.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn set_current(&self, account: AccountId) -> Result<(), FsError> {
+        self.home.write_atomic(CURRENT, format!("{account}\n").as_bytes(), Durability::Volatile)
+    }
+
+    /// The bytes of the account's session file; `None` when there is none.
+    ///
+    /// # Errors
+    /// When what stands there is not a file of ours alone, or cannot be read.
+    pub fn read(&self, account: AccountId) -> Result<Option<Vec<u8>>, FsError> {
+        let Some(dir) = self.home.subdir(SESSIONS)? else { return Ok(None) };
+        let name = file_name(account);
+        let Some(file) = dir.open_file(&name)? else { return Ok(None) };
+        read_bounded(&file, &dir.path().join(&name), READ_LIMIT).map(Some)
+    }
+
+    /// Puts the account's session file in place, in one step. Not synced: its loss ends a session,
+    /// which is safe.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, account: AccountId, file: &FileBytes) -> Result<(), FsError> {
+        let dir = self.home.subdir_or_create(SESSIONS)?;
+        dir.sweep_temporary()?;
+        dir.write_atomic(&file_name(account), file, Durability::Volatile)
+    }
+
+    /// Removes what stands in the place of the account's session file, whatever it is: whether
+    /// there was anything.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn remove(&self, account: AccountId) -> Result<bool, FsError> {
+        match self.home.subdir(SESSIONS)? {
+            None => Ok(false),
+            Some(dir) => dir.unlink(&file_name(account)),
+        }
+    }
+
+    /// The accounts that have a session file.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed.
+    pub fn accounts(&self) -> Result<Vec<AccountId>, FsError> {
+        let Some(dir) = self.home.subdir(SESSIONS)? else { return Ok(Vec::new()) };
+        let names = dir.names()?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(SUFFIX)?.parse().ok()).collect())
+    }
+}
+
+fn file_name(account: AccountId) -> String {
+    format!("{account}{SUFFIX}")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::disallowed_methods)]
+mod tests {
+    use super::*;
+
+    fn scratch() -> (tempfile::TempDir, Store) {
+        let temp = tempfile::tempdir().unwrap();
+        let home = Dir::open_or_create(&temp.path().join("home")).unwrap();
+        (temp, Store::new(Arc::new(home)))
+    }
+
+    #[test]
+    fn nothing_is_created_by_looking() {
+        let (_temp, store) = scratch();
+        let account = AccountId::from_bytes([1; 16]);
+        assert!(store.read(account).unwrap().is_none());
+        assert!(store.current().unwrap().is_none());
+        assert!(!store.remove(account).unwrap());
+        assert_eq!(store.accounts().unwrap(), []);
+        assert_eq!(store.home().names().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_session_file_is_named_by_the_account_id() {
+        let (_temp, store) = scratch();
+        let account = AccountId::from_bytes([1; 16]);
+        store.write(account, &[7; FILE_LENGTH]).unwrap();
+        assert_eq!(store.read(account).unwrap().unwrap(), [7; FILE_LENGTH]);
+        assert_eq!(store.accounts().unwrap(), [account]);
+        assert!(store.remove(account).unwrap());
+        assert!(store.read(account).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_garbled_note_of_the_current_account_is_no_account() {
+        let (_temp, store) = scratch();
+        store.set_current(AccountId::from_bytes([1; 16])).unwrap();
+        assert!(store.current().unwrap().is_some());
+        store.home().write_atomic(CURRENT, b"../../etc\n", Durability::Volatile).unwrap();
+        assert!(store.current().unwrap().is_none());
+    }
+}
