@@ -18,7 +18,7 @@ pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Failures {
     /// How many in a row.
     pub count: u32,
-    /// When the last one was.
+    /// When the password of the last one was looked at, its delay over.
     pub last_at: Timestamp,
     /// Until when no password is accepted, if the count reached [`FAILURES_TO_LOCK`].
     pub locked_until: Option<Timestamp>,
@@ -64,21 +64,22 @@ pub(super) fn begin(before: Option<Failures>, now: Timestamp) -> (Failures, Gate
         }) => {
             let delay = delay_before_attempt(count.saturating_add(1));
             let delay = delay.saturating_sub(now.since(last_at));
-            (counted(count, now), Gate::Counted { delay })
+            (counted(count, now, delay), Gate::Counted { delay })
         }
         // The lock has run out, or there was no failure: the count starts anew.
         Some(_) | None => {
             let delay = Duration::ZERO;
-            (counted(0, now), Gate::Counted { delay })
+            (counted(0, now, delay), Gate::Counted { delay })
         }
     }
 }
 
-fn counted(before: u32, now: Timestamp) -> Failures {
+fn counted(before: u32, now: Timestamp, delay: Duration) -> Failures {
     let count = before.saturating_add(1);
     Failures {
         count,
-        last_at: now,
+        // The wait of this attempt is not credited to the next one.
+        last_at: now.plus(delay),
         locked_until: (count >= FAILURES_TO_LOCK).then(|| now.plus(LOCK)),
     }
 }
@@ -135,7 +136,8 @@ mod tests {
 
     #[test]
     fn time_already_spent_counts_towards_the_delay() {
-        let (_, gate) = begin(after_failures(4), START.plus(Duration::from_millis(1500)));
+        // The fourth waited for a second before it failed.
+        let (_, gate) = begin(after_failures(4), START.plus(Duration::from_millis(2500)));
         assert_eq!(
             gate,
             Gate::Counted {

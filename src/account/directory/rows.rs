@@ -1,6 +1,6 @@
 //! Rows in and out, each value checked as it comes in.
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::account::model::{Account, DisplayName, Email};
 use crate::account::sealed_key::SealedKey;

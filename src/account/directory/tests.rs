@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::sync::Barrier;
@@ -145,7 +145,7 @@ fn work_that_fails_leaves_nothing() {
 
 #[test]
 fn what_is_no_database_is_refused_and_left_alone() {
-    for content in [&b""[..], b"hello", &[0; 4096], &[b'x'; 100_000]] {
+    for content in [&b""[..], b"hello", &[0; 4096], &[b'x'; 10_000]] {
         let (_temp, home) = scratch();
         home.write_atomic(FILE, content, Durability::Volatile)
             .unwrap();
@@ -174,7 +174,7 @@ fn another_programs_database_and_a_newer_one_are_told_apart_and_left_alone() {
         let error = refusal(&home);
         match error {
             DirectoryError::Newer { found, known, .. } => {
-                assert!(newer && found == 2 && known == 1)
+                assert!(newer && found == 2 && known == 1);
             }
             error => assert!(!newer && matches!(error, DirectoryError::Foreign { .. })),
         }
