@@ -12,7 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::crypto::Key;
-use crate::fs::{Dir, check_unopened};
+use crate::fs::{Dir, FsError, check_unopened};
 
 pub use error::DirectoryError;
 pub(super) use rows::{Inserted, Record};
@@ -259,7 +259,6 @@ fn check_files(home: &Dir, name: &str) -> Result<bool, DirectoryError> {
 /// The home's path without links (SQLite refuses any link on the way), provided that it still
 /// leads to the directory held open.
 fn real_path(home: &Dir) -> Result<PathBuf, DirectoryError> {
-    use crate::fs::FsError;
     let failed = |error| FsError::new("open", home.path(), error);
     let real = std::fs::canonicalize(home.path()).map_err(failed)?;
     let there = Dir::open(&real)?.map(|dir| dir.device_and_inode());
