@@ -1,5 +1,6 @@
 //! placeholder
 #![deny(missing_docs)]
+pub mod account;
 pub mod clock;
 pub mod config;
 mod crypto;

@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, Stat, fchmod, fstat, open};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, chmodat, fchmod, fstat, open, statat};
+use rustix::io::Errno;
 
+use super::dir::Dir;
 use super::error::{FsError, FsProblem};
 
 /// Whether a write must survive a loss of power before it is reported as done.
@@ -22,14 +24,53 @@ const OTHERS_WRITE: u32 = 0o022;
 
 /// Judges an open file that should be ours alone and closes it to others where that is safe.
 pub(super) fn check_own_file(file: &File, path: &Path) -> Result<(), FsError> {
-    let problem = |problem| FsError::new("use", path, problem);
     let stat =
         fstat(file).map_err(|error| FsError::new("inspect", path, std::io::Error::from(error)))?;
+    if let Some(closed) = judge(&stat, path)? {
+        fchmod(file, closed)
+            .map_err(|error| FsError::new("close to others", path, std::io::Error::from(error)))?;
+        warn_closed(&stat, path);
+    }
+    Ok(())
+}
+
+/// Judges the file `name` in `dir` as if it were opened, without opening it: whether there is one.
+///
+/// For files that another library opens and locks (SQLite's): a process that closes any descriptor
+/// of a file loses every POSIX lock it has on that file, through whatever descriptor. Nobody else
+/// can put another file there between the judgement and its use, as the directory is ours alone.
+///
+/// # Errors
+/// As [`Dir::open_file`].
+pub fn check_unopened(dir: &Dir, name: &str) -> Result<bool, FsError> {
+    let path = dir.path().join(name);
+    let refused =
+        |operation, error| Err(FsError::new(operation, &path, std::io::Error::from(error)));
+    let stat = match statat(dir.handle(), name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(false),
+        Err(error) => return refused("inspect", error),
+    };
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+        return Err(FsError::new("use", &path, FsProblem::Symlink));
+    }
+    if let Some(closed) = judge(&stat, &path)? {
+        if let Err(error) = chmodat(dir.handle(), name, closed, AtFlags::empty()) {
+            return refused("close to others", error);
+        }
+        warn_closed(&stat, &path);
+    }
+    Ok(true)
+}
+
+/// Refuses what is no regular file of ours alone; the mode to give it when others may read it.
+fn judge(stat: &Stat, path: &Path) -> Result<Option<Mode>, FsError> {
+    let problem = |problem| FsError::new("use", path, problem);
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(problem(FsProblem::NotRegular));
     }
-    check_owner(&stat, path)?;
-    let mode = permission_bits(&stat);
+    check_owner(stat, path)?;
+    let mode = permission_bits(stat);
     if mode & OTHERS_WRITE != 0 {
         return Err(problem(FsProblem::WritableByOthers { mode }));
     }
@@ -38,13 +79,12 @@ pub(super) fn check_own_file(file: &File, path: &Path) -> Result<(), FsError> {
     if links > 1 {
         return Err(problem(FsProblem::HardLinked { links }));
     }
-    if mode & OTHERS != 0 {
-        let closed = Mode::from_raw_mode((mode & !OTHERS) as rustix::fs::RawMode);
-        fchmod(file, closed)
-            .map_err(|error| FsError::new("close to others", path, std::io::Error::from(error)))?;
-        tracing::warn!(path = %path.display(), mode = format_args!("{mode:04o}"), "was readable by others; closed");
-    }
-    Ok(())
+    Ok((mode & OTHERS != 0).then(|| Mode::from_raw_mode((mode & !OTHERS) as rustix::fs::RawMode)))
+}
+
+fn warn_closed(stat: &Stat, path: &Path) {
+    let mode = permission_bits(stat);
+    tracing::warn!(path = %path.display(), mode = format_args!("{mode:04o}"), "was readable by others; closed");
 }
 
 pub(super) fn check_owner(stat: &Stat, path: &Path) -> Result<(), FsError> {
@@ -92,7 +132,7 @@ pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsEr
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
-        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(Errno::NOENT) => return Ok(None),
         Err(error) => return Err(FsError::new("open", path, std::io::Error::from(error))),
     };
     let stat =
@@ -112,4 +152,45 @@ pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsEr
         ));
     }
     read_bounded(&file, path, limit).map(Some)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_judged_unopened_as_it_is_opened() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Dir::open_or_create(&temp.path().join("home")).unwrap();
+        let set_mode = |mode| {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(dir.path().join("a"), permissions).unwrap();
+        };
+        let problem = |name| check_unopened(&dir, name).unwrap_err().problem;
+        assert!(!check_unopened(&dir, "a").unwrap());
+        dir.write_atomic("a", b"x", Durability::Volatile).unwrap();
+        assert!(check_unopened(&dir, "a").unwrap());
+        set_mode(0o644);
+        assert!(check_unopened(&dir, "a").unwrap());
+        let mode = std::fs::metadata(dir.path().join("a")).unwrap().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+        set_mode(0o620);
+        assert!(matches!(
+            problem("a"),
+            FsProblem::WritableByOthers { mode: 0o620 }
+        ));
+        set_mode(0o600);
+        symlink("a", dir.path().join("soft")).unwrap();
+        assert!(matches!(problem("soft"), FsProblem::Symlink));
+        std::fs::hard_link(dir.path().join("a"), dir.path().join("hard")).unwrap();
+        assert!(matches!(
+            problem("hard"),
+            FsProblem::HardLinked { links: 2 }
+        ));
+        dir.subdir_or_create("sub").unwrap();
+        assert!(matches!(problem("sub"), FsProblem::NotRegular));
+    }
 }

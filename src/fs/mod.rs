@@ -10,4 +10,4 @@ mod file;
 
 pub use dir::{Dir, DirLock};
 pub use error::{FsError, FsProblem};
-pub use file::{Durability, read_bounded, read_user_file};
+pub use file::{Durability, check_unopened, read_bounded, read_user_file};

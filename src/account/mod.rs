@@ -1,0 +1,19 @@
+//! Accounts: who may sign in, with which password, how often it may be guessed.
+
+mod directory;
+mod model;
+mod password;
+mod policy;
+mod sealed_key;
+mod service;
+mod throttle;
+
+pub use directory::DirectoryError;
+pub use model::{Account, BadEmail, BadName, DisplayName, EMAIL_MAX_BYTES, Email, NAME_MAX_CHARS};
+pub use password::{BadPassword, PASSWORD_MAX_BYTES, normalize as normalize_password};
+pub use policy::{
+    Kind, MIN_SCORE, NIST_MIN_CHARS, PCI_MIN_CHARS, PolicyRefusal, Strength, Telling,
+    check as check_password,
+};
+pub use service::{AccountService, Authenticated, ChangeError, RegisterError, SignInError};
+pub use throttle::{FAILURES_TO_LOCK, LOCK, delay_before_attempt, remaining_attempts};

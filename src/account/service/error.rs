@@ -1,0 +1,141 @@
+//! What can become of registering, signing in and changing a password.
+
+use crate::account::directory::DirectoryError;
+use crate::account::policy::PolicyRefusal;
+use crate::clock::Timestamp;
+use crate::crypto::kdf::HashFailed;
+use crate::id::AccountId;
+
+/// No account was made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError<E> {
+    /// The password breaks a rule.
+    #[error("{0}")]
+    Policy(PolicyRefusal),
+    /// Another account has the email.
+    #[error("there is already an account with this email")]
+    EmailTaken,
+    /// The password could not be hashed: too little memory.
+    #[error("{0}")]
+    Hash(HashFailed),
+    /// The account directory cannot be used.
+    #[error("{0}")]
+    Directory(DirectoryError),
+    /// What had to happen before the account was made failed, so it was not.
+    #[error("{0}")]
+    BeforeCommit(E),
+}
+
+impl<E> From<DirectoryError> for RegisterError<E> {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
+    }
+}
+
+impl<E> RegisterError<E> {
+    /// What the person can do about it; for [`RegisterError::BeforeCommit`] the inner error knows.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Policy(refusal) => refusal.hint(),
+            Self::EmailTaken => Some("sign in with: nightlatch login".to_owned()),
+            Self::Directory(error) => error.hint(),
+            Self::Hash(_) | Self::BeforeCommit(_) => None,
+        }
+    }
+}
+
+/// Nobody was signed in. The message is the same whether the account exists or not; the fields
+/// tell, and are for the audit log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignInError {
+    /// Wrong password, or no such account.
+    #[error("wrong email or password")]
+    Wrong {
+        /// The keyed digest of the email.
+        tag: [u8; 16],
+        /// The account, when there is one. Not to be shown.
+        known: Option<AccountId>,
+        /// For a known account, the attempts left before it is locked. Not to be shown.
+        remaining_attempts: Option<u32>,
+        /// Whether this failure locked the email.
+        just_locked: bool,
+        /// Failures in a row, this one included.
+        failures: u32,
+    },
+    /// Too many failures: no password is accepted until then, not even the right one.
+    #[error("locked after too many failed attempts, until {until}")]
+    Locked {
+        /// The keyed digest of the email.
+        tag: [u8; 16],
+        /// The account, when there is one. Not to be shown.
+        known: Option<AccountId>,
+        /// When the lock runs out.
+        until: Timestamp,
+    },
+    /// The password could not be hashed: too little memory. The attempt counts as failed.
+    #[error("{0}")]
+    Hash(HashFailed),
+    /// The account directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+}
+
+impl SignInError {
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Locked { .. } => Some("wait until then; every attempt is recorded".to_owned()),
+            Self::Directory(error) => error.hint(),
+            Self::Wrong { .. } | Self::Hash(_) => None,
+        }
+    }
+}
+
+/// The password is still the old one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError<E> {
+    /// The old password did not sign in.
+    #[error("{0}")]
+    SignIn(SignInError),
+    /// The new password breaks a rule.
+    #[error("{0}")]
+    Policy(PolicyRefusal),
+    /// The new password is the old one.
+    #[error("the new password is the old one")]
+    SameAsOld,
+    /// Another process changed it meanwhile.
+    #[error("the password was changed by another process just now")]
+    ChangedMeanwhile,
+    /// The new password could not be hashed: too little memory.
+    #[error("{0}")]
+    Hash(HashFailed),
+    /// The account directory cannot be used.
+    #[error("{0}")]
+    Directory(DirectoryError),
+    /// What had to happen before the change failed, so nothing changed.
+    #[error("{0}")]
+    BeforeCommit(E),
+}
+
+impl<E> From<DirectoryError> for ChangeError<E> {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
+    }
+}
+
+impl<E> ChangeError<E> {
+    /// What the person can do about it; for [`ChangeError::BeforeCommit`] the inner error knows.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::SignIn(error) => error.hint(),
+            Self::Policy(refusal) => refusal.hint(),
+            Self::SameAsOld => Some("choose another one".to_owned()),
+            Self::ChangedMeanwhile => Some("sign in with the new password".to_owned()),
+            Self::Directory(error) => error.hint(),
+            Self::Hash(_) | Self::BeforeCommit(_) => None,
+        }
+    }
+}

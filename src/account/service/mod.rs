@@ -1,0 +1,394 @@
+//! What can be done with accounts: register, sign in, change a password, look up.
+
+mod error;
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::PasswordRules;
+use crate::crypto::kdf::{Argon2Params, HashFailed, SALT_LENGTH, argon2id};
+use crate::crypto::{Key, keyed_digest};
+use crate::fs::{Dir, DirLock};
+use crate::id::AccountId;
+use crate::memory::SecretBuffer;
+
+use super::directory::{Directory, DirectoryError, Inserted, Record};
+use super::model::{Account, DisplayName, Email};
+use super::password::normalize;
+use super::policy;
+use super::sealed_key::SealedKey;
+use super::throttle::{self, FAILURES_TO_LOCK, Failures, Gate, remaining_attempts};
+
+pub use error::{ChangeError, RegisterError, SignInError};
+
+/// The directory with the locks that make attempts on one email take turns.
+const TURNS: &str = "sign-in";
+
+/// How a password is hashed; replaced in tests, to count and to look in between.
+type Hasher =
+    dyn Fn(&[u8], &[u8; SALT_LENGTH], Argon2Params) -> Result<Key, HashFailed> + Send + Sync;
+
+/// The accounts of one home.
+///
+/// Every call opens the account directory anew; nothing but the settings is kept between calls.
+/// Take no lock of the home or of what is in it before calling: hashing takes a while.
+pub struct AccountService {
+    home: Arc<Dir>,
+    clock: Arc<dyn Clock>,
+    rules: PasswordRules,
+    params: Argon2Params,
+    hasher: Box<Hasher>,
+}
+
+/// Proof that the right password was given, at the time of the call, and what it opens.
+#[must_use]
+pub struct Authenticated {
+    /// Whose password it was.
+    pub account: Account,
+    /// The key that seals the account's data; the same for as long as the account exists.
+    pub account_key: Key,
+}
+
+impl AccountService {
+    /// Accounts in `home`, with new passwords judged by `rules` and hashed at the cost of `params`.
+    pub fn new(
+        home: Arc<Dir>,
+        clock: Arc<dyn Clock>,
+        rules: PasswordRules,
+        params: Argon2Params,
+    ) -> Self {
+        Self {
+            home,
+            clock,
+            rules,
+            params,
+            hasher: Box::new(argon2id),
+        }
+    }
+
+    /// Makes an account. `before_commit` runs when nothing but the commit can fail any more (the
+    /// audit event is written there); when it fails, there is no account. It must not use this
+    /// service: the directory is locked.
+    ///
+    /// # Errors
+    /// See [`RegisterError`]. Whether the email is taken is decided by the database.
+    pub fn register<E>(
+        &self,
+        email: &Email,
+        name: Option<&DisplayName>,
+        password: &SecretBuffer,
+        before_commit: impl FnOnce(&Account) -> Result<(), E>,
+    ) -> Result<Account, RegisterError<E>> {
+        policy::check(password, self.rules, email, name).map_err(RegisterError::Policy)?;
+        let password = normalize(password).map_err(|bad| RegisterError::Policy(bad.into()))?;
+        let mut directory = Directory::open_or_create(&self.home)?;
+        let now = self.clock.now().wall;
+        let account = Account {
+            id: AccountId::random().map_err(DirectoryError::Random)?,
+            email: email.clone(),
+            name: name.cloned(),
+            created_at: now,
+            updated_at: now,
+            generation: 0,
+        };
+        let account_key = Key::random().map_err(DirectoryError::Random)?;
+        let sealed = self.seal(&password, self.params, &account, &account_key)?;
+        let sealed = sealed.map_err(RegisterError::Hash)?;
+        let record = Record { account, sealed };
+        directory.write(|writing| match writing.insert(&record)? {
+            Inserted::EmailTaken => Err(RegisterError::EmailTaken),
+            Inserted::New => before_commit(&record.account).map_err(RegisterError::BeforeCommit),
+        })?;
+        Ok(record.account)
+    }
+
+    /// Checks a password. The attempt is counted as failed, durably, before the password is looked
+    /// at; success takes that back. Unknown email, wrong password and locked email cost the same.
+    ///
+    /// Attempts on one email take turns, so that many right ones at once are not taken for
+    /// failures; a killed one gives its turn up.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub fn sign_in(
+        &self,
+        email: &Email,
+        password: &SecretBuffer,
+    ) -> Result<Authenticated, SignInError> {
+        let mut directory = Directory::open_or_create(&self.home)?;
+        let tag_key = directory.tag_key()?;
+        let tag = tag(&tag_key, email);
+        let _turn = self.wait_for_turn(tag)?;
+
+        let now = self.clock.now().wall;
+        let (record, failures, gate) = count_attempt(&mut directory, email, &tag, now)?;
+        if let Gate::Counted { delay } = gate
+            && !delay.is_zero()
+        {
+            self.clock.sleep(delay);
+        }
+
+        let known = record.as_ref().map(|record| record.account.id);
+        let opened = self.open(record, password, || decoy(&tag_key, email, self.params));
+        if let Gate::Locked { until } = gate {
+            return Err(SignInError::Locked { tag, known, until });
+        }
+        let wrong = || SignInError::Wrong {
+            tag,
+            known,
+            remaining_attempts: known.map(|_| remaining_attempts(failures.count)),
+            just_locked: failures.count >= FAILURES_TO_LOCK,
+            failures: failures.count,
+        };
+        let (record, account_key, password) =
+            opened.map_err(SignInError::Hash)?.ok_or_else(wrong)?;
+
+        let raised = self.raise(&record, &password, &account_key)?;
+        let generation = record.account.generation;
+        directory.write(|writing| {
+            // Nobody is signed in with a password that was changed while it was being hashed.
+            let current = writing.by_email(email)?;
+            if current.is_none_or(|current| {
+                current.account.id != record.account.id || current.account.generation != generation
+            }) {
+                return Err(wrong());
+            }
+            if let Some(raised) = &raised {
+                writing.reseal(raised, generation)?;
+            }
+            Ok(writing.forget(&tag)?)
+        })?;
+        Ok(Authenticated {
+            account: record.account,
+            account_key,
+        })
+    }
+
+    /// Changes the password of `email` and with it the account's generation; the account key stays.
+    /// `before_commit` gets the account as it will be, when nothing but the commit can fail any
+    /// more (sessions are ended and the audit event is written there); when it fails, the old
+    /// password stays. It must not use this service: the directory is locked.
+    ///
+    /// # Errors
+    /// See [`ChangeError`]. A wrong `old` counts as a failed sign-in.
+    pub fn change_password<E>(
+        &self,
+        email: &Email,
+        old: &SecretBuffer,
+        new: &SecretBuffer,
+        before_commit: impl FnOnce(&Account) -> Result<(), E>,
+    ) -> Result<Account, ChangeError<E>> {
+        let proven = self.sign_in(email, old).map_err(ChangeError::SignIn)?;
+        let mut account = proven.account;
+        policy::check(new, self.rules, &account.email, account.name.as_ref())
+            .map_err(ChangeError::Policy)?;
+        let new = normalize(new).map_err(|bad| ChangeError::Policy(bad.into()))?;
+        // Whoever calls knows both, so the time the comparison takes tells nothing.
+        if normalize(old).is_ok_and(|old| old.expose() == new.expose()) {
+            return Err(ChangeError::SameAsOld);
+        }
+        let generation = account.generation;
+        account.generation = generation.saturating_add(1);
+        account.updated_at = self.clock.now().wall;
+        let sealed = self.seal(&new, self.params, &account, &proven.account_key)?;
+        let sealed = sealed.map_err(ChangeError::Hash)?;
+        let record = Record { account, sealed };
+        Directory::open_or_create(&self.home)?.write(|writing| {
+            if !writing.reseal(&record, generation)? {
+                return Err(ChangeError::ChangedMeanwhile);
+            }
+            before_commit(&record.account).map_err(ChangeError::BeforeCommit)
+        })?;
+        Ok(record.account)
+    }
+
+    /// The account with this email.
+    ///
+    /// # Errors
+    /// The directory's.
+    pub fn find(&self, email: &Email) -> Result<Option<Account>, DirectoryError> {
+        self.look(|directory| directory.by_email(email))
+    }
+
+    /// The account with this id.
+    ///
+    /// # Errors
+    /// The directory's.
+    pub fn by_id(&self, id: AccountId) -> Result<Option<Account>, DirectoryError> {
+        self.look(|directory| directory.by_id(id))
+    }
+
+    /// The account, when there is exactly one.
+    ///
+    /// # Errors
+    /// The directory's.
+    pub fn only(&self) -> Result<Option<Account>, DirectoryError> {
+        self.look(Directory::only)
+    }
+
+    /// How many accounts there are.
+    ///
+    /// # Errors
+    /// The directory's.
+    pub fn count(&self) -> Result<u64, DirectoryError> {
+        Directory::open_existing(&self.home)?.map_or(Ok(0), |directory| directory.count())
+    }
+
+    /// The generation of an account's sessions; `None` when there is no such account.
+    ///
+    /// # Errors
+    /// The directory's.
+    pub fn generation(&self, id: AccountId) -> Result<Option<u64>, DirectoryError> {
+        Ok(self.by_id(id)?.map(|account| account.generation))
+    }
+
+    /// What stands for an email in the audit log when it may be no account's: a digest under a key
+    /// of this home, the same each time.
+    ///
+    /// # Errors
+    /// The directory's.
+    pub fn unknown_tag(&self, email: &Email) -> Result<[u8; 16], DirectoryError> {
+        let directory = Directory::open_or_create(&self.home)?;
+        Ok(tag(&directory.tag_key()?, email))
+    }
+
+    fn look(
+        &self,
+        find: impl FnOnce(&Directory) -> Result<Option<Record>, DirectoryError>,
+    ) -> Result<Option<Account>, DirectoryError> {
+        let Some(directory) = Directory::open_existing(&self.home)? else {
+            return Ok(None);
+        };
+        Ok(find(&directory)?.map(|record| record.account))
+    }
+
+    /// One of sixteen locks, by email: which also bounds the memory that hashing takes at once.
+    fn wait_for_turn(&self, tag: [u8; 16]) -> Result<DirLock, DirectoryError> {
+        let turns = self.home.subdir_or_create(TURNS)?;
+        let turn = turns.subdir_or_create(&format!("{:x}", tag[0] & 0x0f))?;
+        Ok(turn.lock()?)
+    }
+
+    /// The same work whether there is a record or not, and whether the password could be one or
+    /// not: one hash, one derivation, one opening.
+    #[allow(clippy::type_complexity)] // one caller, which takes it apart at once
+    fn open(
+        &self,
+        record: Option<Record>,
+        password: &SecretBuffer,
+        decoy: impl FnOnce() -> (AccountId, SealedKey),
+    ) -> Result<Option<(Record, Key, SecretBuffer)>, HashFailed> {
+        // No account has the empty password, so it stands in for what cannot be a password.
+        let password = normalize(password).unwrap_or_else(|_| SecretBuffer::with_capacity(0));
+        let (decoy_id, decoy) = decoy();
+        let (id, generation, sealed) = match &record {
+            Some(Record { account, sealed }) => (account.id, account.generation, sealed),
+            None => (decoy_id, 0, &decoy),
+        };
+        let root = (self.hasher)(password.expose(), &sealed.salt, sealed.params)?;
+        let opened = sealed.open(&root, id, generation);
+        Ok(record
+            .zip(opened.ok())
+            .map(|(record, key)| (record, key, password)))
+    }
+
+    /// Seals the account key under `password` with a new salt.
+    fn seal(
+        &self,
+        password: &SecretBuffer,
+        params: Argon2Params,
+        account: &Account,
+        account_key: &Key,
+    ) -> Result<Result<SealedKey, HashFailed>, DirectoryError> {
+        let mut salt = [0; SALT_LENGTH];
+        getrandom::fill(&mut salt)?;
+        let root = match (self.hasher)(password.expose(), &salt, params) {
+            Ok(root) => root,
+            Err(failed) => return Ok(Err(failed)),
+        };
+        let whose = (account.id, account.generation);
+        Ok(Ok(SealedKey::seal(
+            &root,
+            (salt, params),
+            whose,
+            account_key,
+        )?))
+    }
+
+    /// The record sealed anew, when its hash costs less than new ones do.
+    fn raise(
+        &self,
+        record: &Record,
+        password: &SecretBuffer,
+        account_key: &Key,
+    ) -> Result<Option<Record>, DirectoryError> {
+        let Some(params) = raised(record.sealed.params, self.params) else {
+            return Ok(None);
+        };
+        let account = record.account.clone();
+        match self.seal(password, params, &account, account_key)? {
+            Ok(sealed) => Ok(Some(Record { account, sealed })),
+            Err(failed) => {
+                // The password was right; the next sign-in tries again.
+                tracing::warn!(%failed, "the password's hash keeps its old cost");
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// The greater of each, when that is more than is `stored`.
+fn raised(stored: Argon2Params, wanted: Argon2Params) -> Option<Argon2Params> {
+    let greater = Argon2Params::new(
+        stored.memory_kib().max(wanted.memory_kib()),
+        stored.passes().max(wanted.passes()),
+        stored.lanes().max(wanted.lanes()),
+    );
+    greater.ok().filter(|&greater| greater != stored)
+}
+
+/// Counts the attempt, durably, and finds the account it is on.
+fn count_attempt(
+    directory: &mut Directory,
+    email: &Email,
+    tag: &[u8; 16],
+    now: Timestamp,
+) -> Result<(Option<Record>, Failures, Gate), DirectoryError> {
+    directory.write(|writing| {
+        writing.prune(now)?;
+        let (failures, gate) = throttle::begin(writing.failures(tag)?, now);
+        writing.remember(tag, failures)?;
+        Ok((writing.by_email(email)?, failures, gate))
+    })
+}
+
+/// What failures are counted under, for known and unknown emails alike.
+fn tag(tag_key: &Key, email: &Email) -> [u8; 16] {
+    cut(&digest(tag_key, "tag", email))
+}
+
+/// What is opened in vain for an email without an account: the same each time, as an account's is.
+fn decoy(tag_key: &Key, email: &Email, params: Argon2Params) -> (AccountId, SealedKey) {
+    let bytes = |purpose| digest(tag_key, purpose, email);
+    let sealed = SealedKey {
+        salt: cut(&bytes("decoy salt")),
+        params,
+        nonce: cut(&bytes("decoy nonce")),
+        text: bytes("decoy key"),
+        tag: cut(&bytes("decoy tag")),
+    };
+    (AccountId::from_bytes(cut(&bytes("decoy id"))), sealed)
+}
+
+fn digest(tag_key: &Key, purpose: &str, email: &Email) -> [u8; 32] {
+    keyed_digest(tag_key, [purpose.as_bytes(), email.normalized().as_bytes()])
+}
+
+fn cut<const N: usize>(digest: &[u8; 32]) -> [u8; N] {
+    let mut start = [0; N];
+    start.copy_from_slice(&digest[..N]);
+    start
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! What replaces a sealed key: a dearer hash, a new password, somebody's hand.
+
+use super::*;
+
+#[test]
+fn a_cheaper_hash_is_raised_at_the_next_sign_in_and_a_dearer_one_is_kept() {
+    let (scratch, _) = Scratch::with_alice();
+    let key = scratch
+        .sign_in(&alice(), PASSWORD)
+        .ok()
+        .unwrap()
+        .account_key;
+    let dearer = Argon2Params::new(20 * 1024, 3, 1).unwrap();
+    let raising = service(&scratch.home, &scratch.clock, dearer);
+    let before = scratch.record(&alice());
+    assert!(raising.sign_in(&alice(), &secret(OTHER)).is_err());
+    assert_eq!(scratch.record(&alice()).sealed.params, Argon2Params::FLOOR);
+    assert!(raising.sign_in(&alice(), &secret(PASSWORD)).is_ok());
+    let after = scratch.record(&alice());
+    assert_eq!(after.sealed.params, dearer);
+    assert_ne!(after.sealed.salt, before.sealed.salt);
+    assert_eq!(after.account, before.account);
+    let again = scratch.sign_in(&alice(), PASSWORD).ok().unwrap();
+    assert_eq!(again.account_key.expose(), key.expose());
+    assert_eq!(scratch.record(&alice()).sealed.params, dearer);
+}
+
+#[test]
+fn a_changed_password_keeps_the_key_and_starts_a_new_generation() {
+    let (scratch, account) = Scratch::with_alice();
+    let key = scratch
+        .sign_in(&alice(), PASSWORD)
+        .ok()
+        .unwrap()
+        .account_key;
+    scratch.clock.advance(Duration::from_secs(60));
+    let mut told = None;
+    let changed = scratch
+        .service
+        .change_password(&alice(), &secret(PASSWORD), &secret(OTHER), |account| {
+            told = Some(account.clone());
+            Ok::<_, ()>(())
+        })
+        .unwrap();
+    assert_eq!(told.as_ref(), Some(&changed));
+    assert_eq!((changed.generation, changed.id), (1, account.id));
+    assert_eq!(changed.updated_at, START.plus(Duration::from_secs(60)));
+    assert_eq!(scratch.service.generation(account.id).unwrap(), Some(1));
+    assert!(scratch.sign_in(&alice(), PASSWORD).is_err());
+    let again = scratch.sign_in(&alice(), OTHER).ok().unwrap();
+    assert_eq!(again.account_key.expose(), key.expose());
+    assert_eq!(again.account, changed);
+}
+
+#[test]
+fn a_password_is_not_changed_to_a_weak_one_the_same_one_or_without_the_old_one() {
+    let (scratch, account) = Scratch::with_alice();
+    let change = |old: &str, new: &str| {
+        let outcome = scratch.service.change_password(
+            &alice(),
+            &secret(old),
+            &secret(new),
+            |_| -> Result<(), ()> { panic!("nothing is announced") },
+        );
+        outcome.unwrap_err()
+    };
+    assert!(matches!(change(PASSWORD, "short"), ChangeError::Policy(_)));
+    assert!(matches!(change(PASSWORD, PASSWORD), ChangeError::SameAsOld));
+    let wrong = change(OTHER, "forty purple anvils rolling");
+    assert!(matches!(
+        wrong,
+        ChangeError::SignIn(SignInError::Wrong { failures: 1, .. })
+    ));
+    assert_eq!(scratch.service.generation(account.id).unwrap(), Some(0));
+}
+
+#[test]
+fn a_password_stays_if_what_must_come_before_its_change_fails() {
+    let (scratch, account) = Scratch::with_alice();
+    let refused =
+        scratch
+            .service
+            .change_password(&alice(), &secret(PASSWORD), &secret(OTHER), |_| {
+                Err("sessions did not end")
+            });
+    assert!(matches!(refused, Err(ChangeError::BeforeCommit(_))));
+    assert_eq!(scratch.service.generation(account.id).unwrap(), Some(0));
+    assert!(scratch.sign_in(&alice(), PASSWORD).is_ok());
+}
+
+#[test]
+fn a_password_changed_while_the_old_one_is_hashed_signs_nobody_in() {
+    let (mut scratch, account) = Scratch::with_alice();
+    let home = Arc::clone(&scratch.home);
+    scratch.service.hasher = Box::new(move |password, salt, params| {
+        let mut directory = Directory::open_existing(&home).unwrap().unwrap();
+        let mut record = directory.by_email(&alice()).unwrap().unwrap();
+        record.account.generation = 1;
+        let changed = directory.write(|writing| writing.reseal(&record, 0));
+        changed.map_err(|error: DirectoryError| error).unwrap();
+        argon2id(password, salt, params)
+    });
+    let error = scratch.refusal(&alice(), PASSWORD);
+    assert_eq!(wrong_of(&error), (Some(account.id), Some(4), false, 1));
+}
+
+#[test]
+fn a_sealed_key_moved_to_another_account_does_not_open() {
+    let (scratch, _) = Scratch::with_alice();
+    let stolen = scratch.record(&alice()).sealed;
+    scratch
+        .service
+        .register(&nobody(), None, &secret(OTHER), |_| Ok::<_, ()>(()))
+        .unwrap();
+    let mut record = scratch.record(&nobody());
+    record.sealed = stolen;
+    let mut directory = Directory::open_existing(&scratch.home).unwrap().unwrap();
+    let moved = directory.write(|writing| writing.reseal(&record, 0));
+    assert!(moved.map_err(|error: DirectoryError| error).unwrap());
+    assert!(scratch.sign_in(&nobody(), PASSWORD).is_err());
+    assert!(scratch.sign_in(&alice(), PASSWORD).is_ok());
+}
