@@ -7,3 +7,4 @@ mod fs;
 pub mod id;
 pub mod memory;
 pub mod paths;
+pub mod session;
