@@ -100,17 +100,14 @@ impl KeeperError {
             }
             Self::Corrupt { .. } => "end the session with `nightlatch logout`, then sign in".into(),
             Self::Fs(error) => return error.hint(),
-            Self::None { kernel, agent } => return kernel_or(agent, kernel),
+            // Not the hint of an unusable kernel: it says to use the agent, which does not work.
+            Self::None { kernel, agent } => {
+                return agent.hint().or_else(|| match **kernel {
+                    Self::Quota { .. } => kernel.hint(),
+                    _ => None,
+                });
+            }
             Self::Unusable { .. } | Self::Quota { .. } | Self::System { .. } => return None,
         })
     }
-}
-
-/// Where neither keeper works, the agent is the one that can be helped more often: a container's
-/// profile is not the user's to change. The kernel's hint would say to use the agent.
-fn kernel_or(agent: &KeeperError, kernel: &KeeperError) -> Option<String> {
-    agent.hint().or_else(|| match kernel {
-        KeeperError::Unusable { .. } => None,
-        other => other.hint(),
-    })
 }

@@ -174,7 +174,10 @@ fn a_reader_never_sees_a_part_or_none_while_others_publish(
                 })
             })
             .collect();
-        let ended: Vec<_> = publishers.into_iter().map(|thread| thread.join()).collect();
+        let ended = publishers
+            .into_iter()
+            .map(std::thread::ScopedJoinHandle::join);
+        let ended: Vec<_> = ended.collect();
         done.store(true, Ordering::Relaxed);
         assert!(ended.iter().all(Result::is_ok));
     });

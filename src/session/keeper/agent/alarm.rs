@@ -14,6 +14,7 @@ pub(super) struct Alarm {
 }
 
 #[cfg(target_os = "linux")]
+#[allow(clippy::unnecessary_wraps)] // the same face as the others'
 impl Alarm {
     /// An alarm that is not set.
     pub(super) fn new() -> rustix::io::Result<Self> {

@@ -212,12 +212,12 @@ fn a_silent_client_is_dropped_after_two_seconds_and_holds_up_nobody() {
     keeper.publish(&slot, &payload(7), LONG).unwrap();
     let start = Instant::now();
     let silent = connect(&scratch.home);
-    let mut slow = connect(&scratch.home);
-    slow.write_all(&[1, 2]).unwrap();
+    let mut stalled = connect(&scratch.home);
+    stalled.write_all(&[1, 2]).unwrap();
     assert_eq!(fill_of(&keeper, &slot), Some(7));
     assert!(start.elapsed() < Duration::from_secs(1));
     assert_eq!(rest_of(&silent), []);
-    assert_eq!(rest_of(&slow), []);
+    assert_eq!(rest_of(&stalled), []);
     let waited = start.elapsed();
     assert!(
         waited >= Duration::from_secs(2) && waited < Duration::from_secs(4),
