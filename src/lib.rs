@@ -8,3 +8,4 @@ mod fs;
 pub mod id;
 pub mod memory;
 pub mod paths;
+pub mod session;

@@ -23,5 +23,5 @@
 mod process;
 mod secret;
 
-pub use process::{CoreLimit, harden, lock_all};
+pub use process::{CoreLimit, harden, lock_all, without_inheritance};
 pub use secret::{ReadSecretError, Secret, SecretBuffer};

@@ -57,6 +57,65 @@ pub fn lock_all() -> bool {
     mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE).is_ok()
 }
 
+/// Runs `spawn` so that a child started in it inherits no open file of ours but its standard streams.
+///
+/// Whatever we open ourselves is closed on exec anyway. But a file that our own parent left open to
+/// us (a job runner's pipe, say) passes on to children, and a child that outlives us would keep it
+/// open for as long: its other end would wait for hours. Such files are marked for the time of
+/// `spawn` and unmarked again, as a guarded command may well need them. Best effort: a system that
+/// does not list our open files gets no marking.
+#[cfg(unix)]
+pub fn without_inheritance<T>(spawn: impl FnOnce() -> T) -> T {
+    use rustix::io::FdFlags;
+    let inherited: Vec<_> = open_numbers()
+        .into_iter()
+        .filter(|&number| number > 2)
+        .filter(|&number| {
+            let flags = change_flags(number, |flags| flags | FdFlags::CLOEXEC);
+            flags.is_some_and(|before| !before.contains(FdFlags::CLOEXEC))
+        })
+        .collect();
+    let result = spawn();
+    for number in inherited {
+        change_flags(number, |flags| flags - FdFlags::CLOEXEC);
+    }
+    result
+}
+
+/// The numbers of this process's open files.
+#[cfg(unix)]
+fn open_numbers() -> Vec<i32> {
+    #[cfg(target_os = "linux")]
+    const LIST: &str = "/proc/self/fd";
+    #[cfg(not(target_os = "linux"))]
+    const LIST: &str = "/dev/fd";
+    std::fs::read_dir(LIST)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// Changes the descriptor flags of an open file: what they were, `None` when there is no such file.
+#[cfg(unix)]
+fn change_flags(
+    number: i32,
+    change: impl FnOnce(rustix::io::FdFlags) -> rustix::io::FdFlags,
+) -> Option<rustix::io::FdFlags> {
+    use rustix::io::{fcntl_getfd, fcntl_setfd};
+    // SAFETY: a number from the list of our open files, or from a moment ago. If another thread has
+    // closed it since, the calls fail or mark a file that is closed on exec anyway; they touch no
+    // memory and close nothing.
+    #[allow(unsafe_code)]
+    let file = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+    let before = fcntl_getfd(file).ok()?;
+    let after = change(before);
+    if after != before {
+        fcntl_setfd(file, after).ok()?;
+    }
+    Some(before)
+}
+
 /// Asks that the pages under `bytes` never reach swap. Best effort: a refusal (a small
 /// `RLIMIT_MEMLOCK`) is not an error, as the process is undumpable and the buffer is wiped.
 ///

@@ -8,7 +8,7 @@ mod service;
 mod status;
 mod store;
 
-pub use keeper::{AgentLauncher, Keeper, KeeperError, KeeperKind};
+pub use keeper::{AgentError, AgentLauncher, Keeper, KeeperError, KeeperKind, serve_agent};
 pub use model::{Dead, LimitedBy, Live, WALL_CLOCK_SLACK};
 pub use service::{CrashWatch, NameLookup, NewSession, Owner, Session, SessionError, SessionLock, SessionService, Touch, Touched};
 pub use status::{SessionState, SessionStatus};

@@ -1,0 +1,191 @@
+//! The side of the agent keeper that asks.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::process::Child;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, statat};
+use rustix::io::Errno;
+
+use super::launch::{AgentLauncher, Started, remaining};
+use super::protocol::{
+    REQUEST_LENGTH, RESPONSE_LENGTH, Response, encode_destroy, encode_publish, encode_read,
+};
+use super::{RUN, SOCKET, peer, socket_path};
+use crate::clock::{Clock, SystemClock};
+use crate::fs::Dir;
+use crate::memory::Secret;
+use crate::session::keeper::{Keeper, KeeperError, KeeperKind, Payload, Slot};
+
+/// How long a publish tries to get an agent that answers.
+const START_LIMIT: Duration = Duration::from_secs(5);
+/// How long an agent may take for its answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How often an agent is asked again that hung up without an answer, as one that leaves does.
+const ATTEMPTS: usize = 4;
+
+/// Holds payloads in the agent process of one home.
+pub struct AgentKeeper {
+    home: Arc<Dir>,
+    launcher: Option<AgentLauncher>,
+    /// Agents this process started, to be reaped when they have ended.
+    children: Mutex<Vec<Child>>,
+}
+
+/// How asking came out short of an answer.
+enum Failure {
+    /// The agent hung up.
+    HungUp,
+    /// It cannot be asked, and asking again would not help.
+    Final(KeeperError),
+}
+
+impl AgentKeeper {
+    /// The agent of `home`, which is started by `launcher` when a publish finds none. Without a
+    /// launcher, a publish needs one that runs already.
+    pub fn new(home: Arc<Dir>, launcher: Option<AgentLauncher>) -> Self {
+        Self {
+            home,
+            launcher,
+            children: Mutex::default(),
+        }
+    }
+
+    /// Whether there may be an agent: its socket exists. One system call, for callers that would
+    /// rather not ask where nobody is.
+    pub fn is_present(&self) -> bool {
+        let name = [RUN, SOCKET].join("/");
+        !matches!(
+            statat(self.home.handle(), name, AtFlags::SYMLINK_NOFOLLOW),
+            Err(Errno::NOENT | Errno::NOTDIR)
+        )
+    }
+
+    /// The agent's answer; `None` when no agent runs.
+    fn ask(&self, request: &Secret<REQUEST_LENGTH>) -> Result<Option<Response>, KeeperError> {
+        let Some(run) = self.home.subdir(RUN)? else {
+            return Ok(None);
+        };
+        for _ in 0..ATTEMPTS {
+            let stream = match UnixStream::connect(socket_path(&run)) {
+                Ok(stream) => stream,
+                Err(error) => match error.kind() {
+                    ErrorKind::NotFound | ErrorKind::ConnectionRefused => return Ok(None),
+                    // Connected to an agent that left meanwhile.
+                    ErrorKind::ConnectionReset | ErrorKind::Interrupted => continue,
+                    _ => return Err(KeeperError::system("connect to the agent", error)),
+                },
+            };
+            match converse(&stream, request) {
+                Ok(response) => return Ok(Some(response)),
+                Err(Failure::HungUp) => {}
+                Err(Failure::Final(error)) => return Err(error),
+            }
+        }
+        // Somebody accepts connections there and hangs up: it cannot be told what it holds.
+        Err(KeeperError::system(
+            "talk to the agent",
+            ErrorKind::UnexpectedEof,
+        ))
+    }
+
+    /// As [`AgentKeeper::ask`], starting an agent when none runs.
+    fn ask_started(&self, request: &Secret<REQUEST_LENGTH>) -> Result<Response, KeeperError> {
+        let deadline = SystemClock.now().boot.plus(START_LIMIT);
+        let mut pause = Duration::from_millis(5);
+        loop {
+            if let Some(response) = self.ask(request)? {
+                return Ok(response);
+            }
+            let launcher = self.launcher.as_ref().ok_or(KeeperError::NoAgent)?;
+            let failed = |why| KeeperError::AgentStart { why };
+            if remaining(deadline).is_zero() {
+                return Err(failed("it keeps leaving before it answers".to_owned()));
+            }
+            match launcher.start(deadline).map_err(failed)? {
+                Started::Ready(child) => self.adopt(child),
+                Started::Left => {
+                    SystemClock.sleep(pause);
+                    pause = (pause * 2).min(Duration::from_millis(200));
+                }
+            }
+        }
+    }
+
+    /// Remembers a started agent and reaps those that have ended.
+    fn adopt(&self, child: Child) {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        children.push(child);
+    }
+}
+
+impl Keeper for AgentKeeper {
+    fn publish(
+        &self,
+        slot: &Slot,
+        payload: &Payload,
+        lifetime: Duration,
+    ) -> Result<KeeperKind, KeeperError> {
+        match self.ask_started(&encode_publish(slot, payload, lifetime))? {
+            Response::Done => Ok(KeeperKind::Agent),
+            Response::Full => Err(KeeperError::Quota {
+                keeper: KeeperKind::Agent,
+            }),
+            Response::Found(_) | Response::Absent => Err(KeeperError::Protocol),
+        }
+    }
+
+    fn read(&self, slot: &Slot) -> Result<Option<(Payload, KeeperKind)>, KeeperError> {
+        match self.ask(&encode_read(slot))? {
+            None | Some(Response::Absent) => Ok(None),
+            Some(Response::Found(payload)) => Ok(Some((payload, KeeperKind::Agent))),
+            Some(Response::Done | Response::Full) => Err(KeeperError::Protocol),
+        }
+    }
+
+    fn destroy(&self, slot: &Slot) -> Result<bool, KeeperError> {
+        match self.ask(&encode_destroy(slot))? {
+            None | Some(Response::Absent) => Ok(false),
+            Some(Response::Done) => Ok(true),
+            Some(Response::Found(_) | Response::Full) => Err(KeeperError::Protocol),
+        }
+    }
+}
+
+/// One request and its answer, with whoever is at the other end made sure of first.
+fn converse(stream: &UnixStream, request: &Secret<REQUEST_LENGTH>) -> Result<Response, Failure> {
+    let uid = peer::user_id(stream)
+        .map_err(|error| Failure::Final(KeeperError::system("identify the agent", error)))?;
+    if uid != peer::own_user_id() {
+        return Err(Failure::Final(KeeperError::ForeignPeer { uid }));
+    }
+    let mut answer = Secret::<RESPONSE_LENGTH>::zeroed();
+    exchange(stream, request, &mut answer).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof
+        | ErrorKind::ConnectionReset
+        | ErrorKind::BrokenPipe
+        | ErrorKind::NotConnected => Failure::HungUp,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Failure::Final(KeeperError::system(
+            "get an answer from the agent",
+            ErrorKind::TimedOut,
+        )),
+        _ => Failure::Final(KeeperError::system("talk to the agent", error)),
+    })?;
+    Response::decode(answer.expose()).map_err(|_| Failure::Final(KeeperError::Protocol))
+}
+
+fn exchange(
+    mut stream: &UnixStream,
+    request: &Secret<REQUEST_LENGTH>,
+    answer: &mut Secret<RESPONSE_LENGTH>,
+) -> io::Result<()> {
+    stream.set_read_timeout(Some(ANSWER_LIMIT))?;
+    stream.set_write_timeout(Some(ANSWER_LIMIT))?;
+    stream.write_all(request.expose())?;
+    stream.shutdown(Shutdown::Write)?;
+    stream.read_exact(answer.expose_mut())
+}

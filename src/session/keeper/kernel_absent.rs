@@ -1,0 +1,30 @@
+//! The kernel keeper of systems that have no keyring: it says so.
+
+use std::time::Duration;
+
+use super::{Keeper, KeeperError, KeeperKind, Payload, Slot};
+
+/// Holds nothing: only Linux has a keyring in its kernel.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KernelKeeper;
+
+fn unusable() -> KeeperError {
+    KeeperError::Unusable {
+        keeper: KeeperKind::Kernel,
+        why: "this system's kernel has no keyring".to_owned(),
+    }
+}
+
+impl Keeper for KernelKeeper {
+    fn publish(&self, _: &Slot, _: &Payload, _: Duration) -> Result<KeeperKind, KeeperError> {
+        Err(unusable())
+    }
+
+    fn read(&self, _: &Slot) -> Result<Option<(Payload, KeeperKind)>, KeeperError> {
+        Err(unusable())
+    }
+
+    fn destroy(&self, _: &Slot) -> Result<bool, KeeperError> {
+        Err(unusable())
+    }
+}
