@@ -1,11 +1,52 @@
-//! placeholder
+//! Nightlatch gives terminal work a real login session: sign in once, keep working, and it locks
+//! itself 15 minutes after you stop. This library is what the `nightlatch` command is made of, for
+//! other command-line programs to guard their own commands with.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let scratch = tempfile::tempdir()?;
+//! # let config = nightlatch::GuardConfig::under(scratch.path().join("home"));
+//! use nightlatch::{ActiveSession, Denied, Guard};
+//!
+//! // What must not run for just anyone takes proof of a session.
+//! fn deploy(session: &ActiveSession<'_>, target: &str) {
+//!     println!("{} deploys to {target}", session.username());
+//! }
+//!
+//! let guard = Guard::open(config)?; // GuardConfig::of_user()? for the user's own home
+//! match guard.require("deploy") {
+//!     Ok(session) => deploy(&session, "production"),
+//!     Err(Denied::NoSession { .. }) => eprintln!("sign in first: nightlatch login"),
+//!     Err(denied) => return Err(denied.into()),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The parts: [`Guard`] hands out [`ActiveSession`]s and runs commands; behind it stand the
+//! [`SessionService`](session::SessionService), the [`AccountService`](account::AccountService) and
+//! the [`AuditLog`](audit::AuditLog).
+
 #![deny(missing_docs)]
+
 pub mod account;
+pub mod audit;
 pub mod clock;
 pub mod config;
 mod crypto;
 mod fs;
+pub mod guard;
 pub mod id;
 pub mod memory;
 pub mod paths;
 pub mod session;
+
+pub use audit::AuditLog;
+pub use config::Config;
+pub use crypto::kdf::{Argon2Params, HashFailed, ParamsOutOfBounds};
+pub use fs::{Dir, FsError, FsProblem};
+pub use guard::{
+    ActiveSession, CommandError, Denied, Finished, Guard, GuardConfig, GuardError,
+    PasswordChangeError, Refusals, RegisterError, Registered, RunOptions, SignInError,
+};
+pub use session::SessionService;

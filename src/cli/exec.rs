@@ -65,9 +65,9 @@ fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<(), Failure> {
         register::register_on(terminal, context, &guard, &email, None)?;
         email
     } else {
-        match login::account_to_sign_in(context, &guard, guard.current_email()?) {
-            Ok(email) => email,
-            Err(_) => terminal.read_line("Email: ")?.trim().parse::<Email>()?,
+        match guard.account_meant()? {
+            Some(account) => account.email,
+            None => terminal.read_line("Email: ")?.trim().parse::<Email>()?,
         }
     };
     login::sign_in_on(terminal, context, &guard, &email, guard.limits())?;

@@ -1,6 +1,6 @@
 //! The one place where what went wrong becomes an exit code, a kind, a message and a hint.
 
-use nightlatch::account::{AccountError, BadEmail, BadName, PolicyRefusal};
+use nightlatch::account::{BadEmail, BadName, DirectoryError, PolicyRefusal};
 use nightlatch::audit::AuditError;
 use nightlatch::guard::run::RunError;
 use nightlatch::session::{KeeperError, SessionError};
@@ -98,8 +98,8 @@ impl From<AuditError> for Failure {
     }
 }
 
-impl From<AccountError> for Failure {
-    fn from(error: AccountError) -> Self {
+impl From<DirectoryError> for Failure {
+    fn from(error: DirectoryError) -> Self {
         Self::failed("accounts", error.to_string()).hint(error.hint())
     }
 }
@@ -120,6 +120,7 @@ impl From<GuardError> for Failure {
             GuardError::File(error) => error.into(),
             GuardError::Account(error) => error.into(),
             GuardError::Audit(error) => error.into(),
+            GuardError::Argon2(error) => Self::failed("config", error.to_string()),
             GuardError::Session(SessionError::Keeper(error)) => error.into(),
             error => Self::failed("failed", error.to_string()),
         }
@@ -200,6 +201,10 @@ impl From<PasswordChangeError> for Failure {
             }
             PasswordChangeError::SignIn(error) => error.into(),
             PasswordChangeError::Password(refusal) => refusal.into(),
+            PasswordChangeError::SameAsOld => Self::new(Code::Refused, "weak_password", message)
+                .hint("choose another one".to_owned()),
+            PasswordChangeError::ChangedMeanwhile => Self::failed("conflict", message)
+                .hint("sign in with the new password".to_owned()),
             PasswordChangeError::Failed(error) => error.into(),
             _ => Self::failed("passwd", message),
         }

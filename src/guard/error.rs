@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::account::{AccountError, PolicyRefusal};
+use crate::account::{DirectoryError, PolicyRefusal};
 use crate::audit::AuditError;
 use crate::config::ConfigError;
+use crate::crypto::kdf::{HashFailed, ParamsOutOfBounds};
 use crate::fs::FsError;
 use crate::guard::run::RunError;
 use crate::paths::NoHomeDirectory;
-use crate::session::{Dead, SessionError};
+use crate::session::{AgentError, Dead, SessionError};
 
 /// Something failed, as opposed to being denied.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +29,16 @@ pub enum GuardError {
     Session(SessionError),
     /// The account directory failed.
     #[error(transparent)]
-    Account(#[from] AccountError),
+    Account(#[from] DirectoryError),
+    /// The password could not be hashed; in practice, too little memory.
+    #[error(transparent)]
+    Hash(HashFailed),
+    /// The agent cannot serve.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    /// The configured cost of hashing is outside its bounds.
+    #[error(transparent)]
+    Argon2(#[from] ParamsOutOfBounds),
     /// The audit log cannot be written or read.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -169,6 +179,12 @@ pub enum PasswordChangeError {
     /// The new password does not meet the rules.
     #[error(transparent)]
     Password(#[from] PolicyRefusal),
+    /// The new password is the old one.
+    #[error("the new password is the old one")]
+    SameAsOld,
+    /// Another process changed it at the same time.
+    #[error("the password was changed by another process just now")]
+    ChangedMeanwhile,
     /// Something failed.
     #[error(transparent)]
     Failed(#[from] GuardError),

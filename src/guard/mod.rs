@@ -21,7 +21,8 @@ pub use error::{
 use crate::account::{AccountService, Email};
 use crate::audit::{AuditLog, AuditName, Origin};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, KeeperChoice, Limits};
+use crate::config::{Config, KeeperChoice, Limits, PasswordRules};
+use crate::crypto::kdf::Argon2Params;
 use crate::fs::Dir;
 use crate::id::AccountId;
 use crate::memory::CoreLimit;
@@ -124,6 +125,7 @@ impl GuardConfig {
 pub struct Guard {
     account: Option<Email>,
     limits: Limits,
+    password_rules: PasswordRules,
     core_limit: Option<CoreLimit>,
     clock: Arc<dyn Clock>,
     path: PathBuf,
@@ -169,6 +171,7 @@ impl Guard {
         Ok(Self {
             account: config.account,
             limits: settings.limits,
+            password_rules: settings.password_rules,
             core_limit: config.core_limit,
             clock: config.clock,
             path: config.paths.home,
@@ -267,7 +270,7 @@ impl Home {
             Arc::clone(&dir),
             Arc::clone(clock),
             settings.password_rules,
-            settings.argon2_params()?,
+            argon2_params(settings)?,
         ));
         let names: NameLookup = Box::new({
             let accounts = Arc::clone(&accounts);
@@ -275,7 +278,7 @@ impl Home {
         });
         let sessions = SessionService::new(
             Arc::clone(&dir),
-            Box::new(AutoKeeper::new(Arc::clone(&dir), keeper, launcher)),
+            Box::new(AutoKeeper::new(keeper, Arc::clone(&dir), launcher)),
             Arc::clone(clock),
             Arc::clone(&audit),
             Box::new(Leases::new(Arc::clone(&dir))),
@@ -287,6 +290,16 @@ impl Home {
     fn name_of(&self, account: AccountId) -> Option<AuditName> {
         name_of(&self.accounts, account)
     }
+}
+
+/// The configured cost of hashing a password.
+fn argon2_params(settings: &Config) -> Result<Argon2Params, GuardError> {
+    let default = Argon2Params::DEFAULT;
+    Ok(Argon2Params::new(
+        settings.argon2_memory_kib.unwrap_or(default.memory_kib()),
+        settings.argon2_passes.unwrap_or(default.passes()),
+        default.lanes(),
+    )?)
 }
 
 /// The name under which the audit log tells of an account, where the directory knows it.

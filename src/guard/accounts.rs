@@ -1,0 +1,306 @@
+//! Accounts under the guard: what the account directory decides, the session service does and the
+//! audit log records, put together.
+
+use super::{
+    ActiveSession, Guard, GuardConfig, GuardError, Home, PasswordChangeError, RegisterError,
+    SignInError,
+};
+use crate::account::{
+    self, Account, AccountService, ChangeError, DisplayName, Email, FAILURES_TO_LOCK, LOCK,
+    PolicyRefusal, Strength,
+};
+use crate::audit::{
+    Appended, AuditError, AuditName, Details, Event, LoginFailure, PasswordChangeFailure,
+    RegistrationFailure, TerminationReason,
+};
+use crate::config::Limits;
+use crate::memory::SecretBuffer;
+use crate::session::{NewSession, Owner, SessionError, serve_agent};
+
+/// An account that was just created.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    /// The account.
+    pub account: Account,
+}
+
+impl Guard {
+    /// The accounts of this home.
+    ///
+    /// # Errors
+    /// While there is no home.
+    pub fn accounts(&self) -> Result<&AccountService, GuardError> {
+        Ok(&*self.home()?.accounts)
+    }
+
+    /// The account meant when none is named: the configured one, else the one that signed in last,
+    /// else the only one there is.
+    ///
+    /// # Errors
+    /// When the account directory cannot be read.
+    pub fn account_meant(&self) -> Result<Option<Account>, GuardError> {
+        let Some(home) = &self.home else { return Ok(None) };
+        if let Some(email) = &self.account {
+            return Ok(home.accounts.find(email)?);
+        }
+        match home.sessions.current()? {
+            Some(id) => Ok(home.accounts.by_id(id)?),
+            None => Ok(home.accounts.only()?),
+        }
+    }
+
+    /// Judges a new password by the rules in force, before anything is done with it.
+    ///
+    /// # Errors
+    /// The first rule it does not meet.
+    pub fn check_new_password(
+        &self,
+        password: &SecretBuffer,
+        email: &Email,
+        name: Option<&DisplayName>,
+    ) -> Result<Strength, PolicyRefusal> {
+        account::check_password(password, self.password_rules, email, name)
+    }
+
+    /// Creates an account. It is on record, durably, before it exists.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn register(
+        &self,
+        email: &Email,
+        name: Option<&DisplayName>,
+        password: &SecretBuffer,
+    ) -> Result<Registered, RegisterError> {
+        let home = self.home()?;
+        let event = |failure| {
+            Event::new(Details::AccountRegistered { failure })
+                .about(AuditName::known(email.normalized()))
+        };
+        let result = home.accounts.register(email, name, password, |_| home.record(&[event(None)]));
+        match result {
+            Ok(account) => Ok(Registered { account }),
+            Err(account::RegisterError::EmailTaken) => {
+                home.record(&[event(Some(RegistrationFailure::EmailTaken))])
+                    .map_err(GuardError::from)?;
+                Err(RegisterError::EmailTaken)
+            }
+            Err(account::RegisterError::Policy(refusal)) => Err(RegisterError::Password(refusal)),
+            Err(account::RegisterError::Hash(error)) => Err(GuardError::Hash(error).into()),
+            Err(account::RegisterError::Directory(error)) => Err(GuardError::from(error).into()),
+            Err(account::RegisterError::BeforeCommit(error)) => Err(GuardError::from(error).into()),
+        }
+    }
+
+    /// Signs in: the account's new session, which replaces its old one.
+    ///
+    /// # Errors
+    /// [`SignInError`]; unknown names and wrong passwords are not told apart.
+    pub fn sign_in(
+        &self,
+        email: &Email,
+        password: &SecretBuffer,
+        limits: Limits,
+    ) -> Result<ActiveSession<'_>, SignInError> {
+        let home = self.home()?;
+        let name = home.name_of_attempt(email)?;
+        // Made durable by what follows it: nothing is reported before that.
+        let attempt = Event::new(Details::LoginAttempt).about(name.clone());
+        let _unsynced = home.audit.append(&[attempt]).map_err(GuardError::from)?;
+
+        let proven = match home.accounts.sign_in(email, password) {
+            Ok(proven) => proven,
+            Err(error) => {
+                let (reason, error) = self.judge_failure(error);
+                home.record(&failure_events(&name, reason)).map_err(GuardError::from)?;
+                return Err(error);
+            }
+        };
+        let (account, generation) = (proven.account.id, proven.account.generation);
+        let new = NewSession {
+            account,
+            username: proven.account.email.normalized().to_owned(),
+            generation,
+            account_key: proven.account_key,
+            limits,
+        };
+        let success = Event::new(Details::LoginSuccess).about(name.clone());
+        let still_valid = || {
+            home.accounts.generation(account).is_ok_and(|current| current == Some(generation))
+        };
+        match home.sessions.create(new, vec![success], still_valid) {
+            Ok(session) => Ok(ActiveSession::mint(self, home, session)),
+            Err(SessionError::AccountChanged) => {
+                let failure = Failed { reason: LoginFailure::WrongCredentials, attempts: None, locks: false };
+                home.record(&failure_events(&name, failure)).map_err(GuardError::from)?;
+                Err(SignInError::Wrong { remaining_attempts: None })
+            }
+            Err(error) => Err(GuardError::from(error).into()),
+        }
+    }
+
+    /// Ends the session of the account meant: whether there was one. Needs no password.
+    ///
+    /// # Errors
+    /// When it could not be ended, or its end not be recorded.
+    pub fn sign_out(&self) -> Result<bool, GuardError> {
+        let Some(home) = &self.home else { return Ok(false) };
+        match self.owner(home)? {
+            None => Ok(false),
+            Some(owner) => Ok(home.sessions.terminate(owner, TerminationReason::Logout)?),
+        }
+    }
+
+    /// Ends the sessions of all accounts of this home: how many there were.
+    ///
+    /// # Errors
+    /// When one could not be ended, or its end not be recorded; the others are ended all the same.
+    pub fn sign_out_all(&self) -> Result<u32, GuardError> {
+        let Some(home) = &self.home else { return Ok(0) };
+        let mut accounts = home.sessions.accounts()?;
+        // A session whose file is gone may still have a key.
+        accounts.extend(home.sessions.current()?);
+        accounts.sort_unstable();
+        accounts.dedup();
+        let mut ended = 0;
+        let mut failure = None;
+        for account in accounts {
+            match home.sessions.terminate(account.into(), TerminationReason::Logout) {
+                Ok(was_there) => ended += u32::from(was_there),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        failure.map_or(Ok(ended), |error| Err(error.into()))
+    }
+
+    /// Changes the account's password, ending its session: whether there was one.
+    ///
+    /// # Errors
+    /// [`PasswordChangeError`]; the old password then still holds.
+    pub fn change_password(
+        &self,
+        account: &Account,
+        old: &SecretBuffer,
+        new: &SecretBuffer,
+    ) -> Result<bool, PasswordChangeError> {
+        let home = self.home()?;
+        let event = |failure| {
+            Event::new(Details::PasswordChanged { failure })
+                .about(AuditName::known(account.email.normalized()))
+        };
+        // Held until the change is committed: a sign-in with the old password that is under way
+        // creates its session before this, and loses it, or after, and is refused.
+        let mut held = None;
+        let mut ended = false;
+        let result = home.accounts.change_password(&account.email, old, new, |changed| {
+            let lock = home.sessions.lock()?;
+            let owner = Owner::from(changed.id);
+            let reason = TerminationReason::PasswordChanged;
+            ended = home.sessions.terminate_locked(&lock, owner, reason)?;
+            held = Some(lock);
+            Ok::<_, GuardError>(home.record(&[event(None)])?)
+        });
+        drop(held);
+        let error = match result {
+            Ok(_) => return Ok(ended),
+            Err(error) => error,
+        };
+        let (failure, error) = match error {
+            ChangeError::SignIn(error) => {
+                let (failed, error) = self.judge_failure(error);
+                if failed.locks {
+                    home.record(&[locked_event(&AuditName::known(account.email.normalized()))])
+                        .map_err(GuardError::from)?;
+                }
+                (failed.reason.into(), PasswordChangeError::SignIn(error))
+            }
+            ChangeError::Policy(refusal) => {
+                (PasswordChangeFailure::WeakPassword, PasswordChangeError::Password(refusal))
+            }
+            ChangeError::SameAsOld => {
+                (PasswordChangeFailure::WeakPassword, PasswordChangeError::SameAsOld)
+            }
+            ChangeError::ChangedMeanwhile => {
+                (PasswordChangeFailure::WrongCredentials, PasswordChangeError::ChangedMeanwhile)
+            }
+            ChangeError::Hash(error) => {
+                (PasswordChangeFailure::Internal, GuardError::Hash(error).into())
+            }
+            ChangeError::Directory(error) => {
+                (PasswordChangeFailure::Internal, GuardError::from(error).into())
+            }
+            ChangeError::BeforeCommit(error) => (PasswordChangeFailure::Internal, error.into()),
+        };
+        home.record(&[event(Some(failure))]).map_err(GuardError::from)?;
+        Err(error)
+    }
+
+    /// Holds the keys of this home's sessions where the kernel cannot: the whole life of the agent
+    /// process. Returns when the last session is gone.
+    ///
+    /// # Errors
+    /// When the home cannot be opened, or the agent cannot serve.
+    pub fn serve_agent(config: GuardConfig) -> Result<(), GuardError> {
+        let guard = Self::open(config)?;
+        Ok(serve_agent(&guard.home()?.dir, &*guard.clock)?)
+    }
+
+    /// What a failed sign-in means for the record, and for the person.
+    fn judge_failure(&self, error: account::SignInError) -> (Failed, SignInError) {
+        let failed = |reason, attempts, locks| Failed { reason, attempts, locks };
+        match error {
+            account::SignInError::Wrong { remaining_attempts, just_locked, failures, .. } => (
+                failed(LoginFailure::WrongCredentials, Some(failures), just_locked),
+                SignInError::Wrong { remaining_attempts },
+            ),
+            account::SignInError::Locked { until, .. } => {
+                let retry_after = until.since(self.clock.now().wall);
+                (failed(LoginFailure::Locked, None, false), SignInError::Locked { retry_after })
+            }
+            account::SignInError::Hash(error) => {
+                (failed(LoginFailure::Internal, None, false), GuardError::Hash(error).into())
+            }
+            account::SignInError::Directory(error) => {
+                (failed(LoginFailure::Internal, None, false), GuardError::from(error).into())
+            }
+        }
+    }
+}
+
+/// What the log tells of a failed sign-in.
+struct Failed {
+    reason: LoginFailure,
+    attempts: Option<u32>,
+    locks: bool,
+}
+
+fn failure_events(name: &AuditName, failed: Failed) -> Vec<Event> {
+    let Failed { reason, attempts, locks } = failed;
+    let failure = Event::new(Details::LoginFailure { reason, attempts }).about(name.clone());
+    let mut events = vec![failure];
+    if locks {
+        events.push(locked_event(name));
+    }
+    events
+}
+
+fn locked_event(name: &AuditName) -> Event {
+    let details = Details::AccountLocked { failures: FAILURES_TO_LOCK, lock: LOCK };
+    Event::new(details).about(name.clone())
+}
+
+impl Home {
+    /// Records `events`, durably.
+    fn record(&self, events: &[Event]) -> Result<(), AuditError> {
+        self.audit.append(events).and_then(Appended::sync)
+    }
+
+    /// The name of a sign-in attempt, as the log may have it: an email that is no account's is
+    /// never written, as people type passwords there.
+    fn name_of_attempt(&self, email: &Email) -> Result<AuditName, GuardError> {
+        Ok(match self.accounts.find(email)? {
+            Some(account) => AuditName::known(account.email.normalized()),
+            None => AuditName::unknown(&self.accounts.unknown_tag(email)?),
+        })
+    }
+}
