@@ -486,6 +486,28 @@ fn a_program_that_cannot_serve_is_an_error_at_once() {
     }
 }
 
+/// What the process has from whoever started it. Only root may look: it is not dumpable.
+fn assert_inherits_nothing(process: &str, not_this: &impl std::os::fd::AsRawFd) {
+    let environment = match std::fs::read(format!("{process}/environ")) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return,
+        read => read.unwrap(),
+    };
+    assert!(environment.is_empty());
+    assert_eq!(
+        std::fs::read_link(format!("{process}/cwd")).unwrap(),
+        Path::new("/")
+    );
+    let inherited = std::fs::read_link(format!("/proc/self/fd/{}", not_this.as_raw_fd())).unwrap();
+    for entry in std::fs::read_dir(format!("{process}/fd")).unwrap() {
+        let entry = entry.unwrap();
+        let open = std::fs::read_link(entry.path()).unwrap();
+        assert_ne!(open, inherited);
+        if matches!(entry.file_name().to_str(), Some("0" | "1" | "2")) {
+            assert_eq!(open, Path::new("/dev/null"));
+        }
+    }
+}
+
 #[test]
 fn the_agent_process_keeps_nothing_of_ours_and_its_death_is_no_agent() {
     use std::os::fd::AsRawFd;
@@ -502,22 +524,7 @@ fn the_agent_process_keeps_nothing_of_ours_and_its_death_is_no_agent() {
     let pid = rustix::net::sockopt::socket_peercred(&stream).unwrap().pid;
     drop(stream);
 
-    let process = format!("/proc/{}", pid.as_raw_nonzero());
-    let environment = std::fs::read(format!("{process}/environ")).unwrap();
-    assert!(environment.is_empty());
-    assert_eq!(
-        std::fs::read_link(format!("{process}/cwd")).unwrap(),
-        Path::new("/")
-    );
-    let inherited = std::fs::read_link(format!("/proc/self/fd/{}", writer.as_raw_fd())).unwrap();
-    for entry in std::fs::read_dir(format!("{process}/fd")).unwrap() {
-        let entry = entry.unwrap();
-        let open = std::fs::read_link(entry.path()).unwrap();
-        assert_ne!(open, inherited);
-        if matches!(entry.file_name().to_str(), Some("0" | "1" | "2")) {
-            assert_eq!(open, Path::new("/dev/null"));
-        }
-    }
+    assert_inherits_nothing(&format!("/proc/{}", pid.as_raw_nonzero()), &writer);
     assert_eq!(rustix::process::getsid(Some(pid)).unwrap(), pid);
     drop((reader, writer));
 
