@@ -444,7 +444,7 @@ fn the_agent_process_keeps_nothing_of_ours_and_its_death_is_no_agent() {
     }
     assert_eq!(fill_of(&keeper, &slot), None);
 
-    // Killed without a chance to remove its socket, the next publish starts another.
+    // It has ended in order; the next publish starts another.
     keeper.publish(&slot, &payload(2), LONG).unwrap();
     assert_eq!(fill_of(&keeper, &slot), Some(2));
     keeper.destroy(&slot).unwrap();
