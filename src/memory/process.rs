@@ -53,8 +53,14 @@ pub fn harden() -> CoreLimit {
 /// nothing but secrets. Best effort; `false` when the system refused.
 #[cfg(unix)]
 pub fn lock_all() -> bool {
-    use rustix::mm::{MlockAllFlags, mlockall};
-    mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE).is_ok()
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::mm::{MlockAllFlags, mlockall};
+        mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE).is_ok()
+    }
+    // macOS has the call and always refuses it; each secret is locked by itself anyway.
+    #[cfg(not(target_os = "linux"))]
+    false
 }
 
 /// Runs `spawn` so that a child started in it inherits no open file of ours but its standard streams.

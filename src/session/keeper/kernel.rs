@@ -9,6 +9,8 @@
 //!   payload, or none.
 //! - It is unlinked from the process keyring again: a second `add_key` there would update the live
 //!   key in place and clear its timeout. The key does not grant writing either, so that nothing can.
+//! - A displaced key counts against the user's quota (20,000 bytes) until the kernel has come round
+//!   to freeing it, some milliseconds later; a burst of publishes waits for that.
 //! - Since Linux 3.8 the "process" keyring belongs to the thread that made it and those it starts
 //!   from then on, so the link is made once per thread.
 
@@ -21,12 +23,17 @@ use linux_keyutils::{
 };
 use rustix::io::Errno;
 
+use crate::clock::{Clock, SystemClock};
+
 use super::{Keeper, KeeperError, KeeperKind, PAYLOAD_LENGTH, Payload, Slot, bounded};
 
 /// How often a key that was there a moment ago is looked for again: it was displaced in between.
 const RACE_ATTEMPTS: usize = 16;
 /// How often a key that is not there is looked for again.
 const ABSENT_ATTEMPTS: usize = 4;
+/// How often, and how long each time, a full quota is waited for: a second in all.
+const QUOTA_ATTEMPTS: usize = 100;
+const QUOTA_PAUSE: Duration = Duration::from_millis(10);
 
 thread_local! {
     /// The process keyring of this thread, once `@u` is linked into it.
@@ -51,8 +58,8 @@ impl Keeper for KernelKeeper {
         let user = KeyRing::from_special_id(KeyRingIdentifier::User, false)
             .map_err(|error| refused("find the user keyring", error))?;
         let _staging = STAGING.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = ring
-            .add_key(&slot.to_string(), payload.expose())
+        let description = slot.to_string();
+        let key = with_room(|| ring.add_key(&description, payload.expose()))
             .map_err(|error| refused("add a key", error))?;
         let placed = place(key, user, lifetime);
         if placed.is_err() {
@@ -105,7 +112,7 @@ fn place(key: Key, user: KeyRing, lifetime: Duration) -> Result<(), KeeperError>
     let permissions = KeyPermissionsBuilder::builder().posessor(rights).build();
     key.set_perms(permissions)
         .map_err(|error| refused("restrict a key", error))?;
-    user.link_key(key)
+    with_room(|| user.link_key(key))
         .map_err(|error| refused("link a key into the user keyring", error))
 }
 
@@ -142,6 +149,18 @@ fn with_key<T>(
     }
 }
 
+/// Runs `act`, again after a while if the user's quota of keys is used up.
+fn with_room<T>(mut act: impl FnMut() -> Result<T, KeyError>) -> Result<T, KeyError> {
+    for _ in 1..QUOTA_ATTEMPTS {
+        match act() {
+            // Real time, whatever clock the sessions are judged by.
+            Err(KeyError::QuotaExceeded) => SystemClock.sleep(QUOTA_PAUSE),
+            other => return other,
+        }
+    }
+    act()
+}
+
 fn lost_race(error: KeyError) -> bool {
     matches!(
         error,
@@ -159,7 +178,7 @@ fn process_ring() -> Result<KeyRing, KeeperError> {
     }
     let ring = KeyRing::from_special_id(KeyRingIdentifier::Process, true)
         .map_err(|error| refused("make a process keyring", error))?;
-    ring.link_keyring_id(KeyRingIdentifier::User)
+    with_room(|| ring.link_keyring_id(KeyRingIdentifier::User))
         .map_err(|error| refused("link the user keyring", error))?;
     RING.set(Some(ring));
     Ok(ring)

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
+mod forbidden;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -373,103 +375,6 @@ fn reading_and_destroying_start_no_agent() {
     assert!(scratch.home.names().unwrap().is_empty());
 }
 
-/// Forbids this thread, and what it starts, some system calls, as container profiles do.
-#[allow(unsafe_code)]
-fn forbid(calls: &[libc::c_long], errno: i32) {
-    fn step(code: u32, value: u32, yes: u8, no: u8) -> libc::sock_filter {
-        libc::sock_filter {
-            code: u16::try_from(code).unwrap(),
-            jt: yes,
-            jf: no,
-            k: value,
-        }
-    }
-    let returns = libc::BPF_RET | libc::BPF_K;
-    let mut program = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0)];
-    for &call in calls {
-        let call = u32::try_from(call).unwrap();
-        program.push(step(
-            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-            call,
-            0,
-            1,
-        ));
-        let refusal = libc::SECCOMP_RET_ERRNO | u32::try_from(errno).unwrap();
-        program.push(step(returns, refusal, 0, 0));
-    }
-    program.push(step(returns, libc::SECCOMP_RET_ALLOW, 0, 0));
-    let program = libc::sock_fprog {
-        len: u16::try_from(program.len()).unwrap(),
-        filter: program.as_mut_ptr(),
-    };
-    // SAFETY: the program outlives the call, which copies it; neither call touches our memory.
-    unsafe {
-        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-        let mode = libc::SECCOMP_MODE_FILTER;
-        assert_eq!(
-            libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program),
-            0
-        );
-    }
-}
-
-#[test]
-#[ignore = "a process that other tests start"]
-fn process_without_a_keyring() {
-    let Some([home, calls, errno]) = told() else {
-        return;
-    };
-    let calls: &[_] = match calls.as_str() {
-        "add" => &[libc::SYS_add_key],
-        _ => &[libc::SYS_add_key, libc::SYS_keyctl, libc::SYS_request_key],
-    };
-    forbid(calls, errno.parse().unwrap());
-    let home = Arc::new(Dir::open(Path::new(&home)).unwrap().unwrap());
-    let slot = Slot::new(&home, AccountId::random().unwrap()).unwrap();
-
-    let refused = KernelKeeper.publish(&slot, &payload(1), LONG);
-    assert!(matches!(refused, Err(KeeperError::Unusable { .. })));
-
-    let nowhere = AutoKeeper::new(KeeperChoice::Auto, Arc::clone(&home), None);
-    let Err(error @ KeeperError::None { .. }) = nowhere.publish(&slot, &payload(1), LONG) else {
-        panic!("there is no place for it");
-    };
-    let text = error.to_string();
-    assert!(
-        text.contains("kernel") && text.contains("no agent"),
-        "{text}"
-    );
-    assert!(error.hint().is_some());
-
-    let forced = AutoKeeper::new(KeeperChoice::Kernel, Arc::clone(&home), None);
-    let refused = forced.publish(&slot, &payload(1), LONG);
-    assert!(matches!(refused, Err(KeeperError::Unusable { .. })));
-
-    let launcher = launcher(home.path());
-    let keeper = AutoKeeper::new(KeeperChoice::Auto, home, Some(launcher));
-    let kind = keeper.publish(&slot, &payload(2), LONG).unwrap();
-    assert_eq!(kind, KeeperKind::Agent);
-    assert_eq!(fill_of(&keeper, &slot), Some(2));
-    assert!(keeper.destroy(&slot).unwrap());
-    assert_eq!(fill_of(&keeper, &slot), None);
-}
-
-#[test]
-fn where_a_profile_forbids_the_keyring_the_agent_is_used() {
-    for calls in ["add", "all"] {
-        for errno in [libc::EPERM, libc::ENOSYS] {
-            let scratch = Scratch::new();
-            let home = scratch.home.path().to_str().unwrap().to_owned();
-            let name = "session::keeper::tests::process_without_a_keyring";
-            let mut child = spawn(name, &[&home, calls, &errno.to_string()]);
-            assert!(child.wait().unwrap().success(), "{calls} {errno}");
-            // Which shows that the process did what it was told, and came to the agent.
-            let run = scratch.home.subdir("run").unwrap().unwrap();
-            assert!(run.open_file("agent.lock").unwrap().is_some());
-        }
-    }
-}
-
 #[test]
 fn a_program_that_cannot_serve_is_an_error_at_once() {
     let scratch = Scratch::new();
@@ -483,6 +388,28 @@ fn a_program_that_cannot_serve_is_an_error_at_once() {
         let result = keeper.publish(&scratch.slot(), &payload(1), LONG);
         assert!(matches!(result, Err(KeeperError::AgentStart { .. })));
         assert!(start.elapsed() < Duration::from_secs(4));
+    }
+}
+
+/// What the process has from whoever started it. Only root may look: it is not dumpable.
+fn assert_inherits_nothing(process: &str, not_this: &impl std::os::fd::AsRawFd) {
+    let environment = match std::fs::read(format!("{process}/environ")) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return,
+        read => read.unwrap(),
+    };
+    assert!(environment.is_empty());
+    assert_eq!(
+        std::fs::read_link(format!("{process}/cwd")).unwrap(),
+        Path::new("/")
+    );
+    let inherited = std::fs::read_link(format!("/proc/self/fd/{}", not_this.as_raw_fd())).unwrap();
+    for entry in std::fs::read_dir(format!("{process}/fd")).unwrap() {
+        let entry = entry.unwrap();
+        let open = std::fs::read_link(entry.path()).unwrap();
+        assert_ne!(open, inherited);
+        if matches!(entry.file_name().to_str(), Some("0" | "1" | "2")) {
+            assert_eq!(open, Path::new("/dev/null"));
+        }
     }
 }
 
@@ -502,22 +429,7 @@ fn the_agent_process_keeps_nothing_of_ours_and_its_death_is_no_agent() {
     let pid = rustix::net::sockopt::socket_peercred(&stream).unwrap().pid;
     drop(stream);
 
-    let process = format!("/proc/{}", pid.as_raw_nonzero());
-    let environment = std::fs::read(format!("{process}/environ")).unwrap();
-    assert!(environment.is_empty());
-    assert_eq!(
-        std::fs::read_link(format!("{process}/cwd")).unwrap(),
-        Path::new("/")
-    );
-    let inherited = std::fs::read_link(format!("/proc/self/fd/{}", writer.as_raw_fd())).unwrap();
-    for entry in std::fs::read_dir(format!("{process}/fd")).unwrap() {
-        let entry = entry.unwrap();
-        let open = std::fs::read_link(entry.path()).unwrap();
-        assert_ne!(open, inherited);
-        if matches!(entry.file_name().to_str(), Some("0" | "1" | "2")) {
-            assert_eq!(open, Path::new("/dev/null"));
-        }
-    }
+    assert_inherits_nothing(&format!("/proc/{}", pid.as_raw_nonzero()), &writer);
     assert_eq!(rustix::process::getsid(Some(pid)).unwrap(), pid);
     drop((reader, writer));
 
@@ -532,7 +444,7 @@ fn the_agent_process_keeps_nothing_of_ours_and_its_death_is_no_agent() {
     }
     assert_eq!(fill_of(&keeper, &slot), None);
 
-    // Killed without a chance to remove its socket, the next publish starts another.
+    // It has ended in order; the next publish starts another.
     keeper.publish(&slot, &payload(2), LONG).unwrap();
     assert_eq!(fill_of(&keeper, &slot), Some(2));
     keeper.destroy(&slot).unwrap();
