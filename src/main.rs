@@ -1,1 +1,6 @@
+mod cli {
+    pub mod prompt;
+    pub mod terminal;
+}
+
 fn main() {}
