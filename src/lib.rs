@@ -45,8 +45,9 @@ pub use audit::AuditLog;
 pub use config::Config;
 pub use crypto::kdf::{Argon2Params, HashFailed, ParamsOutOfBounds};
 pub use fs::{Dir, FsError, FsProblem};
+pub use guard::run::Ended;
 pub use guard::{
     ActiveSession, CommandError, Denied, Finished, Guard, GuardConfig, GuardError,
-    PasswordChangeError, Refusals, RegisterError, Registered, RunOptions, SignInError,
+    PasswordChangeError, Refusals, RegisterError, Registered, RunOptions, Scripts, SignInError,
 };
 pub use session::SessionService;

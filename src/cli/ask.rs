@@ -8,7 +8,7 @@ use nightlatch::memory::{ReadSecretError, SecretBuffer};
 use super::Context;
 use super::args::PasswordSource;
 use super::exit::{Code, Failure};
-use super::prompt::Terminal;
+use super::terminal::Terminal;
 use super::ui::{BAD, FAINT, GOOD, WARN};
 
 /// Room for the longest password, and for one byte and a newline more, so that what is too long is

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use comfy_table::{Cell, ContentArrangement, Table, presets};
 use nightlatch::audit::{
-    AuditLog, EventType, Limit, Query, QueryResult, Record, write_csv_header, write_csv_record,
+    Appended, Details, Event, EventType, Limit, Query, QueryResult, Record, write_csv_header,
+    write_csv_record,
 };
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use serde_json::value::RawValue;
@@ -39,11 +40,12 @@ fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
     let Some(log) = guard.audit() else {
         return print(context, format, &QueryResult::default()).map(|()| End::Done);
     };
-    let follow = if args.follow { Some(log.follow(&query)?) } else { None };
     let result = log.query(&query)?;
     // Reading is an event too. What was asked for is shown even if that cannot be written: an
     // auditor looks at a broken log most of all. The exit code tells.
-    let recorded = log.record_read(&result);
+    let returned = result.events.len() as u64;
+    let read = Event::new(Details::AuditRead { matched: result.total, returned });
+    let recorded = log.append(&[read]).and_then(Appended::sync);
     print(context, format, &result)?;
     if result.unreadable > 0 {
         context.ui.warn(&format!(
@@ -52,7 +54,8 @@ fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
         ));
     }
     recorded?;
-    if let Some(mut follow) = follow {
+    if args.follow {
+        let mut follow = log.follow(&query, result.end);
         loop {
             SystemClock.sleep(FOLLOW_INTERVAL);
             let records = follow.poll()?;
@@ -82,7 +85,7 @@ fn query(args: &AuditList) -> Result<Query, Failure> {
             .transpose()
             .map_err(|_| Failure::usage("--session takes a session id, as `status` shows it"))?,
         failed_only: args.failed,
-        limit: Limit::new(args.limit.get()).map_err(|error| Failure::usage(error.to_string()))?,
+        limit: Limit::new(args.limit.get().into()).map_err(|error| Failure::usage(error.to_string()))?,
     })
 }
 
@@ -114,7 +117,7 @@ fn print(context: &Context, format: Format, result: &QueryResult) -> Result<(), 
             let events = result
                 .events
                 .iter()
-                .map(|record| serde_json::from_str::<&RawValue>(record.line()))
+                .map(|record| serde_json::from_str::<&RawValue>(&record.raw))
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| Failure::new(Code::Audit, "audit", error.to_string()))?;
             context.ui.json(&serde_json::json!({
@@ -125,9 +128,9 @@ fn print(context: &Context, format: Format, result: &QueryResult) -> Result<(), 
             }))
         }
         Format::Csv => {
-            let mut text = String::new();
-            write_csv_header(&mut text);
-            context.ui.data(&text)?;
+            let mut header = Vec::new();
+            write_csv_header(&mut header).map_err(unformatted)?;
+            context.ui.data(&String::from_utf8_lossy(&header))?;
             print_records(context, format, &result.events).map(drop)
         }
         Format::Table if result.events.is_empty() => {
@@ -153,34 +156,39 @@ fn print_records(context: &Context, format: Format, records: &[Record]) -> Resul
     let text = match format {
         Format::Table => table(records),
         Format::Csv => {
-            let mut text = String::new();
+            let mut rows = Vec::new();
             for record in records {
-                write_csv_record(&mut text, record);
+                write_csv_record(&mut rows, record).map_err(unformatted)?;
             }
-            text
+            String::from_utf8_lossy(&rows).into_owned()
         }
         Format::Jsonl | Format::Json => {
-            records.iter().flat_map(|record| [record.line(), "\n"]).collect()
+            records.iter().flat_map(|record| [record.raw.as_str(), "\n"]).collect()
         }
     };
     context.ui.data(&text)
 }
 
+/// Writing to memory does not fail; the formatter's signature says it may.
+fn unformatted(error: std::io::Error) -> Failure {
+    Failure::failed("output", error.to_string())
+}
+
 fn table(records: &[Record]) -> String {
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(["SEQ", "TIME", "EVENT", "", "ACCOUNT", "TTY", "DETAILS"]);
     for record in records {
         table.add_row([
-            Cell::new(record.seq()),
-            Cell::new(record.timestamp().to_rfc3339()),
-            Cell::new(ui::escape(record.event_type())),
-            Cell::new(if record.success() { "ok" } else { "FAILED" }),
-            Cell::new(ui::escape(record.username().unwrap_or("-"))),
-            Cell::new(ui::escape(record.tty().unwrap_or("-"))),
-            Cell::new(ui::escape(&plain_details(record.details()))),
+            Cell::new(record.seq),
+            Cell::new(record.timestamp.to_rfc3339()),
+            Cell::new(record.event_type),
+            Cell::new(if record.success { "ok" } else { "FAILED" }),
+            Cell::new(ui::escape(record.username.as_deref().unwrap_or("-"))),
+            Cell::new(ui::escape(record.tty.as_deref().unwrap_or("-"))),
+            Cell::new(ui::escape(&plain_details(record.details.get()))),
         ]);
     }
     table.lines().flat_map(|line| [line.trim_end().to_owned(), "\n".to_owned()]).collect()

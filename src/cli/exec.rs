@@ -3,11 +3,11 @@
 use std::process::Command;
 
 use nightlatch::account::Email;
-use nightlatch::{CommandError, Denied, Guard, Refusals, RunOptions};
+use nightlatch::{CommandError, Denied, Guard, Refusals, RunOptions, Scripts};
 
 use super::args::Exec;
 use super::exit::Failure;
-use super::prompt::Terminal;
+use super::terminal::Terminal;
 use super::{Context, End, ask, login, register};
 
 pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
@@ -15,6 +15,7 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
         extend: !args.no_extend,
         min_remaining: args.min_remaining.unwrap_or_default(),
         refusals: Refusals::LeaveToCaller,
+        scripts: Scripts::AsShellsDo,
     };
     let guard = context.guard()?;
     let finished = match guard.run(&mut command(args)?, &options) {

@@ -154,14 +154,12 @@ impl From<CommandError> for Failure {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
-        let message = error.to_string();
-        match error {
-            RunError::NotFound { .. } => Self::new(Code::NotFound, "not_found", message),
-            RunError::NotExecutable { .. } => {
-                Self::new(Code::NotExecutable, "not_executable", message)
-            }
-            _ => Self::failed("command", message),
-        }
+        let (code, kind) = match error.exit_code() {
+            127 => (Code::NotFound, "not_found"),
+            126 => (Code::NotExecutable, "not_executable"),
+            _ => (Code::Failed, "command"),
+        };
+        Self::new(code, kind, error.to_string()).hint(error.hint())
     }
 }
 
@@ -217,6 +215,7 @@ impl From<PromptError> for Failure {
             PromptError::Interrupted(signal) => Some(*signal),
             _ => None,
         };
-        Self { signal, ..Self::failed("prompt", error.to_string()) }
+        let hint = error.hint().map(str::to_owned);
+        Self { signal, ..Self::failed("prompt", error.to_string()) }.hint(hint)
     }
 }

@@ -8,7 +8,7 @@ use nightlatch::session::SessionStatus;
 use super::args::Login;
 use super::ask;
 use super::exit::{Code, Failure};
-use super::prompt::Terminal;
+use super::terminal::Terminal;
 use super::session::describe;
 use super::{Context, End};
 

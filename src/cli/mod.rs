@@ -10,6 +10,7 @@ mod passwd;
 mod prompt;
 mod register;
 mod session;
+mod terminal;
 mod tour;
 mod ui;
 
@@ -26,7 +27,7 @@ use nightlatch::{Guard, GuardConfig};
 
 use args::{Cli, Command, Global};
 use exit::{Code, Failure};
-use prompt::Terminal;
+use terminal::Terminal;
 use ui::Ui;
 
 /// What the process was given by its surroundings.
@@ -55,7 +56,6 @@ struct Context {
     ui: Ui,
     config: GuardConfig,
     account: Option<Email>,
-    home: Option<PathBuf>,
     program: Option<PathBuf>,
     may_ask: bool,
 }
@@ -148,16 +148,19 @@ fn context(
         config = config.keeper(choice);
     }
     if let Some(program) = &surroundings.program {
+        // The agent starts in another directory and with an empty environment.
+        let home = std::path::absolute(config.home()).map_err(|error| {
+            Failure::failed("file", format!("{}: {error}", config.home().display()))
+        })?;
         config = config.launcher(AgentLauncher {
             program: program.clone(),
-            args: vec!["agent".into()],
+            args: vec!["--home".into(), home.into(), "agent".into()],
         });
     }
     Ok(Context {
         ui,
         config,
         account,
-        home,
         program: surroundings.program,
         may_ask: !global.non_interactive,
     })

@@ -6,7 +6,7 @@ use nightlatch::{Guard, Registered};
 use super::args::Register;
 use super::ask;
 use super::exit::Failure;
-use super::prompt::Terminal;
+use super::terminal::Terminal;
 use super::ui::{self, GOOD, STRONG};
 use super::{Context, End};
 

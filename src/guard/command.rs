@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::lease::Lease;
-use super::run::{self, Ended, RunError};
+use super::run::{Ended, RunError, Runner};
 use super::{CommandError, Denied, Guard, GuardError, Home};
 use crate::audit::{
     Appended, ArgvDigest, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event, ProgramName,
@@ -24,6 +24,18 @@ pub struct RunOptions {
     pub min_remaining: Duration,
     /// Who records a refusal.
     pub refusals: Refusals,
+    /// What becomes of a script without `#!`.
+    pub scripts: Scripts,
+}
+
+/// What becomes of a script that does not begin with `#!`, which the system itself does not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scripts {
+    /// It is refused, as not executable.
+    NeedInterpreter,
+    /// It is run by `/bin/sh`, as shells do. Only for a command on which nothing is set but
+    /// arguments, variables and directory: anything else would be lost on the way.
+    AsShellsDo,
 }
 
 /// Who records that a command was refused.
@@ -37,7 +49,7 @@ pub enum Refusals {
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { extend: true, min_remaining: Duration::ZERO, refusals: Refusals::Record }
+        Self { extend: true, min_remaining: Duration::ZERO, refusals: Refusals::Record, scripts: Scripts::NeedInterpreter }
     }
 }
 
@@ -87,6 +99,9 @@ impl Guard {
         options: &RunOptions,
     ) -> Result<Finished, CommandError> {
         let exec = ExecId::random().map_err(GuardError::from)?;
+        // From here on a signal ends the command, not the guard, which has a lease to give back and
+        // an end to record.
+        let mut runner = Runner::new()?;
         let program = ProgramName::new(command.get_program());
         let mut lease = None;
         let touch = Touch {
@@ -113,7 +128,10 @@ impl Guard {
             .env("NIGHTLATCH_SESSION_EXPIRES_AT", session.expires_at().to_rfc3339())
             .env("NIGHTLATCH_EXEC_ID", exec.to_string());
         let started = self.clock.now();
-        let result = run::run(command, self.core_limit);
+        let result = match options.scripts {
+            Scripts::NeedInterpreter => runner.run(command, self.core_limit),
+            Scripts::AsShellsDo => runner.run_plain(command, self.core_limit),
+        };
         let lasted = Duration::from_nanos(
             self.clock.now().boot.nanos().saturating_sub(started.boot.nanos()),
         );
@@ -121,7 +139,7 @@ impl Guard {
             Ok(Ended::Code(code)) => CommandEnd::Exited(*code),
             Ok(Ended::Signal(signal)) => CommandEnd::Signalled(*signal),
             Err(RunError::NotFound { .. }) => not_run(CommandFailure::NotFound),
-            Err(RunError::NotExecutable { .. }) => not_run(CommandFailure::NotExecutable),
+            Err(error) if error.exit_code() == 126 => not_run(CommandFailure::NotExecutable),
             Err(_) => not_run(CommandFailure::NotStarted),
         };
         // Not synced: nothing depends on it, and the start is durable (see docs/adr).

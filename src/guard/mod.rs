@@ -6,14 +6,15 @@ mod command;
 mod error;
 mod lease;
 pub mod run;
+pub mod signals;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use accounts::Registered;
 pub use active::ActiveSession;
-pub use command::{Finished, Refusals, RunOptions};
+pub use command::{Finished, Refusals, RunOptions, Scripts};
 pub use error::{
     CommandError, Denied, GuardError, PasswordChangeError, RegisterError, SignInError,
 };
@@ -69,6 +70,11 @@ impl GuardConfig {
         }
     }
 
+    /// The home everything is kept in.
+    pub fn home(&self) -> &Path {
+        &self.paths.home
+    }
+
     /// For this account, instead of the one that signed in last.
     #[must_use]
     pub fn account(mut self, email: Email) -> Self {
@@ -101,7 +107,7 @@ impl GuardConfig {
 
     /// With another clock, for tests: whoever holds the clock decides when sessions end.
     #[must_use]
-    pub fn with_dangerous_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+    pub fn with_danger_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
@@ -160,7 +166,7 @@ impl Guard {
 
     fn open_with(
         config: GuardConfig,
-        open: impl FnOnce(&std::path::Path) -> Result<Option<Dir>, crate::fs::FsError>,
+        open: impl FnOnce(&Path) -> Result<Option<Dir>, crate::fs::FsError>,
     ) -> Result<Self, GuardError> {
         let settings = Config::load(&config.paths.config_file)?;
         let dir = open(&config.paths.home)?;

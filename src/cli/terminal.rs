@@ -1,0 +1,111 @@
+//! The terminal of this process: `/dev/tty`, whatever standard input and output are.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::getpgrp;
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetpgrp,
+    tcsetattr,
+};
+
+/// An open terminal.
+pub struct Terminal {
+    tty: OwnedFd,
+}
+
+impl Terminal {
+    /// The terminal this process belongs to; `None` when it has none (cron, a service, a CI job).
+    pub fn open() -> Option<Self> {
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let tty = rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()?;
+        Some(Self { tty })
+    }
+
+    /// Writes `text` as it is: control characters in it are the caller's to escape.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn write(&self, text: &str) -> io::Result<()> {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            let count = rustix::io::retry_on_intr(|| rustix::io::write(&self.tty, rest))?;
+            rest = &rest[count..];
+        }
+        Ok(())
+    }
+
+    /// Returns once this process is in the foreground, dropping what was typed before that. In the
+    /// background it is stopped, as one that reads the terminal would be, until `fg`.
+    ///
+    /// Call it with the terminal's signals at their default action.
+    ///
+    /// # Errors
+    /// When it is in the background and cannot be stopped either.
+    pub(super) fn await_foreground(&self) -> io::Result<()> {
+        // The kernel stops a background process that flushes the input, and the call begins anew
+        // when it is resumed. Nothing is changed before that: the terminal is the shell's till then.
+        rustix::io::retry_on_intr(|| tcflush(&self.tty, QueueSelector::IFlush))?;
+        if self.is_foreground() {
+            Ok(())
+        } else {
+            Err(io::Error::other("this job is in the background"))
+        }
+    }
+
+    fn is_foreground(&self) -> bool {
+        tcgetpgrp(&self.tty).is_ok_and(|group| group == getpgrp())
+    }
+
+    /// How the terminal is set now.
+    pub(super) fn settings(&self) -> io::Result<Termios> {
+        Ok(tcgetattr(&self.tty)?)
+    }
+
+    /// Hides what is typed until the returned value is dropped, which gives the terminal the
+    /// settings `original` and forgets what was typed and not read. The newline stays visible, and
+    /// the keys that edit a line or send signals stay alive.
+    pub(super) fn hide_typing<'a>(&'a self, original: &'a Termios) -> io::Result<Hidden<'a>> {
+        let mut hidden = original.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        hidden
+            .local_modes
+            .insert(LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+        // A terminal left raw by a crashed program sends a carriage return for Enter.
+        hidden.input_modes.insert(InputModes::ICRNL);
+        hidden
+            .input_modes
+            .remove(InputModes::IGNCR | InputModes::INLCR);
+        let guard = Hidden {
+            terminal: self,
+            original,
+        };
+        rustix::io::retry_on_intr(|| tcsetattr(&self.tty, OptionalActions::Flush, &hidden))?;
+        Ok(guard)
+    }
+}
+
+impl AsFd for Terminal {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.tty.as_fd()
+    }
+}
+
+/// While it lives, what is typed is not shown.
+pub(super) struct Hidden<'a> {
+    terminal: &'a Terminal,
+    original: &'a Termios,
+}
+
+impl Drop for Hidden<'_> {
+    fn drop(&mut self) {
+        // In the background the terminal is in use by others, and setting it would stop us.
+        if self.terminal.is_foreground() {
+            let tty = &self.terminal.tty;
+            // Nothing can be done about a terminal that is gone.
+            let _ =
+                rustix::io::retry_on_intr(|| tcsetattr(tty, OptionalActions::Flush, self.original));
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Running a command so that it behaves as if it had been started directly.
+//!
+//! The command gets our process group, terminal, descriptors 0 to 2, directory and environment. So
+//! the kernel tells it of Ctrl-C, Ctrl-Z and a new window size by itself, and our part is small:
+//! hand on what was sent to us alone, stop and resume with it, and report how it ended. One thread,
+//! no polling: SIGCHLD wakes us.
+
+mod error;
+
+use std::io;
+use std::process::Command;
+
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use signal_hook::consts::{
+    SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN,
+    SIGTTOU, SIGUSR1, SIGUSR2, SIGVTALRM, SIGWINCH,
+};
+
+use super::signals::{Catch, Caught, stop_ourselves};
+use crate::memory::CoreLimit;
+
+pub use error::RunError;
+use error::explain;
+
+/// What is handed on to the command. Real-time signals are not: they keep their default action.
+const HANDED_ON: &[i32] = &[
+    SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGTSTP,
+    SIGTTIN, SIGTTOU, SIGWINCH,
+];
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Ended {
+    /// It exited with this code, 0 to 255.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+}
+
+impl Ended {
+    /// The exit code a shell would report: its own, or 128 and the signal's number.
+    pub fn exit_code(self) -> u8 {
+        let code = match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => 128 + signal,
+        };
+        u8::try_from(code).unwrap_or(u8::MAX)
+    }
+}
+
+/// Stands ready to run a command: from here until it is dropped, no signal ends this process, so
+/// what must happen before and after the command (its lease, its record) happens as a whole.
+pub struct Runner {
+    catch: Catch,
+}
+
+impl Runner {
+    /// Begins to catch signals. Those this process was started with ignored stay ignored, here and
+    /// in the command.
+    ///
+    /// # Errors
+    /// [`RunError::Watch`].
+    pub fn new() -> Result<Self, RunError> {
+        // SIGCHLD and SIGCONT even if ignored: without them no command can be followed.
+        let catch = Catch::new(HANDED_ON, &[SIGCHLD, SIGCONT]).map_err(RunError::Watch)?;
+        Ok(Self { catch })
+    }
+
+    /// Starts `command` and follows it to its end. With a `core_limit`, it starts with that limit.
+    ///
+    /// A script without `#!` is refused: a shell would run it with `/bin/sh`, but a `Command` does
+    /// not disclose all that was asked of it (redirections, a user id, a cleared environment), and
+    /// the second attempt would silently lack it. See [`Runner::run_plain`].
+    ///
+    /// # Errors
+    /// Any [`RunError`]; on all but [`RunError::Watch`] nothing was started.
+    pub fn run(
+        &mut self,
+        command: &mut Command,
+        core_limit: Option<CoreLimit>,
+    ) -> Result<Ended, RunError> {
+        let child = match core_limit {
+            Some(limit) => limit.restored_during(|| command.spawn()),
+            None => command.spawn(),
+        }
+        .map_err(|problem| explain(command, problem))?;
+        let child = i32::try_from(child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .ok_or_else(|| RunError::Watch(io::ErrorKind::InvalidData.into()))?;
+        self.follow(child).map_err(RunError::Watch)
+    }
+
+    /// As [`Runner::run`], for a `command` on which nothing is set but program, arguments, added or
+    /// removed variables, and directory; a script without `#!` is run by `/bin/sh`, as shells do.
+    ///
+    /// # Errors
+    /// As [`Runner::run`].
+    pub fn run_plain(
+        &mut self,
+        command: &mut Command,
+        core_limit: Option<CoreLimit>,
+    ) -> Result<Ended, RunError> {
+        match self.run(command, core_limit) {
+            Err(RunError::UnknownFormat { .. }) => self.run(&mut in_shell(command), core_limit),
+            result => result,
+        }
+    }
+
+    /// Hands on signals until the child has ended.
+    fn follow(&mut self, child: Pid) -> io::Result<Ended> {
+        // What arrived before there was a child is the child's, wherever it came from. A key pressed
+        // in the instant of its start may so reach it twice; that is better than never.
+        let mut arrived = self.catch.pending();
+        let mut is_for_child: fn(&Caught, Pid) -> bool =
+            |caught, _| HANDED_ON.contains(&caught.signal);
+        let mut stopped = false;
+        loop {
+            for caught in &arrived {
+                if is_for_child(caught, child) {
+                    send(child, caught.signal);
+                }
+            }
+            let resumed = arrived.iter().any(|caught| caught.signal == SIGCONT);
+            match news_of(child)? {
+                Some(News::Ended(ended)) => return Ok(ended),
+                // Only now, when it has put the terminal in order, may the shell see us stop.
+                Some(News::Stopped) => {
+                    stopped = true;
+                    stop_ourselves();
+                }
+                Some(News::Continued) => stopped = false,
+                // We were resumed alone, not as a group.
+                None if stopped && resumed => {
+                    send(child, SIGCONT);
+                    stopped = false;
+                }
+                None => {}
+            }
+            is_for_child = is_for_child_alone;
+            arrived = self.catch.wait()?;
+        }
+    }
+}
+
+/// Whether a signal that reached us did not reach the child too.
+fn is_for_child_alone(caught: &Caught, child: Pid) -> bool {
+    is_handed_on(
+        *caught,
+        child.as_raw_nonzero().get(),
+        rustix::process::getsid(None).is_ok_and(|leader| leader == rustix::process::getpid()),
+    )
+}
+
+/// The rule: the terminal tells a whole process group, everybody else told only us. The hangup of a
+/// terminal is told only to the leader of its session, if that is us.
+///
+/// Accepted: a process that signals our whole group, as a shell's `kill %1` does, looks as if it
+/// had signalled us alone, and the child gets that signal twice. Only the child itself is known.
+fn is_handed_on(caught: Caught, child: i32, we_lead_the_session: bool) -> bool {
+    match (caught.signal, caught.sender) {
+        (SIGCHLD | SIGCONT, _)
+        | (SIGINT | SIGQUIT | SIGTSTP | SIGTTIN | SIGTTOU | SIGWINCH, None) => false,
+        (_, Some(sender)) => sender != child,
+        (SIGHUP, None) => we_lead_the_session,
+        // A timer set before we were started, by somebody who meant the command.
+        (_, None) => true,
+    }
+}
+
+/// What became of the child since we last asked.
+enum News {
+    Ended(Ended),
+    Stopped,
+    Continued,
+}
+
+/// The latest news, without blocking. Until it says "ended" the child's number is not reused.
+fn news_of(child: Pid) -> io::Result<Option<News>> {
+    let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
+    let mut latest = None;
+    while let Some((_, status)) =
+        rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(child), options))?
+    {
+        latest = news_in(status);
+        if matches!(latest, Some(News::Ended(_))) {
+            break;
+        }
+    }
+    Ok(latest)
+}
+
+fn news_in(status: WaitStatus) -> Option<News> {
+    if status.stopped() {
+        Some(News::Stopped)
+    } else if status.continued() {
+        Some(News::Continued)
+    } else {
+        let code = status.exit_status().map(Ended::Code);
+        let ended = code.or_else(|| status.terminating_signal().map(Ended::Signal));
+        ended.map(News::Ended)
+    }
+}
+
+fn send(child: Pid, signal: i32) {
+    if let Some(signal) = Signal::from_named_raw(signal) {
+        // It may have ended, or have become another user's (sudo): then nobody could have sent it.
+        let _ = rustix::process::kill_process(child, signal);
+    }
+}
+
+/// The same command for `/bin/sh`, which looks it up and gives it to itself.
+fn in_shell(command: &Command) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "exec \"$0\" \"$@\""]);
+    shell.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        shell.current_dir(directory);
+    }
+    shell
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHILD: i32 = 500;
+
+    fn handed_on(signal: i32, sender: Option<i32>) -> bool {
+        is_handed_on(Caught { signal, sender }, CHILD, false)
+    }
+
+    #[test]
+    fn what_the_terminal_sends_is_not_handed_on() {
+        for signal in [SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGHUP] {
+            assert!(!handed_on(signal, None), "signal {signal}");
+        }
+    }
+
+    #[test]
+    fn what_a_process_sends_is_handed_on() {
+        for &signal in HANDED_ON {
+            assert!(handed_on(signal, Some(77)), "signal {signal}");
+        }
+    }
+
+    #[test]
+    fn what_the_child_sends_is_not_sent_back_to_it() {
+        assert!(!handed_on(SIGTERM, Some(CHILD)));
+    }
+
+    #[test]
+    fn a_timer_that_ran_out_is_handed_on() {
+        assert!(handed_on(SIGALRM, None));
+    }
+
+    #[test]
+    fn a_hangup_is_handed_on_by_the_leader_of_the_session_only() {
+        let hangup = Caught {
+            signal: SIGHUP,
+            sender: None,
+        };
+        assert!(is_handed_on(hangup, CHILD, true));
+        assert!(!is_handed_on(hangup, CHILD, false));
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_a_shell() {
+        assert_eq!(Ended::Code(255).exit_code(), 255);
+        assert_eq!(Ended::Signal(SIGTERM).exit_code(), 143);
+    }
+}

@@ -1,0 +1,262 @@
+//! Catching signals for a while: during a prompt, or while a guarded command runs.
+//!
+//! Handlers, once installed, stay until the process ends; what changes is what they do. While a
+//! [`Catch`] lives, its signals are collected for it to read. When no [`Catch`] wants a signal any
+//! more, the handler does what the system would have done by default, so that Ctrl-C ends the
+//! program again.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::event::{PollFd, PollFlags};
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+
+/// One more than the highest signal number that can be caught; real-time signals are above it.
+const LIMIT: usize = 32;
+
+/// A signal that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caught {
+    /// Its number.
+    pub signal: i32,
+    /// The process that sent it; `None` when the kernel did (a key on the terminal, a timer).
+    pub sender: Option<i32>,
+}
+
+/// Collects signals from [`Catch::new`] until it is dropped.
+pub struct Catch {
+    delivery: SignalDelivery<UnixStream, WithOrigin>,
+    signals: Vec<i32>,
+}
+
+impl Catch {
+    /// Starts to collect `unless_ignored`, except those this process was started with ignored (by
+    /// nohup, or by a shell's `&`), which stay ignored, and `always`, even so.
+    ///
+    /// On Linux the ignored ones are read from `/proc`; where there is none, none count as ignored.
+    ///
+    /// # Errors
+    /// When the system gives no socket pair, or a signal cannot be caught (SIGKILL, SIGSTOP, a
+    /// fault, a real-time signal).
+    pub fn new(unless_ignored: &[i32], always: &[i32]) -> io::Result<Self> {
+        let ignored = ignored_signals();
+        let wanted = unless_ignored
+            .iter()
+            .filter(|&&signal| !is_in(ignored, signal))
+            .chain(always);
+        let (reader, writer) = UnixStream::pair()?;
+        let delivery = SignalDelivery::with_pipe(reader, writer, WithOrigin::default(), [0; 0])?;
+        let mut catch = Self {
+            delivery,
+            signals: Vec::new(),
+        };
+        for &signal in wanted {
+            catch.add(signal)?;
+        }
+        Ok(catch)
+    }
+
+    fn add(&mut self, signal: i32) -> io::Result<()> {
+        let (index, free) = slot(signal)?;
+        // Collecting comes first: between the two steps a signal must not find a handler that
+        // neither collects it nor acts on it.
+        self.delivery.handle().add_signal(signal)?;
+        let mut claims = claims();
+        free.store(false, Ordering::SeqCst);
+        if !claims[index].has_default {
+            signal_hook::flag::register_conditional_default(signal, free)?;
+            claims[index].has_default = true;
+        }
+        claims[index].holders += 1;
+        self.signals.push(signal);
+        Ok(())
+    }
+
+    /// Blocks until something has arrived, and gives it. A signal that arrives several times before
+    /// it is read may be given once, as is usual for signals.
+    ///
+    /// # Errors
+    /// When the system refuses to wait.
+    pub fn wait(&mut self) -> io::Result<Vec<Caught>> {
+        let mut fds = [PollFd::new(&*self, PollFlags::IN)];
+        rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, None))?;
+        Ok(self.pending())
+    }
+
+    /// What has arrived so far, without blocking, in the order of the signals' numbers.
+    pub fn pending(&mut self) -> Vec<Caught> {
+        self.delivery
+            .pending()
+            .map(|origin| Caught {
+                signal: origin.signal,
+                sender: origin.process.map(|process| process.pid),
+            })
+            .collect()
+    }
+
+    /// Lets the signals do what they do by default again, and gives what arrived before. Nothing
+    /// falls between the two.
+    pub fn finish(mut self) -> Vec<Caught> {
+        self.release();
+        self.pending()
+    }
+
+    fn release(&mut self) {
+        let mut claims = claims();
+        for signal in self.signals.drain(..) {
+            let Ok((index, free)) = slot(signal) else {
+                continue;
+            };
+            claims[index].holders -= 1;
+            if claims[index].holders == 0 {
+                free.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+}
+
+/// Readable when something has arrived: to be polled beside other descriptors.
+impl AsFd for Catch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.delivery.get_read().as_fd()
+    }
+}
+
+impl Drop for Catch {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// Whether this process is in the process group of its session's leader: then no shell is above it
+/// that would notice a stop and could resume it, and the kernel ignores Ctrl-Z there.
+pub fn nobody_could_resume_us() -> bool {
+    rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpgrp())
+}
+
+/// Stops this process, as Ctrl-Z would; returns when it has been resumed. Does nothing where nobody
+/// could resume it.
+pub fn stop_ourselves() {
+    if !nobody_could_resume_us() {
+        // A process may always signal itself.
+        let _ =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+    }
+}
+
+/// What is known about one signal number.
+#[derive(Clone, Copy)]
+struct Claim {
+    /// How many live [`Catch`]es collect it.
+    holders: usize,
+    /// Whether its handler knows to act by default when nobody collects it.
+    has_default: bool,
+}
+
+static CLAIMS: Mutex<[Claim; LIMIT]> = Mutex::new(
+    [Claim {
+        holders: 0,
+        has_default: false,
+    }; LIMIT],
+);
+
+/// Per signal: whether its handler is to act by default. Read inside the handlers.
+static FREE: [AtomicBool; LIMIT] = [const { AtomicBool::new(false) }; LIMIT];
+
+fn claims() -> MutexGuard<'static, [Claim; LIMIT]> {
+    CLAIMS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn slot(signal: i32) -> io::Result<(usize, &'static AtomicBool)> {
+    let index = usize::try_from(signal).unwrap_or(LIMIT);
+    match FREE.get(index) {
+        Some(free) if !signal_hook::consts::FORBIDDEN.contains(&signal) => Ok((index, free)),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// The signals this process ignores, bit `n - 1` for signal `n`.
+fn ignored_signals() -> u64 {
+    // Long enough for a process in every group there can be: their list comes before the line.
+    const ENOUGH: u64 = 1 << 20;
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    let Ok(fd) = rustix::fs::open("/proc/self/status", flags, rustix::fs::Mode::empty()) else {
+        return 0;
+    };
+    let mut status = Vec::new();
+    match std::fs::File::from(fd)
+        .take(ENOUGH)
+        .read_to_end(&mut status)
+    {
+        Ok(_) => ignored_in(&String::from_utf8_lossy(&status)),
+        Err(_) => 0,
+    }
+}
+
+fn ignored_in(status: &str) -> u64 {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+fn is_in(mask: u64, signal: i32) -> bool {
+    (1..=64).contains(&signal) && mask >> (signal - 1) & 1 == 1
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGUSR1, SIGWINCH};
+
+    use super::*;
+
+    #[test]
+    fn the_ignored_signals_are_read_from_the_status() {
+        let mask = ignored_in("Name:\tx\nSigBlk:\tffff\nSigIgn:\t0000000000000001\nSigCgt:\t2\n");
+        assert!(is_in(mask, SIGHUP));
+        assert!(!is_in(mask, SIGINT));
+    }
+
+    #[test]
+    fn a_status_without_the_line_ignores_nothing() {
+        assert_eq!(ignored_in("Name:\tSigIgn: ff\n"), 0);
+        assert_eq!(ignored_in("SigIgn:\tnonsense\n"), 0);
+    }
+
+    #[test]
+    fn a_signal_that_cannot_be_caught_is_an_error_and_no_panic() {
+        for signal in [SIGKILL, -1, 0x7fff, 40] {
+            assert!(Catch::new(&[], &[signal]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_caught_signal_names_its_sender() {
+        let mut catch = Catch::new(&[], &[SIGWINCH]).unwrap();
+        let own = rustix::process::getpid();
+        rustix::process::kill_process(own, rustix::process::Signal::WINCH).unwrap();
+        let expected = Caught {
+            signal: SIGWINCH,
+            sender: Some(own.as_raw_nonzero().get()),
+        };
+        assert_eq!(catch.wait().unwrap(), [expected]);
+        assert_eq!(catch.finish(), []);
+    }
+
+    #[test]
+    fn a_signal_is_free_again_only_when_its_last_catch_is_gone() {
+        let free = || slot(SIGUSR1).unwrap().1.load(Ordering::SeqCst);
+        let first = Catch::new(&[], &[SIGUSR1]).unwrap();
+        let second = Catch::new(&[], &[SIGUSR1]).unwrap();
+        drop(first);
+        assert!(!free());
+        drop(second);
+        assert!(free());
+    }
+}
