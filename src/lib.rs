@@ -1,5 +1,6 @@
 //! placeholder
 #![deny(missing_docs)]
+pub mod audit;
 pub mod clock;
 pub mod config;
 mod crypto;

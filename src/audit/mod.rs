@@ -1,0 +1,26 @@
+//! The audit log: what happened, in order, as one chained line of JSON per event.
+//!
+//! Events are typed ([`Event`], [`Details`]), so that neither a secret nor free text can get in.
+
+mod details;
+mod event;
+mod json;
+mod line;
+mod origin;
+mod reason;
+mod segment;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use details::{CommandEnd, Details};
+pub use event::{AuditName, Event, EventType, UNKNOWN_NAME, UnknownEventType};
+pub use line::LineHash;
+pub use origin::Origin;
+pub use reason::{
+    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, KeeperName, LoginFailure,
+    PasswordChangeFailure, RegistrationFailure, TerminationReason,
+};
+pub use segment::{QuarantineName, SegmentName};
+pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
