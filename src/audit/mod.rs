@@ -1,22 +1,28 @@
 //! The audit log: what happened, in order, as one chained line of JSON per event.
 //!
 //! Events are typed ([`Event`], [`Details`]), so that neither a secret nor free text can get in.
+//! [`AuditLog`] appends them.
 
 mod details;
+mod error;
 mod event;
 mod json;
 mod line;
+mod log;
 mod origin;
 mod reason;
 mod segment;
+mod tail;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
 pub use details::{CommandEnd, Details};
+pub use error::{AuditError, Damage};
 pub use event::{AuditName, Event, EventType, UNKNOWN_NAME, UnknownEventType};
 pub use line::LineHash;
+pub use log::{Appended, AuditLog};
 pub use origin::Origin;
 pub use reason::{
     CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, KeeperName, LoginFailure,
