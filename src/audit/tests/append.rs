@@ -179,6 +179,13 @@ fn no_truncation_panics_or_loses_a_complete_line() {
         let complete = usize::from(length >= first) + usize::from(length == whole.len());
         let torn = ![0, first, whole.len()].contains(&length);
 
+        let read = home.log().query(&Query::default()).unwrap();
+        assert_eq!(
+            (read.total, read.unreadable),
+            (complete as u64, 0),
+            "{length}"
+        );
+
         home.log().append_durable(&[used("c")]).unwrap();
         let lines = home.checked_lines();
         assert_eq!(lines.len(), complete + usize::from(torn) + 1, "{length}");
@@ -205,6 +212,9 @@ fn an_empty_segment_continues_the_one_before_it() {
     let next = home.audit().join("0000000000000003.jsonl");
     std::fs::write(&next, "").unwrap();
     home.log().append_durable(&[used("c")]).unwrap();
+    let read = home.log().query(&Query::default()).unwrap();
+    assert_eq!(actions(&read.events), ["a", "b", "c"]);
+    assert_eq!(read.events[2].prev, read.events[1].hash);
     assert!(
         std::fs::read_to_string(&next)
             .unwrap()
@@ -245,6 +255,7 @@ fn a_log_others_could_write_or_that_is_a_link_is_refused() {
         home.log().append(&[used("b")]),
         Err(AuditError::Fs(_))
     ));
+    assert!(home.log().query(&Query::default()).is_err());
 }
 
 /// The limit on file size belongs to a process, so the writing is done by another one: this test

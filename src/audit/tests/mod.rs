@@ -3,6 +3,7 @@
 
 mod append;
 pub(super) mod catalogue;
+mod query;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -110,4 +111,14 @@ fn used(action: &str) -> Event {
     Event::new(Details::SessionValidated {
         action: Action::new(action),
     })
+}
+
+fn actions(records: &[Record]) -> Vec<String> {
+    records
+        .iter()
+        .map(|record| {
+            let details: serde_json::Value = serde_json::from_str(record.details.get()).unwrap();
+            details["action"].as_str().unwrap_or_default().to_owned()
+        })
+        .collect()
 }
