@@ -3,6 +3,7 @@
 //! Events are typed ([`Event`], [`Details`]), so that neither a secret nor free text can get in.
 //! [`AuditLog`] appends them and answers a [`Query`].
 
+mod csv;
 mod details;
 mod error;
 mod event;
@@ -21,6 +22,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use csv::{write_csv_header, write_csv_record};
 pub use details::{CommandEnd, Details};
 pub use error::{AuditError, Damage};
 pub use event::{AuditName, Event, EventType, UNKNOWN_NAME, UnknownEventType};
