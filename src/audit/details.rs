@@ -1,0 +1,279 @@
+//! What each event of the catalogue may say, and nothing else.
+
+use std::time::Duration;
+
+use super::event::EventType;
+use super::json::Object;
+use super::line::LineHash;
+use super::reason::{
+    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure,
+    PasswordChangeFailure, RegistrationFailure, TerminationReason,
+};
+use super::segment::{QuarantineName, SegmentName};
+use super::text::{Action, ArgvDigest, ProgramName, RevocationReason};
+use crate::id::ExecId;
+
+/// How a guarded command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandEnd {
+    /// With this exit code.
+    Exited(i32),
+    /// By this signal.
+    Signalled(i32),
+    /// With neither.
+    Failed(CommandFailure),
+}
+
+/// What an event says beyond who, when and where. Absent values are left out of the object; keys
+/// come in the order of the fields here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Details {
+    /// `{}`
+    LoginAttempt,
+    /// `{}`
+    LoginSuccess,
+    /// `{"reason","attempts"}`
+    LoginFailure {
+        /// Why.
+        reason: LoginFailure,
+        /// Consecutive failures so far, this one among them, when they were counted.
+        attempts: Option<u32>,
+    },
+    /// `{"idle_seconds","max_seconds"}`
+    SessionCreated {
+        /// The idle timeout.
+        idle: Duration,
+        /// The absolute limit.
+        max: Duration,
+    },
+    /// `{}`
+    SessionExtended,
+    /// `{"reason"}`
+    SessionExpired {
+        /// What ended it.
+        reason: ExpiryReason,
+    },
+    /// `{"reason"}`
+    SessionTerminated {
+        /// Why.
+        reason: TerminationReason,
+    },
+    /// `{"action"}`
+    SessionValidated {
+        /// What it was used for.
+        action: Action,
+    },
+    /// `{"reason"}`
+    SessionInvalid {
+        /// Why it was not accepted.
+        reason: InvalidReason,
+    },
+    /// `{"reason"}`, or `{}` when it was created
+    AccountRegistered {
+        /// Why it was not.
+        failure: Option<RegistrationFailure>,
+    },
+    /// `{"failures","lock_seconds"}`
+    AccountLocked {
+        /// Consecutive failures.
+        failures: u32,
+        /// How long it is locked.
+        lock: Duration,
+    },
+    /// `{"reason"}`, or `{}` when it was changed
+    PasswordChanged {
+        /// Why it was not.
+        failure: Option<PasswordChangeFailure>,
+    },
+    /// `{"reason"}`
+    SessionRevoked {
+        /// The person's words.
+        reason: RevocationReason,
+    },
+    /// `{"exec_id","program","argv_digest"}`
+    CommandStarted {
+        /// The run.
+        exec: ExecId,
+        /// The program's file name.
+        program: ProgramName,
+        /// Its arguments, as a digest.
+        argv: ArgvDigest,
+    },
+    /// `{"exec_id","exit_code"|"signal"|"error","duration_ms"}`
+    CommandFinished {
+        /// The run.
+        exec: ExecId,
+        /// How it ended.
+        end: CommandEnd,
+        /// How long it ran.
+        took: Duration,
+    },
+    /// `{"program","reason"}`
+    CommandRefused {
+        /// The program's file name.
+        program: ProgramName,
+        /// Why.
+        reason: CommandRefusal,
+    },
+    /// `{"matched","returned"}`
+    AuditRead {
+        /// Events that matched the query.
+        matched: u64,
+        /// Events that were shown.
+        returned: u64,
+    },
+    /// `{"segments","last_seq","last_hash"}`
+    AuditPruned {
+        /// How many segments were removed.
+        segments: u64,
+        /// The sequence number of the last line removed.
+        last_seq: u64,
+        /// The hash of the last line removed: what the first line that remains continues.
+        last_hash: LineHash,
+    },
+    /// `{"segment","torn_bytes","quarantine"}`
+    AuditRepaired {
+        /// The segment that ended in the middle of a line.
+        segment: SegmentName,
+        /// How many bytes were moved aside.
+        torn_bytes: u64,
+        /// The file that holds them.
+        quarantine: QuarantineName,
+    },
+    /// `{"segment"}`
+    SegmentOpened {
+        /// The segment.
+        segment: SegmentName,
+    },
+    /// `{"segment"}`
+    SegmentClosed {
+        /// The segment.
+        segment: SegmentName,
+    },
+}
+
+impl Details {
+    /// The name of the event these belong to.
+    pub fn event_type(&self) -> EventType {
+        match self {
+            Self::LoginAttempt => EventType::LoginAttempt,
+            Self::LoginSuccess => EventType::LoginSuccess,
+            Self::LoginFailure { .. } => EventType::LoginFailure,
+            Self::SessionCreated { .. } => EventType::SessionCreated,
+            Self::SessionExtended => EventType::SessionExtended,
+            Self::SessionExpired { .. } => EventType::SessionExpired,
+            Self::SessionTerminated { .. } => EventType::SessionTerminated,
+            Self::SessionValidated { .. } => EventType::SessionValidated,
+            Self::SessionInvalid { .. } => EventType::SessionInvalid,
+            Self::AccountRegistered { .. } => EventType::AccountRegistered,
+            Self::AccountLocked { .. } => EventType::AccountLocked,
+            Self::PasswordChanged { .. } => EventType::PasswordChanged,
+            Self::SessionRevoked { .. } => EventType::SessionRevoked,
+            Self::CommandStarted { .. } => EventType::CommandStarted,
+            Self::CommandFinished { .. } => EventType::CommandFinished,
+            Self::CommandRefused { .. } => EventType::CommandRefused,
+            Self::AuditRead { .. } => EventType::AuditRead,
+            Self::AuditPruned { .. } => EventType::AuditPruned,
+            Self::AuditRepaired { .. } => EventType::AuditRepaired,
+            Self::SegmentOpened { .. } => EventType::SegmentOpened,
+            Self::SegmentClosed { .. } => EventType::SegmentClosed,
+        }
+    }
+
+    /// Whether nothing was refused and nothing failed. A session that ran out or was ended is no
+    /// failure; a command that ended with another code than 0 is one.
+    pub fn success(&self) -> bool {
+        match self {
+            Self::LoginFailure { .. }
+            | Self::SessionInvalid { .. }
+            | Self::AccountLocked { .. }
+            | Self::CommandRefused { .. } => false,
+            Self::AccountRegistered { failure } => failure.is_none(),
+            Self::PasswordChanged { failure } => failure.is_none(),
+            Self::CommandFinished { end, .. } => *end == CommandEnd::Exited(0),
+            _ => true,
+        }
+    }
+
+    pub(super) fn write(&self, object: &mut Object<'_>) {
+        match self {
+            Self::LoginAttempt | Self::LoginSuccess | Self::SessionExtended => {}
+            Self::LoginFailure { reason, attempts } => {
+                object.plain("reason", reason);
+                if let Some(attempts) = attempts {
+                    object.token("attempts", attempts);
+                }
+            }
+            Self::SessionCreated { idle, max } => {
+                object.token("idle_seconds", idle.as_secs());
+                object.token("max_seconds", max.as_secs());
+            }
+            Self::SessionExpired { reason } => object.plain("reason", reason),
+            Self::SessionTerminated { reason } => object.plain("reason", reason),
+            Self::SessionValidated { action } => object.text("action", action.as_str()),
+            Self::SessionInvalid { reason } => object.plain("reason", reason),
+            Self::AccountRegistered { failure } => {
+                if let Some(reason) = failure {
+                    object.plain("reason", reason);
+                }
+            }
+            Self::AccountLocked { failures, lock } => {
+                object.token("failures", failures);
+                object.token("lock_seconds", lock.as_secs());
+            }
+            Self::PasswordChanged { failure } => {
+                if let Some(reason) = failure {
+                    object.plain("reason", reason);
+                }
+            }
+            Self::SessionRevoked { reason } => object.text("reason", reason.as_str()),
+            Self::CommandStarted {
+                exec,
+                program,
+                argv,
+            } => {
+                object.plain("exec_id", exec);
+                object.text("program", program.as_str());
+                object.plain("argv_digest", argv);
+            }
+            Self::CommandFinished { exec, end, took } => {
+                object.plain("exec_id", exec);
+                match end {
+                    CommandEnd::Exited(code) => object.token("exit_code", code),
+                    CommandEnd::Signalled(signal) => object.token("signal", signal),
+                    CommandEnd::Failed(failure) => object.plain("error", failure),
+                }
+                object.token("duration_ms", took.as_millis());
+            }
+            Self::CommandRefused { program, reason } => {
+                object.text("program", program.as_str());
+                object.plain("reason", reason);
+            }
+            Self::AuditRead { matched, returned } => {
+                object.token("matched", matched);
+                object.token("returned", returned);
+            }
+            Self::AuditPruned {
+                segments,
+                last_seq,
+                last_hash,
+            } => {
+                object.token("segments", segments);
+                object.token("last_seq", last_seq);
+                object.plain("last_hash", last_hash);
+            }
+            Self::AuditRepaired {
+                segment,
+                torn_bytes,
+                quarantine,
+            } => {
+                object.plain("segment", segment);
+                object.token("torn_bytes", torn_bytes);
+                object.plain("quarantine", quarantine);
+            }
+            Self::SegmentOpened { segment } | Self::SegmentClosed { segment } => {
+                object.plain("segment", segment);
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What can go wrong with the log.
+
+use std::path::{Path, PathBuf};
+
+use crate::fs::FsError;
+
+/// The log could not be written or read. Whatever was to be recorded must then not happen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// A file of the log, or its directory, could not be used.
+    #[error("the audit log: {0}")]
+    Fs(#[from] FsError),
+    /// The end of the log is not what was last written there, so nothing may follow it.
+    #[error("the audit log is damaged: {path} {damage}", path = .segment.display())]
+    Damaged {
+        /// The segment file.
+        segment: PathBuf,
+        /// What is wrong with it.
+        damage: Damage,
+    },
+    /// The system has no random bytes to give for an event's id.
+    #[error("the audit log: no random bytes for an event id: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// What is wrong with the end of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Damage {
+    /// The last line is not an event with a sequence number and a hash.
+    #[error("ends in a line that is not an event")]
+    NotAnEvent,
+    /// The last line's hash is not that of its bytes: it was edited.
+    #[error("ends in a line that does not match its own hash")]
+    WrongHash,
+    /// There is no line end within the last lines' worth of bytes.
+    #[error("ends in a line longer than any event")]
+    LineTooLong,
+    /// A segment that others follow ends in the middle of a line.
+    #[error("is not the last segment, yet ends in the middle of a line")]
+    TornInside,
+    /// The segment does not begin where the one before it ends, or there is none before it.
+    #[error("does not continue the segment before it")]
+    Gap,
+}
+
+impl AuditError {
+    pub(super) fn damaged(segment: &Path, damage: Damage) -> Self {
+        Self::Damaged {
+            segment: segment.to_owned(),
+            damage,
+        }
+    }
+
+    /// What the person can do about it, when there is something.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Fs(error) => error.hint(),
+            Self::Damaged { segment, .. } => {
+                let directory = segment.parent().unwrap_or(segment).display();
+                Some(format!(
+                    "`nightlatch audit verify` names the first bad line; to begin a new log, move \
+                     {directory} away and keep it as evidence"
+                ))
+            }
+            Self::Random(_) => None,
+        }
+    }
+}

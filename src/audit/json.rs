@@ -1,0 +1,76 @@
+//! Writing JSON objects with keys in the order given, into one buffer.
+
+use std::io::Write;
+
+/// An object being written at the end of a buffer.
+pub(super) struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    empty: bool,
+}
+
+impl<'a> Object<'a> {
+    pub(super) fn open(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, empty: true }
+    }
+
+    pub(super) fn close(self) {
+        self.out.push(b'}');
+    }
+
+    /// Keys are ours: plain words that need no escaping.
+    fn key(&mut self, key: &'static str) {
+        if !self.empty {
+            self.out.push(b',');
+        }
+        self.empty = false;
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    pub(super) fn text(&mut self, key: &'static str, value: &str) {
+        self.key(key);
+        push_string(self.out, value);
+    }
+
+    /// `null` for `None`.
+    pub(super) fn text_or_null(&mut self, key: &'static str, value: Option<&str>) {
+        match value {
+            Some(value) => self.text(key, value),
+            None => self.token(key, "null"),
+        }
+    }
+
+    /// A value whose text needs no escaping, in quotes: an id, a name of ours.
+    pub(super) fn plain(&mut self, key: &'static str, value: impl std::fmt::Display) {
+        self.key(key);
+        // Writing to memory does not fail.
+        let _ = write!(self.out, "\"{value}\"");
+    }
+
+    /// A value whose text is its JSON: a number, `true`, `null`.
+    pub(super) fn token(&mut self, key: &'static str, value: impl std::fmt::Display) {
+        self.key(key);
+        // Writing to memory does not fail.
+        let _ = write!(self.out, "{value}");
+    }
+
+    /// An object as a value.
+    pub(super) fn object(&mut self, key: &'static str) -> Object<'_> {
+        self.key(key);
+        Object::open(self.out)
+    }
+
+    /// What the buffer holds so far.
+    pub(super) fn written(&self) -> &[u8] {
+        self.out
+    }
+}
+
+/// A JSON string: quotes, backslashes and control characters escaped, nothing else.
+pub(super) fn push_string(out: &mut Vec<u8>, value: &str) {
+    // Not reachable: a string is always JSON, and writing to memory does not fail.
+    #[allow(clippy::expect_used)]
+    serde_json::to_writer(out, value).expect("a string into memory");
+}

@@ -1,0 +1,39 @@
+//! The audit log: what happened, in order, as one chained line of JSON per event.
+//!
+//! Events are typed ([`Event`], [`Details`]), so that neither a secret nor free text can get in.
+//! [`AuditLog`] appends them and answers a [`Query`].
+
+mod csv;
+mod details;
+mod error;
+mod event;
+mod json;
+mod line;
+mod log;
+mod origin;
+mod query;
+mod reader;
+mod reason;
+mod record;
+mod segment;
+mod tail;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use csv::{write_csv_header, write_csv_record};
+pub use details::{CommandEnd, Details};
+pub use error::{AuditError, Damage};
+pub use event::{AuditName, Event, EventType, UNKNOWN_NAME, UnknownEventType};
+pub use line::LineHash;
+pub use log::{Appended, AuditLog};
+pub use origin::Origin;
+pub use query::{BadLimit, Follow, Limit, Position, Query, QueryResult};
+pub use reason::{
+    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure,
+    PasswordChangeFailure, RegistrationFailure, TerminationReason,
+};
+pub use record::Record;
+pub use segment::{QuarantineName, SegmentName};
+pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};

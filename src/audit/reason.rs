@@ -1,0 +1,197 @@
+//! Why something happened: closed sets of names, so that no message finds its way into the log.
+
+use std::fmt;
+
+macro_rules! names {
+    (
+        $(#[$doc:meta])*
+        $enum:ident { $($(#[$variant_doc:meta])* $variant:ident => $name:literal,)+ }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $enum { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $enum {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// Its name in the log.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+
+        impl fmt::Display for $enum {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+pub(super) use names;
+
+names! {
+    /// Why a sign-in failed.
+    LoginFailure {
+        /// Wrong password, or no such account: the log does not tell which, as the program does not.
+        WrongCredentials => "wrong_credentials",
+        /// The account, or the unknown name, is locked.
+        Locked => "locked",
+        /// The program could not finish: no disk, no memory, no keeper.
+        Internal => "internal",
+    }
+}
+names! {
+    /// Why an account was not created.
+    RegistrationFailure {
+        /// There is an account with this email.
+        EmailTaken => "email_taken",
+        /// Not an email address.
+        InvalidEmail => "invalid_email",
+        /// The password does not meet the policy.
+        WeakPassword => "weak_password",
+        /// The program could not finish.
+        Internal => "internal",
+    }
+}
+names! {
+    /// Why a password was not changed.
+    PasswordChangeFailure {
+        /// The old password was wrong.
+        WrongCredentials => "wrong_credentials",
+        /// The account is locked.
+        Locked => "locked",
+        /// The new password does not meet the policy.
+        WeakPassword => "weak_password",
+        /// The program could not finish.
+        Internal => "internal",
+    }
+}
+names! {
+    /// What ended a session without anyone asking for it.
+    ExpiryReason {
+        /// No activity for the idle timeout.
+        Idle => "idle",
+        /// The absolute limit.
+        Max => "max",
+        /// The wall clock was moved.
+        Clock => "clock",
+        /// It was begun before this boot.
+        Reboot => "reboot",
+        /// A time namespace shifts the clocks of the process that asked.
+        TimeNamespace => "time_namespace",
+        /// The keeper holds no key for it any more.
+        KeyGone => "key_gone",
+    }
+}
+names! {
+    /// Why a session was ended before its time.
+    TerminationReason {
+        /// The person signed out or locked.
+        Logout => "logout",
+        /// A new sign-in took its place.
+        Replaced => "replaced",
+        /// A process that guarded a command under it died.
+        Crash => "crash",
+        /// The account's password was changed.
+        PasswordChanged => "password_changed",
+        /// It could not be set up to the end, and was never used.
+        CreationFailed => "creation_failed",
+    }
+}
+names! {
+    /// Why a session file was not accepted.
+    InvalidReason {
+        /// It does not open under its key, or is not of the format.
+        Corrupt => "corrupt",
+        /// It is another account's, home's or machine's.
+        Foreign => "foreign",
+        /// An older copy was put back.
+        StaleCopy => "stale_copy",
+        /// The account has moved on: password changed or sessions revoked since.
+        OldGeneration => "old_generation",
+        /// A format this version does not read.
+        UnsupportedVersion => "unsupported_version",
+        /// A link, another user's file, or one that others could write.
+        UnsafeFile => "unsafe_file",
+        /// The file is gone, though the key is still there.
+        FileGone => "file_gone",
+        /// It could not be read at all.
+        Unreadable => "unreadable",
+    }
+}
+names! {
+    /// Why a guarded command was not run.
+    CommandRefusal {
+        /// Nobody is signed in.
+        NoSession => "no_session",
+        /// The session has expired.
+        SessionExpired => "session_expired",
+        /// The session was not accepted.
+        SessionInvalid => "session_invalid",
+        /// Less time is left than the caller asked for.
+        TooLittleTime => "too_little_time",
+        /// The program could not tell: no disk, no memory, no keeper, no log.
+        Internal => "internal",
+    }
+}
+names! {
+    /// Why a guarded command has no exit code or signal.
+    CommandFailure {
+        /// There is no such program.
+        NotFound => "not_found",
+        /// The program may not be executed.
+        NotExecutable => "not_executable",
+        /// The system would not start it.
+        NotStarted => "not_started",
+        /// How it ended is not known.
+        Lost => "lost",
+    }
+}
+impl From<LoginFailure> for PasswordChangeFailure {
+    /// Why the old password was not accepted.
+    fn from(failure: LoginFailure) -> Self {
+        match failure {
+            LoginFailure::WrongCredentials => Self::WrongCredentials,
+            LoginFailure::Locked => Self::Locked,
+            LoginFailure::Internal => Self::Internal,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_snake_case_and_named_once() {
+        let sets = [
+            LoginFailure::ALL
+                .iter()
+                .map(|r| r.as_str())
+                .collect::<Vec<_>>(),
+            RegistrationFailure::ALL
+                .iter()
+                .map(|r| r.as_str())
+                .collect(),
+            PasswordChangeFailure::ALL
+                .iter()
+                .map(|r| r.as_str())
+                .collect(),
+            ExpiryReason::ALL.iter().map(|r| r.as_str()).collect(),
+            TerminationReason::ALL.iter().map(|r| r.as_str()).collect(),
+            InvalidReason::ALL.iter().map(|r| r.as_str()).collect(),
+            CommandRefusal::ALL.iter().map(|r| r.as_str()).collect(),
+            CommandFailure::ALL.iter().map(|r| r.as_str()).collect(),
+        ];
+        for names in sets {
+            for (at, name) in names.iter().enumerate() {
+                assert!(
+                    name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                    "{name}"
+                );
+                assert!(!names[..at].contains(name), "{name} twice");
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The end of a segment, read without reading the rest of it.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::error::{AuditError, Damage};
+use super::line::{self, LINE_LIMIT, Line, Link};
+use super::segment::SEQ_END;
+use crate::fs::FsError;
+
+/// Enough for the last line of nearly every log.
+const FIRST_READ: u64 = 4 * 1024;
+/// Enough for the longest line and as much again of a torn one.
+const READ_LIMIT: u64 = 2 * LINE_LIMIT as u64;
+
+/// How a segment ends.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Tail {
+    /// The bytes up to the end of the last complete line.
+    pub(super) length: u64,
+    /// The last complete line, when there is one.
+    pub(super) last: Option<Link>,
+    /// What stands after it, which no line end follows.
+    pub(super) torn: Vec<u8>,
+}
+
+impl Tail {
+    /// Reads the end of the segment `file`, opened at `path`, and checks its last complete line.
+    ///
+    /// # Errors
+    /// When that line is not an event, does not match its own hash, or is longer than any.
+    pub(super) fn read(file: &File, path: &Path) -> Result<Self, AuditError> {
+        let failed = |error| FsError::new("read", path, error);
+        let damaged = |damage| AuditError::damaged(path, damage);
+        let size = file.metadata().map_err(failed)?.len();
+        for window in [FIRST_READ, READ_LIMIT] {
+            let window = window.min(size);
+            // At most 128 KiB.
+            let mut bytes = vec![0; usize::try_from(window).unwrap_or_default()];
+            file.read_exact_at(&mut bytes, size - window)
+                .map_err(failed)?;
+            let whole = window == size;
+            let Some(end) = memchr::memrchr(b'\n', &bytes) else {
+                if whole && bytes.len() <= LINE_LIMIT {
+                    return Ok(Self {
+                        length: 0,
+                        last: None,
+                        torn: bytes,
+                    });
+                }
+                continue;
+            };
+            let start = match memchr::memrchr(b'\n', &bytes[..end]) {
+                Some(before) => before + 1,
+                None if whole => 0,
+                None => continue,
+            };
+            let last = link_of(&bytes[start..end]).map_err(damaged)?;
+            let torn = bytes.split_off(end + 1);
+            return Ok(Self {
+                length: size - torn.len() as u64,
+                last: Some(last),
+                torn,
+            });
+        }
+        Err(damaged(Damage::LineTooLong))
+    }
+}
+
+/// What a line (without its line end) hands on to the next.
+fn link_of(bytes: &[u8]) -> Result<Link, Damage> {
+    let link = Line::parse(bytes)
+        .and_then(|line| line.link())
+        .filter(|link| (1..SEQ_END - 1).contains(&link.seq))
+        .ok_or(Damage::NotAnEvent)?;
+    if line::recompute(bytes) == Some(link.hash) {
+        Ok(link)
+    } else {
+        Err(Damage::WrongHash)
+    }
+}

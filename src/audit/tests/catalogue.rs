@@ -1,0 +1,221 @@
+use std::ffi::OsStr;
+
+use super::super::json::Object;
+use super::*;
+use crate::crypto::Key;
+use crate::id::ExecId;
+
+fn details_of(event: &Event) -> String {
+    let mut out = Vec::new();
+    event.write_details(Object::open(&mut out));
+    String::from_utf8(out).unwrap()
+}
+
+/// One of every event, with the details it writes.
+#[allow(clippy::too_many_lines)] // a table
+pub(in crate::audit) fn catalogue() -> Vec<(Details, String)> {
+    let exec = ExecId::from_bytes([0x11; 16]);
+    let key = Key::init_with(|bytes| bytes.fill(3));
+    let argv = ArgvDigest::of(&key, [b"kubectl".as_slice(), b"apply".as_slice()]);
+    let program = ProgramName::new(OsStr::new("/usr/bin/kubectl"));
+    let id = "11111111-1111-1111-1111-111111111111";
+    let finished = |end| Details::CommandFinished {
+        exec,
+        end,
+        took: Duration::from_millis(1500),
+    };
+    let segment = SegmentName::starting_at(1);
+    vec![
+        (Details::LoginAttempt, "{}".into()),
+        (Details::LoginSuccess, "{}".into()),
+        (
+            Details::LoginFailure {
+                reason: LoginFailure::WrongCredentials,
+                attempts: Some(3),
+            },
+            r#"{"reason":"wrong_credentials","attempts":3}"#.into(),
+        ),
+        (
+            Details::LoginFailure {
+                reason: LoginFailure::Locked,
+                attempts: None,
+            },
+            r#"{"reason":"locked"}"#.into(),
+        ),
+        (
+            Details::SessionCreated {
+                idle: Duration::from_mins(15),
+                max: Duration::from_hours(4),
+            },
+            r#"{"idle_seconds":900,"max_seconds":14400,"keeper":"kernel"}"#.into(),
+        ),
+        (Details::SessionExtended, "{}".into()),
+        (
+            Details::SessionExpired {
+                reason: ExpiryReason::Idle,
+            },
+            r#"{"reason":"idle"}"#.into(),
+        ),
+        (
+            Details::SessionTerminated {
+                reason: TerminationReason::Logout,
+            },
+            r#"{"reason":"logout"}"#.into(),
+        ),
+        (
+            Details::SessionValidated {
+                action: Action::new("exec"),
+            },
+            r#"{"action":"exec"}"#.into(),
+        ),
+        (
+            Details::SessionInvalid {
+                reason: InvalidReason::StaleCopy,
+            },
+            r#"{"reason":"stale_copy"}"#.into(),
+        ),
+        (Details::AccountRegistered { failure: None }, "{}".into()),
+        (
+            Details::AccountRegistered {
+                failure: Some(RegistrationFailure::EmailTaken),
+            },
+            r#"{"reason":"email_taken"}"#.into(),
+        ),
+        (
+            Details::AccountLocked {
+                failures: 5,
+                lock: Duration::from_mins(30),
+            },
+            r#"{"failures":5,"lock_seconds":1800}"#.into(),
+        ),
+        (Details::PasswordChanged { failure: None }, "{}".into()),
+        (
+            Details::PasswordChanged {
+                failure: Some(PasswordChangeFailure::WeakPassword),
+            },
+            r#"{"reason":"weak_password"}"#.into(),
+        ),
+        (
+            Details::SessionRevoked {
+                reason: RevocationReason::new("lost \"laptop\"\n"),
+            },
+            r#"{"reason":"lost \"laptop\"\\n"}"#.into(),
+        ),
+        (
+            Details::CommandStarted {
+                exec,
+                program: program.clone(),
+                argv,
+            },
+            format!(r#"{{"exec_id":"{id}","program":"kubectl","argv_digest":"{argv}"}}"#),
+        ),
+        (
+            finished(CommandEnd::Exited(0)),
+            format!(r#"{{"exec_id":"{id}","exit_code":0,"duration_ms":1500}}"#),
+        ),
+        (
+            finished(CommandEnd::Signalled(15)),
+            format!(r#"{{"exec_id":"{id}","signal":15,"duration_ms":1500}}"#),
+        ),
+        (
+            finished(CommandEnd::Failed(CommandFailure::NotFound)),
+            format!(r#"{{"exec_id":"{id}","error":"not_found","duration_ms":1500}}"#),
+        ),
+        (
+            Details::CommandRefused {
+                program,
+                reason: CommandRefusal::NoSession,
+            },
+            r#"{"program":"kubectl","reason":"no_session"}"#.into(),
+        ),
+        (
+            Details::AuditRead {
+                matched: 12,
+                returned: 10,
+            },
+            r#"{"matched":12,"returned":10}"#.into(),
+        ),
+        (
+            Details::AuditPruned {
+                segments: 2,
+                last_seq: 99,
+                last_hash: LineHash::ZERO,
+            },
+            format!(
+                r#"{{"segments":2,"last_seq":99,"last_hash":"{}"}}"#,
+                "0".repeat(64)
+            ),
+        ),
+        (
+            Details::AuditRepaired {
+                segment,
+                torn_bytes: 17,
+                quarantine: QuarantineName::new(5, 0xab),
+            },
+            r#"{"segment":"0000000000000001.jsonl","torn_bytes":17,"quarantine":"torn-5-00000000000000ab.part"}"#.into(),
+        ),
+        (
+            Details::SegmentOpened { segment },
+            r#"{"segment":"0000000000000001.jsonl"}"#.into(),
+        ),
+        (
+            Details::SegmentClosed { segment },
+            r#"{"segment":"0000000000000001.jsonl"}"#.into(),
+        ),
+    ]
+}
+
+#[test]
+fn every_event_says_what_the_catalogue_has_and_nothing_else() {
+    for (details, expected) in catalogue() {
+        assert_eq!(details_of(&Event::new(details)), expected);
+    }
+}
+
+#[test]
+fn the_catalogue_of_this_test_is_complete_and_names_read_back() {
+    let types: Vec<_> = catalogue().iter().map(|(d, _)| d.event_type()).collect();
+    for &event_type in EventType::ALL {
+        assert!(types.contains(&event_type), "{event_type}");
+        assert_eq!(event_type.as_str().parse(), Ok(event_type));
+    }
+    assert!("login_success".parse::<EventType>().is_err());
+    assert_eq!(EventType::ALL.len(), 21);
+}
+
+#[test]
+fn an_unknown_name_leaves_only_its_tag() {
+    let event = Event::new(Details::LoginFailure {
+        reason: LoginFailure::WrongCredentials,
+        attempts: None,
+    })
+    .about(AuditName::unknown(&[0xcd; 32]));
+    assert_eq!(event.who().unwrap().as_str(), "(unknown)");
+    assert_eq!(
+        details_of(&event),
+        r#"{"reason":"wrong_credentials","tag":"cdcdcdcdcdcdcdcd"}"#
+    );
+}
+
+#[test]
+fn what_was_refused_or_failed_is_no_success() {
+    let failed: Vec<_> = catalogue()
+        .iter()
+        .filter(|(details, _)| !details.success())
+        .map(|(details, _)| details.event_type().as_str())
+        .collect();
+    assert_eq!(
+        failed,
+        [
+            "LOGIN_FAILURE",
+            "LOGIN_FAILURE",
+            "SESSION_INVALID",
+            "ACCOUNT_REGISTERED",
+            "ACCOUNT_LOCKED",
+            "PASSWORD_CHANGED",
+            "COMMAND_FINISHED",
+            "COMMAND_FINISHED",
+            "COMMAND_REFUSED"
+        ]
+    );
+}

@@ -1,0 +1,124 @@
+//! The log as its callers see it: on disk, in a home of its own per test.
+#![allow(clippy::panic, clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod append;
+pub(super) mod catalogue;
+mod query;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use super::*;
+use crate::clock::{Boot, BootTime, Clock, Moment, Timestamp};
+use crate::fs::Dir;
+
+/// 2025-11-20T23:41:07.123456Z
+const START: i64 = 1_763_682_067_123_456_000;
+
+/// A clock that stands until it is moved.
+struct Still(AtomicI64);
+
+impl Clock for Still {
+    fn now(&self) -> Moment {
+        Moment {
+            wall: Timestamp::from_unix_nanos(self.0.load(Ordering::Relaxed)),
+            boot: BootTime::from_nanos(0),
+        }
+    }
+
+    fn boot(&self) -> std::io::Result<Boot> {
+        Ok(Boot {
+            id: [0; 16],
+            clock_shifted: false,
+        })
+    }
+
+    fn sleep(&self, duration: Duration) {
+        let nanos = i64::try_from(duration.as_nanos()).unwrap();
+        self.0.fetch_add(nanos, Ordering::Relaxed);
+    }
+}
+
+struct Home {
+    _temp: tempfile::TempDir,
+    dir: Arc<Dir>,
+    clock: Arc<Still>,
+}
+
+impl Home {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Dir::open_or_create(&temp.path().join("home")).unwrap();
+        Self {
+            _temp: temp,
+            dir: Arc::new(dir),
+            clock: Arc::new(Still(AtomicI64::new(START))),
+        }
+    }
+
+    fn log(&self) -> AuditLog {
+        let origin = Origin::new("ws1", 1000, 4242, Some("pts/3"));
+        AuditLog::new(self.dir.clone(), self.clock.clone(), origin)
+    }
+
+    fn audit(&self) -> PathBuf {
+        self.dir.path().join("audit")
+    }
+
+    fn segment(&self) -> PathBuf {
+        self.audit().join("0000000000000001.jsonl")
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        std::fs::read(self.segment()).unwrap()
+    }
+
+    /// The segment's lines, after recomputing every hash from raw bytes, knowing no more of the
+    /// format than an auditor does.
+    fn checked_lines(&self) -> Vec<serde_json::Value> {
+        let text = String::from_utf8(self.bytes()).unwrap();
+        assert!(text.is_empty() || text.ends_with('\n'));
+        let mut prev = "0".repeat(64);
+        let mut lines = Vec::new();
+        for (at, line) in text.lines().enumerate() {
+            let (hashed, hash) = line.split_once(",\"hash\":\"").unwrap();
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(value["seq"], at + 1);
+            assert_eq!(value["prev"], prev.as_str());
+            assert_eq!(
+                &hash[..64],
+                crate::crypto::hex(&crate::crypto::sha256(hashed.as_bytes()))
+            );
+            prev = hash[..64].to_owned();
+            lines.push(value);
+        }
+        lines
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.audit())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn used(action: &str) -> Event {
+    Event::new(Details::SessionValidated {
+        action: Action::new(action),
+    })
+}
+
+fn actions(records: &[Record]) -> Vec<String> {
+    records
+        .iter()
+        .map(|record| {
+            let details: serde_json::Value = serde_json::from_str(record.details.get()).unwrap();
+            details["action"].as_str().unwrap_or_default().to_owned()
+        })
+        .collect()
+}
