@@ -4,7 +4,11 @@
 //! `cargo bench --bench process` prints medians and their ratios to `true`. A ratio is worth
 //! quoting, an absolute time is not. Results and what they mean: docs/performance.md.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros, clippy::expect_used)] // a bench
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::expect_used
+)] // a bench
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -24,25 +28,49 @@ struct Subject {
 }
 
 const QUICK: &[Subject] = &[
-    Subject { name: "status --check", arguments: &["status", "--check"], password: false },
-    Subject { name: "status --json", arguments: &["status", "--json"], password: false },
-    Subject { name: "extend", arguments: &["extend"], password: false },
-    Subject { name: "exec -- true", arguments: &["exec", "--", "true"], password: false },
+    Subject {
+        name: "status --check",
+        arguments: &["status", "--check"],
+        password: false,
+    },
+    Subject {
+        name: "status --json",
+        arguments: &["status", "--json"],
+        password: false,
+    },
+    Subject {
+        name: "extend",
+        arguments: &["extend"],
+        password: false,
+    },
+    Subject {
+        name: "exec -- true",
+        arguments: &["exec", "--", "true"],
+        password: false,
+    },
 ];
 
-const LOGIN: Subject =
-    Subject { name: "login", arguments: &["login", "--password-stdin"], password: true };
+const LOGIN: Subject = Subject {
+    name: "login",
+    arguments: &["login", "--password-stdin"],
+    password: true,
+};
 
 fn main() {
     // `cargo test --benches` runs this too, with one round, to see that it works.
     let measuring = std::env::args().any(|argument| argument == "--bench");
     let rounds = |full: usize| if measuring { full } else { 1 };
     let scratch = tempfile::tempdir().expect("a scratch directory");
-    let bench = Bench { home: scratch.path().join("home") };
+    let bench = Bench {
+        home: scratch.path().join("home"),
+    };
     bench.run(&["register", EMAIL, "--password-stdin"], true);
     bench.run(LOGIN.arguments, true);
 
-    println!("{:<16} {:>10} {:>10} {:>7}", "command", "median", "true", "ratio");
+    println!(
+        "{:<16} {:>10} {:>10} {:>7}",
+        "command", "median", "true", "ratio"
+    );
     for subject in QUICK {
         bench.report(subject, rounds(ROUNDS));
     }
@@ -63,7 +91,10 @@ impl Bench {
         }
         let (ours, trues) = (median(ours), median(trues));
         let ratio = ours.as_secs_f64() / trues.as_secs_f64();
-        println!("{:<16} {ours:>10.2?} {trues:>10.2?} {ratio:>7.2}", subject.name);
+        println!(
+            "{:<16} {ours:>10.2?} {trues:>10.2?} {ratio:>7.2}",
+            subject.name
+        );
     }
 
     fn run(&self, arguments: &[&str], password: bool) {
@@ -77,7 +108,11 @@ impl Bench {
 fn spawn(program: &Path, arguments: &[&str], input: Option<&[u8]>) {
     let mut child = Command::new(program)
         .args(arguments)
-        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdin(if input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
         .spawn()
@@ -86,7 +121,11 @@ fn spawn(program: &Path, arguments: &[&str], input: Option<&[u8]>) {
         stdin.write_all(input).expect("the program reads");
     }
     let status = child.wait().expect("the program ends");
-    assert!(status.success(), "{} {arguments:?} ended with {status}", program.display());
+    assert!(
+        status.success(),
+        "{} {arguments:?} ended with {status}",
+        program.display()
+    );
 }
 
 fn timed(work: impl FnOnce()) -> Duration {

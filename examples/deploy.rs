@@ -17,7 +17,11 @@ fn deploy(session: &ActiveSession<'_>, target: &str) -> Result<(), Box<dyn std::
     println!("deploying to {target} as {}", session.username());
     // A command that runs under the guard as `nightlatch exec` would run it: recorded, with a lease.
     let finished = session.run(Command::new("echo").arg("uploading"))?;
-    println!("{:?}; the session lives until {}", finished.ended, session.expires_at());
+    println!(
+        "{:?}; the session lives until {}",
+        finished.ended,
+        session.expires_at()
+    );
     Ok(())
 }
 

@@ -73,8 +73,6 @@ impl FromStr for EventType {
     type Err = UnknownEventType;
 
     /// The exact name, in capitals.
-    // Never inlined: unrolled into a caller, these comparisons keep LLVM 22 busy for hours.
-    #[inline(never)]
     fn from_str(text: &str) -> Result<Self, UnknownEventType> {
         Self::ALL
             .iter()

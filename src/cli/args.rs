@@ -97,7 +97,9 @@ pub struct PasswordSource {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  nightlatch register alice@example.com --name \"Alice Liddell\"")]
+#[command(
+    after_help = "Example:\n  nightlatch register alice@example.com --name \"Alice Liddell\""
+)]
 pub struct Register {
     /// The email that names the account
     pub email: String,
@@ -109,7 +111,9 @@ pub struct Register {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  nightlatch login alice@example.com\n  nightlatch login --idle 5m --max 1h\n  pass show nightlatch | nightlatch login --password-stdin")]
+#[command(
+    after_help = "Examples:\n  nightlatch login alice@example.com\n  nightlatch login --idle 5m --max 1h\n  pass show nightlatch | nightlatch login --password-stdin"
+)]
 pub struct Login {
     /// The account's email; may be left out when there is one account
     pub email: Option<String>,
@@ -131,7 +135,9 @@ pub struct Logout {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  nightlatch status --json\n  nightlatch status --check || nightlatch login")]
+#[command(
+    after_help = "Examples:\n  nightlatch status --json\n  nightlatch status --check || nightlatch login"
+)]
 pub struct Status {
     /// Print nothing; exit 0 when there is a live session, 4 when there is none
     #[arg(long)]
@@ -139,7 +145,9 @@ pub struct Status {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  nightlatch exec -- psql production\n  nightlatch exec --min-remaining 10m -- ./deploy.sh\n\nExit codes: the command's own; 128+n when signal n ended it; 126 not executable; 127 not found.")]
+#[command(
+    after_help = "Examples:\n  nightlatch exec -- psql production\n  nightlatch exec --min-remaining 10m -- ./deploy.sh\n\nExit codes: the command's own; 128+n when signal n ended it; 126 not executable; 127 not found."
+)]
 pub struct Exec {
     /// Refuse, with 3, when the session would end sooner than this
     #[arg(long, value_name = "D", value_parser = duration)]
@@ -148,7 +156,12 @@ pub struct Exec {
     #[arg(long)]
     pub no_extend: bool,
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
     pub command: Vec<OsString>,
 }
 
@@ -160,7 +173,9 @@ pub struct Passwd {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  nightlatch audit --since 2h\n  nightlatch audit list --event LOGIN_FAILURE --format csv\n  nightlatch audit list --failed --follow")]
+#[command(
+    after_help = "Examples:\n  nightlatch audit --since 2h\n  nightlatch audit list --event LOGIN_FAILURE --format csv\n  nightlatch audit list --failed --follow"
+)]
 pub struct Audit {
     #[command(subcommand)]
     pub command: Option<AuditCommand>,
@@ -236,16 +251,31 @@ mod tests {
     #[test]
     fn options_behind_the_guarded_command_are_the_commands_own() {
         let cli = Cli::try_parse_from(["nightlatch", "exec", "ls", "--json", "-n"]);
-        let Ok(Cli { global, command: Command::Exec(exec) }) = cli else { panic!("{cli:?}") };
+        let Ok(Cli {
+            global,
+            command: Command::Exec(exec),
+        }) = cli
+        else {
+            panic!("{cli:?}")
+        };
         assert!(!global.json && !global.non_interactive);
         assert_eq!(exec.command, ["ls", "--json", "-n"]);
     }
 
     #[test]
     fn audit_alone_is_audit_list() {
-        for line in [&["nightlatch", "audit", "--failed"][..], &["nightlatch", "audit", "list", "--failed"]] {
+        for line in [
+            &["nightlatch", "audit", "--failed"][..],
+            &["nightlatch", "audit", "list", "--failed"],
+        ] {
             let cli = Cli::try_parse_from(line);
-            let Ok(Cli { command: Command::Audit(audit), .. }) = cli else { panic!("{cli:?}") };
+            let Ok(Cli {
+                command: Command::Audit(audit),
+                ..
+            }) = cli
+            else {
+                panic!("{cli:?}")
+            };
             let list = match audit.command {
                 Some(AuditCommand::List(list)) => list,
                 None => audit.list,

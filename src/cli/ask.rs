@@ -20,8 +20,14 @@ const TRIES: u32 = 5;
 /// The password that was handed in, where one was.
 pub fn given_password(source: &PasswordSource) -> Result<Option<SecretBuffer>, Failure> {
     match source {
-        PasswordSource { password_stdin: true, .. } => password_from_stdin(CAPACITY).map(Some),
-        PasswordSource { password_fd: Some(number), .. } => password_from_fd(*number).map(Some),
+        PasswordSource {
+            password_stdin: true,
+            ..
+        } => password_from_stdin(CAPACITY).map(Some),
+        PasswordSource {
+            password_fd: Some(number),
+            ..
+        } => password_from_fd(*number).map(Some),
         _ => Ok(None),
     }
 }
@@ -37,11 +43,16 @@ pub fn password_from_stdin(capacity: usize) -> Result<SecretBuffer, Failure> {
 fn password_from_fd(number: u32) -> Result<SecretBuffer, Failure> {
     use rustix::fs::{Mode, OFlags, open};
     let path = format!("/dev/fd/{number}");
-    let fd = open(&path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
-        .map_err(|error| {
-            Failure::usage(format!("--password-fd {number}: {error}"))
-                .hint(format!("hand it in, for example: nightlatch login --password-fd {number} {number}<FILE"))
-        })?;
+    let fd = open(
+        &path,
+        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY,
+        Mode::empty(),
+    )
+    .map_err(|error| {
+        Failure::usage(format!("--password-fd {number}: {error}")).hint(format!(
+            "hand it in, for example: nightlatch login --password-fd {number} {number}<FILE"
+        ))
+    })?;
     let mut password = SecretBuffer::with_capacity(CAPACITY);
     read_all(&mut password, fd)?;
     Ok(password)
@@ -51,17 +62,24 @@ fn read_all(password: &mut SecretBuffer, source: impl std::os::fd::AsFd) -> Resu
     match password.read_to_end(source) {
         // What is over-long is refused where passwords are judged, in the words of the rule.
         Ok(()) | Err(ReadSecretError::TooLong { .. }) => Ok(()),
-        Err(error) => Err(Failure::failed("password", match std::error::Error::source(&error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        })),
+        Err(error) => Err(Failure::failed(
+            "password",
+            match std::error::Error::source(&error) {
+                Some(cause) => format!("{error}: {cause}"),
+                None => error.to_string(),
+            },
+        )),
     }
 }
 
 /// Nobody to ask, and no password handed in.
 pub fn no_terminal() -> Failure {
-    Failure::new(Code::Usage, "no_terminal", "there is no terminal to ask for the password on")
-        .hint("hand it in with --password-stdin or --password-fd N".to_owned())
+    Failure::new(
+        Code::Usage,
+        "no_terminal",
+        "there is no terminal to ask for the password on",
+    )
+    .hint("hand it in with --password-stdin or --password-fd N".to_owned())
 }
 
 /// Asks for a password once.
@@ -95,7 +113,11 @@ pub fn new_password(
         context.ui.warn("the two are not the same, try again");
     }
     Err(refusal.unwrap_or_else(|| {
-        Failure::new(Code::Refused, "password_mismatch", "the two passwords were never the same")
+        Failure::new(
+            Code::Refused,
+            "password_mismatch",
+            "the two passwords were never the same",
+        )
     }))
 }
 
@@ -107,8 +129,14 @@ fn meter(strength: Strength) -> String {
         2 => WARN,
         _ => GOOD,
     };
-    let (full, rest) = ("█".repeat(score + 1), "░".repeat(4_usize.saturating_sub(score)));
-    format!("{FAINT}strength{FAINT:#} {style}{full}{style:#}{FAINT}{rest}{FAINT:#} {}", strength.label())
+    let (full, rest) = (
+        "█".repeat(score + 1),
+        "░".repeat(4_usize.saturating_sub(score)),
+    );
+    format!(
+        "{FAINT}strength{FAINT:#} {style}{full}{style:#}{FAINT}{rest}{FAINT:#} {}",
+        strength.label()
+    )
 }
 
 /// Whether a person sits in front of this: at least one of the streams they would use is a terminal.

@@ -1,5 +1,6 @@
 //! `audit list`: query the log.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use comfy_table::{Cell, ContentArrangement, Table, presets};
@@ -44,7 +45,10 @@ fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
     // Reading is an event too. What was asked for is shown even if that cannot be written: an
     // auditor looks at a broken log most of all. The exit code tells.
     let returned = result.events.len() as u64;
-    let read = Event::new(Details::AuditRead { matched: result.total, returned });
+    let read = Event::new(Details::AuditRead {
+        matched: result.total,
+        returned,
+    });
     let recorded = log.append(&[read]).and_then(Appended::sync);
     print(context, format, &result)?;
     if result.unreadable > 0 {
@@ -70,9 +74,15 @@ fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
 fn query(args: &AuditList) -> Result<Query, Failure> {
     let now = SystemClock.now().wall;
     let time = |name: &str, text: &Option<String>| {
-        text.as_deref().map(|text| parse_time(name, text, now)).transpose()
+        text.as_deref()
+            .map(|text| parse_time(name, text, now))
+            .transpose()
     };
-    let types = args.event.iter().map(|name| event_type(name)).collect::<Result<_, _>>()?;
+    let types = args
+        .event
+        .iter()
+        .map(|name| event_type(name))
+        .collect::<Result<_, _>>()?;
     Ok(Query {
         user: args.user.clone(),
         types,
@@ -85,15 +95,19 @@ fn query(args: &AuditList) -> Result<Query, Failure> {
             .transpose()
             .map_err(|_| Failure::usage("--session takes a session id, as `status` shows it"))?,
         failed_only: args.failed,
-        limit: Limit::new(args.limit.get().into()).map_err(|error| Failure::usage(error.to_string()))?,
+        limit: Limit::new(args.limit.get().into())
+            .map_err(|error| Failure::usage(error.to_string()))?,
     })
 }
 
 fn event_type(name: &str) -> Result<EventType, Failure> {
     name.to_ascii_uppercase().parse().map_err(|_| {
-        let names: Vec<_> = EventType::ALL.iter().map(|known| known.as_str()).collect();
-        Failure::usage(format!("\"{name}\" is no event type"))
-            .hint(format!("one of {}", names.join(", ")))
+        // One name after the other: collected and joined, it takes rustc 1.95 minutes to optimise.
+        let mut hint = "one of".to_owned();
+        for known in EventType::ALL {
+            let _ = write!(hint, " {known}");
+        }
+        Failure::usage(format!("\"{name}\" is no event type")).hint(hint)
     })
 }
 
@@ -162,9 +176,10 @@ fn print_records(context: &Context, format: Format, records: &[Record]) -> Resul
             }
             String::from_utf8_lossy(&rows).into_owned()
         }
-        Format::Jsonl | Format::Json => {
-            records.iter().flat_map(|record| [record.raw.as_str(), "\n"]).collect()
-        }
+        Format::Jsonl | Format::Json => records
+            .iter()
+            .flat_map(|record| [record.raw.as_str(), "\n"])
+            .collect(),
     };
     context.ui.data(&text)
 }
@@ -191,7 +206,10 @@ fn table(records: &[Record]) -> String {
             Cell::new(ui::escape(&plain_details(record.details.get()))),
         ]);
     }
-    table.lines().flat_map(|line| [line.trim_end().to_owned(), "\n".to_owned()]).collect()
+    table
+        .lines()
+        .flat_map(|line| [line.trim_end().to_owned(), "\n".to_owned()])
+        .collect()
 }
 
 /// `{"reason":"logout"}` as `reason=logout`.
@@ -218,8 +236,14 @@ mod tests {
         let parse = |text| parse_time("--since", text, NOW).ok();
         assert_eq!(parse("2023-11-14T22:13:20Z"), Some(NOW));
         assert_eq!(parse("2023-11-14T23:13:20+01:00"), Some(NOW));
-        assert_eq!(parse("2023-11-14"), Some(Timestamp::from_unix_seconds(1_699_920_000)));
-        assert_eq!(parse("2h"), Some(Timestamp::from_unix_seconds(1_700_000_000 - 7200)));
+        assert_eq!(
+            parse("2023-11-14"),
+            Some(Timestamp::from_unix_seconds(1_699_920_000))
+        );
+        assert_eq!(
+            parse("2h"),
+            Some(Timestamp::from_unix_seconds(1_700_000_000 - 7200))
+        );
         for bad in ["", "yesterday", "2023-13-01", "-2h", "2"] {
             assert_eq!(parse(bad), None, "{bad}");
         }

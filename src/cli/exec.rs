@@ -21,29 +21,42 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
     let finished = match guard.run(&mut command(args)?, &options) {
         Err(CommandError::Denied(Denied::NoSession { ended })) => {
             let denied = Denied::NoSession { ended };
-            let terminal = if ask::somebody_is_there() { context.terminal() } else { None };
-            let Some(mut terminal) = terminal else { return Err(refuse(&guard, args, denied)) };
+            let terminal = if ask::somebody_is_there() {
+                context.terminal()
+            } else {
+                None
+            };
+            let Some(mut terminal) = terminal else {
+                return Err(refuse(&guard, args, denied));
+            };
             context.ui.say(&format!("{denied}; sign in to go on"));
             if let Err(failure) = sign_in(&mut terminal, context) {
                 guard.record_refusal(&args.command[0], &denied);
                 return Err(failure);
             }
             // A home may have come into being only now.
-            let options = RunOptions { refusals: Refusals::Record, ..options };
+            let options = RunOptions {
+                refusals: Refusals::Record,
+                ..options
+            };
             context.guard()?.run(&mut command(args)?, &options)?
         }
         Err(CommandError::Denied(denied)) => return Err(refuse(&guard, args, denied)),
         other => other?,
     };
     if let Some(error) = finished.unrecorded {
-        context.ui.warn(&format!("the command's end could not be recorded: {error}"));
+        context
+            .ui
+            .warn(&format!("the command's end could not be recorded: {error}"));
     }
     Ok(End::Code(finished.ended.exit_code()))
 }
 
 fn command(args: &Exec) -> Result<Command, Failure> {
-    let (program, arguments) =
-        args.command.split_first().ok_or_else(|| Failure::usage("no command given"))?;
+    let (program, arguments) = args
+        .command
+        .split_first()
+        .ok_or_else(|| Failure::usage("no command given"))?;
     let mut command = Command::new(program);
     command.args(arguments);
     Ok(command)

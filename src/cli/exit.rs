@@ -45,7 +45,13 @@ const SIGN_IN: &str = "sign in with: nightlatch login";
 
 impl Failure {
     pub fn new(code: Code, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { code, kind, message: message.into(), hint: None, signal: None }
+        Self {
+            code,
+            kind,
+            message: message.into(),
+            hint: None,
+            signal: None,
+        }
     }
 
     pub fn failed(kind: &'static str, message: impl Into<String>) -> Self {
@@ -132,10 +138,8 @@ impl From<Denied> for Failure {
         let message = error.to_string();
         match error {
             Denied::NoSession { .. } => Self::no_session(message),
-            Denied::TooLittleTime { .. } => {
-                Self::new(Code::Refused, "too_little_time", message)
-                    .hint("start a new session with: nightlatch login".to_owned())
-            }
+            Denied::TooLittleTime { .. } => Self::new(Code::Refused, "too_little_time", message)
+                .hint("start a new session with: nightlatch login".to_owned()),
             Denied::Failed(error) => error.into(),
             _ => Self::failed("denied", message),
         }
@@ -182,8 +186,9 @@ impl From<RegisterError> for Failure {
         let message = error.to_string();
         match error {
             RegisterError::Password(refusal) => refusal.into(),
-            RegisterError::EmailTaken => Self::new(Code::Refused, "email_taken", message)
-                .hint(SIGN_IN.to_owned()),
+            RegisterError::EmailTaken => {
+                Self::new(Code::Refused, "email_taken", message).hint(SIGN_IN.to_owned())
+            }
             RegisterError::Failed(error) => error.into(),
             _ => Self::failed("register", message),
         }
@@ -201,8 +206,9 @@ impl From<PasswordChangeError> for Failure {
             PasswordChangeError::Password(refusal) => refusal.into(),
             PasswordChangeError::SameAsOld => Self::new(Code::Refused, "weak_password", message)
                 .hint("choose another one".to_owned()),
-            PasswordChangeError::ChangedMeanwhile => Self::failed("conflict", message)
-                .hint("sign in with the new password".to_owned()),
+            PasswordChangeError::ChangedMeanwhile => {
+                Self::failed("conflict", message).hint("sign in with the new password".to_owned())
+            }
             PasswordChangeError::Failed(error) => error.into(),
             _ => Self::failed("passwd", message),
         }
@@ -216,6 +222,10 @@ impl From<PromptError> for Failure {
             _ => None,
         };
         let hint = error.hint().map(str::to_owned);
-        Self { signal, ..Self::failed("prompt", error.to_string()) }.hint(hint)
+        Self {
+            signal,
+            ..Self::failed("prompt", error.to_string())
+        }
+        .hint(hint)
     }
 }

@@ -8,8 +8,8 @@ use nightlatch::session::SessionStatus;
 use super::args::Login;
 use super::ask;
 use super::exit::{Code, Failure};
-use super::terminal::Terminal;
 use super::session::describe;
+use super::terminal::Terminal;
 use super::{Context, End};
 
 /// How often a wrong password is asked for again on a terminal.

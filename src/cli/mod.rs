@@ -82,14 +82,20 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage_error(&error, &surroundings.arguments),
     };
-    let ui = Ui { json: cli.global.json, quiet: cli.global.quiet };
+    let ui = Ui {
+        json: cli.global.json,
+        quiet: cli.global.quiet,
+    };
     init_tracing(cli.global.verbose);
     let result = context(ui, cli.global, surroundings, core_limit)
         .and_then(|context| dispatch(&context, cli.command));
     match result {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::Code(code)) => ExitCode::from(code),
-        Err(Failure { signal: Some(signal), .. }) => {
+        Err(Failure {
+            signal: Some(signal),
+            ..
+        }) => {
             // Everything is wiped and the terminal restored: now die of what interrupted us, so
             // that the shell sees it. If that fails, the code says it.
             let _ = signal_hook::low_level::emulate_default_handler(signal);
@@ -131,7 +137,12 @@ fn context(
     }
     .core_limit(core_limit);
 
-    let from_environment = || surroundings.account.as_ref().map(|value| value.to_string_lossy());
+    let from_environment = || {
+        surroundings
+            .account
+            .as_ref()
+            .map(|value| value.to_string_lossy())
+    };
     let account = match (&global.account, from_environment()) {
         (Some(account), _) => Some(account.parse::<Email>()?),
         (None, Some(account)) => Some(account.parse::<Email>()?),
@@ -174,11 +185,23 @@ fn usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         return ExitCode::from(Code::Done as u8);
     }
     // The arguments did not parse, so look for the flag by hand.
-    if arguments.iter().take_while(|argument| *argument != "--").any(|argument| *argument == "--json") {
+    if arguments
+        .iter()
+        .take_while(|argument| *argument != "--")
+        .any(|argument| *argument == "--json")
+    {
         let text = error.render().to_string();
-        let message = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
+        let message = text
+            .trim_start_matches("error: ")
+            .lines()
+            .next()
+            .unwrap_or_default();
         let hint = "see nightlatch --help".to_owned();
-        Ui { json: true, quiet: false }.failure(&Failure::usage(message).hint(hint));
+        Ui {
+            json: true,
+            quiet: false,
+        }
+        .failure(&Failure::usage(message).hint(hint));
     } else {
         let _ = error.print();
     }

@@ -12,7 +12,11 @@ use super::{Context, End};
 
 pub fn run(context: &Context, args: Register) -> Result<End, Failure> {
     let email: Email = args.email.parse()?;
-    let name = args.name.as_deref().map(str::parse::<DisplayName>).transpose()?;
+    let name = args
+        .name
+        .as_deref()
+        .map(str::parse::<DisplayName>)
+        .transpose()?;
     let guard = context.guard_or_create()?;
     let registered = match ask::given_password(&args.password)? {
         Some(password) => guard.register(&email, name.as_ref(), &password)?,

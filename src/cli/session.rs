@@ -15,7 +15,11 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     let status = context.guard()?.status()?;
     if args.check {
         let live = status.state == SessionState::Active;
-        return Ok(if live { End::Done } else { End::Code(Code::NoSession as u8) });
+        return Ok(if live {
+            End::Done
+        } else {
+            End::Code(Code::NoSession as u8)
+        });
     }
     if context.ui.json {
         context.ui.json(&status)?;
@@ -40,7 +44,9 @@ pub fn describe(status: &SessionStatus) -> String {
                     format!("  {FAINT}{label:<14}{FAINT:#}{value}\n")
                 })
             };
-            let idle = status.idle_timeout_seconds.map(|s| ui::span(Duration::from_secs(s)));
+            let idle = status
+                .idle_timeout_seconds
+                .map(|s| ui::span(Duration::from_secs(s)));
             [
                 format!("{GOOD}●{GOOD:#} signed in as {STRONG}{name}{STRONG:#}; locks in {STRONG}{left}{STRONG:#} {how}\n"),
                 detail("session", status.session_id.map(|id| id.to_string())),
@@ -51,8 +57,12 @@ pub fn describe(status: &SessionStatus) -> String {
             ]
             .concat()
         }
-        SessionState::Expired => format!("{WARN}○{WARN:#} the session has ended; sign in with: nightlatch login\n"),
-        SessionState::Revoked => format!("{WARN}○{WARN:#} the session was revoked; sign in with: nightlatch login\n"),
+        SessionState::Expired => {
+            format!("{WARN}○{WARN:#} the session has ended; sign in with: nightlatch login\n")
+        }
+        SessionState::Revoked => {
+            format!("{WARN}○{WARN:#} the session was revoked; sign in with: nightlatch login\n")
+        }
         _ => "○ not signed in; sign in with: nightlatch login\n".to_owned(),
     }
 }
@@ -64,7 +74,9 @@ pub fn extend(context: &Context) -> Result<End, Failure> {
         context.ui.json(&status)?;
     } else {
         let left = ui::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
-        context.ui.say(&format!("{GOOD}●{GOOD:#} extended; locks in {left} unless there is activity"));
+        context.ui.say(&format!(
+            "{GOOD}●{GOOD:#} extended; locks in {left} unless there is activity"
+        ));
     }
     Ok(End::Done)
 }
@@ -76,7 +88,9 @@ pub fn whoami(context: &Context) -> Result<End, Failure> {
         return Err(Denied::NoSession { ended: None }.into());
     };
     if context.ui.json {
-        context.ui.json(&serde_json::json!({ "schema": 1, "username": username }))?;
+        context
+            .ui
+            .json(&serde_json::json!({ "schema": 1, "username": username }))?;
     } else {
         context.ui.data(&format!("{}\n", ui::escape(&username)))?;
     }
@@ -86,9 +100,15 @@ pub fn whoami(context: &Context) -> Result<End, Failure> {
 /// `logout`: ends the session; there being none is as good.
 pub fn logout(context: &Context, args: &Logout) -> Result<End, Failure> {
     let guard = context.guard()?;
-    let ended = if args.all { guard.sign_out_all()? } else { u32::from(guard.sign_out()?) };
+    let ended = if args.all {
+        guard.sign_out_all()?
+    } else {
+        u32::from(guard.sign_out()?)
+    };
     if context.ui.json {
-        context.ui.json(&serde_json::json!({ "schema": 1, "ended": ended }))?;
+        context
+            .ui
+            .json(&serde_json::json!({ "schema": 1, "ended": ended }))?;
     } else {
         context.ui.say(match ended {
             0 => "○ nobody was signed in",

@@ -53,7 +53,13 @@ const STEPS: &[Step] = &[
     },
     Step {
         about: "Run a command under the guard: it starts only with a live session, and is on record.",
-        arguments: &["exec", "--", "sh", "-c", "echo \"deployed by $NIGHTLATCH_ACCOUNT\""],
+        arguments: &[
+            "exec",
+            "--",
+            "sh",
+            "-c",
+            "echo \"deployed by $NIGHTLATCH_ACCOUNT\"",
+        ],
         password: false,
         code: Code::Done,
         shows: &["deployed by you@example.com"],
@@ -110,9 +116,9 @@ pub fn run(context: &Context) -> Result<End, Failure> {
     let result = tour.walk();
     // Whatever happened: no key in the kernel, no agent, no file is left.
     tour.clean_up();
-    scratch
-        .close()
-        .map_err(|error| Failure::failed("tour", format!("cannot remove the scratch home: {error}")))?;
+    scratch.close().map_err(|error| {
+        Failure::failed("tour", format!("cannot remove the scratch home: {error}"))
+    })?;
     result?;
     context.ui.data(&format!(
         "{GOOD}●{GOOD:#} That was all of it; the scratch home is gone. Yours: {STRONG}nightlatch register EMAIL{STRONG:#}\n"
@@ -135,7 +141,11 @@ impl Tour {
     }
 
     fn show(&self, step: &Step) -> Result<(), Failure> {
-        let shown: Vec<_> = step.arguments.iter().map(|argument| quoted(argument)).collect();
+        let shown: Vec<_> = step
+            .arguments
+            .iter()
+            .map(|argument| quoted(argument))
+            .collect();
         let line = format!(
             "{FAINT}# {}{FAINT:#}\n{STRONG}$ nightlatch {}{STRONG:#}\n",
             step.about,
@@ -153,7 +163,10 @@ impl Tour {
             Failure::failed("tour", format!("`nightlatch {}` {what}", shown.join(" ")))
         };
         if output.status.code() != Some(step.code as i32) {
-            return Err(wrong(format!("ended with {}, not {}", output.status, step.code as i32)));
+            return Err(wrong(format!(
+                "ended with {}, not {}",
+                output.status, step.code as i32
+            )));
         }
         match step.shows.iter().find(|expected| !text.contains(*expected)) {
             Some(missing) => Err(wrong(format!("did not show \"{missing}\""))),
@@ -165,7 +178,11 @@ impl Tour {
         let failed = |error: std::io::Error| Failure::failed("tour", error.to_string());
         let mut child = self
             .command(arguments)
-            .stdin(if password { Stdio::piped() } else { Stdio::null() })
+            .stdin(if password {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -207,5 +224,9 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
 
 /// As one would type it.
 fn quoted(argument: &str) -> String {
-    if argument.contains([' ', '"', '$']) { format!("'{argument}'") } else { argument.to_owned() }
+    if argument.contains([' ', '"', '$']) {
+        format!("'{argument}'")
+    } else {
+        argument.to_owned()
+    }
 }

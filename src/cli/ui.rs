@@ -43,9 +43,10 @@ impl Ui {
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            Err(error) => {
-                Err(Failure::failed("output", format!("cannot write to standard output: {error}")))
-            }
+            Err(error) => Err(Failure::failed(
+                "output",
+                format!("cannot write to standard output: {error}"),
+            )),
         }
     }
 
@@ -77,7 +78,12 @@ impl Ui {
 
     /// Reports a failure on stderr: one JSON object, one line, or a line and its hint.
     pub fn failure(self, failure: &Failure) {
-        let Failure { kind, message, hint, .. } = failure;
+        let Failure {
+            kind,
+            message,
+            hint,
+            ..
+        } = failure;
         if self.json {
             let object = serde_json::json!({ "error": kind, "message": message, "hint": hint });
             Self::to_stderr(&format!("{object}\n"));
@@ -99,14 +105,15 @@ impl Ui {
 /// `text` with everything a terminal would act on, or that changes the direction of reading, shown
 /// as an escape instead.
 pub fn escape(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
-        if is_harmless(character) {
-            shown.push(character);
-        } else {
-            let _ = write!(shown, "{}", character.escape_unicode());
-        }
-        shown
-    })
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut shown, character| {
+            if is_harmless(character) {
+                shown.push(character);
+            } else {
+                let _ = write!(shown, "{}", character.escape_unicode());
+            }
+            shown
+        })
 }
 
 fn is_harmless(character: char) -> bool {
@@ -145,9 +152,14 @@ mod tests {
 
     #[test]
     fn spans_are_told_in_two_units() {
-        for (seconds, told) in
-            [(0, "0s"), (59, "59s"), (60, "1m"), (872, "14m 32s"), (3600, "1h"), (14_399, "3h 59m")]
-        {
+        for (seconds, told) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (872, "14m 32s"),
+            (3600, "1h"),
+            (14_399, "3h 59m"),
+        ] {
             assert_eq!(span(Duration::from_secs(seconds)), told);
         }
     }

@@ -39,7 +39,9 @@ impl Guard {
     /// # Errors
     /// When the account directory cannot be read.
     pub fn account_meant(&self) -> Result<Option<Account>, GuardError> {
-        let Some(home) = &self.home else { return Ok(None) };
+        let Some(home) = &self.home else {
+            return Ok(None);
+        };
         if let Some(email) = &self.account {
             return Ok(home.accounts.find(email)?);
         }
@@ -77,7 +79,9 @@ impl Guard {
             Event::new(Details::AccountRegistered { failure })
                 .about(AuditName::known(email.normalized()))
         };
-        let result = home.accounts.register(email, name, password, |_| home.record(&[event(None)]));
+        let result = home
+            .accounts
+            .register(email, name, password, |_| home.record(&[event(None)]));
         match result {
             Ok(account) => Ok(Registered { account }),
             Err(account::RegisterError::EmailTaken) => {
@@ -112,7 +116,8 @@ impl Guard {
             Ok(proven) => proven,
             Err(error) => {
                 let (reason, error) = self.judge_failure(error);
-                home.record(&failure_events(&name, reason)).map_err(GuardError::from)?;
+                home.record(&failure_events(&name, reason))
+                    .map_err(GuardError::from)?;
                 return Err(error);
             }
         };
@@ -126,14 +131,23 @@ impl Guard {
         };
         let success = Event::new(Details::LoginSuccess).about(name.clone());
         let still_valid = || {
-            home.accounts.generation(account).is_ok_and(|current| current == Some(generation))
+            home.accounts
+                .generation(account)
+                .is_ok_and(|current| current == Some(generation))
         };
         match home.sessions.create(new, vec![success], still_valid) {
             Ok(session) => Ok(ActiveSession::mint(self, home, session)),
             Err(SessionError::AccountChanged) => {
-                let failure = Failed { reason: LoginFailure::WrongCredentials, attempts: None, locks: false };
-                home.record(&failure_events(&name, failure)).map_err(GuardError::from)?;
-                Err(SignInError::Wrong { remaining_attempts: None })
+                let failure = Failed {
+                    reason: LoginFailure::WrongCredentials,
+                    attempts: None,
+                    locks: false,
+                };
+                home.record(&failure_events(&name, failure))
+                    .map_err(GuardError::from)?;
+                Err(SignInError::Wrong {
+                    remaining_attempts: None,
+                })
             }
             Err(error) => Err(GuardError::from(error).into()),
         }
@@ -144,7 +158,9 @@ impl Guard {
     /// # Errors
     /// When it could not be ended, or its end not be recorded.
     pub fn sign_out(&self) -> Result<bool, GuardError> {
-        let Some(home) = &self.home else { return Ok(false) };
+        let Some(home) = &self.home else {
+            return Ok(false);
+        };
         match self.owner(home)? {
             None => Ok(false),
             Some(owner) => Ok(home.sessions.terminate(owner, TerminationReason::Logout)?),
@@ -165,7 +181,10 @@ impl Guard {
         let mut ended = 0;
         let mut failure = None;
         for account in accounts {
-            match home.sessions.terminate(account.into(), TerminationReason::Logout) {
+            match home
+                .sessions
+                .terminate(account.into(), TerminationReason::Logout)
+            {
                 Ok(was_there) => ended += u32::from(was_there),
                 Err(error) => failure = failure.or(Some(error)),
             }
@@ -192,14 +211,16 @@ impl Guard {
         // creates its session before this, and loses it, or after, and is refused.
         let mut held = None;
         let mut ended = false;
-        let result = home.accounts.change_password(&account.email, old, new, |changed| {
-            let lock = home.sessions.lock()?;
-            let owner = Owner::from(changed.id);
-            let reason = TerminationReason::PasswordChanged;
-            ended = home.sessions.terminate_locked(&lock, owner, reason)?;
-            held = Some(lock);
-            Ok::<_, GuardError>(home.record(&[event(None)])?)
-        });
+        let result = home
+            .accounts
+            .change_password(&account.email, old, new, |changed| {
+                let lock = home.sessions.lock()?;
+                let owner = Owner::from(changed.id);
+                let reason = TerminationReason::PasswordChanged;
+                ended = home.sessions.terminate_locked(&lock, owner, reason)?;
+                held = Some(lock);
+                Ok::<_, GuardError>(home.record(&[event(None)])?)
+            });
         drop(held);
         let error = match result {
             Ok(_) => return Ok(ended),
@@ -214,24 +235,30 @@ impl Guard {
                 }
                 (failed.reason.into(), PasswordChangeError::SignIn(error))
             }
-            ChangeError::Policy(refusal) => {
-                (PasswordChangeFailure::WeakPassword, PasswordChangeError::Password(refusal))
-            }
-            ChangeError::SameAsOld => {
-                (PasswordChangeFailure::WeakPassword, PasswordChangeError::SameAsOld)
-            }
-            ChangeError::ChangedMeanwhile => {
-                (PasswordChangeFailure::WrongCredentials, PasswordChangeError::ChangedMeanwhile)
-            }
-            ChangeError::Hash(error) => {
-                (PasswordChangeFailure::Internal, GuardError::Hash(error).into())
-            }
-            ChangeError::Directory(error) => {
-                (PasswordChangeFailure::Internal, GuardError::from(error).into())
-            }
+            ChangeError::Policy(refusal) => (
+                PasswordChangeFailure::WeakPassword,
+                PasswordChangeError::Password(refusal),
+            ),
+            ChangeError::SameAsOld => (
+                PasswordChangeFailure::WeakPassword,
+                PasswordChangeError::SameAsOld,
+            ),
+            ChangeError::ChangedMeanwhile => (
+                PasswordChangeFailure::WrongCredentials,
+                PasswordChangeError::ChangedMeanwhile,
+            ),
+            ChangeError::Hash(error) => (
+                PasswordChangeFailure::Internal,
+                GuardError::Hash(error).into(),
+            ),
+            ChangeError::Directory(error) => (
+                PasswordChangeFailure::Internal,
+                GuardError::from(error).into(),
+            ),
             ChangeError::BeforeCommit(error) => (PasswordChangeFailure::Internal, error.into()),
         };
-        home.record(&[event(Some(failure))]).map_err(GuardError::from)?;
+        home.record(&[event(Some(failure))])
+            .map_err(GuardError::from)?;
         Err(error)
     }
 
@@ -247,22 +274,36 @@ impl Guard {
 
     /// What a failed sign-in means for the record, and for the person.
     fn judge_failure(&self, error: account::SignInError) -> (Failed, SignInError) {
-        let failed = |reason, attempts, locks| Failed { reason, attempts, locks };
+        let failed = |reason, attempts, locks| Failed {
+            reason,
+            attempts,
+            locks,
+        };
         match error {
-            account::SignInError::Wrong { remaining_attempts, just_locked, failures, .. } => (
+            account::SignInError::Wrong {
+                remaining_attempts,
+                just_locked,
+                failures,
+                ..
+            } => (
                 failed(LoginFailure::WrongCredentials, Some(failures), just_locked),
                 SignInError::Wrong { remaining_attempts },
             ),
             account::SignInError::Locked { until, .. } => {
                 let retry_after = until.since(self.clock.now().wall);
-                (failed(LoginFailure::Locked, None, false), SignInError::Locked { retry_after })
+                (
+                    failed(LoginFailure::Locked, None, false),
+                    SignInError::Locked { retry_after },
+                )
             }
-            account::SignInError::Hash(error) => {
-                (failed(LoginFailure::Internal, None, false), GuardError::Hash(error).into())
-            }
-            account::SignInError::Directory(error) => {
-                (failed(LoginFailure::Internal, None, false), GuardError::from(error).into())
-            }
+            account::SignInError::Hash(error) => (
+                failed(LoginFailure::Internal, None, false),
+                GuardError::Hash(error).into(),
+            ),
+            account::SignInError::Directory(error) => (
+                failed(LoginFailure::Internal, None, false),
+                GuardError::from(error).into(),
+            ),
         }
     }
 }
@@ -275,7 +316,11 @@ struct Failed {
 }
 
 fn failure_events(name: &AuditName, failed: Failed) -> Vec<Event> {
-    let Failed { reason, attempts, locks } = failed;
+    let Failed {
+        reason,
+        attempts,
+        locks,
+    } = failed;
     let failure = Event::new(Details::LoginFailure { reason, attempts }).about(name.clone());
     let mut events = vec![failure];
     if locks {
@@ -285,7 +330,10 @@ fn failure_events(name: &AuditName, failed: Failed) -> Vec<Event> {
 }
 
 fn locked_event(name: &AuditName) -> Event {
-    let details = Details::AccountLocked { failures: FAILURES_TO_LOCK, lock: LOCK };
+    let details = Details::AccountLocked {
+        failures: FAILURES_TO_LOCK,
+        lock: LOCK,
+    };
     Event::new(details).about(name.clone())
 }
 

@@ -56,7 +56,12 @@ pub struct ActiveSession<'guard> {
 impl<'guard> ActiveSession<'guard> {
     /// The only place where one is made, from what the session service judged live.
     pub(super) fn mint(guard: &'guard Guard, home: &'guard Home, session: Session) -> Self {
-        Self { guard, home, session, _stays_in_its_thread: PhantomData }
+        Self {
+            guard,
+            home,
+            session,
+            _stays_in_its_thread: PhantomData,
+        }
     }
 
     /// The session.
@@ -97,6 +102,7 @@ impl<'guard> ActiveSession<'guard> {
     /// started.
     pub fn run(&self, command: &mut Command) -> Result<Finished, CommandError> {
         let owner = self.session.account().into();
-        self.guard.run_for(self.home, owner, command, &RunOptions::default())
+        self.guard
+            .run_for(self.home, owner, command, &RunOptions::default())
     }
 }

@@ -9,7 +9,8 @@ use super::lease::Lease;
 use super::run::{Ended, RunError, Runner};
 use super::{CommandError, Denied, Guard, GuardError, Home};
 use crate::audit::{
-    Appended, ArgvDigest, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event, ProgramName,
+    Appended, ArgvDigest, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event,
+    ProgramName,
 };
 use crate::crypto::{kdf, labels};
 use crate::id::ExecId;
@@ -49,7 +50,12 @@ pub enum Refusals {
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { extend: true, min_remaining: Duration::ZERO, refusals: Refusals::Record, scripts: Scripts::NeedInterpreter }
+        Self {
+            extend: true,
+            min_remaining: Duration::ZERO,
+            refusals: Refusals::Record,
+            scripts: Scripts::NeedInterpreter,
+        }
     }
 }
 
@@ -110,22 +116,37 @@ impl Guard {
             min_remaining: options.min_remaining,
         };
         let touched = home.sessions.touch(owner, touch, |session| {
-            lease = Some(Lease::take(&home.dir, exec, session.id(), program.as_str())?);
+            lease = Some(Lease::take(
+                &home.dir,
+                exec,
+                session.id(),
+                program.as_str(),
+            )?);
             let argv = argv_digest(session, command);
-            Ok(Some(session.event(Details::CommandStarted { exec, program, argv })))
+            Ok(Some(session.event(Details::CommandStarted {
+                exec,
+                program,
+                argv,
+            })))
         })?;
         let session = touched.session;
         let finished = |end, took| session.event(Details::CommandFinished { exec, end, took });
         if let Err(error) = touched.record.sync() {
             // It may or may not be on record that the command starts: say that it did not.
-            let _ = home.audit.append(&[finished(not_run(CommandFailure::NotStarted), Duration::ZERO)]);
+            let _ = home.audit.append(&[finished(
+                not_run(CommandFailure::NotStarted),
+                Duration::ZERO,
+            )]);
             return Err(GuardError::from(error).into());
         }
 
         command
             .env("NIGHTLATCH_SESSION_ID", session.id().to_string())
             .env("NIGHTLATCH_ACCOUNT", session.username())
-            .env("NIGHTLATCH_SESSION_EXPIRES_AT", session.expires_at().to_rfc3339())
+            .env(
+                "NIGHTLATCH_SESSION_EXPIRES_AT",
+                session.expires_at().to_rfc3339(),
+            )
             .env("NIGHTLATCH_EXEC_ID", exec.to_string());
         let started = self.clock.now();
         let result = match options.scripts {
@@ -133,7 +154,11 @@ impl Guard {
             Scripts::AsShellsDo => runner.run_plain(command, self.core_limit),
         };
         let lasted = Duration::from_nanos(
-            self.clock.now().boot.nanos().saturating_sub(started.boot.nanos()),
+            self.clock
+                .now()
+                .boot
+                .nanos()
+                .saturating_sub(started.boot.nanos()),
         );
         let end = match &result {
             Ok(Ended::Code(code)) => CommandEnd::Exited(*code),
@@ -146,7 +171,10 @@ impl Guard {
         let recorded = home.audit.append(&[finished(end, lasted)]);
         drop(lease);
         let ended = result?;
-        Ok(Finished { ended, unrecorded: recorded.err().map(GuardError::from) })
+        Ok(Finished {
+            ended,
+            unrecorded: recorded.err().map(GuardError::from),
+        })
     }
 
     /// Records that `program` was refused. Best effort: it is refused whether recorded or not, and
@@ -154,7 +182,10 @@ impl Guard {
     pub fn record_refusal(&self, program: &OsStr, denied: &Denied) {
         let Some(home) = &self.home else { return };
         let program = ProgramName::new(program);
-        let event = Event::new(Details::CommandRefused { program, reason: refusal(denied) });
+        let event = Event::new(Details::CommandRefused {
+            program,
+            reason: refusal(denied),
+        });
         let event = match self.last_known_name(home) {
             Some(name) => event.about(name),
             None => event,

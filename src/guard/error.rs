@@ -96,7 +96,9 @@ impl From<SessionError> for Denied {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::None => Self::NoSession { ended: None },
-            SessionError::Ended(reason) => Self::NoSession { ended: Some(reason) },
+            SessionError::Ended(reason) => Self::NoSession {
+                ended: Some(reason),
+            },
             SessionError::TooLittleTime { remaining, wanted } => {
                 Self::TooLittleTime { remaining, wanted }
             }

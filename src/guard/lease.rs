@@ -67,7 +67,11 @@ impl Lease {
             let _ = dir.unlink(&temporary);
             return Err(error);
         }
-        Ok(Self { dir, name, _file: file })
+        Ok(Self {
+            dir,
+            name,
+            _file: file,
+        })
     }
 }
 
@@ -95,12 +99,16 @@ impl Leases {
         &self,
         mut found: impl FnMut(&Dir, &str, Option<SessionId>) -> Result<(), FsError>,
     ) -> Result<(), FsError> {
-        let Some(dir) = self.home.subdir(RUN)? else { return Ok(()) };
+        let Some(dir) = self.home.subdir(RUN)? else {
+            return Ok(());
+        };
         for name in dir.names()? {
             if !name.ends_with(SUFFIX) {
                 continue;
             }
-            let Some(file) = dir.open_file(&name)? else { continue };
+            let Some(file) = dir.open_file(&name)? else {
+                continue;
+            };
             // By path: on a recent toolchain the method of the same name is std's.
             if fs2::FileExt::try_lock_shared(&file).is_err() || given_back(&file) {
                 continue;
@@ -142,8 +150,12 @@ fn given_back(file: &File) -> bool {
 /// When this process started, in clock ticks after boot: field 22 of `/proc/self/stat`.
 fn own_start_time() -> Option<u64> {
     use rustix::fs::{Mode, OFlags, open};
-    let file =
-        open("/proc/self/stat", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let file = open(
+        "/proc/self/stat",
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()?;
     let mut bytes = [0; 1024];
     let length = rustix::io::read(&file, &mut bytes).ok()?;
     start_time_in(bytes.get(..length)?)
@@ -153,7 +165,9 @@ fn own_start_time() -> Option<u64> {
 /// behind the last parenthesis.
 fn start_time_in(stat: &[u8]) -> Option<u64> {
     let behind = stat.iter().rposition(|&byte| byte == b')')? + 1;
-    let mut fields = stat[behind..].split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+    let mut fields = stat[behind..]
+        .split(u8::is_ascii_whitespace)
+        .filter(|field| !field.is_empty());
     std::str::from_utf8(fields.nth(19)?).ok()?.parse().ok()
 }
 
@@ -180,7 +194,8 @@ mod tests {
     /// As a killed process leaves it: the file, and no lock.
     fn abandon(home: &Dir, content: &[u8]) {
         let run = home.subdir_or_create(RUN).unwrap();
-        run.write_atomic("dead.lease", content, Durability::Volatile).unwrap();
+        run.write_atomic("dead.lease", content, Durability::Volatile)
+            .unwrap();
     }
 
     #[test]

@@ -29,9 +29,7 @@ use crate::id::AccountId;
 use crate::memory::CoreLimit;
 use crate::paths::{NoHomeDirectory, Paths};
 use crate::session::keeper::AutoKeeper;
-use crate::session::{
-    AgentLauncher, NameLookup, Owner, SessionService, SessionStatus, Touch,
-};
+use crate::session::{AgentLauncher, NameLookup, Owner, SessionService, SessionStatus, Touch};
 use lease::Leases;
 
 /// What a guard needs to know before it opens.
@@ -172,7 +170,13 @@ impl Guard {
         let dir = open(&config.paths.home)?;
         let choice = config.keeper.unwrap_or(settings.keeper);
         let home = dir.map(|dir| {
-            Home::new(Arc::new(dir), &settings, choice, config.launcher, &config.clock)
+            Home::new(
+                Arc::new(dir),
+                &settings,
+                choice,
+                config.launcher,
+                &config.clock,
+            )
         });
         Ok(Self {
             account: config.account,
@@ -200,7 +204,9 @@ impl Guard {
     /// # Errors
     /// When the keeper or the disk fails.
     pub fn status(&self) -> Result<SessionStatus, GuardError> {
-        let Some(home) = &self.home else { return Ok(SessionStatus::none()) };
+        let Some(home) = &self.home else {
+            return Ok(SessionStatus::none());
+        };
         match self.owner(home)? {
             None => Ok(SessionStatus::none()),
             Some(owner) => Ok(home.sessions.status(owner)?),
@@ -213,7 +219,11 @@ impl Guard {
     /// # Errors
     /// [`Denied`].
     pub fn require(&self, action: &str) -> Result<ActiveSession<'_>, Denied> {
-        let touch = Touch { action, extend: true, min_remaining: Duration::ZERO };
+        let touch = Touch {
+            action,
+            extend: true,
+            min_remaining: Duration::ZERO,
+        };
         self.require_with(touch)
     }
 
@@ -235,7 +245,9 @@ impl Guard {
     /// The home, and whose session is meant in it.
     fn signed_in(&self) -> Result<(&Home, Owner), Denied> {
         let none = Denied::NoSession { ended: None };
-        let Some(home) = &self.home else { return Err(none) };
+        let Some(home) = &self.home else {
+            return Err(none);
+        };
         match self.owner(home)? {
             Some(owner) => Ok((home, owner)),
             None => Err(none),
@@ -247,7 +259,10 @@ impl Guard {
             return Ok(home.sessions.current()?.map(Owner::from));
         };
         let account = home.accounts.find(email)?;
-        Ok(account.map(|found| Owner { account: found.id, generation: Some(found.generation) }))
+        Ok(account.map(|found| Owner {
+            account: found.id,
+            generation: Some(found.generation),
+        }))
     }
 
     /// The home, which commands that change something opened with [`Guard::open_or_create`].
@@ -290,7 +305,12 @@ impl Home {
             Box::new(Leases::new(Arc::clone(&dir))),
             names,
         );
-        Ok(Self { dir, audit, sessions, accounts })
+        Ok(Self {
+            dir,
+            audit,
+            sessions,
+            accounts,
+        })
     }
 
     fn name_of(&self, account: AccountId) -> Option<AuditName> {

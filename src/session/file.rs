@@ -126,8 +126,14 @@ pub fn open_claims(key: &Key, file: &[u8]) -> Result<Claims, FileError> {
     });
     let nonce = array(&clear[NONCE_OFFSET..]);
     let tag = array(&rest[CLAIMS_LENGTH..]);
-    seal::open(&file_key(key, header.session), &nonce, clear, plain.expose_mut(), &tag)
-        .map_err(|_| FileError::Corrupt)?;
+    seal::open(
+        &file_key(key, header.session),
+        &nonce,
+        clear,
+        plain.expose_mut(),
+        &tag,
+    )
+    .map_err(|_| FileError::Corrupt)?;
     decode_claims(header, plain.expose()).ok_or(FileError::Corrupt)
 }
 
@@ -206,9 +212,15 @@ mod tests {
         let opened = open_claims(&key(), &sealed()).unwrap();
         assert_eq!(opened.username, "alice@example.com");
         assert_eq!(opened.account_key.expose(), &[0xAB; 32]);
-        assert_eq!((opened.idle, opened.created), (claims().idle, claims().created));
+        assert_eq!(
+            (opened.idle, opened.created),
+            (claims().idle, claims().created)
+        );
         let other = Key::init_with(|key| key.fill(8));
-        assert_eq!(open_claims(&other, &sealed()).err(), Some(FileError::Corrupt));
+        assert_eq!(
+            open_claims(&other, &sealed()).err(),
+            Some(FileError::Corrupt)
+        );
     }
 
     #[test]
@@ -222,7 +234,10 @@ mod tests {
     fn every_truncation_and_every_flipped_bit_is_refused() {
         let file = sealed();
         for length in 0..file.len() {
-            assert!(open_claims(&key(), &file[..length]).is_err(), "cut to {length}");
+            assert!(
+                open_claims(&key(), &file[..length]).is_err(),
+                "cut to {length}"
+            );
         }
         for bit in 0..file.len() * 8 {
             let mut changed = file;
@@ -241,7 +256,10 @@ mod tests {
     fn a_newer_version_is_told_apart_from_damage() {
         let mut file = sealed();
         file[4] = 2;
-        assert_eq!(read_header(&file).err(), Some(FileError::UnsupportedVersion(2)));
+        assert_eq!(
+            read_header(&file).err(),
+            Some(FileError::UnsupportedVersion(2))
+        );
     }
 
     proptest! {

@@ -10,5 +10,8 @@ mod store;
 
 pub use keeper::{AgentError, AgentLauncher, Keeper, KeeperError, KeeperKind, serve_agent};
 pub use model::{Dead, LimitedBy, Live, WALL_CLOCK_SLACK};
-pub use service::{CrashWatch, NameLookup, NewSession, Owner, Session, SessionError, SessionLock, SessionService, Touch, Touched};
+pub use service::{
+    CrashWatch, NameLookup, NewSession, Owner, Session, SessionError, SessionLock, SessionService,
+    Touch, Touched,
+};
 pub use status::{SessionState, SessionStatus};

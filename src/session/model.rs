@@ -156,20 +156,31 @@ pub fn judge(idle: Duration, activity: &Activity, now: Moment, boot: Boot) -> Re
     }
     let until_idle = idle - idle_for.max(idle_by_wall);
     Ok(if until_max <= until_idle {
-        Live { remaining: until_max, limited_by: LimitedBy::Max }
+        Live {
+            remaining: until_max,
+            limited_by: LimitedBy::Max,
+        }
     } else {
-        Live { remaining: until_idle, limited_by: LimitedBy::Idle }
+        Live {
+            remaining: until_idle,
+            limited_by: LimitedBy::Idle,
+        }
     })
 }
 
 /// From `from` to `to`; `None` when `to` lies before.
 fn duration_between(from: BootTime, to: BootTime) -> Option<Duration> {
-    to.nanos().checked_sub(from.nanos()).map(Duration::from_nanos)
+    to.nanos()
+        .checked_sub(from.nanos())
+        .map(Duration::from_nanos)
 }
 
 /// The absolute end of a session that starts `now`, on both clocks.
 pub fn deadline(now: Moment, limits: Limits) -> Moment {
-    Moment { wall: now.wall.plus(limits.max()), boot: now.boot.plus(limits.max()) }
+    Moment {
+        wall: now.wall.plus(limits.max()),
+        boot: now.boot.plus(limits.max()),
+    }
 }
 
 #[cfg(test)]
@@ -179,7 +190,10 @@ mod tests {
     use super::*;
 
     const IDLE: Duration = Duration::from_secs(900);
-    const BOOT: Boot = Boot { id: [1; 16], clock_shifted: false };
+    const BOOT: Boot = Boot {
+        id: [1; 16],
+        clock_shifted: false,
+    };
     const START: Moment = Moment {
         wall: Timestamp::from_unix_seconds(1_700_000_000),
         boot: BootTime::from_nanos(5_000_000_000),
@@ -198,7 +212,10 @@ mod tests {
     }
 
     fn after(wall: Duration, boot: Duration) -> Moment {
-        Moment { wall: START.wall.plus(wall), boot: START.boot.plus(boot) }
+        Moment {
+            wall: START.wall.plus(wall),
+            boot: START.boot.plus(boot),
+        }
     }
 
     fn judged(now: Moment) -> Result<Live, Dead> {
@@ -210,10 +227,19 @@ mod tests {
         let last = IDLE - Duration::from_nanos(1);
         assert_eq!(
             judged(after(last, last)),
-            Ok(Live { remaining: Duration::from_nanos(1), limited_by: LimitedBy::Idle })
+            Ok(Live {
+                remaining: Duration::from_nanos(1),
+                limited_by: LimitedBy::Idle
+            })
         );
         assert_eq!(judged(after(IDLE, IDLE)), Err(Dead::Idle));
-        assert!(judged(after(Duration::from_millis(899_900), Duration::from_millis(899_900))).is_ok());
+        assert!(
+            judged(after(
+                Duration::from_millis(899_900),
+                Duration::from_millis(899_900)
+            ))
+            .is_ok()
+        );
     }
 
     #[test]
@@ -224,14 +250,23 @@ mod tests {
     #[test]
     fn a_wall_clock_set_back_ends_the_session_beyond_what_a_time_daemon_corrects() {
         let second = Duration::from_secs(1);
-        let set_back = |by| Moment { wall: START.wall.minus(by), boot: START.boot.plus(second) };
+        let set_back = |by| Moment {
+            wall: START.wall.minus(by),
+            boot: START.boot.plus(second),
+        };
         assert!(judged(set_back(WALL_CLOCK_SLACK)).is_ok());
-        assert_eq!(judged(set_back(WALL_CLOCK_SLACK + Duration::from_nanos(1))), Err(Dead::Clock));
+        assert_eq!(
+            judged(set_back(WALL_CLOCK_SLACK + Duration::from_nanos(1))),
+            Err(Dead::Clock)
+        );
     }
 
     #[test]
     fn a_wall_clock_set_forward_past_the_idle_limit_ends_the_session() {
-        assert_eq!(judged(after(IDLE, Duration::from_secs(1))), Err(Dead::Clock));
+        assert_eq!(
+            judged(after(IDLE, Duration::from_secs(1))),
+            Err(Dead::Clock)
+        );
     }
 
     #[test]
@@ -242,26 +277,49 @@ mod tests {
         let now = after(near + Duration::from_secs(3), near + Duration::from_secs(3));
         assert_eq!(
             judge(IDLE, &used, now, BOOT),
-            Ok(Live { remaining: Duration::from_secs(7), limited_by: LimitedBy::Max })
+            Ok(Live {
+                remaining: Duration::from_secs(7),
+                limited_by: LimitedBy::Max
+            })
         );
         let end = Limits::default().max();
         assert_eq!(judge(IDLE, &used, after(end, end), BOOT), Err(Dead::Max));
-        assert_eq!(judge(IDLE, &used, after(end, near), BOOT), Err(Dead::Max), "by the wall clock");
-        assert_eq!(judge(IDLE, &used, after(near, end), BOOT), Err(Dead::Max), "by the boot clock");
+        assert_eq!(
+            judge(IDLE, &used, after(end, near), BOOT),
+            Err(Dead::Max),
+            "by the wall clock"
+        );
+        assert_eq!(
+            judge(IDLE, &used, after(near, end), BOOT),
+            Err(Dead::Max),
+            "by the boot clock"
+        );
     }
 
     #[test]
     fn another_boot_or_a_shifted_clock_ends_the_session() {
         let now = after(Duration::ZERO, Duration::ZERO);
-        let rebooted = Boot { id: [9; 16], ..BOOT };
+        let rebooted = Boot {
+            id: [9; 16],
+            ..BOOT
+        };
         assert_eq!(judge(IDLE, &activity(), now, rebooted), Err(Dead::Reboot));
-        let shifted = Boot { clock_shifted: true, ..BOOT };
-        assert_eq!(judge(IDLE, &activity(), now, shifted), Err(Dead::TimeNamespace));
+        let shifted = Boot {
+            clock_shifted: true,
+            ..BOOT
+        };
+        assert_eq!(
+            judge(IDLE, &activity(), now, shifted),
+            Err(Dead::TimeNamespace)
+        );
     }
 
     #[test]
     fn a_boot_clock_before_the_last_activity_ends_the_session() {
-        let before = Moment { wall: START.wall, boot: BootTime::from_nanos(0) };
+        let before = Moment {
+            wall: START.wall,
+            boot: BootTime::from_nanos(0),
+        };
         assert_eq!(judged(before), Err(Dead::Clock));
     }
 

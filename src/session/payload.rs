@@ -74,7 +74,15 @@ pub fn decode(payload: &Payload) -> Result<Activity, BadPayload> {
     if version != VERSION || bytes[USED..].iter().any(|&byte| byte != 0) {
         return Err(BadPayload);
     }
-    Ok(Activity { key, session, boot_id, generation, last, deadline, file_hash })
+    Ok(Activity {
+        key,
+        session,
+        boot_id,
+        generation,
+        last,
+        deadline,
+        file_hash,
+    })
 }
 
 fn number(bytes: &[u8]) -> u64 {
@@ -101,8 +109,14 @@ mod tests {
             session: SessionId::from_bytes([2; 16]),
             boot_id: [3; 16],
             generation: 4,
-            last: Moment { wall: Timestamp::from_unix_nanos(-5), boot: BootTime::from_nanos(6) },
-            deadline: Moment { wall: Timestamp::from_unix_nanos(7), boot: BootTime::from_nanos(8) },
+            last: Moment {
+                wall: Timestamp::from_unix_nanos(-5),
+                boot: BootTime::from_nanos(6),
+            },
+            deadline: Moment {
+                wall: Timestamp::from_unix_nanos(7),
+                boot: BootTime::from_nanos(8),
+            },
             file_hash: [9; 32],
         }
     }
@@ -113,8 +127,22 @@ mod tests {
         let wrote = activity();
         assert_eq!(read.key.expose(), wrote.key.expose());
         assert_eq!(
-            (read.session, read.boot_id, read.generation, read.last, read.deadline, read.file_hash),
-            (wrote.session, wrote.boot_id, wrote.generation, wrote.last, wrote.deadline, wrote.file_hash)
+            (
+                read.session,
+                read.boot_id,
+                read.generation,
+                read.last,
+                read.deadline,
+                read.file_hash
+            ),
+            (
+                wrote.session,
+                wrote.boot_id,
+                wrote.generation,
+                wrote.last,
+                wrote.deadline,
+                wrote.file_hash
+            )
         );
     }
 

@@ -51,7 +51,10 @@ pub struct Owner {
 
 impl From<AccountId> for Owner {
     fn from(account: AccountId) -> Self {
-        Self { account, generation: None }
+        Self {
+            account,
+            generation: None,
+        }
     }
 }
 
@@ -148,7 +151,9 @@ impl Session {
 
     /// An event about this session.
     pub(crate) fn event(&self, details: Details) -> Event {
-        Event::new(details).about(AuditName::known(self.username())).in_session(self.id())
+        Event::new(details)
+            .about(AuditName::known(self.username()))
+            .in_session(self.id())
     }
 
     /// The account's key, from which the keys of its data are derived.
@@ -158,7 +163,13 @@ impl Session {
 
     /// The session as `status` reports it.
     pub fn status(&self) -> SessionStatus {
-        SessionStatus::active(&self.claims, &self.activity, self.live, self.at, self.keeper)
+        SessionStatus::active(
+            &self.claims,
+            &self.activity,
+            self.live,
+            self.at,
+            self.keeper,
+        )
     }
 }
 
@@ -185,7 +196,11 @@ pub struct Touched {
 enum Found {
     Nothing,
     Live(Box<Session>),
-    Dead { reason: Dead, session: Option<SessionId>, claims: Option<Box<(Claims, Activity)>> },
+    Dead {
+        reason: Dead,
+        session: Option<SessionId>,
+        claims: Option<Box<(Claims, Activity)>>,
+    },
 }
 
 /// The sessions of one home.
@@ -208,7 +223,14 @@ impl SessionService {
         crashes: Box<dyn CrashWatch>,
         names: NameLookup,
     ) -> Self {
-        Self { store: Store::new(home), keeper, clock, audit, crashes, names }
+        Self {
+            store: Store::new(home),
+            keeper,
+            clock,
+            audit,
+            crashes,
+            names,
+        }
     }
 
     /// The account that signed in last.
@@ -272,13 +294,18 @@ impl SessionService {
         let live = model::judge(claims.idle, &activity, now, boot).map_err(SessionError::Ended)?;
 
         let about = |details| {
-            Event::new(details).about(AuditName::known(&claims.username)).in_session(session)
+            Event::new(details)
+                .about(AuditName::known(&claims.username))
+                .in_session(session)
         };
         let mut events = also;
         events.extend(self.end(&lock, claims.account.into(), TerminationReason::Replaced)?);
         self.crashes.clear()?;
         self.store.write(claims.account, &bytes)?;
-        events.push(about(Details::SessionCreated { idle: claims.idle, max: new.limits.max() }));
+        events.push(about(Details::SessionCreated {
+            idle: claims.idle,
+            max: new.limits.max(),
+        }));
         let published = self
             .audit
             .append(&events)
@@ -287,7 +314,13 @@ impl SessionService {
             .and_then(|()| Ok(self.publish(&claims, &activity, now)?))
             .and_then(|keeper| Ok(self.store.set_current(claims.account).map(|()| keeper)?));
         match published {
-            Ok(keeper) => Ok(Session { claims, activity, live, at: now, keeper }),
+            Ok(keeper) => Ok(Session {
+                claims,
+                activity,
+                live,
+                at: now,
+                keeper,
+            }),
             Err(error) => {
                 // Whatever failed, nothing may be live that was not reported so. The first failure
                 // is the one to report.
@@ -315,7 +348,9 @@ impl SessionService {
         Ok(match found {
             Found::Live(session) => session.status(),
             Found::Nothing => SessionStatus::none(),
-            Found::Dead { session, claims, .. } => SessionStatus::ended(session, claims.as_deref()),
+            Found::Dead {
+                session, claims, ..
+            } => SessionStatus::ended(session, claims.as_deref()),
         })
     }
 
@@ -351,8 +386,9 @@ impl SessionService {
                 wanted: how.min_remaining,
             });
         }
-        let mut events =
-            vec![session.event(Details::SessionValidated { action: Action::new(how.action) })];
+        let mut events = vec![session.event(Details::SessionValidated {
+            action: Action::new(how.action),
+        })];
         if how.extend {
             events.push(session.event(Details::SessionExtended));
         }
@@ -370,11 +406,7 @@ impl SessionService {
     /// # Errors
     /// When it could not be ended or recorded. The key is destroyed before anything that can fail
     /// for want of disk.
-    pub fn terminate(
-        &self,
-        owner: Owner,
-        reason: TerminationReason,
-    ) -> Result<bool, SessionError> {
+    pub fn terminate(&self, owner: Owner, reason: TerminationReason) -> Result<bool, SessionError> {
         let lock = self.lock()?;
         self.terminate_locked(&lock, owner, reason)
     }
@@ -403,7 +435,9 @@ impl SessionService {
     /// # Errors
     /// When it cannot be taken.
     pub fn lock(&self) -> Result<SessionLock, SessionError> {
-        Ok(SessionLock { _lock: self.store.lock()? })
+        Ok(SessionLock {
+            _lock: self.store.lock()?,
+        })
     }
 
     /// Destroys the key, then removes the file: the event that tells of it, none when there was
@@ -422,9 +456,17 @@ impl SessionService {
         let (details, session, name) = match found {
             Ok(Found::Live(session)) => {
                 let details = Details::SessionTerminated { reason };
-                (details, Some(session.id()), Some(AuditName::known(session.username())))
+                (
+                    details,
+                    Some(session.id()),
+                    Some(AuditName::known(session.username())),
+                )
             }
-            Ok(Found::Dead { reason, session, claims }) => {
+            Ok(Found::Dead {
+                reason,
+                session,
+                claims,
+            }) => {
                 if reason == Dead::Crash {
                     self.crashes.clear()?;
                 }
@@ -432,9 +474,13 @@ impl SessionService {
                 (death_details(reason), session, name)
             }
             Ok(Found::Nothing) => return Ok(None),
-            Err(_) if destroyed || removed => {
-                (Details::SessionInvalid { reason: InvalidReason::Unreadable }, None, None)
-            }
+            Err(_) if destroyed || removed => (
+                Details::SessionInvalid {
+                    reason: InvalidReason::Unreadable,
+                },
+                None,
+                None,
+            ),
             Err(error) => return Err(error),
         };
         let mut event = Event::new(details);
@@ -458,7 +504,9 @@ impl SessionService {
         match (held, bytes) {
             (None, None) => Ok(Found::Nothing),
             (Some((payload, _)), None) => {
-                let session = payload::decode(&payload).ok().map(|activity| activity.session);
+                let session = payload::decode(&payload)
+                    .ok()
+                    .map(|activity| activity.session);
                 Ok(dead(Dead::FileGone, session))
             }
             (None, Some(bytes)) => self.without_key(account, &bytes),
@@ -504,7 +552,14 @@ impl SessionService {
         }
         if file::hash(bytes) != activity.file_hash {
             let stale = header.session != activity.session;
-            return Ok(dead(if stale { Dead::StaleCopy } else { Dead::Corrupt }, session));
+            return Ok(dead(
+                if stale {
+                    Dead::StaleCopy
+                } else {
+                    Dead::Corrupt
+                },
+                session,
+            ));
         }
         let claims = match file::open_claims(&activity.key, bytes) {
             Ok(claims) => claims,
@@ -514,15 +569,29 @@ impl SessionService {
         let at = self.clock.now();
         let reason = match model::judge(claims.idle, &activity, at, boot) {
             Err(reason) => reason,
-            Ok(_) if owner.generation.is_some_and(|now| now != activity.generation) => {
+            Ok(_)
+                if owner
+                    .generation
+                    .is_some_and(|now| now != activity.generation) =>
+            {
                 Dead::Generation
             }
             Ok(_) if self.crashes.crashed(activity.session)? => Dead::Crash,
             Ok(live) => {
-                return Ok(Found::Live(Box::new(Session { claims, activity, live, at, keeper })));
+                return Ok(Found::Live(Box::new(Session {
+                    claims,
+                    activity,
+                    live,
+                    at,
+                    keeper,
+                })));
             }
         };
-        Ok(Found::Dead { reason, session, claims: Some(Box::new((claims, activity))) })
+        Ok(Found::Dead {
+            reason,
+            session,
+            claims: Some(Box::new((claims, activity))),
+        })
     }
 
     fn publish(
@@ -531,10 +600,15 @@ impl SessionService {
         activity: &Activity,
         now: Moment,
     ) -> Result<KeeperKind, KeeperError> {
-        let until_deadline = activity.deadline.boot.nanos().saturating_sub(now.boot.nanos());
+        let until_deadline = activity
+            .deadline
+            .boot
+            .nanos()
+            .saturating_sub(now.boot.nanos());
         let lifetime = claims.idle.min(Duration::from_nanos(until_deadline));
         let slot = self.slot(claims.account)?;
-        self.keeper.publish(&slot, &payload::encode(activity), lifetime)
+        self.keeper
+            .publish(&slot, &payload::encode(activity), lifetime)
     }
 
     fn slot(&self, account: AccountId) -> Result<Slot, KeeperError> {
@@ -549,7 +623,11 @@ pub struct SessionLock {
 }
 
 fn dead(reason: Dead, session: Option<SessionId>) -> Found {
-    Found::Dead { reason, session, claims: None }
+    Found::Dead {
+        reason,
+        session,
+        claims: None,
+    }
 }
 
 /// Something stands there that is not ours to trust, as opposed to a disk that fails.
@@ -566,12 +644,22 @@ fn file_reason(error: FileError) -> Dead {
 
 /// The judgement right after activity at `now`: a full idle time, or what the absolute limit leaves.
 fn live_after_activity(claims: &Claims, activity: &Activity, now: Moment) -> Live {
-    let by_boot = activity.deadline.boot.nanos().saturating_sub(now.boot.nanos());
+    let by_boot = activity
+        .deadline
+        .boot
+        .nanos()
+        .saturating_sub(now.boot.nanos());
     let until_max = Duration::from_nanos(by_boot).min(activity.deadline.wall.since(now.wall));
     if until_max <= claims.idle {
-        Live { remaining: until_max, limited_by: LimitedBy::Max }
+        Live {
+            remaining: until_max,
+            limited_by: LimitedBy::Max,
+        }
     } else {
-        Live { remaining: claims.idle, limited_by: LimitedBy::Idle }
+        Live {
+            remaining: claims.idle,
+            limited_by: LimitedBy::Idle,
+        }
     }
 }
 
@@ -592,6 +680,8 @@ fn death_details(reason: Dead) -> Details {
         Dead::FileGone => invalid(InvalidReason::FileGone),
         Dead::UnsupportedVersion => invalid(InvalidReason::UnsupportedVersion),
         Dead::UnsafeFile => invalid(InvalidReason::UnsafeFile),
-        Dead::Crash => Details::SessionTerminated { reason: TerminationReason::Crash },
+        Dead::Crash => Details::SessionTerminated {
+            reason: TerminationReason::Crash,
+        },
     }
 }

@@ -100,9 +100,7 @@ impl SessionStatus {
     /// A session that ended, with as much as can still be told of it.
     pub(super) fn ended(session: Option<SessionId>, known: Option<&(Claims, Activity)>) -> Self {
         let known = known.map_or_else(Self::none, |(claims, activity)| Self {
-            expires_at: Some(
-                activity.last.wall.plus(claims.idle).min(claims.deadline),
-            ),
+            expires_at: Some(activity.last.wall.plus(claims.idle).min(claims.deadline)),
             ..Self::of(claims, activity)
         });
         Self {

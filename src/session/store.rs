@@ -45,9 +45,13 @@ impl Store {
     /// # Errors
     /// When something other than a file of ours stands there, or it cannot be read.
     pub fn current(&self) -> Result<Option<AccountId>, FsError> {
-        let Some(file) = self.home.open_file(CURRENT)? else { return Ok(None) };
+        let Some(file) = self.home.open_file(CURRENT)? else {
+            return Ok(None);
+        };
         let content = read_bounded(&file, &self.home.path().join(CURRENT), CURRENT_LIMIT)?;
-        Ok(std::str::from_utf8(&content).ok().and_then(|text| text.trim_end().parse().ok()))
+        Ok(std::str::from_utf8(&content)
+            .ok()
+            .and_then(|text| text.trim_end().parse().ok()))
     }
 
     /// Notes the account that signed in last.
@@ -55,7 +59,11 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn set_current(&self, account: AccountId) -> Result<(), FsError> {
-        self.home.write_atomic(CURRENT, format!("{account}\n").as_bytes(), Durability::Volatile)
+        self.home.write_atomic(
+            CURRENT,
+            format!("{account}\n").as_bytes(),
+            Durability::Volatile,
+        )
     }
 
     /// The bytes of the account's session file; `None` when there is none.
@@ -63,9 +71,13 @@ impl Store {
     /// # Errors
     /// When what stands there is not a file of ours alone, or cannot be read.
     pub fn read(&self, account: AccountId) -> Result<Option<Vec<u8>>, FsError> {
-        let Some(dir) = self.home.subdir(SESSIONS)? else { return Ok(None) };
+        let Some(dir) = self.home.subdir(SESSIONS)? else {
+            return Ok(None);
+        };
         let name = file_name(account);
-        let Some(file) = dir.open_file(&name)? else { return Ok(None) };
+        let Some(file) = dir.open_file(&name)? else {
+            return Ok(None);
+        };
         read_bounded(&file, &dir.path().join(&name), READ_LIMIT).map(Some)
     }
 
@@ -97,9 +109,14 @@ impl Store {
     /// # Errors
     /// When the directory cannot be listed.
     pub fn accounts(&self) -> Result<Vec<AccountId>, FsError> {
-        let Some(dir) = self.home.subdir(SESSIONS)? else { return Ok(Vec::new()) };
+        let Some(dir) = self.home.subdir(SESSIONS)? else {
+            return Ok(Vec::new());
+        };
         let names = dir.names()?;
-        Ok(names.iter().filter_map(|name| name.strip_suffix(SUFFIX)?.parse().ok()).collect())
+        Ok(names
+            .iter()
+            .filter_map(|name| name.strip_suffix(SUFFIX)?.parse().ok())
+            .collect())
     }
 }
 
@@ -145,7 +162,10 @@ mod tests {
         let (_temp, store) = scratch();
         store.set_current(AccountId::from_bytes([1; 16])).unwrap();
         assert!(store.current().unwrap().is_some());
-        store.home().write_atomic(CURRENT, b"../../etc\n", Durability::Volatile).unwrap();
+        store
+            .home()
+            .write_atomic(CURRENT, b"../../etc\n", Durability::Volatile)
+            .unwrap();
         assert!(store.current().unwrap().is_none());
     }
 }
