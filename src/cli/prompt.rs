@@ -120,14 +120,16 @@ impl Terminal {
             let mut catch = Catch::new(WATCHED, &[SIGCONT])?;
             let result = self.ask(prompts, &mut answers, original, &mut catch);
             // From here on signals act by default again; none that came before is lost.
-            let late = catch.finish().into_iter().map(|caught| caught.signal);
-            let late = late.filter(|&signal| ends_us(signal)).last();
+            let late = catch
+                .finish()
+                .iter()
+                .map(|caught| caught.signal)
+                .find(|&s| ends_us(s));
             match (result, late) {
                 (Ok(()), None) => return Ok(answers),
-                (Err(Left::Failed(error @ PromptError::Interrupted(_))), _) => return Err(error),
+                (Err(Left::Failed(error)), _) => return Err(error),
                 (_, Some(signal)) => return Err(PromptError::Interrupted(signal)),
-                (Err(Left::Failed(error)), None) => return Err(error),
-                (Err(Left::ToStop), None) => stop_ourselves(),
+                (Err(Left::ToStop), None) => stop_ourselves()?,
                 (Err(Left::Resumed), None) => {}
             }
             for answer in &mut answers {

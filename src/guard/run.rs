@@ -113,8 +113,9 @@ impl Runner {
         // What arrived before there was a child is the child's, wherever it came from. A key pressed
         // in the instant of its start may so reach it twice; that is better than never.
         let mut arrived = self.catch.pending();
-        let mut is_for_child: fn(&Caught, Pid) -> bool =
-            |caught, _| HANDED_ON.contains(&caught.signal);
+        let mut is_for_child: fn(&Caught, Pid) -> bool = |caught, child| {
+            HANDED_ON.contains(&caught.signal) && caught.sender != Some(number(child))
+        };
         let mut stopped = false;
         loop {
             for caught in &arrived {
@@ -128,7 +129,7 @@ impl Runner {
                 // Only now, when it has put the terminal in order, may the shell see us stop.
                 Some(News::Stopped) => {
                     stopped = true;
-                    stop_ourselves();
+                    stop_ourselves()?;
                 }
                 Some(News::Continued) => stopped = false,
                 // We were resumed alone, not as a group.
@@ -148,7 +149,7 @@ impl Runner {
 fn is_for_child_alone(caught: &Caught, child: Pid) -> bool {
     is_handed_on(
         *caught,
-        child.as_raw_nonzero().get(),
+        number(child),
         rustix::process::getsid(None).is_ok_and(|leader| leader == rustix::process::getpid()),
     )
 }
@@ -167,6 +168,10 @@ fn is_handed_on(caught: Caught, child: i32, we_lead_the_session: bool) -> bool {
         // A timer set before we were started, by somebody who meant the command.
         (_, None) => true,
     }
+}
+
+fn number(child: Pid) -> i32 {
+    child.as_raw_nonzero().get()
 }
 
 /// What became of the child since we last asked.

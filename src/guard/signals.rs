@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{PollFd, PollFlags};
+use signal_hook::consts::{SIGCONT, SIGSTOP};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 
@@ -62,15 +63,16 @@ impl Catch {
 
     fn add(&mut self, signal: i32) -> io::Result<()> {
         let (index, free) = slot(signal)?;
-        // Collecting comes first: between the two steps a signal must not find a handler that
-        // neither collects it nor acts on it.
-        self.delivery.handle().add_signal(signal)?;
         let mut claims = claims();
-        free.store(false, Ordering::SeqCst);
+        // The handler acts by default until it collects: no signal finds it doing neither. And it
+        // looks whether to act before it collects, so that what was collected and then let go by
+        // another thread is not acted on as well.
         if !claims[index].has_default {
             signal_hook::flag::register_conditional_default(signal, free)?;
             claims[index].has_default = true;
         }
+        self.delivery.handle().add_signal(signal)?;
+        free.store(false, Ordering::SeqCst);
         claims[index].holders += 1;
         self.signals.push(signal);
         Ok(())
@@ -138,14 +140,21 @@ pub fn nobody_could_resume_us() -> bool {
     rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpgrp())
 }
 
-/// Stops this process, as Ctrl-Z would; returns when it has been resumed. Does nothing where nobody
-/// could resume it.
-pub fn stop_ourselves() {
-    if !nobody_could_resume_us() {
-        // A process may always signal itself.
-        let _ =
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+/// Stops this process, as Ctrl-Z would; returns when it has been resumed and every live [`Catch`] has
+/// seen that. Does nothing where nobody could resume it.
+///
+/// # Errors
+/// When the signal that resumes it cannot be waited for; it is not stopped then.
+pub fn stop_ourselves() -> io::Result<()> {
+    if nobody_could_resume_us() {
+        return Ok(());
     }
+    let mut resumption = Catch::new(&[], &[SIGCONT])?;
+    // Sent to this thread, not to the process: then it is stopped before the call returns.
+    signal_hook::low_level::raise(SIGSTOP)?;
+    // Another thread may be the one that takes the SIGCONT; it must not surprise a later Catch.
+    resumption.wait()?;
+    Ok(())
 }
 
 /// What is known about one signal number.
@@ -165,7 +174,7 @@ static CLAIMS: Mutex<[Claim; LIMIT]> = Mutex::new(
 );
 
 /// Per signal: whether its handler is to act by default. Read inside the handlers.
-static FREE: [AtomicBool; LIMIT] = [const { AtomicBool::new(false) }; LIMIT];
+static FREE: [AtomicBool; LIMIT] = [const { AtomicBool::new(true) }; LIMIT];
 
 fn claims() -> MutexGuard<'static, [Claim; LIMIT]> {
     CLAIMS.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,0 +1,12 @@
+//! What the program does, seen from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::panic
+)]
+
+mod support;
+
+mod prompt;
+mod run;

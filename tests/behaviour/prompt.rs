@@ -1,0 +1,186 @@
+//! A password is typed unseen, and the terminal is as before on every way out.
+
+use crate::support::{Pty, shell};
+
+/// The prompt as a job of a shell that reports its end, then reads a line as the next command. The
+/// trap keeps the shell alive when its job is interrupted.
+fn job(prompts: &str) -> Pty {
+    Pty::spawn(shell(&format!(
+        "trap : INT; set -m; $PROMPT {prompts}; echo code=$?; read rest; echo \"rest=[$rest]\""
+    )))
+}
+
+/// Nothing typed before is left for the shell.
+fn expect_no_leak(pty: &mut Pty) {
+    pty.send("next\n");
+    pty.expect("rest=[next]");
+}
+
+#[test]
+fn a_password_is_read_unseen_and_the_echo_is_back_afterwards() {
+    let mut pty = job("\"$ASK\"");
+    pty.expect("Password: ");
+    assert!(!pty.echoes());
+    pty.send("hunter2\n");
+    let text = pty.expect("got <hunter2>");
+    assert_eq!(text, "\r\ngot <hunter2>", "only the newline was shown");
+    pty.expect("code=0");
+    assert!(pty.echoes());
+    expect_no_leak(&mut pty);
+}
+
+#[test]
+fn a_line_can_be_edited_and_may_be_empty() {
+    let mut pty = job("\"$ASK\"");
+    pty.expect("Password: ");
+    pty.send("wrong\x15righd\x7ft\n");
+    pty.expect("got <right>");
+    let mut pty = job("\"$ASK\"");
+    pty.expect("Password: ");
+    pty.send("\n");
+    pty.expect("got <>");
+}
+
+#[test]
+fn ctrl_c_ends_the_prompt_and_nothing_typed_leaks() {
+    for (key, code) in [("\x03", 130), ("\x1c", 131)] {
+        let mut pty = job("\"$ASK\"");
+        pty.expect("Password: ");
+        pty.send("half a pass");
+        // The kernel drops the output too when it handles these keys, so what the program says on
+        // its way out may be lost.
+        pty.send(key);
+        pty.expect(&format!("code={code}"));
+        assert!(pty.echoes());
+        expect_no_leak(&mut pty);
+    }
+}
+
+#[test]
+fn a_signal_sets_the_terminal_back_and_nothing_typed_leaks() {
+    for (signal, code) in [
+        ("INT", 130),
+        ("TERM", 143),
+        ("HUP", 129),
+        ("QUIT", 131),
+        ("ALRM", 142),
+        ("USR1", 138),
+        ("USR2", 140),
+    ] {
+        let mut pty = job("\"$ASK\"");
+        pty.expect("Password: ");
+        pty.send("half a pass");
+        let group = pty.foreground().as_raw_nonzero();
+        let mut kill = shell(&format!("kill -{signal} {group}"));
+        assert!(kill.status().unwrap().success());
+        pty.expect("interrupted");
+        pty.expect(&format!("code={code}"));
+        assert!(pty.echoes(), "{signal}");
+        expect_no_leak(&mut pty);
+    }
+}
+
+#[test]
+fn ctrl_z_gives_the_terminal_back_and_fg_asks_anew() {
+    let mut pty = Pty::spawn(shell(
+        "set -m; $PROMPT \"$ASK\"; echo stopped=$?; read line; echo \"line=[$line]\"; \
+         fg; echo code=$?",
+    ));
+    pty.expect("Password: ");
+    pty.send("forget");
+    pty.send("\x1a");
+    pty.expect("stopped=147");
+    assert!(pty.echoes());
+    pty.send("seen\n");
+    pty.expect("line=[seen]");
+    pty.expect("Password: ");
+    assert!(!pty.echoes());
+    pty.send("fresh\n");
+    pty.expect("got <fresh>");
+    pty.expect("code=0");
+    assert!(pty.echoes());
+}
+
+#[test]
+fn a_stop_that_cannot_be_caught_is_followed_by_a_new_prompt() {
+    let mut pty = Pty::spawn(shell(
+        "set -m; $PROMPT \"$ASK\"; echo stopped=$?; stty echo; fg; echo code=$?",
+    ));
+    pty.expect("Password: ");
+    let group = pty.foreground().as_raw_nonzero();
+    let mut kill = shell(&format!("kill -STOP {group}"));
+    assert!(kill.status().unwrap().success());
+    pty.expect("stopped=147");
+    pty.expect("\r\nPassword: ");
+    assert!(!pty.echoes());
+    pty.send("fresh\n");
+    pty.expect("got <fresh>");
+    pty.expect("code=0");
+    assert!(pty.echoes());
+}
+
+#[test]
+fn in_the_background_it_waits_for_the_foreground_before_it_asks() {
+    let mut pty = Pty::spawn(shell(
+        "set -m; $PROMPT \"$ASK\" & until grep -q '^State:.T' /proc/$!/status; do sleep 0.05; done; \
+         echo waiting; read go; fg; echo code=$?",
+    ));
+    let text = pty.expect("waiting\r\n");
+    assert!(!text.contains("Password: "), "{text}");
+    assert!(pty.echoes());
+    pty.send("\n");
+    pty.expect("Password: ");
+    assert!(!pty.echoes());
+    pty.send("fresh\n");
+    pty.expect("got <fresh>");
+    pty.expect("code=0");
+    assert!(pty.echoes());
+}
+
+#[test]
+fn ctrl_d_is_no_answer() {
+    let mut pty = job("\"$ASK\"");
+    pty.expect("Password: ");
+    pty.send("\x04");
+    pty.expect("no answer was given");
+    pty.expect("code=1");
+    assert!(pty.echoes());
+}
+
+#[test]
+fn the_longest_password_fits_and_one_byte_more_does_not() {
+    let mut pty = job("\"$ASK\"");
+    pty.expect("Password: ");
+    pty.send("0123456789abcdef\n");
+    pty.expect("got <0123456789abcdef>");
+    for too_long in ["0123456789abcdefX\n", "0123456789abcdefX and much more\n"] {
+        let mut pty = job("\"$ASK\"");
+        pty.expect("Password: ");
+        pty.send(too_long);
+        pty.expect("longer than 16 bytes");
+        pty.expect("code=1");
+        assert!(pty.echoes());
+        expect_no_leak(&mut pty);
+    }
+}
+
+#[test]
+fn two_passwords_may_be_pasted_at_once_and_none_is_shown() {
+    let mut pty = job("'New: ' 'Again: '");
+    pty.expect("New: ");
+    pty.send("first\nsecond\n");
+    let text = pty.expect("got <first>");
+    assert!(!text.contains("second"), "{text}");
+    assert_eq!(text.matches("first").count(), 1, "{text}");
+    pty.expect("got <second>");
+    pty.expect("code=0");
+}
+
+#[test]
+fn a_visible_line_is_read_as_it_is_typed() {
+    let mut pty = job("line 'Email: '");
+    pty.expect("Email: ");
+    assert!(pty.echoes());
+    pty.send("alice@example.com\n");
+    pty.expect("line: Ok(\"alice@example.com\")");
+}

@@ -1,0 +1,102 @@
+//! The programs under test. They stop and signal themselves, so they run as processes of their own:
+//! this test binary, started again with one ignored "test" as its main function.
+
+use std::process::{Command, exit};
+
+use nightlatch::guard::run::Runner;
+
+#[path = "../../../src/cli/prompt.rs"]
+#[allow(dead_code)] // what the programs below do not use of it, the real one does
+mod prompt;
+#[path = "../../../src/cli/terminal.rs"]
+mod terminal;
+
+/// Runs a command under the guard, in a shell script: `$GUARD COMMAND [ARG...]`.
+const GUARD: &str = concat!(
+    "sh ",
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/behaviour/support/driver.sh run_guarded"
+);
+/// Asks for passwords, each by a prompt given as an argument, and says how that went.
+const PROMPT: &str = concat!(
+    "sh ",
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/behaviour/support/driver.sh ask_passwords"
+);
+
+/// A shell that runs `script`, in which `$GUARD` and `$PROMPT` are the programs above, and `$ASK` is
+/// a prompt that does not show when the shell names its job.
+pub fn shell(script: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", script])
+        .env("NIGHTLATCH_TEST_EXE", std::env::current_exe().unwrap())
+        .env("GUARD", GUARD)
+        .env("PROMPT", PROMPT)
+        .env("ASK", "Password: ");
+    command
+}
+
+fn arguments() -> Vec<String> {
+    let count: usize = std::env::var("NIGHTLATCH_TEST_ARGC")
+        .unwrap()
+        .parse()
+        .unwrap();
+    (0..count)
+        .map(|number| std::env::var(format!("NIGHTLATCH_TEST_ARG_{number}")).unwrap())
+        .collect()
+}
+
+#[test]
+#[ignore = "a program under test, not a test"]
+fn run_guarded() {
+    let limit = nightlatch::memory::harden();
+    let arguments = arguments();
+    let mut command = Command::new(&arguments[0]);
+    command.args(&arguments[1..]);
+    let result = Runner::new().and_then(|mut runner| runner.run_plain(&mut command, Some(limit)));
+    match result {
+        Ok(ended) => exit(ended.exit_code().into()),
+        Err(error) => {
+            eprintln!("nightlatch: {error}");
+            exit(error.exit_code().into());
+        }
+    }
+}
+
+#[test]
+#[ignore = "a program under test, not a test"]
+fn ask_passwords() {
+    let mut terminal = terminal::Terminal::open().unwrap();
+    let arguments = arguments();
+    let prompts: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match *prompts.as_slice() {
+        ["line", prompt] => {
+            let line = terminal.read_line(prompt);
+            terminal.write(&format!("line: {line:?}\n")).unwrap();
+            exit(0);
+        }
+        [prompt] => terminal
+            .read_password(prompt, 16)
+            .map(|answer| vec![answer]),
+        [first, second] => terminal.read_passwords([first, second], 16).map(Vec::from),
+        _ => exit(2),
+    };
+    match result {
+        Ok(answers) => {
+            for answer in answers {
+                let text = String::from_utf8_lossy(answer.expose()).into_owned();
+                terminal.write(&format!("got <{text}>\n")).unwrap();
+            }
+            exit(0);
+        }
+        Err(prompt::PromptError::Interrupted(signal)) => {
+            terminal.write("interrupted\n").unwrap();
+            signal_hook::low_level::emulate_default_handler(signal).unwrap();
+        }
+        Err(error) => {
+            terminal.write(&format!("{error}\n")).unwrap();
+            exit(1);
+        }
+    }
+}
