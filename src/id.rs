@@ -77,10 +77,7 @@ mod tests {
     fn an_id_reads_back_from_its_one_spelling_only() {
         let id = SessionId::random().unwrap();
         assert_eq!(id.to_string().parse::<SessionId>(), Ok(id));
-        assert_eq!(
-            id.to_string().to_uppercase().parse::<SessionId>().is_err(),
-            true
-        );
+        assert!(id.to_string().to_uppercase().parse::<SessionId>().is_err());
         assert!(
             id.to_string()
                 .replace('-', "")

@@ -143,7 +143,7 @@ fn print(context: &Context, format: Format, result: &QueryResult) -> Result<(), 
         }
         Format::Csv => {
             let mut header = Vec::new();
-            write_csv_header(&mut header).map_err(unformatted)?;
+            write_csv_header(&mut header).map_err(|error| unformatted(&error))?;
             context.ui.data(&String::from_utf8_lossy(&header))?;
             print_records(context, format, &result.events).map(drop)
         }
@@ -172,7 +172,7 @@ fn print_records(context: &Context, format: Format, records: &[Record]) -> Resul
         Format::Csv => {
             let mut rows = Vec::new();
             for record in records {
-                write_csv_record(&mut rows, record).map_err(unformatted)?;
+                write_csv_record(&mut rows, record).map_err(|error| unformatted(&error))?;
             }
             String::from_utf8_lossy(&rows).into_owned()
         }
@@ -185,7 +185,7 @@ fn print_records(context: &Context, format: Format, records: &[Record]) -> Resul
 }
 
 /// Writing to memory does not fail; the formatter's signature says it may.
-fn unformatted(error: std::io::Error) -> Failure {
+fn unformatted(error: &std::io::Error) -> Failure {
     Failure::failed("output", error.to_string())
 }
 

@@ -15,7 +15,7 @@ use super::{Context, End};
 /// How often a wrong password is asked for again on a terminal.
 const TRIES: u32 = 3;
 
-pub fn run(context: &Context, args: Login) -> Result<End, Failure> {
+pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
     let named = args.email.as_deref().map(str::parse::<Email>).transpose()?;
     let guard = context.guard_or_create()?;
     let limits = guard
@@ -23,12 +23,11 @@ pub fn run(context: &Context, args: Login) -> Result<End, Failure> {
         .shortened(args.idle, args.max)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let email = account_to_sign_in(context, &guard, named)?;
-    let status = match ask::given_password(&args.password)? {
-        Some(password) => guard.sign_in(&email, &password, limits)?.status(),
-        None => {
-            let mut terminal = context.terminal().ok_or_else(ask::no_terminal)?;
-            sign_in_on(&mut terminal, context, &guard, &email, limits)?
-        }
+    let status = if let Some(password) = ask::given_password(&args.password)? {
+        guard.sign_in(&email, &password, limits)?.status()
+    } else {
+        let mut terminal = context.terminal().ok_or_else(ask::no_terminal)?;
+        sign_in_on(&mut terminal, context, &guard, &email, limits)?
     };
     if context.ui.json {
         context.ui.json(&status)?;

@@ -110,8 +110,8 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
 
 fn dispatch(context: &Context, command: Command) -> Result<End, Failure> {
     match command {
-        Command::Register(args) => register::run(context, args),
-        Command::Login(args) => login::run(context, args),
+        Command::Register(args) => register::run(context, &args),
+        Command::Login(args) => login::run(context, &args),
         Command::Logout(args) => session::logout(context, &args),
         Command::Status(args) => session::status(context, &args),
         Command::Extend => session::extend(context),

@@ -10,7 +10,7 @@ use super::terminal::Terminal;
 use super::ui::{self, GOOD, STRONG};
 use super::{Context, End};
 
-pub fn run(context: &Context, args: Register) -> Result<End, Failure> {
+pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
     let email: Email = args.email.parse()?;
     let name = args
         .name
@@ -18,12 +18,11 @@ pub fn run(context: &Context, args: Register) -> Result<End, Failure> {
         .map(str::parse::<DisplayName>)
         .transpose()?;
     let guard = context.guard_or_create()?;
-    let registered = match ask::given_password(&args.password)? {
-        Some(password) => guard.register(&email, name.as_ref(), &password)?,
-        None => {
-            let mut terminal = context.terminal().ok_or_else(ask::no_terminal)?;
-            register_on(&mut terminal, context, &guard, &email, name.as_ref())?
-        }
+    let registered = if let Some(password) = ask::given_password(&args.password)? {
+        guard.register(&email, name.as_ref(), &password)?
+    } else {
+        let mut terminal = context.terminal().ok_or_else(ask::no_terminal)?;
+        register_on(&mut terminal, context, &guard, &email, name.as_ref())?
     };
     if context.ui.json {
         context.ui.json(&serde_json::json!({

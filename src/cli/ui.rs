@@ -38,6 +38,7 @@ impl Ui {
     ///
     /// # Errors
     /// When stdout cannot be written.
+    #[allow(clippy::unused_self)] // so that whoever prints has to be handed a Ui
     pub fn data(self, text: &str) -> Result<bool, Failure> {
         let mut out = anstream::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

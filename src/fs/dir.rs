@@ -188,8 +188,9 @@ impl Dir {
                 match error {
                     Errno::LOOP | Errno::MLINK => FsError::new("open", &path, FsProblem::Symlink),
                     // Opening a FIFO nobody reads for writing, or a socket.
-                    Errno::NXIO => FsError::new("open", &path, FsProblem::NotRegular),
-                    Errno::ISDIR => FsError::new("open", &path, FsProblem::NotRegular),
+                    Errno::NXIO | Errno::ISDIR => {
+                        FsError::new("open", &path, FsProblem::NotRegular)
+                    }
                     error => FsError::new("open", &path, io::Error::from(error)),
                 }
             })?;

@@ -222,10 +222,7 @@ impl Guard {
                 Ok::<_, GuardError>(home.record(&[event(None)])?)
             });
         drop(held);
-        let error = match result {
-            Ok(_) => return Ok(ended),
-            Err(error) => error,
-        };
+        let Err(error) = result else { return Ok(ended) };
         let (failure, error) = match error {
             ChangeError::SignIn(error) => {
                 let (failed, error) = self.judge_failure(error);
@@ -309,6 +306,7 @@ impl Guard {
 }
 
 /// What the log tells of a failed sign-in.
+#[derive(Clone, Copy)]
 struct Failed {
     reason: LoginFailure,
     attempts: Option<u32>,

@@ -151,7 +151,7 @@ impl Guard {
     /// # Errors
     /// When the configuration cannot be used, or the home is not a directory of this user alone.
     pub fn open(config: GuardConfig) -> Result<Self, GuardError> {
-        Self::open_with(config, |path| Dir::open(path))
+        Self::open_with(config, Dir::open)
     }
 
     /// Opens the guard, creating its home first when there is none.

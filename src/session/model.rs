@@ -154,7 +154,7 @@ pub fn judge(idle: Duration, activity: &Activity, now: Moment, boot: Boot) -> Re
     if idle_by_wall >= idle {
         return Err(Dead::Clock);
     }
-    let until_idle = idle - idle_for.max(idle_by_wall);
+    let until_idle = idle.saturating_sub(idle_for.max(idle_by_wall));
     Ok(if until_max <= until_idle {
         Live {
             remaining: until_max,
@@ -184,6 +184,7 @@ pub fn deadline(now: Moment, limits: Limits) -> Moment {
 }
 
 #[cfg(test)]
+#[allow(clippy::unchecked_time_subtraction)]
 mod tests {
     use proptest::prelude::*;
 

@@ -166,7 +166,8 @@ mod tests {
                 payload.expose_mut()[USED..].fill(0);
             }
             if let Ok(activity) = decode(&payload) {
-                prop_assert_eq!(encode(&activity).expose(), payload.expose());
+                let again = encode(&activity);
+                prop_assert_eq!(again.expose(), payload.expose());
             }
         }
     }

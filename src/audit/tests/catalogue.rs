@@ -47,7 +47,7 @@ pub(in crate::audit) fn catalogue() -> Vec<(Details, String)> {
                 idle: Duration::from_mins(15),
                 max: Duration::from_hours(4),
             },
-            r#"{"idle_seconds":900,"max_seconds":14400,"keeper":"kernel"}"#.into(),
+            r#"{"idle_seconds":900,"max_seconds":14400}"#.into(),
         ),
         (Details::SessionExtended, "{}".into()),
         (
@@ -189,7 +189,7 @@ fn an_unknown_name_leaves_only_its_tag() {
         reason: LoginFailure::WrongCredentials,
         attempts: None,
     })
-    .about(AuditName::unknown(&[0xcd; 32]));
+    .about(AuditName::unknown(&[0xcd; 16]));
     assert_eq!(event.who().unwrap().as_str(), "(unknown)");
     assert_eq!(
         details_of(&event),

@@ -21,7 +21,7 @@ fn five() -> Home {
             reason: LoginFailure::WrongCredentials,
             attempts: None,
         })
-        .about(AuditName::unknown(&[7; 32])),
+        .about(AuditName::unknown(&[7; 16])),
         Event::new(Details::LoginSuccess).about(AuditName::known("alice@example.com")),
         used("exec")
             .about(AuditName::known("alice@example.com"))

@@ -85,7 +85,7 @@ fn told<const N: usize>() -> Option<[String; N]> {
 fn process_that_serves() {
     let Some([home]) = told() else { return };
     let home = Dir::open(Path::new(&home)).unwrap().unwrap();
-    serve(&home, &SystemClock).unwrap();
+    serve_agent(&home, &SystemClock).unwrap();
 }
 
 pub(super) fn payload(fill: u8) -> Payload {
