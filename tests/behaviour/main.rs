@@ -8,5 +8,6 @@
 
 mod support;
 
+mod main_job;
 mod prompt;
 mod run;

@@ -1,7 +1,9 @@
 //! What the tests share: a terminal to act from, and programs to act on.
 
 mod driver;
+mod home;
 mod pty;
 
 pub use driver::shell;
+pub use home::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, files_in};
 pub use pty::Pty;

@@ -1,0 +1,70 @@
+//! The main job, end to end.
+
+use crate::support::{EMAIL, Home, PASSWORD};
+
+#[test]
+fn register_login_use_and_logout_in_one_flow() {
+    let home = Home::new();
+    home.register(EMAIL, PASSWORD).succeeds();
+    assert_eq!(home.status()["state"], "none");
+    home.run(&["exec", "--", "true"])
+        .refuses(4, "no live session");
+
+    home.login(&[]).succeeds();
+    assert_eq!(home.status()["state"], "active");
+    assert_eq!(
+        home.run(&["whoami"]).succeeds().stdout,
+        format!("{EMAIL}\n")
+    );
+    home.run(&["extend"]).succeeds();
+    let run = home
+        .run(&["exec", "--", "sh", "-c", "echo $NIGHTLATCH_ACCOUNT"])
+        .succeeds();
+    assert_eq!(run.stdout, format!("{EMAIL}\n"));
+
+    home.run(&["logout"]).succeeds();
+    assert_eq!(home.status()["state"], "none");
+    home.run(&["whoami"]).refuses(4, "no live session");
+    home.run(&["logout"]).succeeds();
+
+    assert_eq!(
+        home.events(),
+        [
+            "ACCOUNT_REGISTERED",
+            "COMMAND_REFUSED",
+            "LOGIN_ATTEMPT",
+            "LOGIN_SUCCESS",
+            "SESSION_CREATED",
+            "SESSION_VALIDATED",
+            "SESSION_EXTENDED",
+            "SESSION_VALIDATED",
+            "SESSION_EXTENDED",
+            "COMMAND_STARTED",
+            "COMMAND_FINISHED",
+            "SESSION_TERMINATED",
+        ]
+    );
+}
+
+#[test]
+fn the_tour_shows_all_of_it_and_leaves_nothing_behind() {
+    let home = Home::bare();
+    let scratch = home.outside("tmp");
+    std::fs::create_dir(&scratch).unwrap();
+    let mut command = home.command(&["tour"]);
+    command.env("TMPDIR", &scratch);
+    let run = crate::support::Run::of(command).succeeds();
+    for shown in [
+        "$ nightlatch register",
+        "deployed by",
+        "no live session",
+        "COMMAND_REFUSED",
+    ] {
+        assert!(run.stdout.contains(shown), "{run:#?}");
+    }
+    assert_eq!(
+        crate::support::files_in(&scratch),
+        [] as [std::path::PathBuf; 0]
+    );
+    assert!(!home.path().exists());
+}

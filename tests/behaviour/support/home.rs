@@ -1,0 +1,265 @@
+//! A person with a home of their own, who runs the real program.
+
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// The email of the account that [`Home::registered`] creates.
+pub const EMAIL: &str = "alice@example.com";
+/// A password that meets every rule.
+pub const PASSWORD: &str = "Seven brass kettles on a fence!";
+/// Another one.
+pub const OTHER_PASSWORD: &str = "A harbour wall, 11 gulls asleep";
+
+/// The cheapest hashing there may be: the tests are about other things.
+const QUICK: &str = "[password]\nmemory_kib = 19456\npasses = 2\n";
+
+/// A scratch home. Its sessions are ended and its files removed when it is dropped.
+pub struct Home {
+    scratch: tempfile::TempDir,
+    keeper: Option<&'static str>,
+}
+
+impl Home {
+    /// A home that does not exist yet, but for a configuration that makes hashing cheap.
+    pub fn new() -> Self {
+        let home = Self::bare();
+        std::fs::create_dir(home.path()).unwrap();
+        home.configure("");
+        home
+    }
+
+    /// A home that does not exist at all.
+    pub fn bare() -> Self {
+        Self {
+            scratch: tempfile::tempdir().unwrap(),
+            keeper: None,
+        }
+    }
+
+    /// A home with an account.
+    pub fn registered() -> Self {
+        let home = Self::new();
+        home.register(EMAIL, PASSWORD).succeeds();
+        home
+    }
+
+    /// A home with an account that is signed in.
+    pub fn signed_in() -> Self {
+        let home = Self::registered();
+        home.login(&[]).succeeds();
+        home
+    }
+
+    /// The same, with one keeper forced in all that follows.
+    #[must_use]
+    pub fn with_keeper(mut self, keeper: &'static str) -> Self {
+        self.keeper = Some(keeper);
+        self
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> PathBuf {
+        self.scratch.path().join("home")
+    }
+
+    /// A place beside it, outside of the program's reach.
+    pub fn outside(&self, name: &str) -> PathBuf {
+        self.scratch.path().join(name)
+    }
+
+    /// Writes the configuration file: cheap hashing, and `more` above it.
+    pub fn configure(&self, more: &str) {
+        std::fs::write(self.path().join("config.toml"), format!("{more}\n{QUICK}")).unwrap();
+    }
+
+    /// The program with these arguments, in an otherwise empty environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nightlatch"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.scratch.path())
+            .env("NIGHTLATCH_HOME", self.path())
+            .stdin(Stdio::null());
+        if let Some(keeper) = self.keeper {
+            command.env("NIGHTLATCH_KEEPER", keeper);
+        }
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        Run::of(self.command(arguments))
+    }
+
+    /// Runs the program with `input` on its standard input.
+    pub fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Run {
+        Run::with_input(self.command(arguments), input)
+    }
+
+    /// `register`, with the password on standard input.
+    pub fn register(&self, email: &str, password: &str) -> Run {
+        self.run_with_input(
+            &["register", email, "--password-stdin"],
+            password.as_bytes(),
+        )
+    }
+
+    /// `login` of the only account, with its password, and `more` arguments.
+    pub fn login(&self, more: &[&str]) -> Run {
+        let arguments = [&["login", "--password-stdin"], more].concat();
+        self.run_with_input(&arguments, PASSWORD.as_bytes())
+    }
+
+    /// `status --json`.
+    pub fn status(&self) -> Value {
+        self.run(&["status", "--json"]).succeeds().json()
+    }
+
+    /// Whether `status` says that there is a live session.
+    pub fn is_active(&self) -> bool {
+        self.status()["state"] == "active"
+    }
+
+    /// The lines of the audit log, parsed, oldest first.
+    pub fn audit(&self) -> Vec<Value> {
+        self.audit_lines()
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The lines of the audit log, oldest first, straight from the files.
+    pub fn audit_lines(&self) -> Vec<String> {
+        let mut segments: Vec<_> = std::fs::read_dir(self.path().join("audit"))
+            .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
+            .unwrap_or_default();
+        segments.retain(|path: &PathBuf| path.extension().is_some_and(|is| is == "jsonl"));
+        segments.sort();
+        let text: String = segments
+            .iter()
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// The types of the audit log's events, in order.
+    pub fn events(&self) -> Vec<String> {
+        self.audit()
+            .iter()
+            .map(|event| event["event_type"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The one session file there is.
+    pub fn session_file(&self) -> PathBuf {
+        let mut files = files_in(&self.path().join("sessions"));
+        assert_eq!(files.len(), 1, "{files:?}");
+        files.remove(0)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // A key that is left in the kernel counts against the user's quota until it expires.
+        let _ = self
+            .command(&["logout", "--all", "--quiet"])
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+/// The files of a directory, sorted; none when there is no directory.
+pub fn files_in(directory: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(directory)
+        .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
+        .unwrap_or_default();
+    files.sort();
+    files
+}
+
+/// A run of the program that came to its end.
+#[derive(Debug)]
+pub struct Run {
+    /// Its exit code; 128 + n when signal n ended it.
+    pub code: i32,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+    #[allow(dead_code)] // for Debug, when an assertion fails
+    what: String,
+}
+
+impl Run {
+    /// Runs `command` to its end.
+    pub fn of(mut command: Command) -> Self {
+        let output = command.output().unwrap();
+        Self::new(&command, &output)
+    }
+
+    /// Runs `command` with `input` on its standard input.
+    pub fn with_input(mut command: Command, input: &[u8]) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It may well refuse before it reads.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        Self::finish(&command, child)
+    }
+
+    /// Waits for a child of `command` whose output is piped.
+    pub fn finish(command: &Command, child: Child) -> Self {
+        Self::new(command, &child.wait_with_output().unwrap())
+    }
+
+    fn new(command: &Command, output: &Output) -> Self {
+        let status = output.status;
+        Self {
+            code: status
+                .code()
+                .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            what: format!("{command:?}"),
+        }
+    }
+
+    /// It must have ended with `code`.
+    #[track_caller]
+    pub fn ends_with(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+
+    /// It must have succeeded.
+    #[track_caller]
+    pub fn succeeds(self) -> Self {
+        self.ends_with(0)
+    }
+
+    /// It must have failed with `code`, saying so in one line that begins `nightlatch: ` and has
+    /// `part` in it.
+    #[track_caller]
+    pub fn refuses(self, code: i32, part: &str) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        assert!(self.stderr.starts_with("nightlatch: "), "{self:#?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:#?}");
+        assert!(self.stderr.contains(part), "no {part:?} in {self:#?}");
+        self
+    }
+
+    /// Its standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+}
