@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{Cell, ContentArrangement, Table, presets};
 use nightlatch::audit::{
-    Appended, Details, Event, EventType, Limit, Query, QueryResult, Record, write_csv_header,
+    Details, Event, EventType, Limit, Query, QueryResult, Record, write_csv_header,
     write_csv_record,
 };
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
@@ -49,7 +49,7 @@ fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
         matched: result.total,
         returned,
     });
-    let recorded = log.append(&[read]).and_then(Appended::sync);
+    let recorded = log.append_durable(&[read]);
     print(context, format, &result)?;
     if result.unreadable > 0 {
         context.ui.warn(&format!(

@@ -110,7 +110,8 @@ pub(super) fn permission_bits(stat: &Stat) -> u32 {
 /// [`FsProblem::TooLong`], or the system's refusal.
 pub fn read_bounded(file: &File, path: &Path, limit: usize) -> Result<Vec<u8>, FsError> {
     use std::io::Read;
-    let mut content = Vec::new();
+    // Room for what such files usually hold, so that they are read in one go.
+    let mut content = Vec::with_capacity(limit.min(1024) + 1);
     file.take(limit as u64 + 1)
         .read_to_end(&mut content)
         .map_err(|error| FsError::new("read", path, error))?;

@@ -9,8 +9,7 @@ use super::lease::Lease;
 use super::run::{Ended, RunError, Runner};
 use super::{CommandError, Denied, Guard, GuardError, Home};
 use crate::audit::{
-    Appended, ArgvDigest, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event,
-    ProgramName,
+    ArgvDigest, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event, ProgramName,
 };
 use crate::crypto::{kdf, labels};
 use crate::id::ExecId;
@@ -190,7 +189,7 @@ impl Guard {
             Some(name) => event.about(name),
             None => event,
         };
-        if let Err(error) = home.audit.append(&[event]).and_then(Appended::sync) {
+        if let Err(error) = home.audit.append_durable(&[event]) {
             tracing::warn!(%error, "cannot record the refusal");
         }
     }

@@ -308,8 +308,7 @@ impl SessionService {
         }));
         let published = self
             .audit
-            .append(&events)
-            .and_then(Appended::sync)
+            .append_durable(&events)
             .map_err(SessionError::from)
             .and_then(|()| Ok(self.publish(&claims, &activity, now)?))
             .and_then(|keeper| Ok(self.store.set_current(claims.account).map(|()| keeper)?));
@@ -328,7 +327,7 @@ impl SessionService {
                 let _ = self.store.remove(claims.account);
                 let reason = TerminationReason::CreationFailed;
                 let ended = about(Details::SessionTerminated { reason });
-                let _ = self.audit.append(&[ended]).and_then(Appended::sync);
+                let _ = self.audit.append_durable(&[ended]);
                 Err(error)
             }
         }
@@ -424,7 +423,7 @@ impl SessionService {
         match self.end(lock, owner, reason)? {
             None => Ok(false),
             Some(event) => {
-                self.audit.append(&[event])?.sync()?;
+                self.audit.append_durable(&[event])?;
                 Ok(true)
             }
         }
