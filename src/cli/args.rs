@@ -92,8 +92,8 @@ pub struct PasswordSource {
     #[arg(long)]
     pub password_stdin: bool,
     /// Read the password from the open file descriptor N
-    #[arg(long, value_name = "N")]
-    pub password_fd: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub password_fd: Option<i32>,
 }
 
 #[derive(Debug, Args)]
