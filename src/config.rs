@@ -234,8 +234,7 @@ impl Config {
 
     fn parse(content: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8 text".to_owned())?;
-        let file: FileFormat =
-            toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let file: FileFormat = toml::from_str(text).map_err(|error| in_one_line(&error, text))?;
         let duration = |key: &str, value: Option<String>, default: Duration| match value {
             None => Ok(default),
             Some(text) => humantime::parse_duration(&text)
@@ -256,6 +255,15 @@ impl Config {
             argon2_memory_kib: file.password.memory_kib,
             argon2_passes: file.password.passes,
         })
+    }
+}
+
+/// What is wrong and on which line, without the excerpt that takes several lines to show.
+fn in_one_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().lines().collect::<Vec<_>>().join(" ");
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
     }
 }
 

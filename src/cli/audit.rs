@@ -95,8 +95,7 @@ fn query(args: &AuditList) -> Result<Query, Failure> {
             .transpose()
             .map_err(|_| Failure::usage("--session takes a session id, as `status` shows it"))?,
         failed_only: args.failed,
-        limit: Limit::new(args.limit.get().into())
-            .map_err(|error| Failure::usage(error.to_string()))?,
+        limit: Limit::new(args.limit.into()).map_err(|error| Failure::usage(error.to_string()))?,
     })
 }
 

@@ -133,7 +133,8 @@ pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsEr
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
-        Err(Errno::NOENT) => return Ok(None),
+        // With a file where a directory on the way should be, there is none either.
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
         Err(error) => return Err(FsError::new("open", path, std::io::Error::from(error))),
     };
     let stat =

@@ -8,6 +8,11 @@
 
 mod support;
 
+mod accounts;
+mod audit;
+mod bad_input;
+mod files;
 mod main_job;
 mod prompt;
 mod run;
+mod status;

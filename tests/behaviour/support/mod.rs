@@ -3,7 +3,9 @@
 mod driver;
 mod home;
 mod pty;
+mod tree;
 
 pub use driver::shell;
 pub use home::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, files_in};
 pub use pty::Pty;
+pub use tree::{Entry, contains, tree};
