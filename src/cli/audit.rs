@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::args::{Audit, AuditCommand, AuditList, Format};
 use super::exit::{Code, Failure};
-use super::ui;
+use super::text;
 use super::{Context, End};
 
 /// How often `--follow` looks for new events.
@@ -200,9 +200,9 @@ fn table(records: &[Record]) -> String {
             Cell::new(record.timestamp.to_rfc3339()),
             Cell::new(record.event_type),
             Cell::new(if record.success { "ok" } else { "FAILED" }),
-            Cell::new(ui::escape(record.username.as_deref().unwrap_or("-"))),
-            Cell::new(ui::escape(record.tty.as_deref().unwrap_or("-"))),
-            Cell::new(ui::escape(&plain_details(record.details.get()))),
+            Cell::new(text::escape(record.username.as_deref().unwrap_or("-"))),
+            Cell::new(text::escape(record.tty.as_deref().unwrap_or("-"))),
+            Cell::new(text::escape(&plain_details(record.details.get()))),
         ]);
     }
     table

@@ -11,6 +11,7 @@ mod prompt;
 mod register;
 mod session;
 mod terminal;
+mod text;
 mod tour;
 mod ui;
 
