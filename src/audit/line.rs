@@ -227,7 +227,7 @@ mod tests {
                 struct Visit;
                 impl<'de> serde::de::Visitor<'de> for Visit {
                     type Value = Keys;
-                    fn expecting(&self, f: X {
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                         f.write_str("an object")
                     }
                     fn visit_map<A: serde::de::MapAccess<'de>>(

@@ -1,6 +1,5 @@
 //! Why something happened: closed sets of names, so that no message finds its way into the log.
 
-
 macro_rules! names {
     (
         $(#[$doc:meta])*
