@@ -56,10 +56,7 @@ fn an_account_is_registered_signed_in_used_and_signed_out() {
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("used\n", ""));
     }
     assert_eq!(home.run(&["logout"]).succeeds().stdout, "");
-    assert_eq!(
-        files_in(&home.path().join("sessions")),
-        [""; 0].map(std::path::PathBuf::from)
-    );
+    assert!(files_in(&home.path().join("sessions")).is_empty());
     home.run(&["exec", "--", "echo", "used"])
         .refuses(4, "no live session");
 }
@@ -375,7 +372,9 @@ fn a_session_without_activity_for_its_idle_limit_is_refused_and_recorded_so() {
         .unwrap();
     assert_eq!(expired["session_id"], session.as_str());
     assert_eq!(expired["username"], EMAIL);
-    assert_eq!(expired["details"]["reason"], "idle");
+    // The keeper forgets the key at most a second later, and then that is the reason.
+    let reason = expired["details"]["reason"].as_str().unwrap();
+    assert!(["idle", "key_gone"].contains(&reason), "{expired}");
     home.run(&["exec", "--", "true"])
         .refuses(4, "no live session");
     home.login(&[]).succeeds();
@@ -384,9 +383,8 @@ fn a_session_without_activity_for_its_idle_limit_is_refused_and_recorded_so() {
 #[test]
 fn an_absolute_limit_ends_a_session_that_is_in_use() {
     let home = Home::registered();
-    home.login(&["--max", "2s"]).succeeds();
-    let status = home.status();
-    assert_eq!(status["limited_by"], "max");
+    let login = home.login(&["--json", "--max", "2s"]).succeeds().json();
+    assert_eq!(login["limited_by"], "max");
     let started = std::time::Instant::now();
     while home.run(&["extend", "-q"]).code == 0 {
         assert!(started.elapsed().as_secs() < 60, "it never ended");

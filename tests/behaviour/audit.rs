@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, contains, tree};
 
+/// Which events a filter is to keep.
+type Keeps<'a> = Box<dyn Fn(&Value) -> bool + 'a>;
+
 const OTHER_EMAIL: &str = "bob@example.com";
 /// Longer than anything takes on a busy machine; reached only by a test that fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -188,7 +191,6 @@ fn every_filter_keeps_what_it_names_and_nothing_else() {
     let all = home.audit();
     let session = home.status()["session_id"].as_str().unwrap().to_owned();
     let middle = all[all.len() / 2]["timestamp"].as_str().unwrap().to_owned();
-    type Keeps<'a> = Box<dyn Fn(&Value) -> bool + 'a>;
     let cases: Vec<(Vec<&str>, Keeps<'_>)> = vec![
         (
             vec!["--user", "BOB@example.com"],

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{EMAIL, Entry, Home, PASSWORD, tree};
+use crate::support::{EMAIL, Entry, Home, tree};
 
 const KEYS: [&str; 12] = [
     "schema",
@@ -198,5 +198,22 @@ fn login_and_status_tell_the_same_of_a_session() {
         }
     }
     assert_eq!(login["idle_timeout_seconds"], 300);
-    assert!(!PASSWORD.is_empty() && !login.to_string().contains(PASSWORD));
+}
+
+#[test]
+fn a_session_kept_by_the_agent_is_used_extended_ended_and_runs_out_as_any() {
+    let home = Home::registered().with_keeper("agent");
+    home.login(&[]).succeeds();
+    assert_eq!(home.status()["keeper"], "agent");
+    home.run(&["exec", "--", "true"]).succeeds();
+    home.run(&["extend"]).succeeds();
+    assert!(home.is_active());
+    home.run(&["logout"]).succeeds();
+    assert_eq!(home.status()["state"], "none");
+    home.login(&["--idle", "1s"]).succeeds();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert_eq!(home.status()["state"], "expired");
+    home.run(&["exec", "--", "true"])
+        .refuses(4, "no live session");
+    assert!(home.events().contains(&"SESSION_EXPIRED".to_owned()));
 }
