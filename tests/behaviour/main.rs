@@ -10,4 +10,5 @@ mod support;
 
 mod main_job;
 mod prompt;
+mod races;
 mod run;
