@@ -8,6 +8,7 @@
 
 mod support;
 
+mod leases;
 mod main_job;
 mod prompt;
 mod races;
