@@ -8,6 +8,7 @@
 
 mod support;
 
+mod agent;
 mod keepers;
 mod leases;
 mod main_job;
