@@ -1,6 +1,8 @@
 //! What the tests share: a terminal to act from, and programs to act on.
 
+pub mod checks;
 mod driver;
+pub mod forbid;
 mod home;
 mod pty;
 mod tree;
