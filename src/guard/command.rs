@@ -115,24 +115,22 @@ impl Guard {
             extend: options.extend,
             min_remaining: options.min_remaining,
         };
-        let touched = home.sessions.touch(owner, touch, |session| {
+        let started = |session: &Session| {
+            let argv = argv_digest(session, command);
+            Some(session.event(Details::CommandStarted {
+                exec,
+                program: program.clone(),
+                argv,
+            }))
+        };
+        let touched = home.sessions.touch(owner, touch, started, |session| {
             not_started = Some(session.event(Details::CommandFinished {
                 exec,
                 end: not_run(CommandFailure::NotStarted),
                 took: Duration::ZERO,
             }));
-            lease = Some(Lease::take(
-                &home.dir,
-                exec,
-                session.id(),
-                program.as_str(),
-            )?);
-            let argv = argv_digest(session, command);
-            Ok(Some(session.event(Details::CommandStarted {
-                exec,
-                program,
-                argv,
-            })))
+            let taken = Lease::take(&home.dir, exec, session.id(), program.as_str());
+            taken.map(|taken| lease = Some(taken))
         });
         let synced = touched.and_then(|Touched { session, record }| {
             record.sync()?;
@@ -141,7 +139,7 @@ impl Guard {
         let session = match synced {
             Ok(session) => session,
             Err(error) => {
-                // It may or may not be on record that the command starts: say that it did not.
+                // It is on record that the command starts: say that it did not.
                 if let Some(event) = not_started {
                     let _ = home.audit.append(&[event]);
                 }

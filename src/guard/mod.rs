@@ -229,7 +229,7 @@ impl Guard {
 
     fn require_with(&self, touch: Touch<'_>) -> Result<ActiveSession<'_>, Denied> {
         let (home, owner) = self.signed_in()?;
-        let touched = home.sessions.touch(owner, touch, |_| Ok(None))?;
+        let touched = home.sessions.touch(owner, touch, |_| None, |_| Ok(()))?;
         // Not synced: nothing is at stake yet. What the session is then used for syncs it.
         Ok(ActiveSession::mint(self, home, touched.session))
     }

@@ -168,6 +168,27 @@ pub fn judge(idle: Duration, activity: &Activity, now: Moment, boot: Boot) -> Re
     })
 }
 
+/// The judgement right after activity at `now`: a full idle time, or what the absolute limit leaves.
+pub fn after_activity(idle: Duration, activity: &Activity, now: Moment) -> Live {
+    let by_boot = activity
+        .deadline
+        .boot
+        .nanos()
+        .saturating_sub(now.boot.nanos());
+    let until_max = Duration::from_nanos(by_boot).min(activity.deadline.wall.since(now.wall));
+    if until_max <= idle {
+        Live {
+            remaining: until_max,
+            limited_by: LimitedBy::Max,
+        }
+    } else {
+        Live {
+            remaining: idle,
+            limited_by: LimitedBy::Idle,
+        }
+    }
+}
+
 /// From `from` to `to`; `None` when `to` lies before.
 fn duration_between(from: BootTime, to: BootTime) -> Option<Duration> {
     to.nanos()

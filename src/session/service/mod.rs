@@ -1,24 +1,29 @@
 //! What can be done with a session: create, look at, use, extend, end. Everything that changes one
 //! happens under the session lock; the audit log's lock is only taken inside it, never around it.
 
+mod error;
+mod find;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::file::{self, FileError};
-use super::keeper::{Keeper, KeeperError, KeeperKind, Payload, Slot};
-use super::model::{self, Activity, Claims, Dead, LimitedBy, Live};
+use super::file;
+use super::keeper::{Keeper, KeeperError, KeeperKind, Slot};
+use super::model::{self, Activity, Claims, Dead, Live};
 use super::payload;
 use super::status::SessionStatus;
 use super::store::Store;
 use crate::audit::{
-    Action, Appended, AuditError, AuditLog, AuditName, Details, Event, ExpiryReason, InvalidReason,
-    TerminationReason,
+    Action, Appended, AuditLog, AuditName, Details, Event, InvalidReason, TerminationReason,
 };
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::config::Limits;
 use crate::crypto::Key;
-use crate::fs::{Dir, DirLock, FsError, FsProblem};
+use crate::fs::{Dir, DirLock, FsError};
 use crate::id::{AccountId, SessionId};
+
+pub use error::SessionError;
+use find::{Found, death_details};
 
 /// Who tells whether a process died holding a session.
 pub trait CrashWatch: Send + Sync {
@@ -63,48 +68,6 @@ impl From<AccountId> for Owner {
             generation: None,
         }
     }
-}
-
-/// Why a session operation failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SessionError {
-    /// Nobody is signed in.
-    #[error("no live session")]
-    None,
-    /// There was a session, and it has ended; the end is recorded.
-    #[error("no live session: {0}")]
-    Ended(Dead),
-    /// The session would end too soon for what was asked.
-    #[error(
-        "the session ends in {}, and {} were asked for",
-        humantime::format_duration(Duration::from_secs(.remaining.as_secs())),
-        humantime::format_duration(*.wanted)
-    )]
-    TooLittleTime {
-        /// How long the session lives on.
-        remaining: Duration,
-        /// How long was asked for.
-        wanted: Duration,
-    },
-    /// The account changed while it signed in.
-    #[error("the password was changed meanwhile")]
-    AccountChanged,
-    /// The keeper failed.
-    #[error(transparent)]
-    Keeper(#[from] KeeperError),
-    /// A file operation failed.
-    #[error(transparent)]
-    File(#[from] FsError),
-    /// The event could not be recorded, so the operation was not done.
-    #[error(transparent)]
-    Audit(#[from] AuditError),
-    /// The system does not tell which boot this is.
-    #[error("cannot tell which boot this is: {0}")]
-    Boot(#[source] std::io::Error),
-    /// The system has no random bytes.
-    #[error("the system gives no random bytes: {0}")]
-    Random(#[from] getrandom::Error),
 }
 
 /// What a new session is made of.
@@ -197,17 +160,6 @@ pub struct Touched {
     pub session: Session,
     /// The record; sync it where it must be durable.
     pub record: Appended,
-}
-
-/// What there is of an account's session.
-enum Found {
-    Nothing,
-    Live(Box<Session>),
-    Dead {
-        reason: Dead,
-        session: Option<SessionId>,
-        claims: Option<Box<(Claims, Activity)>>,
-    },
 }
 
 /// The sessions of one home.
@@ -361,7 +313,7 @@ impl SessionService {
     }
 
     /// Uses the account's session: judges it, extends it where asked, and records both together
-    /// with what `also` gives, all in one step under the session lock.
+    /// with what `also` gives, then does `then`, all in one step under the session lock.
     ///
     /// # Errors
     /// [`SessionError::None`] and [`SessionError::Ended`] when there is no live session (one that
@@ -371,7 +323,8 @@ impl SessionService {
         &self,
         owner: Owner,
         how: Touch<'_>,
-        also: impl FnOnce(&Session) -> Result<Option<Event>, FsError>,
+        also: impl FnOnce(&Session) -> Option<Event>,
+        then: impl FnOnce(&Session) -> Result<(), FsError>,
     ) -> Result<Touched, SessionError> {
         let lock = self.lock()?;
         let mut session = match self.find(owner)? {
@@ -384,7 +337,8 @@ impl SessionService {
         };
         if how.extend {
             session.activity.last = session.at;
-            session.live = live_after_activity(&session.claims, &session.activity, session.at);
+            session.live =
+                model::after_activity(session.claims.idle, &session.activity, session.at);
         }
         if session.live.remaining < how.min_remaining {
             return Err(SessionError::TooLittleTime {
@@ -398,8 +352,9 @@ impl SessionService {
         if how.extend {
             events.push(session.event(Details::SessionExtended));
         }
-        events.extend(also(&session)?);
+        events.extend(also(&session));
         let record = self.audit.append(&events)?;
+        then(&session)?;
         if how.extend {
             session.keeper = self.publish(&session.claims, &session.activity, session.at)?;
         }
@@ -521,107 +476,6 @@ impl SessionService {
         Ok(events)
     }
 
-    fn find(&self, owner: Owner) -> Result<Found, SessionError> {
-        let account = owner.account;
-        let held = self.keeper.read(&self.slot(account)?)?;
-        let bytes = match self.store.read(account) {
-            Ok(bytes) => bytes,
-            Err(error) if is_unsafe(&error) => return Ok(dead(Dead::UnsafeFile, None)),
-            Err(error) => return Err(error.into()),
-        };
-        match (held, bytes) {
-            (None, None) => Ok(Found::Nothing),
-            (Some((payload, _)), None) => {
-                let session = payload::decode(&payload)
-                    .ok()
-                    .map(|activity| activity.session);
-                Ok(dead(Dead::FileGone, session))
-            }
-            (None, Some(bytes)) => self.without_key(account, &bytes),
-            (Some((payload, keeper)), Some(bytes)) => {
-                self.with_key(owner, &payload, keeper, &bytes)
-            }
-        }
-    }
-
-    fn without_key(&self, account: AccountId, bytes: &[u8]) -> Result<Found, SessionError> {
-        let header = match file::read_header(bytes) {
-            Ok(header) => header,
-            Err(error) => return Ok(dead(file_reason(error), None)),
-        };
-        let boot = self.clock.boot().map_err(SessionError::Boot)?;
-        let reason = if header.account != account {
-            Dead::Foreign
-        } else if header.boot_id != boot.id {
-            Dead::Reboot
-        } else {
-            Dead::KeyGone
-        };
-        Ok(dead(reason, Some(header.session)))
-    }
-
-    fn with_key(
-        &self,
-        owner: Owner,
-        payload: &Payload,
-        keeper: KeeperKind,
-        bytes: &[u8],
-    ) -> Result<Found, SessionError> {
-        let Ok(activity) = payload::decode(payload) else {
-            return Ok(dead(Dead::Corrupt, None));
-        };
-        let session = Some(activity.session);
-        let header = match file::read_header(bytes) {
-            Ok(header) => header,
-            Err(error) => return Ok(dead(file_reason(error), session)),
-        };
-        if header.account != owner.account {
-            return Ok(dead(Dead::Foreign, session));
-        }
-        if file::hash(bytes) != activity.file_hash {
-            let stale = header.session != activity.session;
-            return Ok(dead(
-                if stale {
-                    Dead::StaleCopy
-                } else {
-                    Dead::Corrupt
-                },
-                session,
-            ));
-        }
-        let claims = match file::open_claims(&activity.key, bytes) {
-            Ok(claims) => claims,
-            Err(error) => return Ok(dead(file_reason(error), session)),
-        };
-        let boot = self.clock.boot().map_err(SessionError::Boot)?;
-        let at = self.clock.now();
-        let reason = match model::judge(claims.idle, &activity, at, boot) {
-            Err(reason) => reason,
-            Ok(_)
-                if owner
-                    .generation
-                    .is_some_and(|now| now != activity.generation) =>
-            {
-                Dead::Generation
-            }
-            Ok(_) if self.crashes.crashed(activity.session)? => Dead::Crash,
-            Ok(live) => {
-                return Ok(Found::Live(Box::new(Session {
-                    claims,
-                    activity,
-                    live,
-                    at,
-                    keeper,
-                })));
-            }
-        };
-        Ok(Found::Dead {
-            reason,
-            session,
-            claims: Some(Box::new((claims, activity))),
-        })
-    }
-
     fn publish(
         &self,
         claims: &Claims,
@@ -648,68 +502,4 @@ impl SessionService {
 #[must_use = "the lock is released when this is dropped"]
 pub struct SessionLock {
     _lock: DirLock,
-}
-
-fn dead(reason: Dead, session: Option<SessionId>) -> Found {
-    Found::Dead {
-        reason,
-        session,
-        claims: None,
-    }
-}
-
-/// Something stands there that is not ours to trust, as opposed to a disk that fails.
-fn is_unsafe(error: &FsError) -> bool {
-    !matches!(error.problem, FsProblem::Io(_))
-}
-
-fn file_reason(error: FileError) -> Dead {
-    match error {
-        FileError::Corrupt => Dead::Corrupt,
-        FileError::UnsupportedVersion(_) => Dead::UnsupportedVersion,
-    }
-}
-
-/// The judgement right after activity at `now`: a full idle time, or what the absolute limit leaves.
-fn live_after_activity(claims: &Claims, activity: &Activity, now: Moment) -> Live {
-    let by_boot = activity
-        .deadline
-        .boot
-        .nanos()
-        .saturating_sub(now.boot.nanos());
-    let until_max = Duration::from_nanos(by_boot).min(activity.deadline.wall.since(now.wall));
-    if until_max <= claims.idle {
-        Live {
-            remaining: until_max,
-            limited_by: LimitedBy::Max,
-        }
-    } else {
-        Live {
-            remaining: claims.idle,
-            limited_by: LimitedBy::Idle,
-        }
-    }
-}
-
-fn death_details(reason: Dead) -> Details {
-    let expired = |reason| Details::SessionExpired { reason };
-    let invalid = |reason| Details::SessionInvalid { reason };
-    match reason {
-        Dead::Idle => expired(ExpiryReason::Idle),
-        Dead::Max => expired(ExpiryReason::Max),
-        Dead::Clock => expired(ExpiryReason::Clock),
-        Dead::Reboot => expired(ExpiryReason::Reboot),
-        Dead::TimeNamespace => expired(ExpiryReason::TimeNamespace),
-        Dead::KeyGone => expired(ExpiryReason::KeyGone),
-        Dead::Generation => invalid(InvalidReason::OldGeneration),
-        Dead::StaleCopy => invalid(InvalidReason::StaleCopy),
-        Dead::Foreign => invalid(InvalidReason::Foreign),
-        Dead::Corrupt => invalid(InvalidReason::Corrupt),
-        Dead::FileGone => invalid(InvalidReason::FileGone),
-        Dead::UnsupportedVersion => invalid(InvalidReason::UnsupportedVersion),
-        Dead::UnsafeFile => invalid(InvalidReason::UnsafeFile),
-        Dead::Crash => Details::SessionTerminated {
-            reason: TerminationReason::Crash,
-        },
-    }
 }
