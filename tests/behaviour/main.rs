@@ -8,6 +8,8 @@
 
 mod support;
 
+mod jobs;
+mod lease;
 mod main_job;
 mod prompt;
 mod run;
