@@ -3,6 +3,8 @@
 
 use std::process::{Command, exit};
 
+use nightlatch::memory::SecretBuffer;
+
 #[path = "../../../src/cli/prompt.rs"]
 #[allow(dead_code)] // what the program below does not use of it, the real one does
 mod prompt;
@@ -53,7 +55,19 @@ fn ask_passwords() {
         [prompt] => terminal
             .read_password(prompt, 16)
             .map(|answer| vec![answer]),
-        [first, second] => terminal.read_passwords([first, second], 16).map(Vec::from),
+        [first, second] => {
+            // Stands for the strength meter, and for a weak password.
+            let said = terminal::Terminal::open().unwrap();
+            let accept = |first: &SecretBuffer| {
+                let accepted = first.expose() != b"weak";
+                said.write(if accepted { "good\n" } else { "weak\n" })
+                    .unwrap();
+                accepted
+            };
+            terminal
+                .read_passwords([first, second], 16, accept)
+                .map(Vec::from)
+        }
         _ => exit(2),
     };
     match result {
