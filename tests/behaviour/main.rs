@@ -8,6 +8,7 @@
 
 mod support;
 
+mod interactive;
 mod jobs;
 mod lease;
 mod main_job;
