@@ -8,6 +8,7 @@ use nightlatch::memory::{ReadSecretError, SecretBuffer, inherited};
 use super::Context;
 use super::args::PasswordSource;
 use super::exit::{Code, Failure};
+use super::prompt::PromptError;
 use super::terminal::Terminal;
 use super::ui::{BAD, FAINT, GOOD, WARN};
 
@@ -79,38 +80,51 @@ pub fn password(terminal: &mut Terminal, prompt: &str) -> Result<SecretBuffer, F
     Ok(terminal.read_password(prompt, CAPACITY)?)
 }
 
-/// Asks for a new password until it meets the rules, and then once more, to be sure of it.
+/// Asks for a new password until it meets the rules and, typed once more, is the same.
+///
+/// What is thought of it is talk like any other, so it goes to stderr, not to the terminal itself:
+/// neither is buffered, so between two prompts it appears between them.
 pub fn new_password(
     terminal: &mut Terminal,
     context: &Context,
     label: &str,
     check: impl Fn(&SecretBuffer) -> Result<Strength, PolicyRefusal>,
 ) -> Result<SecretBuffer, Failure> {
-    let mut refusal = None;
+    let prompts = [format!("{label}: "), format!("{label}, once more: ")];
+    let prompts = prompts.each_ref().map(String::as_str);
+    let mut last = None;
     for _ in 0..TRIES {
-        let first = password(terminal, &format!("{label}: "))?;
-        match check(&first) {
-            Ok(strength) => context.ui.say(&meter(strength)),
-            Err(refused) => {
-                let failure = Failure::from(refused);
-                context.ui.failure(&failure);
-                refusal = Some(failure);
-                continue;
+        if let Some(failure) = last.take() {
+            context.ui.failure(&failure);
+        }
+        let mut refusal = None;
+        let answers = terminal.read_passwords(prompts, CAPACITY, |first| match check(first) {
+            Ok(strength) => {
+                context.ui.say(&meter(strength));
+                true
             }
-        }
-        let second = password(terminal, &format!("{label}, once more: "))?;
-        if first.expose() == second.expose() {
-            return Ok(first);
-        }
-        context.ui.warn("the two are not the same, try again");
+            Err(refused) => {
+                refusal = Some(Failure::from(refused));
+                false
+            }
+        });
+        last = match answers {
+            Ok([first, second]) if first.expose() == second.expose() => return Ok(first),
+            Ok(_) => Some(mismatch()),
+            Err(PromptError::NotAccepted) => refusal,
+            Err(error) => return Err(error.into()),
+        };
     }
-    Err(refusal.unwrap_or_else(|| {
-        Failure::new(
-            Code::Refused,
-            "password_mismatch",
-            "the two passwords were never the same",
-        )
-    }))
+    Err(last.unwrap_or_else(mismatch))
+}
+
+fn mismatch() -> Failure {
+    Failure::new(
+        Code::Refused,
+        "password_mismatch",
+        "the two passwords are not the same",
+    )
+    .hint("type the same one twice".to_owned())
 }
 
 /// `strength ████░ strong`

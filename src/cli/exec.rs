@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use nightlatch::account::Email;
+use nightlatch::session::SessionStatus;
 use nightlatch::{CommandError, Denied, Guard, Refusals, RunOptions, Scripts};
 
 use super::args::Exec;
@@ -68,22 +69,30 @@ fn refuse(guard: &Guard, args: &Exec, denied: Denied) -> Failure {
 }
 
 /// Signs in on the terminal; where there is no account yet, creates one first.
-fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<(), Failure> {
+fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SessionStatus, Failure> {
     let guard = context.guard_or_create()?;
-    let email = if guard.accounts()?.count()? == 0 {
+    if guard.accounts()?.count()? == 0 {
         context.ui.say("There is no account yet: create one.");
-        let email = match &context.account {
-            Some(email) => email.clone(),
-            None => terminal.read_line("Email: ")?.trim().parse::<Email>()?,
-        };
-        register::register_on(terminal, context, &guard, &email, None)?;
-        email
+        let email = email_meant(terminal, context, &guard)?;
+        let (_, password) = register::register_on(terminal, context, &guard, &email, None)?;
+        Ok(guard.sign_in(&email, &password, guard.limits())?.status())
     } else {
-        match guard.account_meant()? {
-            Some(account) => account.email,
-            None => terminal.read_line("Email: ")?.trim().parse::<Email>()?,
-        }
-    };
-    login::sign_in_on(terminal, context, &guard, &email, guard.limits())?;
-    Ok(())
+        let email = email_meant(terminal, context, &guard)?;
+        login::sign_in_on(terminal, context, &guard, &email, guard.limits())
+    }
+}
+
+/// The email named, whether it is an account's or not, or of the account meant, or asked for.
+fn email_meant(
+    terminal: &mut Terminal,
+    context: &Context,
+    guard: &Guard,
+) -> Result<Email, Failure> {
+    if let Some(named) = &context.account {
+        return Ok(named.clone());
+    }
+    match guard.account_meant()? {
+        Some(account) => Ok(account.email),
+        None => Ok(terminal.read_line("Email: ")?.trim().parse()?),
+    }
 }

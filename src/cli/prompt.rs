@@ -45,6 +45,9 @@ pub enum PromptError {
     /// The answer is not text (UTF-8).
     #[error("the answer is not valid UTF-8 text")]
     NotText,
+    /// Whoever asked did not accept the answer.
+    #[error("the answer was not accepted")]
+    NotAccepted,
     /// The terminal cannot be used.
     #[error("cannot use the terminal: {0}")]
     Io(#[from] io::Error),
@@ -62,7 +65,9 @@ impl PromptError {
         match self {
             Self::Io(_) => Some("without a usable terminal: --password-stdin or --password-fd N"),
             Self::NotText => Some("set the terminal to UTF-8"),
-            Self::Interrupted(_) | Self::Cancelled | Self::TooLong { .. } => None,
+            Self::Interrupted(_) | Self::Cancelled | Self::NotAccepted | Self::TooLong { .. } => {
+                None
+            }
         }
     }
 }
@@ -88,25 +93,30 @@ impl Terminal {
     /// empty. What was typed before the prompt appeared is dropped.
     ///
     /// # Errors
-    /// Any [`PromptError`] but [`PromptError::NotText`].
+    /// Any [`PromptError`] but [`PromptError::NotText`] and [`PromptError::NotAccepted`].
     pub fn read_password(
         &mut self,
         prompt: &str,
         capacity: usize,
     ) -> Result<SecretBuffer, PromptError> {
-        let [password] = self.read_passwords([prompt], capacity)?;
+        let [password] = self.read_passwords([prompt], capacity, |_| true)?;
         Ok(password)
     }
 
     /// Asks for several passwords in a row (a new one, and again), as [`Terminal::read_password`].
-    /// Nothing is shown or dropped between them: all may be typed or pasted at once.
+    /// Nothing typed is shown or dropped between them: all may be typed or pasted at once.
+    ///
+    /// Before the next one is asked for, `accept` looks at the one just given, and may say something
+    /// about it. What was typed after one that it does not accept is dropped. A stop in between
+    /// (Ctrl-Z) begins anew with the first.
     ///
     /// # Errors
-    /// As [`Terminal::read_password`].
+    /// [`PromptError::NotAccepted`], or as [`Terminal::read_password`].
     pub fn read_passwords<const N: usize>(
         &mut self,
         prompts: [&str; N],
         capacity: usize,
+        mut accept: impl FnMut(&SecretBuffer) -> bool,
     ) -> Result<[SecretBuffer; N], PromptError> {
         // One byte more for the newline.
         let mut answers = prompts.map(|_| SecretBuffer::with_capacity(capacity.saturating_add(1)));
@@ -118,7 +128,7 @@ impl Terminal {
                 None => original.insert(self.settings()?),
             };
             let mut catch = Catch::new(WATCHED, &[SIGCONT])?;
-            let result = self.ask(prompts, &mut answers, original, &mut catch);
+            let result = self.ask(prompts, &mut answers, original, &mut catch, &mut accept);
             // From here on signals act by default again; none that came before is lost.
             let late = catch
                 .finish()
@@ -145,9 +155,14 @@ impl Terminal {
         answers: &mut [SecretBuffer; N],
         original: &Termios,
         catch: &mut Catch,
+        accept: &mut impl FnMut(&SecretBuffer) -> bool,
     ) -> Result<(), Left> {
         let hidden = self.hide_typing(original)?;
+        let mut given: Option<&SecretBuffer> = None;
         for (prompt, answer) in prompts.into_iter().zip(answers) {
+            if given.is_some_and(|given| !accept(given)) {
+                return Err(PromptError::NotAccepted.into());
+            }
             self.write(prompt)?;
             if let Err(left) = self.read_hidden_line(answer, catch) {
                 // Without an Enter, what comes next would begin on the prompt's line.
@@ -157,6 +172,7 @@ impl Terminal {
                 drop(hidden);
                 return Err(left);
             }
+            given = Some(answer);
         }
         Ok(())
     }
@@ -192,7 +208,7 @@ impl Terminal {
     /// they do by default; there is nothing to set back.
     ///
     /// # Errors
-    /// Any [`PromptError`] but [`PromptError::Interrupted`].
+    /// Any [`PromptError`] but [`PromptError::Interrupted`] and [`PromptError::NotAccepted`].
     pub fn read_line(&mut self, prompt: &str) -> Result<String, PromptError> {
         self.write(prompt)?;
         let mut line = [0; LINE_LIMIT + 1];

@@ -1,6 +1,7 @@
 //! `register`: create an account.
 
 use nightlatch::account::{DisplayName, Email};
+use nightlatch::memory::SecretBuffer;
 use nightlatch::{Guard, Registered};
 
 use super::args::Register;
@@ -23,7 +24,7 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
         guard.register(&email, name.as_ref(), &password)?
     } else {
         let mut terminal = context.terminal().ok_or_else(ask::no_terminal)?;
-        register_on(&mut terminal, context, &guard, &email, name.as_ref())?
+        register_on(&mut terminal, context, &guard, &email, name.as_ref())?.0
     };
     if context.ui.json {
         context.ui.json(&serde_json::json!({
@@ -42,16 +43,16 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// Asks for a new password, twice, and creates the account.
+/// Asks for a new password, twice, and creates the account; gives the password too, to sign in with.
 pub fn register_on(
     terminal: &mut Terminal,
     context: &Context,
     guard: &Guard,
     email: &Email,
     name: Option<&DisplayName>,
-) -> Result<Registered, Failure> {
+) -> Result<(Registered, SecretBuffer), Failure> {
     let password = ask::new_password(terminal, context, "Password", |password| {
         guard.check_new_password(password, email, name)
     })?;
-    Ok(guard.register(email, name, &password)?)
+    Ok((guard.register(email, name, &password)?, password))
 }

@@ -177,6 +177,61 @@ fn two_passwords_may_be_pasted_at_once_and_none_is_shown() {
 }
 
 #[test]
+fn what_is_thought_of_the_first_password_is_said_before_the_second_is_asked_for() {
+    let mut pty = job("'New: ' 'Again: '");
+    pty.expect("New: ");
+    pty.send("first\n");
+    assert_eq!(pty.expect("Again: "), "\r\ngood\r\nAgain: ");
+    assert!(!pty.echoes());
+    pty.send("second\n");
+    pty.expect("got <second>");
+    pty.expect("code=0");
+    assert!(pty.echoes());
+}
+
+#[test]
+fn what_was_pasted_after_a_refused_password_does_not_leak() {
+    let mut pty = job("'New: ' 'Again: '");
+    pty.expect("New: ");
+    pty.send("weak\nweak\n");
+    let text = pty.expect("was not accepted");
+    assert!(!text.contains("Again"), "{text}");
+    pty.expect("code=1");
+    assert!(pty.echoes());
+    expect_no_leak(&mut pty);
+}
+
+#[test]
+fn ctrl_c_at_the_second_prompt_restores_the_terminal_too() {
+    let mut pty = job("'New: ' 'Again: '");
+    pty.expect("New: ");
+    pty.send("first\n");
+    pty.expect("Again: ");
+    pty.send("half a pass\x03");
+    pty.expect("code=130");
+    assert!(pty.echoes());
+    expect_no_leak(&mut pty);
+}
+
+#[test]
+fn a_stop_at_the_second_prompt_begins_anew_with_the_first() {
+    let mut pty = Pty::spawn(shell(
+        "set -m; $PROMPT 'New: ' 'Again: '; echo stopped=$?; fg; echo code=$?",
+    ));
+    pty.expect("New: ");
+    pty.send("forgotten\n");
+    pty.expect("Again: ");
+    pty.send("\x1a");
+    pty.expect("stopped=147");
+    // The shell shows the job's command line, prompts and all.
+    pty.expect("\r\nNew: ");
+    pty.send("first\nsecond\n");
+    pty.expect("got <first>");
+    pty.expect("got <second>");
+    pty.expect("code=0");
+}
+
+#[test]
 fn a_visible_line_is_read_as_it_is_typed() {
     let mut pty = job("line 'Email: '");
     pty.expect("Email: ");

@@ -1,51 +1,51 @@
 //! A guarded command behaves as if it had been started directly.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::{Pty, shell};
+use crate::support::{EMAIL, Home, Pty};
 
-/// What the test binary says before the driver in it begins; a real program says nothing.
-const NOISE: &[u8] = b"\nrunning 1 test\n";
-
-/// Runs `script` without a terminal; its standard output without the driver's noise.
-fn output(script: &str) -> Output {
-    clean(shell(script).stdin(Stdio::null()).output().unwrap())
+/// Runs `script` without a terminal.
+fn output(home: &Home, script: &str) -> Output {
+    home.shell(script).output().unwrap()
 }
 
-fn clean(mut output: Output) -> Output {
-    if let Some(rest) = output.stdout.strip_prefix(NOISE) {
-        output.stdout = rest.to_vec();
-    }
-    output
-}
-
-fn code_of(script: &str) -> i32 {
-    output(script).status.code().unwrap()
+fn code_of(home: &Home, script: &str) -> i32 {
+    output(home, script).status.code().unwrap()
 }
 
 /// Acts as a shell with job control does, on a terminal.
-fn job(script: &str) -> Pty {
-    Pty::spawn(shell(&format!("set -m; {script}")))
+fn job(home: &Home, script: &str) -> Pty {
+    Pty::spawn(home.shell(&format!("set -m; {script}")))
 }
 
 #[test]
 fn exit_codes_are_passed_on() {
+    let home = Home::signed_in();
     for code in [0, 1, 42, 255] {
-        assert_eq!(code_of(&format!("$GUARD sh -c 'exit {code}'")), code);
+        assert_eq!(code_of(&home, &format!("$GUARD sh -c 'exit {code}'")), code);
     }
 }
 
 #[test]
 fn death_by_signal_is_reported_as_a_shell_does() {
+    let home = Home::signed_in();
     for (signal, code) in [("TERM", 143), ("KILL", 137), ("SEGV", 139), ("HUP", 129)] {
-        assert_eq!(code_of(&format!("$GUARD sh -c 'kill -{signal} $$'")), code);
+        assert_eq!(
+            code_of(&home, &format!("$GUARD sh -c 'kill -{signal} $$'")),
+            code
+        );
     }
 }
 
 #[test]
 fn ctrl_c_ends_a_command_that_does_not_handle_it() {
-    let mut pty = job("$GUARD sh -c 'echo ready; exec sleep 60'; echo code=$?");
+    let home = Home::signed_in();
+    let mut pty = job(
+        &home,
+        "$GUARD sh -c 'echo ready; exec sleep 60'; echo code=$?",
+    );
     pty.expect("ready");
     pty.send("\x03");
     pty.expect("code=130");
@@ -53,7 +53,9 @@ fn ctrl_c_ends_a_command_that_does_not_handle_it() {
 
 #[test]
 fn ctrl_c_reaches_a_command_that_handles_it_once() {
+    let home = Home::signed_in();
     let mut pty = job(
+        &home,
         "$GUARD sh -c 'trap \"echo caught; n=x\\$n\" INT; echo ready; \
          while [ -z \"$n\" ]; do sleep 0.1; done; sleep 0.3; echo seen=$n; exit 7'; echo code=$?",
     );
@@ -66,7 +68,9 @@ fn ctrl_c_reaches_a_command_that_handles_it_once() {
 
 #[test]
 fn ctrl_c_leaves_a_command_alone_that_ignores_it() {
+    let home = Home::signed_in();
     let mut pty = job(
+        &home,
         "$GUARD sh -c 'trap \"\" INT; echo ready; read line; echo got=$line; exit 3'; echo code=$?",
     );
     pty.expect("ready");
@@ -78,7 +82,11 @@ fn ctrl_c_leaves_a_command_alone_that_ignores_it() {
 
 #[test]
 fn ctrl_backslash_quits_the_command() {
-    let mut pty = job("ulimit -c 0; $GUARD sh -c 'echo ready; exec sleep 60'; echo code=$?");
+    let home = Home::signed_in();
+    let mut pty = job(
+        &home,
+        "ulimit -c 0; $GUARD sh -c 'echo ready; exec sleep 60'; echo code=$?",
+    );
     pty.expect("ready");
     pty.send("\x1c");
     pty.expect("code=131");
@@ -86,13 +94,17 @@ fn ctrl_backslash_quits_the_command() {
 
 #[test]
 fn a_signal_sent_to_the_guard_alone_is_handed_on_once() {
+    let home = Home::signed_in();
     for signal in ["TERM", "HUP", "USR1", "USR2", "ALRM", "WINCH", "TSTP"] {
         // The shell becomes the guard, so that its number is known; not the command itself but
         // a process of its own sends the signal.
-        let result = output(&format!(
-            "exec $GUARD sh -c 'trap \"echo caught\" {signal}; sh -c \"kill -{signal} $1; :\"; \
+        let result = output(
+            &home,
+            &format!(
+                "exec $GUARD sh -c 'trap \"echo caught\" {signal}; sh -c \"kill -{signal} $1; :\"; \
              sleep 0.2; sleep 0.2; exit 9' - $$"
-        ));
+            ),
+        );
         assert_eq!(result.status.code(), Some(9), "{signal}");
         assert_eq!(result.stdout, b"caught\n", "{signal}");
     }
@@ -100,18 +112,23 @@ fn a_signal_sent_to_the_guard_alone_is_handed_on_once() {
 
 #[test]
 fn a_signal_the_command_sends_to_the_guard_does_not_come_back() {
-    let result = output("exec $GUARD sh -c 'kill -TERM $PPID; sleep 0.2; echo alive'");
+    let home = Home::signed_in();
+    let result = output(
+        &home,
+        "exec $GUARD sh -c 'kill -TERM $PPID; sleep 0.2; echo alive'",
+    );
     assert_eq!(result.stdout, b"alive\n");
 }
 
 #[test]
 fn a_signal_from_another_process_ends_the_command() {
+    let home = Home::signed_in();
     for (signal, code) in [("TERM", 143), ("HUP", 129)] {
         let script = format!(
             "set -m; $GUARD sh -c 'echo ready; exec sleep 60' & guard=$!; read go; \
              kill -{signal} $guard; wait $guard; echo code=$?"
         );
-        let mut pty = Pty::spawn(shell(&script));
+        let mut pty = Pty::spawn(home.shell(&script));
         pty.expect("ready");
         pty.send("\n");
         pty.expect(&format!("code={code}"));
@@ -120,7 +137,8 @@ fn a_signal_from_another_process_ends_the_command() {
 
 #[test]
 fn an_interrupt_sent_to_the_guard_alone_is_handed_on() {
-    let mut pty = Pty::spawn(shell(
+    let home = Home::signed_in();
+    let mut pty = Pty::spawn(home.shell(
         "set -m; $GUARD sh -c 'echo ready; exec sleep 60' & guard=$!; read go; \
          kill -INT $guard; wait $guard; echo code=$?",
     ));
@@ -131,7 +149,9 @@ fn an_interrupt_sent_to_the_guard_alone_is_handed_on() {
 
 #[test]
 fn ctrl_z_stops_both_and_fg_resumes_both() {
+    let home = Home::signed_in();
     let mut pty = job(
+        &home,
         "$GUARD sh -c 'echo ready; read line; echo got=$line; exit 5'; echo stopped=$?; \
          read go; fg; echo code=$?",
     );
@@ -149,10 +169,14 @@ fn ctrl_z_stops_both_and_fg_resumes_both() {
 
 #[test]
 fn the_shell_sees_the_stop_only_after_the_command_has_tidied_up() {
+    let home = Home::signed_in();
     // The sleeper ignores Ctrl-Z before the command is ready, so only the command itself handles it.
-    let mut pty = job("$GUARD sh -c 'trap \"\" TSTP; sleep 60 & \
+    let mut pty = job(
+        &home,
+        "$GUARD sh -c 'trap \"\" TSTP; sleep 60 & \
          trap \"sleep 0.3; echo tidied; kill -STOP \\$\\$\" TSTP; echo ready; \
-         while :; do wait; done'; echo stopped=$?; kill -KILL %1");
+         while :; do wait; done'; echo stopped=$?; kill -KILL %1",
+    );
     pty.expect("ready");
     pty.send("\x1a");
     let before = pty.expect("stopped=147");
@@ -161,7 +185,9 @@ fn the_shell_sees_the_stop_only_after_the_command_has_tidied_up() {
 
 #[test]
 fn a_command_that_stops_itself_stops_the_job() {
+    let home = Home::signed_in();
     let mut pty = job(
+        &home,
         "$GUARD sh -c 'kill -STOP $$; echo resumed; exit 4'; echo stopped=$?; fg; echo code=$?",
     );
     pty.expect("stopped=147");
@@ -171,7 +197,9 @@ fn a_command_that_stops_itself_stops_the_job() {
 
 #[test]
 fn a_command_can_stop_and_resume_again_and_again() {
+    let home = Home::signed_in();
     let mut pty = job(
+        &home,
         "$GUARD sh -c 'for n in 1 2 3; do kill -STOP $$; echo resumed=$n; done; exit 6'; \
          fg; fg; fg; echo code=$?",
     );
@@ -183,16 +211,24 @@ fn a_command_can_stop_and_resume_again_and_again() {
 
 #[test]
 fn a_stopped_command_is_resumed_when_only_the_guard_is() {
-    let mut pty = job("$GUARD sh -c 'kill -STOP $$; echo resumed' & guard=$!; \
+    let home = Home::signed_in();
+    let mut pty = job(
+        &home,
+        "$GUARD sh -c 'kill -STOP $$; echo resumed' & guard=$!; \
          until grep -q '^State:.T' /proc/$guard/status; do sleep 0.05; done; \
-         kill -CONT $guard; read end");
+         kill -CONT $guard; read end",
+    );
     pty.expect("resumed");
 }
 
 #[test]
 fn a_background_command_that_reads_the_terminal_stops_until_fg() {
-    let mut pty = job("$GUARD sh -c 'read line; echo got=$line; exit 8' & \
-         until grep -q '^State:.T' /proc/$!/status; do sleep 0.05; done; echo stopped; fg; echo code=$?");
+    let home = Home::signed_in();
+    let mut pty = job(
+        &home,
+        "$GUARD sh -c 'read line; echo got=$line; exit 8' & \
+         until grep -q '^State:.T' /proc/$!/status; do sleep 0.05; done; echo stopped; fg; echo code=$?",
+    );
     pty.expect("stopped\r\n");
     pty.expect("GUARD");
     pty.send("hello\n");
@@ -202,9 +238,10 @@ fn a_background_command_that_reads_the_terminal_stops_until_fg() {
 
 #[test]
 fn a_command_without_a_shell_above_it_is_told_of_a_hangup() {
+    let home = Home::signed_in();
     let dir = tempfile::tempdir().unwrap();
     let witness = dir.path().join("hung-up");
-    let mut pty = Pty::spawn(shell(&format!(
+    let mut pty = Pty::spawn(home.shell(&format!(
         "exec $GUARD sh -c 'trap \"echo yes >{}; exit\" HUP; echo ready; \
          while :; do sleep 0.05; done'",
         witness.display()
@@ -216,7 +253,9 @@ fn a_command_without_a_shell_above_it_is_told_of_a_hangup() {
 
 #[test]
 fn a_new_window_size_reaches_the_command() {
+    let home = Home::signed_in();
     let mut pty = job(
+        &home,
         "$GUARD sh -c 'trap \"stty size; exit 2\" WINCH; stty size; while :; do sleep 0.05; done'; \
          echo code=$?",
     );
@@ -228,7 +267,9 @@ fn a_new_window_size_reaches_the_command() {
 
 #[test]
 fn a_signal_ignored_at_the_start_stays_ignored() {
+    let home = Home::signed_in();
     let result = output(
+        &home,
         "trap '' HUP INT; exec $GUARD sh -c 'kill -HUP $1; kill -INT $1; kill -HUP $$; kill -INT $$; \
          grep SigIgn /proc/self/status; echo alive' - $$",
     );
@@ -245,9 +286,11 @@ fn a_signal_ignored_at_the_start_stays_ignored() {
 
 #[test]
 fn binary_data_passes_through_unchanged() {
+    let home = Home::signed_in();
     let mut data: Vec<u8> = (0..=255).cycle().take(300_000).collect();
     data.extend_from_slice(b"\x00\xff\r\n");
-    let mut child = shell("exec $GUARD cat")
+    let mut child = home
+        .shell("exec $GUARD cat")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -255,41 +298,50 @@ fn binary_data_passes_through_unchanged() {
     let mut stdin = child.stdin.take().unwrap();
     let copy = data.clone();
     let writer = std::thread::spawn(move || stdin.write_all(&copy).unwrap());
-    let result = clean(child.wait_with_output().unwrap());
+    let result = child.wait_with_output().unwrap();
     writer.join().unwrap();
     assert!(result.stdout == data);
 }
 
 #[test]
 fn nothing_of_ours_is_inherited_but_what_we_were_given_is() {
-    let fds = |start: &str| {
-        let script = format!("exec {start} sh -c 'ls /proc/$$/fd' 7</dev/null");
-        let text = String::from_utf8(output(&script).stdout).unwrap();
-        text.split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let guarded = fds("$GUARD");
-    assert!(guarded.contains(&"7".to_owned()), "{guarded:?}");
-    assert_eq!(guarded, fds("env"));
+    let agent = Home::registered().with_keeper("agent");
+    for home in [Home::registered(), agent] {
+        home.login(&[]).succeeds();
+        let fds = |start: &str| {
+            let script = format!("exec {start} sh -c 'ls /proc/$$/fd' 7</dev/null");
+            let text = String::from_utf8(output(&home, &script).stdout).unwrap();
+            text.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let guarded = fds("$GUARD");
+        assert!(guarded.contains(&"7".to_owned()), "{guarded:?}");
+        assert_eq!(guarded, fds("env"));
+    }
 }
 
 #[test]
 fn the_command_stays_in_our_process_group() {
-    let mut pty =
-        job("$GUARD sh -c 'ps -o pgid= -p $$ -p $PPID | sort -u | wc -l; exit'; echo end");
+    let home = Home::signed_in();
+    let mut pty = job(
+        &home,
+        "$GUARD sh -c 'ps -o pgid= -p $$ -p $PPID | sort -u | wc -l; exit'; echo end",
+    );
     let text = pty.expect("end");
     assert!(text.contains('1'), "{text}");
 }
 
 #[test]
 fn the_core_limit_is_what_it_was_before_us() {
-    let result = output("ulimit -S -c 0; exec $GUARD sh -c 'ulimit -S -c'");
+    let home = Home::signed_in();
+    let result = output(&home, "ulimit -S -c 0; exec $GUARD sh -c 'ulimit -S -c'");
     assert_eq!(result.stdout, b"0\n");
-    let hard =
-        output("ulimit -H -c; ulimit -S -c $(ulimit -H -c); exec $GUARD sh -c 'ulimit -S -c'");
+    let hard = output(
+        &home,
+        "ulimit -H -c; ulimit -S -c $(ulimit -H -c); exec $GUARD sh -c 'ulimit -S -c'",
+    );
     let text = String::from_utf8(hard.stdout).unwrap();
-    let text = text.replace("\nrunning 1 test\n", "");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 2, "{text}");
     assert_eq!(lines[0], lines[1]);
@@ -297,18 +349,22 @@ fn the_core_limit_is_what_it_was_before_us() {
 
 #[test]
 fn a_missing_command_is_127() {
-    let result = output("$GUARD no-such-command-anywhere");
+    let home = Home::signed_in();
+    let result = output(&home, "$GUARD no-such-command-anywhere");
     assert_eq!(result.status.code(), Some(127));
-    assert_eq!(
-        String::from_utf8(result.stderr).unwrap(),
-        "nightlatch: command not found: no-such-command-anywhere\n"
+    let text = String::from_utf8(result.stderr).unwrap();
+    assert!(
+        text.starts_with("nightlatch: command not found: no-such-command-anywhere;"),
+        "{text}"
     );
-    assert_eq!(code_of("$GUARD /no/such/command"), 127);
-    assert_eq!(code_of("$GUARD /etc/passwd/command"), 127);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert_eq!(code_of(&home, "$GUARD /no/such/command"), 127);
+    assert_eq!(code_of(&home, "$GUARD /etc/passwd/command"), 127);
 }
 
 #[test]
 fn what_is_there_but_cannot_run_is_126() {
+    let home = Home::signed_in();
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &str, mode: &str| {
         let path = dir.path().join(name);
@@ -327,7 +383,7 @@ fn what_is_there_but_cannot_run_is_126() {
             "the interpreter it asks for does not exist",
         ),
     ] {
-        let result = output(&format!("$GUARD {program}"));
+        let result = output(&home, &format!("$GUARD {program}"));
         assert_eq!(result.status.code(), Some(126), "{program}");
         let text = String::from_utf8(result.stderr).unwrap();
         assert!(text.contains(words), "{text}");
@@ -336,6 +392,7 @@ fn what_is_there_but_cannot_run_is_126() {
 
 #[test]
 fn a_script_without_a_shebang_runs_as_in_a_shell() {
+    let home = Home::signed_in();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("script");
     std::fs::write(&path, "echo \"$1+$2\"\nexit 5\n").unwrap();
@@ -348,8 +405,83 @@ fn a_script_without_a_shebang_runs_as_in_a_shell() {
         format!("$GUARD {} 'a b' c", path.display()),
         format!("PATH={}:$PATH; $GUARD script 'a b' c", dir.path().display()),
     ] {
-        let result = output(&script);
+        let result = output(&home, &script);
         assert!(result.stdout.ends_with(b"a b+c\n"), "{script}: {result:?}");
         assert_eq!(result.status.code(), Some(5));
     }
+}
+
+/// The variables of a process, as `env -0` prints them.
+fn variables(output: &Output) -> BTreeMap<String, String> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.split_terminator('\0')
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_environment_is_ours_and_four_variables_that_name_the_session_and_no_key() {
+    let home = Home::signed_in();
+    let guarded = output(&home, "FUNNY=' a\nb' exec $GUARD env -0");
+    let mut guarded = variables(&guarded);
+    let status = home.status();
+    let mut take = |name: &str| guarded.remove(name).unwrap();
+    assert_eq!(take("NIGHTLATCH_SESSION_ID"), status["session_id"]);
+    assert_eq!(take("NIGHTLATCH_ACCOUNT"), EMAIL);
+    assert_eq!(take("NIGHTLATCH_SESSION_EXPIRES_AT"), status["expires_at"]);
+    let exec = take("NIGHTLATCH_EXEC_ID");
+    assert_eq!(
+        guarded,
+        variables(&output(&home, "FUNNY=' a\nb' exec env -0"))
+    );
+
+    let ours: Vec<_> = home
+        .audit()
+        .into_iter()
+        .filter(|event| event["details"]["exec_id"] == exec.as_str())
+        .map(|event| event["event_type"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ours, ["COMMAND_STARTED", "COMMAND_FINISHED"]);
+}
+
+#[test]
+fn the_command_starts_in_our_working_directory() {
+    let home = Home::signed_in();
+    let directory = home.outside("here");
+    std::fs::create_dir(&directory).unwrap();
+    let mut command = home.shell("exec $GUARD /bin/pwd -P");
+    let result = command.current_dir(&directory).output().unwrap();
+    let expected = format!("{}\n", directory.canonicalize().unwrap().display());
+    assert_eq!(String::from_utf8(result.stdout).unwrap(), expected);
+}
+
+#[test]
+fn standard_error_passes_through_apart_from_standard_output() {
+    let home = Home::signed_in();
+    let result = output(&home, "exec $GUARD sh -c 'echo out; echo err >&2'");
+    assert_eq!(result.stdout, b"out\n");
+    assert_eq!(result.stderr, b"err\n", "and nothing of ours");
+}
+
+#[test]
+fn a_pipeline_whose_reader_had_enough_ends_the_command_cleanly() {
+    let home = Home::signed_in();
+    let result = output(&home, "{ $GUARD yes; echo code=$? >&2; } | head -n 1");
+    assert_eq!(result.stdout, b"y\n");
+    assert_eq!(result.stderr, b"code=141\n");
+    let last = home.audit().pop().unwrap();
+    assert_eq!(last["event_type"], "COMMAND_FINISHED");
+    assert!(home.is_active());
+}
+
+#[test]
+fn guarded_commands_make_a_pipeline_on_a_terminal() {
+    let home = Home::signed_in();
+    let mut pty = job(
+        &home,
+        "printf 'b\\na\\nc\\n' | $GUARD sort | $GUARD head -n 2 | $GUARD tr a-z A-Z; echo code=$?",
+    );
+    let text = pty.expect("code=0");
+    assert!(text.contains("A\r\nB\r\n"), "{text}");
 }

@@ -1,22 +1,16 @@
-//! The programs under test. They stop and signal themselves, so they run as processes of their own:
-//! this test binary, started again with one ignored "test" as its main function.
+//! The prompt as a program under test. It stops and signals itself, so it runs as a process of its
+//! own: this test binary, started again with one ignored "test" as its main function.
 
 use std::process::{Command, exit};
 
-use nightlatch::guard::run::Runner;
+use nightlatch::memory::SecretBuffer;
 
 #[path = "../../../src/cli/prompt.rs"]
-#[allow(dead_code)] // what the programs below do not use of it, the real one does
+#[allow(dead_code)] // what the program below does not use of it, the real one does
 mod prompt;
 #[path = "../../../src/cli/terminal.rs"]
 mod terminal;
 
-/// Runs a command under the guard, in a shell script: `$GUARD COMMAND [ARG...]`.
-const GUARD: &str = concat!(
-    "sh ",
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/behaviour/support/driver.sh run_guarded"
-);
 /// Asks for passwords, each by a prompt given as an argument, and says how that went.
 const PROMPT: &str = concat!(
     "sh ",
@@ -24,14 +18,13 @@ const PROMPT: &str = concat!(
     "/tests/behaviour/support/driver.sh ask_passwords"
 );
 
-/// A shell that runs `script`, in which `$GUARD` and `$PROMPT` are the programs above, and `$ASK` is
-/// a prompt that does not show when the shell names its job.
+/// A shell that runs `script`, in which `$PROMPT` is the program above, and `$ASK` is a prompt that
+/// does not show when the shell names its job.
 pub fn shell(script: &str) -> Command {
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", script])
         .env("NIGHTLATCH_TEST_EXE", std::env::current_exe().unwrap())
-        .env("GUARD", GUARD)
         .env("PROMPT", PROMPT)
         .env("ASK", "Password: ");
     command
@@ -49,23 +42,6 @@ fn arguments() -> Vec<String> {
 
 #[test]
 #[ignore = "a program under test, not a test"]
-fn run_guarded() {
-    let limit = nightlatch::memory::harden();
-    let arguments = arguments();
-    let mut command = Command::new(&arguments[0]);
-    command.args(&arguments[1..]);
-    let result = Runner::new().and_then(|mut runner| runner.run_plain(&mut command, Some(limit)));
-    match result {
-        Ok(ended) => exit(ended.exit_code().into()),
-        Err(error) => {
-            eprintln!("nightlatch: {error}");
-            exit(error.exit_code().into());
-        }
-    }
-}
-
-#[test]
-#[ignore = "a program under test, not a test"]
 fn ask_passwords() {
     let mut terminal = terminal::Terminal::open().unwrap();
     let arguments = arguments();
@@ -79,7 +55,19 @@ fn ask_passwords() {
         [prompt] => terminal
             .read_password(prompt, 16)
             .map(|answer| vec![answer]),
-        [first, second] => terminal.read_passwords([first, second], 16).map(Vec::from),
+        [first, second] => {
+            // Stands for the strength meter, and for a weak password.
+            let said = terminal::Terminal::open().unwrap();
+            let accept = |first: &SecretBuffer| {
+                let accepted = first.expose() != b"weak";
+                said.write(if accepted { "good\n" } else { "weak\n" })
+                    .unwrap();
+                accepted
+            };
+            terminal
+                .read_passwords([first, second], 16, accept)
+                .map(Vec::from)
+        }
         _ => exit(2),
     };
     match result {

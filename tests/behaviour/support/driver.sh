@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts one of the programs under test, which live in the test binary itself:
+# Starts a program under test that lives in the test binary itself:
 #     driver.sh ENTRY [ARG...]
 # The arguments travel in variables, because the test binary's own command line is not ours.
 entry=$1

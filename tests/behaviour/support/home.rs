@@ -7,6 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_nightlatch");
+
 /// The email of the account that [`Home::registered`] creates.
 pub const EMAIL: &str = "alice@example.com";
 /// A password that meets every rule.
@@ -78,17 +80,41 @@ impl Home {
 
     /// The program with these arguments, in an otherwise empty environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nightlatch"));
+        let mut command = self.surround(Command::new(PROGRAM));
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    fn surround(&self, mut command: Command) -> Command {
+        command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.scratch.path())
+            .env("TERM", "xterm")
+            .env("NIGHTLATCH", PROGRAM)
+            .env("GUARD", format!("{PROGRAM} exec --"))
             .env("NIGHTLATCH_HOME", self.path())
             .stdin(Stdio::null());
         if let Some(keeper) = self.keeper {
             command.env("NIGHTLATCH_KEEPER", keeper);
         }
+        command
+    }
+
+    /// A shell that runs `script` in the same environment, in which `$GUARD` is `exec --`, and
+    /// `$NIGHTLATCH` the program.
+    pub fn shell(&self, script: &str) -> Command {
+        let mut command = self.surround(Command::new("/bin/sh"));
+        command.args(["-c", script]);
+        command
+    }
+
+    /// An interactive shell in the same environment, with job control and a prompt of `$ `.
+    pub fn interactive_shell(&self) -> Command {
+        let mut command = self.surround(Command::new("bash"));
+        command
+            .args(["--norc", "--noprofile", "--noediting", "-i"])
+            .env("PS1", "$ ");
         command
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -42,14 +42,14 @@ impl Pty {
         let copy = || slave.try_clone().unwrap();
         command.stdin(copy()).stdout(copy()).stderr(copy());
         lead_a_session(&mut command);
-        let mut pty = Self {
+        // Before the program starts, or it might be told of it as of a change.
+        set_size(&master, 80, 24);
+        Self {
             master: master.into(),
             child: command.spawn().unwrap(),
             unread: Vec::new(),
             closed: false,
-        };
-        pty.resize(80, 24);
-        pty
+        }
     }
 
     /// Types `keys`.
@@ -109,13 +109,7 @@ impl Pty {
 
     /// Gives the terminal another size, as dragging a window's corner does.
     pub fn resize(&mut self, columns: u16, rows: u16) {
-        let size = Winsize {
-            ws_row: rows,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        tcsetwinsize(&self.master, size).unwrap();
+        set_size(&self.master, columns, rows);
     }
 
     /// The process group in the foreground.
@@ -152,6 +146,16 @@ impl Drop for Pty {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn set_size(terminal: impl AsFd, columns: u16, rows: u16) {
+    let size = Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(terminal, size).unwrap();
 }
 
 /// Makes the program the leader of a new session whose terminal is its standard input.

@@ -1,0 +1,338 @@
+//! What a person at a terminal is asked, and what becomes of what they type.
+
+use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Pty, Run};
+
+/// The program on a terminal of its own, as a job of a shell that tells its exit code, and then
+/// reads a line as the next command.
+fn job(home: &Home, command: &str) -> Pty {
+    Pty::spawn(home.shell(&format!(
+        "trap : INT; set -m; {command}; echo code=$?; read rest; echo \"rest=[$rest]\""
+    )))
+}
+
+/// The program's last words, its exit code, and that nothing typed was left for the shell.
+fn expect_end(pty: &mut Pty, code: i32) -> String {
+    let before = pty.expect(&format!("code={code}\r\n"));
+    assert!(pty.echoes(), "the echo is back");
+    pty.send("next\n");
+    pty.expect("rest=[next]");
+    before
+}
+
+/// Answers a prompt for a password, which must not be shown.
+fn answer(pty: &mut Pty, prompt: &str, password: &str) {
+    pty.expect(prompt);
+    assert!(!pty.echoes(), "{prompt}");
+    pty.send(&format!("{password}\n"));
+}
+
+fn password_prompt() -> String {
+    format!("Password for {EMAIL}: ")
+}
+
+#[test]
+fn exec_asks_to_sign_in_and_then_runs_the_command_and_says_no_more() {
+    let home = Home::registered();
+    let mut pty = job(&home, "$GUARD sh -c 'echo \"it ran\"; exit 7'");
+    pty.expect("no live session; sign in to go on\r\n");
+    answer(&mut pty, &password_prompt(), PASSWORD);
+    let said = expect_end(&mut pty, 7);
+    assert_eq!(said, "\r\nit ran\r\ncode=7\r\n");
+    assert!(home.is_active());
+
+    let mut pty = job(&home, "$GUARD echo 'it ran'");
+    let said = expect_end(&mut pty, 0);
+    assert_eq!(said, "it ran\r\ncode=0\r\n", "once is enough");
+}
+
+#[test]
+fn exec_in_an_empty_home_asks_to_register_and_goes_on_with_that_password() {
+    let home = Home::new();
+    let mut pty = job(&home, "$GUARD sh -c 'echo for $NIGHTLATCH_ACCOUNT'");
+    pty.expect("There is no account yet");
+    pty.expect("Email: ");
+    assert!(pty.echoes());
+    pty.send(&format!("{EMAIL}\n"));
+    answer(&mut pty, "Password: ", PASSWORD);
+    answer(&mut pty, "Password, once more: ", PASSWORD);
+    let said = expect_end(&mut pty, 0);
+    assert_eq!(said, format!("\r\nfor {EMAIL}\r\ncode=0\r\n"));
+    assert_eq!(
+        home.events(),
+        [
+            "ACCOUNT_REGISTERED",
+            "LOGIN_ATTEMPT",
+            "LOGIN_SUCCESS",
+            "SESSION_CREATED",
+            "SESSION_VALIDATED",
+            "SESSION_EXTENDED",
+            "COMMAND_STARTED",
+            "COMMAND_FINISHED",
+        ]
+    );
+}
+
+#[test]
+fn exec_where_nothing_is_on_disk_yet_asks_to_register_too() {
+    let home = Home::bare();
+    let mut pty = job(&home, "$GUARD echo 'it ran'");
+    pty.expect("Email: ");
+    pty.send(&format!("{EMAIL}\n"));
+    answer(&mut pty, "Password: ", PASSWORD);
+    answer(&mut pty, "Password, once more: ", PASSWORD);
+    pty.expect("it ran");
+    expect_end(&mut pty, 0);
+}
+
+#[test]
+fn exec_asks_for_the_email_when_there_are_several_accounts() {
+    let home = Home::registered();
+    home.register("bob@example.com", OTHER_PASSWORD).succeeds();
+    let mut pty = job(&home, "$GUARD sh -c 'echo for $NIGHTLATCH_ACCOUNT'");
+    pty.expect("Email: ");
+    pty.send("bob@example.com\n");
+    answer(&mut pty, "Password for bob@example.com: ", OTHER_PASSWORD);
+    pty.expect("for bob@example.com");
+    expect_end(&mut pty, 0);
+}
+
+#[test]
+fn exec_asks_an_unknown_account_for_its_password_as_it_does_a_known_one() {
+    let home = Home::registered();
+    let mut pty = job(
+        &home,
+        "$NIGHTLATCH --account nobody@example.com exec -- touch never",
+    );
+    for _ in 0..3 {
+        answer(&mut pty, "Password for nobody@example.com: ", PASSWORD);
+    }
+    let said = expect_end(&mut pty, 5);
+    assert!(said.contains("wrong email or password"), "{said}");
+}
+
+#[test]
+fn told_not_to_ask_exec_refuses_in_one_line() {
+    for arguments in ["-n", "--non-interactive"] {
+        let home = Home::registered();
+        let mut pty = job(
+            &home,
+            &format!("$NIGHTLATCH {arguments} exec -- echo 'it ran'"),
+        );
+        let said = expect_end(&mut pty, 4);
+        assert_eq!(
+            said,
+            "nightlatch: no live session; sign in with: nightlatch login\r\ncode=4\r\n"
+        );
+    }
+}
+
+#[test]
+fn without_a_terminal_exec_refuses_in_one_line() {
+    // Whatever terminal the tests run in, a session of its own has none.
+    for home in [Home::bare(), Home::new(), Home::registered()] {
+        let command = home.shell("setsid -w $GUARD echo 'it ran'");
+        let run = Run::of(command).refuses(4, "no live session");
+        assert_eq!(run.stdout, "");
+    }
+}
+
+#[test]
+fn a_wrong_password_is_asked_for_again() {
+    let home = Home::registered();
+    let mut pty = job(&home, "$GUARD echo 'it ran'");
+    answer(&mut pty, &password_prompt(), OTHER_PASSWORD);
+    pty.expect("wrong email or password, try again");
+    answer(&mut pty, &password_prompt(), PASSWORD);
+    pty.expect("it ran");
+    expect_end(&mut pty, 0);
+}
+
+#[test]
+fn three_wrong_passwords_are_enough() {
+    for command in ["$GUARD echo 'it ran'", "$NIGHTLATCH login"] {
+        let home = Home::registered();
+        let mut pty = job(&home, command);
+        for _ in 0..3 {
+            answer(&mut pty, &password_prompt(), OTHER_PASSWORD);
+        }
+        let said = expect_end(&mut pty, 5);
+        assert!(said.contains("sign-in failed"), "{said}");
+        assert!(!said.contains("it ran"), "{said}");
+        let failures = home
+            .events()
+            .iter()
+            .filter(|event| *event == "LOGIN_FAILURE")
+            .count();
+        assert_eq!(failures, 3);
+        assert!(!home.is_active());
+    }
+}
+
+#[test]
+fn ctrl_c_at_a_prompt_dies_of_it_with_the_echo_on_and_nothing_leaked() {
+    for (command, prompt) in [
+        ("$GUARD echo 'it ran'", password_prompt()),
+        ("$NIGHTLATCH login", password_prompt()),
+        (
+            "$NIGHTLATCH register bob@example.com",
+            "Password: ".to_owned(),
+        ),
+        ("$NIGHTLATCH passwd", format!("Old password for {EMAIL}: ")),
+    ] {
+        let home = Home::registered();
+        let mut pty = job(&home, command);
+        pty.expect(&prompt);
+        pty.send("half a pass\x03");
+        let said = expect_end(&mut pty, 130);
+        assert!(!said.contains("it ran"), "{said}");
+        assert!(!said.contains("half"), "{said}");
+        assert!(!home.is_active());
+    }
+}
+
+#[test]
+fn ctrl_c_at_a_prompt_is_death_by_signal_and_not_an_exit_code() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let home = Home::registered();
+    let mut pty = Pty::spawn(home.command(&["exec", "--", "true"]));
+    pty.expect(&password_prompt());
+    pty.send("\x03");
+    let (_, status) = pty.finish();
+    assert_eq!(status.signal(), Some(2), "{status:?}");
+    assert_eq!(home.events().last().unwrap(), "COMMAND_REFUSED");
+}
+
+#[test]
+fn what_is_typed_after_the_password_is_not_left_for_the_shell() {
+    let home = Home::registered();
+    let mut pty = job(&home, "$NIGHTLATCH login");
+    pty.expect(&password_prompt());
+    pty.send(&format!("{PASSWORD}\nand more"));
+    expect_end(&mut pty, 0);
+}
+
+#[test]
+fn after_expiry_exec_says_so_and_asks_again() {
+    let home = Home::registered();
+    home.login(&["--idle", "1s"]).succeeds();
+    let expired = std::time::Instant::now();
+    while home.is_active() {
+        assert!(expired.elapsed().as_secs() < 20);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let mut pty = job(&home, "$GUARD echo 'it ran'");
+    // The kernel may have forgotten the key just before anybody looked: either way it says why.
+    let said = pty.expect("; sign in to go on\r\n");
+    assert!(
+        said.contains("no live session: it was idle for too long")
+            || said.contains("no live session: it expired"),
+        "{said}"
+    );
+    answer(&mut pty, &password_prompt(), PASSWORD);
+    pty.expect("it ran");
+    expect_end(&mut pty, 0);
+}
+
+#[test]
+fn in_a_pipeline_exec_asks_on_the_terminal_and_the_data_still_arrives() {
+    let home = Home::registered();
+    let mut pty = job(&home, "printf 'b\\na\\n' | $GUARD sort | sed 's/^/data: /'");
+    answer(&mut pty, &password_prompt(), PASSWORD);
+    let said = expect_end(&mut pty, 0);
+    assert!(said.contains("data: a\r\ndata: b\r\n"), "{said}");
+}
+
+#[test]
+fn login_asks_for_the_password_and_says_how_long_it_holds() {
+    let home = Home::registered();
+    let mut pty = job(&home, "$NIGHTLATCH login");
+    answer(&mut pty, &password_prompt(), PASSWORD);
+    let said = expect_end(&mut pty, 0);
+    assert!(said.contains(EMAIL), "{said}");
+    assert!(!said.contains(PASSWORD), "{said}");
+    assert!(home.is_active());
+}
+
+#[test]
+fn register_shows_the_strength_asks_twice_and_creates_the_account() {
+    let home = Home::new();
+    let mut pty = job(&home, &format!("$NIGHTLATCH register {EMAIL}"));
+    answer(&mut pty, "Password: ", PASSWORD);
+    let meter = pty.expect("once more: ");
+    assert!(meter.contains("strength"), "{meter}");
+    assert!(meter.contains("strong"), "{meter}");
+    assert!(!pty.echoes());
+    pty.send(&format!("{PASSWORD}\n"));
+    let said = expect_end(&mut pty, 0);
+    assert!(said.contains("created"), "{said}");
+    assert!(!said.contains(PASSWORD), "{said}");
+    home.login(&[]).succeeds();
+}
+
+#[test]
+fn both_lines_of_a_new_password_may_be_pasted_at_once() {
+    let home = Home::new();
+    let mut pty = job(&home, &format!("$NIGHTLATCH register {EMAIL}"));
+    answer(&mut pty, "Password: ", &format!("{PASSWORD}\n{PASSWORD}"));
+    let said = expect_end(&mut pty, 0);
+    assert!(!said.contains(PASSWORD), "{said}");
+    home.login(&[]).succeeds();
+}
+
+#[test]
+fn register_asks_again_when_the_two_passwords_differ() {
+    let home = Home::new();
+    let mut pty = job(&home, &format!("$NIGHTLATCH register {EMAIL}"));
+    answer(&mut pty, "Password: ", PASSWORD);
+    answer(&mut pty, "Password, once more: ", OTHER_PASSWORD);
+    pty.expect("not the same");
+    answer(&mut pty, "Password: ", PASSWORD);
+    answer(&mut pty, "Password, once more: ", PASSWORD);
+    pty.expect("created");
+    expect_end(&mut pty, 0);
+    home.login(&[]).succeeds();
+}
+
+#[test]
+fn register_says_why_a_password_is_weak_and_asks_again() {
+    let home = Home::new();
+    let mut pty = job(&home, &format!("$NIGHTLATCH register {EMAIL}"));
+    // Pasted twice, as for a good one: the second line is not an answer to anything.
+    answer(&mut pty, "Password: ", "too short\ntoo short");
+    let why = pty.expect("Password: ");
+    assert!(why.contains("15"), "{why}");
+    assert!(!why.contains("once more"), "{why}");
+    assert!(!pty.echoes());
+    pty.send(&format!("{PASSWORD}\n"));
+    answer(&mut pty, "Password, once more: ", PASSWORD);
+    expect_end(&mut pty, 0);
+    home.login(&[]).succeeds();
+}
+
+#[test]
+fn register_gives_up_on_weak_passwords_and_creates_nothing() {
+    let home = Home::new();
+    let mut pty = job(&home, &format!("$NIGHTLATCH register {EMAIL}"));
+    for _ in 0..5 {
+        answer(&mut pty, "Password: ", "too short");
+    }
+    let said = expect_end(&mut pty, 3);
+    assert_eq!(said.matches("15").count(), 1, "said once: {said}");
+    home.login(&[]).ends_with(5);
+}
+
+#[test]
+fn passwd_asks_for_the_old_and_twice_for_the_new_password_and_ends_the_session() {
+    let home = Home::signed_in();
+    let mut pty = job(&home, "$NIGHTLATCH passwd");
+    answer(&mut pty, &format!("Old password for {EMAIL}: "), PASSWORD);
+    answer(&mut pty, "New password: ", OTHER_PASSWORD);
+    answer(&mut pty, "New password, once more: ", OTHER_PASSWORD);
+    pty.expect("password changed");
+    expect_end(&mut pty, 0);
+    assert!(!home.is_active());
+    home.login(&[]).ends_with(5);
+    home.run_with_input(&["login", "--password-stdin"], OTHER_PASSWORD.as_bytes())
+        .succeeds();
+}
