@@ -184,6 +184,18 @@ fn where_the_agent_has_no_directory_signing_in_fails_and_keeps_nothing() {
     nothing_was_kept(&home);
 }
 
+#[test]
+fn a_session_whose_file_cannot_be_written_is_none_and_the_log_has_the_end_of_the_one_before() {
+    let home = Home::signed_in();
+    let login = home.command(&["login", "--password-stdin"]);
+    let renames: &[_] = &[libc::SYS_renameat, libc::SYS_renameat2];
+    where_forbidden(login, (renames, libc::ENOSPC), PASSWORD).refuses(1, "cannot write");
+    nobody_is_signed_in(&home);
+    assert_eq!(one_session_at_a_time(&home), None);
+    log_is_whole(&home);
+    nothing_lies_about(&home);
+}
+
 /// The files under `directory`, all the way down.
 fn all_files(directory: &Path) -> Vec<std::path::PathBuf> {
     let (directories, mut files): (Vec<_>, Vec<_>) = files_in(directory)

@@ -260,7 +260,6 @@ impl SessionService {
         let mut events = also;
         events.extend(self.end(&lock, claims.account.into(), TerminationReason::Replaced)?);
         events.extend(self.settle_crashes(&lock)?);
-        self.store.write(claims.account, &bytes)?;
         events.push(about(Details::SessionCreated {
             idle: claims.idle,
             max: new.limits.max(),
@@ -269,6 +268,7 @@ impl SessionService {
             .audit
             .append_durable(&events)
             .map_err(SessionError::from)
+            .and_then(|()| Ok(self.store.write(claims.account, &bytes)?))
             .and_then(|()| Ok(self.publish(&claims, &activity, now)?))
             .and_then(|keeper| Ok(self.store.set_current(claims.account).map(|()| keeper)?));
         match published {
