@@ -44,12 +44,6 @@ names! {
     RegistrationFailure {
         /// There is an account with this email.
         EmailTaken => "email_taken",
-        /// Not an email address.
-        InvalidEmail => "invalid_email",
-        /// The password does not meet the policy.
-        WeakPassword => "weak_password",
-        /// The program could not finish.
-        Internal => "internal",
     }
 }
 names! {
@@ -142,8 +136,6 @@ names! {
         NotExecutable => "not_executable",
         /// The system would not start it.
         NotStarted => "not_started",
-        /// How it ended is not known.
-        Lost => "lost",
     }
 }
 impl From<LoginFailure> for PasswordChangeFailure {

@@ -567,7 +567,7 @@ fn on_a_read_only_disk_it_looks_but_runs_nothing_and_still_locks() {
         return;
     };
     let ends: Vec<&str> = run.stdout.lines().collect();
-    assert_eq!(ends, [EMAIL, "whoami 0", "exec 1", "login 1"], "{run:#?}");
+    assert_eq!(ends, [EMAIL, "whoami 0", "exec 7", "login 1"], "{run:#?}");
     assert!(
         run.stderr
             .lines()

@@ -16,10 +16,11 @@ mod files;
 mod interactive;
 mod jobs;
 mod keepers;
-mod lease;
+
 mod leases;
 mod main_job;
 mod prompt;
 mod races;
 mod run;
+mod signals;
 mod status;
