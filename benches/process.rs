@@ -99,7 +99,7 @@ impl Bench {
 
     fn run(&self, arguments: &[&str], password: bool) {
         let home = self.home.to_str().expect("a UTF-8 path");
-        let all = [&["--home", home][..], arguments].concat();
+        let all = [&["--quiet", "--home", home][..], arguments].concat();
         let input = password.then_some(PASSWORD);
         spawn(Path::new(env!("CARGO_BIN_EXE_nightlatch")), &all, input);
     }

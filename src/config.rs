@@ -78,6 +78,7 @@ pub enum PasswordRules {
 pub struct Limits {
     idle: Duration,
     max: Duration,
+    max_ceiling: Duration,
 }
 
 /// A time limit outside its range.
@@ -106,9 +107,14 @@ impl Limits {
                 })
             }
         };
+        let (idle, max) = (
+            check("idle", idle, IDLE_CEILING)?,
+            check("max", max, MAX_CEILING)?,
+        );
         Ok(Self {
-            idle: check("idle", idle, IDLE_CEILING)?,
-            max: check("max", max, MAX_CEILING)?,
+            idle,
+            max,
+            max_ceiling: max,
         })
     }
 
@@ -122,25 +128,31 @@ impl Limits {
         self.max
     }
 
-    /// These limits with `idle` or `max` replaced where given. A shorter one than configured is
-    /// taken, a longer one is refused: the configuration is the rule, the flag the exception.
+    /// The limits of one session, with `idle` and `max` instead of these where given. What is
+    /// configured is the rule and can only be shortened; where no `max` is configured, one of up
+    /// to 12 hours may be asked for.
     ///
     /// # Errors
     /// When one is out of range, or longer than configured.
-    pub fn shortened(
+    pub fn for_session(
         self,
         idle: Option<Duration>,
         max: Option<Duration>,
     ) -> Result<Self, LimitOutOfRange> {
         let new = Self::new(idle.unwrap_or(self.idle), max.unwrap_or(self.max))?;
-        if new.idle > self.idle {
-            return Err(LimitOutOfRange {
-                name: "idle",
-                ceiling: self.idle,
-                given: new.idle,
-            });
-        }
-        // `max` is lengthened on request up to the ceiling, unless the file sets it.
+        let within = |name, given, ceiling| {
+            if given <= ceiling {
+                Ok(())
+            } else {
+                Err(LimitOutOfRange {
+                    name,
+                    ceiling,
+                    given,
+                })
+            }
+        };
+        within("idle", new.idle, self.idle)?;
+        within("max", new.max, self.max_ceiling)?;
         Ok(new)
     }
 }
@@ -150,6 +162,7 @@ impl Default for Limits {
         Self {
             idle: IDLE_CEILING,
             max: MAX_DEFAULT,
+            max_ceiling: MAX_CEILING,
         }
     }
 }
@@ -221,22 +234,36 @@ impl Config {
 
     fn parse(content: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8 text".to_owned())?;
-        let file: FileFormat =
-            toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let file: FileFormat = toml::from_str(text).map_err(|error| in_one_line(&error, text))?;
         let duration = |key: &str, value: Option<String>, default: Duration| match value {
             None => Ok(default),
             Some(text) => humantime::parse_duration(&text)
                 .map_err(|error| format!("{key} = \"{text}\": {error} (write \"10m\" or \"90s\")")),
         };
         let idle = duration("idle", file.idle, IDLE_CEILING)?;
+        let max_is_configured = file.max.is_some();
         let max = duration("max", file.max, MAX_DEFAULT)?;
+        let limits = Limits::new(idle, max).map_err(|error| error.to_string())?;
+        let max_ceiling = if max_is_configured { max } else { MAX_CEILING };
         Ok(Self {
-            limits: Limits::new(idle, max).map_err(|error| error.to_string())?,
+            limits: Limits {
+                max_ceiling,
+                ..limits
+            },
             keeper: file.keeper,
             password_rules: file.password.policy,
             argon2_memory_kib: file.password.memory_kib,
             argon2_passes: file.password.passes,
         })
+    }
+}
+
+/// What is wrong and on which line, without the excerpt that takes several lines to show.
+fn in_one_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().lines().collect::<Vec<_>>().join(" ");
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
     }
 }
 
@@ -284,16 +311,30 @@ mod tests {
 
     #[test]
     fn a_flag_shortens_the_idle_limit_and_never_lengthens_it() {
-        let limits = Limits::new(Duration::from_secs(60), MAX_DEFAULT).unwrap();
+        let limits = Config::parse(b"idle = \"60s\"").unwrap().limits;
         assert!(
             limits
-                .shortened(Some(Duration::from_secs(61)), None)
+                .for_session(Some(Duration::from_secs(61)), None)
                 .is_err()
         );
         let shorter = limits
-            .shortened(Some(Duration::from_secs(59)), None)
+            .for_session(Some(Duration::from_secs(59)), None)
             .unwrap();
         assert_eq!(shorter.idle(), Duration::from_secs(59));
+    }
+
+    #[test]
+    fn a_flag_lengthens_the_absolute_limit_only_where_none_is_configured() {
+        let hours = |hours: u64| Some(Duration::from_secs(hours * 3600));
+        let limits = Config::default().limits;
+        assert!(limits.for_session(None, hours(12)).is_ok());
+        assert!(limits.for_session(None, hours(13)).is_err());
+        let configured = Config::parse(b"max = \"2h\"").unwrap().limits;
+        assert!(configured.for_session(None, hours(3)).is_err());
+        assert_eq!(
+            configured.for_session(None, hours(1)).map(Limits::max).ok(),
+            hours(1)
+        );
     }
 
     #[test]

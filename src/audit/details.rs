@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::event::EventType;
+use super::hash::LineHash;
 use super::json::Object;
-use super::line::LineHash;
+use super::kind::EventType;
 use super::reason::{
     CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure,
     PasswordChangeFailure, RegistrationFailure, TerminationReason,

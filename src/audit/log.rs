@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 
@@ -21,7 +21,8 @@ use crate::fs::{Dir, FsError};
 pub struct AuditLog {
     home: Arc<Dir>,
     clock: Arc<dyn Clock>,
-    origin: Origin,
+    /// Looked up with the first event: most commands that look record nothing.
+    origin: OnceLock<Origin>,
 }
 
 /// Events that were written but may not survive a loss of power yet: [`Appended::sync`] them, or
@@ -46,13 +47,21 @@ impl Appended {
 }
 
 impl AuditLog {
-    /// The log in `home`. Touches nothing until it is used.
-    pub fn new(home: Arc<Dir>, clock: Arc<dyn Clock>, origin: Origin) -> Self {
+    /// The log in `home`, its events from this process. Touches nothing until it is used.
+    pub fn new(home: Arc<Dir>, clock: Arc<dyn Clock>) -> Self {
+        let origin = OnceLock::new();
         Self {
             home,
             clock,
             origin,
         }
+    }
+
+    /// As [`AuditLog::new`], its events from elsewhere.
+    #[must_use]
+    pub fn with_origin(mut self, origin: Origin) -> Self {
+        self.origin = origin.into();
+        self
     }
 
     /// Appends `events` in order, all of them or none, creating the log when there is none.
@@ -101,7 +110,7 @@ impl AuditLog {
         let mut lines = Vec::with_capacity(1024);
         for event in events {
             let stamp = Stamp {
-                origin: &self.origin,
+                origin: self.origin.get_or_init(Origin::of_this_process),
                 timestamp,
                 id: event_id(timestamp)?,
             };

@@ -7,8 +7,8 @@ use std::path::Path;
 use memchr::memmem::Finder;
 
 use super::error::AuditError;
-use super::event::EventType;
 use super::json::push_string;
+use super::kind::EventType;
 use super::log::AuditLog;
 use super::reader::{Found, Lines};
 use super::record::{Record, View};

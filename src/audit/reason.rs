@@ -1,7 +1,5 @@
 //! Why something happened: closed sets of names, so that no message finds its way into the log.
 
-use std::fmt;
-
 macro_rules! names {
     (
         $(#[$doc:meta])*
@@ -21,8 +19,8 @@ macro_rules! names {
             }
         }
 
-        impl fmt::Display for $enum {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $enum {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.as_str())
             }
         }

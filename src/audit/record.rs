@@ -2,8 +2,9 @@
 
 use serde_json::value::RawValue;
 
-use super::event::EventType;
-use super::line::{Line, LineHash};
+use super::hash::LineHash;
+use super::kind::EventType;
+use super::line::Line;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 

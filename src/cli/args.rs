@@ -2,7 +2,6 @@
 //! arguments into the library's types in its first lines.
 
 use std::ffi::OsString;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -92,8 +91,8 @@ pub struct PasswordSource {
     #[arg(long)]
     pub password_stdin: bool,
     /// Read the password from the open file descriptor N
-    #[arg(long, value_name = "N")]
-    pub password_fd: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub password_fd: Option<i32>,
 }
 
 #[derive(Debug, Args)]
@@ -210,8 +209,8 @@ pub struct AuditList {
     #[arg(long)]
     pub failed: bool,
     /// At most this many, the newest: 1 to 1000
-    #[arg(long, value_name = "N", default_value = "100")]
-    pub limit: NonZeroU32,
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
     /// How to print them
     #[arg(long, value_enum)]
     pub format: Option<Format>,

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use nightlatch::account::{PASSWORD_MAX_BYTES, PolicyRefusal, Strength};
-use nightlatch::memory::{ReadSecretError, SecretBuffer};
+use nightlatch::memory::{ReadSecretError, SecretBuffer, inherited};
 
 use super::Context;
 use super::args::PasswordSource;
@@ -39,22 +39,14 @@ pub fn password_from_stdin(capacity: usize) -> Result<SecretBuffer, Failure> {
     Ok(password)
 }
 
-/// An inherited descriptor, reached through its name so that no ownership is made up.
-fn password_from_fd(number: u32) -> Result<SecretBuffer, Failure> {
-    use rustix::fs::{Mode, OFlags, open};
-    let path = format!("/dev/fd/{number}");
-    let fd = open(
-        &path,
-        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY,
-        Mode::empty(),
-    )
-    .map_err(|error| {
-        Failure::usage(format!("--password-fd {number}: {error}")).hint(format!(
-            "hand it in, for example: nightlatch login --password-fd {number} {number}<FILE"
-        ))
+/// The descriptor that was handed in, read to its end.
+fn password_from_fd(number: i32) -> Result<SecretBuffer, Failure> {
+    let source = inherited(number).map_err(|error| {
+        Failure::usage(format!("--password-fd {number}: {error}"))
+            .hint("hand it in, for example: nightlatch login --password-fd 3 3<FILE".to_owned())
     })?;
     let mut password = SecretBuffer::with_capacity(CAPACITY);
-    read_all(&mut password, fd)?;
+    read_all(&mut password, source)?;
     Ok(password)
 }
 

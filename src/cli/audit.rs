@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{Cell, ContentArrangement, Table, presets};
 use nightlatch::audit::{
-    Appended, Details, Event, EventType, Limit, Query, QueryResult, Record, write_csv_header,
+    Details, Event, EventType, Limit, Query, QueryResult, Record, write_csv_header,
     write_csv_record,
 };
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::args::{Audit, AuditCommand, AuditList, Format};
 use super::exit::{Code, Failure};
-use super::ui;
+use super::text;
 use super::{Context, End};
 
 /// How often `--follow` looks for new events.
@@ -49,7 +49,7 @@ fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
         matched: result.total,
         returned,
     });
-    let recorded = log.append(&[read]).and_then(Appended::sync);
+    let recorded = log.append_durable(&[read]);
     print(context, format, &result)?;
     if result.unreadable > 0 {
         context.ui.warn(&format!(
@@ -95,8 +95,7 @@ fn query(args: &AuditList) -> Result<Query, Failure> {
             .transpose()
             .map_err(|_| Failure::usage("--session takes a session id, as `status` shows it"))?,
         failed_only: args.failed,
-        limit: Limit::new(args.limit.get().into())
-            .map_err(|error| Failure::usage(error.to_string()))?,
+        limit: Limit::new(args.limit.into()).map_err(|error| Failure::usage(error.to_string()))?,
     })
 }
 
@@ -210,9 +209,9 @@ fn table(records: &[Record]) -> String {
             Cell::new(record.timestamp.to_rfc3339()),
             Cell::new(record.event_type),
             Cell::new(if record.success { "ok" } else { "FAILED" }),
-            Cell::new(ui::escape(record.username.as_deref().unwrap_or("-"))),
-            Cell::new(ui::escape(record.tty.as_deref().unwrap_or("-"))),
-            Cell::new(ui::escape(&plain_details(record.details.get()))),
+            Cell::new(text::escape(record.username.as_deref().unwrap_or("-"))),
+            Cell::new(text::escape(record.tty.as_deref().unwrap_or("-"))),
+            Cell::new(text::escape(&plain_details(record.details.get()))),
         ]);
     }
     table

@@ -9,7 +9,7 @@ use nightlatch::{
 };
 
 use super::prompt::PromptError;
-use super::ui;
+use super::text;
 
 /// The exit codes of the command line; scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +174,7 @@ impl From<SignInError> for Failure {
             SignInError::Wrong { .. } => Self::new(Code::SignInFailed, "sign_in_failed", message)
                 .hint("no account yet? nightlatch register EMAIL".to_owned()),
             SignInError::Locked { retry_after } => Self::new(Code::LockedOut, "locked", message)
-                .hint(format!("try again in {}", ui::span(retry_after))),
+                .hint(format!("try again in {}", text::span(retry_after))),
             SignInError::Failed(error) => error.into(),
             _ => Self::failed("sign_in", message),
         }

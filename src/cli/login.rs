@@ -20,7 +20,7 @@ pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
     let guard = context.guard_or_create()?;
     let limits = guard
         .limits()
-        .shortened(args.idle, args.max)
+        .for_session(args.idle, args.max)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let email = account_to_sign_in(context, &guard, named)?;
     let status = if let Some(password) = ask::given_password(&args.password)? {

@@ -11,15 +11,17 @@ mod prompt;
 mod register;
 mod session;
 mod terminal;
+mod text;
 mod tour;
 mod ui;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use nightlatch::account::Email;
+use clap::error::ErrorKind;
+use nightlatch::account::{BadEmail, Email};
 use nightlatch::config::KeeperChoice;
 use nightlatch::memory::{CoreLimit, harden};
 use nightlatch::session::AgentLauncher;
@@ -137,15 +139,9 @@ fn context(
     }
     .core_limit(core_limit);
 
-    let from_environment = || {
-        surroundings
-            .account
-            .as_ref()
-            .map(|value| value.to_string_lossy())
-    };
-    let account = match (&global.account, from_environment()) {
+    let account = match (&global.account, &surroundings.account) {
         (Some(account), _) => Some(account.parse::<Email>()?),
-        (None, Some(account)) => Some(account.parse::<Email>()?),
+        (None, Some(account)) => Some(account_of_environment(account)?),
         (None, None) => None,
     };
     if let Some(account) = &account {
@@ -177,6 +173,17 @@ fn context(
     })
 }
 
+/// The account that `NIGHTLATCH_ACCOUNT` names. Says so when it names none: it may have been set long
+/// ago, and somewhere else.
+fn account_of_environment(value: &OsStr) -> Result<Email, Failure> {
+    let wrong = |what: String| Failure::usage(format!("NIGHTLATCH_ACCOUNT: {what}"));
+    let text = value
+        .to_str()
+        .ok_or_else(|| wrong("it is not UTF-8 text".to_owned()))?;
+    text.parse()
+        .map_err(|error: BadEmail| wrong(error.to_string()).hint(error.hint()))
+}
+
 /// What clap found wrong, or the help that was asked for.
 fn usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     // Help and version go to stdout and are no error; a closed pipe is none either.
@@ -185,27 +192,28 @@ fn usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         return ExitCode::from(Code::Done as u8);
     }
     // The arguments did not parse, so look for the flag by hand.
-    if arguments
+    let json = arguments
         .iter()
         .take_while(|argument| *argument != "--")
-        .any(|argument| *argument == "--json")
-    {
-        let text = error.render().to_string();
-        let message = text
-            .trim_start_matches("error: ")
-            .lines()
-            .next()
-            .unwrap_or_default();
-        let hint = "see nightlatch --help".to_owned();
-        Ui {
-            json: true,
-            quiet: false,
-        }
-        .failure(&Failure::usage(message).hint(hint));
-    } else {
+        .any(|argument| *argument == "--json");
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !json {
         let _ = error.print();
+    } else {
+        Ui { json, quiet: false }.failure(&usage_failure(error));
     }
     ExitCode::from(Code::Usage as u8)
+}
+
+/// The same error as every other command's: one line, and what to do about it. Of clap's text that
+/// is the first paragraph, and its tip where it has one.
+fn usage_failure(error: &clap::Error) -> Failure {
+    let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = error.render().to_string();
+    let mut paragraphs = text.split("\n\n");
+    let message = paragraphs.next().unwrap_or_default();
+    let tip = paragraphs.find_map(|paragraph| paragraph.trim_start().strip_prefix("tip: "));
+    let hint = tip.map_or_else(|| "see nightlatch --help".to_owned(), in_one_line);
+    Failure::usage(in_one_line(message.trim_start_matches("error: "))).hint(hint)
 }
 
 /// `-v` tells what is going on, on stderr; without it nothing is set up.

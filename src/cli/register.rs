@@ -7,7 +7,8 @@ use super::args::Register;
 use super::ask;
 use super::exit::Failure;
 use super::terminal::Terminal;
-use super::ui::{self, GOOD, STRONG};
+use super::text;
+use super::ui::{GOOD, STRONG};
 use super::{Context, End};
 
 pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
@@ -33,7 +34,7 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
             "created_at": registered.account.created_at.to_rfc3339(),
         }))?;
     } else {
-        let email = ui::escape(registered.account.email.as_str());
+        let email = text::escape(registered.account.email.as_str());
         context.ui.say(&format!(
             "{GOOD}●{GOOD:#} account {STRONG}{email}{STRONG:#} created; sign in with: nightlatch login"
         ));

@@ -7,7 +7,8 @@ use nightlatch::{Denied, Guard};
 
 use super::args::{Logout, Status};
 use super::exit::{Code, Failure};
-use super::ui::{self, FAINT, GOOD, STRONG, WARN};
+use super::text;
+use super::ui::{FAINT, GOOD, STRONG, WARN};
 use super::{Context, End};
 
 /// `status`: looks, and changes nothing.
@@ -31,10 +32,10 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
 
 /// The status for people.
 pub fn describe(status: &SessionStatus) -> String {
-    let name = ui::escape(status.username.as_deref().unwrap_or("nobody"));
+    let name = text::escape(status.username.as_deref().unwrap_or("nobody"));
     match status.state {
         SessionState::Active => {
-            let left = ui::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
+            let left = text::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
             let how = match status.limited_by {
                 Some(LimitedBy::Max) => "at its absolute limit",
                 _ => "unless there is activity",
@@ -46,7 +47,7 @@ pub fn describe(status: &SessionStatus) -> String {
             };
             let idle = status
                 .idle_timeout_seconds
-                .map(|s| ui::span(Duration::from_secs(s)));
+                .map(|s| text::span(Duration::from_secs(s)));
             [
                 format!("{GOOD}●{GOOD:#} signed in as {STRONG}{name}{STRONG:#}; locks in {STRONG}{left}{STRONG:#} {how}\n"),
                 detail("session", status.session_id.map(|id| id.to_string())),
@@ -73,7 +74,7 @@ pub fn extend(context: &Context) -> Result<End, Failure> {
     if context.ui.json {
         context.ui.json(&status)?;
     } else {
-        let left = ui::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
+        let left = text::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
         context.ui.say(&format!(
             "{GOOD}●{GOOD:#} extended; locks in {left} unless there is activity"
         ));
@@ -92,7 +93,7 @@ pub fn whoami(context: &Context) -> Result<End, Failure> {
             .ui
             .json(&serde_json::json!({ "schema": 1, "username": username }))?;
     } else {
-        context.ui.data(&format!("{}\n", ui::escape(&username)))?;
+        context.ui.data(&format!("{}\n", text::escape(&username)))?;
     }
     Ok(End::Done)
 }

@@ -6,11 +6,11 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
 use super::exit::Failure;
+use super::text::escape;
 
 /// What this invocation prints, and how.
 #[derive(Clone, Copy, Debug)]
@@ -100,68 +100,5 @@ impl Ui {
     fn to_stderr(text: &str) {
         // Nothing is left to tell anyone when stderr is gone.
         let _ = anstream::stderr().lock().write_all(text.as_bytes());
-    }
-}
-
-/// `text` with everything a terminal would act on, or that changes the direction of reading, shown
-/// as an escape instead.
-pub fn escape(text: &str) -> String {
-    text.chars()
-        .fold(String::with_capacity(text.len()), |mut shown, character| {
-            if is_harmless(character) {
-                shown.push(character);
-            } else {
-                let _ = write!(shown, "{}", character.escape_unicode());
-            }
-            shown
-        })
-}
-
-fn is_harmless(character: char) -> bool {
-    !character.is_control()
-        && !matches!(character,
-            // Bidirectional controls and marks, and separators a terminal may break lines at.
-            '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-            // Invisible: zero-width characters, byte order mark, tags.
-            | '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{2065}' | '\u{FEFF}'
-            | '\u{E0000}'..='\u{E007F}')
-}
-
-/// A time span for people, in its two largest units: `14m 32s`.
-pub fn span(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds}s"),
-        (0, minutes, 0) => format!("{minutes}m"),
-        (0, minutes, seconds) => format!("{minutes}m {seconds}s"),
-        (hours, 0, _) => format!("{hours}h"),
-        (hours, minutes, _) => format!("{hours}h {minutes}m"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_terminal_would_act_on_is_shown_instead() {
-        assert_eq!(escape("a\u{1b}[31mb"), "a\\u{1b}[31mb");
-        assert_eq!(escape("user\u{202e}moc"), "user\\u{202e}moc");
-        assert_eq!(escape("line\nbreak"), "line\\u{a}break");
-        assert_eq!(escape("Grüße, 世界 🔒"), "Grüße, 世界 🔒");
-    }
-
-    #[test]
-    fn spans_are_told_in_two_units() {
-        for (seconds, told) in [
-            (0, "0s"),
-            (59, "59s"),
-            (60, "1m"),
-            (872, "14m 32s"),
-            (3600, "1h"),
-            (14_399, "3h 59m"),
-        ] {
-            assert_eq!(span(Duration::from_secs(seconds)), told);
-        }
     }
 }

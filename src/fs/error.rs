@@ -100,6 +100,9 @@ impl FsError {
                 io::ErrorKind::PermissionDenied => {
                     format!("check who owns {path} and its mode, or choose another --home")
                 }
+                io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => {
+                    format!("move {path} out of the way, or choose another place with --home")
+                }
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     "free some disk space and try again".to_owned()
                 }

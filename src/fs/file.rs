@@ -3,10 +3,9 @@
 use std::fs::File;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, chmodat, fchmod, fstat, open, statat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fchmod, fstat, open};
 use rustix::io::Errno;
 
-use super::dir::Dir;
 use super::error::{FsError, FsProblem};
 
 /// Whether a write must survive a loss of power before it is reported as done.
@@ -34,37 +33,8 @@ pub(super) fn check_own_file(file: &File, path: &Path) -> Result<(), FsError> {
     Ok(())
 }
 
-/// Judges the file `name` in `dir` as if it were opened, without opening it: whether there is one.
-///
-/// For files that another library opens and locks (SQLite's): a process that closes any descriptor
-/// of a file loses every POSIX lock it has on that file, through whatever descriptor. Nobody else
-/// can put another file there between the judgement and its use, as the directory is ours alone.
-///
-/// # Errors
-/// As [`Dir::open_file`].
-pub fn check_unopened(dir: &Dir, name: &str) -> Result<bool, FsError> {
-    let path = dir.path().join(name);
-    let refused =
-        |operation, error| Err(FsError::new(operation, &path, std::io::Error::from(error)));
-    let stat = match statat(dir.handle(), name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => stat,
-        Err(Errno::NOENT) => return Ok(false),
-        Err(error) => return refused("inspect", error),
-    };
-    if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
-        return Err(FsError::new("use", &path, FsProblem::Symlink));
-    }
-    if let Some(closed) = judge(&stat, &path)? {
-        if let Err(error) = chmodat(dir.handle(), name, closed, AtFlags::empty()) {
-            return refused("close to others", error);
-        }
-        warn_closed(&stat, &path);
-    }
-    Ok(true)
-}
-
 /// Refuses what is no regular file of ours alone; the mode to give it when others may read it.
-fn judge(stat: &Stat, path: &Path) -> Result<Option<Mode>, FsError> {
+pub(super) fn judge(stat: &Stat, path: &Path) -> Result<Option<Mode>, FsError> {
     let problem = |problem| FsError::new("use", path, problem);
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(problem(FsProblem::NotRegular));
@@ -82,7 +52,7 @@ fn judge(stat: &Stat, path: &Path) -> Result<Option<Mode>, FsError> {
     Ok((mode & OTHERS != 0).then(|| Mode::from_raw_mode((mode & !OTHERS) as rustix::fs::RawMode)))
 }
 
-fn warn_closed(stat: &Stat, path: &Path) {
+pub(super) fn warn_closed(stat: &Stat, path: &Path) {
     let mode = permission_bits(stat);
     tracing::warn!(path = %path.display(), mode = format_args!("{mode:04o}"), "was readable by others; closed");
 }
@@ -110,7 +80,8 @@ pub(super) fn permission_bits(stat: &Stat) -> u32 {
 /// [`FsProblem::TooLong`], or the system's refusal.
 pub fn read_bounded(file: &File, path: &Path, limit: usize) -> Result<Vec<u8>, FsError> {
     use std::io::Read;
-    let mut content = Vec::new();
+    // Room for what such files usually hold, so that they are read in one go.
+    let mut content = Vec::with_capacity(limit.min(1024) + 1);
     file.take(limit as u64 + 1)
         .read_to_end(&mut content)
         .map_err(|error| FsError::new("read", path, error))?;
@@ -132,7 +103,8 @@ pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsEr
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
-        Err(Errno::NOENT) => return Ok(None),
+        // With a file where a directory on the way should be, there is none either.
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
         Err(error) => return Err(FsError::new("open", path, std::io::Error::from(error))),
     };
     let stat =
@@ -152,45 +124,4 @@ pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsEr
         ));
     }
     read_bounded(&file, path, limit).map(Some)
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-
-    use super::*;
-
-    #[test]
-    fn a_file_is_judged_unopened_as_it_is_opened() {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = Dir::open_or_create(&temp.path().join("home")).unwrap();
-        let set_mode = |mode| {
-            let permissions = std::fs::Permissions::from_mode(mode);
-            std::fs::set_permissions(dir.path().join("a"), permissions).unwrap();
-        };
-        let problem = |name| check_unopened(&dir, name).unwrap_err().problem;
-        assert!(!check_unopened(&dir, "a").unwrap());
-        dir.write_atomic("a", b"x", Durability::Volatile).unwrap();
-        assert!(check_unopened(&dir, "a").unwrap());
-        set_mode(0o644);
-        assert!(check_unopened(&dir, "a").unwrap());
-        let mode = std::fs::metadata(dir.path().join("a")).unwrap().mode();
-        assert_eq!(mode & 0o7777, 0o600);
-        set_mode(0o620);
-        assert!(matches!(
-            problem("a"),
-            FsProblem::WritableByOthers { mode: 0o620 }
-        ));
-        set_mode(0o600);
-        symlink("a", dir.path().join("soft")).unwrap();
-        assert!(matches!(problem("soft"), FsProblem::Symlink));
-        std::fs::hard_link(dir.path().join("a"), dir.path().join("hard")).unwrap();
-        assert!(matches!(
-            problem("hard"),
-            FsProblem::HardLinked { links: 2 }
-        ));
-        dir.subdir_or_create("sub").unwrap();
-        assert!(matches!(problem("sub"), FsProblem::NotRegular));
-    }
 }

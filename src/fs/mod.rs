@@ -7,7 +7,9 @@
 mod dir;
 mod error;
 mod file;
+mod unopened;
 
 pub use dir::{Dir, DirLock};
 pub use error::{FsError, FsProblem};
-pub use file::{Durability, check_unopened, read_bounded, read_user_file};
+pub use file::{Durability, read_bounded, read_user_file};
+pub use unopened::check_unopened;

@@ -10,7 +10,7 @@ use crate::account::{
     PolicyRefusal, Strength,
 };
 use crate::audit::{
-    Appended, AuditError, AuditName, Details, Event, LoginFailure, PasswordChangeFailure,
+    AuditError, AuditName, Details, Event, LoginFailure, PasswordChangeFailure,
     RegistrationFailure, TerminationReason,
 };
 use crate::config::Limits;
@@ -338,7 +338,7 @@ fn locked_event(name: &AuditName) -> Event {
 impl Home {
     /// Records `events`, durably.
     fn record(&self, events: &[Event]) -> Result<(), AuditError> {
-        self.audit.append(events).and_then(Appended::sync)
+        self.audit.append_durable(events)
     }
 
     /// The name of a sign-in attempt, as the log may have it: an email that is no account's is

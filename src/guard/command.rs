@@ -9,12 +9,11 @@ use super::lease::Lease;
 use super::run::{Ended, RunError, Runner};
 use super::{CommandError, Denied, Guard, GuardError, Home};
 use crate::audit::{
-    Appended, ArgvDigest, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event,
-    ProgramName,
+    ArgvDigest, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event, ProgramName,
 };
 use crate::crypto::{kdf, labels};
 use crate::id::ExecId;
-use crate::session::{Dead, Owner, Session, Touch};
+use crate::session::{Dead, Owner, Session, Touch, Touched};
 
 /// How a command is to be run.
 #[derive(Clone, Copy, Debug)]
@@ -110,12 +109,18 @@ impl Guard {
         let mut runner = Runner::new()?;
         let program = ProgramName::new(command.get_program());
         let mut lease = None;
+        let mut not_started = None;
         let touch = Touch {
             action: "exec",
             extend: options.extend,
             min_remaining: options.min_remaining,
         };
         let touched = home.sessions.touch(owner, touch, |session| {
+            not_started = Some(session.event(Details::CommandFinished {
+                exec,
+                end: not_run(CommandFailure::NotStarted),
+                took: Duration::ZERO,
+            }));
             lease = Some(Lease::take(
                 &home.dir,
                 exec,
@@ -128,17 +133,22 @@ impl Guard {
                 program,
                 argv,
             })))
-        })?;
-        let session = touched.session;
+        });
+        let synced = touched.and_then(|Touched { session, record }| {
+            record.sync()?;
+            Ok(session)
+        });
+        let session = match synced {
+            Ok(session) => session,
+            Err(error) => {
+                // It may or may not be on record that the command starts: say that it did not.
+                if let Some(event) = not_started {
+                    let _ = home.audit.append(&[event]);
+                }
+                return Err(Denied::from(error).into());
+            }
+        };
         let finished = |end, took| session.event(Details::CommandFinished { exec, end, took });
-        if let Err(error) = touched.record.sync() {
-            // It may or may not be on record that the command starts: say that it did not.
-            let _ = home.audit.append(&[finished(
-                not_run(CommandFailure::NotStarted),
-                Duration::ZERO,
-            )]);
-            return Err(GuardError::from(error).into());
-        }
 
         command
             .env("NIGHTLATCH_SESSION_ID", session.id().to_string())
@@ -190,7 +200,7 @@ impl Guard {
             Some(name) => event.about(name),
             None => event,
         };
-        if let Err(error) = home.audit.append(&[event]).and_then(Appended::sync) {
+        if let Err(error) = home.audit.append_durable(&[event]) {
             tracing::warn!(%error, "cannot record the refusal");
         }
     }

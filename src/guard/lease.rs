@@ -109,11 +109,13 @@ impl Leases {
             let Some(file) = dir.open_file(&name)? else {
                 continue;
             };
-            // By path: on a recent toolchain the method of the same name is std's.
-            if fs2::FileExt::try_lock_shared(&file).is_err() || given_back(&file) {
+            let path = dir.path().join(&name);
+            if is_held(&file).map_err(|error| FsError::new("lock", &path, error))?
+                || given_back(&file)
+            {
                 continue;
             }
-            let content = read_bounded(&file, &dir.path().join(&name), READ_LIMIT)?;
+            let content = read_bounded(&file, &path, READ_LIMIT)?;
             let session = serde_json::from_slice::<Content>(&content)
                 .ok()
                 .and_then(|content| content.session_id.parse().ok());
@@ -134,11 +136,30 @@ impl CrashWatch for Leases {
         Ok(crashed)
     }
 
+    fn any(&self) -> Result<bool, FsError> {
+        let mut any = false;
+        self.each_abandoned(|_, _, _| {
+            any = true;
+            Ok(())
+        })?;
+        Ok(any)
+    }
+
     fn clear(&self) -> Result<(), FsError> {
         if let Some(dir) = self.home.subdir(RUN)? {
             dir.sweep_temporary()?;
         }
         self.each_abandoned(|dir, name, _| dir.unlink(name).map(drop))
+    }
+}
+
+/// Whether somebody holds the lock. A system that does not say so is an error, not a holder.
+fn is_held(file: &File) -> std::io::Result<bool> {
+    use rustix::fs::{FlockOperation, flock};
+    match flock(file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -20,7 +20,7 @@ pub use error::{
 };
 
 use crate::account::{AccountService, Email};
-use crate::audit::{AuditLog, AuditName, Origin};
+use crate::audit::{AuditLog, AuditName};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, KeeperChoice, Limits, PasswordRules};
 use crate::crypto::kdf::Argon2Params;
@@ -282,11 +282,7 @@ impl Home {
         launcher: Option<AgentLauncher>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, GuardError> {
-        let audit = Arc::new(AuditLog::new(
-            Arc::clone(&dir),
-            Arc::clone(clock),
-            Origin::of_this_process(),
-        ));
+        let audit = Arc::new(AuditLog::new(Arc::clone(&dir), Arc::clone(clock)));
         let accounts = Arc::new(AccountService::new(
             Arc::clone(&dir),
             Arc::clone(clock),

@@ -10,6 +10,7 @@ mod error;
 use std::io;
 use std::process::Command;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use signal_hook::consts::{
     SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN,
@@ -53,6 +54,8 @@ impl Ended {
 /// what must happen before and after the command (its lease, its record) happens as a whole.
 pub struct Runner {
     catch: Catch,
+    /// What came before the command was started.
+    early: Vec<Caught>,
 }
 
 impl Runner {
@@ -64,7 +67,8 @@ impl Runner {
     pub fn new() -> Result<Self, RunError> {
         // SIGCHLD and SIGCONT even if ignored: without them no command can be followed.
         let catch = Catch::new(HANDED_ON, &[SIGCHLD, SIGCONT]).map_err(RunError::Watch)?;
-        Ok(Self { catch })
+        let early = Vec::new();
+        Ok(Self { catch, early })
     }
 
     /// Starts `command` and follows it to its end. With a `core_limit`, it starts with that limit.
@@ -80,6 +84,11 @@ impl Runner {
         command: &mut Command,
         core_limit: Option<CoreLimit>,
     ) -> Result<Ended, RunError> {
+        // A key pressed between here and the fork is lost. Collected any later, one that the child
+        // has already got would reach it twice, which for many programs means: quit at once.
+        let early = self.catch.pending().into_iter();
+        self.early
+            .extend(early.filter(|caught| HANDED_ON.contains(&caught.signal)));
         let child = match core_limit {
             Some(limit) => limit.restored_during(|| command.spawn()),
             None => command.spawn(),
@@ -110,20 +119,21 @@ impl Runner {
 
     /// Hands on signals until the child has ended.
     fn follow(&mut self, child: Pid) -> io::Result<Ended> {
-        // What arrived before there was a child is the child's, wherever it came from. A key pressed
-        // in the instant of its start may so reach it twice; that is better than never.
+        // What came before there was a child is the child's, wherever it came from.
+        for early in std::mem::take(&mut self.early) {
+            send(child, early.signal);
+        }
         let mut arrived = self.catch.pending();
-        let mut is_for_child: fn(&Caught, Pid) -> bool = |caught, child| {
-            HANDED_ON.contains(&caught.signal) && caught.sender != Some(number(child))
-        };
         let mut stopped = false;
         loop {
             for caught in &arrived {
-                if is_for_child(caught, child) {
+                if is_for_child_alone(caught, child) {
                     send(child, caught.signal);
                 }
             }
             let resumed = arrived.iter().any(|caught| caught.signal == SIGCONT);
+            // Looked at before the news: a new stop in between would be news.
+            let left_behind = stopped && resumed && is_stopped(child);
             match news_of(child)? {
                 Some(News::Ended(ended)) => return Ok(ended),
                 // Only now, when it has put the terminal in order, may the shell see us stop.
@@ -133,13 +143,12 @@ impl Runner {
                 }
                 Some(News::Continued) => stopped = false,
                 // We were resumed alone, not as a group.
-                None if stopped && resumed => {
+                None if left_behind => {
                     send(child, SIGCONT);
                     stopped = false;
                 }
                 None => {}
             }
-            is_for_child = is_for_child_alone;
             arrived = self.catch.wait()?;
         }
     }
@@ -194,6 +203,29 @@ fn news_of(child: Pid) -> io::Result<Option<News>> {
         }
     }
     Ok(latest)
+}
+
+/// Whether the child is stopped at this moment. `waitpid` alone cannot say: it tells of a stop once,
+/// and of nothing at all while a child that was resumed is about to stop again; resuming it then
+/// would swallow that stop. Where there is no `/proc`, it is taken to be stopped.
+fn is_stopped(child: Pid) -> bool {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let path = format!("/proc/{}/stat", number(child));
+    let Ok(file) = rustix::fs::open(path, flags, Mode::empty()) else {
+        return true;
+    };
+    // Number, name in parentheses (at most 64 bytes), state: all in one short read.
+    let mut start = [0; 128];
+    match rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut start)) {
+        Ok(count) => state_in(&start[..count]) == Some(b'T'),
+        Err(_) => true,
+    }
+}
+
+/// The state letter in the beginning of a `/proc/PID/stat`; the name may hold anything, `)` too.
+fn state_in(stat: &[u8]) -> Option<u8> {
+    let after_name = stat.iter().rposition(|&byte| byte == b')')? + 2;
+    stat.get(after_name).copied()
 }
 
 fn news_in(status: WaitStatus) -> Option<News> {
@@ -274,6 +306,13 @@ mod tests {
         };
         assert!(is_handed_on(hangup, CHILD, true));
         assert!(!is_handed_on(hangup, CHILD, false));
+    }
+
+    #[test]
+    fn the_state_is_found_behind_any_name() {
+        assert_eq!(state_in(b"12 (sh) T 1 12"), Some(b'T'));
+        assert_eq!(state_in(b"12 (a) S (b)) R 1 12"), Some(b'R'));
+        assert_eq!(state_in(b"12 (sh)"), None);
     }
 
     #[test]

@@ -23,5 +23,5 @@
 mod process;
 mod secret;
 
-pub use process::{CoreLimit, harden, lock_all, without_inheritance};
+pub use process::{CoreLimit, harden, inherited, lock_all, without_inheritance};
 pub use secret::{ReadSecretError, Secret, SecretBuffer};

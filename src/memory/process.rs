@@ -122,6 +122,22 @@ fn change_flags(
     Some(before)
 }
 
+/// A handle of our own on the file that was opened for us as descriptor `number`, sharing its
+/// place in the file.
+///
+/// # Errors
+/// When there is no such open file.
+#[cfg(unix)]
+pub fn inherited(number: i32) -> std::io::Result<std::os::fd::OwnedFd> {
+    if number < 0 {
+        return Err(rustix::io::Errno::BADF.into());
+    }
+    // SAFETY: only looked at for the length of the call, which fails when no such file is open.
+    #[allow(unsafe_code)]
+    let file = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+    Ok(rustix::io::fcntl_dupfd_cloexec(file, 3)?)
+}
+
 /// Asks that the pages under `bytes` never reach swap. Best effort: a refusal (a small
 /// `RLIMIT_MEMLOCK`) is not an error, as the process is undumpable and the buffer is wiped.
 ///

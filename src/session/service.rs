@@ -28,7 +28,14 @@ pub trait CrashWatch: Send + Sync {
     /// When that cannot be told; the session is then not judged live.
     fn crashed(&self, session: SessionId) -> Result<bool, FsError>;
 
-    /// Forgets the crashes seen so far. Called under the session lock, once their session is ended.
+    /// Whether there is any crash that was not forgotten, of whatever session.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    fn any(&self) -> Result<bool, FsError>;
+
+    /// Forgets the crashes seen so far. Called under the session lock, once every session they
+    /// ended, of whatever account, is cleared away: what is forgotten too early comes to life again.
     ///
     /// # Errors
     /// When they cannot be forgotten.
@@ -300,7 +307,7 @@ impl SessionService {
         };
         let mut events = also;
         events.extend(self.end(&lock, claims.account.into(), TerminationReason::Replaced)?);
-        self.crashes.clear()?;
+        events.extend(self.settle_crashes(&lock)?);
         self.store.write(claims.account, &bytes)?;
         events.push(about(Details::SessionCreated {
             idle: claims.idle,
@@ -308,8 +315,7 @@ impl SessionService {
         }));
         let published = self
             .audit
-            .append(&events)
-            .and_then(Appended::sync)
+            .append_durable(&events)
             .map_err(SessionError::from)
             .and_then(|()| Ok(self.publish(&claims, &activity, now)?))
             .and_then(|keeper| Ok(self.store.set_current(claims.account).map(|()| keeper)?));
@@ -328,7 +334,7 @@ impl SessionService {
                 let _ = self.store.remove(claims.account);
                 let reason = TerminationReason::CreationFailed;
                 let ended = about(Details::SessionTerminated { reason });
-                let _ = self.audit.append(&[ended]).and_then(Appended::sync);
+                let _ = self.audit.append_durable(&[ended]);
                 Err(error)
             }
         }
@@ -424,7 +430,7 @@ impl SessionService {
         match self.end(lock, owner, reason)? {
             None => Ok(false),
             Some(event) => {
-                self.audit.append(&[event])?.sync()?;
+                self.audit.append_durable(&[event])?;
                 Ok(true)
             }
         }
@@ -467,9 +473,6 @@ impl SessionService {
                 session,
                 claims,
             }) => {
-                if reason == Dead::Crash {
-                    self.crashes.clear()?;
-                }
                 let name = claims.map(|both| AuditName::known(&both.0.username));
                 (death_details(reason), session, name)
             }
@@ -491,6 +494,31 @@ impl SessionService {
             event = event.in_session(session);
         }
         Ok(Some(event))
+    }
+
+    /// Ends every session that a crash ended and nobody has come back to, so that the crashes can
+    /// be forgotten: the events that tell of it.
+    fn settle_crashes(&self, lock: &SessionLock) -> Result<Vec<Event>, SessionError> {
+        let mut events = Vec::new();
+        let accounts = if self.crashes.any()? {
+            self.store.accounts()?
+        } else {
+            Vec::new()
+        };
+        for account in accounts {
+            let owner = Owner::from(account);
+            // One that cannot be judged may have crashed as well.
+            let ends = match self.find(owner) {
+                Ok(Found::Dead { reason, .. }) => reason == Dead::Crash,
+                Ok(Found::Live(_) | Found::Nothing) => false,
+                Err(_) => true,
+            };
+            if ends {
+                events.extend(self.end(lock, owner, TerminationReason::Crash)?);
+            }
+        }
+        self.crashes.clear()?;
+        Ok(events)
     }
 
     fn find(&self, owner: Owner) -> Result<Found, SessionError> {

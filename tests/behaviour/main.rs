@@ -8,7 +8,16 @@
 
 mod support;
 
+mod accounts;
+mod agent;
+mod audit;
+mod bad_input;
 mod documented;
+mod files;
+mod keepers;
+mod leases;
 mod main_job;
 mod prompt;
+mod races;
 mod run;
+mod status;

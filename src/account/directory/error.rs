@@ -93,7 +93,18 @@ impl DirectoryError {
                 "put a backup of {} back; nothing in it was changed",
                 path.display()
             )),
-            Self::Database { .. } | Self::Random(_) => None,
+            Self::Database { path, source } => match source.sqlite_error_code()? {
+                ErrorCode::DiskFull => Some("free some disk space and try again".to_owned()),
+                ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
+                    let directory = path.parent().unwrap_or(path).display();
+                    Some(format!(
+                        "make sure that {directory} can be written to and is not on a disk that is \
+                         full or mounted read-only"
+                    ))
+                }
+                _ => None,
+            },
+            Self::Random(_) => None,
         }
     }
 }

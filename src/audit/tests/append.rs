@@ -297,7 +297,7 @@ fn append_twenty_events() {
     let path = PathBuf::from(std::env::var_os("AUDIT_TEST_HOME").unwrap());
     let dir = Arc::new(Dir::open(&path).unwrap().unwrap());
     let clock = Arc::new(Still(AtomicI64::new(START)));
-    let log = AuditLog::new(dir, clock, Origin::new("ws1", 1000, 4242, None));
+    let log = AuditLog::new(dir, clock).with_origin(Origin::new("ws1", 1000, 4242, None));
     match log.append(&vec![used("x"); 20]) {
         Ok(_) => println!("appended"),
         Err(error) => println!("refused: {error}"),

@@ -60,7 +60,7 @@ impl Home {
 
     fn log(&self) -> AuditLog {
         let origin = Origin::new("ws1", 1000, 4242, Some("pts/3"));
-        AuditLog::new(self.dir.clone(), self.clock.clone(), origin)
+        AuditLog::new(self.dir.clone(), self.clock.clone()).with_origin(origin)
     }
 
     fn audit(&self) -> PathBuf {

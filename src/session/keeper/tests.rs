@@ -405,7 +405,9 @@ fn assert_inherits_nothing(process: &str, not_this: &impl std::os::fd::AsRawFd) 
     let inherited = std::fs::read_link(format!("/proc/self/fd/{}", not_this.as_raw_fd())).unwrap();
     for entry in std::fs::read_dir(format!("{process}/fd")).unwrap() {
         let entry = entry.unwrap();
-        let open = std::fs::read_link(entry.path()).unwrap();
+        let Ok(open) = std::fs::read_link(entry.path()) else {
+            continue; // the connection of the last request, closed since
+        };
         assert_ne!(open, inherited);
         if matches!(entry.file_name().to_str(), Some("0" | "1" | "2")) {
             assert_eq!(open, Path::new("/dev/null"));

@@ -1,9 +1,13 @@
 //! What the tests share: a terminal to act from, and programs to act on.
 
+pub mod checks;
 mod driver;
+pub mod forbid;
 mod home;
 mod pty;
+mod tree;
 
 pub use driver::shell;
 pub use home::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, files_in};
 pub use pty::Pty;
+pub use tree::{Entry, contains, tree};

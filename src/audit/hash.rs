@@ -1,0 +1,60 @@
+//! The hash that chains the lines.
+
+use std::fmt;
+
+use crate::crypto::{hex, sha256};
+
+/// The hash of a line, which the next one carries as `prev`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineHash([u8; 32]);
+
+impl LineHash {
+    /// What the first line of a log carries as `prev`.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// Of the bytes that are hashed of a line.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self(sha256(bytes))
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// From 64 lower-case hexadecimal digits.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 {
+            return None;
+        }
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let value = |digit: u8| match digit {
+                b'0'..=b'9' => Some(digit - b'0'),
+                b'a'..=b'f' => Some(digit - b'a' + 10),
+                _ => None,
+            };
+            *byte = value(digits[0])? << 4 | value(digits[1])?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for LineHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_reads_back_from_its_one_spelling_only() {
+        let hash = LineHash::of(b"x");
+        assert_eq!(LineHash::parse(&hash.to_string()), Some(hash));
+        assert_eq!(LineHash::parse(&hash.to_string().to_uppercase()), None);
+        assert_eq!(LineHash::parse(&hash.to_string()[1..]), None);
+    }
+}

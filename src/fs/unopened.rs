@@ -1,0 +1,79 @@
+//! Judging a file that must not be opened for it.
+
+use rustix::fs::{AtFlags, FileType, chmodat, statat};
+use rustix::io::Errno;
+
+use super::dir::Dir;
+use super::error::{FsError, FsProblem};
+use super::file::{judge, warn_closed};
+
+/// Judges the file `name` in `dir` as if it were opened, without opening it: whether there is one.
+///
+/// For files that another library opens and locks (SQLite's): a process that closes any descriptor
+/// of a file loses every POSIX lock it has on that file, through whatever descriptor. Nobody else
+/// can put another file there between the judgement and its use, as the directory is ours alone.
+///
+/// # Errors
+/// As [`Dir::open_file`].
+pub fn check_unopened(dir: &Dir, name: &str) -> Result<bool, FsError> {
+    let path = dir.path().join(name);
+    let refused =
+        |operation, error| Err(FsError::new(operation, &path, std::io::Error::from(error)));
+    let stat = match statat(dir.handle(), name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(false),
+        Err(error) => return refused("inspect", error),
+    };
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+        return Err(FsError::new("use", &path, FsProblem::Symlink));
+    }
+    if let Some(closed) = judge(&stat, &path)? {
+        if let Err(error) = chmodat(dir.handle(), name, closed, AtFlags::empty()) {
+            return refused("close to others", error);
+        }
+        warn_closed(&stat, &path);
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use super::*;
+    use crate::fs::Durability;
+
+    #[test]
+    fn a_file_is_judged_unopened_as_it_is_opened() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Dir::open_or_create(&temp.path().join("home")).unwrap();
+        let set_mode = |mode| {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(dir.path().join("a"), permissions).unwrap();
+        };
+        let problem = |name| check_unopened(&dir, name).unwrap_err().problem;
+        assert!(!check_unopened(&dir, "a").unwrap());
+        dir.write_atomic("a", b"x", Durability::Volatile).unwrap();
+        assert!(check_unopened(&dir, "a").unwrap());
+        set_mode(0o644);
+        assert!(check_unopened(&dir, "a").unwrap());
+        let mode = std::fs::metadata(dir.path().join("a")).unwrap().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+        set_mode(0o620);
+        assert!(matches!(
+            problem("a"),
+            FsProblem::WritableByOthers { mode: 0o620 }
+        ));
+        set_mode(0o600);
+        symlink("a", dir.path().join("soft")).unwrap();
+        assert!(matches!(problem("soft"), FsProblem::Symlink));
+        std::fs::hard_link(dir.path().join("a"), dir.path().join("hard")).unwrap();
+        assert!(matches!(
+            problem("hard"),
+            FsProblem::HardLinked { links: 2 }
+        ));
+        dir.subdir_or_create("sub").unwrap();
+        assert!(matches!(problem("sub"), FsProblem::NotRegular));
+    }
+}

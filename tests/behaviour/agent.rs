@@ -1,0 +1,208 @@
+//! The life of the agent process.
+
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::checks::{nothing_lies_about, until};
+use crate::support::{Home, PASSWORD, Pty, Run};
+
+fn registered() -> Home {
+    Home::registered().with_keeper("agent")
+}
+
+/// The agents that serve `home`, in whatever state but dead.
+fn agents(home: &Path) -> Vec<Pid> {
+    let home = home.to_str().unwrap().as_bytes();
+    let numbers = std::fs::read_dir("/proc").unwrap();
+    numbers
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+        .filter(|pid| {
+            let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let mut arguments = arguments.split(|&byte| byte == 0);
+            arguments.clone().any(|argument| argument == b"agent")
+                && arguments.any(|argument| argument == home)
+        })
+        .filter_map(Pid::from_raw)
+        .collect()
+}
+
+/// The one agent of `home`.
+#[track_caller]
+fn agent(home: &Home) -> Pid {
+    // One that is leaving may still be there beside its successor.
+    until("there is one agent", || agents(&home.path()).len() == 1);
+    agents(&home.path())[0]
+}
+
+#[track_caller]
+fn agent_leaves(home: &Home) {
+    until("the agent has left", || agents(&home.path()).is_empty());
+    assert!(!home.path().join("run/agent.sock").exists());
+}
+
+#[test]
+fn it_comes_with_a_login_and_leaves_with_the_last_session() {
+    let home = registered();
+    assert!(agents(&home.path()).is_empty());
+    home.run(&["status"]).succeeds();
+    home.run(&["exec", "--", "true"])
+        .refuses(4, "no live session");
+    assert!(agents(&home.path()).is_empty());
+    home.login(&[]).succeeds();
+    let first = agent(&home);
+    home.run(&["exec", "--", "true"]).succeeds();
+    home.run(&["extend"]).succeeds();
+    assert_eq!(agent(&home), first);
+    // A new session may need a new one.
+    home.login(&[]).succeeds();
+    agent(&home);
+    home.run(&["logout"]).succeeds();
+    agent_leaves(&home);
+    nothing_lies_about(&home);
+}
+
+#[test]
+fn it_leaves_when_the_session_expires_though_nobody_asks() {
+    let home = registered();
+    home.login(&["--idle", "1s"]).succeeds();
+    agent(&home);
+    agent_leaves(&home);
+    home.run(&["exec", "--", "true"])
+        .refuses(4, "no live session: it expired");
+}
+
+#[test]
+fn it_survives_the_terminal_that_started_it() {
+    let home = registered();
+    let mut shell = Command::new("/bin/sh");
+    let login = home.command(&["login"]);
+    shell.args(["-c", "\"$0\" login; echo left; read line"]);
+    shell.arg(login.get_program()).env_clear();
+    for (name, value) in login.get_envs() {
+        shell.env(name, value.unwrap());
+    }
+    let mut terminal = Pty::spawn(shell);
+    terminal.expect("Password");
+    terminal.send(&format!("{PASSWORD}\n"));
+    terminal.expect("left");
+    let _ = terminal.hang_up();
+    home.run(&["exec", "--", "true"]).succeeds();
+    agent(&home);
+}
+
+#[test]
+fn a_killed_one_takes_the_session_with_it_and_the_next_login_works() {
+    let home = registered();
+    home.login(&[]).succeeds();
+    kill_process(agent(&home), Signal::KILL).unwrap();
+    until("it is dead", || agents(&home.path()).is_empty());
+    // Its socket is still there, and nobody behind it.
+    assert!(home.path().join("run/agent.sock").exists());
+    assert!(!home.is_active());
+    home.run(&["exec", "--", "true"])
+        .refuses(4, "no live session");
+    home.login(&[]).succeeds();
+    home.run(&["exec", "--", "true"]).succeeds();
+    home.run(&["logout"]).succeeds();
+    agent_leaves(&home);
+}
+
+#[test]
+fn one_that_is_told_to_end_takes_the_session_with_it() {
+    let home = registered();
+    home.login(&[]).succeeds();
+    kill_process(agent(&home), Signal::TERM).unwrap();
+    agent_leaves(&home);
+    home.run(&["exec", "--", "true"])
+        .refuses(4, "no live session");
+}
+
+#[test]
+fn it_takes_nothing_of_the_login_that_started_it() {
+    let home = registered();
+    let login = home.command(&["login", "--password-stdin"]);
+    let marker = home.outside("marker");
+    std::fs::write(&marker, "").unwrap();
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "exec \"$0\" \"$@\" 9<\"$MARKER\""]);
+    shell.arg(login.get_program()).args(login.get_args());
+    shell.env_clear().env("MARKER", &marker);
+    for (name, value) in login.get_envs() {
+        shell.env(name, value.unwrap());
+    }
+    Run::with_input(shell, PASSWORD.as_bytes()).succeeds();
+
+    let process = format!("/proc/{}", agent(&home).as_raw_nonzero());
+    let read = |name| std::fs::read_to_string(format!("{process}/{name}")).unwrap();
+    assert_eq!(read("environ"), "");
+    let core = read("limits");
+    let core = core
+        .lines()
+        .find(|line| line.contains("core file"))
+        .unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+    assert_eq!(
+        std::fs::read_link(format!("{process}/cwd")).unwrap(),
+        Path::new("/")
+    );
+    let session = read("stat");
+    let session = session.rsplit(") ").next().unwrap();
+    let session: Vec<_> = session.split(' ').collect();
+    assert_eq!(session[3], agent(&home).as_raw_nonzero().to_string());
+    assert_eq!(session[4], "0", "it has a terminal");
+    for entry in std::fs::read_dir(format!("{process}/fd")).unwrap() {
+        let entry = entry.unwrap();
+        let Ok(target) = std::fs::read_link(entry.path()) else {
+            continue; // the connection it was published by, closed since
+        };
+        assert_ne!(target, marker);
+        let number: u32 = entry.file_name().to_str().unwrap().parse().unwrap();
+        assert!(
+            number > 2 || target == Path::new("/dev/null"),
+            "{number} is {}",
+            target.display()
+        );
+    }
+}
+
+#[test]
+fn it_works_in_a_home_deeper_than_a_socket_address_is_long() {
+    let home = Home::new();
+    let deep = home
+        .path()
+        .join("a-rather-long-name/".repeat(8))
+        .join("home");
+    assert!(deep.as_os_str().len() > 108);
+    let run = |arguments: &[&str], input: &str| {
+        let mut command = home.command(arguments);
+        command
+            .env("NIGHTLATCH_HOME", &deep)
+            .env("NIGHTLATCH_KEEPER", "agent");
+        Run::with_input(command, input.as_bytes())
+    };
+    run(
+        &["register", "deep@example.com", "--password-stdin"],
+        PASSWORD,
+    )
+    .succeeds();
+    run(&["login", "--password-stdin", "--idle", "1m"], PASSWORD).succeeds();
+    assert_eq!(
+        run(&["status", "--json"], "").succeeds().json()["keeper"],
+        "agent"
+    );
+    run(&["exec", "--", "true"], "").succeeds();
+    run(&["logout"], "").succeeds();
+    until("the agent has left", || agents(&deep).is_empty());
+}
+
+#[test]
+fn many_logins_at_once_start_one() {
+    let home = registered();
+    for run in crate::support::checks::together(8, |_| home.login(&[])) {
+        run.succeeds();
+    }
+    agent(&home);
+    assert!(home.is_active());
+}

@@ -1,0 +1,391 @@
+//! Input that cannot be meant so, and surroundings that lack something.
+
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{EMAIL, Home, PASSWORD, Run};
+
+#[test]
+fn a_text_that_is_no_email_is_refused_wherever_one_is_taken() {
+    let home = Home::registered();
+    let before = home.audit_lines();
+    let long = format!("{}@example.com", "a".repeat(250));
+    for email in [
+        "",
+        "alice",
+        "@example.com",
+        "alice@",
+        "alice@@example.com",
+        "alice bob@example.com",
+        "alice@example.com\n",
+        "alice\u{1b}[31m@example.com",
+        "alice\u{202e}@example.com",
+        "alice\u{7f}@example.com",
+        "\"alice\"@example.com",
+        "<alice@example.com>",
+        long.as_str(),
+    ] {
+        for arguments in [
+            &["register", email, "--password-stdin"][..],
+            &["login", email, "--password-stdin"],
+            &["status", "--account", email],
+        ] {
+            let run = home.run_with_input(arguments, PASSWORD.as_bytes());
+            let run = run.refuses(2, "email");
+            assert!(!run.stderr.trim_end().contains(char::is_control), "{run:?}");
+        }
+    }
+    assert_eq!(home.audit_lines(), before);
+}
+
+#[test]
+fn an_email_that_is_not_text_is_refused() {
+    let home = Home::registered();
+    let bytes = std::ffi::OsStr::from_bytes(b"al\xffice@example.com");
+    let mut command = home.command(&["login"]);
+    command.arg(bytes);
+    Run::of(command).refuses(2, "UTF-8");
+    let mut command = home.command(&["status"]);
+    command.env("NIGHTLATCH_ACCOUNT", bytes);
+    Run::of(command).refuses(2, "NIGHTLATCH_ACCOUNT");
+}
+
+#[test]
+fn a_name_that_cannot_be_shown_is_refused() {
+    let home = Home::new();
+    let long = "n".repeat(101);
+    for name in [
+        "",
+        "   ",
+        "a\nb",
+        "a\u{1b}[2Jb",
+        "a\u{202e}b",
+        long.as_str(),
+    ] {
+        let arguments = ["register", EMAIL, "--name", name, "--password-stdin"];
+        home.run_with_input(&arguments, PASSWORD.as_bytes())
+            .refuses(2, "the name");
+    }
+    assert!(!home.path().join("accounts.db").exists());
+}
+
+#[test]
+fn a_password_that_breaks_a_rule_is_refused_by_that_rules_name() {
+    let home = Home::new();
+    let long = format!("{PASSWORD}{}", "x".repeat(1025));
+    let far_too_long = "x".repeat(1 << 20);
+    for (password, rule) in [
+        (&b""[..], "empty"),
+        (b"\n", "empty"),
+        (b"short", "at least 15"),
+        (b"aaaaaaaaaaaaaaaaaaaaaaa", "too easy to guess"),
+        (b"passwordpasswordpassword", "too easy to guess"),
+        (b"Seven brass kettles\0 on a fence!", "control character"),
+        (b"Seven brass kettles\t on a fence!", "control character"),
+        (b"Seven brass kettles\x1b on a fence!", "control character"),
+        (b"Seven brass kettles\n on a fence!", "control character"),
+        (b"Seven brass kettles\xff on a fence!", "UTF-8"),
+        (b"Seven alice@example.com kettles on", "contains your email"),
+        (long.as_bytes(), "longer than 1024 bytes"),
+        (far_too_long.as_bytes(), "longer than 1024 bytes"),
+    ] {
+        let arguments = ["register", EMAIL, "--password-stdin"];
+        let run = home.run_with_input(&arguments, password).refuses(3, rule);
+        assert!(!run.stderr.contains("brass"), "{run:?}");
+    }
+    // None of them made an account.
+    home.login(&[]).refuses(5, "there is no account yet");
+}
+
+#[test]
+fn a_password_that_no_account_can_have_fails_to_sign_in_as_a_wrong_one_does() {
+    let home = Home::registered();
+    let long = "x".repeat(4096);
+    let wrong = home
+        .run_with_input(&["login", "--password-stdin"], b"wrong")
+        .refuses(5, "wrong email or password");
+    for password in [&b""[..], long.as_bytes()] {
+        let run = home.run_with_input(&["login", "--password-stdin"], password);
+        assert_eq!((run.code, run.stderr), (5, wrong.stderr.clone()));
+    }
+}
+
+#[test]
+fn a_configuration_with_a_mistake_is_refused_by_name_and_line() {
+    let home = Home::signed_in();
+    for (mistake, part) in [
+        ("idel = \"5m\"", "line 1: unknown field `idel`"),
+        (
+            "\n[password]\nmax_age = 3",
+            "line 3: unknown field `max_age`",
+        ),
+        ("idle = \"15m 1s\"", "the idle limit must be from 1s to 15m"),
+        ("idle = \"16m\"", "not 16m"),
+        ("idle = \"0s\"", "the idle limit"),
+        ("max = \"13h\"", "the max limit"),
+        ("idle = \"soon\"", "idle = \"soon\""),
+        ("idle = 5", "line 1"),
+        ("keeper = \"disk\"", "disk"),
+        ("this is not TOML", "line 1"),
+        ("[password]\nmemory_kib = 1", "outside the accepted bounds"),
+    ] {
+        std::fs::write(home.path().join("config.toml"), mistake).unwrap();
+        for arguments in [&["status"][..], &["exec", "--", "true"]] {
+            let run = home.run(arguments).refuses(1, part);
+            assert!(!run.stderr.contains("\\u{"), "{run:?}");
+        }
+    }
+    home.configure("");
+    assert!(
+        home.is_active(),
+        "a mistake in the configuration ended the session"
+    );
+}
+
+#[test]
+fn a_configuration_that_is_not_text_or_far_too_long_is_refused() {
+    let home = Home::registered();
+    std::fs::write(home.path().join("config.toml"), b"idle = \"\xff\"").unwrap();
+    home.run(&["status"]).refuses(1, "not UTF-8 text");
+    std::fs::write(home.path().join("config.toml"), "#".repeat(1 << 20)).unwrap();
+    home.run(&["status"]).refuses(1, "longer than");
+}
+
+#[test]
+fn a_keeper_that_is_none_is_refused() {
+    let home = Home::new();
+    let mut command = home.command(&["status"]);
+    command.env("NIGHTLATCH_KEEPER", "disk");
+    Run::of(command).refuses(2, "use auto, kernel or agent");
+}
+
+#[test]
+fn every_error_under_json_is_one_object_on_standard_error() {
+    let home = Home::registered();
+    for (arguments, code, kind) in [
+        (&["--json", "exec", "--", "true"][..], 4, "no_session"),
+        (&["--json", "extend"], 4, "no_session"),
+        (&["whoami", "--json"], 4, "no_session"),
+        (&["--json", "-n", "login"], 2, "no_terminal"),
+        (
+            &["--json", "register", "nobody", "--password-stdin"],
+            2,
+            "bad_email",
+        ),
+        (
+            &["--json", "register", EMAIL, "--password-stdin"],
+            3,
+            "email_taken",
+        ),
+        (
+            &[
+                "--json",
+                "register",
+                "b@example.com",
+                "--password-stdin",
+                "--name",
+                " ",
+            ],
+            2,
+            "bad_name",
+        ),
+        (
+            &["--json", "login", "--password-stdin", "--idle", "1h"],
+            2,
+            "usage",
+        ),
+        (
+            &["--json", "login", "b@example.com", "--password-stdin"],
+            5,
+            "sign_in_failed",
+        ),
+        (&["--json", "audit", "--event", "NOPE"], 2, "usage"),
+        (&["--json", "audit", "--limit", "0"], 2, "usage"),
+        (&["--json", "login", "--idel"], 2, "usage"),
+        (&["--json", "login", "--idle", "soon"], 2, "usage"),
+        (&["--json", "frob"], 2, "usage"),
+        (&["--json", "register"], 2, "usage"),
+        (&["--json", "exec"], 2, "usage"),
+        (
+            &["--json", "login", "--password-stdin", "--password-fd", "3"],
+            2,
+            "usage",
+        ),
+        (&["--json"], 2, "usage"),
+        (&["--json", "-q", "exec", "--", "true"], 4, "no_session"),
+    ] {
+        let run = home.run_with_input(arguments, PASSWORD.as_bytes());
+        let run = run.ends_with(code);
+        assert_eq!(run.stdout, "", "{run:?}");
+        assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+        let error: Value = serde_json::from_str(&run.stderr).unwrap();
+        let object = error.as_object().unwrap();
+        assert_eq!(object.len(), 3, "{run:?}");
+        assert_eq!(error["error"], kind, "{run:?}");
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            !message.is_empty() && !message.contains('\n') && !message.ends_with(':'),
+            "{run:?}"
+        );
+        assert!(
+            error["hint"].is_string() || error["hint"].is_null(),
+            "{run:?}"
+        );
+    }
+    let run = home.run(&["--json", "register"]);
+    assert!(
+        run.stderr.contains("<EMAIL>"),
+        "what is missing is not named: {run:?}"
+    );
+}
+
+#[test]
+fn a_mistyped_command_line_is_told_in_one_line() {
+    let home = Home::new();
+    for (arguments, part) in [
+        (&["frob"][..], "frob"),
+        (&["statsu"], "'status'"),
+        (&["login", "--idel", "5m"], "'--idle'"),
+        (&["login", "--idle", "soon"], "90s"),
+        (&["register"], "<EMAIL>"),
+        (&["exec"], "<CMD>"),
+        (&["audit", "--limit", "0"], "--limit"),
+        (&["audit", "--format", "xml"], "jsonl"),
+        (&["fr\u{1b}[31mob"], "frob"),
+    ] {
+        let run = home.run(arguments).refuses(2, part);
+        assert!(!run.stderr.contains('\u{1b}'), "{run:?}");
+    }
+    // Without any command, help.
+    let run = home.run(&[]).ends_with(2);
+    assert!(run.stderr.contains("Usage: nightlatch"), "{run:?}");
+    let help = home.run(&["--help"]).succeeds();
+    assert!(help.stdout.contains("Exit codes:") && help.stderr.is_empty());
+}
+
+/// Runs with a standard output that nobody reads.
+fn unread(mut command: Command) -> Run {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    Run::finish(&command, child)
+}
+
+#[test]
+fn a_reader_who_had_enough_is_no_error() {
+    let home = Home::signed_in();
+    for arguments in [
+        &["audit"][..],
+        &["audit", "--format", "jsonl"],
+        &["audit", "--format", "csv"],
+        &["audit", "--json"],
+        &["status"],
+        &["status", "--json"],
+        &["whoami"],
+        &["extend", "--json"],
+        &["--help"],
+        &["--version"],
+    ] {
+        let run = unread(home.command(arguments));
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_standard_output_that_cannot_be_written_is_an_error() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
+        eprintln!("skipped: there is no /dev/full here");
+        return;
+    };
+    let home = Home::signed_in();
+    for arguments in [&["whoami"][..], &["status"], &["audit"]] {
+        let mut command = home.command(arguments);
+        let child = command
+            .stdout(full.try_clone().unwrap())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Run::finish(&command, child).refuses(1, "cannot write to standard output");
+    }
+    assert!(home.is_active());
+}
+
+#[test]
+fn a_command_that_cannot_be_found_or_executed_is_told_as_a_shell_does() {
+    let home = Home::signed_in();
+    let plain = home.outside("plain");
+    std::fs::write(&plain, "just text").unwrap();
+    let directory = home.outside("directory");
+    std::fs::create_dir(&directory).unwrap();
+    for (program, code, error) in [
+        ("/nonexistent/program", 127, "not_found"),
+        ("no-such-program-anywhere", 127, "not_found"),
+        ("", 127, "not_found"),
+        (plain.to_str().unwrap(), 126, "not_executable"),
+        (directory.to_str().unwrap(), 126, "not_executable"),
+    ] {
+        home.run(&["exec", "--", program]).refuses(code, "");
+        let last = home.audit().pop().unwrap();
+        assert_eq!(last["event_type"], "COMMAND_FINISHED", "{program:?}");
+        assert_eq!(last["details"]["error"], error, "{program:?}");
+    }
+    assert!(home.is_active());
+    assert_eq!(home.run(&["exec", "--", "sh", "-c", "exit 7"]).code, 7);
+}
+
+#[test]
+fn without_a_terminal_nothing_is_asked_and_nothing_waited_for() {
+    let home = Home::registered();
+    if !Command::new("setsid")
+        .arg("true")
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        eprintln!("skipped: no setsid here");
+        return;
+    }
+    for (arguments, code, part) in [
+        (&["login"][..], 2, "there is no terminal"),
+        (&["register", "b@example.com"], 2, "there is no terminal"),
+        (&["passwd"], 2, "there is no terminal"),
+        (&["exec", "--", "true"], 4, "no live session"),
+    ] {
+        let program = home.command(arguments);
+        let mut command = Command::new("setsid");
+        command
+            .arg("--wait")
+            .arg(program.get_program())
+            .args(arguments)
+            .env_clear()
+            .envs(
+                program
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .stdin(Stdio::null());
+        Run::of(command).refuses(code, part);
+    }
+}
+
+#[test]
+fn too_little_time_left_is_refused_by_its_own_code() {
+    let home = Home::registered();
+    home.login(&["--max", "10m"]).succeeds();
+    let marker = home.outside("ran");
+    let touch = ["touch", marker.to_str().unwrap()];
+    home.run(&[&["exec", "--min-remaining", "11m", "--"], &touch[..]].concat())
+        .refuses(3, "the session ends in");
+    assert!(!marker.exists());
+    home.run(&[&["exec", "--min-remaining", "5m", "--"], &touch[..]].concat())
+        .succeeds();
+    assert!(marker.exists());
+    let events = home.audit();
+    let refused = events.iter().find(|e| e["event_type"] == "COMMAND_REFUSED");
+    assert_eq!(refused.unwrap()["details"]["reason"], "too_little_time");
+}

@@ -1,0 +1,298 @@
+//! Many processes at once, and what must hold all the same.
+
+use std::fs::File;
+use std::process::Child;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::support::checks::{
+    log_is_whole, nobody_is_signed_in, nothing_lies_about, one_session_at_a_time, together, until,
+    waits_for_lock,
+};
+use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
+
+fn signed_in(keeper: &'static str) -> Home {
+    let home = Home::registered().with_keeper(keeper);
+    home.login(&[]).succeeds();
+    home
+}
+
+fn many_commands_at_once_all_run(keeper: &'static str) {
+    let home = signed_in(keeper);
+    for run in together(32, |_| home.run(&["exec", "--", "true"])) {
+        run.succeeds();
+    }
+    let ends = ["COMMAND_STARTED", "COMMAND_FINISHED"];
+    for end in ends {
+        assert_eq!(home.events().iter().filter(|&is| is == end).count(), 32);
+    }
+    assert!(home.is_active());
+    assert!(one_session_at_a_time(&home).is_some());
+    log_is_whole(&home);
+    nothing_lies_about(&home);
+}
+
+#[test]
+fn many_commands_at_once_all_run_with_the_kernel() {
+    many_commands_at_once_all_run("kernel");
+}
+
+#[test]
+fn many_commands_at_once_all_run_with_the_agent() {
+    many_commands_at_once_all_run("agent");
+}
+
+fn a_logout_amid_many_commands_ends_the_session(keeper: &'static str) {
+    let home = Home::registered().with_keeper(keeper);
+    for round in 0..3 {
+        home.login(&[]).succeeds();
+        // It is started in the middle of them.
+        for (number, run) in together(33, |number| match number {
+            16 => home.run(&["logout"]),
+            _ => home.run(&["exec", "--", "true"]),
+        })
+        .into_iter()
+        .enumerate()
+        {
+            match run.code {
+                4 if number != 16 => drop(run.refuses(4, "no live session")),
+                _ => drop(run.succeeds()),
+            }
+        }
+        nobody_is_signed_in(&home);
+        assert_eq!(one_session_at_a_time(&home), None, "round {round}");
+        home.run(&["exec", "--", "true"])
+            .refuses(4, "no live session");
+    }
+    log_is_whole(&home);
+    nothing_lies_about(&home);
+}
+
+#[test]
+fn a_logout_amid_many_commands_ends_the_session_with_the_kernel() {
+    a_logout_amid_many_commands_ends_the_session("kernel");
+}
+
+#[test]
+fn a_logout_amid_many_commands_ends_the_session_with_the_agent() {
+    a_logout_amid_many_commands_ends_the_session("agent");
+}
+
+fn logins_amid_everything_else_never_make_two_sessions(keeper: &'static str) {
+    let home = signed_in(keeper);
+    let runs = together(28, |number| match number % 7 {
+        0 => home.login(&["--json"]).succeeds(),
+        1 => home.run(&["logout"]).succeeds(),
+        2 | 3 => home.run(&["status", "--json"]).succeeds(),
+        4 => home.run(&["extend"]),
+        _ => home.run(&["exec", "--", "true"]),
+    });
+    for (number, run) in runs.into_iter().enumerate() {
+        match number % 7 {
+            0 => assert_eq!(run.json()["state"], "active"),
+            1 => {}
+            2 | 3 => is_no_garbage(&home, &run.json()),
+            _ => assert!([0, 4].contains(&run.code), "{run:#?}"),
+        }
+    }
+    let live = one_session_at_a_time(&home);
+    assert_eq!(home.status()["session_id"].as_str(), live.as_deref());
+    log_is_whole(&home);
+    nothing_lies_about(&home);
+}
+
+/// It tells of a session that was there, or of none; nothing here runs long enough to expire.
+#[track_caller]
+fn is_no_garbage(home: &Home, status: &Value) {
+    let created: Vec<_> = home
+        .audit()
+        .into_iter()
+        .filter(|event| event["event_type"] == "SESSION_CREATED")
+        .map(|event| event["session_id"].clone())
+        .collect();
+    match status["state"].as_str() {
+        Some("active") => {
+            assert!(created.contains(&status["session_id"]), "{status}");
+            assert_eq!(status["username"], EMAIL, "{status}");
+            let left = status["remaining_seconds"].as_u64().unwrap();
+            assert!((1..=900).contains(&left), "{status}");
+        }
+        Some("none") => assert!(status["session_id"].is_null(), "{status}"),
+        _ => panic!("{status}"),
+    }
+}
+
+#[test]
+fn logins_amid_everything_else_never_make_two_sessions_with_the_kernel() {
+    logins_amid_everything_else_never_make_two_sessions("kernel");
+}
+
+#[test]
+fn logins_amid_everything_else_never_make_two_sessions_with_the_agent() {
+    logins_amid_everything_else_never_make_two_sessions("agent");
+}
+
+#[test]
+fn ten_logins_at_once_all_succeed_and_leave_one_session() {
+    let home = Home::registered();
+    let ids: Vec<_> = together(10, |_| home.login(&["--json"]).succeeds().json())
+        .into_iter()
+        .map(|status| status["session_id"].as_str().unwrap().to_owned())
+        .collect();
+    let live = one_session_at_a_time(&home).unwrap();
+    assert!(ids.contains(&live));
+    assert_eq!(home.status()["session_id"], live);
+    log_is_whole(&home);
+    // No attempt was taken for a failure: the next wrong one is the first.
+    let wrong = home.run_with_input(&["login", "--password-stdin"], b"not the password at all");
+    wrong.refuses(5, "wrong");
+    home.login(&[]).succeeds();
+}
+
+fn exactly_one_registers(count: usize) {
+    let home = Home::new();
+    let mut runs = together(count, |_| home.register(EMAIL, PASSWORD));
+    runs.sort_by_key(|run| run.code);
+    let taken = runs.split_off(1);
+    runs.remove(0).succeeds();
+    for run in taken {
+        run.refuses(3, "already");
+    }
+    let done = home
+        .audit()
+        .iter()
+        .filter(|event| event["event_type"] == "ACCOUNT_REGISTERED" && event["success"] == true)
+        .count();
+    assert_eq!(done, 1);
+    log_is_whole(&home);
+    nothing_lies_about(&home);
+    home.login(&[]).succeeds();
+}
+
+#[test]
+fn of_ten_registrations_of_one_email_at_once_exactly_one_succeeds() {
+    exactly_one_registers(10);
+}
+
+#[test]
+fn of_a_hundred_registrations_of_one_email_at_once_exactly_one_succeeds() {
+    exactly_one_registers(100);
+}
+
+/// `passwd`, from the first password to the other one.
+fn passwd(home: &Home) -> Run {
+    home.run_with_input(
+        &["passwd", "--password-stdin"],
+        format!("{PASSWORD}\n{OTHER_PASSWORD}\n").as_bytes(),
+    )
+}
+
+#[test]
+fn no_session_of_the_old_password_is_live_after_it_was_changed_amid_logins() {
+    let home = Home::registered();
+    let runs = together(4, |number| match number {
+        1 => passwd(&home).succeeds(),
+        _ => home.login(&[]),
+    });
+    for run in runs {
+        assert!([0, 5].contains(&run.code), "{run:#?}");
+    }
+    nobody_is_signed_in(&home);
+    assert_eq!(one_session_at_a_time(&home), None);
+    log_is_whole(&home);
+}
+
+/// A program that was started and is held by a lock, or by a signal.
+struct Held {
+    child: Child,
+    command: std::process::Command,
+}
+
+impl Held {
+    fn start(home: &Home, arguments: &[&str], input: &str) -> Self {
+        use std::io::Write;
+        use std::process::Stdio;
+        let mut command = home.command(arguments);
+        let piped = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).unwrap();
+        Self { child, command }
+    }
+
+    fn waits_for(&self, lock: &std::path::Path) {
+        waits_for_lock(self.child.id(), lock);
+    }
+
+    /// Stops it, in its wait for a lock: one that is released from here on, it does not take.
+    fn stop(&self) {
+        self.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.child.id());
+        until("the process is stopped", || {
+            std::fs::read_to_string(&stat).unwrap().contains(") T ")
+        });
+    }
+
+    fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    fn finish(self) -> Run {
+        Run::finish(&self.command, self.child)
+    }
+}
+
+#[test]
+fn a_login_whose_password_is_changed_before_its_session_is_made_is_refused() {
+    let home = Home::signed_in();
+    let sessions = home.path().join("sessions");
+    let lock = File::open(&sessions).unwrap();
+    lock.lock().unwrap();
+    let login = Held::start(&home, &["login", "--password-stdin"], PASSWORD);
+    login.waits_for(&sessions);
+    // It has seen the right password, and does not come to run until that is the old one.
+    login.stop();
+    drop(lock);
+    passwd(&home).succeeds();
+    login.resume();
+    login.finish().refuses(5, "wrong");
+    nobody_is_signed_in(&home);
+    assert_eq!(one_session_at_a_time(&home), None);
+}
+
+#[test]
+fn a_login_does_not_come_between_the_end_of_the_sessions_and_the_new_password() {
+    let home = Home::signed_in();
+    let (sessions, audit) = (home.path().join("sessions"), home.path().join("audit"));
+    let lock = File::open(&sessions).unwrap();
+    lock.lock().unwrap();
+    let login = Held::start(&home, &["login", "--password-stdin"], PASSWORD);
+    login.waits_for(&sessions);
+    login.stop();
+    // The change comes as far as its record: the session has ended, nothing is committed.
+    let log = File::open(&audit).unwrap();
+    log.lock().unwrap();
+    drop(lock);
+    let change = Held::start(
+        &home,
+        &["passwd", "--password-stdin"],
+        &format!("{PASSWORD}\n{OTHER_PASSWORD}\n"),
+    );
+    change.waits_for(&audit);
+    login.resume();
+    login.waits_for(&sessions);
+    drop(log);
+    change.finish().succeeds();
+    login.finish().refuses(5, "wrong");
+    nobody_is_signed_in(&home);
+    assert_eq!(one_session_at_a_time(&home), None);
+}

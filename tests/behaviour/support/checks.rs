@@ -1,0 +1,142 @@
+//! What must hold whatever happened before, and how to make things happen at once.
+
+use std::fmt::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Home, files_in};
+
+/// Longer than anything takes on a busy machine; reached only by a test that fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs `act` with each of 0 to `count`, all of them at the same time.
+pub fn together<T: Send>(count: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let start = Barrier::new(count);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..count)
+            .map(|number| {
+                let (start, act) = (&start, &act);
+                scope.spawn(move || {
+                    start.wait();
+                    act(number)
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    })
+}
+
+/// Waits until `is_so`.
+#[track_caller]
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The numbers of the log are without a gap, each line carries the hash of the one before, and its
+/// own hash is that of its bytes.
+#[track_caller]
+pub fn log_is_whole(home: &Home) {
+    let mut previous = "0".repeat(64);
+    for (number, line) in home.audit_lines().iter().enumerate() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["seq"], number + 1, "{line}");
+        assert_eq!(event["prev"], *previous, "{line}");
+        let hashed = &line[..line.rfind(",\"hash\":").unwrap()];
+        let mut hash = String::new();
+        for byte in Sha256::digest(hashed) {
+            write!(hash, "{byte:02x}").unwrap();
+        }
+        assert_eq!(event["hash"], *hash, "{line}");
+        previous = hash;
+    }
+}
+
+/// By the log, an account has one live session at a time, and nothing is done under another: the
+/// session that is live at the log's end.
+#[track_caller]
+pub fn one_session_at_a_time(home: &Home) -> Option<String> {
+    let mut live: Option<String> = None;
+    for event in home.audit() {
+        let session = event["session_id"].as_str().map(str::to_owned);
+        match event["event_type"].as_str().unwrap() {
+            "SESSION_CREATED" => {
+                assert_eq!(live, None, "a second session: {event}");
+                live = session;
+            }
+            "SESSION_VALIDATED" | "SESSION_EXTENDED" | "COMMAND_STARTED" => {
+                assert_eq!(live, session, "used while it was not live: {event}");
+            }
+            "SESSION_TERMINATED" | "SESSION_EXPIRED" | "SESSION_INVALID" => {
+                assert_eq!(live, session, "ended while it was not live: {event}");
+                live = None;
+            }
+            _ => {}
+        }
+    }
+    live
+}
+
+/// No lease and no half-written file lies about.
+#[track_caller]
+pub fn nothing_lies_about(home: &Home) {
+    for directory in ["", "run", "sessions", "audit"] {
+        for file in files_in(&home.path().join(directory)) {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            assert!(
+                !name.starts_with(".tmp-") && !is_lease(&file),
+                "{} is left",
+                file.display()
+            );
+        }
+    }
+}
+
+/// The leases of the home.
+pub fn leases(home: &Home) -> Vec<std::path::PathBuf> {
+    let mut files = files_in(&home.path().join("run"));
+    files.retain(|file| is_lease(file));
+    files
+}
+
+fn is_lease(file: &Path) -> bool {
+    file.extension().is_some_and(|is| is == "lease")
+}
+
+/// Nobody is signed in: no state, no file, no key.
+#[track_caller]
+pub fn nobody_is_signed_in(home: &Home) {
+    // A key without its file would show as an ended session.
+    assert_eq!(home.status()["state"], "none");
+    let sessions = files_in(&home.path().join("sessions"));
+    assert!(sessions.is_empty(), "{sessions:?}");
+}
+
+/// Waits until process `pid` is waiting for the lock on `directory`.
+#[track_caller]
+pub fn waits_for_lock(pid: u32, directory: &Path) {
+    let inode = std::fs::metadata(directory).unwrap().ino();
+    until("the process waits for the lock", || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|line| {
+            // 3: -> FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            fields.get(1) == Some(&"->")
+                && fields.get(5) == Some(&pid.to_string().as_str())
+                && fields
+                    .get(6)
+                    .is_some_and(|file| file.ends_with(&format!(":{inode}")))
+        })
+    });
+}

@@ -1,0 +1,58 @@
+//! A machine that refuses system calls, as a container's profile does.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// The kernel's keyring.
+pub const KEYRING: &[libc::c_long] = &[libc::SYS_add_key, libc::SYS_keyctl, libc::SYS_request_key];
+/// The kernel's keyring, and sockets of any kind.
+pub const KEYRING_AND_SOCKETS: &[libc::c_long] = &[
+    libc::SYS_add_key,
+    libc::SYS_keyctl,
+    libc::SYS_request_key,
+    libc::SYS_socket,
+    libc::SYS_socketpair,
+];
+
+/// Makes the system refuse `calls` with `errno` to `command` and all that it starts.
+#[allow(unsafe_code)]
+pub fn forbid(command: &mut Command, calls: &[libc::c_long], errno: i32) {
+    let mut filter = filter(calls, errno);
+    // SAFETY: between fork and exec, only two system calls; the filter was made before.
+    unsafe {
+        command.pre_exec(move || {
+            let program = libc::sock_fprog {
+                len: u16::try_from(filter.len()).unwrap_or(0),
+                filter: filter.as_mut_ptr(),
+            };
+            let mode = libc::SECCOMP_MODE_FILTER;
+            if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+                && libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program) == 0
+            {
+                Ok(())
+            } else {
+                Err(std::io::Error::last_os_error())
+            }
+        });
+    }
+}
+
+fn filter(calls: &[libc::c_long], errno: i32) -> Vec<libc::sock_filter> {
+    let step = |code: u32, value: u32, no: u8| libc::sock_filter {
+        code: u16::try_from(code).unwrap(),
+        jt: 0,
+        jf: no,
+        k: value,
+    };
+    let refusal = libc::SECCOMP_RET_ERRNO | u32::try_from(errno).unwrap();
+    // The number of the system call stands at 0.
+    let mut filter = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
+    for &call in calls {
+        let call = u32::try_from(call).unwrap();
+        filter.push(step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, call, 1));
+        filter.push(step(libc::BPF_RET | libc::BPF_K, refusal, 0));
+    }
+    let allowed = libc::SECCOMP_RET_ALLOW;
+    filter.push(step(libc::BPF_RET | libc::BPF_K, allowed, 0));
+    filter
+}
