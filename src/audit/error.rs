@@ -60,8 +60,7 @@ impl AuditError {
             Self::Damaged { segment, .. } => {
                 let directory = segment.parent().unwrap_or(segment).display();
                 Some(format!(
-                    "`nightlatch audit verify` names the first bad line; to begin a new log, move \
-                     {directory} away and keep it as evidence"
+                    "to begin a new log, move {directory} away and keep it as evidence"
                 ))
             }
             Self::Random(_) => None,

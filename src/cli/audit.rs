@@ -124,6 +124,15 @@ fn parse_time(option: &str, text: &str, now: Timestamp) -> Result<Timestamp, Fai
     }
 }
 
+/// The answer as JSON. The events are the log's own bytes, so that their hashes can be computed.
+#[derive(serde::Serialize)]
+struct Listing<'a> {
+    schema: u32,
+    events: Vec<&'a RawValue>,
+    total: u64,
+    has_more: bool,
+}
+
 fn print(context: &Context, format: Format, result: &QueryResult) -> Result<(), Failure> {
     match format {
         Format::Json => {
@@ -133,12 +142,12 @@ fn print(context: &Context, format: Format, result: &QueryResult) -> Result<(), 
                 .map(|record| serde_json::from_str::<&RawValue>(&record.raw))
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| Failure::new(Code::Audit, "audit", error.to_string()))?;
-            context.ui.json(&serde_json::json!({
-                "schema": 1,
-                "events": events,
-                "total": result.total,
-                "has_more": result.has_more,
-            }))
+            context.ui.json(&Listing {
+                schema: 1,
+                events,
+                total: result.total,
+                has_more: result.has_more,
+            })
         }
         Format::Csv => {
             let mut header = Vec::new();

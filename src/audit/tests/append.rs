@@ -159,7 +159,7 @@ fn a_damaged_last_line_lets_nothing_follow() {
         };
         assert_eq!((segment, *damage), (&home.segment(), expected));
         assert!(error.to_string().contains("0000000000000001.jsonl"));
-        assert!(error.hint().unwrap().contains("audit verify"));
+        assert!(error.hint().unwrap().contains("keep it as evidence"));
         assert_eq!(home.bytes(), content.as_bytes(), "left as it was");
     }
 }

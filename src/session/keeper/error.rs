@@ -93,7 +93,7 @@ impl KeeperError {
                 .into(),
             Self::NoAgent => "sign in with `nightlatch login`, which starts one".into(),
             Self::AgentStart { .. } | Self::Protocol => {
-                "run `nightlatch doctor` to see what keeps the agent from working".into()
+                "to see what keeps the agent from working, run `nightlatch -v agent`".into()
             }
             Self::ForeignPeer { .. } => {
                 "use a home that nobody else can write to: --home DIR or NIGHTLATCH_HOME".into()

@@ -1,0 +1,168 @@
+//! What the documents and the messages say, tried.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{Home, Run, files_in};
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files below `directory` with this ending.
+fn files_below(directory: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in files_in(directory) {
+        if path.is_dir() {
+            found.extend(files_below(&path, ending));
+        } else if path.extension().is_some_and(|is| is == ending) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn documents() -> Vec<PathBuf> {
+    let mut documents = files_below(&root().join("docs"), "md");
+    for name in ["README.md", "SECURITY.md", "CONTRIBUTING.md"] {
+        documents.push(root().join(name));
+    }
+    documents
+}
+
+/// The words behind `mark` in `text`, where what follows is a word.
+fn words_behind<'a>(text: &'a str, mark: &str) -> Vec<&'a str> {
+    text.split(mark)
+        .skip(1)
+        .map(|rest| {
+            rest.split(|c: char| !c.is_ascii_lowercase())
+                .next()
+                .unwrap()
+        })
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+#[test]
+fn every_command_that_a_message_or_a_document_names_exists() {
+    let home = Home::bare();
+    let exists = |word: &str| {
+        home.run(&[word, "--help"]).code == 0
+            || panic!("`nightlatch {word}` is named, and there is no such command")
+    };
+    let mut named: Vec<String> = Vec::new();
+    for path in files_below(&root().join("src"), "rs") {
+        let text = std::fs::read_to_string(path).unwrap();
+        for mark in ["`nightlatch ", ": nightlatch ", "\n  nightlatch "] {
+            named.extend(words_behind(&text, mark).into_iter().map(str::to_owned));
+        }
+    }
+    for path in documents() {
+        let text = std::fs::read_to_string(path).unwrap();
+        for mark in ["`nightlatch ", "\n    nightlatch ", "$ nightlatch "] {
+            named.extend(words_behind(&text, mark).into_iter().map(str::to_owned));
+        }
+    }
+    named.sort_unstable();
+    named.dedup();
+    assert!(named.iter().any(|word| word == "login"), "{named:?}");
+    assert!(named.iter().all(|word| exists(word)));
+}
+
+#[test]
+fn every_file_that_a_document_links_to_exists() {
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for link in text
+            .split("](")
+            .skip(1)
+            .map(|rest| rest.split(')').next().unwrap())
+        {
+            let file = link.split('#').next().unwrap();
+            if file.is_empty() || file.contains("://") {
+                continue;
+            }
+            let path = document.parent().unwrap().join(file);
+            assert!(path.exists(), "{}: {link}", document.display());
+        }
+    }
+}
+
+/// Pipes `log` into the shell script of docs/formats.md.
+fn check_chain(log: &str) -> Run {
+    let document = read("docs/formats.md");
+    let script = document.split("```sh\n").nth(1).unwrap();
+    let script = script.split("```").next().unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script]);
+    Run::with_input(command, log.as_bytes())
+}
+
+#[test]
+fn the_documented_shell_script_checks_the_chain_and_finds_edits() {
+    let home = Home::registered();
+    home.run(&["audit"]).succeeds();
+    let lines = home.audit_lines();
+    let log = |lines: &[String]| lines.join("\n") + "\n";
+    let run = check_chain(&log(&lines)).succeeds();
+    let last: serde_json::Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    assert!(
+        run.stdout.contains(last["hash"].as_str().unwrap()),
+        "{run:#?}"
+    );
+
+    let edited = log(&lines).replacen("\"success\":true", "\"success\":false", 1);
+    assert_eq!(check_chain(&edited).code, 1);
+    assert_eq!(check_chain(&log(&lines[1..])).code, 1);
+}
+
+#[test]
+fn the_events_in_json_are_the_logs_own_bytes() {
+    let home = Home::registered();
+    let answer = home.run(&["audit", "--json"]).succeeds().stdout;
+    let lines = home.audit_lines();
+    // All but the line that records this reading.
+    let shown = &lines[..lines.len() - 1];
+    assert!(!shown.is_empty());
+    let expected = format!(
+        "{{\"schema\":1,\"events\":[{}],\"total\":{},\"has_more\":false}}\n",
+        shown.join(","),
+        shown.len()
+    );
+    assert_eq!(answer, expected);
+}
+
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let sources: String = ["src", "tests"]
+        .iter()
+        .flat_map(|directory| files_below(&root().join(directory), "rs"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let mut checked = 0;
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for quoted in text.split('`').skip(1).step_by(2) {
+            let Some((path, name)) = quoted.rsplit_once("::") else {
+                continue;
+            };
+            // A test's name is a sentence; other paths are types and functions.
+            let is_a_test = name.matches('_').count() >= 2
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            if is_a_test {
+                checked += 1;
+                assert!(
+                    sources.contains(&format!("fn {name}(")),
+                    "{}: {path}::{name}",
+                    document.display()
+                );
+            }
+        }
+    }
+    assert!(checked > 100, "only {checked} tests are named");
+}
