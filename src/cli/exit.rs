@@ -126,7 +126,6 @@ impl From<GuardError> for Failure {
             GuardError::File(error) => error.into(),
             GuardError::Account(error) => error.into(),
             GuardError::Audit(error) => error.into(),
-            GuardError::Argon2(error) => Self::failed("config", error.to_string()),
             GuardError::Session(SessionError::Keeper(error)) => error.into(),
             error => Self::failed("failed", error.to_string()),
         }

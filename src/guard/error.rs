@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::account::{DirectoryError, PolicyRefusal};
 use crate::audit::AuditError;
 use crate::config::ConfigError;
-use crate::crypto::kdf::{HashFailed, ParamsOutOfBounds};
+use crate::crypto::kdf::HashFailed;
 use crate::fs::FsError;
 use crate::guard::run::RunError;
 use crate::paths::NoHomeDirectory;
@@ -36,9 +36,6 @@ pub enum GuardError {
     /// The agent cannot serve.
     #[error(transparent)]
     Agent(#[from] AgentError),
-    /// The configured cost of hashing is outside its bounds.
-    #[error(transparent)]
-    Argon2(#[from] ParamsOutOfBounds),
     /// The audit log cannot be written or read.
     #[error(transparent)]
     Audit(#[from] AuditError),

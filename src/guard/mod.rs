@@ -22,8 +22,8 @@ pub use error::{
 use crate::account::{AccountService, Email};
 use crate::audit::{AuditLog, AuditName};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, KeeperChoice, Limits, PasswordRules};
-use crate::crypto::kdf::Argon2Params;
+use crate::config::{Config, ConfigError, KeeperChoice, Limits, PasswordRules};
+use crate::crypto::kdf::{Argon2Params, ParamsOutOfBounds};
 use crate::fs::Dir;
 use crate::id::AccountId;
 use crate::memory::CoreLimit;
@@ -168,11 +168,16 @@ impl Guard {
     ) -> Result<Self, GuardError> {
         let settings = Config::load(&config.paths.config_file)?;
         let dir = open(&config.paths.home)?;
+        let argon2 = argon2_params(&settings).map_err(|error| ConfigError::Invalid {
+            path: config.paths.config_file,
+            reason: error.to_string(),
+        })?;
         let choice = config.keeper.unwrap_or(settings.keeper);
         let home = dir.map(|dir| {
             Home::new(
                 Arc::new(dir),
-                &settings,
+                settings.password_rules,
+                argon2,
                 choice,
                 config.launcher,
                 &config.clock,
@@ -185,7 +190,7 @@ impl Guard {
             core_limit: config.core_limit,
             clock: config.clock,
             path: config.paths.home,
-            home: home.transpose()?,
+            home,
         })
     }
 
@@ -258,6 +263,13 @@ impl Guard {
         let Some(email) = &self.account else {
             return Ok(home.sessions.current()?.map(Owner::from));
         };
+        // Mostly it is the one that signed in last; then its session tells, and the account
+        // directory need not be opened.
+        if let Some(current) = home.sessions.current()?
+            && home.sessions.is_live_for(current, email.normalized())?
+        {
+            return Ok(Some(Owner::from(current)));
+        }
         let account = home.accounts.find(email)?;
         Ok(account.map(|found| Owner {
             account: found.id,
@@ -277,17 +289,18 @@ impl Guard {
 impl Home {
     fn new(
         dir: Arc<Dir>,
-        settings: &Config,
+        rules: PasswordRules,
+        argon2: Argon2Params,
         keeper: KeeperChoice,
         launcher: Option<AgentLauncher>,
         clock: &Arc<dyn Clock>,
-    ) -> Result<Self, GuardError> {
+    ) -> Self {
         let audit = Arc::new(AuditLog::new(Arc::clone(&dir), Arc::clone(clock)));
         let accounts = Arc::new(AccountService::new(
             Arc::clone(&dir),
             Arc::clone(clock),
-            settings.password_rules,
-            argon2_params(settings)?,
+            rules,
+            argon2,
         ));
         let names: NameLookup = Box::new({
             let accounts = Arc::clone(&accounts);
@@ -301,12 +314,12 @@ impl Home {
             Box::new(Leases::new(Arc::clone(&dir))),
             names,
         );
-        Ok(Self {
+        Self {
             dir,
             audit,
             sessions,
             accounts,
-        })
+        }
     }
 
     fn name_of(&self, account: AccountId) -> Option<AuditName> {
@@ -315,13 +328,13 @@ impl Home {
 }
 
 /// The configured cost of hashing a password.
-fn argon2_params(settings: &Config) -> Result<Argon2Params, GuardError> {
+fn argon2_params(settings: &Config) -> Result<Argon2Params, ParamsOutOfBounds> {
     let default = Argon2Params::DEFAULT;
-    Ok(Argon2Params::new(
+    Argon2Params::new(
         settings.argon2_memory_kib.unwrap_or(default.memory_kib()),
         settings.argon2_passes.unwrap_or(default.passes()),
         default.lanes(),
-    )?)
+    )
 }
 
 /// The name under which the audit log tells of an account, where the directory knows it.

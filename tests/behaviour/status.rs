@@ -217,3 +217,15 @@ fn a_session_kept_by_the_agent_is_used_extended_ended_and_runs_out_as_any() {
         .refuses(4, "no live session");
     assert!(home.events().contains(&"SESSION_EXPIRED".to_owned()));
 }
+
+#[test]
+fn naming_the_account_that_is_signed_in_needs_no_account_directory() {
+    let home = Home::signed_in();
+    std::fs::rename(home.path().join("accounts.db"), home.outside("elsewhere")).unwrap();
+    let named = home.run(&["status", "--json", "--account", "Alice@Example.com"]);
+    assert_eq!(named.succeeds().json()["state"], "active");
+    home.run(&["exec", "--account", EMAIL, "--", "true"])
+        .succeeds();
+    let other = home.run(&["status", "--json", "--account", "bob@example.com"]);
+    assert_eq!(other.succeeds().json()["state"], "none");
+}

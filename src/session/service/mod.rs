@@ -200,6 +200,20 @@ impl SessionService {
         Ok(self.store.current()?)
     }
 
+    /// Whether `account` has a live session that is `username`'s. Passive, as
+    /// [`SessionService::status`].
+    ///
+    /// # Errors
+    /// When the keeper or the disk fails.
+    pub(crate) fn is_live_for(
+        &self,
+        account: AccountId,
+        username: &str,
+    ) -> Result<bool, SessionError> {
+        let found = self.find(account.into())?;
+        Ok(matches!(found, Found::Live(session) if session.username() == username))
+    }
+
     /// The accounts that have a session file, live or not.
     ///
     /// # Errors
