@@ -33,7 +33,8 @@ pub trait CrashWatch: Send + Sync {
     /// When that cannot be told; the session is then not judged live.
     fn crashed(&self, session: SessionId) -> Result<bool, FsError>;
 
-    /// Forgets the crashes seen so far. Called under the session lock, once their session is ended.
+    /// Forgets the crashes seen so far, of all sessions. Called under the session lock, once every
+    /// session they ended is cleared away.
     ///
     /// # Errors
     /// When they cannot be forgotten.
@@ -251,9 +252,16 @@ impl SessionService {
                 .in_session(session)
         };
         let mut events = also;
-        events.extend(self.end(&lock, claims.account.into(), TerminationReason::Replaced)?);
-        self.crashes.clear()?;
-        self.store.write(claims.account, &bytes)?;
+        let ended = self.end(&lock, claims.account.into(), TerminationReason::Replaced)?;
+        let crashed = self.settle_crashes(&lock);
+        let cleared = crashed.and_then(|()| Ok(self.store.write(claims.account, &bytes)?));
+        if let Err(error) = cleared {
+            // The old session has ended whatever becomes of the new one. The first failure is the
+            // one to report.
+            let _ = self.audit.append(ended.as_slice()).and_then(Appended::sync);
+            return Err(error);
+        }
+        events.extend(ended);
         events.push(about(Details::SessionCreated {
             idle: claims.idle,
             max: new.limits.max(),
@@ -378,9 +386,27 @@ impl SessionService {
             None => Ok(false),
             Some(event) => {
                 self.audit.append(&[event])?.sync()?;
+                self.settle_crashes(lock)?;
                 Ok(true)
             }
         }
+    }
+
+    /// Ends every session that a process died holding, whosever it is; only then may the crashes be
+    /// forgotten.
+    fn settle_crashes(&self, lock: &SessionLock) -> Result<(), SessionError> {
+        for account in self.store.accounts()? {
+            let owner = Owner::from(account);
+            if let Found::Dead {
+                reason: Dead::Crash,
+                ..
+            } = self.find(owner)?
+                && let Some(event) = self.end(lock, owner, TerminationReason::Crash)?
+            {
+                self.audit.append(&[event])?.sync()?;
+            }
+        }
+        Ok(self.crashes.clear()?)
     }
 
     /// Takes the lock under which sessions change.
@@ -420,9 +446,6 @@ impl SessionService {
                 session,
                 claims,
             }) => {
-                if reason == Dead::Crash {
-                    self.crashes.clear()?;
-                }
                 let name = claims.map(|both| AuditName::known(&both.0.username));
                 (death_details(reason), session, name)
             }
