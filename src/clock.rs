@@ -1,5 +1,8 @@
 //! Time, handed in: every rule about expiry takes the present as an argument.
 
+#[cfg(test)]
+pub(crate) mod test_clock;
+
 use std::fmt;
 use std::time::Duration;
 

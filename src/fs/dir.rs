@@ -249,12 +249,18 @@ impl Dir {
             .map_err(|error| self.error("rename", from, error))
     }
 
-    /// Removes the file `name`: whether there was one.
+    /// Removes what stands at `name`, a link rather than what it leads to, an empty directory too:
+    /// whether there was anything.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses; a directory with something in it stays.
     pub fn unlink(&self, name: &str) -> Result<bool, FsError> {
-        match unlinkat(&self.handle, name, AtFlags::empty()) {
+        let removed = match unlinkat(&self.handle, name, AtFlags::empty()) {
+            // What Linux, and what POSIX, says of a directory.
+            Err(Errno::ISDIR | Errno::PERM) => unlinkat(&self.handle, name, AtFlags::REMOVEDIR),
+            other => other,
+        };
+        match removed {
             Ok(()) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(self.error("remove", name, error)),

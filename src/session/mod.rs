@@ -7,6 +7,8 @@ mod payload;
 mod service;
 mod status;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use keeper::{AgentError, AgentLauncher, Keeper, KeeperError, KeeperKind, serve_agent};
 pub use model::{Dead, LimitedBy, Live, WALL_CLOCK_SLACK};

@@ -96,7 +96,7 @@ impl Store {
     /// there was anything.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses, as it does a directory that is not empty.
     pub fn remove(&self, account: AccountId) -> Result<bool, FsError> {
         match self.home.subdir(SESSIONS)? {
             None => Ok(false),

@@ -25,3 +25,4 @@ mod races;
 mod run;
 mod signals;
 mod status;
+mod structure;

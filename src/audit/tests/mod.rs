@@ -4,6 +4,7 @@
 mod append;
 pub(super) mod catalogue;
 mod query;
+mod vectors;
 
 use std::path::PathBuf;
 use std::sync::Arc;

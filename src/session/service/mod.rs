@@ -272,8 +272,8 @@ impl SessionService {
                 .in_session(session)
         };
         let mut events = also;
+        self.settle_crashes(&lock)?;
         events.extend(self.end(&lock, claims.account.into(), TerminationReason::Replaced)?);
-        events.extend(self.settle_crashes(&lock)?);
         events.push(about(Details::SessionCreated {
             idle: claims.idle,
             max: new.limits.max(),
@@ -400,9 +400,32 @@ impl SessionService {
             None => Ok(false),
             Some(event) => {
                 self.audit.append_durable(&[event])?;
+                self.settle_crashes(lock)?;
                 Ok(true)
             }
         }
+    }
+
+    /// Ends every session that a process died holding, whosever it is, and records it; only then
+    /// may the crashes be forgotten.
+    fn settle_crashes(&self, lock: &SessionLock) -> Result<(), SessionError> {
+        let accounts = if self.crashes.any()? {
+            self.store.accounts()?
+        } else {
+            Vec::new()
+        };
+        for owner in accounts.into_iter().map(Owner::from) {
+            let ends = match self.find(owner) {
+                Ok(Found::Dead { reason, .. }) => reason == Dead::Crash,
+                Ok(Found::Live(_) | Found::Nothing) => false,
+                // One that cannot be judged may have crashed as well.
+                Err(_) => true,
+            };
+            if ends && let Some(event) = self.end(lock, owner, TerminationReason::Crash)? {
+                self.audit.append_durable(&[event])?;
+            }
+        }
+        Ok(self.crashes.clear()?)
     }
 
     /// Takes the lock under which sessions change.
@@ -463,31 +486,6 @@ impl SessionService {
             event = event.in_session(session);
         }
         Ok(Some(event))
-    }
-
-    /// Ends every session that a crash ended and nobody has come back to, so that the crashes can
-    /// be forgotten: the events that tell of it.
-    fn settle_crashes(&self, lock: &SessionLock) -> Result<Vec<Event>, SessionError> {
-        let mut events = Vec::new();
-        let accounts = if self.crashes.any()? {
-            self.store.accounts()?
-        } else {
-            Vec::new()
-        };
-        for account in accounts {
-            let owner = Owner::from(account);
-            // One that cannot be judged may have crashed as well.
-            let ends = match self.find(owner) {
-                Ok(Found::Dead { reason, .. }) => reason == Dead::Crash,
-                Ok(Found::Live(_) | Found::Nothing) => false,
-                Err(_) => true,
-            };
-            if ends {
-                events.extend(self.end(lock, owner, TerminationReason::Crash)?);
-            }
-        }
-        self.crashes.clear()?;
-        Ok(events)
     }
 
     fn publish(

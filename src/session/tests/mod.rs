@@ -1,0 +1,272 @@
+//! The session service over a scratch home, with a keeper, clocks and crashes that a test controls.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::unwrap_in_result,
+    clippy::disallowed_methods
+)]
+
+mod deaths;
+mod failures;
+mod lifecycle;
+mod property;
+mod vectors;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::keeper::{PAYLOAD_LENGTH, Payload, Slot};
+use super::*;
+use crate::audit::{AuditLog, AuditName, Details, Event, Limit, Origin, Query, TerminationReason};
+use crate::clock::test_clock::TestClock;
+use crate::config::Limits;
+use crate::crypto::Key;
+use crate::fs::{Dir, FsError};
+use crate::id::{AccountId, SessionId};
+
+const ALICE: AccountId = AccountId::from_bytes([0xA1; 16]);
+const BOB: AccountId = AccountId::from_bytes([0xB0; 16]);
+const IDLE: Duration = Duration::from_secs(900);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// Holds payloads in a map, and fails when told to.
+#[derive(Default)]
+struct FakeKeeper {
+    held: Mutex<BTreeMap<Slot, ([u8; PAYLOAD_LENGTH], Duration)>>,
+    fails_to_publish: AtomicBool,
+    fails_to_read: AtomicBool,
+    fails_to_destroy: AtomicBool,
+}
+
+impl FakeKeeper {
+    fn works(broken: &AtomicBool) -> Result<(), KeeperError> {
+        if broken.load(Ordering::SeqCst) {
+            Err(KeeperError::NoAgent)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.held.lock().unwrap().is_empty()
+    }
+
+    /// Forgets everything, as the kernel does at a payload's deadline.
+    fn forget(&self) {
+        self.held.lock().unwrap().clear();
+    }
+
+    /// How long the one payload it holds is to be held.
+    fn lifetime(&self) -> Duration {
+        self.held.lock().unwrap().values().next().unwrap().1
+    }
+}
+
+impl Keeper for Arc<FakeKeeper> {
+    fn publish(
+        &self,
+        slot: &Slot,
+        payload: &Payload,
+        lifetime: Duration,
+    ) -> Result<KeeperKind, KeeperError> {
+        FakeKeeper::works(&self.fails_to_publish)?;
+        let held = (*payload.expose(), lifetime);
+        self.held.lock().unwrap().insert(*slot, held);
+        Ok(KeeperKind::Kernel)
+    }
+
+    fn read(&self, slot: &Slot) -> Result<Option<(Payload, KeeperKind)>, KeeperError> {
+        FakeKeeper::works(&self.fails_to_read)?;
+        let held = self.held.lock().unwrap();
+        Ok(held.get(slot).map(|(bytes, _)| {
+            let payload = Payload::init_with(|into| into.copy_from_slice(bytes));
+            (payload, KeeperKind::Kernel)
+        }))
+    }
+
+    fn destroy(&self, slot: &Slot) -> Result<bool, KeeperError> {
+        FakeKeeper::works(&self.fails_to_destroy)?;
+        Ok(self.held.lock().unwrap().remove(slot).is_some())
+    }
+}
+
+/// The sessions that a process died holding.
+#[derive(Default)]
+struct FakeCrashes {
+    seen: Mutex<Vec<SessionId>>,
+    fails_to_clear: AtomicBool,
+}
+
+impl CrashWatch for Arc<FakeCrashes> {
+    fn crashed(&self, session: SessionId) -> Result<bool, FsError> {
+        Ok(self.seen.lock().unwrap().contains(&session))
+    }
+
+    fn any(&self) -> Result<bool, FsError> {
+        Ok(!self.seen.lock().unwrap().is_empty())
+    }
+
+    fn clear(&self) -> Result<(), FsError> {
+        if self.fails_to_clear.load(Ordering::SeqCst) {
+            let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(FsError::new("remove", "a lease", full));
+        }
+        self.seen.lock().unwrap().clear();
+        Ok(())
+    }
+}
+
+/// A home with a session service, and a hand on everything it stands on.
+struct Bench {
+    temp: tempfile::TempDir,
+    clock: Arc<TestClock>,
+    keeper: Arc<FakeKeeper>,
+    crashes: Arc<FakeCrashes>,
+    audit: Arc<AuditLog>,
+    service: SessionService,
+}
+
+impl Bench {
+    fn new() -> Self {
+        // In memory where possible: what is tested here is not how long a disk takes to sync.
+        let temp = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let temp = temp.unwrap();
+        let home = Arc::new(Dir::open_or_create(&temp.path().join("home")).unwrap());
+        let clock = Arc::new(TestClock::new());
+        let keeper = Arc::new(FakeKeeper::default());
+        let crashes = Arc::new(FakeCrashes::default());
+        let origin = Origin::new("ws1", 1000, 4242, None);
+        let audit = Arc::new(AuditLog::new(home.clone(), clock.clone()).with_origin(origin));
+        let service = SessionService::new(
+            home,
+            Box::new(keeper.clone()),
+            clock.clone(),
+            audit.clone(),
+            Box::new(crashes.clone()),
+            Box::new(|account| (account == ALICE).then(|| AuditName::known("alice@example.com"))),
+        );
+        Self {
+            temp,
+            clock,
+            keeper,
+            crashes,
+            audit,
+            service,
+        }
+    }
+
+    /// With a session of Alice's.
+    fn signed_in() -> (Self, SessionId) {
+        let bench = Self::new();
+        let session = bench.create().unwrap().id();
+        (bench, session)
+    }
+
+    fn create(&self) -> Result<Session, SessionError> {
+        self.create_for(ALICE)
+    }
+
+    fn create_for(&self, account: AccountId) -> Result<Session, SessionError> {
+        let success = Event::new(Details::LoginSuccess);
+        self.service
+            .create(new_session(account), vec![success], || true)
+    }
+
+    /// Uses Alice's session, as activity.
+    fn touch(&self) -> Result<Session, SessionError> {
+        self.touch_as(touch(true))
+    }
+
+    /// Uses Alice's session.
+    fn touch_as(&self, how: Touch<'_>) -> Result<Session, SessionError> {
+        self.service
+            .touch(ALICE.into(), how, |_| None, |_| Ok(()))
+            .map(|touched| touched.session)
+    }
+
+    fn terminate(&self) -> Result<bool, SessionError> {
+        self.service
+            .terminate(ALICE.into(), TerminationReason::Logout)
+    }
+
+    fn status(&self) -> SessionStatus {
+        self.service.status(ALICE.into()).unwrap()
+    }
+
+    fn is_active(&self) -> bool {
+        self.status().state == SessionState::Active
+    }
+
+    fn home(&self) -> PathBuf {
+        self.temp.path().join("home")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.home()
+            .join("sessions")
+            .join(format!("{ALICE}.session"))
+    }
+
+    /// What is recorded, in order: each event's type and the reason it gives.
+    fn events(&self) -> Vec<String> {
+        self.records().into_iter().map(|(event, _)| event).collect()
+    }
+
+    /// What is recorded, with the session each event names.
+    fn records(&self) -> Vec<(String, Option<SessionId>)> {
+        let query = Query {
+            limit: Limit::MAX,
+            ..Query::default()
+        };
+        let found = self.audit.query(&query).unwrap();
+        assert_eq!(found.unreadable, 0);
+        let told = |record: crate::audit::Record| {
+            let details: serde_json::Value = serde_json::from_str(record.details.get()).unwrap();
+            let reason = details["reason"].as_str();
+            let told = [Some(record.event_type.as_str()), reason];
+            let told: Vec<&str> = told.into_iter().flatten().collect();
+            (told.join(" "), record.session_id)
+        };
+        found.events.into_iter().map(told).collect()
+    }
+
+    /// What is recorded after the first `known` events.
+    fn events_after(&self, known: usize) -> Vec<String> {
+        self.events().split_off(known)
+    }
+
+    /// From now on nothing can be recorded.
+    fn break_audit(&self) {
+        let audit = self.home().join("audit");
+        std::fs::rename(&audit, self.home().join("audit.aside")).unwrap();
+        std::fs::write(&audit, "").unwrap();
+    }
+
+    /// From now on it can be again.
+    fn mend_audit(&self) {
+        let audit = self.home().join("audit");
+        std::fs::remove_file(&audit).unwrap();
+        std::fs::rename(self.home().join("audit.aside"), &audit).unwrap();
+    }
+}
+
+fn new_session(account: AccountId) -> NewSession {
+    NewSession {
+        account,
+        username: "alice@example.com".to_owned(),
+        generation: 7,
+        account_key: Key::init_with(|key| key.fill(0xAB)),
+        limits: Limits::default(),
+    }
+}
+
+fn touch(extend: bool) -> Touch<'static> {
+    Touch {
+        action: "exec",
+        extend,
+        min_remaining: Duration::ZERO,
+    }
+}

@@ -1,0 +1,276 @@
+//! The shape of the source: which layer may use which, and how much one file may hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// What each layer may use of the crate, `lib` standing for what `lib.rs` re-exports. What is not
+/// listed may use nothing of it.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("memory", &[]),
+    ("clock", &[]),
+    ("paths", &[]),
+    ("id", &[]),
+    ("fs", &[]),
+    ("config", &["fs", "paths"]),
+    ("crypto", &["memory"]),
+    ("audit", &["clock", "id", "fs", "crypto"]),
+    (
+        "session",
+        &["audit", "clock", "config", "crypto", "fs", "id", "memory"],
+    ),
+    (
+        "account",
+        &["clock", "config", "crypto", "fs", "id", "memory"],
+    ),
+    (
+        "guard",
+        &[
+            "account", "audit", "clock", "config", "crypto", "fs", "id", "memory", "paths",
+            "session",
+        ],
+    ),
+    ("cli", &[]),
+    ("main", &["cli"]),
+];
+
+/// The longest a source file may grow before it is split.
+const LONGEST: usize = 500;
+
+struct Source {
+    /// Below `src/`.
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// The first name below `src/`: `session` for `session/file.rs`.
+    fn layer(&self) -> String {
+        let first = self.path.components().next().unwrap();
+        let first: &Path = first.as_ref();
+        first.file_stem().unwrap().to_str().unwrap().to_owned()
+    }
+
+    /// How many modules deep below the crate it is.
+    fn depth(&self) -> usize {
+        let own = self.path.file_stem().unwrap();
+        self.path.components().count() - usize::from(own == "mod")
+    }
+
+    fn is_test_code(&self) -> bool {
+        self.path.iter().any(|part| {
+            let name = part.to_str().unwrap();
+            ["tests", "tests.rs", "test_clock.rs"].contains(&name)
+        })
+    }
+
+    /// Its lines of code with their numbers: without comments, and up to its test module.
+    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        let end = self
+            .text
+            .find("\n#[cfg(test)]\nmod tests {")
+            .or_else(|| self.text.find("\n#[cfg(test)]\n#[allow"))
+            .or_else(|| self.text.find("\n#[cfg(test)]\npub(super) mod tests {"))
+            .unwrap_or(self.text.len());
+        let lines = self.text[..end].lines().enumerate();
+        lines.map(|(at, line)| (at + 1, line.split("//").next().unwrap()))
+    }
+
+    /// The modules of the crate that it names, with the line where it does: what follows `crate::`,
+    /// also inside braces. Names of items that `lib.rs` re-exports are given as they are.
+    fn uses(&self) -> Vec<(usize, String)> {
+        let mut uses = Vec::new();
+        let mut code = String::new();
+        let mut starts = Vec::new();
+        for (number, line) in self.lines() {
+            starts.push((code.len(), number));
+            code.push_str(line);
+            code.push('\n');
+        }
+        for (at, _) in code.match_indices("crate::") {
+            // Not `other_crate::`.
+            let before = code[..at].chars().next_back().unwrap_or(' ');
+            if before.is_alphanumeric() || before == '_' {
+                continue;
+            }
+            let number = starts[starts.partition_point(|&(start, _)| start <= at) - 1].1;
+            for name in names_after(&code[at + "crate::".len()..]) {
+                uses.push((number, name));
+            }
+        }
+        // As many `super::` as the module is deep lead to the crate as well.
+        for (at, _) in code.match_indices(&"super::".repeat(self.depth())) {
+            let rest = &code[at + "super::".len() * self.depth()..];
+            let number = starts[starts.partition_point(|&(start, _)| start <= at) - 1].1;
+            uses.extend(names_after(rest).into_iter().map(|name| (number, name)));
+        }
+        uses
+    }
+}
+
+/// The first names of the paths that follow: one, or those at the top level of `{...}`.
+fn names_after(code: &str) -> Vec<String> {
+    let name_at = |text: &str| -> String {
+        text.trim_start()
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect()
+    };
+    let Some(group) = code.strip_prefix('{') else {
+        return vec![name_at(code)];
+    };
+    let mut names = vec![name_at(group)];
+    let mut depth = 0;
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => names.push(name_at(&group[at + 1..])),
+            _ => {}
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn sources() -> Vec<Source> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut directories = vec![src.clone()];
+    let mut sources = Vec::new();
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|is| is == "rs") {
+                sources.push(Source {
+                    text: std::fs::read_to_string(&path).unwrap(),
+                    path: path.strip_prefix(&src).unwrap().to_owned(),
+                });
+            }
+        }
+    }
+    sources.sort_by(|one, other| one.path.cmp(&other.path));
+    assert!(sources.len() > 50, "these are not the sources");
+    sources
+}
+
+#[track_caller]
+fn assert_none(findings: &str) {
+    assert!(findings.is_empty(), "\n{findings}");
+}
+
+#[test]
+fn every_layer_uses_only_those_below_it() {
+    let layers: BTreeMap<&str, &[&str]> = LAYERS.iter().copied().collect();
+    let mut findings = String::new();
+    for source in sources().iter().filter(|source| !source.is_test_code()) {
+        let layer = source.layer();
+        if layer == "lib" {
+            continue;
+        }
+        let Some(allowed) = layers.get(layer.as_str()) else {
+            let path = source.path.display();
+            writeln!(findings, "src/{path}: no layer of the design").unwrap();
+            continue;
+        };
+        for (line, used) in source.uses() {
+            // In the binary, `crate` is the binary, which is one layer; `nightlatch` is below it.
+            let own = layer == used || layer == "cli";
+            if !own && !allowed.contains(&used.as_str()) {
+                let path = source.path.display();
+                writeln!(findings, "src/{path}:{line}: {layer} uses {used}").unwrap();
+            }
+        }
+    }
+    assert_none(&findings);
+}
+
+#[test]
+fn the_layers_have_no_cycle() {
+    let mut below: BTreeMap<&str, BTreeSet<&str>> = LAYERS
+        .iter()
+        .map(|(layer, uses)| (*layer, uses.iter().copied().collect()))
+        .collect();
+    while !below.is_empty() {
+        let free: Vec<&str> = below
+            .iter()
+            .filter(|(_, uses)| uses.is_empty())
+            .map(|(layer, _)| *layer)
+            .collect();
+        assert!(!free.is_empty(), "a cycle among {below:?}");
+        for layer in free {
+            below.remove(layer);
+            for uses in below.values_mut() {
+                uses.remove(layer);
+            }
+        }
+    }
+}
+
+#[test]
+fn sessions_and_accounts_do_not_know_of_each_other() {
+    let mut findings = String::new();
+    for source in sources() {
+        let other = match source.layer().as_str() {
+            "session" => "account",
+            "account" => "session",
+            _ => continue,
+        };
+        // Tests included: what they need of each other, the guard does.
+        for (line, used) in source.uses() {
+            if used == other {
+                writeln!(findings, "src/{}:{line} uses {used}", source.path.display()).unwrap();
+            }
+        }
+    }
+    assert_none(&findings);
+}
+
+#[test]
+fn main_reads_the_environment_and_does_little_else() {
+    for source in sources() {
+        if source.path == Path::new("main.rs") {
+            assert!(source.text.lines().count() < 40);
+        }
+    }
+}
+
+#[test]
+fn only_the_memory_layer_is_unsafe() {
+    let mut findings = String::new();
+    for source in sources().iter().filter(|source| !source.is_test_code()) {
+        for (line, code) in source.lines() {
+            let is_unsafe = code
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .any(|word| word == "unsafe");
+            if is_unsafe && source.layer() != "memory" {
+                writeln!(findings, "src/{}:{line}: {code}", source.path.display()).unwrap();
+            }
+        }
+    }
+    assert_none(&findings);
+}
+
+#[test]
+fn no_source_file_is_longer_than_one_reads_at_a_sitting() {
+    let mut findings = String::new();
+    for source in sources() {
+        let length = source.text.lines().count();
+        if length > LONGEST {
+            let path = source.path.display();
+            writeln!(findings, "src/{path}: {length} lines; split it").unwrap();
+        }
+    }
+    assert_none(&findings);
+}
+
+#[test]
+fn the_names_after_crate_are_found_one_by_one_and_in_braces() {
+    assert_eq!(names_after("fs::Dir;"), ["fs"]);
+    assert_eq!(
+        names_after("{audit::{Event, Query},\n clock::Clock, id};"),
+        ["audit", "clock", "id"]
+    );
+}
