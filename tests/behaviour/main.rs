@@ -8,6 +8,7 @@
 
 mod support;
 
+mod library;
 mod main_job;
 mod prompt;
 mod run;
