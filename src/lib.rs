@@ -24,8 +24,8 @@
 //! ```
 //!
 //! The parts: [`Guard`] hands out [`ActiveSession`]s and runs commands; behind it stand the
-//! [`SessionService`](session::SessionService), the [`AccountService`](account::AccountService) and
-//! the [`AuditLog`](audit::AuditLog).
+//! [`SessionService`], the [`AccountService`](account::AccountService) and
+//! the [`AuditLog`].
 
 #![deny(missing_docs)]
 

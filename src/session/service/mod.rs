@@ -3,20 +3,21 @@
 
 mod error;
 mod find;
+mod live;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::file;
 use super::keeper::{Keeper, KeeperError, KeeperKind, Slot};
-use super::model::{self, Activity, Claims, Dead, Live};
+use super::model::{self, Activity, Claims, Dead};
 use super::payload;
 use super::status::SessionStatus;
 use super::store::Store;
 use crate::audit::{
     Action, Appended, AuditLog, AuditName, Details, Event, InvalidReason, TerminationReason,
 };
-use crate::clock::{Clock, Moment, Timestamp};
+use crate::clock::{Clock, Moment};
 use crate::config::Limits;
 use crate::crypto::Key;
 use crate::fs::{Dir, DirLock, FsError};
@@ -24,6 +25,7 @@ use crate::id::{AccountId, SessionId};
 
 pub use error::SessionError;
 use find::{Found, death_details};
+pub use live::Session;
 
 /// Who tells whether a process died holding a session.
 pub trait CrashWatch: Send + Sync {
@@ -78,65 +80,6 @@ pub struct NewSession {
     pub limits: Limits,
 }
 
-/// A live session as it was found at one moment.
-pub struct Session {
-    pub(crate) claims: Claims,
-    activity: Activity,
-    live: Live,
-    at: Moment,
-    keeper: KeeperKind,
-}
-
-impl Session {
-    /// The session's id.
-    pub fn id(&self) -> SessionId {
-        self.claims.session
-    }
-
-    /// The account it belongs to.
-    pub fn account(&self) -> AccountId {
-        self.claims.account
-    }
-
-    /// The account's normalized email.
-    pub fn username(&self) -> &str {
-        &self.claims.username
-    }
-
-    /// How long it lives on without activity, counted from when it was judged.
-    pub fn remaining(&self) -> Duration {
-        self.live.remaining
-    }
-
-    /// When it ends without activity.
-    pub fn expires_at(&self) -> Timestamp {
-        self.at.wall.plus(self.live.remaining)
-    }
-
-    /// An event about this session.
-    pub(crate) fn event(&self, details: Details) -> Event {
-        Event::new(details)
-            .about(AuditName::known(self.username()))
-            .in_session(self.id())
-    }
-
-    /// The account's key, from which the keys of its data are derived.
-    pub(crate) fn account_key(&self) -> &Key {
-        &self.claims.account_key
-    }
-
-    /// The session as `status` reports it.
-    pub fn status(&self) -> SessionStatus {
-        SessionStatus::active(
-            &self.claims,
-            &self.activity,
-            self.live,
-            self.at,
-            self.keeper,
-        )
-    }
-}
-
 /// How a session is to be used.
 #[derive(Clone, Copy, Debug)]
 pub struct Touch<'a> {
@@ -157,6 +100,52 @@ pub struct Touched {
 }
 
 /// The sessions of one home.
+///
+/// [`Guard`](crate::Guard) puts one together; on its own it is for programs with accounts of
+/// another kind.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let home = nightlatch::Dir::open_or_create(&scratch.path().join("home"))?;
+/// use std::sync::Arc;
+///
+/// use nightlatch::audit::{AuditLog, Origin, TerminationReason};
+/// use nightlatch::clock::SystemClock;
+/// use nightlatch::config::KeeperChoice;
+/// use nightlatch::id::{AccountId, SessionId};
+/// use nightlatch::session::keeper::AutoKeeper;
+/// use nightlatch::session::{CrashWatch, SessionService, SessionState};
+/// use nightlatch::FsError;
+///
+/// /// Of a program that runs no commands under its sessions.
+/// struct NothingCrashes;
+///
+/// impl CrashWatch for NothingCrashes {
+///     fn crashed(&self, _: SessionId) -> Result<bool, FsError> {
+///         Ok(false)
+///     }
+///     fn clear(&self) -> Result<(), FsError> {
+///         Ok(())
+///     }
+/// }
+///
+/// let (home, clock) = (Arc::new(home), Arc::new(SystemClock));
+/// let log = AuditLog::new(home.clone(), clock.clone(), Origin::of_this_process());
+/// let sessions = SessionService::new(
+///     home.clone(),
+///     Box::new(AutoKeeper::new(KeeperChoice::Auto, home, None)),
+///     clock,
+///     Arc::new(log),
+///     Box::new(NothingCrashes),
+///     Box::new(|_| None),
+/// );
+/// let account = AccountId::random()?;
+/// assert_eq!(sessions.status(account.into())?.state, SessionState::None);
+/// assert!(!sessions.terminate(account.into(), TerminationReason::Logout)?);
+/// # Ok(())
+/// # }
+/// ```
 pub struct SessionService {
     store: Store,
     keeper: Box<dyn Keeper>,
