@@ -18,6 +18,24 @@ use crate::clock::{Clock, Timestamp};
 use crate::fs::{Dir, FsError};
 
 /// The log of one home. Holds nothing open: every call finds the log as it then is.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let home = std::sync::Arc::new(nightlatch::Dir::open_or_create(&scratch.path().join("home"))?);
+/// use nightlatch::AuditLog;
+/// use nightlatch::audit::{AuditName, Details, Event, Query};
+/// use nightlatch::clock::SystemClock;
+///
+/// let log = AuditLog::new(home, std::sync::Arc::new(SystemClock));
+/// let event = Event::new(Details::LoginAttempt).about(AuditName::known("alice@example.com"));
+/// log.append_durable(&[event])?;
+///
+/// let found = log.query(&Query::default())?;
+/// assert_eq!(found.events[0].username.as_deref(), Some("alice@example.com"));
+/// # Ok(())
+/// # }
+/// ```
 pub struct AuditLog {
     home: Arc<Dir>,
     clock: Arc<dyn Clock>,

@@ -21,28 +21,60 @@ use crate::session::{Session, SessionStatus};
 /// }
 /// ```
 ///
-/// Only the guard makes one, out of a check it has done and recorded. It cannot be made by hand:
+/// Only the guard makes one, out of a check it has done and recorded:
+/// ```
+/// fn check(guard: &nightlatch::Guard) -> Result<(), nightlatch::Denied> {
+///     let proof: nightlatch::ActiveSession<'_> = guard.require("deploy")?;
+///     drop(proof);
+///     Ok(())
+/// }
+/// ```
+/// It cannot be made by hand:
 /// ```compile_fail,E0451
-/// let forged = nightlatch::ActiveSession { guard: todo!(), home: todo!(), session: todo!() };
+/// fn forge<'a>(proof: nightlatch::ActiveSession<'a>) -> nightlatch::ActiveSession<'a> {
+///     nightlatch::ActiveSession { session: todo!(), ..proof }
+/// }
+/// ```
+/// What needs it for a while borrows it:
+/// ```
+/// fn lend<'a>(proof: &'a nightlatch::ActiveSession<'a>) -> &'a nightlatch::ActiveSession<'a> {
+///     proof
+/// }
 /// ```
 /// It cannot be copied, and so not be kept beyond what it was lent for:
-/// ```compile_fail,E0599
-/// fn keep(session: &nightlatch::ActiveSession<'_>) {
-///     let kept: nightlatch::ActiveSession<'_> = session.to_owned().clone().into_inner();
-/// }
-/// ```
-/// It does not outlive its guard:
-/// ```compile_fail,E0597
-/// fn outlive<'a>(config: nightlatch::GuardConfig) -> nightlatch::ActiveSession<'a> {
-///     let guard = nightlatch::Guard::open(config).unwrap();
-///     let session: nightlatch::ActiveSession<'a> = guard.require("x").unwrap();
-///     session
-/// }
-/// ```
-/// And it stays in the thread that checked:
 /// ```compile_fail,E0277
-/// fn send(session: nightlatch::ActiveSession<'static>) {
-///     std::thread::spawn(move || drop(session));
+/// fn keep<'a>(proof: &nightlatch::ActiveSession<'a>) -> nightlatch::ActiveSession<'a> {
+///     nightlatch::ActiveSession::clone(proof)
+/// }
+/// ```
+/// It lives as long as its guard at the most:
+/// ```
+/// fn use_up(guard: nightlatch::Guard) {
+///     let proof = guard.require("deploy");
+///     drop(proof);
+///     drop(guard);
+/// }
+/// ```
+/// and no longer:
+/// ```compile_fail,E0505
+/// fn outlive(guard: nightlatch::Guard) {
+///     let proof = guard.require("deploy");
+///     drop(guard);
+///     drop(proof);
+/// }
+/// ```
+/// It can be used in the thread that checked:
+/// ```
+/// fn stay(proof: nightlatch::ActiveSession<'static>) {
+///     let work = move || drop(proof);
+///     work();
+/// }
+/// ```
+/// and in no other:
+/// ```compile_fail,E0277
+/// fn send(proof: nightlatch::ActiveSession<'static>) {
+///     let work = move || drop(proof);
+///     std::thread::spawn(work);
 /// }
 /// ```
 #[must_use = "a check whose proof nobody looks at protects nothing"]
@@ -84,13 +116,14 @@ impl<'guard> ActiveSession<'guard> {
         self.session.status()
     }
 
-    /// Checks again, as [`Guard::require`] does, for work that takes its time between steps. The old
-    /// proof is used up.
+    /// Checks again, as [`Guard::require`] does, for work that takes its time between steps: of the
+    /// same account, whoever else has signed in meanwhile. The old proof is used up.
     ///
     /// # Errors
     /// [`Denied`], when the session has ended meanwhile.
     pub fn recheck(self, action: &str) -> Result<Self, Denied> {
-        self.guard.require(action)
+        let owner = self.session.account().into();
+        self.guard.require_of(self.home, owner, action)
     }
 
     /// Runs `command` under the guard, as `nightlatch exec` does, and waits for its end: the session

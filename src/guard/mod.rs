@@ -224,16 +224,22 @@ impl Guard {
     /// # Errors
     /// [`Denied`].
     pub fn require(&self, action: &str) -> Result<ActiveSession<'_>, Denied> {
+        let (home, owner) = self.signed_in()?;
+        self.require_of(home, owner, action)
+    }
+
+    /// As [`Guard::require`], of this account.
+    fn require_of<'guard>(
+        &'guard self,
+        home: &'guard Home,
+        owner: Owner,
+        action: &str,
+    ) -> Result<ActiveSession<'guard>, Denied> {
         let touch = Touch {
             action,
             extend: true,
             min_remaining: Duration::ZERO,
         };
-        self.require_with(touch)
-    }
-
-    fn require_with(&self, touch: Touch<'_>) -> Result<ActiveSession<'_>, Denied> {
-        let (home, owner) = self.signed_in()?;
         let touched = home.sessions.touch(owner, touch, |_| None, |_| Ok(()))?;
         // Not synced: nothing is at stake yet. What the session is then used for syncs it.
         Ok(ActiveSession::mint(self, home, touched.session))

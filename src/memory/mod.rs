@@ -4,12 +4,12 @@
 //! dropped. None of these types implements `Debug`, `Display`, `Clone`, `PartialEq` or
 //! `Serialize`: a secret cannot be printed, copied or compared by accident.
 //!
-//! ```compile_fail
+//! ```compile_fail,E0277
 //! // A secret cannot be formatted.
 //! let key = nightlatch::memory::Secret::<32>::zeroed();
 //! let _ = format!("{key:?}");
 //! ```
-//! ```compile_fail
+//! ```compile_fail,E0599
 //! // A secret cannot be copied.
 //! let key = nightlatch::memory::Secret::<32>::zeroed();
 //! let _copy = key.clone();

@@ -194,15 +194,27 @@ fn a_session_file_of_another_user_is_refused() {
 }
 
 #[test]
-fn a_directory_in_place_of_the_session_file_is_refused_with_a_way_out() {
+fn an_empty_directory_in_place_of_the_session_file_ends_the_session_and_goes() {
     let home = Home::signed_in();
     let file = home.session_file();
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     home.run(&["exec", "--", "true"])
-        .refuses(1, "out of the way");
-    home.login(&[]).refuses(1, "out of the way");
-    fs::remove_dir(&file).unwrap();
+        .refuses(4, "its file cannot be trusted");
+    assert!(!file.exists());
+    home.login(&[]).succeeds();
+}
+
+#[test]
+fn a_directory_with_something_in_it_is_refused_with_a_way_out() {
+    let home = Home::signed_in();
+    let file = home.session_file();
+    fs::remove_file(&file).unwrap();
+    fs::create_dir_all(file.join("of somebody's")).unwrap();
+    home.run(&["exec", "--", "true"]).ends_with(1);
+    assert!(!home.is_active());
+    home.login(&[]).ends_with(1);
+    fs::remove_dir_all(&file).unwrap();
     home.login(&[]).succeeds();
 }
 

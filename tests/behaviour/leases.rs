@@ -178,7 +178,8 @@ fn killed_guards_of_two_accounts_end_the_sessions_of_both() {
     Running::start(&home, EMAIL).crash();
     Running::start(&home, OTHER).crash();
     exec(&home, EMAIL).refuses(4, "died");
-    exec(&home, OTHER).refuses(4, "died");
+    // Ended together with the first, and recorded.
+    exec(&home, OTHER).refuses(4, "no live session");
     login_first(&home);
     exec(&home, EMAIL).succeeds();
     nothing_lies_about(&home);

@@ -17,8 +17,8 @@ mod files;
 mod interactive;
 mod jobs;
 mod keepers;
-
 mod leases;
+mod library;
 mod main_job;
 mod prompt;
 mod races;

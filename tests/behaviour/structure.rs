@@ -1,5 +1,7 @@
 //! The shape of the source: which layer may use which, and how much one file may hold.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

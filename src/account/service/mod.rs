@@ -32,6 +32,29 @@ type Hasher =
 ///
 /// Every call opens the account directory anew; nothing but the settings is kept between calls.
 /// Take no lock of the home or of what is in it before calling: hashing takes a while.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let home = std::sync::Arc::new(nightlatch::Dir::open_or_create(&scratch.path().join("home"))?);
+/// use nightlatch::Argon2Params;
+/// use nightlatch::account::AccountService;
+/// use nightlatch::clock::SystemClock;
+/// use nightlatch::config::PasswordRules;
+/// use nightlatch::memory::SecretBuffer;
+///
+/// let clock = std::sync::Arc::new(SystemClock);
+/// let accounts = AccountService::new(home, clock, PasswordRules::Nist, Argon2Params::FLOOR);
+/// let mut password = SecretBuffer::with_capacity(64);
+/// password.push(b"violet tractor humming");
+///
+/// let email = "alice@example.com".parse()?;
+/// let account = accounts.register(&email, None, &password, |_| Ok::<_, std::io::Error>(()))?;
+/// let proven = accounts.sign_in(&email, &password)?;
+/// assert_eq!(proven.account.id, account.id);
+/// # Ok(())
+/// # }
+/// ```
 pub struct AccountService {
     home: Arc<Dir>,
     clock: Arc<dyn Clock>,

@@ -3,166 +3,79 @@
 
 mod error;
 mod find;
+mod live;
+mod parts;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::file;
 use super::keeper::{Keeper, KeeperError, KeeperKind, Slot};
-use super::model::{self, Activity, Claims, Dead, Live};
+use super::model::{self, Activity, Claims, Dead};
 use super::payload;
 use super::status::SessionStatus;
 use super::store::Store;
-use crate::audit::{
-    Action, Appended, AuditLog, AuditName, Details, Event, InvalidReason, TerminationReason,
-};
-use crate::clock::{Clock, Moment, Timestamp};
-use crate::config::Limits;
+use crate::audit::{Action, AuditLog, AuditName, Details, Event, InvalidReason, TerminationReason};
+use crate::clock::{Clock, Moment};
 use crate::crypto::Key;
 use crate::fs::{Dir, DirLock, FsError};
 use crate::id::{AccountId, SessionId};
 
 pub use error::SessionError;
 use find::{Found, death_details};
-
-/// Who tells whether a process died holding a session.
-pub trait CrashWatch: Send + Sync {
-    /// Whether a guard process died holding `session`.
-    ///
-    /// # Errors
-    /// When that cannot be told; the session is then not judged live.
-    fn crashed(&self, session: SessionId) -> Result<bool, FsError>;
-
-    /// Whether there is any crash that was not forgotten, of whatever session.
-    ///
-    /// # Errors
-    /// When that cannot be told.
-    fn any(&self) -> Result<bool, FsError>;
-
-    /// Forgets the crashes seen so far. Called under the session lock, once every session they
-    /// ended, of whatever account, is cleared away: what is forgotten too early comes to life again.
-    ///
-    /// # Errors
-    /// When they cannot be forgotten.
-    fn clear(&self) -> Result<(), FsError>;
-}
-
-/// Tells the audit log whose session it was, where the session itself no longer does.
-pub type NameLookup = Box<dyn Fn(AccountId) -> Option<AuditName> + Send + Sync>;
-
-/// Whose session is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// The account.
-    pub account: AccountId,
-    /// The account's generation, where the account directory was read anyway. A session of another
-    /// generation is not live. (A password change destroys the key of every session, so that
-    /// callers that did not read the directory are safe without it.)
-    pub generation: Option<u64>,
-}
-
-impl From<AccountId> for Owner {
-    fn from(account: AccountId) -> Self {
-        Self {
-            account,
-            generation: None,
-        }
-    }
-}
-
-/// What a new session is made of.
-pub struct NewSession {
-    /// Whose it is.
-    pub account: AccountId,
-    /// The account's normalized email.
-    pub username: String,
-    /// The account's generation at sign-in.
-    pub generation: u64,
-    /// The account's key.
-    pub account_key: Key,
-    /// How long it lasts.
-    pub limits: Limits,
-}
-
-/// A live session as it was found at one moment.
-pub struct Session {
-    pub(crate) claims: Claims,
-    activity: Activity,
-    live: Live,
-    at: Moment,
-    keeper: KeeperKind,
-}
-
-impl Session {
-    /// The session's id.
-    pub fn id(&self) -> SessionId {
-        self.claims.session
-    }
-
-    /// The account it belongs to.
-    pub fn account(&self) -> AccountId {
-        self.claims.account
-    }
-
-    /// The account's normalized email.
-    pub fn username(&self) -> &str {
-        &self.claims.username
-    }
-
-    /// How long it lives on without activity, counted from when it was judged.
-    pub fn remaining(&self) -> Duration {
-        self.live.remaining
-    }
-
-    /// When it ends without activity.
-    pub fn expires_at(&self) -> Timestamp {
-        self.at.wall.plus(self.live.remaining)
-    }
-
-    /// An event about this session.
-    pub(crate) fn event(&self, details: Details) -> Event {
-        Event::new(details)
-            .about(AuditName::known(self.username()))
-            .in_session(self.id())
-    }
-
-    /// The account's key, from which the keys of its data are derived.
-    pub(crate) fn account_key(&self) -> &Key {
-        &self.claims.account_key
-    }
-
-    /// The session as `status` reports it.
-    pub fn status(&self) -> SessionStatus {
-        SessionStatus::active(
-            &self.claims,
-            &self.activity,
-            self.live,
-            self.at,
-            self.keeper,
-        )
-    }
-}
-
-/// How a session is to be used.
-#[derive(Clone, Copy, Debug)]
-pub struct Touch<'a> {
-    /// What for, as the audit log will tell it.
-    pub action: &'a str,
-    /// Whether it counts as activity.
-    pub extend: bool,
-    /// The least time that must be left afterwards.
-    pub min_remaining: Duration,
-}
-
-/// A session that was used, and the record of it.
-pub struct Touched {
-    /// The session as it is now.
-    pub session: Session,
-    /// The record; sync it where it must be durable.
-    pub record: Appended,
-}
+pub use live::Session;
+pub use parts::{CrashWatch, NameLookup, NewSession, Owner, Touch, Touched};
 
 /// The sessions of one home.
+///
+/// [`Guard`](crate::Guard) puts one together; on its own it is for programs with accounts of
+/// another kind.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let home = nightlatch::Dir::open_or_create(&scratch.path().join("home"))?;
+/// use std::sync::Arc;
+///
+/// use nightlatch::audit::{AuditLog, TerminationReason};
+/// use nightlatch::clock::SystemClock;
+/// use nightlatch::config::KeeperChoice;
+/// use nightlatch::id::{AccountId, SessionId};
+/// use nightlatch::session::keeper::AutoKeeper;
+/// use nightlatch::session::{CrashWatch, SessionService, SessionState};
+/// use nightlatch::FsError;
+///
+/// /// Of a program that runs no commands under its sessions.
+/// struct NothingCrashes;
+///
+/// impl CrashWatch for NothingCrashes {
+///     fn crashed(&self, _: SessionId) -> Result<bool, FsError> {
+///         Ok(false)
+///     }
+///     fn any(&self) -> Result<bool, FsError> {
+///         Ok(false)
+///     }
+///     fn clear(&self) -> Result<(), FsError> {
+///         Ok(())
+///     }
+/// }
+///
+/// let (home, clock) = (Arc::new(home), Arc::new(SystemClock));
+/// let log = AuditLog::new(home.clone(), clock.clone());
+/// let sessions = SessionService::new(
+///     home.clone(),
+///     Box::new(AutoKeeper::new(KeeperChoice::Auto, home, None)),
+///     clock,
+///     Arc::new(log),
+///     Box::new(NothingCrashes),
+///     Box::new(|_| None),
+/// );
+/// let account = AccountId::random()?;
+/// assert_eq!(sessions.status(account.into())?.state, SessionState::None);
+/// assert!(!sessions.terminate(account.into(), TerminationReason::Logout)?);
+/// # Ok(())
+/// # }
+/// ```
 pub struct SessionService {
     store: Store,
     keeper: Box<dyn Keeper>,
