@@ -104,6 +104,7 @@ impl AuditLog {
         write_or_undo(&end.file, end.length, &lines)
             .map_err(|error| FsError::new("write to", &end.path, error))?;
         drop(lock);
+        tracing::debug!(events = events.len(), bytes = lines.len(), segment = %end.segment, "recorded");
         Ok(Appended {
             file: end.file,
             path: end.path,

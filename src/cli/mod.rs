@@ -225,8 +225,10 @@ fn init_tracing(verbose: u8) {
         2 => Level::DEBUG,
         _ => Level::TRACE,
     };
+    let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     tracing_subscriber::fmt()
         .with_max_level(level)
+        .with_ansi(colour)
         .with_target(false)
         .with_writer(std::io::stderr)
         .init();

@@ -156,6 +156,7 @@ impl Guard {
                 session.expires_at().to_rfc3339(),
             )
             .env("NIGHTLATCH_EXEC_ID", exec.to_string());
+        tracing::info!(%exec, program = program.as_str(), "starting the command");
         let started = self.clock.now();
         let result = match options.scripts {
             Scripts::NeedInterpreter => runner.run(command, self.core_limit),

@@ -168,6 +168,7 @@ impl Guard {
     ) -> Result<Self, GuardError> {
         let settings = Config::load(&config.paths.config_file)?;
         let dir = open(&config.paths.home)?;
+        tracing::debug!(home = %config.paths.home.display(), exists = dir.is_some(), ?settings);
         let argon2 = argon2_params(&settings).map_err(|error| ConfigError::Invalid {
             path: config.paths.config_file,
             reason: error.to_string(),

@@ -389,3 +389,25 @@ fn too_little_time_left_is_refused_by_its_own_code() {
     let refused = events.iter().find(|e| e["event_type"] == "COMMAND_REFUSED");
     assert_eq!(refused.unwrap()["details"]["reason"], "too_little_time");
 }
+
+#[test]
+fn verbose_talk_goes_to_standard_error_and_tells_no_secret() {
+    let home = Home::registered();
+    let login = home.login(&["-vvv"]).succeeds();
+    let exec = home
+        .run(&["-vvv", "exec", "--", "echo", "an argument"])
+        .succeeds();
+    assert_eq!(exec.stdout, "an argument\n");
+    assert!(exec.stderr.contains("the session is live"), "{exec:#?}");
+    for said in [&login.stderr, &exec.stderr] {
+        assert!(
+            !said.contains(PASSWORD) && !said.contains("an argument"),
+            "{said}"
+        );
+        assert!(
+            !said.contains('\u{1b}'),
+            "colour where no terminal is: {said:?}"
+        );
+    }
+    assert_eq!(home.run(&["exec", "--", "true"]).succeeds().stderr, "");
+}

@@ -258,10 +258,13 @@ impl SessionService {
             Found::Live(session) => *session,
             Found::Nothing => return Err(SessionError::None),
             Found::Dead { reason, .. } => {
+                tracing::info!(%reason, "the session has ended");
                 self.terminate_locked(&lock, owner, TerminationReason::Crash)?;
                 return Err(SessionError::Ended(reason));
             }
         };
+        let (id, remaining) = (session.id(), session.live.remaining);
+        tracing::info!(session = %id, ?remaining, keeper = %session.keeper, "the session is live");
         if how.extend {
             session.activity.last = session.at;
             session.live =
