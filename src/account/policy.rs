@@ -223,7 +223,7 @@ fn estimate(
         strength,
         warning: feedback
             .and_then(zxcvbn::feedback::Feedback::warning)
-            .map(|warning| warning.to_string()),
+            .map(|warning| warning.to_string().trim_end_matches('.').to_owned()),
         suggestions: feedback
             .map(|feedback| feedback.suggestions().iter().map(ToString::to_string))
             .map(Iterator::collect)
