@@ -411,3 +411,20 @@ fn verbose_talk_goes_to_standard_error_and_tells_no_secret() {
     }
     assert_eq!(home.run(&["exec", "--", "true"]).succeeds().stderr, "");
 }
+
+#[test]
+fn json_keeps_the_order_of_its_keys() {
+    let home = Home::registered();
+    let refused = home.run(&["--json", "exec", "--", "true"]).ends_with(4);
+    let keys = r#"{"error":"no_session","message":"no live session","hint":""#;
+    assert!(refused.stderr.starts_with(keys), "{refused:#?}");
+    let password = PASSWORD.as_bytes();
+    let bob = ["--json", "register", "bob@example.com", "--password-stdin"];
+    let registered = home.run_with_input(&bob, password).succeeds();
+    assert!(
+        registered
+            .stdout
+            .starts_with(r#"{"schema":1,"account_id":""#),
+        "{registered:#?}"
+    );
+}
