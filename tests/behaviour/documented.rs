@@ -177,7 +177,7 @@ fn every_test_that_a_document_names_exists() {
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
             if is_a_test {
                 checked += 1;
-                let test = format!("fn {name}(");
+                let function = format!("fn {name}(");
                 // In the module's file, or within it in a module that has none of its own.
                 let stands_in = |module: &str| {
                     let rest = path.strip_prefix(module);
@@ -186,7 +186,7 @@ fn every_test_that_a_document_names_exists() {
                 assert!(
                     sources
                         .iter()
-                        .any(|(module, text)| stands_in(module) && text.contains(&test)),
+                        .any(|(module, text)| stands_in(module) && text.contains(&function)),
                     "{}: {path}::{name}",
                     document.display()
                 );
