@@ -17,7 +17,7 @@ Examples:
   nightlatch tour                            all of it in a scratch home, in a minute
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy, 4 no live session,
-5 sign-in failed, 6 locked out, 7 audit log cannot be written or does not verify.";
+5 sign-in failed, 6 locked out, 7 audit log cannot be written or read.";
 
 /// A login session for the terminal that locks itself
 #[derive(Debug, Parser)]

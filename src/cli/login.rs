@@ -17,11 +17,13 @@ const TRIES: u32 = 3;
 
 pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
     let named = args.email.as_deref().map(str::parse::<Email>).transpose()?;
-    let guard = context.guard_or_create()?;
-    let limits = guard
+    // Before there is a home: a limit out of range makes none.
+    let limits = context
+        .guard()?
         .limits()
         .for_session(args.idle, args.max)
         .map_err(|error| Failure::usage(error.to_string()))?;
+    let guard = context.guard_or_create()?;
     let email = account_to_sign_in(context, &guard, named)?;
     let status = if let Some(password) = ask::given_password(&args.password)? {
         guard.sign_in(&email, &password, limits)?.status()

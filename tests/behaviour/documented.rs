@@ -135,29 +135,58 @@ fn the_events_in_json_are_the_logs_own_bytes() {
     assert_eq!(answer, expected);
 }
 
+/// The path of the module in the source file at `path`.
+fn module_of(path: &Path) -> String {
+    let path = path.with_extension("");
+    let path = if path.ends_with("mod") {
+        path.parent().unwrap()
+    } else {
+        &path
+    };
+    path.to_str().unwrap().replace('/', "::")
+}
+
 #[test]
 fn every_test_that_a_document_names_exists() {
-    let sources: String = ["src", "tests"]
+    let sources: Vec<(String, String)> = ["src", "tests/behaviour"]
         .iter()
-        .flat_map(|directory| files_below(&root().join(directory), "rs"))
-        .map(|path| std::fs::read_to_string(path).unwrap())
+        .flat_map(|directory| {
+            let below = root().join(directory);
+            let module = move |path: PathBuf| {
+                let text = std::fs::read_to_string(&path).unwrap();
+                (module_of(path.strip_prefix(&below).unwrap()), text)
+            };
+            files_below(&root().join(directory), "rs")
+                .into_iter()
+                .map(module)
+        })
         .collect();
     let mut checked = 0;
     for document in documents() {
         let text = std::fs::read_to_string(&document).unwrap();
         for quoted in text.split('`').skip(1).step_by(2) {
+            let quoted = quoted.trim_start_matches("tests/behaviour: ");
             let Some((path, name)) = quoted.rsplit_once("::") else {
                 continue;
             };
             // A test's name is a sentence; other paths are types and functions.
             let is_a_test = name.matches('_').count() >= 2
+                && !path.contains(char::is_uppercase)
                 && name
                     .bytes()
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
             if is_a_test {
                 checked += 1;
+                let function = format!("fn {name}(");
+                // In the module's file, or within it in a module that has none of its own.
+                let stands_in = |module: &str| {
+                    let rest = path.strip_prefix(module);
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+                };
                 assert!(
-                    sources.contains(&format!("fn {name}(")),
+                    sources
+                        .iter()
+                        .any(|(module, text)| stands_in(module) && text.contains(&function)),
                     "{}: {path}::{name}",
                     document.display()
                 );
