@@ -26,4 +26,5 @@ mod run;
 mod signals;
 mod status;
 mod structure;
+mod surroundings;
 mod transcripts;
