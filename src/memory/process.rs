@@ -125,17 +125,24 @@ fn change_flags(
 /// A handle of our own on the file that was opened for us as descriptor `number`, sharing its
 /// place in the file.
 ///
+/// A file that is closed on exec cannot have come to us through one: it is one of our own that
+/// happens to have the number, and is not given.
+///
 /// # Errors
-/// When there is no such open file.
+/// When no such file was opened for us.
 #[cfg(unix)]
 pub fn inherited(number: i32) -> std::io::Result<std::os::fd::OwnedFd> {
+    use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_getfd};
     if number < 0 {
-        return Err(rustix::io::Errno::BADF.into());
+        return Err(Errno::BADF.into());
     }
-    // SAFETY: only looked at for the length of the call, which fails when no such file is open.
+    // SAFETY: only looked at for the length of the calls, which fail when no such file is open.
     #[allow(unsafe_code)]
     let file = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
-    Ok(rustix::io::fcntl_dupfd_cloexec(file, 3)?)
+    if fcntl_getfd(file)?.contains(FdFlags::CLOEXEC) {
+        return Err(Errno::BADF.into());
+    }
+    Ok(fcntl_dupfd_cloexec(file, 3)?)
 }
 
 /// Asks that the pages under `bytes` never reach swap. Best effort: a refusal (a small

@@ -26,3 +26,4 @@ mod run;
 mod signals;
 mod status;
 mod structure;
+mod surroundings;
