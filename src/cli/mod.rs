@@ -23,6 +23,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use nightlatch::account::{BadEmail, Email};
 use nightlatch::config::KeeperChoice;
+use nightlatch::guard::signals::survive_file_size_limit;
 use nightlatch::memory::{CoreLimit, harden};
 use nightlatch::session::AgentLauncher;
 use nightlatch::{Guard, GuardConfig};
@@ -89,6 +90,8 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
         quiet: cli.global.quiet,
     };
     init_tracing(cli.global.verbose);
+    // Best effort: without it the signal ends us, and no command starts either.
+    let _ = survive_file_size_limit();
     let result = context(ui, cli.global, surroundings, core_limit)
         .and_then(|context| dispatch(&context, cli.command));
     match result {

@@ -9,10 +9,10 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{PollFd, PollFlags};
-use signal_hook::consts::{SIGCONT, SIGSTOP};
+use signal_hook::consts::{SIGCONT, SIGSTOP, SIGXFSZ};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 
@@ -132,6 +132,19 @@ impl Drop for Catch {
     fn drop(&mut self) {
         self.release();
     }
+}
+
+/// Makes a write past the file size limit (`ulimit -f`) an error that can be told, where it would
+/// end this process without a word. Commands start with the system's default again; where the signal
+/// is ignored already, it stays so, here and in them.
+///
+/// # Errors
+/// When the signal cannot be caught.
+pub fn survive_file_size_limit() -> io::Result<()> {
+    if !is_in(ignored_signals(), SIGXFSZ) {
+        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+    }
+    Ok(())
 }
 
 /// Whether this process is in the process group of its session's leader: then no shell is above it

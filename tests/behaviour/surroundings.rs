@@ -15,6 +15,48 @@ fn a_descriptor_that_the_program_opened_for_itself_is_no_password() {
 }
 
 #[test]
+fn where_the_log_may_not_grow_no_command_starts_and_the_error_says_why() {
+    let home = Home::signed_in();
+    let before = home.audit_lines();
+    let mut shell = home.shell("ulimit -f 0; exec $GUARD touch \"$0\"");
+    let proof = home.outside("started");
+    shell.arg(&proof);
+    Run::of(shell).refuses(7, "File too large");
+    assert!(!proof.exists());
+    assert_eq!(home.audit_lines(), before);
+    assert!(home.is_active());
+    home.run(&["exec", "--", "true"]).succeeds();
+}
+
+#[test]
+fn where_no_file_may_grow_nobody_signs_in_or_is_registered() {
+    let home = Home::registered();
+    let sign_in = "ulimit -f 0; exec \"$NIGHTLATCH\" login --password-stdin";
+    Run::with_input(home.shell(sign_in), PASSWORD.as_bytes()).refuses(1, "can be written to");
+    assert!(!home.is_active());
+    let register = "ulimit -f 0; exec \"$NIGHTLATCH\" register bob@example.com --password-stdin";
+    Run::with_input(home.shell(register), PASSWORD.as_bytes()).refuses(1, "can be written to");
+    home.login(&[]).succeeds();
+}
+
+#[test]
+fn a_command_keeps_the_systems_answer_to_a_file_that_grows_too_large() {
+    const SIGXFSZ: i32 = 25;
+    let home = Home::signed_in();
+    let grow = "ulimit -f 0; echo more >\"$0\"";
+    let guarded = |ignore: &str| {
+        let script = format!("{ignore} exec $GUARD /bin/sh -c '{grow}' \"$0\"");
+        let mut shell = home.shell(&script);
+        shell.arg(home.outside("growing"));
+        Run::of(shell)
+    };
+    guarded("").ends_with(128 + SIGXFSZ);
+    // Whoever started us had it ignored: so has the command, and is told by an error instead.
+    let run = guarded("trap '' XFSZ;");
+    assert!((1..128).contains(&run.code), "{run:#?}");
+}
+
+#[test]
 fn closed_standard_streams_are_no_way_into_a_file_of_ours() {
     let home = Home::registered();
     let sign_in = "exec 0</dev/null 1>&- 2>&-; \"$NIGHTLATCH\" login --password-stdin <\"$0\"";

@@ -95,7 +95,10 @@ impl DirectoryError {
             )),
             Self::Database { path, source } => match source.sqlite_error_code()? {
                 ErrorCode::DiskFull => Some("free some disk space and try again".to_owned()),
-                ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
+                ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::SystemIoFailure => {
                     let directory = path.parent().unwrap_or(path).display();
                     Some(format!(
                         "make sure that {directory} can be written to and is not on a disk that is \
