@@ -127,7 +127,9 @@ pub fn argon2id(
 /// public `context`.
 pub fn derive(root: &Key, label: Label, context: &[u8]) -> Key {
     let mut derived = Key::zeroed();
-    let hkdf = Hkdf::<Sha256>::new(None, root.expose());
+    // As `new`, which leaves the extracted key behind.
+    let (mut extracted, hkdf) = Hkdf::<Sha256>::extract(None, root.expose());
+    extracted.as_mut_slice().zeroize();
     // Not reachable: 32 bytes are far below HKDF's limit of 255 blocks.
     #[allow(clippy::expect_used)]
     hkdf.expand_multi_info(&[label.as_bytes(), &[0], context], derived.expose_mut())
@@ -182,6 +184,16 @@ mod tests {
             one.expose(),
             derive(&root, labels::ACCOUNT_WRAP, b"a").expose()
         );
+    }
+
+    /// Each holds a password or a key: Argon2id's BLAKE2b, and the SHA-256 that HMAC and HKDF are
+    /// made of, whose buffer, checked with it, is that of all of them.
+    #[test]
+    fn hashes_and_ciphers_wipe_themselves_when_they_are_done() {
+        fn wipes_itself<T: zeroize::ZeroizeOnDrop>() {}
+        wipes_itself::<blake2::Blake2bVarCore>();
+        wipes_itself::<Sha256>();
+        wipes_itself::<aes_gcm::Aes256Gcm>();
     }
 
     #[test]
