@@ -79,6 +79,13 @@ impl Pty {
         }
     }
 
+    /// Reads on until the program has written nothing for a while: it has drawn what it draws, and a
+    /// signal interrupts no write of its.
+    pub fn settle(&mut self) {
+        const QUIET: Duration = Duration::from_millis(300);
+        while self.read_more(Instant::now() + QUIET) {}
+    }
+
     /// Reads once; `false` at the deadline or when the terminal was closed.
     fn read_more(&mut self, deadline: Instant) -> bool {
         let left = deadline.saturating_duration_since(Instant::now());
