@@ -100,6 +100,11 @@ impl BootTime {
         self.0
     }
 
+    /// How long ago `earlier` was; zero if it lies in the future.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
     /// This point moved later by `by`; saturates.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {

@@ -162,13 +162,7 @@ impl Guard {
             Scripts::NeedInterpreter => runner.run(command, self.core_limit),
             Scripts::AsShellsDo => runner.run_plain(command, self.core_limit),
         };
-        let lasted = Duration::from_nanos(
-            self.clock
-                .now()
-                .boot
-                .nanos()
-                .saturating_sub(started.boot.nanos()),
-        );
+        let lasted = self.clock.now().boot.since(started.boot);
         let end = match &result {
             Ok(Ended::Code(code)) => CommandEnd::Exited(*code),
             Ok(Ended::Signal(signal)) => CommandEnd::Signalled(*signal),

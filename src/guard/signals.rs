@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::event::{PollFd, PollFlags};
 use signal_hook::consts::{SIGCONT, SIGSTOP, SIGXFSZ};
@@ -201,8 +201,14 @@ fn slot(signal: i32) -> io::Result<(usize, &'static AtomicBool)> {
     }
 }
 
-/// The signals this process ignores, bit `n - 1` for signal `n`.
+/// The signals this process was started with ignored, as far as they still were when first asked
+/// for, bit `n - 1` for signal `n`. Looked up once.
 fn ignored_signals() -> u64 {
+    static IGNORED: OnceLock<u64> = OnceLock::new();
+    *IGNORED.get_or_init(read_ignored_signals)
+}
+
+fn read_ignored_signals() -> u64 {
     // Long enough for a process in every group there can be: their list comes before the line.
     const ENOUGH: u64 = 1 << 20;
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;

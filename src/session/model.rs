@@ -155,37 +155,25 @@ pub fn judge(idle: Duration, activity: &Activity, now: Moment, boot: Boot) -> Re
         return Err(Dead::Clock);
     }
     let until_idle = idle.saturating_sub(idle_for.max(idle_by_wall));
-    Ok(if until_max <= until_idle {
-        Live {
-            remaining: until_max,
-            limited_by: LimitedBy::Max,
-        }
-    } else {
-        Live {
-            remaining: until_idle,
-            limited_by: LimitedBy::Idle,
-        }
-    })
+    Ok(first_of(until_idle, until_max))
 }
 
 /// The judgement right after activity at `now`: a full idle time, or what the absolute limit leaves.
 pub fn after_activity(idle: Duration, activity: &Activity, now: Moment) -> Live {
-    let by_boot = activity
-        .deadline
-        .boot
-        .nanos()
-        .saturating_sub(now.boot.nanos());
-    let until_max = Duration::from_nanos(by_boot).min(activity.deadline.wall.since(now.wall));
-    if until_max <= idle {
-        Live {
-            remaining: until_max,
-            limited_by: LimitedBy::Max,
-        }
+    let Moment { wall, boot } = activity.deadline;
+    first_of(idle, boot.since(now.boot).min(wall.since(now.wall)))
+}
+
+/// The limit that comes first.
+fn first_of(until_idle: Duration, until_max: Duration) -> Live {
+    let (remaining, limited_by) = if until_max <= until_idle {
+        (until_max, LimitedBy::Max)
     } else {
-        Live {
-            remaining: idle,
-            limited_by: LimitedBy::Idle,
-        }
+        (until_idle, LimitedBy::Idle)
+    };
+    Live {
+        remaining,
+        limited_by,
     }
 }
 

@@ -33,18 +33,6 @@ impl<E> From<DirectoryError> for RegisterError<E> {
     }
 }
 
-impl<E> RegisterError<E> {
-    /// What the person can do about it; for [`RegisterError::BeforeCommit`] the inner error knows.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Policy(refusal) => refusal.hint(),
-            Self::EmailTaken => Some("sign in with: nightlatch login".to_owned()),
-            Self::Directory(error) => error.hint(),
-            Self::Hash(_) | Self::BeforeCommit(_) => None,
-        }
-    }
-}
-
 /// Nobody was signed in. The message is the same whether the account exists or not; the fields
 /// tell, and are for the audit log.
 #[derive(Debug, thiserror::Error)]
@@ -82,17 +70,6 @@ pub enum SignInError {
     Directory(#[from] DirectoryError),
 }
 
-impl SignInError {
-    /// What the person can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Locked { .. } => Some("wait until then; every attempt is recorded".to_owned()),
-            Self::Directory(error) => error.hint(),
-            Self::Wrong { .. } | Self::Hash(_) => None,
-        }
-    }
-}
-
 /// The password is still the old one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -123,19 +100,5 @@ pub enum ChangeError<E> {
 impl<E> From<DirectoryError> for ChangeError<E> {
     fn from(error: DirectoryError) -> Self {
         Self::Directory(error)
-    }
-}
-
-impl<E> ChangeError<E> {
-    /// What the person can do about it; for [`ChangeError::BeforeCommit`] the inner error knows.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::SignIn(error) => error.hint(),
-            Self::Policy(refusal) => refusal.hint(),
-            Self::SameAsOld => Some("choose another one".to_owned()),
-            Self::ChangedMeanwhile => Some("sign in with the new password".to_owned()),
-            Self::Directory(error) => error.hint(),
-            Self::Hash(_) | Self::BeforeCommit(_) => None,
-        }
     }
 }

@@ -7,16 +7,15 @@ mod live;
 mod parts;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::file;
 use super::keeper::{Keeper, KeeperError, KeeperKind, Slot};
-use super::model::{self, Activity, Claims, Dead};
+use super::model::{self, Activity, Claims, Dead, Live};
 use super::payload;
 use super::status::SessionStatus;
 use super::store::Store;
 use crate::audit::{Action, AuditLog, AuditName, Details, Event, InvalidReason, TerminationReason};
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
 use crate::crypto::Key;
 use crate::fs::{Dir, DirLock, FsError};
 use crate::id::{AccountId, SessionId};
@@ -196,7 +195,7 @@ impl SessionService {
             .append_durable(&events)
             .map_err(SessionError::from)
             .and_then(|()| Ok(self.store.write(claims.account, &bytes)?))
-            .and_then(|()| Ok(self.publish(&claims, &activity, now)?))
+            .and_then(|()| Ok(self.publish(&claims, &activity, live)?))
             .and_then(|keeper| Ok(self.store.set_current(claims.account).map(|()| keeper)?));
         match published {
             Ok(keeper) => Ok(Session {
@@ -286,7 +285,7 @@ impl SessionService {
         let record = self.audit.append(&events)?;
         then(&session)?;
         if how.extend {
-            session.keeper = self.publish(&session.claims, &session.activity, session.at)?;
+            session.keeper = self.publish(&session.claims, &session.activity, session.live)?;
         }
         Ok(Touched { session, record })
     }
@@ -404,21 +403,16 @@ impl SessionService {
         Ok(Some(event))
     }
 
+    /// Hands the keeper what it is to hold for as long as the session is `live` without activity.
     fn publish(
         &self,
         claims: &Claims,
         activity: &Activity,
-        now: Moment,
+        live: Live,
     ) -> Result<KeeperKind, KeeperError> {
-        let until_deadline = activity
-            .deadline
-            .boot
-            .nanos()
-            .saturating_sub(now.boot.nanos());
-        let lifetime = claims.idle.min(Duration::from_nanos(until_deadline));
         let slot = self.slot(claims.account)?;
         self.keeper
-            .publish(&slot, &payload::encode(activity), lifetime)
+            .publish(&slot, &payload::encode(activity), live.remaining)
     }
 
     fn slot(&self, account: AccountId) -> Result<Slot, KeeperError> {

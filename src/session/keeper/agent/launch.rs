@@ -106,9 +106,5 @@ fn end_of(child: &mut Child, deadline: BootTime) -> Result<Started, String> {
 /// How long it is until `deadline`. Waiting for a process takes real time, whatever clock the
 /// sessions are judged by.
 pub(super) fn remaining(deadline: BootTime) -> Duration {
-    Duration::from_nanos(
-        deadline
-            .nanos()
-            .saturating_sub(SystemClock.now().boot.nanos()),
-    )
+    deadline.since(SystemClock.now().boot)
 }

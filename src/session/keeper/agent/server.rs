@@ -144,9 +144,7 @@ impl Agent<'_> {
     fn wait(&self, stop: &impl AsFd, now: BootTime) -> rustix::io::Result<Ready> {
         let accepting = self.clients.len() < CLIENT_LIMIT && now >= self.accept_after;
         let timeout = match self.next_wake(now) {
-            Some(at) => self
-                .alarm
-                .set(Duration::from_nanos(at.nanos().saturating_sub(now.nanos())))?,
+            Some(at) => self.alarm.set(at.since(now))?,
             None => None,
         };
         let mut fds = vec![PollFd::new(stop, PollFlags::IN)];
