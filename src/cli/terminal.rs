@@ -4,10 +4,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::getpgrp;
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetpgrp,
-    tcsetattr,
+    InputModes, LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr,
 };
 
 /// An open terminal.
@@ -55,7 +53,8 @@ impl Terminal {
     }
 
     fn is_foreground(&self) -> bool {
-        tcgetpgrp(&self.tty).is_ok_and(|group| group == getpgrp())
+        // Both are 0 in a container entered from outside, and then they are the same group.
+        nix::unistd::tcgetpgrp(&self.tty).is_ok_and(|group| group == nix::unistd::getpgrp())
     }
 
     /// How the terminal is set now.

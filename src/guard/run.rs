@@ -17,7 +17,7 @@ use signal_hook::consts::{
     SIGTTOU, SIGUSR1, SIGUSR2, SIGVTALRM, SIGWINCH,
 };
 
-use super::signals::{Catch, Caught, stop_ourselves};
+use super::signals::{Catch, Caught, stop_ourselves, we_lead_the_session};
 use crate::memory::CoreLimit;
 
 pub use error::RunError;
@@ -156,11 +156,7 @@ impl Runner {
 
 /// Whether a signal that reached us did not reach the child too.
 fn is_for_child_alone(caught: &Caught, child: Pid) -> bool {
-    is_handed_on(
-        *caught,
-        number(child),
-        rustix::process::getsid(None).is_ok_and(|leader| leader == rustix::process::getpid()),
-    )
+    is_handed_on(*caught, number(child), we_lead_the_session())
 }
 
 /// The rule: the terminal tells a whole process group, everybody else told only us. The hangup of a

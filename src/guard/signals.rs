@@ -149,8 +149,16 @@ pub fn survive_file_size_limit() -> io::Result<()> {
 
 /// Whether this process is in the process group of its session's leader: then no shell is above it
 /// that would notice a stop and could resume it, and the kernel ignores Ctrl-Z there.
+///
+/// Both numbers are 0 in a container that somebody entered from outside without a new session. A
+/// shell out there stops and resumes its own child, so nothing is lost if we do not stop with it.
 pub fn nobody_could_resume_us() -> bool {
-    rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpgrp())
+    nix::unistd::getsid(None).is_ok_and(|session| session == nix::unistd::getpgrp())
+}
+
+/// Whether this process leads its session, and so is the one that is told when the terminal hangs up.
+pub fn we_lead_the_session() -> bool {
+    nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
 }
 
 /// Stops this process, as Ctrl-Z would; returns when it has been resumed and every live [`Catch`] has

@@ -1,6 +1,6 @@
 //! Surroundings that a program is seldom started in: streams closed, limits set low.
 
-use crate::support::{Home, PASSWORD, Run};
+use crate::support::{Home, PASSWORD, Pty, Run};
 
 #[test]
 fn a_descriptor_that_the_program_opened_for_itself_is_no_password() {
@@ -92,4 +92,52 @@ fn closed_standard_streams_are_no_way_into_a_file_of_ours() {
     assert!(home.is_active());
     // What was said went nowhere: the log still parses, line by line.
     assert!(home.audit().len() > 5);
+}
+
+/// A command line that runs `program` in a process namespace of its own, whose parents, session and
+/// process group are outside of it: what `docker exec` and `nsenter` do.
+fn entered_from_outside(home: &Home, program: &str) -> Option<std::process::Command> {
+    let run = |program: &str| {
+        let me = "if [ \"$(id -u)\" = 0 ]; then exec unshare -p -f --mount-proc \"$@\"; else exec unshare -U -r -p -f --mount-proc \"$@\"; fi";
+        let mut shell = home.shell(me);
+        shell.args(["sh", "/bin/sh", "-c", program]);
+        shell
+    };
+    if Run::of(run("true")).code != 0 {
+        eprintln!("skipped: no process namespace may be made here");
+        return None;
+    }
+    Some(run(program))
+}
+
+#[test]
+fn in_a_container_entered_from_outside_commands_run_and_signals_reach_them() {
+    let home = Home::signed_in();
+    let script = "ends_with() { want=$1; shift; $GUARD sh -c \"$1\"; got=$?; test $got = $want || exit $got; }
+        ends_with 7 'exit 7'
+        ends_with 143 'kill -TERM $$'
+        ends_with 129 '(kill -HUP $PPID); exec sleep 60'
+        ends_with 9 '(sleep 0.2; kill -CONT $$) & kill -STOP $$; exit 9'
+        echo all of it";
+    let Some(command) = entered_from_outside(&home, script) else {
+        return;
+    };
+    let run = Run::of(command).succeeds();
+    assert_eq!(run.stdout, "all of it\n");
+    assert!(home.is_active());
+}
+
+#[test]
+fn in_a_container_entered_from_outside_a_password_is_asked_for() {
+    let home = Home::registered();
+    let Some(command) = entered_from_outside(&home, "exec \"$NIGHTLATCH\" login") else {
+        return;
+    };
+    let mut pty = Pty::spawn(command);
+    pty.expect("Password");
+    assert!(!pty.echoes());
+    pty.send(&format!("{PASSWORD}\n"));
+    let (rest, status) = pty.finish();
+    assert!(status.success(), "{rest}");
+    assert!(home.is_active());
 }

@@ -6,7 +6,9 @@ use std::os::unix::net::UnixStream;
 /// The user id of the process at the other end, as the kernel noted it.
 #[cfg(target_os = "linux")]
 pub(super) fn user_id(stream: &UnixStream) -> io::Result<u32> {
-    Ok(rustix::net::sockopt::socket_peercred(stream)?.uid.as_raw())
+    // Its process id, told with it, is 0 when it is in another container.
+    let peer = nix::sys::socket::getsockopt(stream, nix::sys::socket::sockopt::PeerCredentials)?;
+    Ok(peer.uid())
 }
 
 /// Not told on this platform, so nobody is trusted.
