@@ -12,6 +12,7 @@ mod accounts;
 mod agent;
 mod audit;
 mod bad_input;
+mod clocks;
 mod documented;
 mod files;
 mod interactive;

@@ -247,7 +247,8 @@ impl Run {
         Self::new(command, &child.wait_with_output().unwrap())
     }
 
-    fn new(command: &Command, output: &Output) -> Self {
+    /// What `command` came to.
+    pub fn new(command: &Command, output: &Output) -> Self {
         let status = output.status;
         Self {
             code: status

@@ -1,6 +1,7 @@
 //! What the tests share: a terminal to act from, and programs to act on.
 
 pub mod checks;
+pub mod clocks;
 mod driver;
 pub mod forbid;
 mod home;
