@@ -196,13 +196,19 @@ impl Clock for SystemClock {
 }
 
 /// Whether `/proc/self/timens_offsets` holds anything but zeros. A kernel without time namespaces
-/// has no such file, and nothing to shift.
+/// has no such file, and nothing to shift; but a process file system of other processes' has none
+/// for us either, and tells nothing.
 #[cfg(target_os = "linux")]
 fn clock_shifted() -> std::io::Result<bool> {
     let mut text = [0; 256];
     match read_proc("/proc/self/timens_offsets", &mut text) {
         Ok(length) => Ok(offsets_are_shifted(&text[..length])),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            match read_proc("/proc/self/stat", &mut text) {
+                Ok(_) => Ok(false),
+                Err(_) => Err(std::io::Error::other("/proc does not show this process")),
+            }
+        }
         Err(error) => Err(error),
     }
 }

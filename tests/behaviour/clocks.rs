@@ -230,3 +230,24 @@ fn a_time_namespace_that_shifts_nothing_changes_nothing() {
     Run::of(in_time_namespace(&home, "", &["exec", "--", "true"])).succeeds();
     assert!(home.is_active());
 }
+
+#[test]
+fn where_the_system_does_not_tell_whether_the_clocks_are_shifted_no_session_is_judged() {
+    let home = Home::signed_in();
+    // The processes of a namespace that is gone: ours is not among them.
+    let script = |program: &str| {
+        let inner = format!(
+            "unshare -p -f mount -t proc proc /proc && ! test -e /proc/self && exec {program}"
+        );
+        let mut shell = home.shell("exec unshare -m -T --boottime 60 sh -c \"$0\"");
+        shell.arg(inner);
+        shell
+    };
+    if Run::of(script("true")).code != 0 {
+        eprintln!("skipped: no other process file system may be mounted here");
+        return;
+    }
+    let status = Run::of(script("\"$NIGHTLATCH\" status --check"));
+    status.refuses(1, "does not show this process");
+    assert!(home.is_active());
+}
