@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fs::{Dir, FsError, read_bounded};
+use crate::fs::{Dir, FsError, FsProblem, read_bounded};
 use crate::id::{ExecId, SessionId};
 use crate::session::CrashWatch;
 
@@ -115,10 +115,12 @@ impl Leases {
             {
                 continue;
             }
-            let content = read_bounded(&file, &path, READ_LIMIT)?;
-            let session = serde_json::from_slice::<Content>(&content)
-                .ok()
-                .and_then(|content| content.session_id.parse().ok());
+            let session = match read_bounded(&file, &path, READ_LIMIT) {
+                Ok(content) => session_in(&content),
+                // None of ours, like anything else that is no lease.
+                Err(error) if matches!(error.problem, FsProblem::TooLong { .. }) => None,
+                Err(error) => return Err(error),
+            };
             found(&dir, &name, session)?;
         }
         Ok(())
@@ -151,6 +153,12 @@ impl CrashWatch for Leases {
         }
         self.each_abandoned(|dir, name, _| dir.unlink(name).map(drop))
     }
+}
+
+/// The session that a lease names.
+fn session_in(content: &[u8]) -> Option<SessionId> {
+    let content: Content = serde_json::from_slice(content).ok()?;
+    content.session_id.parse().ok()
 }
 
 /// Whether somebody holds the lock. A system that does not say so is an error, not a holder.

@@ -2,14 +2,18 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::checks::{leases, log_is_whole, nothing_lies_about};
+use crate::support::checks::{leases, log_is_whole, nothing_lies_about, until};
 use crate::support::forbid::forbid;
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
 
 const OTHER: &str = "bob@example.com";
+
+/// Says so when it runs, and ends when its input is closed.
+const UP: &str = "echo up; exec cat";
 
 /// A guarded command that runs until its input is closed.
 struct Running {
@@ -19,8 +23,11 @@ struct Running {
 
 impl Running {
     fn start(home: &Home, account: &str) -> Self {
-        let script = "echo up; exec cat";
-        let mut command = home.command(&["--account", account, "exec", "--", "sh", "-c", script]);
+        Self::of(home.command(&["--account", account, "exec", "--", "sh", "-c", UP]))
+    }
+
+    /// With `command` for the guard, which is to run [`UP`].
+    fn of(mut command: Command) -> Self {
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut guard = piped.stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -175,14 +182,30 @@ fn a_killed_guard_ends_its_session_though_another_account_signs_in_first() {
 #[test]
 fn killed_guards_of_two_accounts_end_the_sessions_of_both() {
     let home = two_accounts();
-    Running::start(&home, EMAIL).crash();
-    Running::start(&home, OTHER).crash();
+    let running = [EMAIL, OTHER].map(|account| Running::start(&home, account));
+    running.into_iter().for_each(Running::crash);
     exec(&home, EMAIL).refuses(4, "died");
     // Ended together with the first, and recorded.
     exec(&home, OTHER).refuses(4, "no live session");
     login_first(&home);
     exec(&home, EMAIL).succeeds();
     nothing_lies_about(&home);
+}
+
+#[test]
+fn a_killed_guard_ends_its_session_when_another_account_uses_its_own() {
+    let home = two_accounts();
+    Running::start(&home, EMAIL).crash();
+    exec(&home, OTHER).succeeds();
+    nothing_lies_about(&home);
+    let ends = home.audit().into_iter();
+    let ends: Vec<_> = ends
+        .filter(|event| event["details"]["reason"] == "crash")
+        .collect();
+    assert_eq!(ends.len(), 1, "{ends:?}");
+    assert_eq!(ends[0]["username"], EMAIL);
+    exec(&home, EMAIL).refuses(4, "no live session");
+    log_is_whole(&home);
 }
 
 #[test]
@@ -195,4 +218,130 @@ fn a_lease_that_cannot_be_read_ends_every_session_and_no_later_one() {
     exec(&home, EMAIL).succeeds();
     exec(&home, OTHER).refuses(4, "no live session");
     nothing_lies_about(&home);
+}
+
+/// A lease nobody holds, as a killed guard of `session` left it, but of process `pid`.
+fn abandon(home: &Home, name: &str, session: &str, pid: u32) {
+    let run = home.path().join("run");
+    std::fs::create_dir_all(&run).unwrap();
+    let content = serde_json::json!({
+        "exec_id": name, "session_id": session, "pid": pid, "start_time": 1, "command": "true",
+    });
+    std::fs::write(run.join(format!("{name}.lease")), content.to_string()).unwrap();
+}
+
+#[test]
+fn a_process_that_got_the_number_of_a_killed_guard_does_not_keep_its_session_alive() {
+    let home = Home::signed_in();
+    let session = home.status()["session_id"].clone();
+    // Not even this process, which runs, and is its user's.
+    abandon(&home, "dead", session.as_str().unwrap(), std::process::id());
+    assert!(!home.is_active());
+    exec(&home, EMAIL).refuses(4, "died");
+    nothing_lies_about(&home);
+}
+
+#[test]
+fn a_guard_in_another_process_namespace_is_seen_to_run_and_to_die() {
+    let home = Home::signed_in();
+    let within = |program: &str| {
+        let script = "exec unshare -p -f --kill-child --mount-proc sh -c \"$0\"";
+        let mut shell = home.shell(script);
+        shell.arg(program);
+        shell
+    };
+    if Run::of(within("true")).code != 0 {
+        eprintln!("skipped: no process namespace may be made here");
+        return;
+    }
+    // Seen from outside of the namespace, and from within another one.
+    let check = "exec \"$NIGHTLATCH\" status --check";
+    let running = Running::of(within(&format!("exec $GUARD sh -c '{UP}'")));
+    assert!(home.is_active());
+    Run::of(within(check)).succeeds();
+    exec(&home, EMAIL).succeeds();
+    // The other way round, too.
+    let outside = Running::start(&home, EMAIL);
+    Run::of(within(check)).succeeds();
+    outside.finish().succeeds();
+    assert_eq!(leases(&home).len(), 1);
+
+    // `unshare` takes the guard, process 1 in there, along.
+    running.crash();
+    until("the guard is gone", || !home.is_active());
+    Run::of(within(check)).ends_with(4);
+    exec(&home, EMAIL).refuses(4, "died");
+    nothing_lies_about(&home);
+}
+
+#[test]
+fn many_killed_guards_end_their_session_once_and_one_command_clears_them_away() {
+    let home = Home::signed_in();
+    let running: Vec<_> = (0..8).map(|_| Running::start(&home, EMAIL)).collect();
+    assert_eq!(leases(&home).len(), 8);
+    running.into_iter().for_each(Running::crash);
+    assert_eq!(leases(&home).len(), 8);
+    exec(&home, EMAIL).refuses(4, "died");
+    nothing_lies_about(&home);
+    let mut ends = home.events();
+    ends.retain(|event| event == "SESSION_TERMINATED");
+    assert_eq!(ends.len(), 1);
+}
+
+#[test]
+fn killed_guards_of_an_older_session_are_cleared_away_by_the_next_command() {
+    let home = Home::signed_in();
+    let older = [(); 3].map(|()| Running::start(&home, EMAIL));
+    home.login(&[]).succeeds();
+    let running = Running::start(&home, EMAIL);
+    older.into_iter().for_each(Running::crash);
+    assert_eq!(leases(&home).len(), 4);
+    exec(&home, EMAIL).succeeds();
+    assert_eq!(leases(&home).len(), 1, "the one that runs keeps its own");
+    running.finish().succeeds();
+    nothing_lies_about(&home);
+}
+
+#[test]
+fn guards_killed_after_the_logout_are_cleared_away_by_the_next_command() {
+    let home = Home::signed_in();
+    let running = [(); 3].map(|()| Running::start(&home, EMAIL));
+    home.run(&["logout"]).succeeds();
+    running.into_iter().for_each(Running::crash);
+    assert_eq!(leases(&home).len(), 3);
+    exec(&home, EMAIL).refuses(4, "no live session");
+    nothing_lies_about(&home);
+}
+
+#[test]
+fn a_thousand_leases_of_sessions_unknown_end_none_and_are_cleared_away_at_once() {
+    let home = Home::signed_in();
+    for number in 0..1000 {
+        let session = format!("{number:08x}-0000-4000-8000-000000000000");
+        abandon(&home, &format!("{number}"), &session, 1);
+    }
+    assert!(home.is_active());
+    assert_eq!(leases(&home).len(), 1000, "looking clears nothing away");
+    let start = Instant::now();
+    exec(&home, EMAIL).succeeds();
+    let took = start.elapsed();
+    // A fraction of a second where nothing else runs.
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    nothing_lies_about(&home);
+}
+
+#[test]
+fn whatever_stands_in_an_abandoned_lease_it_ends_the_session_and_is_cleared_away() {
+    let home = Home::signed_in();
+    let run = home.path().join("run");
+    std::fs::create_dir_all(&run).unwrap();
+    let unnamed = br#"{"exec_id":"x","session_id":"","pid":1,"start_time":1,"command":"true"}"#;
+    for content in [&b""[..], b"\xff\0", unnamed, &[b' '; 5000]] {
+        std::fs::write(run.join("torn.lease"), content).unwrap();
+        assert!(!home.is_active());
+        exec(&home, EMAIL).refuses(4, "died");
+        nothing_lies_about(&home);
+        home.login(&[]).succeeds();
+        exec(&home, EMAIL).succeeds();
+    }
 }

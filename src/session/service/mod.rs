@@ -253,15 +253,20 @@ impl SessionService {
         then: impl FnOnce(&Session) -> Result<(), FsError>,
     ) -> Result<Touched, SessionError> {
         let lock = self.lock()?;
-        let mut session = match self.find(owner)? {
-            Found::Live(session) => *session,
-            Found::Nothing => return Err(SessionError::None),
-            Found::Dead { reason, .. } => {
-                tracing::info!(%reason, "the session has ended");
-                self.terminate_locked(&lock, owner, TerminationReason::Crash)?;
-                return Err(SessionError::Ended(reason));
-            }
+        let found = self.find(owner)?;
+        if let Found::Dead { reason, .. } = found {
+            tracing::info!(%reason, "the session has ended");
+            self.terminate_locked(&lock, owner, TerminationReason::Crash)?;
+            return Err(SessionError::Ended(reason));
+        }
+        // Of other sessions, mostly of ended ones: they would pile up, and be looked at every time.
+        if self.crashes.any()? {
+            self.settle_crashes(&lock)?;
+        }
+        let Found::Live(session) = found else {
+            return Err(SessionError::None);
         };
+        let mut session = *session;
         let (id, remaining) = (session.id(), session.live.remaining);
         tracing::info!(session = %id, ?remaining, keeper = %session.keeper, "the session is live");
         if how.extend {
