@@ -333,38 +333,88 @@ mod tests {
         assert_eq!(judged(before), Err(Dead::Clock));
     }
 
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Pass(u64),
+        Use,
+        /// The wall clock is behind when the machine wakes.
+        Suspend(u64),
+        SetWall(i64),
+        /// The boot clock of the next boot may show anything.
+        Reboot(u64),
+        Namespace,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let calm = || {
+            let pass = prop_oneof![20 => 0..450_u64, 1 => 899..=900_u64];
+            prop_oneof![1 => pass.prop_map(Step::Pass), 2 => Just(Step::Use)]
+        };
+        let wild = prop_oneof![
+            20 => calm(),
+            1 => (0..1200_u64).prop_map(Step::Suspend),
+            4 => (-5..=5_i64).prop_map(Step::SetWall),
+            1 => (-100_000..100_000_i64).prop_map(Step::SetWall),
+            1 => (0..20_000_u64).prop_map(Step::Reboot),
+            1 => Just(Step::Namespace),
+        ];
+        // Left alone, a session in use reaches its absolute limit.
+        prop_oneof![
+            prop::collection::vec(calm(), 1..300),
+            prop::collection::vec(wild, 1..300)
+        ]
+    }
+
     proptest! {
-        /// Whatever anyone does with the wall clock, and however often the session is used: it is
-        /// never live once the boot clock has run the idle limit since the last activity, or the
-        /// absolute limit since sign-in.
+        /// Whatever anyone does to the clocks and the machine, and however often the session is
+        /// used: it is never live once the idle limit has passed since the last use, nor the
+        /// absolute limit since sign-in, nor on another boot. Left alone, it lives until then.
         #[test]
-        fn no_course_of_events_lengthens_a_session(
-            steps in prop::collection::vec((0_u64..1_200, -100_000_i64..100_000, any::<bool>()), 1..200)
-        ) {
+        fn no_course_of_events_lengthens_a_session(steps in steps()) {
+            let max = Limits::default().max();
             let mut state = activity();
-            let (mut boot_elapsed, mut last_used) = (Duration::ZERO, Duration::ZERO);
-            let mut wall = START.wall;
-            for (seconds, jump, used) in steps {
-                boot_elapsed += Duration::from_secs(seconds);
-                wall = wall.plus(Duration::from_secs(seconds));
-                // A third of the steps also sets the clock.
-                if jump % 3 == 0 {
-                    let by = Duration::from_secs(jump.unsigned_abs());
-                    wall = if jump < 0 { wall.minus(by) } else { wall.plus(by) };
-                }
-                let now = Moment { wall, boot: START.boot.plus(boot_elapsed) };
-                match judge(IDLE, &state, now, BOOT) {
-                    Err(_) => break,
-                    Ok(live) => {
-                        prop_assert!(boot_elapsed - last_used < IDLE);
-                        prop_assert!(boot_elapsed < Limits::default().max());
-                        prop_assert!(!live.remaining.is_zero() && live.remaining <= IDLE);
-                        prop_assert!(boot_elapsed + live.remaining <= Limits::default().max());
-                        if used {
-                            state.last = now;
-                            last_used = boot_elapsed;
+            let mut now = START;
+            let mut boot = BOOT;
+            let (mut elapsed, mut last_used) = (Duration::ZERO, Duration::ZERO);
+            let (mut rebooted, mut left_alone) = (false, true);
+            for step in steps {
+                left_alone &= matches!(step, Step::Pass(_) | Step::Use);
+                match step {
+                    Step::Pass(seconds) | Step::Suspend(seconds) => {
+                        let by = Duration::from_secs(seconds);
+                        elapsed += by;
+                        now.boot = now.boot.plus(by);
+                        if matches!(step, Step::Pass(_)) {
+                            now.wall = now.wall.plus(by);
                         }
                     }
+                    Step::SetWall(seconds) => {
+                        let by = Duration::from_secs(seconds.unsigned_abs());
+                        now.wall = if seconds < 0 { now.wall.minus(by) } else { now.wall.plus(by) };
+                    }
+                    Step::Reboot(uptime) => {
+                        rebooted = true;
+                        boot.id = [9; 16];
+                        now.boot = START.boot.plus(Duration::from_secs(uptime));
+                    }
+                    Step::Namespace => boot.clock_shifted ^= true,
+                    Step::Use => {}
+                }
+                let within = elapsed - last_used < IDLE && elapsed < max;
+                let judged = judge(IDLE, &state, now, boot);
+                if left_alone {
+                    prop_assert_eq!(judged.is_ok(), within);
+                }
+                let Ok(live) = judged else { continue };
+                prop_assert!(within && !rebooted && !boot.clock_shifted);
+                prop_assert!(!live.remaining.is_zero());
+                prop_assert!(elapsed - last_used + live.remaining <= IDLE);
+                prop_assert!(elapsed + live.remaining <= max);
+                if matches!(step, Step::Use) {
+                    state.last = now;
+                    last_used = elapsed;
+                    let live = after_activity(IDLE, &state, now);
+                    prop_assert!(live.remaining <= IDLE && elapsed + live.remaining <= max);
                 }
             }
         }
