@@ -54,11 +54,14 @@ impl Store {
             .and_then(|text| text.trim_end().parse().ok()))
     }
 
-    /// Notes the account that signed in last.
+    /// Notes the account that signed in last, and removes half-written files that a crash left in
+    /// the home. Takes the home's lock: a database may be in the making there.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn set_current(&self, account: AccountId) -> Result<(), FsError> {
+        let _lock = self.home.lock()?;
+        self.home.sweep_temporary()?;
         self.home.write_atomic(
             CURRENT,
             format!("{account}\n").as_bytes(),
@@ -155,6 +158,16 @@ mod tests {
         assert_eq!(store.accounts().unwrap(), [account]);
         assert!(store.remove(account).unwrap());
         assert!(store.read(account).unwrap().is_none());
+    }
+
+    #[test]
+    fn noting_the_current_account_sweeps_what_a_crash_left_in_the_home() {
+        let (_temp, store) = scratch();
+        for left in [".tmp-0000", ".tmp-accounts.db-journal"] {
+            let _ = store.home().create_new(left).unwrap();
+        }
+        store.set_current(AccountId::from_bytes([1; 16])).unwrap();
+        assert_eq!(store.home().names().unwrap(), [CURRENT]);
     }
 
     #[test]
