@@ -85,6 +85,13 @@ impl Home {
         command
     }
 
+    /// The program with these arguments, run by `tool` with these `options`.
+    pub fn command_under(&self, tool: &str, options: &[&str], arguments: &[&str]) -> Command {
+        let mut command = self.surround(Command::new(tool));
+        command.args(options).arg(PROGRAM).args(arguments);
+        command
+    }
+
     fn surround(&self, mut command: Command) -> Command {
         command
             .env_clear()

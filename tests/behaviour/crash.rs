@@ -1,0 +1,623 @@
+//! A process that is killed, or refused by the system, at any step: the next command works, nothing
+//! that was reported is lost, nothing is live that should not be, nothing half-written stays.
+//!
+//! A deed is traced once to learn its system calls; then it is done again and again, each time with
+//! one fault at one call. A state outside of the process only changes with a call that changes
+//! something there, so to be killed before any of the calls that follow such a one is the same.
+
+use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::support::checks::{leases, log_is_whole, nobody_is_signed_in, nothing_lies_about};
+use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
+
+/// A home serves this many faults: its log does not become too long to be checked each time.
+const FAULTS_PER_HOME: usize = 25;
+const KILLED: i32 = 137;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    Register,
+    FirstLogin,
+    Login,
+    Extend,
+    Exec,
+    Passwd,
+    Logout,
+}
+
+const DEEDS: [Deed; 7] = [
+    Deed::Passwd,
+    Deed::Login,
+    Deed::Exec,
+    Deed::Extend,
+    Deed::Logout,
+    Deed::FirstLogin,
+    Deed::Register,
+];
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+enum Fault {
+    /// The `nth` call of this name has this effect, in strace's words.
+    At {
+        call: String,
+        nth: usize,
+        effect: &'static str,
+        line: String,
+    },
+    /// No file may be longer than this: a write that crosses it is cut short, one behind it fails.
+    FileSize(u64),
+    /// The same, as much longer than the log is.
+    LogGrowth(u64),
+}
+
+impl Fault {
+    fn kills(&self) -> bool {
+        matches!(self, Self::At { effect, .. } if *effect == KILL)
+    }
+
+    /// Whether it may have been the message itself that could not be written.
+    fn mutes(&self) -> bool {
+        matches!(self, Self::At { line, .. } if line.starts_with("write(1,") || line.starts_with("write(2,"))
+    }
+}
+
+const KILL: &str = "signal=KILL";
+
+/// A home, what is known of it, and what was there before the deed.
+struct Stage {
+    home: Home,
+    password: &'static str,
+    log: Vec<String>,
+    session: Option<String>,
+    runs: usize,
+}
+
+impl Stage {
+    fn new(keeper: &'static str) -> Self {
+        Self {
+            home: Home::new().with_keeper(keeper),
+            password: PASSWORD,
+            log: Vec::new(),
+            session: None,
+            runs: 0,
+        }
+    }
+
+    /// Puts in place what the deed begins with.
+    fn prepare(&mut self, deed: Deed) {
+        if deed != Deed::Register && self.home.audit_lines().is_empty() {
+            self.home.register(EMAIL, PASSWORD).succeeds();
+        }
+        if !matches!(deed, Deed::Register | Deed::FirstLogin) && !self.home.is_active() {
+            self.login().succeeds();
+        }
+        self.log = self.home.audit_lines();
+        self.session = self.live();
+        self.runs = self.ran();
+    }
+
+    fn live(&self) -> Option<String> {
+        let status = self.home.status();
+        (status["state"] == "active").then(|| status["session_id"].as_str().unwrap().to_owned())
+    }
+
+    /// How often the guarded command has run.
+    fn ran(&self) -> usize {
+        std::fs::read_to_string(self.home.outside("ran")).map_or(0, |text| text.lines().count())
+    }
+
+    fn login(&self) -> Run {
+        self.login_with(self.password)
+    }
+
+    fn login_with(&self, password: &str) -> Run {
+        let login = ["login", "--password-stdin"];
+        self.home.run_with_input(&login, password.as_bytes())
+    }
+
+    fn new_password(&self) -> &'static str {
+        if self.password == PASSWORD {
+            OTHER_PASSWORD
+        } else {
+            PASSWORD
+        }
+    }
+
+    /// The deed's arguments and input.
+    fn script(&self, deed: Deed) -> (Vec<String>, String) {
+        let (arguments, input): (&[&str], String) = match deed {
+            Deed::Register => (
+                &["register", EMAIL, "--password-stdin"],
+                self.password.to_owned(),
+            ),
+            Deed::FirstLogin | Deed::Login => {
+                (&["login", "--password-stdin"], self.password.to_owned())
+            }
+            Deed::Extend => (&["extend"], String::new()),
+            Deed::Exec => (
+                &["exec", "--", "sh", "-c", "echo ran >> \"$0\""],
+                String::new(),
+            ),
+            Deed::Passwd => (
+                &["passwd", "--password-stdin"],
+                format!("{}\n{}\n", self.password, self.new_password()),
+            ),
+            Deed::Logout => (&["logout"], String::new()),
+        };
+        let mut arguments: Vec<_> = arguments.iter().map(|&text| text.to_owned()).collect();
+        if deed == Deed::Exec {
+            arguments.push(self.home.outside("ran").to_str().unwrap().to_owned());
+        }
+        (arguments, input)
+    }
+
+    fn strace(&self, deed: Deed, options: &[&str]) -> Run {
+        let (arguments, input) = self.script(deed);
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let command = self.home.command_under("strace", options, &arguments);
+        Run::with_input(command, input.as_bytes())
+    }
+
+    fn suffer(&self, deed: Deed, fault: &Fault) -> Run {
+        match fault {
+            Fault::At {
+                call, nth, effect, ..
+            } => {
+                let trace = format!("trace={call}");
+                let inject = format!("inject={call}:{effect}:when={nth}");
+                self.strace(deed, &["-o", "/dev/null", "-e", &trace, "-e", &inject])
+            }
+            Fault::FileSize(most) => self.confined(deed, *most),
+            Fault::LogGrowth(more) => {
+                let length: usize = self.log.iter().map(|line| line.len() + 1).sum();
+                self.confined(deed, u64::try_from(length).unwrap() + more)
+            }
+        }
+    }
+
+    fn confined(&self, deed: Deed, most: u64) -> Run {
+        let (arguments, input) = self.script(deed);
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let mut command = self.home.command(&arguments);
+        limit_file_size(&mut command, most);
+        Run::with_input(command, input.as_bytes())
+    }
+
+    /// The calls of the deed, from the first one that is about the home on.
+    fn calls(&self, deed: Deed) -> Vec<Call> {
+        let trace = self.home.outside("trace");
+        self.strace(deed, &["-o", trace.to_str().unwrap()])
+            .succeeds();
+        let trace = std::fs::read_to_string(trace).unwrap();
+        let home = self.home.path();
+        let mut counts = std::collections::HashMap::<&str, usize>::new();
+        let mut calls = Vec::new();
+        let mut begun = false;
+        for line in trace.lines() {
+            let Some((name, _)) = line.split_once('(') else {
+                continue;
+            };
+            if !name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            {
+                continue;
+            }
+            let count = counts.entry(name).or_default();
+            *count += 1;
+            begun |= name != "execve" && line.contains(home.to_str().unwrap());
+            if begun {
+                calls.push(Call {
+                    name: name.to_owned(),
+                    nth: *count,
+                    line: line.to_owned(),
+                });
+            }
+        }
+        assert!(calls.len() > 40, "{deed:?}: {trace}");
+        calls
+    }
+
+    /// What must hold after the deed, whatever became of it.
+    fn judge(&mut self, deed: Deed, fault: &Fault, run: &Run) {
+        assert!(!run.stderr.contains("panicked"), "{run:#?}");
+        if run.code != 0 && !fault.kills() {
+            assert!(run.code < 126, "{run:#?}");
+            let clear = run.stderr.starts_with("nightlatch: ") && run.stderr.lines().count() == 1;
+            assert!(clear || fault.mutes(), "{run:#?}");
+        }
+        let live = self.live();
+        let log = self.home.audit_lines();
+        assert!(log.starts_with(&self.log), "an event was lost: {run:#?}");
+        self.live_is_on_record(live.as_ref(), run);
+        if !leases(&self.home).is_empty() {
+            assert_eq!(live, None, "a crash ends the session: {run:#?}");
+        }
+        match deed {
+            Deed::Register => {
+                let code = self.home.register(EMAIL, PASSWORD).code;
+                assert!(code == 3 || code == 0 && run.code != 0, "{code} {run:#?}");
+            }
+            Deed::FirstLogin | Deed::Login => match run.code {
+                0 => assert!(live.is_some() && live != self.session, "{run:#?}"),
+                KILLED => {}
+                // Reported as failed: then there is no new one.
+                _ => assert!(
+                    live.is_none() || live == self.session || fault.mutes(),
+                    "{live:?} {run:#?}"
+                ),
+            },
+            Deed::Extend => {
+                assert_eq!(live, self.session, "{run:#?}");
+                self.home.run(&["extend"]).succeeds();
+            }
+            Deed::Exec => self.judge_exec(live.as_ref(), &log[self.log.len()..], run),
+            Deed::Passwd => self.judge_passwd(live.as_ref(), run),
+            Deed::Logout => {
+                assert!(run.code != 0 || live.is_none(), "{run:#?}");
+                self.home.run(&["logout"]).succeeds();
+                nobody_is_signed_in(&self.home);
+            }
+        }
+        // It is as if nothing had happened, and nothing is left of it.
+        self.login().succeeds();
+        assert!(self.live().is_some());
+        log_is_whole(&self.home);
+        nothing_lies_about(&self.home);
+    }
+
+    /// What is live was recorded when it began, and no end of it was.
+    fn live_is_on_record(&self, live: Option<&String>, run: &Run) {
+        let Some(live) = live else { return };
+        let mut last = None;
+        // A line that was torn is not yet moved aside.
+        let lines = self.home.audit_lines();
+        let events = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        for event in events {
+            match event["event_type"].as_str().unwrap() {
+                "SESSION_CREATED" => last = event["session_id"].as_str().map(str::to_owned),
+                "SESSION_TERMINATED" | "SESSION_EXPIRED" | "SESSION_INVALID" => last = None,
+                _ => {}
+            }
+        }
+        assert_eq!(last.as_ref(), Some(live), "{run:#?}");
+    }
+
+    fn judge_exec(&self, live: Option<&String>, events: &[String], run: &Run) {
+        let has = |name: &str| events.iter().any(|line| line.contains(name));
+        let runs = self.ran() - self.runs;
+        assert!(runs <= 1, "{run:#?}");
+        assert!(
+            runs == 0 || has("COMMAND_STARTED"),
+            "unrecorded: {events:?} {run:#?}"
+        );
+        assert!(run.code != 0 || runs == 1, "{run:#?}");
+        if run.code == KILLED {
+            if runs == 1 && !has("COMMAND_FINISHED") {
+                assert_eq!(live, None, "{run:#?}");
+            }
+            if live.is_none() {
+                self.home.run(&["exec", "--", "true"]).refuses(4, "died");
+                let end = self.home.audit();
+                let crash = |event: &Value| event["details"]["reason"] == "crash";
+                assert!(end[self.log.len()..].iter().any(crash), "{end:?}");
+            }
+        } else if leases(&self.home).is_empty() {
+            assert_eq!(live, self.session.as_ref(), "{run:#?}");
+        }
+        if live.is_some() {
+            self.home.run(&["exec", "--", "true"]).succeeds();
+        }
+    }
+
+    fn judge_passwd(&mut self, live: Option<&String>, run: &Run) {
+        let (old, new) = (self.password, self.new_password());
+        let by_new = self.login_with(new).code;
+        let by_old = self.login_with(old).code;
+        match (by_old, by_new) {
+            (0, 5) => assert_ne!(run.code, 0, "{run:#?}"),
+            (5, 0) => {
+                assert_eq!(live, None, "a session of the old password: {run:#?}");
+                assert!(run.code == 0 || run.code == KILLED, "{run:#?}");
+                self.password = new;
+            }
+            both => panic!("{both:?} {run:#?}"),
+        }
+    }
+}
+
+/// A system call, the how manieth of its name it was, and how strace tells of it.
+#[derive(Clone, Debug)]
+struct Call {
+    name: String,
+    nth: usize,
+    line: String,
+}
+
+impl Call {
+    fn with(&self, effect: &'static str) -> Fault {
+        Fault::At {
+            call: self.name.clone(),
+            nth: self.nth,
+            effect,
+            line: self.line.clone(),
+        }
+    }
+
+    /// Whether it changes nothing that outlives the process.
+    fn is_inert(&self) -> bool {
+        const INERT: &[&str] = &[
+            "access",
+            "brk",
+            "close",
+            "fcntl",
+            "flock",
+            "fstat",
+            "getdents64",
+            "geteuid",
+            "getpid",
+            "getrandom",
+            "getsid",
+            "gettid",
+            "getuid",
+            "lseek",
+            "mlock",
+            "mmap",
+            "mprotect",
+            "munlock",
+            "munmap",
+            "newfstatat",
+            "pread64",
+            "prlimit64",
+            "read",
+            "readlink",
+            "rt_sigaction",
+            "rt_sigprocmask",
+            "sched_getaffinity",
+            "sigaltstack",
+            "statx",
+            "uname",
+        ];
+        match self.name.as_str() {
+            "open" | "openat" => !self.line.contains("O_CREAT"),
+            name => INERT.contains(&name),
+        }
+    }
+
+    /// How the system may refuse it.
+    fn refusals(&self) -> &'static [&'static str] {
+        match self.name.as_str() {
+            "write" | "pwrite64" => &["error=ENOSPC", "error=EIO"],
+            "fsync" | "fdatasync" => &["error=EIO", "error=ENOSPC"],
+            "open" | "openat" if self.line.contains("O_CREAT") => {
+                &["error=ENOSPC", "error=EROFS", "error=EIO"]
+            }
+            "open" | "openat" => &["error=EIO", "error=EACCES"],
+            "mkdir" | "mkdirat" => &["error=ENOSPC", "error=EROFS"],
+            "rename" | "renameat" | "renameat2" => &["error=ENOSPC", "error=EIO", "error=EROFS"],
+            "unlink" | "unlinkat" => &["error=EIO", "error=EROFS"],
+            "ftruncate" => &["error=EIO"],
+            "add_key" => &["error=EDQUOT"],
+            _ => &[],
+        }
+    }
+}
+
+/// All that is refused to `command` is to make a file longer than this.
+#[allow(unsafe_code)]
+fn limit_file_size(command: &mut Command, most: u64) {
+    let limit = libc::rlimit {
+        rlim_cur: most,
+        rlim_max: most,
+    };
+    // SAFETY: between fork and exec, one system call on a value that was made before.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) == 0 {
+                Ok(())
+            } else {
+                Err(std::io::Error::last_os_error())
+            }
+        });
+    }
+}
+
+/// Whether there is strace, and it may trace.
+fn can_trace() -> bool {
+    let traced = Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .output();
+    let can = traced.is_ok_and(|output| output.status.success());
+    if !can {
+        println!("skipped: strace is missing or may not trace");
+    }
+    can
+}
+
+fn calls_of(deed: Deed, keeper: &'static str) -> Vec<Call> {
+    let mut stage = Stage::new(keeper);
+    stage.prepare(deed);
+    // The second time, so that what is only made once is there already.
+    if !matches!(deed, Deed::Register | Deed::FirstLogin) {
+        stage.strace(deed, &["-o", "/dev/null"]).succeeds();
+        stage.password = match deed {
+            Deed::Passwd => stage.new_password(),
+            _ => stage.password,
+        };
+        stage.prepare(deed);
+    }
+    stage.calls(deed)
+}
+
+/// To be killed before each call.
+fn kills(calls: &[Call]) -> Vec<Fault> {
+    calls.iter().map(|call| call.with(KILL)).collect()
+}
+
+/// To be killed at one call in each state there is.
+fn distinct_kills(calls: &[Call]) -> Vec<Fault> {
+    let distinct = calls.windows(2).filter(|pair| !pair[0].is_inert());
+    distinct.map(|pair| pair[1].with(KILL)).collect()
+}
+
+/// Each call that may be refused, in each way.
+fn refusals(calls: &[Call]) -> Vec<Fault> {
+    let each = |call: &Call| -> Vec<Fault> {
+        let effects = call.refusals().iter();
+        effects.map(|effect| call.with(effect)).collect()
+    };
+    calls.iter().flat_map(each).collect()
+}
+
+/// Writes that are cut short: at lengths that the log reaches, or that the database does.
+fn short_writes(deed: Deed) -> Vec<Fault> {
+    match deed {
+        Deed::Extend | Deed::Exec | Deed::Logout => {
+            (0..2_000).step_by(37).map(Fault::LogGrowth).collect()
+        }
+        _ => (0..70_000).step_by(997).map(Fault::FileSize).collect(),
+    }
+}
+
+/// Does the deed once with each fault: how many of them came about.
+fn sweep(deed: Deed, keeper: &'static str, faults: &[Fault], threads: usize) {
+    let failures = Mutex::new(Vec::new());
+    let met = std::sync::atomic::AtomicUsize::new(0);
+    let fresh = matches!(deed, Deed::Register | Deed::FirstLogin);
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let (failures, met) = (&failures, &met);
+            scope.spawn(move || {
+                let mut stage = Stage::new(keeper);
+                let mine = faults.iter().skip(thread).step_by(threads);
+                for (number, fault) in mine.enumerate() {
+                    if fresh || number % FAULTS_PER_HOME == 0 {
+                        stage = Stage::new(keeper);
+                    }
+                    let judged = catch_unwind(AssertUnwindSafe(|| {
+                        stage.prepare(deed);
+                        let run = stage.suffer(deed, fault);
+                        if run.code != 0 {
+                            met.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        }
+                        stage.judge(deed, fault, &run);
+                    }));
+                    if judged.is_err() {
+                        failures.lock().unwrap().push(format!("{fault:?}"));
+                        stage = Stage::new(keeper);
+                    }
+                }
+            });
+        }
+    });
+    let (failures, met) = (failures.into_inner().unwrap(), met.into_inner());
+    println!(
+        "{deed:?} with the {keeper}: {} points, {met} of them ended it early, {:.1} s",
+        faults.len(),
+        begun.elapsed().as_secs_f32()
+    );
+    assert!(failures.is_empty(), "{deed:?}: {failures:#?}");
+    assert!(met > 0, "no fault came about");
+}
+
+/// As many of them as fit into a test of seconds, evenly.
+fn some(faults: Vec<Fault>, count: usize) -> Vec<Fault> {
+    let step = faults.len().div_ceil(count).max(1);
+    // From behind: the last one is where the deed is done and only not reported.
+    faults.into_iter().rev().step_by(step).collect()
+}
+
+fn sweep_some_kills(deed: Deed) {
+    if can_trace() {
+        let kills = distinct_kills(&calls_of(deed, "kernel"));
+        sweep(deed, "kernel", &some(kills, 8), 2);
+    }
+}
+
+fn sweep_some_refusals(deeds: &[Deed]) {
+    if can_trace() {
+        for &deed in deeds {
+            let refusals = refusals(&calls_of(deed, "kernel"));
+            sweep(deed, "kernel", &some(refusals, 5), 2);
+        }
+    }
+}
+
+fn sweep_all(faults_of: impl Fn(Deed, &[Call]) -> Vec<Fault>) {
+    assert!(can_trace());
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let begun = Instant::now();
+    let mut points = 0;
+    for deed in DEEDS {
+        let faults = faults_of(deed, &calls_of(deed, "kernel"));
+        points += faults.len();
+        sweep(deed, "kernel", &faults, threads);
+    }
+    let seconds = begun.elapsed().as_secs();
+    println!("{points} points tried in {seconds} s, {threads} at a time");
+}
+
+#[test]
+fn a_kill_while_registering_loses_no_account_and_leaves_nothing() {
+    sweep_some_kills(Deed::Register);
+}
+
+#[test]
+fn a_kill_while_signing_in_leaves_no_session_that_is_not_on_record() {
+    sweep_some_kills(Deed::FirstLogin);
+    sweep_some_kills(Deed::Login);
+}
+
+#[test]
+fn a_kill_while_extending_leaves_the_session_live() {
+    sweep_some_kills(Deed::Extend);
+}
+
+#[test]
+fn a_kill_while_running_a_command_ends_the_session_or_leaves_it_as_it_was() {
+    sweep_some_kills(Deed::Exec);
+}
+
+#[test]
+fn a_kill_while_changing_the_password_leaves_exactly_one_that_signs_in() {
+    sweep_some_kills(Deed::Passwd);
+}
+
+#[test]
+fn a_kill_while_signing_out_leaves_nothing_that_a_second_time_does_not_end() {
+    sweep_some_kills(Deed::Logout);
+}
+
+#[test]
+fn a_refused_call_is_told_and_the_next_command_works() {
+    sweep_some_refusals(&DEEDS);
+}
+
+#[test]
+fn a_write_cut_short_is_told_and_loses_no_event() {
+    for deed in [Deed::Register, Deed::Extend, Deed::Exec, Deed::Logout] {
+        sweep(deed, "kernel", &some(short_writes(deed), 6), 2);
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: tests/crash-sweep runs it"]
+fn every_state_every_refusal_and_every_short_write() {
+    sweep_all(|deed, calls| [distinct_kills(calls), refusals(calls), short_writes(deed)].concat());
+}
+
+#[test]
+#[ignore = "takes many minutes: tests/crash-sweep --every-call runs it"]
+fn a_kill_at_every_call() {
+    sweep_all(|_, calls| kills(calls));
+}
