@@ -68,6 +68,9 @@ impl Timestamp {
     /// Reads an RFC 3339 time with any offset; `None` when it is not one or out of range.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        // Microseconds are written, rounded down: the range begins where that is in it, too.
+        let micro = parsed.unix_timestamp_nanos().div_euclid(1000) * 1000;
+        i64::try_from(micro).ok()?;
         i64::try_from(parsed.unix_timestamp_nanos()).ok().map(Self)
     }
 
@@ -236,6 +239,15 @@ fn read_proc(path: &str, buffer: &mut [u8]) -> std::io::Result<usize> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_that_could_not_be_read_again_as_written_is_out_of_range() {
+        let parse = Timestamp::parse_rfc3339;
+        assert_eq!(parse("1677-09-21T00:12:43.145224192Z"), None);
+        let first = parse("1677-09-21T00:12:43.145225Z");
+        assert!(first.is_some());
+        assert_eq!(first.and_then(|time| parse(&time.to_rfc3339())), first);
+    }
 
     #[test]
     fn times_are_written_in_utc_with_microseconds_and_read_back() {
