@@ -166,7 +166,8 @@ fn decode_claims(header: Header, plain: &[u8; CLAIMS_LENGTH]) -> Option<Claims> 
     let idle = Duration::from_nanos(number(8));
     let length = usize::from(u16::from_le_bytes(array(&plain[56..EMAIL_OFFSET])));
     let email = plain.get(EMAIL_OFFSET..EMAIL_OFFSET + length)?;
-    if !(FLOOR..=IDLE_CEILING).contains(&idle) {
+    let padding = &plain[EMAIL_OFFSET + length..];
+    if !(FLOOR..=IDLE_CEILING).contains(&idle) || padding.iter().any(|&byte| byte != 0) {
         return None;
     }
     Some(Claims {
@@ -250,6 +251,16 @@ mod tests {
     fn a_longer_file_is_refused() {
         let longer = [&sealed()[..], b"x"].concat();
         assert_eq!(open_claims(&key(), &longer).err(), Some(FileError::Corrupt));
+    }
+
+    #[test]
+    fn claims_with_anything_behind_the_email_are_refused() {
+        let header = read_header(&sealed()).unwrap();
+        let mut plain = [0; CLAIMS_LENGTH];
+        encode_claims(&claims(), &mut plain);
+        assert!(decode_claims(header, &plain).is_some());
+        plain[CLAIMS_LENGTH - 1] = 1;
+        assert!(decode_claims(header, &plain).is_none());
     }
 
     #[test]
