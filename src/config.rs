@@ -11,6 +11,9 @@
 //! passes = 3              # Argon2id passes, 2 to 16
 //! ```
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -35,6 +35,9 @@ pub mod clock;
 pub mod config;
 mod crypto;
 mod fs;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod guard;
 pub mod id;
 pub mod memory;

@@ -9,6 +9,8 @@ mod service;
 mod throttle;
 
 pub use directory::DirectoryError;
+#[cfg(any(test, fuzzing))]
+pub(crate) use model::properties;
 pub use model::{Account, BadEmail, BadName, DisplayName, EMAIL_MAX_BYTES, Email, NAME_MAX_CHARS};
 pub use password::{BadPassword, PASSWORD_MAX_BYTES, normalize as normalize_password};
 pub use policy::{

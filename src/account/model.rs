@@ -1,5 +1,8 @@
 //! Who an account belongs to: its email, its name, its record.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
+
 use std::fmt;
 use std::str::FromStr;
 

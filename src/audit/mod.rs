@@ -13,6 +13,8 @@ mod kind;
 mod line;
 mod log;
 mod origin;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod query;
 mod reader;
 mod reason;

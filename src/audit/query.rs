@@ -1,5 +1,8 @@
 //! Asking the log: filters, the newest matches, and what comes after.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod properties;
+
 use std::collections::VecDeque;
 use std::io::{Seek, SeekFrom};
 use std::path::Path;

@@ -1,6 +1,9 @@
 //! Leases: a guarded command's process holds a locked file while it runs. A lease that nobody holds
 //! is a crash, and ends the session it names.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
+
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
@@ -116,7 +119,7 @@ impl Leases {
                 continue;
             }
             let session = match read_bounded(&file, &path, READ_LIMIT) {
-                Ok(content) => session_in(&content),
+                Ok(content) => session_named(&content),
                 // None of ours, like anything else that is no lease.
                 Err(error) if matches!(error.problem, FsProblem::TooLong { .. }) => None,
                 Err(error) => return Err(error),
@@ -155,8 +158,8 @@ impl CrashWatch for Leases {
     }
 }
 
-/// The session that a lease names.
-fn session_in(content: &[u8]) -> Option<SessionId> {
+/// The session that a lease names; `None` when it cannot be read.
+fn session_named(content: &[u8]) -> Option<SessionId> {
     let content: Content = serde_json::from_slice(content).ok()?;
     content.session_id.parse().ok()
 }

@@ -31,6 +31,8 @@ use crate::paths::{NoHomeDirectory, Paths};
 use crate::session::keeper::AutoKeeper;
 use crate::session::{AgentLauncher, NameLookup, Owner, SessionService, SessionStatus, Touch};
 use lease::Leases;
+#[cfg(any(test, fuzzing))]
+pub(crate) use lease::properties;
 
 /// What a guard needs to know before it opens.
 #[derive(Clone)]

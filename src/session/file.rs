@@ -17,6 +17,9 @@
 //! that not even the length of the email shows. Nothing in the header is secret: the ids stand in
 //! the audit log as well.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
+
 use std::time::Duration;
 
 use super::model::Claims;

@@ -4,6 +4,8 @@ mod file;
 pub mod keeper;
 mod model;
 mod payload;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod service;
 mod status;
 mod store;

@@ -12,6 +12,9 @@
 //! | 112 | 32 | SHA-256 of the session file |
 //! | 144 | 48 | zero |
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
+
 use super::keeper::{PAYLOAD_LENGTH, Payload};
 use super::model::Activity;
 use crate::clock::{BootTime, Moment, Timestamp};

@@ -32,6 +32,11 @@ const LAYERS: &[(&str, &[&str])] = &[
             "session",
         ],
     ),
+    // Only what tests and fuzzers see: each layer's properties, gathered.
+    (
+        "fuzz",
+        &["account", "audit", "clock", "config", "guard", "session"],
+    ),
     ("cli", &[]),
     ("main", &["cli"]),
 ];

@@ -18,6 +18,8 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use agent::properties;
 pub use agent::{AgentError, AgentKeeper, AgentLauncher, serve as serve_agent};
 pub use auto::AutoKeeper;
 pub use error::KeeperError;

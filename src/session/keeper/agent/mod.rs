@@ -21,6 +21,8 @@ use rustix::io::Errno;
 
 pub use client::AgentKeeper;
 pub use launch::AgentLauncher;
+#[cfg(any(test, fuzzing))]
+pub(crate) use protocol::properties;
 
 use crate::clock::Clock;
 use crate::fs::{Dir, FsError};

@@ -7,6 +7,9 @@
 //! ```
 //! Integers are little-endian. What an operation does not use is zero; anything else is refused.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
+
 use std::time::Duration;
 
 use crate::id::AccountId;

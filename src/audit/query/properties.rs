@@ -1,0 +1,47 @@
+//! What must hold for any event where the log is asked for it.
+
+use std::time::Duration;
+
+use super::{Filter, Found, Query, Record, Verdict};
+
+/// Whether `line`, which this program wrote, is found by each filter on what it says, by none on
+/// anything else, and by all of those at once.
+pub(in crate::audit) fn found_by_what_it_says(line: &[u8]) -> bool {
+    let Some(record) = Record::parse(line) else {
+        return false;
+    };
+    let finds = |query: &Query| {
+        matches!(
+            Filter::new(query).judge(Found::Line(line)),
+            Verdict::Match(_)
+        )
+    };
+    // Names are asked for in any case and with space around, and stand in the log in lower case.
+    let user = record
+        .username
+        .clone()
+        .filter(|name| name.trim().to_lowercase() == *name);
+    let all = Query {
+        user: user.clone(),
+        types: vec![record.event_type],
+        since: Some(record.timestamp),
+        until: Some(record.timestamp.plus(Duration::from_nanos(1))),
+        session: record.session_id,
+        failed_only: !record.success,
+        ..Query::default()
+    };
+    let by = |change: &dyn Fn(&mut Query)| {
+        let mut query = Query::default();
+        change(&mut query);
+        finds(&query)
+    };
+    finds(&all)
+        && by(&|query| query.user.clone_from(&user))
+        && by(&|query| query.types.clone_from(&all.types))
+        && by(&|query| query.session = record.session_id)
+        && by(&|query| query.since = all.since)
+        && !by(&|query| query.until = all.since)
+        && !by(&|query| query.since = all.until)
+        && by(&|query| query.failed_only = true) != record.success
+        && !by(&|query| query.user = user.as_ref().map(|user| format!("{user}x"))) | user.is_none()
+}
