@@ -90,6 +90,55 @@ fn a_session_file_with_one_bit_flipped_anywhere_is_refused() {
     }
 }
 
+/// Cut and changed at places all over it, each time in a session of its own.
+#[test]
+fn wherever_a_session_file_is_cut_or_changed_the_session_ends_with_that_reason_and_no_panic() {
+    let home = Home::signed_in();
+    let length = fs::read(home.session_file()).unwrap().len();
+    let marker = home.outside("ran");
+    let guarded = ["exec", "--", "touch", marker.to_str().unwrap()];
+    let refused = |reasons: &[&str], harm: &dyn Fn(&mut Vec<u8>)| {
+        let file = home.session_file();
+        let mut bytes = fs::read(&file).unwrap();
+        harm(&mut bytes);
+        fs::write(&file, bytes).unwrap();
+        let before = home.audit().len();
+        let run = home.run(&guarded).refuses(4, "no live session: its file");
+        assert!(!run.stderr.contains("panicked"), "{run:#?}");
+        assert!(!marker.exists());
+        assert!(!file.exists());
+        // Ended once, for what was done to it: no crash, no expiry, and not again when asked again.
+        assert_eq!(home.status()["state"], "none");
+        home.run(&guarded).refuses(4, "no live session");
+        let ends: Vec<_> = home.audit()[before..]
+            .iter()
+            .filter(|event| {
+                event["event_type"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("SESSION_")
+            })
+            .map(|event| event["details"]["reason"].as_str().unwrap().to_owned())
+            .collect();
+        assert!(
+            ends.len() == 1 && reasons.contains(&ends[0].as_str()),
+            "{ends:?}"
+        );
+        home.login(&[]).succeeds();
+    };
+    for cut in (0..length).step_by(67) {
+        refused(&["corrupt"], &|bytes| bytes.truncate(cut));
+    }
+    // The version reads as a newer one, and the session's id as another session's.
+    let reasons = ["corrupt", "stale_copy", "unsupported_version"];
+    for at in (0..length).step_by(45).chain([4, 5, length - 1]) {
+        refused(&reasons, &|bytes| bytes[at] ^= 0xff);
+    }
+    assert!(!marker.exists());
+    home.run(&guarded).succeeds();
+    assert!(marker.exists());
+}
+
 #[test]
 fn a_session_file_of_a_future_version_is_refused() {
     refused_for("unsupported_version", |_, file| {
