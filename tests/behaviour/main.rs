@@ -28,5 +28,6 @@ mod run;
 mod signals;
 mod status;
 mod structure;
+mod supply;
 mod surroundings;
 mod transcripts;

@@ -1,0 +1,289 @@
+//! What comes in with the dependencies, by `cargo metadata`, against deny.toml and the documents.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// Every package of the lock file, ours and those of other platforms included.
+fn packages() -> Vec<Value> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--locked",
+            "--manifest-path",
+        ])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mut metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].take();
+    serde_json::from_value(packages).unwrap()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+/// A key of deny.toml.
+fn policy(table: &str, key: &str) -> toml::Value {
+    let policy: toml::Table = toml::from_str(&read("deny.toml")).unwrap();
+    let table = table
+        .split('.')
+        .fold(&toml::Value::Table(policy.clone()), |at, name| &at[name])
+        .clone();
+    table[key].clone()
+}
+
+/// The strings of a list, or the names under `crate` where its items are tables.
+fn names(list: &toml::Value) -> BTreeSet<String> {
+    let name = |item: &toml::Value| {
+        item.get("crate")
+            .unwrap_or(item)
+            .as_str()
+            .map(str::to_owned)
+    };
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|item| name(item).unwrap())
+        .collect()
+}
+
+/// Whether a licence expression is met with nothing but `allowed`; `/` is the old way to write OR.
+fn is_met(expression: &str, allowed: &BTreeSet<String>) -> bool {
+    let spaced = expression
+        .replace('/', " OR ")
+        .replace('(', " ( ")
+        .replace(')', " ) ");
+    let tokens: Vec<&str> = spaced.split_whitespace().collect();
+    let mut tokens = tokens.as_slice();
+    let met = either(&mut tokens, allowed);
+    assert!(tokens.is_empty(), "{expression:?} cannot be read");
+    met
+}
+
+fn either(tokens: &mut &[&str], allowed: &BTreeSet<String>) -> bool {
+    let mut met = both(tokens, allowed);
+    while let ["OR", rest @ ..] = tokens {
+        *tokens = rest;
+        met |= both(tokens, allowed);
+    }
+    met
+}
+
+fn both(tokens: &mut &[&str], allowed: &BTreeSet<String>) -> bool {
+    let mut met = one(tokens, allowed);
+    while let ["AND", rest @ ..] = tokens {
+        *tokens = rest;
+        met &= one(tokens, allowed);
+    }
+    met
+}
+
+fn one(tokens: &mut &[&str], allowed: &BTreeSet<String>) -> bool {
+    match *tokens {
+        ["(", rest @ ..] => {
+            *tokens = rest;
+            let met = either(tokens, allowed);
+            *tokens = tokens.strip_prefix(&[")"]).unwrap();
+            met
+        }
+        [licence, "WITH", exception, rest @ ..] => {
+            *tokens = rest;
+            allowed.contains(&format!("{licence} WITH {exception}"))
+        }
+        [licence, rest @ ..] => {
+            *tokens = rest;
+            allowed.contains(*licence)
+        }
+        [] => panic!("a licence is missing"),
+    }
+}
+
+/// The packages whose licence is met neither by `allowed` nor by their exception.
+fn unlicensed(packages: &[Value], allowed: &BTreeSet<String>) -> BTreeSet<String> {
+    let exceptions = policy("licenses", "exceptions");
+    let exception = |name: &str| {
+        let exceptions = exceptions.as_array().unwrap().iter();
+        exceptions
+            .filter(|item| item["crate"].as_str() == Some(name))
+            .flat_map(|item| names(&item["allow"]))
+            .collect::<BTreeSet<_>>()
+    };
+    packages
+        .iter()
+        .filter(|package| {
+            let allowed = allowed | &exception(text(&package["name"]));
+            !is_met(package["license"].as_str().unwrap_or("none"), &allowed)
+        })
+        .map(|package| text(&package["name"]).to_owned())
+        .collect()
+}
+
+#[test]
+fn every_licence_is_one_of_those_allowed_and_every_one_allowed_is_needed() {
+    let packages = packages();
+    let allowed = names(&policy("licenses", "allow"));
+    assert_eq!(unlicensed(&packages, &allowed), BTreeSet::new());
+    for licence in &allowed {
+        let mut fewer = allowed.clone();
+        fewer.remove(licence);
+        assert!(
+            !unlicensed(&packages, &fewer).is_empty(),
+            "{licence} is allowed for nobody"
+        );
+    }
+    for name in names(&policy("licenses", "exceptions")) {
+        let package = packages.iter().find(|package| package["name"] == *name);
+        let licence = text(&package.unwrap()["license"]);
+        assert!(!is_met(licence, &allowed), "{name} needs no exception");
+    }
+}
+
+#[test]
+fn licence_expressions_are_read_as_they_are_meant() {
+    let allowed = ["MIT", "Unicode-3.0"].map(str::to_owned).into();
+    for met in [
+        "MIT",
+        "GPL-3.0/MIT",
+        "(A OR MIT) AND Unicode-3.0",
+        "A AND B OR MIT",
+    ] {
+        assert!(is_met(met, &allowed), "{met}");
+    }
+    for unmet in [
+        "GPL-3.0",
+        "MIT AND B",
+        "MIT WITH X",
+        "(MIT OR A) AND B",
+        "none",
+    ] {
+        assert!(!is_met(unmet, &allowed), "{unmet}");
+    }
+}
+
+#[test]
+fn every_package_is_from_crates_io_and_only_ours_is_from_here() {
+    for package in packages() {
+        if package["name"] == "nightlatch" {
+            assert_eq!(package["source"], Value::Null);
+        } else {
+            assert_eq!(package["source"], CRATES_IO, "{}", package["id"]);
+        }
+    }
+    let locked: toml::Table = toml::from_str(&read("Cargo.lock")).unwrap();
+    for package in locked["package"].as_array().unwrap() {
+        let is_ours = package["name"].as_str() == Some("nightlatch");
+        assert_eq!(is_ours, package.get("checksum").is_none(), "{package:?}");
+    }
+}
+
+#[test]
+fn no_version_is_left_open_and_none_is_there_twice_without_a_reason() {
+    let packages = packages();
+    let ours = packages
+        .iter()
+        .find(|package| package["name"] == "nightlatch")
+        .unwrap();
+    for dependency in ours["dependencies"].as_array().unwrap() {
+        let version = text(&dependency["req"]);
+        assert!(!version.contains('*'), "{dependency}");
+    }
+    let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for package in &packages {
+        let name = versions.entry(text(&package["name"])).or_default();
+        name.insert(text(&package["version"]));
+    }
+    let twice: BTreeSet<String> = versions
+        .into_iter()
+        .filter(|(_, versions)| versions.len() > 1)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let skipped = names(&policy("bans", "skip"));
+    let skipped: BTreeSet<String> = skipped
+        .iter()
+        .map(|name| name.split('@').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(twice, skipped);
+}
+
+#[test]
+fn no_unwanted_crate_and_no_unexpected_build_script_is_there() {
+    let packages = packages();
+    let all: BTreeSet<String> = packages
+        .iter()
+        .map(|package| text(&package["name"]).to_owned())
+        .collect();
+    let unwanted = names(&policy("bans", "deny"));
+    assert!(unwanted.contains("openssl"));
+    assert_eq!(all.intersection(&unwanted).next(), None);
+    let has_script = |package: &&Value| {
+        let targets = package["targets"].as_array().unwrap();
+        targets
+            .iter()
+            .any(|target| target["kind"][0] == "custom-build")
+    };
+    let scripts: BTreeSet<String> = packages
+        .iter()
+        .filter(has_script)
+        .map(|package| text(&package["name"]).to_owned())
+        .collect();
+    assert!(!scripts.is_empty());
+    assert_eq!(scripts, names(&policy("bans.build", "allow-build-scripts")));
+}
+
+#[test]
+fn the_document_has_every_dependency_with_its_licence_and_no_other() {
+    let packages = packages();
+    let document = read("docs/dependencies.md");
+    let count = format!("{} packages in\n`Cargo.lock`", packages.len());
+    assert!(document.contains(&count), "it does not say {count:?}");
+
+    let ours = packages
+        .iter()
+        .find(|package| package["name"] == "nightlatch")
+        .unwrap();
+    let direct = |is_for_tests: bool| -> BTreeSet<&str> {
+        let all = ours["dependencies"].as_array().unwrap().iter();
+        all.filter(|dependency| (dependency["kind"] == "dev") == is_for_tests)
+            .map(|dependency| text(&dependency["name"]))
+            .collect()
+    };
+    let licence = |name: &str| {
+        // Where there are several versions, all have the same.
+        let package = packages.iter().find(|package| package["name"] == *name);
+        text(&package.unwrap_or_else(|| panic!("{name} is no package"))["license"])
+    };
+    let mut documented = BTreeSet::new();
+    for row in document.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        for name in cells[1].split('`').skip(1).step_by(2) {
+            assert!(documented.insert(name), "{name} is there twice");
+            assert!(
+                cells[3].starts_with(licence(name)),
+                "{name} is under {}",
+                licence(name)
+            );
+            assert!(cells[2].len() > 2, "{name} has no reason");
+        }
+    }
+    assert_eq!(documented, direct(false));
+
+    let (_, for_tests) = document.split_once("For tests only: ").unwrap();
+    let for_tests = for_tests.split("\n\n").next().unwrap();
+    for name in direct(true) {
+        assert!(
+            for_tests.contains(&format!("`{name}`")),
+            "{name} is not documented"
+        );
+    }
+}
