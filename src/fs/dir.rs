@@ -13,7 +13,9 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::error::{FsError, FsProblem};
-use super::file::{Durability, check_own_file, check_owner, permission_bits};
+use super::file::{
+    Durability, check_own_file, check_owner, create_closed, open_to_owner, permission_bits,
+};
 
 const DIRECTORY_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -45,7 +47,7 @@ impl Dir {
         Self::open_at(CWD, path.as_os_str(), path)
     }
 
-    /// As [`Dir::open`], creating the directory (and its parents, by the user's umask) first when
+    /// As [`Dir::open`], creating the directory (and its parents, as closed as it) first when
     /// there is none.
     ///
     /// # Errors
@@ -58,8 +60,7 @@ impl Dir {
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())
         {
-            std::fs::create_dir_all(parent)
-                .map_err(|error| FsError::new("create", parent, error))?;
+            create_closed(parent)?;
         }
         Self::create_at(CWD, path.as_os_str(), path)
     }
@@ -85,7 +86,8 @@ impl Dir {
 
     fn create_at(parent: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<Self, FsError> {
         match mkdirat(parent, name, DIRECTORY_MODE) {
-            Ok(()) | Err(Errno::EXIST) => {}
+            Ok(()) => open_to_owner(parent, name, path)?,
+            Err(Errno::EXIST) => {}
             Err(error) => return Err(FsError::new("create", path, io::Error::from(error))),
         }
         Self::open_at(parent, name, path)?
@@ -194,7 +196,7 @@ impl Dir {
                     error => FsError::new("open", &path, io::Error::from(error)),
                 }
             })?;
-        check_own_file(&file, &path)?;
+        check_own_file(&file, &path, flags.contains(OFlags::CREATE))?;
         Ok(file)
     }
 

@@ -1,9 +1,11 @@
 //! Judging an open file, and reading it within bounds.
 
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, Stat, fchmod, fstat, open};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, chmodat, fchmod, fstat, open, statat};
 use rustix::io::Errno;
 
 use super::error::{FsError, FsProblem};
@@ -21,14 +23,44 @@ pub enum Durability {
 const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
-/// Judges an open file that should be ours alone and closes it to others where that is safe.
-pub(super) fn check_own_file(file: &File, path: &Path) -> Result<(), FsError> {
-    let stat =
-        fstat(file).map_err(|error| FsError::new("inspect", path, std::io::Error::from(error)))?;
+/// Judges an open file that should be ours alone and closes it to others where that is safe. One
+/// that may be new is readable and writable to us, whatever the umask left of its mode.
+pub(super) fn check_own_file(file: &File, path: &Path, may_be_new: bool) -> Result<(), FsError> {
+    let failed = |operation, error| FsError::new(operation, path, std::io::Error::from(error));
+    let stat = fstat(file).map_err(|error| failed("inspect", error))?;
     if let Some(closed) = judge(&stat, path)? {
-        fchmod(file, closed)
-            .map_err(|error| FsError::new("close to others", path, std::io::Error::from(error)))?;
+        fchmod(file, closed).map_err(|error| failed("close to others", error))?;
         warn_closed(&stat, path);
+    }
+    let ours = Mode::RUSR | Mode::WUSR;
+    if may_be_new && permission_bits(&stat) & 0o600 != 0o600 {
+        fchmod(file, ours).map_err(|error| failed("set the mode of", error))?;
+    }
+    Ok(())
+}
+
+/// Creates the directory at `path` and those above it that are missing, closed to others whatever
+/// the umask: who may write to one of them could put another home in place of ours.
+pub(super) fn create_closed(path: &Path) -> Result<(), FsError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| FsError::new("create", path, error))
+}
+
+/// Gives us a directory that was made a moment ago, where the umask took our own rights away.
+pub(super) fn open_to_owner(
+    parent: BorrowedFd<'_>,
+    name: &OsStr,
+    path: &Path,
+) -> Result<(), FsError> {
+    let failed = |error| FsError::new("inspect", path, std::io::Error::from(error));
+    let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+    let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+    if is_directory && permission_bits(&stat) & 0o700 != 0o700 {
+        chmodat(parent, name, Mode::RWXU, AtFlags::empty()).map_err(failed)?;
     }
     Ok(())
 }
