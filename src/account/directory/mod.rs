@@ -5,6 +5,7 @@
 mod error;
 mod rows;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -261,8 +262,9 @@ fn check_files(home: &Dir, name: &str) -> Result<bool, DirectoryError> {
 fn real_path(home: &Dir) -> Result<PathBuf, DirectoryError> {
     let failed = |error| FsError::new("open", home.path(), error);
     let real = std::fs::canonicalize(home.path()).map_err(failed)?;
-    let there = Dir::open(&real)?.map(|dir| dir.device_and_inode());
-    if there.transpose()? != Some(home.device_and_inode()?) {
+    // Only looked at: opening it as ours would close a directory that is not the home at all.
+    let there = std::fs::symlink_metadata(&real).map_err(failed)?;
+    if (there.dev(), there.ino()) != home.device_and_inode()? {
         let moved = std::io::Error::other("another directory stands in its place");
         return Err(failed(moved).into());
     }
