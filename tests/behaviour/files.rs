@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::users::program_for_all;
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, files_in, tree};
 
 fn set_mode(path: &Path, mode: u32) {
@@ -528,15 +529,6 @@ fn without_any_home_directory_it_asks_for_one() {
         command.current_dir("/");
         Run::of(command).refuses(1, "--home DIR or NIGHTLATCH_HOME");
     }
-}
-
-/// A copy of the program that other users can run, under a scratch directory they can enter.
-fn program_for_all(home: &Home) -> Option<std::path::PathBuf> {
-    let program = home.outside("program");
-    fs::copy(home.command(&[]).get_program(), &program).ok()?;
-    set_mode(&program, 0o755);
-    set_mode(program.parent()?, 0o711);
-    Some(program)
 }
 
 /// Runs `script` as root of a mount namespace of its own, `$0` being the program and `$1` the home;

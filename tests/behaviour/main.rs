@@ -31,3 +31,4 @@ mod structure;
 mod supply;
 mod surroundings;
 mod transcripts;
+mod users;

@@ -7,6 +7,7 @@ pub mod forbid;
 mod home;
 mod pty;
 mod tree;
+pub mod users;
 
 pub use driver::shell;
 pub use home::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, files_in};

@@ -1,0 +1,124 @@
+//! Other users, by their numbers alone: nobody has to be added to the machine.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{EMAIL, Home, PASSWORD, Run, tree};
+
+/// Who owns the home.
+pub const ALICE: u32 = 54_321;
+/// Who has no business there.
+pub const BOB: u32 = 54_322;
+
+/// A copy of the program that other users can run, under a scratch directory they can enter.
+pub fn program_for_all(home: &Home) -> Option<PathBuf> {
+    let program = home.outside("program");
+    std::fs::copy(home.command(&[]).get_program(), &program).ok()?;
+    let set_mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).ok()
+    };
+    set_mode(&program, 0o755)?;
+    set_mode(program.parent()?, 0o711)?;
+    // A child that another test forked meanwhile may hold the copy open for writing a little longer.
+    super::checks::until("the copy can be run", || {
+        let run = Command::new(&program).arg("--version").output();
+        !run.is_err_and(|error| error.kind() == ErrorKind::ExecutableFileBusy)
+    });
+    Some(program)
+}
+
+/// Does `act` as user `uid`, in a thread of its own: to the kernel, a user is a thread's matter.
+#[allow(unsafe_code)]
+pub fn acting_as<T: Send>(uid: u32, act: impl FnOnce() -> T + Send) -> T {
+    let act = move || {
+        // SAFETY: raw calls with plain numbers, which change this thread alone, and it ends here.
+        let changed = unsafe {
+            libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<u32>()) == 0
+                && libc::syscall(libc::SYS_setresgid, uid, uid, uid) == 0
+                && libc::syscall(libc::SYS_setresuid, uid, uid, uid) == 0
+        };
+        assert!(changed, "cannot become user {uid}");
+        act()
+    };
+    std::thread::scope(|scope| scope.spawn(act).join().unwrap())
+}
+
+/// A home that is Alice's, on a machine with other users. Her sessions end when it is dropped.
+pub struct Alices {
+    pub home: Home,
+    program: PathBuf,
+}
+
+impl Alices {
+    /// A home that does not exist yet but for its configuration, in a scratch directory of hers;
+    /// `None`, which is said, where this process cannot act for others.
+    pub fn new(keeper: Option<&'static str>) -> Option<Self> {
+        let mut home = Home::new();
+        if let Some(keeper) = keeper {
+            home = home.with_keeper(keeper);
+        }
+        let program = program_for_all(&home)
+            .filter(|_| rustix::process::geteuid().is_root())
+            .filter(|program| {
+                let probe = Command::new(program)
+                    .arg("--version")
+                    .uid(BOB)
+                    .gid(BOB)
+                    .output();
+                probe.is_ok_and(|output| output.status.success())
+            });
+        let Some(program) = program else {
+            eprintln!("skipped: only root can act as other users");
+            return None;
+        };
+        let alices = Self { home, program };
+        chown(alices.home.outside(""), Some(ALICE), Some(ALICE)).unwrap();
+        alices.give_to(ALICE);
+        Some(alices)
+    }
+
+    /// The same, with an account that is signed in.
+    pub fn signed_in(keeper: &'static str) -> Option<Self> {
+        let alices = Self::new(Some(keeper))?;
+        let register = ["register", EMAIL, "--password-stdin"];
+        alices.run(ALICE, &register).succeeds();
+        alices.run(ALICE, &["login", "--password-stdin"]).succeeds();
+        Some(alices)
+    }
+
+    /// Makes `uid` the owner of the home and all that is in it.
+    pub fn give_to(&self, uid: u32) {
+        for entry in tree(&self.home.path()) {
+            std::os::unix::fs::lchown(entry.path, Some(uid), Some(uid)).unwrap();
+        }
+    }
+
+    /// The program as `uid` would run it.
+    pub fn command(&self, uid: u32, arguments: &[&str]) -> Command {
+        let ours = self.home.command(arguments);
+        let mut command = Command::new(&self.program);
+        command.args(arguments).env_clear().current_dir("/");
+        command.envs(
+            ours.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        command.env("NIGHTLATCH", &self.program).uid(uid).gid(uid);
+        command
+    }
+
+    /// Runs the program as `uid`, with the password on its standard input.
+    pub fn run(&self, uid: u32, arguments: &[&str]) -> Run {
+        Run::with_input(self.command(uid, arguments), PASSWORD.as_bytes())
+    }
+}
+
+impl Drop for Alices {
+    fn drop(&mut self) {
+        let _ = self
+            .command(ALICE, &["logout", "--all", "--quiet"])
+            .output();
+    }
+}
