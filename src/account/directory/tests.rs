@@ -256,7 +256,12 @@ fn a_home_reached_through_a_link_works_and_one_swapped_away_is_refused() {
     drop(Directory::open_or_create(&linked).unwrap());
     std::fs::rename(home.path(), temp.path().join("away")).unwrap();
     Dir::open_or_create(home.path()).unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(home.path(), open).unwrap();
     assert!(matches!(refusal(&home), DirectoryError::File(_)));
+    // What stands there may be shared with others, and is left so.
+    let mode = std::fs::metadata(home.path()).unwrap().mode();
+    assert_eq!(mode & 0o7777, 0o755);
 }
 
 #[test]
