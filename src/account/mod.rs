@@ -17,5 +17,7 @@ pub use policy::{
     Kind, MIN_SCORE, NIST_MIN_CHARS, PCI_MIN_CHARS, PolicyRefusal, Strength, Telling,
     check as check_password,
 };
-pub use service::{AccountService, Authenticated, ChangeError, RegisterError, SignInError};
+pub use service::{
+    AccountService, Authenticated, ChangeError, DelayNotice, RegisterError, SignInError,
+};
 pub use throttle::{FAILURES_TO_LOCK, LOCK, delay_before_attempt, remaining_attempts};

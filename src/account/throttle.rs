@@ -53,6 +53,9 @@ pub(super) fn begin(before: Option<Failures>, now: Timestamp) -> (Failures, Gate
             let until = until.min(now.plus(LOCK));
             let locked = Failures {
                 locked_until: Some(until),
+                // Decides nothing while there is a lock, but is another value: SQLite writes and
+                // syncs no row that stays the same, and a lock would be quicker than a failure.
+                last_at: now,
                 ..failures
             };
             (locked, Gate::Locked { until })

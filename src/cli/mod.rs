@@ -16,8 +16,11 @@ mod tour;
 mod ui;
 
 use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -169,6 +172,12 @@ fn context(
             program: program.clone(),
             args: vec!["--home".into(), home.into(), "agent".into()],
         });
+    }
+    if std::io::stderr().is_terminal() {
+        config = config.on_delay(Arc::new(move |delay| {
+            let span = text::span(delay + Duration::from_millis(999)); // rounded up
+            ui.say(&format!("waiting {span}, because of failed sign-ins"));
+        }));
     }
     Ok(Context {
         ui,

@@ -207,21 +207,20 @@ impl Guard {
             Event::new(Details::PasswordChanged { failure })
                 .about(AuditName::known(account.email.normalized()))
         };
-        // Held until the change is committed: a sign-in with the old password that is under way
-        // creates its session before this, and loses it, or after, and is refused.
-        let mut held = None;
         let mut ended = false;
-        let result = home
-            .accounts
-            .change_password(&account.email, old, new, |changed| {
-                let lock = home.sessions.lock()?;
+        let result = home.accounts.change_password(
+            &account.email,
+            (old, new),
+            // Held until the change is committed: a sign-in with the old password that is under way
+            // creates its session before this, and loses it, or after, and is refused.
+            || Ok::<_, GuardError>(home.sessions.lock()?),
+            |changed, lock| {
                 let owner = Owner::from(changed.id);
                 let reason = TerminationReason::PasswordChanged;
-                ended = home.sessions.terminate_locked(&lock, owner, reason)?;
-                held = Some(lock);
-                Ok::<_, GuardError>(home.record(&[event(None)])?)
-            });
-        drop(held);
+                ended = home.sessions.terminate_locked(lock, owner, reason)?;
+                Ok(home.record(&[event(None)])?)
+            },
+        );
         let Err(error) = result else { return Ok(ended) };
         let (failure, error) = match error {
             ChangeError::SignIn(error) => {
@@ -344,9 +343,9 @@ impl Home {
     /// The name of a sign-in attempt, as the log may have it: an email that is no account's is
     /// never written, as people type passwords there.
     fn name_of_attempt(&self, email: &Email) -> Result<AuditName, GuardError> {
-        Ok(match self.accounts.find(email)? {
-            Some(account) => AuditName::known(account.email.normalized()),
-            None => AuditName::unknown(&self.accounts.unknown_tag(email)?),
+        Ok(match self.accounts.attempted(email)? {
+            (Some(account), _) => AuditName::known(account.email.normalized()),
+            (None, tag) => AuditName::unknown(&tag),
         })
     }
 }

@@ -19,7 +19,7 @@ pub use error::{
     CommandError, Denied, GuardError, PasswordChangeError, RegisterError, SignInError,
 };
 
-use crate::account::{AccountService, Email};
+use crate::account::{AccountService, DelayNotice, Email};
 use crate::audit::{AuditLog, AuditName};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, KeeperChoice, Limits, PasswordRules};
@@ -42,6 +42,7 @@ pub struct GuardConfig {
     keeper: Option<KeeperChoice>,
     launcher: Option<AgentLauncher>,
     core_limit: Option<CoreLimit>,
+    on_delay: Option<DelayNotice>,
     clock: Arc<dyn Clock>,
 }
 
@@ -66,6 +67,7 @@ impl GuardConfig {
             keeper: None,
             launcher: None,
             core_limit: None,
+            on_delay: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -102,6 +104,14 @@ impl GuardConfig {
     #[must_use]
     pub fn core_limit(mut self, limit: CoreLimit) -> Self {
         self.core_limit = Some(limit);
+        self
+    }
+
+    /// Tells `told` of each wait that failed sign-ins have caused, before it begins, for a person
+    /// not to wonder.
+    #[must_use]
+    pub fn on_delay(mut self, told: DelayNotice) -> Self {
+        self.on_delay = Some(told);
         self
     }
 
@@ -177,14 +187,11 @@ impl Guard {
         })?;
         let choice = config.keeper.unwrap_or(settings.keeper);
         let home = dir.map(|dir| {
-            Home::new(
-                Arc::new(dir),
-                settings.password_rules,
-                argon2,
-                choice,
-                config.launcher,
-                &config.clock,
-            )
+            let (dir, clock) = (Arc::new(dir), Arc::clone(&config.clock));
+            let accounts =
+                AccountService::new(Arc::clone(&dir), clock, settings.password_rules, argon2)
+                    .on_delay(config.on_delay);
+            Home::new(dir, accounts, choice, config.launcher, &config.clock)
         });
         Ok(Self {
             account: config.account,
@@ -298,19 +305,13 @@ impl Guard {
 impl Home {
     fn new(
         dir: Arc<Dir>,
-        rules: PasswordRules,
-        argon2: Argon2Params,
+        accounts: AccountService,
         keeper: KeeperChoice,
         launcher: Option<AgentLauncher>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
         let audit = Arc::new(AuditLog::new(Arc::clone(&dir), Arc::clone(clock)));
-        let accounts = Arc::new(AccountService::new(
-            Arc::clone(&dir),
-            Arc::clone(clock),
-            rules,
-            argon2,
-        ));
+        let accounts = Arc::new(accounts);
         let names: NameLookup = Box::new({
             let accounts = Arc::clone(&accounts);
             move |id| name_of(&accounts, id)

@@ -25,6 +25,7 @@ mod main_job;
 mod prompt;
 mod races;
 mod run;
+mod sign_in;
 mod signals;
 mod status;
 mod structure;

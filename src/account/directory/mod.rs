@@ -16,7 +16,7 @@ use crate::crypto::Key;
 use crate::fs::{Dir, FsError, check_unopened};
 
 pub use error::DirectoryError;
-pub(super) use rows::{Inserted, Record};
+pub(super) use rows::{Attempted, Inserted, Record};
 
 const FILE: &str = "accounts.db";
 /// The name under which a new database is prepared; swept with the other temporary files.

@@ -29,12 +29,36 @@ pub(in crate::account) enum Inserted {
 
 const BY_EMAIL: &str = "SELECT * FROM accounts WHERE email_normalized = ?1";
 const BY_ID: &str = "SELECT * FROM accounts WHERE id = ?1";
+/// The account with the email `?1`, or else the one with the id `?2` or the next greater one; after
+/// the greatest comes the least.
+const ATTEMPTED: &str = "
+    WITH wanted (id) AS (
+        SELECT coalesce((SELECT id FROM accounts WHERE email_normalized = ?1), ?2))
+    SELECT * FROM (SELECT *, email_normalized = ?1 AS known FROM accounts
+        WHERE id >= (SELECT id FROM wanted) ORDER BY id LIMIT 1)
+    UNION ALL
+    SELECT * FROM (SELECT *, email_normalized = ?1 AS known FROM accounts ORDER BY id LIMIT 1)
+    LIMIT 1";
+
+/// What a sign-in finds, whether there is an account or not.
+pub(in crate::account) struct Attempted {
+    /// The account.
+    pub record: Option<Record>,
+    /// What hashing the password costs: for the account, or else for some other account, as one
+    /// of that email would have been made among them. `None` when there are no accounts.
+    pub params: Option<Argon2Params>,
+}
 
 impl Directory {
     /// The account with this email.
     pub fn by_email(&self, email: &Email) -> Result<Option<Record>, DirectoryError> {
         let found = find(&self.connection, BY_EMAIL, email.normalized());
         found.map_err(|wrong| self.explain(wrong))
+    }
+
+    /// As [`Writing::attempted`].
+    pub fn attempted(&self, email: &Email, decoy: AccountId) -> Result<Attempted, DirectoryError> {
+        attempted(&self.connection, email, decoy).map_err(|wrong| self.explain(wrong))
     }
 
     /// The account with this id.
@@ -73,6 +97,12 @@ impl Writing<'_> {
     pub fn by_email(&self, email: &Email) -> Result<Option<Record>, DirectoryError> {
         let found = find(&self.transaction, BY_EMAIL, email.normalized());
         found.map_err(|wrong| self.explain(wrong))
+    }
+
+    /// The account with this email. Where there is none, the one nearest to `decoy` is read in its
+    /// place: the same work.
+    pub fn attempted(&self, email: &Email, decoy: AccountId) -> Result<Attempted, DirectoryError> {
+        attempted(&self.transaction, email, decoy).map_err(|wrong| self.explain(wrong))
     }
 
     /// Adds an account. The UNIQUE constraint decides who came first.
@@ -228,6 +258,24 @@ fn find(
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([value])?;
     rows.next()?.map(record).transpose()
+}
+
+fn attempted(connection: &Connection, email: &Email, decoy: AccountId) -> Result<Attempted, Wrong> {
+    // One statement, so that one transaction reads the same pages in the same order.
+    let mut statement = connection.prepare(ATTEMPTED)?;
+    let mut rows = statement.query(params![email.normalized(), decoy.as_bytes()])?;
+    let Some(row) = rows.next()? else {
+        return Ok(Attempted {
+            record: None,
+            params: None,
+        });
+    };
+    let (nearest, known) = (record(row)?, row.get::<_, bool>("known")?);
+    let params = Some(nearest.sealed.params);
+    Ok(Attempted {
+        record: known.then_some(nearest),
+        params,
+    })
 }
 
 fn record(row: &Row<'_>) -> Result<Record, Wrong> {

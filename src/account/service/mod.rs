@@ -3,6 +3,7 @@
 mod error;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::PasswordRules;
@@ -12,7 +13,7 @@ use crate::fs::{Dir, DirLock};
 use crate::id::AccountId;
 use crate::memory::SecretBuffer;
 
-use super::directory::{Directory, DirectoryError, Inserted, Record};
+use super::directory::{Attempted, Directory, DirectoryError, Inserted, Record, Writing};
 use super::model::{Account, DisplayName, Email};
 use super::password::normalize;
 use super::policy;
@@ -27,6 +28,9 @@ const TURNS: &str = "sign-in";
 /// How a password is hashed; replaced in tests, to count and to look in between.
 type Hasher =
     dyn Fn(&[u8], &[u8; SALT_LENGTH], Argon2Params) -> Result<Key, HashFailed> + Send + Sync;
+
+/// Is told of each wait that failed sign-ins have caused, before it begins.
+pub type DelayNotice = Arc<dyn Fn(Duration) + Send + Sync>;
 
 /// The accounts of one home.
 ///
@@ -61,6 +65,7 @@ pub struct AccountService {
     rules: PasswordRules,
     params: Argon2Params,
     hasher: Box<Hasher>,
+    on_delay: Option<DelayNotice>,
 }
 
 /// Proof that the right password was given, at the time of the call, and what it opens.
@@ -86,7 +91,15 @@ impl AccountService {
             rules,
             params,
             hasher: Box::new(argon2id),
+            on_delay: None,
         }
+    }
+
+    /// Tells `told` of each wait, so that a person need not wonder.
+    #[must_use]
+    pub fn on_delay(mut self, told: Option<DelayNotice>) -> Self {
+        self.on_delay = told;
+        self
     }
 
     /// Makes an account. `before_commit` runs when nothing but the commit can fail any more (the
@@ -144,15 +157,27 @@ impl AccountService {
         let _turn = self.wait_for_turn(tag)?;
 
         let now = self.clock.now().wall;
-        let (record, failures, gate) = count_attempt(&mut directory, email, &tag, now)?;
+        let (decoy_id, decoy) = decoy(&tag_key, email, self.params);
+        let (attempted, failures, gate) = directory.write(|writing| {
+            let (failures, gate) = count_attempt(writing, &tag, now)?;
+            Ok::<_, DirectoryError>((writing.attempted(email, decoy_id)?, failures, gate))
+        })?;
         if let Gate::Counted { delay } = gate
             && !delay.is_zero()
         {
+            if let Some(told) = &self.on_delay {
+                told(delay);
+            }
             self.clock.sleep(delay);
         }
 
+        let Attempted { record, params } = attempted;
         let known = record.as_ref().map(|record| record.account.id);
-        let opened = self.open(record, password, || decoy(&tag_key, email, self.params));
+        let decoy = SealedKey {
+            params: params.unwrap_or(decoy.params),
+            ..decoy
+        };
+        let opened = self.open(record, password, (decoy_id, decoy));
         if let Gate::Locked { until } = gate {
             return Err(SignInError::Locked { tag, known, until });
         }
@@ -188,18 +213,20 @@ impl AccountService {
     }
 
     /// Changes the password of `email` and with it the account's generation; the account key stays.
-    /// `before_commit` gets the account as it will be, when nothing but the commit can fail any
-    /// more (sessions are ended and the audit event is written there); when it fails, the old
-    /// password stays. It must not use this service: the directory is locked.
+    /// `lock` runs when the password is hashed and the directory is not locked yet; what it gives is
+    /// held until the change is committed or has failed. `before_commit` gets it and the account as
+    /// it will be, when nothing but the commit can fail any more (sessions are ended and the audit
+    /// event is written there); when either fails, the old password stays. `before_commit` must not
+    /// use this service: the directory is locked.
     ///
     /// # Errors
     /// See [`ChangeError`]. A wrong `old` counts as a failed sign-in.
-    pub fn change_password<E>(
+    pub fn change_password<L, E>(
         &self,
         email: &Email,
-        old: &SecretBuffer,
-        new: &SecretBuffer,
-        before_commit: impl FnOnce(&Account) -> Result<(), E>,
+        (old, new): (&SecretBuffer, &SecretBuffer),
+        lock: impl FnOnce() -> Result<L, E>,
+        before_commit: impl FnOnce(&Account, &L) -> Result<(), E>,
     ) -> Result<Account, ChangeError<E>> {
         let proven = self.sign_in(email, old).map_err(ChangeError::SignIn)?;
         let mut account = proven.account;
@@ -216,12 +243,15 @@ impl AccountService {
         let sealed = self.seal(&new, self.params, &account, &proven.account_key)?;
         let sealed = sealed.map_err(ChangeError::Hash)?;
         let record = Record { account, sealed };
-        Directory::open_or_create(&self.home)?.write(|writing| {
+        let mut directory = Directory::open_or_create(&self.home)?;
+        let held = lock().map_err(ChangeError::BeforeCommit)?;
+        directory.write(|writing| {
             if !writing.reseal(&record, generation)? {
                 return Err(ChangeError::ChangedMeanwhile);
             }
-            before_commit(&record.account).map_err(ChangeError::BeforeCommit)
+            before_commit(&record.account, &held).map_err(ChangeError::BeforeCommit)
         })?;
+        drop(held);
         Ok(record.account)
     }
 
@@ -265,14 +295,17 @@ impl AccountService {
         Ok(self.by_id(id)?.map(|account| account.generation))
     }
 
-    /// What stands for an email in the audit log when it may be no account's: a digest under a key
-    /// of this home, the same each time.
+    /// The account with this email, and what stands for the email in the audit log where there is
+    /// none: a digest under a key of this home, the same each time. The same work either way.
     ///
     /// # Errors
     /// The directory's.
-    pub fn unknown_tag(&self, email: &Email) -> Result<[u8; 16], DirectoryError> {
+    pub fn attempted(&self, email: &Email) -> Result<(Option<Account>, [u8; 16]), DirectoryError> {
         let directory = Directory::open_or_create(&self.home)?;
-        Ok(tag(&directory.tag_key()?, email))
+        let tag_key = directory.tag_key()?;
+        let (decoy_id, _) = decoy(&tag_key, email, self.params);
+        let record = directory.attempted(email, decoy_id)?.record;
+        Ok((record.map(|record| record.account), tag(&tag_key, email)))
     }
 
     fn look(
@@ -299,11 +332,10 @@ impl AccountService {
         &self,
         record: Option<Record>,
         password: &SecretBuffer,
-        decoy: impl FnOnce() -> (AccountId, SealedKey),
+        (decoy_id, decoy): (AccountId, SealedKey),
     ) -> Result<Option<(Record, Key, SecretBuffer)>, HashFailed> {
         // No account has the empty password, so it stands in for what cannot be a password.
         let password = normalize(password).unwrap_or_else(|_| SecretBuffer::with_capacity(0));
-        let (decoy_id, decoy) = decoy();
         let (id, generation, sealed) = match &record {
             Some(Record { account, sealed }) => (account.id, account.generation, sealed),
             None => (decoy_id, 0, &decoy),
@@ -370,19 +402,16 @@ fn raised(stored: Argon2Params, wanted: Argon2Params) -> Option<Argon2Params> {
     greater.ok().filter(|&greater| greater != stored)
 }
 
-/// Counts the attempt, durably, and finds the account it is on.
+/// Counts the attempt, and says what becomes of it.
 fn count_attempt(
-    directory: &mut Directory,
-    email: &Email,
+    writing: &Writing<'_>,
     tag: &[u8; 16],
     now: Timestamp,
-) -> Result<(Option<Record>, Failures, Gate), DirectoryError> {
-    directory.write(|writing| {
-        writing.prune(now)?;
-        let (failures, gate) = throttle::begin(writing.failures(tag)?, now);
-        writing.remember(tag, failures)?;
-        Ok((writing.by_email(email)?, failures, gate))
-    })
+) -> Result<(Failures, Gate), DirectoryError> {
+    writing.prune(now)?;
+    let (failures, gate) = throttle::begin(writing.failures(tag)?, now);
+    writing.remember(tag, failures)?;
+    Ok((failures, gate))
 }
 
 /// What failures are counted under, for known and unknown emails alike.

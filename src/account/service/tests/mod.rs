@@ -282,7 +282,7 @@ fn an_unknown_email_is_refused_delayed_and_locked_as_a_known_one_is() {
     else {
         panic!("{error:?}")
     };
-    assert_eq!(tag, scratch.service.unknown_tag(&nobody()).unwrap());
+    assert_eq!(scratch.service.attempted(&nobody()).unwrap(), (None, tag));
 }
 
 #[test]
@@ -312,6 +312,35 @@ fn unknown_wrong_locked_and_impossible_passwords_cost_one_hash_of_the_same_cost(
         assert_eq!(known, work(&alice(), impossible));
     }
     assert_eq!(known, work(&alice(), PASSWORD.as_bytes()), "locked by now");
+}
+
+#[test]
+fn an_unknown_email_costs_what_some_account_does_though_the_default_was_raised() {
+    let (scratch, _) = Scratch::with_alice();
+    let [dearer, dearest] = [3, 4].map(|passes| Argon2Params::new(20 * 1024, passes, 1).unwrap());
+    let bob = "bob@example.com".parse().unwrap();
+    service(&scratch.home, &scratch.clock, dearer)
+        .register(&bob, None, &secret(PASSWORD), |_| Ok::<_, ()>(()))
+        .unwrap();
+    let hashed = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&hashed);
+    let mut raised = service(&scratch.home, &scratch.clock, dearest);
+    raised.hasher = Box::new(move |_, _, params| {
+        seen.lock().unwrap().push(params);
+        Ok(Key::zeroed())
+    });
+    let costs = || {
+        for number in 0..20 {
+            let email = format!("nobody{number}@example.com").parse().unwrap();
+            assert!(raised.sign_in(&email, &secret(OTHER)).is_err());
+        }
+        std::mem::take(&mut *hashed.lock().unwrap())
+    };
+    let first = costs();
+    assert_eq!(first.len(), 20);
+    let theirs = [Argon2Params::FLOOR, dearer];
+    assert!(first.iter().all(|cost| theirs.contains(cost)), "{first:?}");
+    assert_eq!(first, costs(), "each email its own, every time");
 }
 
 #[test]

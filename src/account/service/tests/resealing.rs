@@ -37,12 +37,17 @@ fn a_changed_password_keeps_the_key_and_starts_a_new_generation() {
     let mut told = None;
     let changed = scratch
         .service
-        .change_password(&alice(), &secret(PASSWORD), &secret(OTHER), |account| {
-            told = Some(account.clone());
-            Ok::<_, ()>(())
-        })
+        .change_password(
+            &alice(),
+            (&secret(PASSWORD), &secret(OTHER)),
+            || Ok::<_, ()>("held"),
+            |account, held| {
+                told = Some((account.clone(), *held));
+                Ok(())
+            },
+        )
         .unwrap();
-    assert_eq!(told.as_ref(), Some(&changed));
+    assert_eq!(told, Some((changed.clone(), "held")));
     assert_eq!((changed.generation, changed.id), (1, account.id));
     assert_eq!(changed.updated_at, START.plus(Duration::from_secs(60)));
     assert_eq!(scratch.service.generation(account.id).unwrap(), Some(1));
@@ -58,9 +63,9 @@ fn a_password_is_not_changed_to_a_weak_one_the_same_one_or_without_the_old_one()
     let change = |old: &str, new: &str| {
         let outcome = scratch.service.change_password(
             &alice(),
-            &secret(old),
-            &secret(new),
-            |_| -> Result<(), ()> { panic!("nothing is announced") },
+            (&secret(old), &secret(new)),
+            || -> Result<(), ()> { panic!("nothing is locked") },
+            |_, ()| panic!("nothing is announced"),
         );
         outcome.unwrap_err()
     };
@@ -77,13 +82,19 @@ fn a_password_is_not_changed_to_a_weak_one_the_same_one_or_without_the_old_one()
 #[test]
 fn a_password_stays_if_what_must_come_before_its_change_fails() {
     let (scratch, account) = Scratch::with_alice();
-    let refused =
-        scratch
-            .service
-            .change_password(&alice(), &secret(PASSWORD), &secret(OTHER), |_| {
-                Err("sessions did not end")
-            });
-    assert!(matches!(refused, Err(ChangeError::BeforeCommit(_))));
+    let change = |locked: Result<(), &'static str>, ended| {
+        let (old, new) = (secret(PASSWORD), secret(OTHER));
+        let service = &scratch.service;
+        let refused = service.change_password(&alice(), (&old, &new), || locked, |_, ()| ended);
+        refused.unwrap_err()
+    };
+    let failed = change(Ok(()), Err("sessions did not end"));
+    assert!(matches!(
+        failed,
+        ChangeError::BeforeCommit("sessions did not end")
+    ));
+    let failed = change(Err("no lock"), Ok(()));
+    assert!(matches!(failed, ChangeError::BeforeCommit("no lock")));
     assert_eq!(scratch.service.generation(account.id).unwrap(), Some(0));
     assert!(scratch.sign_in(&alice(), PASSWORD).is_ok());
 }
