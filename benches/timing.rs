@@ -1,0 +1,279 @@
+//! Whether the time that a refused sign-in takes tells why: unknown email, wrong password, locked or
+//! not, measured in random order and compared two by two with a rank test and a t-test.
+//!
+//! `cargo bench --bench timing` runs the program itself, and the library without the start of a
+//! process. What the numbers mean: docs/timing.md.
+
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::expect_used
+)] // a bench
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Instant, SystemTime};
+
+use nightlatch::account::Email;
+use nightlatch::memory::SecretBuffer;
+use nightlatch::{Guard, GuardConfig, SignInError};
+use rusqlite::{Connection, params};
+
+const RIGHT: &str = "seven brass kettles on a fence";
+const WRONG: &str = "seven brass kettles on a roofs";
+/// Emails with and without an account each.
+const EMAILS: usize = 8;
+const ROUNDS: usize = 400;
+/// The t beyond which a difference counts as found (dudect's).
+const FOUND: f64 = 4.5;
+
+#[derive(Clone, Copy)]
+struct Class {
+    name: &'static str,
+    known: bool,
+    password: &'static str,
+    locked: bool,
+    /// Reads the account directory once more: a leak put there, to see that it is found.
+    control: bool,
+}
+
+const fn class(name: &'static str, known: bool, password: &'static str, locked: bool) -> Class {
+    Class {
+        name,
+        known,
+        password,
+        locked,
+        control: false,
+    }
+}
+
+const CLASSES: [Class; 6] = [
+    class("wrong", true, WRONG, false),
+    class("unknown", false, WRONG, false),
+    class("locked, wrong", true, WRONG, true),
+    class("locked, right", true, RIGHT, true),
+    class("locked, unknown", false, WRONG, true),
+    Class {
+        control: true,
+        ..class("control", true, WRONG, false)
+    },
+];
+/// Pairs that must not be told apart.
+const PAIRS: [(usize, usize); 5] = [(0, 1), (2, 3), (2, 4), (3, 4), (0, 2)];
+/// The one that must be.
+const CONTROL: (usize, usize) = (0, 5);
+
+fn main() {
+    // `cargo test --benches` runs this too, with one round, to see that it works.
+    let measuring = std::env::args().any(|argument| argument == "--bench");
+    let rounds = if measuring { ROUNDS } else { 1 };
+    let bench = Bench::new();
+    println!("{rounds} of each, Argon2id at its cheapest, so that it hides least");
+    let guard = Guard::open(GuardConfig::under(&bench.home)).expect("a guard");
+    bench.report("library", rounds, |email, class| {
+        in_the_library(&guard, email, class);
+    });
+    bench.report("program", rounds, |email, class| {
+        bench.program(email, class);
+    });
+}
+
+struct Bench {
+    _scratch: tempfile::TempDir,
+    home: PathBuf,
+    /// With and without an account, and under what their failures are counted.
+    emails: [Vec<(String, Vec<u8>)>; 2],
+}
+
+impl Bench {
+    fn new() -> Self {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let home = scratch.path().join("home");
+        std::fs::create_dir(&home).expect("a home");
+        let cheap = "[password]\nmemory_kib = 19456\npasses = 2\n";
+        std::fs::write(home.join("config.toml"), cheap).expect("a configuration");
+        let mut bench = Self {
+            _scratch: scratch,
+            home,
+            emails: Default::default(),
+        };
+        let guard = Guard::open_or_create(GuardConfig::under(&bench.home)).expect("a guard");
+        for (known, name) in [(false, "nobody"), (true, "person")] {
+            for number in 0..EMAILS {
+                let email = format!("{name}{number}@example.com");
+                let parsed: Email = email.parse().expect("an email");
+                if known {
+                    let made = guard.register(&parsed, None, &secret(RIGHT));
+                    made.expect("an account");
+                }
+                // Its first attempt makes directories, and tells its tag.
+                in_the_library(&guard, &email, class("", known, WRONG, false));
+                let database = bench.database();
+                let tag = database.query_row("SELECT tag FROM throttle", [], |row| row.get(0));
+                bench.emails[usize::from(known)].push((email, tag.expect("a tag")));
+                database.execute("DELETE FROM throttle", []).expect("none");
+            }
+        }
+        bench
+    }
+
+    fn database(&self) -> Connection {
+        Connection::open(self.home.join("accounts.db")).expect("the database")
+    }
+
+    /// As many failures for every email as the class has had.
+    fn prepare(&self, class: Class) {
+        let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
+        let now = i64::try_from(now.as_nanos()).expect("before 2262");
+        let until = class.locked.then_some(now + 1_500_000_000_000);
+        let count = if class.locked { 5 } else { 1 };
+        let mut database = self.database();
+        let all = database.transaction().expect("a transaction");
+        for (_, tag) in self.emails.iter().flatten() {
+            let sql = "INSERT OR REPLACE INTO throttle VALUES (?1, ?2, ?3, ?4)";
+            all.execute(sql, params![tag, count, now, until])
+                .expect("failures");
+        }
+        all.commit().expect("failures");
+    }
+
+    fn program(&self, email: &str, class: Class) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_nightlatch"))
+            .arg("--home")
+            .arg(&self.home)
+            .args(["login", email, "--password-stdin"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin
+            .write_all(class.password.as_bytes())
+            .expect("it reads");
+        drop(stdin);
+        let code = child.wait().expect("it ends").code();
+        assert_eq!(
+            code,
+            Some(if class.locked { 6 } else { 5 }),
+            "{}",
+            class.name
+        );
+    }
+
+    fn report(&self, what: &str, rounds: usize, try_once: impl Fn(&str, Class)) {
+        let mut times: [Vec<f64>; CLASSES.len()] = Default::default();
+        let mut random = Random(0x6e69_6768_746c_6174);
+        for _ in 0..rounds {
+            let mut order: [usize; CLASSES.len()] = std::array::from_fn(|at| at);
+            for at in (1..order.len()).rev() {
+                order.swap(at, random.below(at + 1));
+            }
+            for at in order {
+                let class = CLASSES[at];
+                let emails = &self.emails[usize::from(class.known)];
+                let (email, _) = &emails[random.below(emails.len())];
+                self.prepare(class);
+                let start = Instant::now();
+                if class.control {
+                    // What a second look into the account directory costs.
+                    let parsed: Email = email.parse().expect("an email");
+                    let guard = Guard::open(GuardConfig::under(&self.home)).expect("a guard");
+                    let accounts = guard.accounts().expect("a home");
+                    let _ = accounts.attempted(&parsed).expect("a directory");
+                }
+                try_once(email, class);
+                times[at].push(start.elapsed().as_secs_f64() * 1000.0);
+            }
+        }
+        println!("\n{what:<18} {:>10} {:>10}", "median", "quartiles");
+        for (class, times) in CLASSES.iter().zip(&times) {
+            let [low, middle, high] = [0.25, 0.5, 0.75].map(|part| quantile(times, part));
+            println!(
+                "{:<18} {middle:>7.3} ms {low:>7.3} to {high:.3} ms",
+                class.name
+            );
+        }
+        println!("{:<36} {:>10} {:>7} {:>7}", "", "medians", "z", "t");
+        for (one, two) in PAIRS.into_iter().chain([CONTROL]) {
+            let (a, b) = (&times[one], &times[two]);
+            let (z, t) = (rank_z(a, b), welch_t(a, b));
+            let pair = format!("{} / {}", CLASSES[one].name, CLASSES[two].name);
+            let differ = (quantile(b, 0.5) - quantile(a, 0.5)) * 1000.0;
+            let found = if z.abs().max(t.abs()) > FOUND {
+                "told apart"
+            } else {
+                ""
+            };
+            println!("{pair:<36} {differ:>+7.0} us {z:>+7.2} {t:>+7.2} {found}");
+        }
+    }
+}
+
+fn in_the_library(guard: &Guard, email: &str, class: Class) {
+    let email = email.parse().expect("an email");
+    let refused = guard.sign_in(&email, &secret(class.password), guard.limits());
+    let as_expected = match refused {
+        Err(SignInError::Wrong { .. }) => !class.locked,
+        Err(SignInError::Locked { .. }) => class.locked,
+        _ => false,
+    };
+    assert!(as_expected, "{}", class.name);
+}
+
+fn secret(text: &str) -> SecretBuffer {
+    let mut secret = SecretBuffer::with_capacity(text.len());
+    assert!(secret.push(text.as_bytes()), "there is room");
+    secret
+}
+
+/// A fixed sequence, so that a run can be repeated (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let end = u64::try_from(end).expect("small");
+        usize::try_from((mixed ^ (mixed >> 31)) % end).expect("small")
+    }
+}
+
+fn sorted(times: &[f64]) -> Vec<f64> {
+    let mut times = times.to_vec();
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+fn quantile(times: &[f64], part: f64) -> f64 {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an index
+    let at = (times.len() as f64 * part) as usize;
+    sorted(times)[at.min(times.len() - 1)]
+}
+
+/// Mann and Whitney's U, as a standard normal z; above 0 where `b` is the slower.
+fn rank_z(a: &[f64], b: &[f64]) -> f64 {
+    let a = sorted(a);
+    let smaller: usize = b.iter().map(|b| a.partition_point(|a| a < b)).sum();
+    let (n, m) = (a.len() as f64, b.len() as f64);
+    (smaller as f64 - n * m / 2.0) / (n * m * (n + m + 1.0) / 12.0).sqrt()
+}
+
+/// Welch's t of the faster nine tenths of both, as the slowest are the machine's affair.
+fn welch_t(a: &[f64], b: &[f64]) -> f64 {
+    let both = [a, b].concat();
+    let cut = quantile(&both, 0.9);
+    let moments = |times: &[f64]| {
+        let kept: Vec<f64> = times.iter().copied().filter(|&time| time <= cut).collect();
+        let count = kept.len() as f64;
+        let mean = kept.iter().sum::<f64>() / count;
+        let spread = kept.iter().map(|time| (time - mean).powi(2)).sum::<f64>();
+        (mean, spread / (count - 1.0) / count)
+    };
+    let ((a, a_spread), (b, b_spread)) = (moments(a), moments(b));
+    (b - a) / (a_spread + b_spread).sqrt()
+}
