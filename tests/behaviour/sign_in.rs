@@ -75,7 +75,7 @@ fn an_account_that_asks_for_endless_or_no_hashing_is_refused_at_once_and_nothing
     ] {
         let before = cost(&home);
         edit(&home, &format!("UPDATE accounts SET {change}"), 1);
-        // With less memory than the cheapest hash takes: nothing is allocated for one.
+        // In 64 MiB of address space, so that what is asked for could not be had.
         let script =
             format!("ulimit -v 65536; exec \"$NIGHTLATCH\" login {EMAIL} --password-stdin");
         let run = Run::with_input(home.shell(&script), PASSWORD.as_bytes());
