@@ -146,8 +146,6 @@ impl Guard {
                 return Err(Denied::from(error).into());
             }
         };
-        let finished = |end, took| session.event(Details::CommandFinished { exec, end, took });
-
         command
             .env("NIGHTLATCH_SESSION_ID", session.id().to_string())
             .env("NIGHTLATCH_ACCOUNT", session.username())
@@ -156,6 +154,9 @@ impl Guard {
                 session.expires_at().to_rfc3339(),
             )
             .env("NIGHTLATCH_EXEC_ID", exec.to_string());
+        // The command may run for hours, and its end is told without a key: wipe them now.
+        let (id, name) = (session.id(), AuditName::known(session.username()));
+        drop(session);
         tracing::info!(%exec, program = program.as_str(), "starting the command");
         let started = self.clock.now();
         let result = match options.scripts {
@@ -171,7 +172,14 @@ impl Guard {
             Err(_) => not_run(CommandFailure::NotStarted),
         };
         // Not synced: nothing depends on it, and the start is durable (see docs/adr).
-        let recorded = home.audit.append(&[finished(end, lasted)]);
+        let finished = Event::new(Details::CommandFinished {
+            exec,
+            end,
+            took: lasted,
+        })
+        .about(name)
+        .in_session(id);
+        let recorded = home.audit.append(&[finished]);
         drop(lease);
         let ended = result?;
         Ok(Finished {
