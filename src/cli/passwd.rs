@@ -1,5 +1,9 @@
 //! `passwd`: change the password.
 
+use nightlatch::Guard;
+use nightlatch::account::Account;
+use nightlatch::memory::SecretBuffer;
+
 use super::args::Passwd;
 use super::exit::Failure;
 use super::ui::GOOD;
@@ -10,27 +14,11 @@ pub fn run(context: &Context, args: &Passwd) -> Result<End, Failure> {
     let account = guard
         .account_meant()?
         .ok_or(nightlatch::PasswordChangeError::NoAccount)?;
-    let (old, new) = if args.password_stdin {
-        // Two passwords and the newline between them.
-        ask::password_from_stdin(2 * ask::CAPACITY)?
-            .split_line()
-            .ok_or_else(|| {
-                Failure::usage(
-                    "--password-stdin takes two lines: the old password, then the new one",
-                )
-            })?
-    } else {
-        let mut terminal = context.terminal().ok_or_else(ask::no_terminal)?;
-        let old = ask::password(
-            &mut terminal,
-            &format!("Old password for {}: ", account.email),
-        )?;
-        let new = ask::new_password(&mut terminal, context, "New password", |password| {
-            guard.check_new_password(password, &account.email, account.name.as_ref())
-        })?;
-        (old, new)
+    let ended = {
+        // Wiped before anything is said of it, as whoever is told may be slow to listen.
+        let (old, new) = passwords(context, &guard, &account, args)?;
+        guard.change_password(&account, &old, &new)?
     };
-    let ended = guard.change_password(&account, &old, &new)?;
     if context.ui.json {
         context
             .ui
@@ -46,4 +34,33 @@ pub fn run(context: &Context, args: &Passwd) -> Result<End, Failure> {
             .say(&format!("{GOOD}●{GOOD:#} password changed{then}"));
     }
     Ok(End::Done)
+}
+
+/// The old password and the new one, handed in or asked for.
+fn passwords(
+    context: &Context,
+    guard: &Guard,
+    account: &Account,
+    args: &Passwd,
+) -> Result<(SecretBuffer, SecretBuffer), Failure> {
+    if args.password_stdin {
+        // Two passwords and the newline between them.
+        ask::password_from_stdin(2 * ask::CAPACITY)?
+            .split_line()
+            .ok_or_else(|| {
+                Failure::usage(
+                    "--password-stdin takes two lines: the old password, then the new one",
+                )
+            })
+    } else {
+        let mut terminal = context.terminal().ok_or_else(ask::no_terminal)?;
+        let old = ask::password(
+            &mut terminal,
+            &format!("Old password for {}: ", account.email),
+        )?;
+        let new = ask::new_password(&mut terminal, context, "New password", |password| {
+            guard.check_new_password(password, &account.email, account.name.as_ref())
+        })?;
+        Ok((old, new))
+    }
 }
