@@ -4,6 +4,9 @@ mod cli;
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: nightlatch::memory::WipingAllocator = nightlatch::memory::WipingAllocator;
+
 #[allow(clippy::disallowed_methods)] // the one place where the environment is read
 fn main() -> ExitCode {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());

@@ -2,7 +2,7 @@
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-use crate::memory::SecretBuffer;
+use crate::memory::{SecretBuffer, on_wiped_stack};
 
 /// The longest password in bytes, as typed and composed. Longer ones are refused, never cut.
 pub const PASSWORD_MAX_BYTES: usize = 1024;
@@ -30,22 +30,22 @@ pub fn normalize(password: &SecretBuffer) -> Result<SecretBuffer, BadPassword> {
     }
     let text = text_of(password)?;
     let mut normalized = SecretBuffer::with_capacity(PASSWORD_MAX_BYTES);
-    if is_nfc_quick(text.chars()) == IsNormalized::Yes {
-        return if normalized.push(text.as_bytes()) {
-            Ok(normalized)
-        } else {
-            Err(BadPassword::TooLong)
-        };
+    let fits = if is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        normalized.push(text.as_bytes())
+    } else {
+        // Accepted: more than a few marks on one letter pass through the heap, where the iterator
+        // does not wipe them: the program's allocator does, another program's may not.
+        on_wiped_stack(|| {
+            let mut encoded = [0; 4];
+            text.nfc()
+                .all(|c| normalized.push(c.encode_utf8(&mut encoded).as_bytes()))
+        })
+    };
+    if fits {
+        Ok(normalized)
+    } else {
+        Err(BadPassword::TooLong)
     }
-    // Accepted: the few characters being composed pass through the iterator's own memory, which
-    // is not wiped.
-    let mut encoded = zeroize::Zeroizing::new([0; 4]);
-    for c in text.nfc() {
-        if !normalized.push(c.encode_utf8(encoded.as_mut_slice()).as_bytes()) {
-            return Err(BadPassword::TooLong);
-        }
-    }
-    Ok(normalized)
 }
 
 /// The password as text, lent.

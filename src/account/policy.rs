@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 use zxcvbn::zxcvbn;
 
 use crate::config::PasswordRules;
-use crate::memory::SecretBuffer;
+use crate::memory::{SecretBuffer, on_wiped_stack};
 
 use super::model::{DisplayName, Email};
 use super::password::{BadPassword, PASSWORD_MAX_BYTES, normalize, text_of};
@@ -160,6 +160,15 @@ pub fn check(
     }
     let normalized = normalize(password)?;
     let text = text_of(&normalized)?;
+    on_wiped_stack(|| check_text(text, rules, email, name))
+}
+
+fn check_text(
+    text: &str,
+    rules: PasswordRules,
+    email: &Email,
+    name: Option<&DisplayName>,
+) -> Result<Strength, PolicyRefusal> {
     if text.chars().any(char::is_control) {
         return Err(PolicyRefusal::ControlCharacter);
     }
@@ -209,8 +218,9 @@ fn estimate(
         .into_iter()
         .chain(name.map(DisplayName::as_str))
         .collect();
-    // Accepted: zxcvbn looks at the first 100 characters only (it is quadratic), and leaves copies
-    // of them in freed memory. Only a new password passes through it, never one at sign-in.
+    // Accepted: zxcvbn looks at the first 100 characters only (it is quadratic), and frees copies of
+    // them without wiping: the program's allocator wipes them, another program's may not. Only a
+    // new password passes through it, never one at sign-in.
     let entropy = zxcvbn(text, &known);
     let strength = Strength {
         score: u8::from(entropy.score()),

@@ -8,6 +8,7 @@ use zeroize::Zeroize;
 
 use super::Key;
 use super::labels::Label;
+use crate::memory::on_wiped_stack;
 
 /// The bytes of salt stored with each account.
 pub const SALT_LENGTH: usize = 16;
@@ -116,8 +117,9 @@ pub fn argon2id(
     work.resize(built.block_count(), Block::default());
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, built);
     let mut root = Key::zeroed();
-    let result =
-        argon2.hash_password_into_with_memory(password, salt, root.expose_mut(), &mut work);
+    let result = on_wiped_stack(|| {
+        argon2.hash_password_into_with_memory(password, salt, root.expose_mut(), &mut work)
+    });
     work.iter_mut().for_each(Zeroize::zeroize);
     result.map_err(failed)?;
     Ok(root)
@@ -127,13 +129,13 @@ pub fn argon2id(
 /// public `context`.
 pub fn derive(root: &Key, label: Label, context: &[u8]) -> Key {
     let mut derived = Key::zeroed();
-    // As `new`, which leaves the extracted key behind.
-    let (mut extracted, hkdf) = Hkdf::<Sha256>::extract(None, root.expose());
-    extracted.as_mut_slice().zeroize();
     // Not reachable: 32 bytes are far below HKDF's limit of 255 blocks.
     #[allow(clippy::expect_used)]
-    hkdf.expand_multi_info(&[label.as_bytes(), &[0], context], derived.expose_mut())
-        .expect("a 32-byte key");
+    on_wiped_stack(|| {
+        Hkdf::<Sha256>::new(None, root.expose())
+            .expand_multi_info(&[label.as_bytes(), &[0], context], derived.expose_mut())
+            .expect("a 32-byte key");
+    });
     derived
 }
 

@@ -7,7 +7,7 @@ pub mod seal;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::memory::Secret;
+use crate::memory::{Secret, on_wiped_stack};
 
 /// A 256-bit key.
 pub type Key = Secret<32>;
@@ -19,14 +19,16 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// HMAC-SHA-256 over the length-prefixed `parts`, so that no two lists of parts collide.
 pub fn keyed_digest<'a>(key: &Key, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
-    // Not reachable: HMAC takes a key of any length.
-    #[allow(clippy::expect_used)]
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).expect("any key length");
-    for part in parts {
-        mac.update(&(part.len() as u64).to_le_bytes());
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
+    on_wiped_stack(|| {
+        // Not reachable: HMAC takes a key of any length.
+        #[allow(clippy::expect_used)]
+        let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).expect("any key length");
+        for part in parts {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    })
 }
 
 /// Lower-case hexadecimal.

@@ -4,6 +4,7 @@ use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 
 use super::Key;
+use crate::memory::on_wiped_stack;
 
 /// Bytes of nonce.
 pub const NONCE_LENGTH: usize = 12;
@@ -23,13 +24,14 @@ pub fn seal(
     associated: &[u8],
     text: &mut [u8],
 ) -> [u8; TAG_LENGTH] {
-    let cipher = Aes256Gcm::new(key.expose().into());
     // Not reachable: the text is far below GCM's 64 GiB.
     #[allow(clippy::expect_used)]
-    cipher
-        .encrypt_inout_detached(nonce.into(), associated, InOutBuf::from(text))
-        .expect("text within GCM's limit")
-        .into()
+    on_wiped_stack(|| {
+        Aes256Gcm::new(key.expose().into())
+            .encrypt_inout_detached(nonce.into(), associated, InOutBuf::from(text))
+            .expect("text within GCM's limit")
+            .into()
+    })
 }
 
 /// Checks `tag` and decrypts `text` in place.
@@ -43,9 +45,11 @@ pub fn open(
     text: &mut [u8],
     tag: &[u8; TAG_LENGTH],
 ) -> Result<(), DoesNotOpen> {
-    Aes256Gcm::new(key.expose().into())
-        .decrypt_inout_detached(nonce.into(), associated, InOutBuf::from(text), tag.into())
-        .map_err(|_| DoesNotOpen)
+    on_wiped_stack(|| {
+        Aes256Gcm::new(key.expose().into())
+            .decrypt_inout_detached(nonce.into(), associated, InOutBuf::from(text), tag.into())
+            .map_err(|_| DoesNotOpen)
+    })
 }
 
 #[cfg(test)]

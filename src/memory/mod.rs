@@ -20,8 +20,14 @@
 //! assert_eq!(key.expose()[0], 7);
 //! ```
 
+mod heap;
 mod process;
 mod secret;
+mod stack;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 
+pub use heap::WipingAllocator;
 pub use process::{CoreLimit, harden, inherited, lock_all, without_inheritance};
 pub use secret::{ReadSecretError, Secret, SecretBuffer};
+pub(crate) use stack::on_wiped_stack;

@@ -1,0 +1,31 @@
+//! What computing with a secret leaves behind on the stack.
+
+use std::hint::black_box;
+
+/// More than any of our computations uses.
+const DEPTH: usize = 64 * 1024;
+
+/// Does `work`, then overwrites the part of the stack it used.
+///
+/// A hash or cipher wipes itself when it is dropped, but not where it stood before it was moved, nor
+/// what the compiler spilled from registers: keys would be found there until something else happens
+/// to be written over them. What `work` returns must hold secrets on the heap only.
+pub fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+    let result = apart(work);
+    overwrite();
+    result
+}
+
+/// A call of its own, so that all that `work` leaves is below the frame of its caller, where
+/// [`overwrite`] gets.
+#[inline(never)]
+fn apart<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+#[inline(never)]
+#[allow(clippy::large_stack_arrays)] // its size is its purpose; no stack of ours is under 2 MiB
+fn overwrite() {
+    // What is lent to the black box must have been written.
+    black_box(&mut [0_u8; DEPTH]);
+}
