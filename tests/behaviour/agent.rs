@@ -30,7 +30,7 @@ fn agents(home: &Path) -> Vec<Pid> {
 
 /// The one agent of `home`.
 #[track_caller]
-fn agent(home: &Home) -> Pid {
+pub fn agent(home: &Home) -> Pid {
     // One that is leaving may still be there beside its successor.
     until("there is one agent", || agents(&home.path()).len() == 1);
     agents(&home.path())[0]

@@ -22,6 +22,7 @@ mod keepers;
 mod leases;
 mod library;
 mod main_job;
+mod memory;
 mod prompt;
 mod races;
 mod run;

@@ -6,6 +6,7 @@ mod driver;
 pub mod forbid;
 mod home;
 mod pty;
+pub mod scan;
 mod tree;
 pub mod users;
 

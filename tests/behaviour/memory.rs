@@ -1,0 +1,495 @@
+//! Secrets in the memory of the real program, looked for from outside while it is held up.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use aes_gcm::{Aes256Gcm, KeyInit, aead::Aead, aead::Payload};
+use fs2::FileExt;
+use linux_keyutils::{KeyRing, KeyRingIdentifier};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::agent::agent;
+use crate::files::program_for_all;
+use crate::support::checks::{until, waits_for_lock};
+use crate::support::scan::{Memory, drain, full_pipe, sees_into_processes, waits_to_speak};
+use crate::support::{EMAIL, Home, PASSWORD, Pty, Run, files_in, tree};
+
+/// One that stands nowhere in the program, as the passwords of its tour do.
+const NEW_PASSWORD: &str = "Nine copper lanterns on a quay?";
+
+/// A secret by its name, and its bytes.
+type Secret = (&'static str, Vec<u8>);
+
+fn password() -> Secret {
+    ("password", PASSWORD.into())
+}
+
+/// The keys of the live session, learnt as only who holds the keyring entry can learn them.
+fn keys(home: &Home) -> Vec<Secret> {
+    keys_from(home, &payload(home))
+}
+
+/// The keys that the payload of the live session leads to.
+fn keys_from(home: &Home, payload: &[u8]) -> Vec<Secret> {
+    let key = payload[8..40].to_vec();
+    let file = std::fs::read(home.session_file()).unwrap();
+    let mut file_key = vec![0; 32];
+    hkdf::Hkdf::<sha2::Sha256>::new(None, &key)
+        .expand_multi_info(
+            &[b"nightlatch session file v1", &[0], &file[8..24]],
+            &mut file_key,
+        )
+        .unwrap();
+    let sealed = Payload {
+        msg: &file[68..],
+        aad: &file[..68],
+    };
+    let claims = Aes256Gcm::new_from_slice(&file_key)
+        .unwrap()
+        .decrypt(file[56..68].try_into().unwrap(), sealed)
+        .unwrap();
+    vec![
+        ("session key", key),
+        ("file key", file_key),
+        ("account key", claims[24..56].to_vec()),
+    ]
+}
+
+/// What the keyring holds for the home's session.
+fn payload(home: &Home) -> Vec<u8> {
+    let directory = std::fs::metadata(home.path()).unwrap();
+    let file = home.session_file();
+    let account = file.file_stem().unwrap().to_str().unwrap();
+    let name = format!(
+        "nightlatch:{:x}-{:x}:{account}",
+        directory.dev(),
+        directory.ino()
+    );
+    let ring = KeyRing::from_special_id(KeyRingIdentifier::Process, true).unwrap();
+    ring.link_keyring_id(KeyRingIdentifier::User).unwrap();
+    let mut payload = vec![0; 192];
+    let length = ring.search(&name).unwrap().read(&mut payload).unwrap();
+    assert_eq!(length, payload.len());
+    payload
+}
+
+/// What gives a secret away: any twelve bytes of it that follow each other; of a text, any twelve
+/// characters, as UTF-8 and as the program's own `char`s, as they are and in lower case.
+fn traces((name, bytes): &Secret) -> Vec<(String, Vec<u8>)> {
+    const ENOUGH: usize = 12;
+    let mut traces = Vec::new();
+    let mut add = |form: &str, pieces: Vec<Vec<u8>>| {
+        for (at, piece) in pieces.into_iter().enumerate() {
+            traces.push((format!("the {name} from {at}{form}"), piece));
+        }
+    };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        add("", bytes.windows(ENOUGH).map(<[u8]>::to_vec).collect());
+        return traces;
+    };
+    for text in [text.to_owned(), text.to_lowercase()] {
+        let chars: Vec<char> = text.chars().collect();
+        let pieces = chars.windows(ENOUGH);
+        let utf_8 = pieces
+            .clone()
+            .map(|piece| piece.iter().collect::<String>().into());
+        add("", utf_8.collect());
+        let utf_32 = |piece: &[char]| {
+            piece
+                .iter()
+                .flat_map(|&c| u32::from(c).to_ne_bytes())
+                .collect()
+        };
+        add(" in chars", pieces.map(utf_32).collect());
+    }
+    traces
+}
+
+/// Nothing of the secrets is in the memory of process `pid`, in which the way to the home is.
+#[track_caller]
+fn holds_nothing_of(pid: u32, home: &Home, secrets: &[Secret]) {
+    let memory = Memory::of(pid);
+    let path = home.path();
+    let there = memory.places(path.to_str().unwrap().as_bytes());
+    assert!(!there.is_empty(), "the scanner finds nothing at all");
+    let mut found = Vec::new();
+    for (what, trace) in secrets.iter().flat_map(traces) {
+        for place in memory.places(&trace) {
+            found.push(format!("{what} at {place}"));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Starts `command` with `input` on its standard input.
+fn start(mut command: Command, input: &str) -> Child {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    child
+}
+
+/// Runs the program until it has done its work and says so; then looks at it.
+fn when_done(home: &Home, arguments: &[&str], input: &str, look: impl FnOnce(u32)) {
+    let (reader, writer) = full_pipe();
+    let mut command = home.command(arguments);
+    command.stderr(writer);
+    let mut child = start(command, input);
+    waits_to_speak(child.id());
+    look(child.id());
+    drain(&reader);
+    assert!(child.wait().unwrap().success());
+}
+
+fn lock(home: &Home, directory: &str) -> File {
+    let directory = File::open(home.path().join(directory)).unwrap();
+    FileExt::lock_exclusive(&directory).unwrap();
+    directory
+}
+
+#[test]
+fn the_password_is_in_one_place_while_signing_in_and_that_is_found() {
+    if !sees_into_processes() {
+        return;
+    }
+    let home = Home::signed_in();
+    // Before it is hashed, where the attempt is recorded; and after, where the session begins.
+    for directory in ["audit", "sessions"] {
+        let held = lock(&home, directory);
+        let mut child = start(home.command(&["login", "--password-stdin", "-q"]), PASSWORD);
+        waits_for_lock(child.id(), &home.path().join(directory));
+        let found = Memory::of(child.id()).places(PASSWORD.as_bytes());
+        drop(held);
+        assert!(child.wait().unwrap().success());
+        assert_eq!(found.len(), 1, "waiting for {directory}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_login_that_is_done_holds_neither_password_nor_keys() {
+    if !sees_into_processes() {
+        return;
+    }
+    let home = Home::registered();
+    when_done(&home, &["login", "--password-stdin"], PASSWORD, |pid| {
+        let secrets = [keys(&home), vec![password()]].concat();
+        holds_nothing_of(pid, &home, &secrets);
+    });
+}
+
+#[test]
+fn a_registration_and_a_password_change_that_are_done_hold_no_password() {
+    if !sees_into_processes() {
+        return;
+    }
+    let home = Home::new();
+    let secrets = [password(), ("new password", NEW_PASSWORD.into())];
+    let register = ["register", EMAIL, "--password-stdin"];
+    when_done(&home, &register, PASSWORD, |pid| {
+        holds_nothing_of(pid, &home, &secrets);
+    });
+    let both = format!("{PASSWORD}\n{NEW_PASSWORD}\n");
+    when_done(&home, &["passwd", "--password-stdin"], &both, |pid| {
+        holds_nothing_of(pid, &home, &secrets);
+    });
+}
+
+#[test]
+fn a_password_that_is_composed_leaves_nothing_of_either_spelling() {
+    if !sees_into_processes() {
+        return;
+    }
+    let home = Home::new();
+    let typed = "quatre the\u{301}ie\u{300}res \u{e0} cote\u{301} du mur, 17 corbeaux";
+    let secrets = [
+        ("typed password", typed.into()),
+        (
+            "composed one",
+            "quatre th\u{e9}i\u{e8}res \u{e0} cot\u{e9} du mur, 17 corbeaux".into(),
+        ),
+    ];
+    let register = ["register", EMAIL, "--password-stdin"];
+    for arguments in [&register[..], &["login", "--password-stdin"]] {
+        when_done(&home, arguments, typed, |pid| {
+            holds_nothing_of(pid, &home, &secrets);
+        });
+    }
+}
+
+#[test]
+fn while_its_command_runs_the_guard_holds_no_key() {
+    if !sees_into_processes() {
+        return;
+    }
+    let home = Home::signed_in();
+    let mut child = home
+        .command(&["exec", "--", "sh", "-c", "echo; exec cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    let secrets = [keys(&home), vec![password()]].concat();
+    holds_nothing_of(child.id(), &home, &secrets);
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_password_typed_at_the_guards_prompt_is_gone_when_the_command_runs() {
+    if !sees_into_processes() {
+        return;
+    }
+    let home = Home::registered();
+    let mut pty = Pty::spawn(home.command(&["exec", "--", "sh", "-c", "echo $PPID.; read go"]));
+    pty.expect("Password for");
+    until("the typing is hidden", || !pty.echoes());
+    pty.send(&format!("{PASSWORD}\n"));
+    let said = pty.expect(".\r\n");
+    let pid = said.trim_end_matches(".\r\n").rsplit('\n').next().unwrap();
+    let secrets = [keys(&home), vec![password()]].concat();
+    holds_nothing_of(pid.trim().parse().unwrap(), &home, &secrets);
+    pty.send("\n");
+    assert!(pty.finish().1.success());
+}
+
+#[test]
+fn a_password_that_was_refused_is_gone_when_the_next_one_is_asked_for() {
+    if !sees_into_processes() {
+        return;
+    }
+    let home = Home::new();
+    let mut pty = Pty::spawn(home.command(&["exec", "--", "sh", "-c", "exit"]));
+    pty.expect("Email: ");
+    pty.send(&format!("{EMAIL}\n"));
+    pty.expect("Password: ");
+    until("the typing is hidden", || !pty.echoes());
+    let weak = "passwordpasswordpassword";
+    pty.send(&format!("{weak}\n"));
+    pty.expect("too easy to guess");
+    pty.expect("Password: ");
+    until("the typing is hidden", || !pty.echoes());
+    let pid = pty.foreground().as_raw_nonzero().get();
+    let refused = ("refused password", weak.into());
+    holds_nothing_of(pid.cast_unsigned(), &home, &[refused]);
+    pty.hang_up();
+}
+
+/// What a secret looks like in text.
+fn written(secret: &[u8]) -> [Vec<u8>; 3] {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let hex = secret.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let hex = hex.map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+    // Whole groups of three bytes, which look the same whatever follows.
+    let base64 = secret.chunks_exact(3).flat_map(|group| {
+        let bits = group
+            .iter()
+            .fold(0, |bits, &byte| bits << 8 | usize::from(byte));
+        [18, 12, 6, 0].map(|shift| DIGITS[bits >> shift & 63])
+    });
+    [secret.to_vec(), hex.collect(), base64.collect()]
+}
+
+fn has(content: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(content, part).is_some()
+}
+
+#[test]
+fn no_secret_is_said_at_any_verbosity_or_in_the_surroundings_of_guard_and_command() {
+    let [_, hex, base64] = written(b"light work.");
+    assert!(has(&hex, b"6c6967687420776f726b2e") && has(&base64, b"bGlnaHQgd29y"));
+    for verbosity in ["-q", "-v", "-vv", "-vvv"] {
+        let home = Home::new();
+        let mut said = Vec::new();
+        let mut run = |arguments: &[&str], input: &str| {
+            let arguments = [&[verbosity], arguments].concat();
+            let run = home.run_with_input(&arguments, input.as_bytes()).succeeds();
+            said.extend_from_slice(run.stdout.as_bytes());
+            said.extend_from_slice(run.stderr.as_bytes());
+        };
+        run(&["register", EMAIL, "--password-stdin"], PASSWORD);
+        run(&["login", "--password-stdin"], PASSWORD);
+        let secrets = [keys(&home), vec![password()]].concat();
+        for arguments in [
+            &["status"][..],
+            &["status", "--json"],
+            &["extend"],
+            &["audit"],
+        ] {
+            run(arguments, "");
+        }
+        // What is to be seen of the command, and of the guard, its parent.
+        let script = "for p in $$ $PPID; do cat /proc/$p/environ /proc/$p/cmdline; \
+                      ls -l /proc/$p/fd; done 2>&1; true";
+        run(&["exec", "--", "sh", "-c", script], "");
+        let both = format!("{PASSWORD}\n{NEW_PASSWORD}\n");
+        run(&["passwd", "--password-stdin"], &both);
+        run(&["logout"], "");
+        assert!(has(&said, EMAIL.as_bytes()), "nothing was looked at");
+        for (name, secret) in &secrets {
+            for form in written(secret) {
+                assert!(!has(&said, &form), "the {name} at {verbosity}");
+                for entry in tree(&home.path()) {
+                    let path = entry.path.display();
+                    assert!(!has(&entry.content, &form), "the {name} in {path}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_agent_holds_the_session_key_in_locked_memory_and_no_password_or_account_key() {
+    if !sees_into_processes() {
+        return;
+    }
+    let home = Home::registered().with_keeper("agent");
+    home.login(&[]).succeeds();
+    home.run(&["exec", "--", "true"]).succeeds();
+    let agent = agent(&home).as_raw_nonzero().get().cast_unsigned();
+    let payload = ask_agent(&home);
+    let (key, others) = {
+        let mut keys = keys_from(&home, &payload);
+        (keys.remove(0), keys)
+    };
+    // Where it must be, and nowhere else, whole.
+    let found = Memory::of(agent).places(&key.1);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    holds_nothing_of(agent, &home, &[others, vec![password()]].concat());
+    let status = std::fs::read_to_string(format!("/proc/{agent}/status")).unwrap();
+    let locked = status.lines().find(|line| line.starts_with("VmLck:"));
+    let kib = locked.unwrap().split_whitespace().nth(1).unwrap();
+    assert!(kib.parse::<u32>().unwrap() > 0, "{status}");
+
+    // After the end it holds none: another session keeps it alive to be looked at.
+    home.register("bob@example.com", NEW_PASSWORD).succeeds();
+    let login = ["login", "bob@example.com", "--password-stdin"];
+    home.run_with_input(&login, NEW_PASSWORD.as_bytes())
+        .succeeds();
+    home.run(&["logout", "--account", EMAIL]).succeeds();
+    holds_nothing_of(agent, &home, &[key]);
+}
+
+/// What the agent gives to who asks for the home's session.
+fn ask_agent(home: &Home) -> Vec<u8> {
+    let directory = std::fs::metadata(home.path()).unwrap();
+    let account = std::fs::read(home.session_file()).unwrap()[24..40].to_vec();
+    let (device, inode) = (directory.dev().to_le_bytes(), directory.ino().to_le_bytes());
+    let mut request = [&[1, 2, 0, 0][..], &device, &inode, &account].concat();
+    request.resize(request.len() + 8 + 192, 0);
+    let mut agent = UnixStream::connect(home.path().join("run/agent.sock")).unwrap();
+    agent.write_all(&request).unwrap();
+    agent.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    agent.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer[..4], [1, 2, 0, 0], "it was found");
+    answer.split_off(4)
+}
+
+/// Whether a process of `uid` can open `/proc/PID/mem` and trace the process `pid`.
+fn can_be_read_by(uid: u32, pid: u32) -> [bool; 2] {
+    let mut command = Command::new("/bin/sh");
+    command.args([
+        "-c",
+        "head -c 0 <\"$0\" && echo opened",
+        &format!("/proc/{pid}/mem"),
+    ]);
+    command.uid(uid).gid(uid);
+    let opened = Run::of(command).stdout.contains("opened");
+    let mut command = Command::new("true");
+    command.uid(uid).gid(uid);
+    // SAFETY: between fork and exec, only two system calls; PTRACE_SEIZE changes nothing but the tie,
+    // which the exit of this process undoes.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(move || {
+            let pid = libc::pid_t::try_from(pid).unwrap_or(0);
+            let (none, none_too) = (std::ptr::null_mut::<u8>(), std::ptr::null_mut::<u8>());
+            match libc::ptrace(libc::PTRACE_SEIZE, pid, none, none_too) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        });
+    }
+    let traced = command.status().is_ok();
+    [opened, traced]
+}
+
+#[test]
+fn other_processes_of_the_same_user_can_neither_read_nor_trace_it_nor_have_its_core() {
+    const NOBODY: u32 = 65_534;
+    if !sees_into_processes() {
+        return;
+    }
+    let home = Home::new();
+    let Some(program) = program_for_all(&home) else {
+        eprintln!("skipped: no other user can run the program here");
+        return;
+    };
+    let place = home.outside("place");
+    std::fs::create_dir(&place).unwrap();
+    std::os::unix::fs::chown(&place, Some(NOBODY), Some(NOBODY)).unwrap();
+    // A program that can be read, to see that the same two would succeed.
+    for (program, arguments, is_readable) in [
+        (Path::new("/bin/cat"), &[][..], true),
+        (
+            &program,
+            &["--home", "home", "register", EMAIL, "--password-stdin"],
+            false,
+        ),
+    ] {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "ulimit -S -c $(ulimit -H -c) && exec \"$0\" \"$@\""]);
+        command
+            .arg(program)
+            .args(arguments)
+            .env_clear()
+            .current_dir(&place);
+        command.uid(NOBODY).gid(NOBODY);
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let pid = child.id();
+        let call = format!("{} 0x0 ", libc::SYS_read);
+        until("it reads", || {
+            std::fs::read_to_string(format!("/proc/{pid}/syscall"))
+                .is_ok_and(|current| current.starts_with(&call))
+        });
+        assert_eq!(
+            can_be_read_by(NOBODY, pid),
+            [is_readable; 2],
+            "{}",
+            program.display()
+        );
+        let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let core = limits
+            .lines()
+            .find(|line| line.contains("core file"))
+            .unwrap();
+        let core: Vec<&str> = core.split_whitespace().collect();
+        assert_eq!(core[4], if is_readable { core[5] } else { "0" });
+        // Of another user than its own to the system: what cannot be dumped belongs to root.
+        let owner = std::fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid();
+        assert_eq!(owner == NOBODY, is_readable);
+        if is_readable {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            continue;
+        }
+        kill_process(Pid::from_child(&child), Signal::ABORT).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(libc::SIGABRT));
+        assert!(!status.core_dumped());
+    }
+    for file in files_in(&place) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(!name.contains("core"), "{name}");
+    }
+}

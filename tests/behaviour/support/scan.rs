@@ -1,0 +1,92 @@
+//! What is in the memory of another process, looked at from outside.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+use memchr::memmem::Finder;
+
+use super::checks::until;
+
+/// Whether others' memory can be looked at; says so when not.
+pub fn sees_into_processes() -> bool {
+    let sees = rustix::process::geteuid().is_root();
+    if !sees {
+        eprintln!("skipped: only root sees into a process that cannot be dumped");
+    }
+    sees
+}
+
+/// All the readable memory of a process, as it was at one moment.
+pub struct Memory {
+    /// What the system says of a mapping, and its content.
+    mappings: Vec<(String, Vec<u8>)>,
+}
+
+impl Memory {
+    /// That of process `pid`.
+    pub fn of(pid: u32) -> Self {
+        let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
+        let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+        let mut mappings = Vec::new();
+        for line in maps.lines() {
+            // 7f0000000000-7f0000021000 rw-p 00000000 00:00 0    [heap]
+            let mut fields = line.split_whitespace();
+            let (start, end) = fields.next().unwrap().split_once('-').unwrap();
+            let number = |text| u64::from_str_radix(text, 16).unwrap();
+            let (start, end) = (number(start), number(end));
+            if !fields.next().unwrap().starts_with('r') {
+                continue;
+            }
+            let mut content = vec![0; usize::try_from(end - start).unwrap()];
+            if memory.read_exact_at(&mut content, start).is_ok() {
+                mappings.push((line.to_owned(), content));
+            } else {
+                // The kernel's own mappings cannot be read from outside.
+                assert!(line.contains("[v"), "cannot read {line}");
+            }
+        }
+        Self { mappings }
+    }
+
+    /// Where the bytes stand: a line for each place.
+    pub fn places(&self, bytes: &[u8]) -> Vec<String> {
+        let finder = Finder::new(bytes);
+        let mut places = Vec::new();
+        for (line, content) in &self.mappings {
+            places.extend(
+                finder
+                    .find_iter(content)
+                    .map(|at| format!("{at:#x} of {line}")),
+            );
+        }
+        places
+    }
+}
+
+/// A pipe that is full: whoever writes into it, waits. The end to read is to be kept.
+pub fn full_pipe() -> (OwnedFd, OwnedFd) {
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let size = rustix::pipe::fcntl_setpipe_size(&writer, 4096).unwrap();
+    File::from(writer.try_clone().unwrap())
+        .write_all(&vec![b'.'; size])
+        .unwrap();
+    (reader, writer)
+}
+
+/// Waits until process `pid` waits for room in its standard error.
+#[track_caller]
+pub fn waits_to_speak(pid: u32) {
+    let call = format!("{} 0x2 ", libc::SYS_write);
+    until("it waits to write", || {
+        std::fs::read_to_string(format!("/proc/{pid}/syscall"))
+            .is_ok_and(|current| current.starts_with(&call))
+    });
+}
+
+/// Makes room in a pipe, for good.
+pub fn drain(reader: &impl AsFd) {
+    let mut piece = [0; 4096];
+    let _ = rustix::io::read(reader, &mut piece).unwrap();
+}
