@@ -15,9 +15,9 @@ use linux_keyutils::{KeyRing, KeyRingIdentifier};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::agent::agent;
-use crate::support::users::program_for_all;
 use crate::support::checks::{until, waits_for_lock};
 use crate::support::scan::{Memory, drain, full_pipe, sees_into_processes, waits_to_speak};
+use crate::support::users::program_for_all;
 use crate::support::{EMAIL, Home, PASSWORD, Pty, Run, files_in, tree};
 
 /// One that stands nowhere in the program, as the passwords of its tour do.

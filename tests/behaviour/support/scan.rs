@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use memchr::memmem::Finder;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::checks::until;
 
@@ -25,8 +26,21 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// That of process `pid`.
+    /// That of process `pid`, which is stopped for as long as it takes to read it.
+    #[track_caller]
     pub fn of(pid: u32) -> Self {
+        let process = Pid::from_raw(pid.cast_signed()).unwrap();
+        kill_process(process, Signal::STOP).unwrap();
+        until("it has stopped", || {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            stat.rsplit(") ").next().unwrap().starts_with('T')
+        });
+        let memory = Self::of_stopped(pid);
+        kill_process(process, Signal::CONT).unwrap();
+        memory
+    }
+
+    fn of_stopped(pid: u32) -> Self {
         let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
         let mut mappings = Vec::new();

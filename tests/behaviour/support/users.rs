@@ -1,6 +1,5 @@
 //! Other users, by their numbers alone: nobody has to be added to the machine.
 
-use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,17 +15,18 @@ pub const BOB: u32 = 54_322;
 /// A copy of the program that other users can run, under a scratch directory they can enter.
 pub fn program_for_all(home: &Home) -> Option<PathBuf> {
     let program = home.outside("program");
-    std::fs::copy(home.command(&[]).get_program(), &program).ok()?;
+    // By another process: what is open for writing here, a child that another test is just starting
+    // has open too, and a program that is open for writing cannot be run.
+    let mut copy = Command::new("cp");
+    copy.arg(home.command(&[]).get_program()).arg(&program);
+    copy.status()
+        .ok()
+        .filter(std::process::ExitStatus::success)?;
     let set_mode = |path: &Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).ok()
     };
     set_mode(&program, 0o755)?;
     set_mode(program.parent()?, 0o711)?;
-    // A child that another test forked meanwhile may hold the copy open for writing a little longer.
-    super::checks::until("the copy can be run", || {
-        let run = Command::new(&program).arg("--version").output();
-        !run.is_err_and(|error| error.kind() == ErrorKind::ExecutableFileBusy)
-    });
     Some(program)
 }
 
