@@ -1,12 +1,57 @@
 //! The life of the agent process.
 
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::checks::{nothing_lies_about, until};
+use crate::support::checks::{
+    log_is_whole, nothing_lies_about, one_session_at_a_time, together, until,
+};
 use crate::support::{Home, PASSWORD, Pty, Run};
+
+/// A connection to the agent, as any program of the same user may make one.
+fn connect(home: &Home) -> UnixStream {
+    let stream = UnixStream::connect(home.path().join("run/agent.sock")).unwrap();
+    let patience = Some(Duration::from_secs(30));
+    stream.set_read_timeout(patience).unwrap();
+    stream
+}
+
+/// What the agent answers to `request`, which may be nothing.
+fn answer(home: &Home, request: &[u8]) -> Vec<u8> {
+    let mut stream = connect(home);
+    // It may hang up before all of it is written, and while there is more to be read from us.
+    let _ = stream.write_all(request);
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut said = Vec::new();
+    let _ = stream.read_to_end(&mut said);
+    said
+}
+
+/// A request to read the key of an account that is not signed in, as docs/formats.md has it.
+fn right_request() -> Vec<u8> {
+    let mut request = vec![0; 236];
+    request[..2].copy_from_slice(&[1, 2]);
+    request
+}
+
+/// What the agent takes of memory, and how many files it has open; `None` where that is not shown.
+fn footprint(agent: Pid) -> Option<(u64, usize)> {
+    let process = format!("/proc/{}", agent.as_raw_nonzero());
+    let status = std::fs::read_to_string(format!("{process}/status")).unwrap();
+    let resident = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    let kib = resident.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let files = std::fs::read_dir(format!("{process}/fd")).ok()?.count();
+    Some((kib, files))
+}
 
 fn registered() -> Home {
     Home::registered().with_keeper("agent")
@@ -213,4 +258,96 @@ fn many_logins_at_once_start_one() {
     }
     agent(&home);
     assert!(home.is_active());
+}
+
+#[test]
+fn a_hundred_commands_at_once_are_all_answered() {
+    let home = registered();
+    home.login(&[]).succeeds();
+    let first = agent(&home);
+    let id = home.status()["session_id"].clone();
+    together(100, |number| match number % 4 {
+        0 => drop(home.run(&["extend"]).succeeds()),
+        1 => drop(home.run(&["exec", "--", "true"]).succeeds()),
+        _ => assert_eq!(home.status()["session_id"], id),
+    });
+    assert_eq!(agent(&home), first);
+    assert!(one_session_at_a_time(&home).is_some());
+    log_is_whole(&home);
+    home.run(&["logout"]).succeeds();
+    agent_leaves(&home);
+}
+
+#[test]
+fn garbage_and_thousands_of_connections_leave_it_as_it_was() {
+    let home = registered();
+    home.login(&[]).succeeds();
+    let agent = agent(&home);
+    let right = right_request();
+    assert_eq!(
+        answer(&home, &right)[..4],
+        [1, 3, 0, 0],
+        "this is no request"
+    );
+    let mut longer = right.clone();
+    longer.push(0);
+    let garbage = [
+        Vec::new(),
+        right[..235].to_vec(),
+        longer,
+        vec![0xff; 236],
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        (0..1 << 20)
+            .map(|number: u32| number.to_le_bytes()[0])
+            .collect(),
+    ];
+    let mischief = || {
+        for _ in 0..1000 {
+            drop(connect(&home));
+        }
+        for _ in 0..50 {
+            for request in &garbage {
+                assert!(answer(&home, request).is_empty(), "{} bytes", request.len());
+            }
+        }
+    };
+    mischief();
+    home.run(&["extend"]).succeeds();
+    let before = footprint(agent);
+    mischief();
+    home.run(&["extend"]).succeeds();
+    if let (Some((memory, files)), Some((later, files_later))) = (before, footprint(agent)) {
+        assert!(later <= memory + 1024, "{memory} KiB, then {later} KiB");
+        assert_eq!(files_later, files);
+    } else {
+        eprintln!("skipped: only root sees the agent's open files");
+    }
+    home.run(&["logout"]).succeeds();
+    agent_leaves(&home);
+}
+
+#[test]
+fn many_silent_clients_keep_nobody_out() {
+    let home = registered();
+    home.login(&[]).succeeds();
+    let agent = agent(&home);
+    // More than are served at a time, and fewer than may wait for it.
+    let mut silent: Vec<_> = (0..160).map(|_| connect(&home)).collect();
+    for client in silent.iter_mut().step_by(2) {
+        let _ = client.write_all(&right_request()[..100]);
+    }
+    let start = Instant::now();
+    home.run(&["status"]).succeeds();
+    // Two rounds of silent ones, of two seconds each, are before it.
+    assert!(start.elapsed() < Duration::from_secs(5));
+    if let Some((_, files)) = footprint(agent) {
+        assert!(files < 100, "{files} files are open");
+    }
+    for client in &mut silent {
+        let mut said = Vec::new();
+        let _ = client.read_to_end(&mut said);
+        assert!(said.is_empty());
+    }
+    home.run(&["logout"]).succeeds();
+    agent_leaves(&home);
 }
