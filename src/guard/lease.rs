@@ -141,20 +141,23 @@ impl CrashWatch for Leases {
         Ok(crashed)
     }
 
-    fn any(&self) -> Result<bool, FsError> {
-        let mut any = false;
-        self.each_abandoned(|_, _, _| {
-            any = true;
+    fn unsettled(&self) -> Result<Vec<String>, FsError> {
+        let mut names = Vec::new();
+        self.each_abandoned(|_, name, _| {
+            names.push(name.to_owned());
             Ok(())
         })?;
-        Ok(any)
+        Ok(names)
     }
 
-    fn clear(&self) -> Result<(), FsError> {
-        if let Some(dir) = self.home.subdir(RUN)? {
-            dir.sweep_temporary()?;
-        }
-        self.each_abandoned(|dir, name, _| dir.unlink(name).map(drop))
+    fn forget(&self, crashes: &[String]) -> Result<(), FsError> {
+        let Some(dir) = self.home.subdir(RUN)? else {
+            return Ok(());
+        };
+        dir.sweep_temporary()?;
+        crashes
+            .iter()
+            .try_for_each(|name| dir.unlink(name).map(drop))
     }
 }
 
@@ -235,7 +238,7 @@ mod tests {
         let (_temp, home, leases) = scratch();
         let lease = take(&home);
         assert!(!leases.crashed(SESSION).unwrap());
-        leases.clear().unwrap();
+        leases.forget(&leases.unsettled().unwrap()).unwrap();
         assert_eq!(home.subdir(RUN).unwrap().unwrap().names().unwrap().len(), 1);
         drop(lease);
         assert!(!leases.crashed(SESSION).unwrap());
@@ -251,7 +254,7 @@ mod tests {
         abandon(&home, content.as_bytes());
         assert!(leases.crashed(SESSION).unwrap());
         assert!(!leases.crashed(OTHER).unwrap());
-        leases.clear().unwrap();
+        leases.forget(&leases.unsettled().unwrap()).unwrap();
         assert!(!leases.crashed(SESSION).unwrap());
     }
 

@@ -51,10 +51,10 @@ pub use parts::{CrashWatch, NameLookup, NewSession, Owner, Touch, Touched};
 ///     fn crashed(&self, _: SessionId) -> Result<bool, FsError> {
 ///         Ok(false)
 ///     }
-///     fn any(&self) -> Result<bool, FsError> {
-///         Ok(false)
+///     fn unsettled(&self) -> Result<Vec<String>, FsError> {
+///         Ok(Vec::new())
 ///     }
-///     fn clear(&self) -> Result<(), FsError> {
+///     fn forget(&self, _: &[String]) -> Result<(), FsError> {
 ///         Ok(())
 ///     }
 /// }
@@ -329,10 +329,12 @@ impl SessionService {
     /// Ends every session that a process died holding, whosever it is, and records it; only then
     /// may the crashes be forgotten.
     fn settle_crashes(&self, lock: &SessionLock) -> Result<(), SessionError> {
-        let accounts = if self.crashes.any()? {
-            self.store.accounts()?
-        } else {
+        // Told before the sessions are judged: one that crashes after that is settled another time.
+        let crashes = self.crashes.unsettled()?;
+        let accounts = if crashes.is_empty() {
             Vec::new()
+        } else {
+            self.store.accounts()?
         };
         for owner in accounts.into_iter().map(Owner::from) {
             let ends = match self.find(owner) {
@@ -345,7 +347,7 @@ impl SessionService {
                 self.audit.append_durable(&[event])?;
             }
         }
-        Ok(self.crashes.clear()?)
+        Ok(self.crashes.forget(&crashes)?)
     }
 
     /// Takes the lock under which sessions change.
@@ -353,6 +355,8 @@ impl SessionService {
     /// # Errors
     /// When it cannot be taken.
     pub fn lock(&self) -> Result<SessionLock, SessionError> {
+        // The last that is heard of a program whose lock another one does not give back.
+        tracing::trace!(name: "session_lock", "waiting for the session lock");
         Ok(SessionLock {
             _lock: self.store.lock()?,
         })

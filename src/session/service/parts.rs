@@ -17,18 +17,19 @@ pub trait CrashWatch: Send + Sync {
     /// When that cannot be told; the session is then not judged live.
     fn crashed(&self, session: SessionId) -> Result<bool, FsError>;
 
-    /// Whether there is any crash that was not forgotten, of whatever session.
+    /// The names of the crashes that were not forgotten, of whatever session.
     ///
     /// # Errors
-    /// When that cannot be told.
-    fn any(&self) -> Result<bool, FsError>;
+    /// When they cannot be told.
+    fn unsettled(&self) -> Result<Vec<String>, FsError>;
 
-    /// Forgets the crashes seen so far. Called under the session lock, once every session they
-    /// ended, of whatever account, is cleared away: what is forgotten too early comes to life again.
+    /// Forgets these crashes, and no other: a process may die at any time. Called under the session
+    /// lock, once every session they ended, of whatever account, is cleared away: what is forgotten
+    /// too early comes to life again.
     ///
     /// # Errors
     /// When they cannot be forgotten.
-    fn clear(&self) -> Result<(), FsError>;
+    fn forget(&self, crashes: &[String]) -> Result<(), FsError>;
 }
 
 /// Tells the audit log whose session it was, where the session itself no longer does.

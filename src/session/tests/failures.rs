@@ -107,7 +107,7 @@ fn a_session_ends_even_if_its_end_cannot_be_recorded_which_is_told() {
 #[test]
 fn a_sign_in_that_cannot_settle_earlier_crashes_leaves_the_old_session_as_it_was() {
     let (bench, old) = Bench::signed_in();
-    breaks(&bench.crashes.fails_to_clear);
+    breaks(&bench.crashes.fails_to_forget);
     assert!(matches!(bench.create(), Err(SessionError::File(_))));
     assert_eq!(bench.status().session_id, Some(old));
     assert_eq!(bench.records().len(), 2);

@@ -8,8 +8,10 @@
 
 mod deaths;
 mod failures;
+mod interleavings;
 mod lifecycle;
 mod property;
+mod schedule;
 mod vectors;
 
 use std::collections::BTreeMap;
@@ -22,6 +24,7 @@ use super::keeper::{PAYLOAD_LENGTH, Payload, Slot};
 use super::*;
 use crate::audit::{AuditLog, AuditName, Details, Event, Limit, Origin, Query, TerminationReason};
 use crate::clock::test_clock::TestClock;
+use crate::clock::{Boot, Clock, Moment};
 use crate::config::Limits;
 use crate::crypto::Key;
 use crate::fs::{Dir, FsError};
@@ -31,6 +34,24 @@ const ALICE: AccountId = AccountId::from_bytes([0xA1; 16]);
 const BOB: AccountId = AccountId::from_bytes([0xB0; 16]);
 const IDLE: Duration = Duration::from_secs(900);
 const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// A clock between whose uses another actor of a test may come to run.
+struct Stepping(Arc<TestClock>);
+
+impl Clock for Stepping {
+    fn now(&self) -> Moment {
+        schedule::point();
+        self.0.now()
+    }
+
+    fn boot(&self) -> std::io::Result<Boot> {
+        self.0.boot()
+    }
+
+    fn sleep(&self, duration: Duration) {
+        self.0.sleep(duration);
+    }
+}
 
 /// Holds payloads in a map, and fails when told to.
 #[derive(Default)]
@@ -74,22 +95,26 @@ impl Keeper for Arc<FakeKeeper> {
     ) -> Result<KeeperKind, KeeperError> {
         FakeKeeper::works(&self.fails_to_publish)?;
         let held = (*payload.expose(), lifetime);
+        schedule::point();
         self.held.lock().unwrap().insert(*slot, held);
         Ok(KeeperKind::Kernel)
     }
 
     fn read(&self, slot: &Slot) -> Result<Option<(Payload, KeeperKind)>, KeeperError> {
         FakeKeeper::works(&self.fails_to_read)?;
-        let held = self.held.lock().unwrap();
-        Ok(held.get(slot).map(|(bytes, _)| {
+        let found = self.held.lock().unwrap().get(slot).map(|(bytes, _)| {
             let payload = Payload::init_with(|into| into.copy_from_slice(bytes));
             (payload, KeeperKind::Kernel)
-        }))
+        });
+        schedule::point();
+        Ok(found)
     }
 
     fn destroy(&self, slot: &Slot) -> Result<bool, KeeperError> {
         FakeKeeper::works(&self.fails_to_destroy)?;
-        Ok(self.held.lock().unwrap().remove(slot).is_some())
+        let was_there = self.held.lock().unwrap().remove(slot).is_some();
+        schedule::point();
+        Ok(was_there)
     }
 }
 
@@ -97,24 +122,29 @@ impl Keeper for Arc<FakeKeeper> {
 #[derive(Default)]
 struct FakeCrashes {
     seen: Mutex<Vec<SessionId>>,
-    fails_to_clear: AtomicBool,
+    fails_to_forget: AtomicBool,
 }
 
 impl CrashWatch for Arc<FakeCrashes> {
     fn crashed(&self, session: SessionId) -> Result<bool, FsError> {
+        schedule::point();
         Ok(self.seen.lock().unwrap().contains(&session))
     }
 
-    fn any(&self) -> Result<bool, FsError> {
-        Ok(!self.seen.lock().unwrap().is_empty())
+    fn unsettled(&self) -> Result<Vec<String>, FsError> {
+        schedule::point();
+        let seen = self.seen.lock().unwrap();
+        Ok(seen.iter().map(ToString::to_string).collect())
     }
 
-    fn clear(&self) -> Result<(), FsError> {
-        if self.fails_to_clear.load(Ordering::SeqCst) {
+    fn forget(&self, crashes: &[String]) -> Result<(), FsError> {
+        schedule::point();
+        if self.fails_to_forget.load(Ordering::SeqCst) {
             let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
             return Err(FsError::new("remove", "a lease", full));
         }
-        self.seen.lock().unwrap().clear();
+        let mut seen = self.seen.lock().unwrap();
+        seen.retain(|session| !crashes.contains(&session.to_string()));
         Ok(())
     }
 }
@@ -139,11 +169,13 @@ impl Bench {
         let keeper = Arc::new(FakeKeeper::default());
         let crashes = Arc::new(FakeCrashes::default());
         let origin = Origin::new("ws1", 1000, 4242, None);
-        let audit = Arc::new(AuditLog::new(home.clone(), clock.clone()).with_origin(origin));
+        let audit = Arc::new(
+            AuditLog::new(home.clone(), Arc::new(Stepping(clock.clone()))).with_origin(origin),
+        );
         let service = SessionService::new(
             home,
             Box::new(keeper.clone()),
-            clock.clone(),
+            Arc::new(Stepping(clock.clone())),
             audit.clone(),
             Box::new(crashes.clone()),
             Box::new(|account| (account == ALICE).then(|| AuditName::known("alice@example.com"))),

@@ -1,0 +1,478 @@
+//! Ends of sessions against everything else that is done with them, in every order there is for two
+//! actors and in a few thousand for three: nothing comes back to life, and no end is lost.
+
+use std::sync::atomic::AtomicU64;
+
+use super::schedule::{Choices, below, moment, point, run};
+use super::*;
+
+/// What an actor does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Act {
+    Login,
+    Exec,
+    Validate,
+    Status,
+    Logout,
+    LogoutAll,
+    Passwd,
+    BobLogin,
+    BobLogout,
+    /// Nobody does anything for as long as a session lives without activity.
+    Idle,
+    /// The kernel forgets every key.
+    KeyGone,
+    /// A guard process dies holding Alice's first session.
+    Crash,
+    /// What no program of ours does. Publishes what it read, without the lock.
+    LocklessExtend,
+    /// As above. Ends a session without the lock.
+    LocklessLogout,
+    /// As above. Does not ask whether the password still is what it was.
+    CarelessLogin,
+}
+
+const ENDS: [Act; 4] = [Act::Logout, Act::LogoutAll, Act::Passwd, Act::Login];
+const OTHERS: [Act; 6] = [
+    Act::Exec,
+    Act::Validate,
+    Act::Status,
+    Act::Idle,
+    Act::KeyGone,
+    Act::Crash,
+];
+/// Those with more orders than the others have together.
+const LONG: [(Act, Act); 4] = [
+    (Act::LogoutAll, Act::Status),
+    (Act::Passwd, Act::Status),
+    (Act::Login, Act::Status),
+    (Act::LogoutAll, Act::LogoutAll),
+];
+
+/// Each end against each other act, and against each end.
+fn every_pair() -> impl Iterator<Item = (Act, Act)> {
+    let each = |(at, &end)| {
+        let others = ENDS[at..].iter().chain(&OTHERS);
+        others.map(move |&other| (end, other)).collect::<Vec<_>>()
+    };
+    ENDS.iter().enumerate().flat_map(each)
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Outcome {
+    Began { session: SessionId, generation: u64 },
+    Used { session: SessionId, extended: bool },
+    Seen(Option<SessionId>),
+    Ended,
+    Refused,
+}
+
+/// One act, from when to when.
+#[derive(Debug)]
+struct Done {
+    act: Act,
+    from: u64,
+    to: u64,
+    outcome: Outcome,
+}
+
+/// The first session and what is done about it.
+struct Story {
+    bench: Bench,
+    first: SessionId,
+    generation: AtomicU64,
+    done: Mutex<Vec<Done>>,
+}
+
+const GENERATION: u64 = 7;
+
+impl Story {
+    fn new() -> Self {
+        let (bench, first) = Bench::signed_in();
+        let (session, generation) = (first, GENERATION);
+        let began = Done {
+            act: Act::Login,
+            from: 0,
+            to: 0,
+            outcome: Outcome::Began {
+                session,
+                generation,
+            },
+        };
+        Self {
+            bench,
+            first,
+            generation: AtomicU64::new(GENERATION),
+            done: Mutex::new(vec![began]),
+        }
+    }
+
+    fn act(&self, act: Act) {
+        let from = moment();
+        let outcome = self.outcome(act);
+        let to = moment();
+        self.done.lock().unwrap().push(Done {
+            act,
+            from,
+            to,
+            outcome,
+        });
+    }
+
+    fn outcome(&self, act: Act) -> Outcome {
+        let (bench, service) = (&self.bench, &self.bench.service);
+        match act {
+            Act::Login => self.login(ALICE, |proven| {
+                proven == self.generation.load(Ordering::SeqCst)
+            }),
+            Act::CarelessLogin => self.login(ALICE, |_| true),
+            Act::BobLogin => self.login(BOB, |_| true),
+            Act::Exec => self.touch(true),
+            Act::Validate => self.touch(false),
+            Act::Status => Outcome::Seen({
+                let status = bench.status();
+                status
+                    .session_id
+                    .filter(|_| status.state == SessionState::Active)
+            }),
+            Act::Logout => self.logout(ALICE),
+            Act::BobLogout => self.logout(BOB),
+            Act::LogoutAll => {
+                let mut accounts = service.accounts().unwrap();
+                accounts.extend(service.current().unwrap());
+                point();
+                for account in accounts {
+                    self.logout(account);
+                }
+                Outcome::Ended
+            }
+            Act::Passwd => {
+                let lock = service.lock().unwrap();
+                let reason = TerminationReason::PasswordChanged;
+                service
+                    .terminate_locked(&lock, ALICE.into(), reason)
+                    .unwrap();
+                point();
+                self.generation.fetch_add(1, Ordering::SeqCst);
+                point();
+                Outcome::Ended
+            }
+            Act::Idle => {
+                bench.clock.advance(IDLE);
+                Outcome::Ended
+            }
+            Act::KeyGone => {
+                bench.keeper.forget();
+                Outcome::Ended
+            }
+            Act::Crash => {
+                bench.crashes.seen.lock().unwrap().push(self.first);
+                Outcome::Ended
+            }
+            Act::LocklessExtend => self.lockless_extend(),
+            Act::LocklessLogout => self.lockless_logout(),
+        }
+    }
+
+    fn login(&self, account: AccountId, still_valid: impl FnOnce(u64) -> bool) -> Outcome {
+        let generation = self.generation.load(Ordering::SeqCst);
+        point();
+        let new = NewSession {
+            generation,
+            ..new_session(account)
+        };
+        let still_valid = || {
+            point();
+            still_valid(generation)
+        };
+        match self.bench.service.create(new, Vec::new(), still_valid) {
+            Ok(session) => Outcome::Began {
+                session: session.id(),
+                generation,
+            },
+            Err(SessionError::AccountChanged) => Outcome::Refused,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn touch(&self, extend: bool) -> Outcome {
+        let lease = |_: &Session| {
+            point();
+            Ok(())
+        };
+        match self
+            .bench
+            .service
+            .touch(ALICE.into(), touch(extend), |_| None, lease)
+        {
+            Ok(touched) => Outcome::Used {
+                session: touched.session.id(),
+                extended: extend,
+            },
+            Err(SessionError::None | SessionError::Ended(_)) => Outcome::Refused,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn logout(&self, account: AccountId) -> Outcome {
+        let reason = TerminationReason::Logout;
+        self.bench
+            .service
+            .terminate(account.into(), reason)
+            .unwrap();
+        Outcome::Ended
+    }
+
+    fn slot(&self, account: AccountId) -> Slot {
+        Slot::new(&Dir::open_or_create(&self.bench.home()).unwrap(), account).unwrap()
+    }
+
+    fn lockless_extend(&self) -> Outcome {
+        let slot = self.slot(ALICE);
+        if let Some((payload, _)) = self.bench.keeper.read(&slot).unwrap() {
+            self.bench.keeper.publish(&slot, &payload, IDLE).unwrap();
+        }
+        Outcome::Refused
+    }
+
+    fn lockless_logout(&self) -> Outcome {
+        let found = self.bench.status();
+        self.bench.keeper.destroy(&self.slot(ALICE)).unwrap();
+        let _ = std::fs::remove_file(self.bench.file());
+        if let Some(session) = found.session_id {
+            let reason = TerminationReason::Logout;
+            let event = Event::new(Details::SessionTerminated { reason }).in_session(session);
+            self.bench.audit.append_durable(&[event]).unwrap();
+        }
+        Outcome::Ended
+    }
+
+    /// What should not have happened, if anything.
+    fn judge(&self) -> Result<(), String> {
+        let done = self.done.lock().unwrap();
+        nothing_came_back(&done, self.first)?;
+        for account in [ALICE, BOB] {
+            let status = self.bench.service.status(account.into()).unwrap();
+            let live = self.live_by_the_log(&done, account)?;
+            if status.session_id != live {
+                let told = status.session_id;
+                return Err(format!(
+                    "{live:?} is live by the log, and {told:?} is there"
+                ));
+            }
+            if live.is_none()
+                && self
+                    .bench
+                    .keeper
+                    .read(&self.slot(account))
+                    .unwrap()
+                    .is_some()
+            {
+                return Err("a key is held of a session that has ended".to_owned());
+            }
+            // Whatever there is, live or dead, ends once more.
+            self.logout(account);
+            if let Some(live) = self.live_by_the_log(&done, account)? {
+                return Err(format!("the end of {live} is lost"));
+            }
+        }
+        if !self.bench.keeper.is_empty() || self.bench.file().exists() {
+            return Err("a key or a file is left of a session that has ended".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The account's session without an end on record. Of two at a time, of two ends of one, and of
+    /// anything done under one after its end, there must be no record.
+    fn live_by_the_log(
+        &self,
+        done: &[Done],
+        account: AccountId,
+    ) -> Result<Option<SessionId>, String> {
+        let bobs: Vec<_> = done
+            .iter()
+            .filter(|done| done.act == Act::BobLogin)
+            .map(Done::session)
+            .collect();
+        let mut live = None;
+        for (event, session) in self.bench.records() {
+            if event == "LOGIN_SUCCESS" || bobs.contains(&session) != (account == BOB) {
+                continue;
+            }
+            if event == "SESSION_CREATED" {
+                if live.is_some() {
+                    return Err(format!("{session:?} began before the end of {live:?}"));
+                }
+                live = session;
+            } else if live.is_none() || live != session {
+                return Err(format!("{event} of {session:?} while {live:?} was live"));
+            } else if !["SESSION_VALIDATED", "SESSION_EXTENDED"].contains(&event.as_str()) {
+                live = None;
+            }
+        }
+        Ok(live)
+    }
+}
+
+impl Done {
+    /// Alice's session that it found live, or made.
+    fn session(&self) -> Option<SessionId> {
+        match self.outcome {
+            Outcome::Began { session, .. } | Outcome::Used { session, .. } => Some(session),
+            Outcome::Seen(session) => session,
+            Outcome::Ended | Outcome::Refused => None,
+        }
+    }
+}
+
+/// Whoever came after an end found no session that was there before it.
+fn nothing_came_back(done: &[Done], first: SessionId) -> Result<(), String> {
+    let found = |later: &Done| match later.outcome {
+        Outcome::Used { session, .. } => Some(session),
+        Outcome::Seen(session) => session,
+        _ => None,
+    };
+    for later in done {
+        let Some(session) = found(later) else {
+            continue;
+        };
+        let of_it = || done.iter().filter(|done| done.session() == Some(session));
+        let began = of_it()
+            .find(|done| matches!(done.outcome, Outcome::Began { .. }))
+            .ok_or_else(|| format!("{later:?} of no session that began"))?;
+        for end in done.iter().filter(|end| end.to < later.from) {
+            let outlived = match end.act {
+                Act::Logout | Act::LogoutAll | Act::LocklessLogout => began.to < end.from,
+                Act::Login | Act::CarelessLogin if end.outcome != Outcome::Refused => {
+                    began.to < end.from
+                }
+                Act::Passwd => match began.outcome {
+                    // The first password change that was over ended the first generation.
+                    Outcome::Began { generation, .. } => {
+                        let changes = done
+                            .iter()
+                            .filter(|one| one.act == Act::Passwd && one.to <= end.to);
+                        generation < GENERATION + changes.count() as u64
+                    }
+                    _ => false,
+                },
+                Act::Crash => session == first,
+                Act::Idle | Act::KeyGone => !of_it().any(|done| {
+                    let renews = !matches!(
+                        done.outcome,
+                        Outcome::Used {
+                            extended: false,
+                            ..
+                        } | Outcome::Seen(_)
+                    );
+                    renews && done.to > end.from && done.from < later.to
+                }),
+                _ => false,
+            };
+            if outlived {
+                return Err(format!("{later:?} after {end:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Plays `scripts` against each other, an actor each.
+fn play(scripts: &[Vec<Act>], choices: Choices) -> (Result<(), String>, Choices) {
+    let story = Story::new();
+    let actors = scripts.iter().map(|script| {
+        let story = &story;
+        let actor: Box<dyn FnOnce() + Send + '_> =
+            Box::new(move || script.iter().for_each(|&act| story.act(act)));
+        actor
+    });
+    let choices = run(
+        actors.collect(),
+        &story.bench.home().join("sessions"),
+        choices,
+    );
+    (story.judge(), choices)
+}
+
+/// Plays them in every order there is: how many there are, and what went wrong in the first that did.
+fn explore(scripts: &[Vec<Act>]) -> (usize, Result<(), String>) {
+    let (mut count, mut next) = (0, Some(Choices::default()));
+    while let Some(choices) = next {
+        let (judged, made) = play(scripts, choices);
+        count += 1;
+        if let Err(what) = judged {
+            return (count, Err(format!("{scripts:?}: {what}\n{made:?}")));
+        }
+        next = made.following();
+    }
+    (count, Ok(()))
+}
+
+/// Plays each of `pairs` in every order there is: how many there are.
+fn all_are_safe(pairs: impl IntoIterator<Item = (Act, Act)>) -> usize {
+    let count = |(end, other)| {
+        let (count, judged) = explore(&[vec![end], vec![other]]);
+        judged.unwrap();
+        count
+    };
+    pairs.into_iter().map(count).sum()
+}
+
+#[test]
+fn no_order_of_an_end_and_anything_else_brings_a_session_back_or_loses_its_end() {
+    let pairs = every_pair().filter(|pair| !LONG.contains(pair));
+    let orders = all_are_safe(pairs);
+    assert!(orders >= 1000, "only {orders} orders");
+}
+
+#[test]
+#[ignore = "takes half a minute: more than 5,000 orders"]
+fn the_pairs_of_the_most_orders_do_not_either() {
+    let orders = all_are_safe(LONG);
+    assert!(orders >= 5000, "only {orders} orders");
+}
+
+#[test]
+fn no_order_of_three_actors_tried_by_chance_does_either() {
+    let acts = [
+        &ENDS[..],
+        &OTHERS,
+        &[Act::Exec, Act::BobLogin, Act::BobLogout],
+    ]
+    .concat();
+    for seed in 0..500 {
+        let mut chance = seed;
+        let scripts: Vec<Vec<Act>> = (0..3)
+            .map(|_| {
+                (0..3)
+                    .map(|_| acts[below(&mut chance, acts.len())])
+                    .collect()
+            })
+            .collect();
+        let (judged, _) = play(&scripts, Choices::random(seed));
+        judged.unwrap_or_else(|what| panic!("{what}: seed {seed}, {scripts:?}"));
+    }
+}
+
+#[test]
+fn a_crash_while_another_account_signs_in_or_out_is_not_forgotten() {
+    for other in [Act::BobLogin, Act::BobLogout] {
+        let (_, judged) = explore(&[vec![Act::Crash, Act::Exec], vec![other]]);
+        judged.unwrap();
+    }
+}
+
+#[test]
+fn the_search_finds_what_is_wrong_with_each_broken_program() {
+    for (broken, other, wrong) in [
+        (Act::LocklessExtend, Act::Logout, "None is live by the log"),
+        (Act::LocklessLogout, Act::Logout, "while None was live"),
+        (Act::LocklessLogout, Act::Exec, "while None was live"),
+        (Act::CarelessLogin, Act::Passwd, "after Done { act: Passwd"),
+    ] {
+        let (_, judged) = explore(&[vec![broken], vec![other, Act::Status]]);
+        let found = judged.unwrap_err();
+        assert!(found.contains(wrong), "{broken:?}: {found}");
+    }
+}
