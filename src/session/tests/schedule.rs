@@ -5,12 +5,16 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Metadata, Subscriber};
 
 /// The name of the event by which the service tells that it is about to wait for its lock.
 const LOCK_EVENT: &str = "session_lock";
+
+/// Longer than a step takes on a busy machine; reached only by a test that fails.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 thread_local! {
     static ACTOR: RefCell<Option<(Arc<Schedule>, usize)>> = const { RefCell::new(None) };
@@ -28,12 +32,14 @@ fn arrive(at: At) {
     }
 }
 
-/// The number of this moment: no two are the same, and a later one is greater.
+/// The number of this moment: no two are the same, and a later one is greater. The actor holds no
+/// lock.
 pub(super) fn moment() -> u64 {
     ACTOR.with_borrow(|actor| {
-        let (schedule, _) = actor.as_ref().unwrap();
+        let (schedule, actor) = actor.as_ref().unwrap();
         let mut state = schedule.state.lock().unwrap();
         state.moment += 1;
+        state.holder = state.holder.filter(|holder| holder != actor);
         state.moment
     })
 }
@@ -45,10 +51,14 @@ pub(super) fn run(
     locked: &Path,
     choices: Choices,
 ) -> Choices {
+    // A call site that another test came to while they were made may have missed them.
+    let events = events();
+    tracing::callsite::rebuild_interest_cache();
     let schedule = Arc::new(Schedule {
         state: Mutex::new(State {
             actors: vec![At::Away; actors.len()],
             turn: None,
+            holder: None,
             moment: 0,
             stuck: false,
             choices,
@@ -62,7 +72,7 @@ pub(super) fn run(
             scope.spawn(move || {
                 let _gone = Gone(schedule.clone(), number);
                 ACTOR.set(Some((schedule, number)));
-                tracing::dispatcher::with_default(events(), || {
+                tracing::dispatcher::with_default(events, || {
                     point();
                     act();
                 });
@@ -91,6 +101,8 @@ enum At {
 struct State {
     actors: Vec<At>,
     turn: Option<usize>,
+    /// Who was let to take the lock, and has not told since that it holds none.
+    holder: Option<usize>,
     moment: u64,
     stuck: bool,
     choices: Choices,
@@ -106,10 +118,23 @@ impl Schedule {
     fn arrive(&self, actor: usize, at: At) {
         let mut state = self.state.lock().unwrap();
         state.actors[actor] = at;
+        if at != At::Waiting {
+            state.holder = state.holder.filter(|&holder| holder != actor);
+        }
         self.next(&mut state);
         while state.turn != Some(actor) && !state.stuck && at != At::Gone {
-            state = self.changed.wait(state).unwrap();
+            let waited;
+            (state, waited) = self.changed.wait_timeout(state, PATIENCE).unwrap();
+            state.stuck |= waited.timed_out();
         }
+    }
+
+    fn is_free(&self) -> bool {
+        let free = self.lock.try_lock().is_ok();
+        if free {
+            self.lock.unlock().unwrap();
+        }
+        free
     }
 
     /// Decides who runs, once everyone has come to a point: nobody else does anything meanwhile.
@@ -118,9 +143,12 @@ impl Schedule {
         if state.actors.iter().any(busy) || state.stuck {
             return;
         }
-        let free = self.lock.try_lock().is_ok();
-        if free {
-            self.lock.unlock().unwrap();
+        let mut free = self.is_free();
+        // A lock that was given back is still held for a moment by a child that another test starts.
+        let deadline = Instant::now() + PATIENCE;
+        while !free && state.holder.is_none() && Instant::now() < deadline {
+            std::thread::yield_now();
+            free = self.is_free();
         }
         let able = |at: At| at == At::Waiting || (at == At::WaitingForLock && free);
         let able: Vec<usize> = (0..state.actors.len())
@@ -130,6 +158,9 @@ impl Schedule {
             state.stuck = state.actors.contains(&At::WaitingForLock);
         } else {
             let chosen = able[state.choices.choose(able.len())];
+            if state.actors[chosen] == At::WaitingForLock {
+                state.holder = Some(chosen);
+            }
             state.actors[chosen] = At::Running;
             state.turn = Some(chosen);
         }
@@ -204,9 +235,10 @@ pub(super) fn below(seed: &mut u64, count: usize) -> usize {
 /// What the service tells to whoever traces it are points as well.
 struct Events;
 
+/// Two of them: with one alone, a call site that a thread without it comes to first is off for all.
 fn events() -> &'static Dispatch {
-    static EVENTS: OnceLock<Dispatch> = OnceLock::new();
-    EVENTS.get_or_init(|| Dispatch::new(Events))
+    static EVENTS: OnceLock<[Dispatch; 2]> = OnceLock::new();
+    &EVENTS.get_or_init(|| [Dispatch::new(Events), Dispatch::new(Events)])[0]
 }
 
 impl Subscriber for Events {
