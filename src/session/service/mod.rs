@@ -253,15 +253,16 @@ impl SessionService {
         then: impl FnOnce(&Session) -> Result<(), FsError>,
     ) -> Result<Touched, SessionError> {
         let lock = self.lock()?;
-        let found = self.find(owner)?;
-        if let Found::Dead { reason, .. } = found {
-            tracing::info!(%reason, "the session has ended");
-            self.terminate_locked(&lock, owner, TerminationReason::Crash)?;
-            return Err(SessionError::Ended(reason));
-        }
+        let mut found = self.find_or_end(&lock, owner)?;
         // Of other sessions, mostly of ended ones: they would pile up, and be looked at every time.
-        if self.crashes.any()? {
+        if !self.crashes.unsettled()?.is_empty() {
             self.settle_crashes(&lock)?;
+            let was_live = matches!(found, Found::Live(_));
+            found = self.find_or_end(&lock, owner)?;
+            // One of them held this session, and has died since it was looked at.
+            if was_live && matches!(found, Found::Nothing) {
+                return Err(SessionError::Ended(Dead::Crash));
+            }
         }
         let Found::Live(session) = found else {
             return Err(SessionError::None);
@@ -324,6 +325,17 @@ impl SessionService {
                 Ok(true)
             }
         }
+    }
+
+    /// As [`SessionService::find`], but what is found dead is ended, and that is the answer.
+    fn find_or_end(&self, lock: &SessionLock, owner: Owner) -> Result<Found, SessionError> {
+        let found = self.find(owner)?;
+        if let Found::Dead { reason, .. } = found {
+            tracing::info!(%reason, "the session has ended");
+            self.terminate_locked(lock, owner, TerminationReason::Crash)?;
+            return Err(SessionError::Ended(reason));
+        }
+        Ok(found)
     }
 
     /// Ends every session that a process died holding, whosever it is, and records it; only then
