@@ -165,6 +165,21 @@ fn one_that_is_told_to_end_takes_the_session_with_it() {
 }
 
 #[test]
+fn one_that_was_stopped_lets_nobody_through_and_the_hint_names_it() {
+    let home = registered();
+    home.login(&[]).succeeds();
+    let agent = agent(&home);
+    kill_process(agent, Signal::STOP).unwrap();
+    let run = home.run(&["exec", "--json", "--", "true"]).ends_with(1);
+    kill_process(agent, Signal::CONT).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
+    let process = agent.as_raw_nonzero();
+    let resume = format!("kill -CONT {process}");
+    assert!(told["hint"].as_str().unwrap().contains(&resume), "{told}");
+    home.run(&["exec", "--", "true"]).succeeds();
+}
+
+#[test]
 fn it_takes_nothing_of_the_login_that_started_it() {
     let home = registered();
     let login = home.command(&["login", "--password-stdin"]);
@@ -316,9 +331,12 @@ fn garbage_and_thousands_of_connections_leave_it_as_it_was() {
     let before = footprint(agent);
     mischief();
     home.run(&["extend"]).succeeds();
-    if let (Some((memory, files)), Some((later, files_later))) = (before, footprint(agent)) {
+    if let (Some((memory, files)), Some((later, _))) = (before, footprint(agent)) {
         assert!(later <= memory + 1024, "{memory} KiB, then {later} KiB");
-        assert_eq!(files_later, files);
+        // The last client may have gone a moment before the agent sees that.
+        until("the agent has closed what it was given", || {
+            footprint(agent).is_some_and(|(_, files_later)| files_later <= files)
+        });
     } else {
         eprintln!("skipped: only root sees the agent's open files");
     }

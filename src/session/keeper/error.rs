@@ -33,6 +33,12 @@ pub enum KeeperError {
         /// How far it came.
         why: String,
     },
+    /// The agent is there and did not answer in time: it was stopped, or the machine is overloaded.
+    #[error("the agent (process {process}) does not answer")]
+    NoAnswer {
+        /// Its process id; 0 when it is in another process namespace.
+        process: i32,
+    },
     /// What answers on the agent's socket is another user's process.
     #[error("the agent's socket is served by user {uid}, not by you")]
     ForeignPeer {
@@ -95,6 +101,10 @@ impl KeeperError {
             Self::AgentStart { .. } | Self::Protocol => {
                 "to see what keeps the agent from working, run `nightlatch -v agent`".into()
             }
+            Self::NoAnswer { process } if *process > 0 => format!(
+                "if it was stopped, resume it with `kill -CONT {process}`; to give it up, and the \
+                 sessions it holds, `kill -KILL {process}`"
+            ),
             Self::ForeignPeer { .. } => {
                 "use a home that nobody else can write to: --home DIR or NIGHTLATCH_HOME".into()
             }
@@ -107,7 +117,10 @@ impl KeeperError {
                     _ => None,
                 });
             }
-            Self::Unusable { .. } | Self::Quota { .. } | Self::System { .. } => return None,
+            Self::Unusable { .. }
+            | Self::Quota { .. }
+            | Self::NoAnswer { .. }
+            | Self::System { .. } => return None,
         })
     }
 }

@@ -158,7 +158,7 @@ impl Keeper for AgentKeeper {
 
 /// One request and its answer, with whoever is at the other end made sure of first.
 fn converse(stream: &UnixStream, request: &Secret<REQUEST_LENGTH>) -> Result<Response, Failure> {
-    let uid = peer::user_id(stream)
+    let (uid, process) = peer::user_and_process(stream)
         .map_err(|error| Failure::Final(KeeperError::system("identify the agent", error)))?;
     if uid != peer::own_user_id() {
         return Err(Failure::Final(KeeperError::ForeignPeer { uid }));
@@ -169,10 +169,9 @@ fn converse(stream: &UnixStream, request: &Secret<REQUEST_LENGTH>) -> Result<Res
         | ErrorKind::ConnectionReset
         | ErrorKind::BrokenPipe
         | ErrorKind::NotConnected => Failure::HungUp,
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => Failure::Final(KeeperError::system(
-            "get an answer from the agent",
-            ErrorKind::TimedOut,
-        )),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            Failure::Final(KeeperError::NoAnswer { process })
+        }
         _ => Failure::Final(KeeperError::system("talk to the agent", error)),
     })?;
     Response::decode(answer.expose()).map_err(|_| Failure::Final(KeeperError::Protocol))

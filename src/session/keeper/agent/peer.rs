@@ -3,17 +3,17 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 
-/// The user id of the process at the other end, as the kernel noted it.
+/// The user id and the process id of the process at the other end, as the kernel noted them. The
+/// process id is 0 when it is in another container.
 #[cfg(target_os = "linux")]
-pub(super) fn user_id(stream: &UnixStream) -> io::Result<u32> {
-    // Its process id, told with it, is 0 when it is in another container.
+pub(super) fn user_and_process(stream: &UnixStream) -> io::Result<(u32, i32)> {
     let peer = nix::sys::socket::getsockopt(stream, nix::sys::socket::sockopt::PeerCredentials)?;
-    Ok(peer.uid())
+    Ok((peer.uid(), peer.pid()))
 }
 
 /// Not told on this platform, so nobody is trusted.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn user_id(_: &UnixStream) -> io::Result<u32> {
+pub(super) fn user_and_process(_: &UnixStream) -> io::Result<(u32, i32)> {
     Err(io::Error::new(
         io::ErrorKind::Unsupported,
         "this platform's way to tell who is at the other end of a socket is not used yet",

@@ -190,7 +190,8 @@ impl Agent<'_> {
             match self.listener.accept() {
                 Ok((stream, _)) => {
                     // Another user's, or one that cannot be told: turned away without a word.
-                    let ours = peer::user_id(&stream).is_ok_and(|uid| uid == peer::own_user_id());
+                    let ours = peer::user_and_process(&stream)
+                        .is_ok_and(|(uid, _)| uid == peer::own_user_id());
                     if ours && stream.set_nonblocking(true).is_ok() {
                         self.clients.push(Client {
                             stream,
