@@ -36,6 +36,7 @@ impl Home {
 
     /// A home that does not exist at all.
     pub fn bare() -> Self {
+        take_signals_as_usual();
         Self {
             scratch: tempfile::tempdir().unwrap(),
             keeper: None,
@@ -195,6 +196,19 @@ impl Home {
         assert_eq!(files.len(), 1, "{files:?}");
         files.remove(0)
     }
+}
+
+/// What the tests start is to take signals as it does when a person starts it, even where the tests
+/// themselves run in the background of a script or under nohup, which ignore some.
+#[allow(unsafe_code)]
+fn take_signals_as_usual() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+            // SAFETY: the default action runs no code of ours.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+    });
 }
 
 impl Drop for Home {
