@@ -1,7 +1,7 @@
 //! A guard that dies ends its session, and no other one.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -43,10 +43,14 @@ impl Running {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Kills the guard without a chance to clean up. The command ends with its input.
-    fn crash(mut self) {
+    /// Kills the guard without a chance to clean up, and gives the command's input: the command ends
+    /// when that is dropped.
+    fn crash(mut self) -> ChildStdin {
+        // `wait` would close it.
+        let input = self.guard.stdin.take().unwrap();
         self.signal(Signal::KILL);
         self.guard.wait().unwrap();
+        input
     }
 
     /// Lets the command come to its own end.
@@ -183,7 +187,9 @@ fn a_killed_guard_ends_its_session_though_another_account_signs_in_first() {
 fn killed_guards_of_two_accounts_end_the_sessions_of_both() {
     let home = two_accounts();
     let running = [EMAIL, OTHER].map(|account| Running::start(&home, account));
-    running.into_iter().for_each(Running::crash);
+    for running in running {
+        drop(running.crash());
+    }
     exec(&home, EMAIL).refuses(4, "died");
     // Ended together with the first, and recorded.
     exec(&home, OTHER).refuses(4, "no live session");
@@ -266,8 +272,8 @@ fn a_guard_in_another_process_namespace_is_seen_to_run_and_to_die() {
     outside.finish().succeeds();
     assert_eq!(leases(&home).len(), 1);
 
-    // `unshare` takes the guard, process 1 in there, along.
-    running.crash();
+    // `unshare` takes the guard, process 1 in there, along; its command must not end before.
+    let _input = running.crash();
     until("the guard is gone", || !home.is_active());
     Run::of(within(check)).ends_with(4);
     exec(&home, EMAIL).refuses(4, "died");
@@ -279,7 +285,9 @@ fn many_killed_guards_end_their_session_once_and_one_command_clears_them_away() 
     let home = Home::signed_in();
     let running: Vec<_> = (0..8).map(|_| Running::start(&home, EMAIL)).collect();
     assert_eq!(leases(&home).len(), 8);
-    running.into_iter().for_each(Running::crash);
+    for running in running {
+        drop(running.crash());
+    }
     assert_eq!(leases(&home).len(), 8);
     exec(&home, EMAIL).refuses(4, "died");
     nothing_lies_about(&home);
@@ -294,7 +302,9 @@ fn killed_guards_of_an_older_session_are_cleared_away_by_the_next_command() {
     let older = [(); 3].map(|()| Running::start(&home, EMAIL));
     home.login(&[]).succeeds();
     let running = Running::start(&home, EMAIL);
-    older.into_iter().for_each(Running::crash);
+    for running in older {
+        drop(running.crash());
+    }
     assert_eq!(leases(&home).len(), 4);
     exec(&home, EMAIL).succeeds();
     assert_eq!(leases(&home).len(), 1, "the one that runs keeps its own");
@@ -307,7 +317,9 @@ fn guards_killed_after_the_logout_are_cleared_away_by_the_next_command() {
     let home = Home::signed_in();
     let running = [(); 3].map(|()| Running::start(&home, EMAIL));
     home.run(&["logout"]).succeeds();
-    running.into_iter().for_each(Running::crash);
+    for running in running {
+        drop(running.crash());
+    }
     assert_eq!(leases(&home).len(), 3);
     exec(&home, EMAIL).refuses(4, "no live session");
     nothing_lies_about(&home);
