@@ -76,6 +76,11 @@ impl Timestamp {
         i64::try_from(parsed.unix_timestamp_nanos()).ok().map(Self)
     }
 
+    /// The day it is in, in UTC, counted from the first of 1970.
+    pub const fn day(self) -> i64 {
+        self.0.div_euclid(86_400_000_000_000)
+    }
+
     /// The same point for calendar arithmetic, in UTC.
     pub fn to_offset_date_time(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0))

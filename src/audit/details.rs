@@ -11,6 +11,7 @@ use super::reason::{
 };
 use super::segment::{QuarantineName, SegmentName};
 use super::text::{Action, ArgvDigest, ProgramName, RevocationReason};
+use crate::crypto::sign::PublicKey;
 use crate::id::ExecId;
 
 /// How a guarded command ended.
@@ -140,10 +141,14 @@ pub enum Details {
         /// The file that holds them.
         quarantine: QuarantineName,
     },
-    /// `{"segment"}`
+    /// `{"segment","fingerprint","key"}`
     SegmentOpened {
         /// The segment.
         segment: SegmentName,
+        /// The log's first public key.
+        fingerprint: PublicKey,
+        /// What verifies the seal of this line.
+        key: PublicKey,
     },
     /// `{"segment"}`
     SegmentClosed {
@@ -271,9 +276,16 @@ impl Details {
                 object.token("torn_bytes", torn_bytes);
                 object.plain("quarantine", quarantine);
             }
-            Self::SegmentOpened { segment } | Self::SegmentClosed { segment } => {
+            Self::SegmentOpened {
+                segment,
+                fingerprint,
+                key,
+            } => {
                 object.plain("segment", segment);
+                object.plain("fingerprint", fingerprint);
+                object.plain("key", key);
             }
+            Self::SegmentClosed { segment } => object.plain("segment", segment),
         }
     }
 }

@@ -43,6 +43,15 @@ pub enum Damage {
     /// The segment does not begin where the one before it ends, or there is none before it.
     #[error("does not continue the segment before it")]
     Gap,
+    /// The state that the next line is sealed with is not there, or is damaged.
+    #[error("has lines, yet the state to seal the next one with is missing or damaged")]
+    NoSealState,
+    /// Lines are gone from the log's end that had been sealed.
+    #[error("ends before the line that was sealed last")]
+    CutShort,
+    /// A line carries a seal that this log did not make, or lacks one that it did.
+    #[error("has a line that is not as it was sealed")]
+    ForeignSeal,
 }
 
 impl AuditError {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::crypto::{hex, sha256};
+use crate::crypto::{hex, sha256, unhex};
 
 /// The hash of a line, which the next one carries as `prev`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,26 +17,19 @@ impl LineHash {
         Self(sha256(bytes))
     }
 
+    /// From its bytes.
+    pub(super) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Its bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
     /// From 64 lower-case hexadecimal digits.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut bytes = [0; 32];
-        if text.len() != 64 {
-            return None;
-        }
-        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let value = |digit: u8| match digit {
-                b'0'..=b'9' => Some(digit - b'0'),
-                b'a'..=b'f' => Some(digit - b'a' + 10),
-                _ => None,
-            };
-            *byte = value(digits[0])? << 4 | value(digits[1])?;
-        }
-        Some(Self(bytes))
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        unhex(text).map(Self)
     }
 }
 
@@ -53,8 +46,11 @@ mod tests {
     #[test]
     fn a_hash_reads_back_from_its_one_spelling_only() {
         let hash = LineHash::of(b"x");
-        assert_eq!(LineHash::parse(&hash.to_string()), Some(hash));
-        assert_eq!(LineHash::parse(&hash.to_string().to_uppercase()), None);
-        assert_eq!(LineHash::parse(&hash.to_string()[1..]), None);
+        assert_eq!(LineHash::parse(hash.to_string().as_bytes()), Some(hash));
+        assert_eq!(
+            LineHash::parse(hash.to_string().to_uppercase().as_bytes()),
+            None
+        );
+        assert_eq!(LineHash::parse(&hash.to_string().as_bytes()[1..]), None);
     }
 }

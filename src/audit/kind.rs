@@ -52,6 +52,21 @@ names! {
     }
 }
 
+impl EventType {
+    /// Whether such an event is sealed with the line that tells of it: those of sign-in, accounts,
+    /// the ends of sessions and the log itself. The use of a session waits for the next seal.
+    pub(super) fn is_sealed_at_once(self) -> bool {
+        !matches!(
+            self,
+            Self::SessionValidated
+                | Self::SessionExtended
+                | Self::CommandStarted
+                | Self::CommandFinished
+                | Self::CommandRefused
+        )
+    }
+}
+
 /// A word that names no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is no event type")]

@@ -11,6 +11,7 @@ use super::event::Event;
 use super::hash::LineHash;
 use super::json::Object;
 use super::origin::Origin;
+use super::seal::Seal;
 use crate::clock::Timestamp;
 
 /// No line is longer, its line end included. Texts are bounded so that events stay far below.
@@ -42,9 +43,15 @@ pub(super) struct Stamp<'a> {
     pub(super) id: Uuid,
 }
 
-/// Writes `event` as the line after `previous` at the end of `out`: what the line after it
-/// continues.
-pub(super) fn write(out: &mut Vec<u8>, previous: Link, event: &Event, stamp: &Stamp<'_>) -> Link {
+/// Writes `event` as the line after `previous` at the end of `out`, with the seal that `seal` makes
+/// for it: what the line after it continues.
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    previous: Link,
+    event: &Event,
+    stamp: &Stamp<'_>,
+    seal: impl FnOnce(Link) -> Option<Seal>,
+) -> Link {
     let start = out.len();
     let seq = previous.seq + 1;
     let mut line = Object::open(out);
@@ -66,9 +73,19 @@ pub(super) fn write(out: &mut Vec<u8>, previous: Link, event: &Event, stamp: &St
     line.plain("prev", previous.hash);
     let hash = LineHash::of(&line.written()[start..]);
     line.plain("hash", hash);
+    let link = Link { seq, hash };
+    if let Some(seal) = seal(link) {
+        let mut object = line.object("seal");
+        object.plain("key", seal.next);
+        if let Some(key) = seal.next_segment {
+            object.plain("segment_key", key);
+        }
+        object.plain("sig", seal.signature);
+        object.close();
+    }
     line.close();
     out.push(b'\n');
-    Link { seq, hash }
+    link
 }
 
 /// A string of a line, borrowed where nothing in it is escaped.
@@ -113,7 +130,7 @@ impl<'a> Line<'a> {
 
     /// The hash it carries; `None` when that is not of the form of one.
     pub(super) fn link(&self) -> Option<Link> {
-        LineHash::parse(&self.hash.0).map(|hash| Link {
+        LineHash::parse(self.hash.0.as_bytes()).map(|hash| Link {
             seq: self.seq,
             hash,
         })
@@ -166,7 +183,7 @@ mod tests {
 
     fn rendered(previous: Link, event: &Event, origin: &Origin) -> (String, Link) {
         let mut out = Vec::new();
-        let next = write(&mut out, previous, event, &stamp(origin));
+        let next = write(&mut out, previous, event, &stamp(origin), |_| None);
         (String::from_utf8(out).unwrap(), next)
     }
 

@@ -1,21 +1,30 @@
 //! Appending: under the directory's lock, one write for all lines of a call, undone when it fails.
 
 use std::fs::File;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use memchr::memmem;
 use uuid::Uuid;
 
 use super::details::Details;
+use super::end::End;
 use super::error::{AuditError, Damage};
 use super::event::Event;
+use super::kind::EventType;
 use super::line::{self, Link, Stamp};
 use super::origin::Origin;
-use super::segment::{DIRECTORY, QuarantineName, SegmentName, segments};
-use super::tail::Tail;
+use super::record::Record;
+use super::seal::Parts;
+use super::sealing::{Place, Role, Sealing};
+use super::segment::{DIRECTORY, SEGMENT_SIZE, SegmentName, segments};
 use crate::clock::{Clock, Timestamp};
 use crate::fs::{Dir, FsError};
+
+/// The longest stretch that can follow the last seal; far longer than any that does.
+const CATCH_UP_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// The log of one home. Holds nothing open: every call finds the log as it then is.
 ///
@@ -50,6 +59,8 @@ pub struct AuditLog {
 pub struct Appended {
     file: File,
     path: PathBuf,
+    /// They carry a seal, and were synced before the state that made it was erased.
+    synced: bool,
 }
 
 impl Appended {
@@ -58,6 +69,9 @@ impl Appended {
     /// # Errors
     /// When the system refuses; the events must then count as not recorded.
     pub fn sync(self) -> Result<(), AuditError> {
+        if self.synced {
+            return Ok(());
+        }
         self.file
             .sync_data()
             .map_err(|error| FsError::new("sync", self.path, error).into())
@@ -93,21 +107,39 @@ impl AuditLog {
     pub fn append(&self, events: &[Event]) -> Result<Appended, AuditError> {
         let dir = self.home.subdir_or_create(DIRECTORY)?;
         let lock = dir.lock()?;
-        let end = End::find(&dir)?;
+        let names = dir.names()?;
+        let segments = segments(&names);
+        let mut sealing = sealing_of(&dir, &segments)?;
+        let mut end = End::find(&dir, &names, &segments)?;
+        catch_up(&mut sealing, &dir, &segments, &end)?;
+        let now = self.clock.now().wall;
+        let mut due = end.set_torn_aside(&dir)?;
+        if end.length > 0 && (sealing.must_open() || is_full(&sealing, &end, now)) {
+            if !sealing.must_open() {
+                let last = self.close(&mut sealing, &end, now, &due)?;
+                due.clear();
+                end.last = last;
+            }
+            end = end.next(&dir, end.last)?;
+        }
         if end.length == 0 {
             // Nothing is written to a segment before its name would survive a loss of power.
             dir.sync()?;
             self.home.sync()?;
+            due.insert(0, opened(&sealing, end.segment));
         }
-        let repairs = end.set_torn_aside(&dir)?;
-        let lines = self.render(end.last, repairs.iter().chain(events))?;
-        write_or_undo(&end.file, end.length, &lines)
-            .map_err(|error| FsError::new("write to", &end.path, error))?;
+        let batch = self.batch(&mut sealing, &end, now, due.iter().chain(events))?;
+        batch.write(&end)?;
+        let synced = batch.is_sealed;
+        if synced {
+            save(&mut sealing, &dir, &end)?;
+        }
         drop(lock);
-        tracing::debug!(events = events.len(), bytes = lines.len(), segment = %end.segment, "recorded");
+        tracing::debug!(events = events.len(), bytes = batch.lines.len(), segment = %end.segment, "recorded");
         Ok(Appended {
             file: end.file,
             path: end.path,
+            synced,
         })
     }
 
@@ -119,23 +151,62 @@ impl AuditLog {
         self.append(events)?.sync()
     }
 
-    /// The lines of `events`, continuing `last`.
-    fn render<'a>(
+    /// Ends the segment with `events` and the record of its end, durably: the last line.
+    fn close(
         &self,
-        mut last: Link,
+        sealing: &mut Sealing,
+        end: &End,
+        now: Timestamp,
+        events: &[Event],
+    ) -> Result<Link, AuditError> {
+        let closed = Event::new(Details::SegmentClosed {
+            segment: end.segment,
+        });
+        let batch = self.batch(sealing, end, now, events.iter().chain([&closed]))?;
+        batch.write(end)?;
+        let synced = end.file.sync_data();
+        synced.map_err(|error| FsError::new("sync", &end.path, error))?;
+        Ok(batch.last)
+    }
+
+    /// The lines of `events` at `end`, the last of them with a seal when one is due.
+    fn batch<'a>(
+        &self,
+        sealing: &mut Sealing,
+        end: &End,
+        now: Timestamp,
         events: impl Iterator<Item = &'a Event>,
-    ) -> Result<Vec<u8>, AuditError> {
-        let timestamp = self.clock.now().wall;
-        let mut lines = Vec::with_capacity(1024);
-        for event in events {
+    ) -> Result<Batch, AuditError> {
+        let mut batch = Batch {
+            lines: Vec::with_capacity(1024),
+            last: end.last,
+            is_sealed: false,
+        };
+        let mut events = events.peekable();
+        let mut must_seal = false;
+        while let Some(event) = events.next() {
             let stamp = Stamp {
                 origin: self.origin.get_or_init(Origin::of_this_process),
-                timestamp,
-                id: event_id(timestamp)?,
+                timestamp: now,
+                id: event_id(now)?,
             };
-            last = line::write(&mut lines, last, event, &stamp);
+            must_seal |= event.event_type().is_sealed_at_once();
+            let role = role_of(event.event_type());
+            let is_last = events.peek().is_none();
+            let seals = role != Role::Inner
+                || is_last && (must_seal || sealing.is_due(batch.last.seq + 1, now));
+            batch.last = line::write(&mut batch.lines, batch.last, event, &stamp, |link| {
+                seals.then(|| sealing.seal(role, link, now))
+            });
+            if seals {
+                batch.is_sealed = true;
+                sealing.ends_at(Place {
+                    segment: end.segment.first(),
+                    offset: end.length + batch.lines.len() as u64,
+                });
+            }
         }
-        Ok(lines)
+        Ok(batch)
     }
 
     /// The directory of the log; `None` when there is none yet.
@@ -152,132 +223,167 @@ fn event_id(timestamp: Timestamp) -> Result<Uuid, AuditError> {
     Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
 }
 
-/// Appends `lines` to `file`, which is `length` bytes long; when that fails, cuts it back.
-fn write_or_undo(mut file: &File, length: u64, lines: &[u8]) -> io::Result<()> {
-    file.write_all(lines).inspect_err(|_| {
-        // The failure to report is the first one. Should this fail as well, lines of events that
-        // are reported as not recorded stand in the log, and the next append moves a torn one aside.
-        let _ = file.set_len(length);
+/// Lines to be appended.
+struct Batch {
+    lines: Vec<u8>,
+    /// The last of them.
+    last: Link,
+    is_sealed: bool,
+}
+
+impl Batch {
+    /// Appends the lines at `end`; when that fails, cuts the segment back.
+    fn write(&self, end: &End) -> Result<(), FsError> {
+        let mut file = &end.file;
+        file.write_all(&self.lines).map_err(|error| {
+            cut_back(end);
+            FsError::new("write to", &end.path, error)
+        })
+    }
+}
+
+/// Makes sealed lines durable, and then the state that comes after them, in this order: the state is
+/// never ahead of the log. When it fails, cuts the segment back.
+fn save(sealing: &mut Sealing, dir: &Dir, end: &End) -> Result<(), FsError> {
+    let synced = end.file.sync_data();
+    synced
+        .map_err(|error| FsError::new("sync", &end.path, error))
+        .and_then(|()| sealing.save(dir))
+        .inspect_err(|_| cut_back(end))
+}
+
+/// Takes back what was appended at `end`.
+fn cut_back(end: &End) {
+    // The failure to report is the first one. Should this fail as well, lines of events that are
+    // reported as not recorded stand in the log, and the next append moves a torn one aside.
+    let _ = end.file.set_len(end.length);
+}
+
+fn opened(sealing: &Sealing, segment: SegmentName) -> Event {
+    Event::new(Details::SegmentOpened {
+        segment,
+        fingerprint: sealing.fingerprint(),
+        key: sealing.segment_key(),
     })
 }
 
-/// Where the next line goes and what it continues.
-struct End {
-    segment: SegmentName,
-    file: File,
-    path: PathBuf,
-    /// The bytes of complete lines.
-    length: u64,
-    last: Link,
-    torn: Vec<u8>,
-    /// Torn lines that were moved aside, but not recorded before the process died.
-    unrecorded: Vec<QuarantineName>,
+fn role_of(event_type: EventType) -> Role {
+    match event_type {
+        EventType::SegmentOpened => Role::Opening,
+        EventType::SegmentClosed => Role::Closing,
+        _ => Role::Inner,
+    }
 }
 
-impl End {
-    /// Finds, and where there is none creates, the last segment. Call it under the lock.
-    fn find(dir: &Dir) -> Result<Self, AuditError> {
-        let names = dir.names()?;
-        let segments = segments(&names);
-        let (segment, earlier) = match segments.split_last() {
-            Some((&last, earlier)) => (last, earlier),
-            None => (SegmentName::starting_at(1), segments.as_slice()),
-        };
-        let name = segment.to_string();
-        let path = dir.path().join(&name);
-        let file = dir.open_append(&name)?;
-        let tail = Tail::read(&file, &path)?;
-        let last = match tail.last {
-            Some(last) if last.seq >= segment.first() => last,
-            Some(_) => return Err(AuditError::damaged(&path, Damage::Gap)),
-            None => continued_by(segment, &path, dir, earlier)?,
-        };
-        let unrecorded = names
-            .iter()
-            .filter_map(|name| QuarantineName::parse(name))
-            .filter(|name| name.seq() == last.seq + 1)
-            .collect();
-        Ok(Self {
-            segment,
-            file,
-            path,
-            length: tail.length,
-            last,
-            torn: tail.torn,
-            unrecorded,
-        })
-    }
+/// Whether the open segment is to be closed: it is large, or of another day (UTC).
+fn is_full(sealing: &Sealing, end: &End, now: Timestamp) -> bool {
+    end.length >= SEGMENT_SIZE || sealing.opened_at().day() != now.day()
+}
 
-    /// Moves a torn last line into a file of its own: the events that record this, and what an
-    /// earlier process moved but did not live to record.
-    fn set_torn_aside(&self, dir: &Dir) -> Result<Vec<Event>, AuditError> {
-        let mut repairs = Vec::new();
-        for &quarantine in &self.unrecorded {
-            if let Some(file) = dir.open_file(&quarantine.to_string())? {
-                let path = dir.path().join(quarantine.to_string());
-                let size = file
-                    .metadata()
-                    .map_err(|error| FsError::new("inspect", path, error))?
-                    .len();
-                repairs.push(self.repaired(size, quarantine));
-            }
+/// The sealing state of the log in `dir`, whose `segments` there are; a new one for a new log.
+fn sealing_of(dir: &Dir, segments: &[SegmentName]) -> Result<Sealing, AuditError> {
+    match (Sealing::load(dir)?, segments) {
+        (Some(Ok(sealing)), _) => Ok(sealing),
+        (None | Some(Err(_)), []) => {
+            let mut sealing = Sealing::generate()?;
+            sealing.save(dir)?;
+            Ok(sealing)
         }
-        if !self.torn.is_empty() {
-            let mut random = [0; 8];
-            getrandom::fill(&mut random)?;
-            let quarantine = QuarantineName::new(self.last.seq + 1, u64::from_le_bytes(random));
-            keep(dir, &quarantine.to_string(), &self.torn)?;
-            self.file
-                .set_len(self.length)
-                .map_err(|error| FsError::new("truncate", &self.path, error))?;
-            repairs.push(self.repaired(self.torn.len() as u64, quarantine));
+        (None | Some(Err(_)), [.., last]) => {
+            let path = dir.path().join(last.to_string());
+            Err(AuditError::damaged(&path, Damage::NoSealState))
         }
-        Ok(repairs)
-    }
-
-    fn repaired(&self, torn_bytes: u64, quarantine: QuarantineName) -> Event {
-        Event::new(Details::AuditRepaired {
-            segment: self.segment,
-            torn_bytes,
-            quarantine,
-        })
     }
 }
 
-/// Puts `bytes` durably into the new file `name`.
-fn keep(dir: &Dir, name: &str, bytes: &[u8]) -> Result<(), FsError> {
-    let mut file = dir.create_new(name)?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(|error| FsError::new("write", dir.path().join(name), error))?;
-    dir.sync()
-}
-
-/// The last line before `segment`, which has none itself: that of the segments `earlier`.
-fn continued_by(
-    segment: SegmentName,
-    path: &Path,
+/// Steps `sealing` over what was sealed after it was saved, which only a crash leaves behind.
+fn catch_up(
+    sealing: &mut Sealing,
     dir: &Dir,
-    earlier: &[SegmentName],
-) -> Result<Link, AuditError> {
-    let mut last = Link::GENESIS;
-    for name in earlier.iter().rev().map(ToString::to_string) {
-        let Some(file) = dir.open_file(&name)? else {
-            continue;
+    segments: &[SegmentName],
+    end: &End,
+) -> Result<(), AuditError> {
+    let damaged = |damage| AuditError::damaged(&end.path, damage);
+    let from = sealing.place();
+    if end.last.seq < sealing.last().seq
+        || from.segment > 0 && !segments.iter().any(|name| name.first() == from.segment)
+    {
+        return Err(damaged(Damage::CutShort));
+    }
+    for &segment in segments.iter().filter(|name| name.first() >= from.segment) {
+        let start = if segment.first() == from.segment {
+            from.offset
+        } else {
+            0
         };
-        let path = dir.path().join(&name);
-        let tail = Tail::read(&file, &path)?;
-        if !tail.torn.is_empty() {
-            return Err(AuditError::damaged(&path, Damage::TornInside));
-        }
-        if let Some(link) = tail.last {
-            last = link;
+        let (file, path, length);
+        let file = if segment == end.segment {
+            (path, length) = (end.path.clone(), end.length);
+            &end.file
+        } else {
+            path = dir.path().join(segment.to_string());
+            let Some(earlier) = dir.open_file(&segment.to_string())? else {
+                continue;
+            };
+            file = earlier;
+            let inspected = file.metadata();
+            length = inspected
+                .map_err(|error| FsError::new("inspect", &path, error))?
+                .len();
+            &file
+        };
+        let unsealed = length
+            .checked_sub(start)
+            .filter(|&size| size <= CATCH_UP_LIMIT);
+        let unsealed = unsealed.ok_or_else(|| damaged(Damage::CutShort))?;
+        // At most 16 MiB.
+        let mut bytes = vec![0; usize::try_from(unsealed).unwrap_or_default()];
+        file.read_exact_at(&mut bytes, start)
+            .map_err(|error| FsError::new("read", &path, error))?;
+        step_over(sealing, &bytes, segment, start)
+            .map_err(|damage| AuditError::damaged(&path, damage))?;
+    }
+    if end.last.seq == sealing.last().seq && end.last.hash != sealing.last().hash {
+        return Err(damaged(Damage::ForeignSeal));
+    }
+    Ok(())
+}
+
+/// Steps over the sealed lines in `bytes`, which begin at `start` of `segment`.
+fn step_over(
+    sealing: &mut Sealing,
+    bytes: &[u8],
+    segment: SegmentName,
+    start: u64,
+) -> Result<(), Damage> {
+    let mut searched = 0;
+    while let Some(found) = memmem::find(&bytes[searched..], b",\"seal\":{") {
+        let at = searched + found;
+        let begin = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |before| before + 1);
+        let Some(length) = memchr::memchr(b'\n', &bytes[at..]) else {
             break;
+        };
+        let end = at + length;
+        let line = &bytes[begin..end];
+        searched = end + 1;
+        let parts = Parts::of(line).ok_or(Damage::NotAnEvent)?;
+        if parts.seal.is_none() {
+            // The words stand in a text of the event.
+            continue;
+        }
+        let event = Record::parse(line).ok_or(Damage::NotAnEvent)?;
+        let link = Link {
+            seq: event.seq,
+            hash: parts.hash,
+        };
+        let place = Place {
+            segment: segment.first(),
+            offset: start + end as u64 + 1,
+        };
+        let role = role_of(event.event_type);
+        if !sealing.catch_up(role, link, &parts, event.timestamp, place) {
+            return Err(Damage::ForeignSeal);
         }
     }
-    if last.seq + 1 == segment.first() {
-        Ok(last)
-    } else {
-        Err(AuditError::damaged(path, Damage::Gap))
-    }
+    Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod csv;
 mod details;
+mod end;
 mod error;
 mod event;
 mod hash;
@@ -19,9 +20,12 @@ mod query;
 mod reader;
 mod reason;
 mod record;
+mod seal;
+mod sealing;
 mod segment;
 mod tail;
 mod text;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -42,3 +46,4 @@ pub use reason::{
 pub use record::Record;
 pub use segment::{QuarantineName, SegmentName};
 pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
+pub use verify::{Anchor, BadAnchor, Finding, Problem, Progress, Verification, Verifier};

@@ -99,8 +99,8 @@ impl<'a> View<'a> {
             timestamp: Timestamp::parse_rfc3339(&line.timestamp.0)?,
             event_type: line.event_type.0.parse().ok()?,
             session_id,
-            prev: LineHash::parse(&line.prev.0)?,
-            hash: LineHash::parse(&line.hash.0)?,
+            prev: LineHash::parse(line.prev.0.as_bytes())?,
+            hash: LineHash::parse(line.hash.0.as_bytes())?,
             line,
         })
     }

@@ -4,6 +4,10 @@ use std::fmt;
 
 /// The directory of the log, in the home.
 pub(super) const DIRECTORY: &str = "audit";
+/// The first lines of segments that were removed: they lead from the first key to what remains.
+pub(super) const OPENINGS: &str = "removed.jsonl";
+/// A segment that has grown to this many bytes is closed.
+pub(super) const SEGMENT_SIZE: u64 = 64 * 1024 * 1024;
 /// Sequence numbers stay below this, so that the names of segments sort.
 pub(super) const SEQ_END: u64 = 10_000_000_000_000_000;
 

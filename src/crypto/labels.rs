@@ -18,9 +18,31 @@ pub const ACCOUNT_WRAP: Label = Label("nightlatch account wrap v1");
 pub const SESSION_FILE: Label = Label("nightlatch session file v1");
 /// Digests a command's arguments for the audit log; derived from the account key.
 pub const AUDIT_ARGV: Label = Label("nightlatch audit argv v1");
+/// Signs the seal of a segment's first line; derived from the segment's seed.
+pub const AUDIT_SEGMENT_KEY: Label = Label("nightlatch audit segment key v1");
+/// The seed of the next segment; derived from the segment's seed.
+pub const AUDIT_NEXT_SEGMENT: Label = Label("nightlatch audit next segment v1");
+/// The seed of a segment's second seal; derived from the segment's seed.
+pub const AUDIT_FIRST_SEAL: Label = Label("nightlatch audit first seal v1");
+/// Signs a seal; derived from the seal's seed.
+pub const AUDIT_SEAL_KEY: Label = Label("nightlatch audit seal key v1");
+/// The seed of the next seal; derived from the seal's seed.
+pub const AUDIT_NEXT_SEAL: Label = Label("nightlatch audit next seal v1");
+/// Begins what a seal signs.
+pub const AUDIT_SEAL: Label = Label("nightlatch audit seal v1");
 
 #[cfg(test)]
-pub(crate) const ALL: &[Label] = &[ACCOUNT_WRAP, SESSION_FILE, AUDIT_ARGV];
+pub(crate) const ALL: &[Label] = &[
+    ACCOUNT_WRAP,
+    SESSION_FILE,
+    AUDIT_ARGV,
+    AUDIT_SEGMENT_KEY,
+    AUDIT_NEXT_SEGMENT,
+    AUDIT_FIRST_SEAL,
+    AUDIT_SEAL_KEY,
+    AUDIT_NEXT_SEAL,
+    AUDIT_SEAL,
+];
 
 #[cfg(test)]
 mod tests {

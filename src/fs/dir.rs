@@ -173,6 +173,14 @@ impl Dir {
         self.open_with(name, OFlags::RDWR | OFlags::APPEND | OFlags::CREATE)
     }
 
+    /// Opens `name` for reading and writing anywhere in it, creating it (0600) when there is none.
+    ///
+    /// # Errors
+    /// As [`Dir::open_file`].
+    pub fn open_update(&self, name: &str) -> Result<File, FsError> {
+        self.open_with(name, OFlags::RDWR | OFlags::CREATE)
+    }
+
     /// Creates `name` (0600) for reading and writing; there must be none yet.
     ///
     /// # Errors
@@ -303,17 +311,7 @@ impl Dir {
     /// # Errors
     /// When the system refuses.
     pub fn names(&self) -> Result<Vec<String>, FsError> {
-        let entries = rustix::fs::Dir::read_from(&self.handle)
-            .map_err(|error| self.error("list", "", error))?;
-        let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|error| self.error("list", "", error))?;
-            match entry.file_name().to_str() {
-                Ok("." | "..") | Err(_) => {}
-                Ok(name) => names.push(name.to_owned()),
-            }
-        }
-        Ok(names)
+        names_in(&self.handle).map_err(|error| self.error("list", "", error))
     }
 
     /// Removes half-written files that a crash left behind. Call it under the directory's lock.
@@ -337,6 +335,18 @@ impl Dir {
         };
         FsError::new(operation, path, error.into())
     }
+}
+
+/// The names of the files in an open directory, as far as they are UTF-8.
+pub(super) fn names_in(directory: impl AsFd) -> Result<Vec<String>, Errno> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(directory)? {
+        match entry?.file_name().to_str() {
+            Ok("." | "..") | Err(_) => {}
+            Ok(name) => names.push(name.to_owned()),
+        }
+    }
+    Ok(names)
 }
 
 /// A name nobody else chooses for a file that is not finished yet.

@@ -4,11 +4,13 @@
 //! else. What others could only read is closed and used; what others could have written is
 //! refused.
 
+mod archive;
 mod dir;
 mod error;
 mod file;
 mod unopened;
 
+pub use archive::Archive;
 pub use dir::{Dir, DirLock};
 pub use error::{FsError, FsProblem};
 pub use file::{Durability, read_bounded, read_user_file};

@@ -1,0 +1,354 @@
+//! The sealing state: what the next seal is made with, and what was sealed last.
+//!
+//! Two chains of seeds, both one way. A segment's seed gives the key that seals its first line, the
+//! seed of its second seal, and the seed of the next segment; a seal's seed gives its key and the
+//! seed of the next seal. What has been used is erased, so what was sealed cannot be sealed anew.
+//!
+//! Every first line names the key of the next first line, so segments are verified one without the
+//! other, and the first lines alone lead from the first key, the log's fingerprint, to the last.
+//!
+//! The state is written after what it seals is on disk. A crash in between leaves it behind, never
+//! ahead, and [`Sealing::catch_up`] steps it forward over the seals that it finds.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::hash::LineHash;
+use super::line::Link;
+use super::seal::{Parts, Seal};
+use crate::clock::Timestamp;
+use crate::crypto::kdf::derive;
+use crate::crypto::sign::{PublicKey, sign};
+use crate::crypto::{Key, labels, sha256};
+use crate::fs::{Archive, Dir, FsError};
+use crate::memory::Secret;
+
+/// The file of the state, in the directory of the log.
+pub(super) const STATE_FILE: &str = "seal";
+
+/// No event waits longer for a seal than until the first one that comes this long after the last.
+const SEAL_AFTER: Duration = Duration::from_secs(60);
+/// Nor longer than until the event this many after the last seal.
+const SEAL_EVERY: u64 = 128;
+
+const MAGIC: &[u8; 8] = b"NLseal\0\x01";
+/// Two copies, so that one is whole whenever the other is being written; each in a disk sector of
+/// its own.
+const SLOT: usize = 512;
+const CHECKED: usize = 4 * 32 + 9 * 8;
+
+/// What a seal is for, which decides the key that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A segment's first line.
+    Opening,
+    /// A segment's last line.
+    Closing,
+    /// Any other.
+    Inner,
+}
+
+/// Where in the log a sealed line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The segment, by the number of its first line; 0 before there is any.
+    pub(super) segment: u64,
+    /// The byte after the line's end.
+    pub(super) offset: u64,
+}
+
+/// What a process needs to seal; see the module.
+pub(super) struct Sealing {
+    /// Makes the next seal of the open segment; `None` when the next line opens a segment.
+    seal_seed: Option<Key>,
+    /// Of the next segment to be opened.
+    segment_seed: Key,
+    fingerprint: PublicKey,
+    /// The last sealed line.
+    last: Link,
+    place: Place,
+    sealed_at: Timestamp,
+    /// When the open segment was.
+    opened_at: Timestamp,
+    /// Counts what has been saved: the greater of two copies is the newer.
+    version: u64,
+}
+
+/// The state is there and cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BadState;
+
+impl Sealing {
+    /// Of a log that has no line yet.
+    pub(super) fn generate() -> Result<Self, getrandom::Error> {
+        let segment_seed = Key::random()?;
+        let never = Timestamp::from_unix_nanos(0);
+        Ok(Self {
+            seal_seed: None,
+            fingerprint: segment_key(&segment_seed).1,
+            segment_seed,
+            last: Link::GENESIS,
+            place: Place {
+                segment: 0,
+                offset: 0,
+            },
+            sealed_at: never,
+            opened_at: never,
+            version: 0,
+        })
+    }
+
+    /// The first public key.
+    pub(super) fn fingerprint(&self) -> PublicKey {
+        self.fingerprint
+    }
+
+    /// Verifies the first line of the next segment to be opened.
+    pub(super) fn segment_key(&self) -> PublicKey {
+        segment_key(&self.segment_seed).1
+    }
+
+    /// The last sealed line.
+    pub(super) fn last(&self) -> Link {
+        self.last
+    }
+
+    /// Where it ends.
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Whether the next line must open a segment.
+    pub(super) fn must_open(&self) -> bool {
+        self.seal_seed.is_none()
+    }
+
+    /// When the open segment was opened.
+    pub(super) fn opened_at(&self) -> Timestamp {
+        self.opened_at
+    }
+
+    /// Whether the line `seq`, written `now`, must be sealed whatever it says. A clock that was set
+    /// back seals too.
+    pub(super) fn is_due(&self, seq: u64, now: Timestamp) -> bool {
+        seq.saturating_sub(self.last.seq) >= SEAL_EVERY
+            || now < self.sealed_at
+            || now.since(self.sealed_at) >= SEAL_AFTER
+    }
+
+    /// Seals the line `link` and steps on.
+    pub(super) fn seal(&mut self, role: Role, link: Link, now: Timestamp) -> Seal {
+        let (key, seal_seed, next, next_segment) = match &self.seal_seed {
+            None => {
+                let (key, _) = segment_key(&self.segment_seed);
+                let seal_seed = derive(&self.segment_seed, labels::AUDIT_FIRST_SEAL, &[]);
+                self.segment_seed = derive(&self.segment_seed, labels::AUDIT_NEXT_SEGMENT, &[]);
+                let next_segment = segment_key(&self.segment_seed).1;
+                let next = seal_key(&seal_seed).1;
+                self.opened_at = now;
+                (key, Some(seal_seed), next, Some(next_segment))
+            }
+            Some(seed) => {
+                let (key, _) = seal_key(seed);
+                if role == Role::Closing {
+                    (key, None, segment_key(&self.segment_seed).1, None)
+                } else {
+                    let seal_seed = derive(seed, labels::AUDIT_NEXT_SEAL, &[]);
+                    let next = seal_key(&seal_seed).1;
+                    (key, Some(seal_seed), next, None)
+                }
+            }
+        };
+        self.seal_seed = seal_seed;
+        self.last = link;
+        self.sealed_at = now;
+        let message = Seal::message(&link.hash, &next, next_segment.as_ref());
+        Seal {
+            next,
+            next_segment,
+            signature: sign(&key, &message),
+        }
+    }
+
+    /// Notes where the line sealed last ends.
+    pub(super) fn ends_at(&mut self, place: Place) {
+        self.place = place;
+    }
+
+    /// Steps over a sealed line that a crash kept this state from noting: whether it is one that this
+    /// state would have made.
+    pub(super) fn catch_up(
+        &mut self,
+        role: Role,
+        link: Link,
+        parts: &Parts<'_>,
+        now: Timestamp,
+        place: Place,
+    ) -> bool {
+        if (role == Role::Opening) != self.must_open() {
+            return false;
+        }
+        let made = self.seal(role, link, now);
+        self.place = place;
+        parts.seal == Some(made) && parts.hash_is_right()
+    }
+
+    /// The state of the log in `dir`; `None` when there is none.
+    pub(super) fn load(dir: &Dir) -> Result<Option<Result<Self, BadState>>, FsError> {
+        match dir.open_file(STATE_FILE)? {
+            Some(file) => Self::read(&file, dir.path()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The same of a copy of the log.
+    pub(super) fn load_from(archive: &Archive) -> Result<Option<Result<Self, BadState>>, FsError> {
+        match archive.open_file(STATE_FILE)? {
+            Some(file) => Self::read(&file, archive.path()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn read(file: &File, directory: &Path) -> Result<Result<Self, BadState>, FsError> {
+        let mut newest: Option<Self> = None;
+        for slot in 0..2 {
+            let mut bytes = Secret::<SLOT>::zeroed();
+            match file.read_exact_at(bytes.expose_mut(), slot * SLOT as u64) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => continue,
+                Err(error) => {
+                    return Err(FsError::new("read", directory.join(STATE_FILE), error));
+                }
+            }
+            if let Some(found) = Self::decode(bytes.expose())
+                && newest
+                    .as_ref()
+                    .is_none_or(|newest| found.version > newest.version)
+            {
+                newest = Some(found);
+            }
+        }
+        Ok(newest.ok_or(BadState))
+    }
+
+    /// Makes the state durable and erases the one before it.
+    ///
+    /// # Errors
+    /// When it cannot be written; what was saved before then still is.
+    pub(super) fn save(&mut self, dir: &Dir) -> Result<(), FsError> {
+        let file = dir.open_update(STATE_FILE)?;
+        let failed = |error| FsError::new("write to", dir.path().join(STATE_FILE), error);
+        let is_first = self.version == 0;
+        self.version += 1;
+        let slot = self.version % 2;
+        let written = write_slot(&file, slot, &self.encode()).and_then(|()| file.sync_data());
+        if let Err(error) = written {
+            self.version -= 1;
+            return Err(failed(error));
+        }
+        if is_first {
+            dir.sync()?;
+        }
+        // In place, over the same blocks. Should it fail, what it erases opens nothing that is not on
+        // disk already; the next save erases it.
+        let _ = write_slot(&file, 1 - slot, &Secret::zeroed());
+        Ok(())
+    }
+
+    fn encode(&self) -> Secret<SLOT> {
+        let mut slot = Secret::<SLOT>::zeroed();
+        let mut rest = &mut slot.expose_mut()[..];
+        put(&mut rest, MAGIC);
+        put(&mut rest, &self.version.to_le_bytes());
+        put(&mut rest, self.fingerprint.as_bytes());
+        put(&mut rest, self.segment_seed.expose());
+        match &self.seal_seed {
+            Some(seed) => put(&mut rest, seed.expose()),
+            None => put(&mut rest, &[0; 32]),
+        }
+        put(&mut rest, self.last.hash.as_bytes());
+        put(
+            &mut rest,
+            &u64::from(self.seal_seed.is_some()).to_le_bytes(),
+        );
+        put(&mut rest, &self.last.seq.to_le_bytes());
+        put(&mut rest, &self.place.segment.to_le_bytes());
+        put(&mut rest, &self.place.offset.to_le_bytes());
+        put(&mut rest, &self.sealed_at.unix_nanos().to_le_bytes());
+        put(&mut rest, &self.opened_at.unix_nanos().to_le_bytes());
+        let check = sha256(&slot.expose()[..CHECKED]);
+        slot.expose_mut()[CHECKED..CHECKED + 32].copy_from_slice(&check);
+        slot
+    }
+
+    fn decode(bytes: &[u8; SLOT]) -> Option<Self> {
+        let (checked, rest) = bytes.split_at(CHECKED);
+        if rest[..32] != sha256(checked) {
+            return None;
+        }
+        let mut from = checked.strip_prefix(MAGIC)?;
+        let version = get_number(&mut from)?;
+        let fingerprint = PublicKey::from_bytes(*get(&mut from)?);
+        let segment_seed = get_key(&mut from)?;
+        let seal_seed = get_key(&mut from)?;
+        let hash = LineHash::from_bytes(*get(&mut from)?);
+        let has_seal_seed = get_number(&mut from)? == 1;
+        let seq = get_number(&mut from)?;
+        let place = Place {
+            segment: get_number(&mut from)?,
+            offset: get_number(&mut from)?,
+        };
+        let sealed_at = Timestamp::from_unix_nanos(i64::from_le_bytes(*get(&mut from)?));
+        let opened_at = Timestamp::from_unix_nanos(i64::from_le_bytes(*get(&mut from)?));
+        Some(Self {
+            seal_seed: has_seal_seed.then_some(seal_seed),
+            segment_seed,
+            fingerprint,
+            last: Link { seq, hash },
+            place,
+            sealed_at,
+            opened_at,
+            version,
+        })
+    }
+}
+
+fn segment_key(seed: &Key) -> (Key, PublicKey) {
+    pair(derive(seed, labels::AUDIT_SEGMENT_KEY, &[]))
+}
+
+fn seal_key(seed: &Key) -> (Key, PublicKey) {
+    pair(derive(seed, labels::AUDIT_SEAL_KEY, &[]))
+}
+
+fn pair(key: Key) -> (Key, PublicKey) {
+    let public = PublicKey::of(&key);
+    (key, public)
+}
+
+fn write_slot(file: &File, slot: u64, bytes: &Secret<SLOT>) -> std::io::Result<()> {
+    file.write_all_at(bytes.expose(), slot * SLOT as u64)
+}
+
+fn put(rest: &mut &mut [u8], bytes: &[u8]) {
+    let (here, after) = std::mem::take(rest).split_at_mut(bytes.len());
+    here.copy_from_slice(bytes);
+    *rest = after;
+}
+
+fn get<'a, const N: usize>(from: &mut &'a [u8]) -> Option<&'a [u8; N]> {
+    let (here, after) = from.split_first_chunk()?;
+    *from = after;
+    Some(here)
+}
+
+fn get_number(from: &mut &[u8]) -> Option<u64> {
+    get(from).copied().map(u64::from_le_bytes)
+}
+
+fn get_key(from: &mut &[u8]) -> Option<Key> {
+    let bytes: &[u8; 32] = get(from)?;
+    Some(Key::init_with(|into| into.copy_from_slice(bytes)))
+}

@@ -1,0 +1,386 @@
+//! Verification: whether a log is what was once sealed, told by its own lines and a public key.
+//!
+//! It needs the segments and nothing else of ours, on any machine, and trusts none of them. Segments
+//! are verified beside each other: the first line of each names the key of the next one's.
+
+mod anchor;
+mod descent;
+mod finding;
+mod segment;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use super::error::AuditError;
+use super::hash::LineHash;
+use super::line::Link;
+use super::sealing::{STATE_FILE, Sealing};
+use super::segment::{OPENINGS, SegmentName, segments};
+use crate::crypto::sign::PublicKey;
+use crate::fs::{Archive, FsError};
+use descent::Descent;
+use segment::{Report, Task, verify_segment};
+
+pub use anchor::{Anchor, BadAnchor};
+pub use finding::{Finding, Problem};
+
+/// How far a verification is, to be looked at from another thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Progress {
+    /// Bytes verified so far, and in all; 0 of 0 before that is known.
+    pub fn get(&self) -> (u64, u64) {
+        (
+            self.done.load(Ordering::Relaxed),
+            self.total.load(Ordering::Relaxed),
+        )
+    }
+
+    fn add(&self, bytes: u64) {
+        self.done.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// What to verify, and against what.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let home = std::sync::Arc::new(nightlatch::Dir::open_or_create(&scratch.path().join("home"))?);
+/// use nightlatch::AuditLog;
+/// use nightlatch::audit::{Details, Event, Progress, Verifier};
+/// use nightlatch::clock::SystemClock;
+///
+/// let log = AuditLog::new(home.clone(), std::sync::Arc::new(SystemClock));
+/// log.append_durable(&[Event::new(Details::LoginAttempt)])?;
+///
+/// let directory = home.path().join("audit");
+/// let verified = Verifier::new(&directory).run(&Progress::default())?;
+/// assert!(verified.is_good(), "{:?}", verified.findings);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    directory: PathBuf,
+    fingerprint: Option<PublicKey>,
+    anchor: Option<Anchor>,
+    fast: bool,
+    threads: usize,
+}
+
+/// What a log turned out to be.
+#[derive(Clone, Debug, Default)]
+pub struct Verification {
+    /// What is wrong, in the order of the log.
+    pub findings: Vec<Finding>,
+    /// How many more things are wrong than are named.
+    pub more_findings: u64,
+    /// Files of the log.
+    pub segments: u64,
+    /// Lines in them.
+    pub lines: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Seals whose signatures were verified.
+    pub seals: u64,
+    /// The number of the first event there is.
+    pub first_seq: Option<u64>,
+    /// The number and the hash of the last.
+    pub last: Option<(u64, LineHash)>,
+    /// The last event that a seal covers.
+    pub sealed_through: Option<u64>,
+    /// The log's first public key, in hexadecimal, as the log itself tells it.
+    pub fingerprint: Option<String>,
+    /// Whether the fingerprint was compared with one that was given.
+    pub fingerprint_given: bool,
+    /// Whether the sealing state was there, which shows a cut end.
+    pub state_seen: bool,
+    /// Whether the log ends in the middle of a line: it is being written, or a crash tore it.
+    pub ends_torn: bool,
+}
+
+impl Verification {
+    /// Whether nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        self.findings.is_empty() && self.more_findings == 0
+    }
+}
+
+impl Verifier {
+    /// Of the segments in `directory`, everything.
+    pub fn new(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            fingerprint: None,
+            anchor: None,
+            fast: false,
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        }
+    }
+
+    /// Compares the log's first key with one noted before, 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// When it is none; the error is what was given.
+    pub fn fingerprint(mut self, fingerprint: &str) -> Result<Self, BadAnchor> {
+        let digits = fingerprint.trim().to_ascii_lowercase();
+        let key = PublicKey::parse(digits.as_bytes()).ok_or(BadAnchor::Fingerprint)?;
+        self.fingerprint = Some(key);
+        Ok(self)
+    }
+
+    /// Compares with what was noted of the log at another time.
+    #[must_use]
+    pub fn anchor(mut self, anchor: Anchor) -> Self {
+        self.anchor = Some(anchor);
+        self
+    }
+
+    /// Verifies the chain of all lines, but only the seals of first and last lines. What it leaves
+    /// out: whoever could write the log may have written whole stretches between two such lines anew,
+    /// chain and all.
+    #[must_use]
+    pub fn fast(mut self) -> Self {
+        self.fast = true;
+        self
+    }
+
+    /// How many segments are verified at the same time: by default, as many as there are processors.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Verifies. What is wrong with the log is in the answer.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn run(&self, progress: &Progress) -> Result<Verification, AuditError> {
+        let archive = Archive::open(&self.directory)?;
+        let mut names = archive.names()?;
+        names.sort_unstable();
+        let segments = segments(&names);
+        let mut result = Verification {
+            segments: segments.len() as u64,
+            fingerprint_given: self.fingerprint.is_some(),
+            ..Verification::default()
+        };
+        strange_files(&names, &mut result);
+        let state = state(&archive, &mut result)?;
+        if segments.is_empty() {
+            let seq = state.as_ref().map_or(0, |state| state.last().seq);
+            let problem = if seq > 0 {
+                Problem::CutEnd { seq }
+            } else {
+                Problem::NoLog
+            };
+            result.about_log(problem);
+            return Ok(result);
+        }
+        let descent = Descent::read(
+            &archive,
+            &segments,
+            self.expected_fingerprint(),
+            &mut result,
+        )?;
+        let watched: Vec<u64> = state
+            .iter()
+            .map(|state| state.last().seq)
+            .chain(self.anchor.iter().map(|anchor| anchor.seq))
+            .collect();
+        let reports = self.verify_segments(&archive, &segments, &descent, &watched, progress)?;
+        self.join(&segments, reports, state.as_ref(), &descent, &mut result);
+        Ok(result)
+    }
+
+    fn expected_fingerprint(&self) -> Option<PublicKey> {
+        self.fingerprint
+            .or(self.anchor.as_ref().map(|anchor| anchor.fingerprint))
+    }
+
+    fn verify_segments(
+        &self,
+        archive: &Archive,
+        segments: &[SegmentName],
+        descent: &Descent,
+        watched: &[u64],
+        progress: &Progress,
+    ) -> Result<Vec<Report>, FsError> {
+        let mut tasks = Vec::new();
+        for (at, &name) in segments.iter().enumerate() {
+            let path = archive.path().join(name.to_string());
+            // Removed since it was listed: told of as missing, by the numbers.
+            let Some(file) = archive.open_file(&name.to_string())? else {
+                continue;
+            };
+            let inspected = file.metadata();
+            let inspected = inspected.map_err(|error| FsError::new("inspect", &path, error))?;
+            progress.total.fetch_add(inspected.len(), Ordering::Relaxed);
+            tasks.push(Task {
+                name,
+                file,
+                path,
+                key: descent.key_of(name),
+                is_last: at + 1 == segments.len(),
+                fast: self.fast,
+                watched,
+                progress,
+            });
+        }
+        let next = AtomicUsize::new(0);
+        let tasks: Vec<_> = tasks
+            .into_iter()
+            .map(|task| Mutex::new(Some(task)))
+            .collect();
+        let done: Vec<_> = tasks.iter().map(|_| Mutex::new(None)).collect();
+        let work = || {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(task) = tasks.get(at).and_then(take) else {
+                    return;
+                };
+                let report = verify_segment(task);
+                if let Ok(mut slot) = done[at].lock() {
+                    *slot = Some(report);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.threads.min(tasks.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        done.iter().filter_map(take).collect()
+    }
+
+    /// Judges how the segments fit each other, the state and the anchor.
+    fn join(
+        &self,
+        segments: &[SegmentName],
+        reports: Vec<Report>,
+        state: Option<&Sealing>,
+        descent: &Descent,
+        result: &mut Verification,
+    ) {
+        let mut last: Option<Link> = None;
+        let mut noted = Vec::new();
+        let mut prunes = Vec::new();
+        let mut first_continues = None;
+        for (name, report) in segments.iter().zip(reports) {
+            match (last, report.continues) {
+                (Some(last), continues)
+                    if name.first() != last.seq + 1 || continues != Some(last.hash) =>
+                {
+                    let problem = if name.first() > last.seq + 1 {
+                        let (from, to) = (last.seq + 1, name.first() - 1);
+                        Problem::Missing { from, to }
+                    } else if name.first() <= last.seq {
+                        let expected = last.seq + 1;
+                        Problem::OutOfOrder { expected }
+                    } else {
+                        Problem::Unchained
+                    };
+                    // An empty last segment was created and not yet written to.
+                    if report.lines > 0 || name.first() != last.seq + 1 {
+                        result.about(&name.to_string(), 1, Some(name.first()), problem);
+                    }
+                }
+                (None, continues) => first_continues = continues,
+                _ => {}
+            }
+            result.lines += report.lines;
+            result.bytes += report.bytes;
+            result.seals += report.seals;
+            result.findings.extend(report.findings);
+            result.more_findings += report.more_findings;
+            result.sealed_through = report.sealed_through.or(result.sealed_through);
+            result.ends_torn = report.torn;
+            noted.extend(report.watched);
+            prunes.extend(report.prunes);
+            last = report.last.or(last);
+        }
+        result.first_seq = segments.first().map(|name| name.first());
+        result.last = last.map(|last| (last.seq, last.hash));
+        descent.judge_prunes(&prunes, first_continues, result);
+        let end = last.map_or(0, |last| last.seq);
+        if let Some(state) = state {
+            judge_state(state, end, &noted, result);
+        }
+        if let Some(anchor) = &self.anchor {
+            anchor.judge(end, &noted, result);
+        }
+        if let (Some(expected), Some(found)) = (self.expected_fingerprint(), &result.fingerprint) {
+            let expected = expected.to_string();
+            if *found != expected {
+                let found = found.clone();
+                result.about_log(Problem::WrongFingerprint { expected, found });
+            }
+        }
+    }
+}
+
+impl Verification {
+    fn about(&mut self, file: &str, line: u64, seq: Option<u64>, problem: Problem) {
+        self.findings.push(Finding {
+            file: file.to_owned(),
+            line,
+            seq,
+            problem,
+        });
+    }
+
+    fn about_log(&mut self, problem: Problem) {
+        self.about("", 0, None, problem);
+    }
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().ok().and_then(|mut slot| slot.take())
+}
+
+/// Names what looks like a part of the log and is none: a segment that was renamed.
+fn strange_files(names: &[String], result: &mut Verification) {
+    for name in names {
+        if name.contains(".jsonl")
+            && name != OPENINGS
+            && segments(std::slice::from_ref(name)).is_empty()
+        {
+            result.about(name, 0, None, Problem::StrangeFile);
+        }
+    }
+}
+
+/// The sealing state, when it is there: a copy need not have it.
+fn state(archive: &Archive, result: &mut Verification) -> Result<Option<Sealing>, FsError> {
+    match Sealing::load_from(archive)? {
+        None => Ok(None),
+        Some(Ok(state)) => {
+            result.state_seen = true;
+            Ok(Some(state))
+        }
+        Some(Err(_)) => {
+            result.about(STATE_FILE, 0, None, Problem::BadState);
+            Ok(None)
+        }
+    }
+}
+
+fn judge_state(state: &Sealing, end: u64, noted: &[Link], result: &mut Verification) {
+    let Link { seq, hash } = state.last();
+    if seq > end {
+        result.about_log(Problem::CutEnd { seq });
+    } else if noted
+        .iter()
+        .any(|link| link.seq == seq && link.hash != hash)
+    {
+        result.about_log(Problem::StateMismatch { seq });
+    }
+}

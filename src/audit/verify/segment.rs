@@ -1,0 +1,309 @@
+//! Verifying one segment by itself: its chain, and the seals along it.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use super::Progress;
+use super::finding::{Finding, Problem};
+use crate::audit::hash::LineHash;
+use crate::audit::kind::EventType;
+use crate::audit::line::Link;
+use crate::audit::reader::{Found, Lines};
+use crate::audit::record::Record;
+use crate::audit::seal::{Parts, Seal};
+use crate::audit::segment::SegmentName;
+use crate::crypto::sign::{PublicKey, Signature, verify, verify_all};
+use crate::fs::FsError;
+
+/// Signatures that are verified at once: the more, the cheaper each; about 200 KiB.
+const BATCH: usize = 1024;
+/// More findings than this in one segment are counted and not kept.
+const KEPT: usize = 100;
+/// No line that was appended honestly is further from a seal than this; see `sealing`.
+const UNSEALED_LIMIT: u64 = 128;
+
+/// A segment to be verified.
+pub(super) struct Task<'a> {
+    pub(super) name: SegmentName,
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+    /// Verifies the seal of the first line; `None` when nothing tells it.
+    pub(super) key: Option<PublicKey>,
+    pub(super) is_last: bool,
+    /// Only the seals of the first and the last line.
+    pub(super) fast: bool,
+    /// Numbers of events whose hashes are wanted.
+    pub(super) watched: &'a [u64],
+    /// Counts the bytes read.
+    pub(super) progress: &'a Progress,
+}
+
+/// What a segment turned out to be.
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) lines: u64,
+    pub(super) seals: u64,
+    pub(super) bytes: u64,
+    pub(super) findings: Vec<Finding>,
+    pub(super) more_findings: u64,
+    /// What the first line continues.
+    pub(super) continues: Option<LineHash>,
+    pub(super) last: Option<Link>,
+    /// The key that the last seal names.
+    pub(super) next_key: Option<PublicKey>,
+    pub(super) sealed_through: Option<u64>,
+    pub(super) watched: Vec<Link>,
+    /// Prunes that are on record here.
+    pub(super) prunes: Vec<Link>,
+    /// Bytes after the last line end.
+    pub(super) torn: bool,
+}
+
+/// A seal that waits for its batch.
+struct Waiting {
+    line: u64,
+    seq: u64,
+    key: PublicKey,
+    message: Vec<u8>,
+    signature: Signature,
+}
+
+struct Pass<'a> {
+    task: Task<'a>,
+    report: Report,
+    waiting: Vec<Waiting>,
+    /// Verifies the next seal.
+    key: Option<PublicKey>,
+    /// The first line since the last seal that must not stay without one.
+    unsealed: Option<(u64, u64)>,
+    since_seal: u64,
+}
+
+/// Reads the segment once and holds no more than a batch.
+pub(super) fn verify_segment(task: Task<'_>) -> Result<Report, FsError> {
+    let path = task.path.clone();
+    let file = task.file.try_clone();
+    let mut lines = Lines::new(file.map_err(|error| FsError::new("read", &path, error))?);
+    let mut pass = Pass {
+        key: task.key,
+        task,
+        report: Report::default(),
+        waiting: Vec::new(),
+        unsealed: None,
+        since_seal: 0,
+    };
+    let mut told = 0;
+    let mut ends_closed = false;
+    loop {
+        let read = lines.next_line();
+        match read.map_err(|error| FsError::new("read", &path, error))? {
+            None => break,
+            Some(Found::TooLong) => {
+                pass.report.lines += 1;
+                pass.find(None, Problem::NotALine);
+                ends_closed = false;
+            }
+            Some(Found::Line(line)) => {
+                pass.report.lines += 1;
+                ends_closed = pass.line(line);
+            }
+        }
+        if lines.consumed() - told >= 1 << 20 {
+            pass.task.progress.add(lines.consumed() - told);
+            told = lines.consumed();
+        }
+    }
+    pass.task.progress.add(lines.consumed() - told);
+    pass.report.bytes = lines.consumed();
+    pass.report.torn = lines.ends_torn();
+    pass.verify_waiting();
+    pass.end(ends_closed);
+    Ok(pass.report)
+}
+
+impl Pass<'_> {
+    fn find(&mut self, seq: Option<u64>, problem: Problem) {
+        let line = self.report.lines;
+        self.find_at(line, seq, problem);
+    }
+
+    fn find_at(&mut self, line: u64, seq: Option<u64>, problem: Problem) {
+        if self.report.findings.len() < KEPT {
+            self.report.findings.push(Finding {
+                file: self.task.name.to_string(),
+                line,
+                seq,
+                problem,
+            });
+        } else {
+            self.report.more_findings += 1;
+        }
+    }
+
+    /// Judges a line: whether it closes the segment.
+    fn line(&mut self, line: &[u8]) -> bool {
+        let (Some(seq), Some(parts)) = (number(line), Parts::of(line)) else {
+            self.find(None, Problem::NotALine);
+            return false;
+        };
+        let prev = prev(parts.hashed);
+        let is_right = parts.hash_is_right();
+        if !is_right {
+            self.find(Some(seq), Problem::Edited);
+        }
+        match self.report.last {
+            None => {
+                self.report.continues = prev;
+                if seq != self.task.name.first() {
+                    self.find(Some(seq), Problem::Misnamed);
+                }
+            }
+            Some(last) => {
+                if seq > last.seq + 1 {
+                    let (from, to) = (last.seq + 1, seq - 1);
+                    self.find(Some(seq), Problem::Missing { from, to });
+                } else if seq <= last.seq {
+                    let expected = last.seq + 1;
+                    self.find(Some(seq), Problem::OutOfOrder { expected });
+                } else if prev != Some(last.hash) && is_right {
+                    self.find(Some(seq), Problem::Unchained);
+                }
+            }
+        }
+        let link = Link {
+            seq,
+            hash: parts.hash,
+        };
+        self.report.last = Some(link);
+        if self.task.watched.contains(&seq) {
+            self.report.watched.push(link);
+        }
+        match parts.seal {
+            Some(seal) => self.seal(link, &seal, line),
+            None => {
+                if self.report.lines == 1 {
+                    self.find(Some(seq), Problem::UnsealedOpening);
+                }
+                self.unsealed(seq, line);
+                false
+            }
+        }
+    }
+
+    /// Notes a seal to be verified, and what it seals: whether it closes the segment.
+    fn seal(&mut self, link: Link, seal: &Seal, line: &[u8]) -> bool {
+        let is_opening = self.report.lines == 1;
+        if is_opening != seal.next_segment.is_some() {
+            self.find(Some(link.seq), Problem::UnsealedOpening);
+        }
+        let event_type = type_of(line);
+        let is_closing = event_type == Some(EventType::SegmentClosed);
+        self.unsealed = None;
+        self.since_seal = 0;
+        self.report.sealed_through = Some(link.seq);
+        if event_type == Some(EventType::AuditPruned) {
+            self.report.prunes.extend(pruned(line));
+        }
+        let key = self.key.replace(seal.next);
+        self.report.next_key = Some(seal.next);
+        let skips = self.task.fast && !is_opening && !is_closing;
+        if let Some(key) = key.filter(|_| !skips) {
+            self.report.seals += 1;
+            self.waiting.push(Waiting {
+                line: self.report.lines,
+                seq: link.seq,
+                key,
+                message: Seal::message(&link.hash, &seal.next, seal.next_segment.as_ref()),
+                signature: seal.signature,
+            });
+            if self.waiting.len() == BATCH {
+                self.verify_waiting();
+            }
+        }
+        is_closing
+    }
+
+    /// Notes a line without a seal; only those after the last seal of the log are looked into.
+    fn unsealed(&mut self, seq: u64, line: &[u8]) {
+        self.since_seal += 1;
+        if self.task.is_last && self.unsealed.is_none() {
+            let must = type_of(line).is_none_or(EventType::is_sealed_at_once)
+                || self.since_seal > UNSEALED_LIMIT;
+            if must {
+                self.unsealed = Some((self.report.lines, seq));
+            }
+        }
+    }
+
+    fn verify_waiting(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let keys: Vec<_> = waiting.iter().map(|seal| seal.key).collect();
+        let messages: Vec<_> = waiting.iter().map(|seal| &seal.message[..]).collect();
+        let signatures: Vec<_> = waiting.iter().map(|seal| seal.signature).collect();
+        if verify_all(&keys, &messages, &signatures) {
+            return;
+        }
+        for seal in waiting {
+            if !verify(&seal.key, &seal.message, &seal.signature) {
+                self.find_at(seal.line, Some(seal.seq), Problem::ForeignSeal);
+            }
+        }
+    }
+
+    fn end(&mut self, ends_closed: bool) {
+        let seq = self.report.last.map(|last| last.seq);
+        if self.task.is_last {
+            if let Some((line, seq)) = self.unsealed {
+                self.find_at(line, Some(seq), Problem::UnsealedEnd);
+            }
+            return;
+        }
+        if self.report.torn {
+            self.report.lines += 1;
+            self.find(None, Problem::Torn);
+        } else if !ends_closed {
+            self.find(seq, Problem::NotClosed);
+        }
+    }
+}
+
+/// The number a line begins with.
+fn number(line: &[u8]) -> Option<u64> {
+    let digits = line.strip_prefix(b"{\"seq\":")?;
+    let end = memchr::memchr(b',', digits)?;
+    std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
+}
+
+/// The hash that the hashed part of a line ends with.
+fn prev(hashed: &[u8]) -> Option<LineHash> {
+    let digits = hashed.strip_suffix(b"\"")?;
+    let (before, digits) = digits.split_at_checked(digits.len().checked_sub(64)?)?;
+    before
+        .ends_with(b",\"prev\":\"")
+        .then(|| LineHash::parse(digits))?
+}
+
+/// The type of an event, which stands near the beginning of a line. No value before it can hold
+/// these bytes: numbers, ids and times have no quotes.
+fn type_of(line: &[u8]) -> Option<EventType> {
+    const KEY: &[u8] = b"\"event_type\":\"";
+    let start = memchr::memmem::find(&line[..line.len().min(160)], KEY)? + KEY.len();
+    let end = start + memchr::memchr(b'"', &line[start..])?;
+    std::str::from_utf8(&line[start..end]).ok()?.parse().ok()
+}
+
+/// What an AUDIT_PRUNED says was removed last.
+fn pruned(line: &[u8]) -> Option<Link> {
+    #[derive(serde::Deserialize)]
+    struct Pruned<'a> {
+        last_seq: u64,
+        last_hash: &'a str,
+    }
+    let record = Record::parse(line)?;
+    let pruned: Pruned<'_> = serde_json::from_str(record.details.get()).ok()?;
+    let hash = LineHash::parse(pruned.last_hash.as_bytes())?;
+    Some(Link {
+        seq: pruned.last_seq,
+        hash,
+    })
+}
