@@ -3,6 +3,7 @@ use std::ffi::OsStr;
 use super::super::json::Object;
 use super::*;
 use crate::crypto::Key;
+use crate::crypto::sign::PublicKey;
 use crate::id::ExecId;
 
 fn details_of(event: &Event) -> String {
@@ -155,8 +156,16 @@ pub(in crate::audit) fn catalogue() -> Vec<(Details, String)> {
             r#"{"segment":"0000000000000001.jsonl","torn_bytes":17,"quarantine":"torn-5-00000000000000ab.part"}"#.into(),
         ),
         (
-            Details::SegmentOpened { segment },
-            r#"{"segment":"0000000000000001.jsonl"}"#.into(),
+            Details::SegmentOpened {
+                segment,
+                fingerprint: PublicKey::from_bytes([0x11; 32]),
+                key: PublicKey::from_bytes([0x22; 32]),
+            },
+            format!(
+                r#"{{"segment":"0000000000000001.jsonl","fingerprint":"{}","key":"{}"}}"#,
+                "11".repeat(32),
+                "22".repeat(32)
+            ),
         ),
         (
             Details::SegmentClosed { segment },

@@ -76,8 +76,8 @@ impl Home {
         std::fs::read(self.segment()).unwrap()
     }
 
-    /// The segment's lines, after recomputing every hash from raw bytes, knowing no more of the
-    /// format than an auditor does.
+    /// The segment's lines but for its first, which opens it, after recomputing every hash from raw
+    /// bytes, knowing no more of the format than an auditor does.
     fn checked_lines(&self) -> Vec<serde_json::Value> {
         let text = String::from_utf8(self.bytes()).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'));
@@ -95,6 +95,7 @@ impl Home {
             prev = hash[..64].to_owned();
             lines.push(value);
         }
+        assert_eq!(lines.remove(0)["event_type"], "SEGMENT_OPENED");
         lines
     }
 
@@ -117,6 +118,7 @@ fn used(action: &str) -> Event {
 fn actions(records: &[Record]) -> Vec<String> {
     records
         .iter()
+        .filter(|record| record.event_type != EventType::SegmentOpened)
         .map(|record| {
             let details: serde_json::Value = serde_json::from_str(record.details.get()).unwrap();
             details["action"].as_str().unwrap_or_default().to_owned()
