@@ -49,6 +49,9 @@ pub enum Damage {
     /// Lines are gone from the log's end that had been sealed.
     #[error("ends before the line that was sealed last")]
     CutShort,
+    /// The state is of a time too long ago: an old copy of it was put back.
+    #[error("goes on far beyond the line that was sealed last: the sealing state is an old copy")]
+    OldSealState,
     /// A line carries a seal that this log did not make, or lacks one that it did.
     #[error("has a line that is not as it was sealed")]
     ForeignSeal,

@@ -50,6 +50,7 @@ pub struct AuditLog {
     clock: Arc<dyn Clock>,
     /// Looked up with the first event: most commands that look record nothing.
     origin: OnceLock<Origin>,
+    segment_size: u64,
 }
 
 /// Events that were written but may not survive a loss of power yet: [`Appended::sync`] them, or
@@ -86,7 +87,15 @@ impl AuditLog {
             home,
             clock,
             origin,
+            segment_size: SEGMENT_SIZE,
         }
+    }
+
+    /// Closes segments at another size.
+    #[cfg(test)]
+    pub(super) fn with_segment_size(mut self, size: u64) -> Self {
+        self.segment_size = size;
+        self
     }
 
     /// As [`AuditLog::new`], its events from elsewhere.
@@ -114,7 +123,7 @@ impl AuditLog {
         catch_up(&mut sealing, &dir, &segments, &end)?;
         let now = self.clock.now().wall;
         let mut due = end.set_torn_aside(&dir)?;
-        if end.length > 0 && (sealing.must_open() || is_full(&sealing, &end, now)) {
+        if end.length > 0 && (sealing.must_open() || self.is_full(&sealing, &end, now)) {
             if !sealing.must_open() {
                 let last = self.close(&mut sealing, &end, now, &due)?;
                 due.clear();
@@ -164,9 +173,13 @@ impl AuditLog {
         });
         let batch = self.batch(sealing, end, now, events.iter().chain([&closed]))?;
         batch.write(end)?;
-        let synced = end.file.sync_data();
-        synced.map_err(|error| FsError::new("sync", &end.path, error))?;
+        sync(end)?;
         Ok(batch.last)
+    }
+
+    /// Whether the open segment is to be closed: it is large, or of another day (UTC).
+    fn is_full(&self, sealing: &Sealing, end: &End, now: Timestamp) -> bool {
+        end.length >= self.segment_size || sealing.opened_at().day() != now.day()
     }
 
     /// The lines of `events` at `end`, the last of them with a seal when one is due.
@@ -199,6 +212,7 @@ impl AuditLog {
                 seals.then(|| sealing.seal(role, link, now))
             });
             if seals {
+                must_seal = false;
                 batch.is_sealed = true;
                 sealing.ends_at(Place {
                     segment: end.segment.first(),
@@ -245,11 +259,22 @@ impl Batch {
 /// Makes sealed lines durable, and then the state that comes after them, in this order: the state is
 /// never ahead of the log. When it fails, cuts the segment back.
 fn save(sealing: &mut Sealing, dir: &Dir, end: &End) -> Result<(), FsError> {
-    let synced = end.file.sync_data();
-    synced
-        .map_err(|error| FsError::new("sync", &end.path, error))
-        .and_then(|()| sealing.save(dir))
-        .inspect_err(|_| cut_back(end))
+    sync(end)?;
+    sealing.save(dir).inspect_err(|_| {
+        let saved = Sealing::load(dir);
+        let is_ahead = matches!(saved, Ok(Some(Ok(saved))) if saved.last().seq > end.last.seq);
+        if !is_ahead {
+            cut_back(end);
+        }
+    })
+}
+
+/// Makes what was appended at `end` durable; when that fails, cuts the segment back.
+fn sync(end: &End) -> Result<(), FsError> {
+    end.file.sync_data().map_err(|error| {
+        cut_back(end);
+        FsError::new("sync", &end.path, error)
+    })
 }
 
 /// Takes back what was appended at `end`.
@@ -273,11 +298,6 @@ fn role_of(event_type: EventType) -> Role {
         EventType::SegmentClosed => Role::Closing,
         _ => Role::Inner,
     }
-}
-
-/// Whether the open segment is to be closed: it is large, or of another day (UTC).
-fn is_full(sealing: &Sealing, end: &End, now: Timestamp) -> bool {
-    end.length >= SEGMENT_SIZE || sealing.opened_at().day() != now.day()
 }
 
 /// The sealing state of the log in `dir`, whose `segments` there are; a new one for a new log.
@@ -332,10 +352,11 @@ fn catch_up(
                 .len();
             &file
         };
-        let unsealed = length
-            .checked_sub(start)
-            .filter(|&size| size <= CATCH_UP_LIMIT);
+        let unsealed = length.checked_sub(start);
         let unsealed = unsealed.ok_or_else(|| damaged(Damage::CutShort))?;
+        if unsealed > CATCH_UP_LIMIT {
+            return Err(AuditError::damaged(&path, Damage::OldSealState));
+        }
         // At most 16 MiB.
         let mut bytes = vec![0; usize::try_from(unsealed).unwrap_or_default()];
         file.read_exact_at(&mut bytes, start)
@@ -345,6 +366,10 @@ fn catch_up(
     }
     if end.last.seq == sealing.last().seq && end.last.hash != sealing.last().hash {
         return Err(damaged(Damage::ForeignSeal));
+    }
+    // A segment is created after the one before it was closed durably: no crash leaves this.
+    if end.length == 0 && !sealing.must_open() {
+        return Err(damaged(Damage::Gap));
     }
     Ok(())
 }
@@ -356,6 +381,12 @@ fn step_over(
     segment: SegmentName,
     start: u64,
 ) -> Result<(), Damage> {
+    if let Some(length) = memchr::memchr(b'\n', bytes) {
+        let first = Parts::of(&bytes[..length]).ok_or(Damage::NotAnEvent)?;
+        if first.prev() != Some(sealing.last().hash) {
+            return Err(Damage::ForeignSeal);
+        }
+    }
     let mut searched = 0;
     while let Some(found) = memmem::find(&bytes[searched..], b",\"seal\":{") {
         let at = searched + found;

@@ -100,6 +100,13 @@ impl<'a> Parts<'a> {
     pub(super) fn hash_is_right(&self) -> bool {
         LineHash::of(self.hashed) == self.hash
     }
+
+    /// The hash that the line says it continues, which stands last in what is hashed.
+    pub(super) fn prev(&self) -> Option<LineHash> {
+        let mut rest = self.hashed.strip_suffix(b"\"")?;
+        let prev = LineHash::parse(take(&mut rest, 64)?)?;
+        rest.ends_with(b",\"prev\":\"").then_some(prev)
+    }
 }
 
 /// Cuts the last `count` bytes off.

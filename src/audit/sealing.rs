@@ -29,9 +29,9 @@ use crate::memory::Secret;
 pub(super) const STATE_FILE: &str = "seal";
 
 /// No event waits longer for a seal than until the first one that comes this long after the last.
-const SEAL_AFTER: Duration = Duration::from_secs(60);
+pub(super) const SEAL_AFTER: Duration = Duration::from_secs(60);
 /// Nor longer than until the event this many after the last seal.
-const SEAL_EVERY: u64 = 128;
+pub(super) const SEAL_EVERY: u64 = 128;
 
 const MAGIC: &[u8; 8] = b"NLseal\0\x01";
 /// Two copies, so that one is whole whenever the other is being written; each in a disk sector of
@@ -246,6 +246,9 @@ impl Sealing {
         let written = write_slot(&file, slot, &self.encode()).and_then(|()| file.sync_data());
         if let Err(error) = written {
             self.version -= 1;
+            // It may be there in full, and only not synced; the log is about to be cut back, and a
+            // state ahead of it would stop it for good.
+            let _ = write_slot(&file, slot, &Secret::zeroed());
             return Err(failed(error));
         }
         if is_first {

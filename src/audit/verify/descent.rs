@@ -30,6 +30,18 @@ struct Opening {
     seal: Seal,
 }
 
+impl Opening {
+    fn is_sealed_with(&self, key: &PublicKey) -> bool {
+        let Seal {
+            next,
+            next_segment,
+            signature,
+        } = &self.seal;
+        let message = Seal::message(&self.hash, next, next_segment.as_ref());
+        verify(key, &message, signature)
+    }
+}
+
 impl Descent {
     /// Follows the first lines, of removed segments too, as far as they are there.
     pub(super) fn read(
@@ -38,46 +50,56 @@ impl Descent {
         expected: Option<PublicKey>,
         result: &mut Verification,
     ) -> Result<Self, FsError> {
-        let mut openings = removed(archive)?;
         let first = segments[0];
-        openings.retain(|opening| opening.segment < first);
-        let kept = openings.len();
+        let mut removed = removed(archive)?;
+        removed.retain(|opening| opening.segment < first);
+        let mut present = Vec::new();
         for &segment in segments {
-            if let Some(file) = archive.open_file(&segment.to_string())? {
-                let path = archive.path().join(segment.to_string());
-                let found = first_line(file).map_err(|error| FsError::new("read", path, error))?;
-                openings.extend(found.filter(|opening| opening.segment == segment));
-            }
+            let opening = match archive.open_file(&segment.to_string())? {
+                Some(file) => {
+                    let path = archive.path().join(segment.to_string());
+                    first_line(file).map_err(|error| FsError::new("read", path, error))?
+                }
+                None => None,
+            };
+            present.push((
+                segment,
+                opening.filter(|opening| opening.segment == segment),
+            ));
         }
-        let mut keys = BTreeMap::new();
-        let told = openings.first().map(|opening| opening.fingerprint);
+        let openings = || present.iter().filter_map(|(_, opening)| opening.as_ref());
+        let told = removed.iter().chain(openings()).next();
+        let told = told.map(|opening| opening.fingerprint);
         result.fingerprint = told.map(|key| key.to_string());
         // The first key is the fingerprint; where nobody noted it, the log's own word has to do.
         let mut key = expected.or(told);
-        let mut leads_from_the_start = openings
-            .first()
-            .is_some_and(|opening| opening.segment.first() == 1);
-        for (at, opening) in openings.iter().enumerate() {
-            if at < kept && leads_from_the_start {
-                let message = Seal::message(
-                    &opening.hash,
-                    &opening.seal.next,
-                    opening.seal.next_segment.as_ref(),
-                );
-                leads_from_the_start =
-                    key.is_some_and(|key| verify(&key, &message, &opening.seal.signature));
-            }
-            if at == kept && !leads_from_the_start {
-                // Without what came before, what remains can only vouch for itself.
-                key = Some(opening.own);
-            }
-            if let Some(key) = key {
-                keys.insert(opening.segment, key);
-            }
+        let start = removed.first().map_or(first, |opening| opening.segment);
+        let mut leads_from_the_start = start.first() == 1;
+        for opening in &removed {
+            leads_from_the_start &= key.is_some_and(|key| opening.is_sealed_with(&key));
             key = opening.seal.next_segment;
         }
-        if !leads_from_the_start && !openings.is_empty() {
+        if !removed.is_empty()
+            && let (_, Some(opening)) = &present[0]
+        {
+            leads_from_the_start &= key == Some(opening.own);
+        }
+        if !leads_from_the_start {
+            // Without what came before, what remains can only vouch for itself.
+            key = None;
             result.about_log(Problem::BrokenDescent);
+        }
+        let mut keys = BTreeMap::new();
+        for (segment, opening) in &present {
+            let own = opening.as_ref().map(|opening| opening.own);
+            if let Some(key) = key.or(own) {
+                keys.insert(*segment, key);
+            }
+            // After a first line that is damaged, which is found where it stands, the next is held
+            // against its own word, lest what is sound after it be blamed.
+            key = opening
+                .as_ref()
+                .and_then(|opening| opening.seal.next_segment);
         }
         Ok(Self { keys, first })
     }
@@ -126,6 +148,8 @@ fn removed(archive: &Archive) -> Result<Vec<Opening>, FsError> {
         }
     }
     openings.sort_by_key(|opening| opening.segment);
+    // A removal that a crash interrupted was begun anew.
+    openings.dedup_by(|a, b| a.segment == b.segment && a.hash == b.hash);
     Ok(openings)
 }
 

@@ -84,8 +84,8 @@ pub enum Problem {
         /// The one the log has.
         found: String,
     },
-    /// The state knows of a sealed line that is not there.
-    #[error("the end is cut off: events up to {seq} were sealed")]
+    /// The state knows of a sealed line that is not there, or has no seal.
+    #[error("the end or its seal is cut off: events up to {seq} were sealed")]
     CutEnd {
         /// The last number that was sealed.
         seq: u64,

@@ -25,6 +25,9 @@ use segment::{Report, Task, verify_segment};
 pub use anchor::{Anchor, BadAnchor};
 pub use finding::{Finding, Problem};
 
+/// No more findings than this are kept, the first ones; the others are counted.
+const KEPT: usize = 1000;
+
 /// How far a verification is, to be looked at from another thread.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -142,9 +145,10 @@ impl Verifier {
         self
     }
 
-    /// Verifies the chain of all lines, but only the seals of first and last lines. What it leaves
-    /// out: whoever could write the log may have written whole stretches between two such lines anew,
-    /// chain and all.
+    /// Verifies the chain of all lines, all seals of the last segment, and of the others only those of
+    /// their first and last lines. Every line before the last segment is still vouched for, by the
+    /// chain up to the sealed first line of the segment after it. What it leaves out: whether a seal
+    /// in the middle of a closed segment was removed or changed.
     #[must_use]
     pub fn fast(mut self) -> Self {
         self.fast = true;
@@ -164,16 +168,17 @@ impl Verifier {
     /// When a file cannot be read.
     pub fn run(&self, progress: &Progress) -> Result<Verification, AuditError> {
         let archive = Archive::open(&self.directory)?;
-        let mut names = archive.names()?;
-        names.sort_unstable();
-        let segments = segments(&names);
         let mut result = Verification {
-            segments: segments.len() as u64,
             fingerprint_given: self.fingerprint.is_some(),
             ..Verification::default()
         };
-        strange_files(&names, &mut result);
+        // Before the segments: what is appended from here on cannot make it be ahead of them.
         let state = state(&archive, &mut result)?;
+        let mut names = archive.names()?;
+        names.sort_unstable();
+        let segments = segments(&names);
+        result.segments = segments.len() as u64;
+        strange_files(&names, &mut result);
         if segments.is_empty() {
             let seq = state.as_ref().map_or(0, |state| state.last().seq);
             let problem = if seq > 0 {
@@ -196,7 +201,7 @@ impl Verifier {
             .chain(self.anchor.iter().map(|anchor| anchor.seq))
             .collect();
         let reports = self.verify_segments(&archive, &segments, &descent, &watched, progress)?;
-        self.join(&segments, reports, state.as_ref(), &descent, &mut result);
+        self.join(reports, state.as_ref(), &descent, &mut result);
         Ok(result)
     }
 
@@ -212,72 +217,78 @@ impl Verifier {
         descent: &Descent,
         watched: &[u64],
         progress: &Progress,
-    ) -> Result<Vec<Report>, FsError> {
-        let mut tasks = Vec::new();
-        for (at, &name) in segments.iter().enumerate() {
+    ) -> Result<Vec<(SegmentName, Report)>, FsError> {
+        for name in segments {
             let path = archive.path().join(name.to_string());
+            if let Some(file) = archive.open_file(&name.to_string())? {
+                let inspected = file.metadata();
+                let inspected = inspected.map_err(|error| FsError::new("inspect", &path, error))?;
+                progress.total.fetch_add(inspected.len(), Ordering::Relaxed);
+            }
+        }
+        // No more of them are open at the same time than there are threads.
+        let verify = |at: usize, name: SegmentName| {
             // Removed since it was listed: told of as missing, by the numbers.
             let Some(file) = archive.open_file(&name.to_string())? else {
-                continue;
+                return Ok(None);
             };
-            let inspected = file.metadata();
-            let inspected = inspected.map_err(|error| FsError::new("inspect", &path, error))?;
-            progress.total.fetch_add(inspected.len(), Ordering::Relaxed);
-            tasks.push(Task {
+            let report = verify_segment(Task {
                 name,
                 file,
-                path,
+                path: archive.path().join(name.to_string()),
                 key: descent.key_of(name),
                 is_last: at + 1 == segments.len(),
                 fast: self.fast,
                 watched,
                 progress,
-            });
-        }
+            })?;
+            Ok(Some((name, report)))
+        };
         let next = AtomicUsize::new(0);
-        let tasks: Vec<_> = tasks
-            .into_iter()
-            .map(|task| Mutex::new(Some(task)))
-            .collect();
-        let done: Vec<_> = tasks.iter().map(|_| Mutex::new(None)).collect();
+        let done: Vec<_> = segments.iter().map(|_| Mutex::new(None)).collect();
         let work = || {
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(task) = tasks.get(at).and_then(take) else {
+                let Some(&name) = segments.get(at) else {
                     return;
                 };
-                let report = verify_segment(task);
+                let report = verify(at, name);
                 if let Ok(mut slot) = done[at].lock() {
                     *slot = Some(report);
                 }
             }
         };
         std::thread::scope(|scope| {
-            for _ in 1..self.threads.min(tasks.len()) {
+            for _ in 1..self.threads.min(segments.len()) {
                 scope.spawn(work);
             }
             work();
         });
-        done.iter().filter_map(take).collect()
+        done.iter()
+            .filter_map(take)
+            .filter_map(Result::transpose)
+            .collect()
     }
 
     /// Judges how the segments fit each other, the state and the anchor.
     fn join(
         &self,
-        segments: &[SegmentName],
-        reports: Vec<Report>,
+        reports: Vec<(SegmentName, Report)>,
         state: Option<&Sealing>,
         descent: &Descent,
         result: &mut Verification,
     ) {
         let mut last: Option<Link> = None;
+        let mut next_key = None;
+        result.first_seq = reports.first().map(|(name, _)| name.first());
         let mut noted = Vec::new();
         let mut prunes = Vec::new();
         let mut first_continues = None;
-        for (name, report) in segments.iter().zip(reports) {
+        for (name, report) in reports {
             match (last, report.continues) {
                 (Some(last), continues)
-                    if name.first() != last.seq + 1 || continues != Some(last.hash) =>
+                    if name.first() != last.seq + 1
+                        || continues.is_some_and(|hash| hash != last.hash) =>
                 {
                     let problem = if name.first() > last.seq + 1 {
                         let (from, to) = (last.seq + 1, name.first() - 1);
@@ -288,18 +299,26 @@ impl Verifier {
                     } else {
                         Problem::Unchained
                     };
-                    // An empty last segment was created and not yet written to.
-                    if report.lines > 0 || name.first() != last.seq + 1 {
-                        result.about(&name.to_string(), 1, Some(name.first()), problem);
-                    }
+                    result.about(&name.to_string(), 1, Some(name.first()), problem);
                 }
                 (None, continues) => first_continues = continues,
+                // The two chains of keys must tell the same of a first line.
+                (Some(last), Some(_))
+                    if next_key.is_some_and(|key| Some(key) != descent.key_of(name)) =>
+                {
+                    let file = name.to_string();
+                    result.about(&file, 1, Some(last.seq + 1), Problem::ForeignSeal);
+                }
                 _ => {}
             }
+            next_key = report.next_key;
             result.lines += report.lines;
             result.bytes += report.bytes;
             result.seals += report.seals;
-            result.findings.extend(report.findings);
+            report
+                .findings
+                .into_iter()
+                .for_each(|finding| result.add(finding));
             result.more_findings += report.more_findings;
             result.sealed_through = report.sealed_through.or(result.sealed_through);
             result.ends_torn = report.torn;
@@ -307,12 +326,11 @@ impl Verifier {
             prunes.extend(report.prunes);
             last = report.last.or(last);
         }
-        result.first_seq = segments.first().map(|name| name.first());
         result.last = last.map(|last| (last.seq, last.hash));
         descent.judge_prunes(&prunes, first_continues, result);
         let end = last.map_or(0, |last| last.seq);
         if let Some(state) = state {
-            judge_state(state, end, &noted, result);
+            judge_state(state, &noted, result);
         }
         if let Some(anchor) = &self.anchor {
             anchor.judge(end, &noted, result);
@@ -329,12 +347,20 @@ impl Verifier {
 
 impl Verification {
     fn about(&mut self, file: &str, line: u64, seq: Option<u64>, problem: Problem) {
-        self.findings.push(Finding {
+        self.add(Finding {
             file: file.to_owned(),
             line,
             seq,
             problem,
         });
+    }
+
+    fn add(&mut self, finding: Finding) {
+        if self.findings.len() < KEPT {
+            self.findings.push(finding);
+        } else {
+            self.more_findings += 1;
+        }
     }
 
     fn about_log(&mut self, problem: Problem) {
@@ -373,9 +399,9 @@ fn state(archive: &Archive, result: &mut Verification) -> Result<Option<Sealing>
     }
 }
 
-fn judge_state(state: &Sealing, end: u64, noted: &[Link], result: &mut Verification) {
+fn judge_state(state: &Sealing, noted: &[Link], result: &mut Verification) {
     let Link { seq, hash } = state.last();
-    if seq > end {
+    if seq > result.sealed_through.unwrap_or(0) {
         result.about_log(Problem::CutEnd { seq });
     } else if noted
         .iter()

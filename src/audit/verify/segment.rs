@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Progress;
 use super::finding::{Finding, Problem};
@@ -11,7 +12,9 @@ use crate::audit::line::Link;
 use crate::audit::reader::{Found, Lines};
 use crate::audit::record::Record;
 use crate::audit::seal::{Parts, Seal};
-use crate::audit::segment::SegmentName;
+use crate::audit::sealing::{SEAL_AFTER, SEAL_EVERY};
+use crate::audit::segment::{SEQ_END, SegmentName};
+use crate::clock::Timestamp;
 use crate::crypto::sign::{PublicKey, Signature, verify, verify_all};
 use crate::fs::FsError;
 
@@ -19,9 +22,8 @@ use crate::fs::FsError;
 const BATCH: usize = 1024;
 /// More findings than this in one segment are counted and not kept.
 const KEPT: usize = 100;
-/// No line that was appended honestly is further from a seal than this; see `sealing`.
-const UNSEALED_LIMIT: u64 = 128;
-
+/// The type and the time of an event end before this byte of its line.
+const HEAD: usize = 192;
 /// A segment to be verified.
 pub(super) struct Task<'a> {
     pub(super) name: SegmentName,
@@ -30,7 +32,7 @@ pub(super) struct Task<'a> {
     /// Verifies the seal of the first line; `None` when nothing tells it.
     pub(super) key: Option<PublicKey>,
     pub(super) is_last: bool,
-    /// Only the seals of the first and the last line.
+    /// Only the seals of the first and the last line, except in the last segment.
     pub(super) fast: bool,
     /// Numbers of events whose hashes are wanted.
     pub(super) watched: &'a [u64],
@@ -49,7 +51,7 @@ pub(super) struct Report {
     /// What the first line continues.
     pub(super) continues: Option<LineHash>,
     pub(super) last: Option<Link>,
-    /// The key that the last seal names.
+    /// The key that the last seal names: after a closing one, that of the next first line.
     pub(super) next_key: Option<PublicKey>,
     pub(super) sealed_through: Option<u64>,
     pub(super) watched: Vec<Link>,
@@ -74,9 +76,18 @@ struct Pass<'a> {
     waiting: Vec<Waiting>,
     /// Verifies the next seal.
     key: Option<PublicKey>,
-    /// The first line since the last seal that must not stay without one.
-    unsealed: Option<(u64, u64)>,
-    since_seal: u64,
+    /// The lines since the last seal of the last segment, as many as can honestly be there.
+    unsealed: Vec<Unsealed>,
+    /// When the last seal was made.
+    sealed_at: Option<Timestamp>,
+}
+
+/// A line that no seal covers yet.
+struct Unsealed {
+    line: u64,
+    seq: u64,
+    /// The beginning of the line.
+    head: Vec<u8>,
 }
 
 /// Reads the segment once and holds no more than a batch.
@@ -89,8 +100,8 @@ pub(super) fn verify_segment(task: Task<'_>) -> Result<Report, FsError> {
         task,
         report: Report::default(),
         waiting: Vec::new(),
-        unsealed: None,
-        since_seal: 0,
+        unsealed: Vec::new(),
+        sealed_at: None,
     };
     let mut told = 0;
     let mut ends_closed = false;
@@ -128,14 +139,20 @@ impl Pass<'_> {
     }
 
     fn find_at(&mut self, line: u64, seq: Option<u64>, problem: Problem) {
-        if self.report.findings.len() < KEPT {
-            self.report.findings.push(Finding {
+        // Seals are verified late: what is found first is not always what is first in the log.
+        let findings = &mut self.report.findings;
+        let at = findings.partition_point(|finding| finding.line <= line);
+        findings.insert(
+            at,
+            Finding {
                 file: self.task.name.to_string(),
                 line,
                 seq,
                 problem,
-            });
-        } else {
+            },
+        );
+        if findings.len() > KEPT {
+            findings.truncate(KEPT);
             self.report.more_findings += 1;
         }
     }
@@ -146,18 +163,23 @@ impl Pass<'_> {
             self.find(None, Problem::NotALine);
             return false;
         };
-        let prev = prev(parts.hashed);
+        let prev = parts.prev();
         let is_right = parts.hash_is_right();
         if !is_right {
             self.find(Some(seq), Problem::Edited);
         }
         match self.report.last {
-            None => {
+            None if self.report.lines == 1 => {
                 self.report.continues = prev;
+                if prev.is_none() && is_right {
+                    self.find(Some(seq), Problem::Unchained);
+                }
                 if seq != self.task.name.first() {
                     self.find(Some(seq), Problem::Misnamed);
                 }
             }
+            // No line before it could be read, which is found already.
+            None => {}
             Some(last) => {
                 if seq > last.seq + 1 {
                     let (from, to) = (last.seq + 1, seq - 1);
@@ -198,15 +220,21 @@ impl Pass<'_> {
         }
         let event_type = type_of(line);
         let is_closing = event_type == Some(EventType::SegmentClosed);
-        self.unsealed = None;
-        self.since_seal = 0;
+        if self.task.is_last {
+            self.unsealed.clear();
+            self.sealed_at = time_of(line);
+        }
         self.report.sealed_through = Some(link.seq);
         if event_type == Some(EventType::AuditPruned) {
             self.report.prunes.extend(pruned(line));
         }
         let key = self.key.replace(seal.next);
         self.report.next_key = Some(seal.next);
-        let skips = self.task.fast && !is_opening && !is_closing;
+        if is_opening && key.is_none() {
+            self.find(Some(link.seq), Problem::ForeignSeal);
+        }
+        // The lines of an earlier segment are vouched for by the first line of the next one.
+        let skips = self.task.fast && !self.task.is_last && !is_opening && !is_closing;
         if let Some(key) = key.filter(|_| !skips) {
             self.report.seals += 1;
             self.waiting.push(Waiting {
@@ -225,14 +253,36 @@ impl Pass<'_> {
 
     /// Notes a line without a seal; only those after the last seal of the log are looked into.
     fn unsealed(&mut self, seq: u64, line: &[u8]) {
-        self.since_seal += 1;
-        if self.task.is_last && self.unsealed.is_none() {
-            let must = type_of(line).is_none_or(EventType::is_sealed_at_once)
-                || self.since_seal > UNSEALED_LIMIT;
-            if must {
-                self.unsealed = Some((self.report.lines, seq));
-            }
+        if self.task.is_last && (self.unsealed.len() as u64) < SEAL_EVERY {
+            self.unsealed.push(Unsealed {
+                line: self.report.lines,
+                seq,
+                head: line[..line.len().min(HEAD)].to_vec(),
+            });
         }
+    }
+
+    /// The first line after the last seal that must not be without one.
+    fn should_be_sealed(&self) -> Option<(u64, u64)> {
+        // An append that was cut short, or is under way, lacks the line that carries the seal; the
+        // lines of one append have one time.
+        let unfinished = self.unsealed.last().filter(|_| self.report.torn);
+        let unfinished = unfinished.and_then(|line| time_of(&line.head));
+        let found = self.unsealed.iter().enumerate().find(|(at, unsealed)| {
+            let time = time_of(&unsealed.head);
+            let late = match (time, self.sealed_at) {
+                // Lines tell times to the microsecond, and the rule is finer.
+                (Some(time), Some(sealed)) => {
+                    time < sealed || time.since(sealed) > SEAL_AFTER + Duration::from_micros(1)
+                }
+                _ => true,
+            };
+            (unfinished.is_none() || time != unfinished)
+                && (late
+                    || *at as u64 + 1 >= SEAL_EVERY
+                    || type_of(&unsealed.head).is_none_or(EventType::is_sealed_at_once))
+        });
+        found.map(|(_, unsealed)| (unsealed.line, unsealed.seq))
     }
 
     fn verify_waiting(&mut self) {
@@ -253,14 +303,13 @@ impl Pass<'_> {
     fn end(&mut self, ends_closed: bool) {
         let seq = self.report.last.map(|last| last.seq);
         if self.task.is_last {
-            if let Some((line, seq)) = self.unsealed {
+            if let Some((line, seq)) = self.should_be_sealed() {
                 self.find_at(line, Some(seq), Problem::UnsealedEnd);
             }
             return;
         }
         if self.report.torn {
-            self.report.lines += 1;
-            self.find(None, Problem::Torn);
+            self.find_at(self.report.lines + 1, None, Problem::Torn);
         } else if !ends_closed {
             self.find(seq, Problem::NotClosed);
         }
@@ -271,25 +320,26 @@ impl Pass<'_> {
 fn number(line: &[u8]) -> Option<u64> {
     let digits = line.strip_prefix(b"{\"seq\":")?;
     let end = memchr::memchr(b',', digits)?;
-    std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
-}
-
-/// The hash that the hashed part of a line ends with.
-fn prev(hashed: &[u8]) -> Option<LineHash> {
-    let digits = hashed.strip_suffix(b"\"")?;
-    let (before, digits) = digits.split_at_checked(digits.len().checked_sub(64)?)?;
-    before
-        .ends_with(b",\"prev\":\"")
-        .then(|| LineHash::parse(digits))?
+    let seq = std::str::from_utf8(&digits[..end]).ok()?.parse().ok()?;
+    (1..SEQ_END).contains(&seq).then_some(seq)
 }
 
 /// The type of an event, which stands near the beginning of a line. No value before it can hold
 /// these bytes: numbers, ids and times have no quotes.
 fn type_of(line: &[u8]) -> Option<EventType> {
-    const KEY: &[u8] = b"\"event_type\":\"";
-    let start = memchr::memmem::find(&line[..line.len().min(160)], KEY)? + KEY.len();
-    let end = start + memchr::memchr(b'"', &line[start..])?;
-    std::str::from_utf8(&line[start..end]).ok()?.parse().ok()
+    value_of(line, b"\"event_type\":\"")?.parse().ok()
+}
+
+/// When an event was recorded, found in the same way.
+fn time_of(line: &[u8]) -> Option<Timestamp> {
+    Timestamp::parse_rfc3339(value_of(line, b"\"timestamp\":\"")?)
+}
+
+fn value_of<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a str> {
+    let head = &line[..line.len().min(HEAD)];
+    let start = memchr::memmem::find(head, key)? + key.len();
+    let end = start + memchr::memchr(b'"', &head[start..])?;
+    std::str::from_utf8(&head[start..end]).ok()
 }
 
 /// What an AUDIT_PRUNED says was removed last.
