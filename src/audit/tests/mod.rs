@@ -4,8 +4,12 @@
 mod append;
 pub(super) mod catalogue;
 mod query;
+mod seal;
 mod vectors;
+mod verify;
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -76,10 +80,49 @@ impl Home {
         std::fs::read(self.segment()).unwrap()
     }
 
-    /// The segment's lines but for its first, which opens it, after recomputing every hash from raw
-    /// bytes, knowing no more of the format than an auditor does.
+    /// Moves the clock, back too.
+    fn shift(&self, nanos: i64) {
+        self.clock.0.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// The files of the log, by name.
+    fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let read = |name: String| {
+            (
+                name.clone(),
+                std::fs::read(self.audit().join(name)).unwrap(),
+            )
+        };
+        self.names().into_iter().map(read).collect()
+    }
+
+    /// Makes `files` all there is of the log.
+    fn put(&self, files: &BTreeMap<String, Vec<u8>>) {
+        for name in self.names() {
+            std::fs::remove_file(self.audit().join(name)).unwrap();
+        }
+        for (name, bytes) in files {
+            let path = self.audit().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+
+    /// The lines of all segments but for those that open and close them; see [`Home::all_lines`].
     fn checked_lines(&self) -> Vec<serde_json::Value> {
-        let text = String::from_utf8(self.bytes()).unwrap();
+        let mut lines = self.all_lines();
+        assert_eq!(lines[0]["event_type"], "SEGMENT_OPENED");
+        lines.retain(|line| !line["event_type"].as_str().unwrap().starts_with("SEGMENT_"));
+        lines
+    }
+
+    /// The lines of all segments, after recomputing every hash from raw bytes, knowing no more of the
+    /// format than an auditor does.
+    fn all_lines(&self) -> Vec<serde_json::Value> {
+        let files = self.files().into_iter();
+        let segments = files.filter(|(name, _)| name.ends_with(".jsonl"));
+        let text: Vec<u8> = segments.flat_map(|(_, bytes)| bytes).collect();
+        let text = String::from_utf8(text).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'));
         let mut prev = "0".repeat(64);
         let mut lines = Vec::new();
@@ -95,7 +138,6 @@ impl Home {
             prev = hash[..64].to_owned();
             lines.push(value);
         }
-        assert_eq!(lines.remove(0)["event_type"], "SEGMENT_OPENED");
         lines
     }
 
@@ -107,6 +149,19 @@ impl Home {
         names.sort();
         names
     }
+}
+
+/// Where the first `count` lines end.
+fn end_of(bytes: &[u8], count: usize) -> usize {
+    let ends = memchr::memchr_iter(b'\n', bytes).map(|at| at + 1);
+    [0].into_iter().chain(ends).nth(count).unwrap()
+}
+
+/// Verifies the log of `home`, everything.
+fn verified(home: &Home) -> Verification {
+    Verifier::new(&home.audit())
+        .run(&Progress::default())
+        .unwrap()
 }
 
 fn used(action: &str) -> Event {
