@@ -72,3 +72,50 @@ impl Archive {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::disallowed_methods)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_file_others_may_write_is_read_and_what_is_not_there_is_none() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        std::fs::write(&path, "text").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+        std::fs::hard_link(&path, temp.path().join("b")).unwrap();
+        let archive = Archive::open(temp.path()).unwrap();
+        let mut names = archive.names().unwrap();
+        names.sort();
+        assert_eq!(names, ["a", "b"]);
+        let mut text = String::new();
+        let mut file = archive.open_file("b").unwrap().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "text");
+        assert!(archive.open_file("c").unwrap().is_none());
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o666
+        );
+    }
+
+    #[test]
+    fn links_directories_and_pipes_are_refused_without_waiting() {
+        let temp = tempfile::tempdir().unwrap();
+        symlink("/dev/zero", temp.path().join("link")).unwrap();
+        std::fs::create_dir(temp.path().join("directory")).unwrap();
+        let mode = Mode::RUSR | Mode::WUSR;
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, temp.path().join("pipe"), fifo, mode, 0).unwrap();
+        let archive = Archive::open(temp.path()).unwrap();
+        let problem = |name| archive.open_file(name).unwrap_err().problem;
+        assert!(matches!(problem("link"), FsProblem::Symlink));
+        assert!(matches!(problem("directory"), FsProblem::NotRegular));
+        assert!(matches!(problem("pipe"), FsProblem::NotRegular));
+        assert!(Archive::open(&temp.path().join("pipe")).is_err());
+    }
+}

@@ -389,6 +389,33 @@ mod tests {
     }
 
     #[test]
+    fn a_file_opened_for_update_is_changed_in_place_and_is_the_owners_alone() {
+        use std::os::unix::fs::FileExt;
+        let (_temp, dir) = scratch();
+        let path = dir.path().join("state");
+        dir.open_update("state")
+            .unwrap()
+            .write_all_at(b"abcd", 0)
+            .unwrap();
+        let inode = std::fs::metadata(&path).unwrap().ino();
+        dir.open_update("state")
+            .unwrap()
+            .write_all_at(b"X", 1)
+            .unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"aXcd");
+        assert_eq!(
+            (std::fs::metadata(&path).unwrap().ino(), mode_of(&path)),
+            (inode, 0o600)
+        );
+        std::fs::remove_file(&path).unwrap();
+        symlink("elsewhere", &path).unwrap();
+        assert!(matches!(
+            dir.open_update("state").unwrap_err().problem,
+            FsProblem::Symlink
+        ));
+    }
+
+    #[test]
     fn a_linked_directory_is_refused_even_with_a_trailing_slash() {
         let (temp, dir) = scratch();
         let link = temp.path().join("link");

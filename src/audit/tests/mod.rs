@@ -5,6 +5,7 @@ mod append;
 pub(super) mod catalogue;
 mod query;
 mod seal;
+mod tampering;
 mod vectors;
 mod verify;
 

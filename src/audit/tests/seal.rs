@@ -342,6 +342,20 @@ fn a_log_that_was_cut_before_its_last_seal_is_refused() {
 }
 
 #[test]
+fn a_state_that_is_far_behind_the_log_is_refused_without_reading_all_of_it() {
+    let home = Home::new();
+    append(&home, used("a"));
+    let mut files = home.files();
+    append(&home, used("b"));
+    let mut bytes = home.bytes();
+    let place = end_of(&bytes, 1);
+    bytes.splice(place..place, "x\n".repeat(8 * 1024 * 1024).into_bytes());
+    files.insert("0000000000000001.jsonl".to_owned(), bytes);
+    home.put(&files);
+    assert_eq!(refused(&home), Damage::OldSealState);
+}
+
+#[test]
 fn a_state_of_another_log_is_refused() {
     let (home, _) = with_states();
     let (other, states) = with_states();
