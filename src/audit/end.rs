@@ -62,8 +62,8 @@ impl End {
         })
     }
 
-    /// Creates the segment after this one.
-    pub(super) fn next(&self, dir: &Dir, last: Link) -> Result<Self, AuditError> {
+    /// Creates the segment after the line `last`.
+    pub(super) fn after(dir: &Dir, last: Link) -> Result<Self, AuditError> {
         let segment = SegmentName::starting_at(last.seq + 1);
         let name = segment.to_string();
         Ok(Self {

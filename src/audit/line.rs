@@ -73,8 +73,8 @@ pub(super) fn write(
     line.plain("prev", previous.hash);
     let hash = LineHash::of(&line.written()[start..]);
     line.plain("hash", hash);
-    let link = Link { seq, hash };
-    if let Some(seal) = seal(link) {
+    let written = Link { seq, hash };
+    if let Some(seal) = seal(written) {
         let mut object = line.object("seal");
         object.plain("key", seal.next);
         if let Some(key) = seal.next_segment {
@@ -85,7 +85,7 @@ pub(super) fn write(
     }
     line.close();
     out.push(b'\n');
-    link
+    written
 }
 
 /// A string of a line, borrowed where nothing in it is escaped.

@@ -129,7 +129,7 @@ impl AuditLog {
                 due.clear();
                 end.last = last;
             }
-            end = end.next(&dir, end.last)?;
+            end = End::after(&dir, end.last)?;
         }
         if end.length == 0 {
             // Nothing is written to a segment before its name would survive a loss of power.
@@ -403,7 +403,7 @@ fn step_over(
             continue;
         }
         let event = Record::parse(line).ok_or(Damage::NotAnEvent)?;
-        let link = Link {
+        let sealed = Link {
             seq: event.seq,
             hash: parts.hash,
         };
@@ -412,7 +412,7 @@ fn step_over(
             offset: start + end as u64 + 1,
         };
         let role = role_of(event.event_type);
-        if !sealing.catch_up(role, link, &parts, event.timestamp, place) {
+        if !sealing.catch_up(role, sealed, &parts, event.timestamp, place) {
             return Err(Damage::ForeignSeal);
         }
     }

@@ -262,25 +262,27 @@ impl Sealing {
 
     fn encode(&self) -> Secret<SLOT> {
         let mut slot = Secret::<SLOT>::zeroed();
-        let mut rest = &mut slot.expose_mut()[..];
-        put(&mut rest, MAGIC);
-        put(&mut rest, &self.version.to_le_bytes());
-        put(&mut rest, self.fingerprint.as_bytes());
-        put(&mut rest, self.segment_seed.expose());
+        let bytes = slot.expose_mut();
+        let mut at = 0;
+        let mut put = |part: &[u8]| {
+            bytes[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        };
+        put(MAGIC);
+        put(&self.version.to_le_bytes());
+        put(self.fingerprint.as_bytes());
+        put(self.segment_seed.expose());
         match &self.seal_seed {
-            Some(seed) => put(&mut rest, seed.expose()),
-            None => put(&mut rest, &[0; 32]),
+            Some(seed) => put(seed.expose()),
+            None => put(&[0; 32]),
         }
-        put(&mut rest, self.last.hash.as_bytes());
-        put(
-            &mut rest,
-            &u64::from(self.seal_seed.is_some()).to_le_bytes(),
-        );
-        put(&mut rest, &self.last.seq.to_le_bytes());
-        put(&mut rest, &self.place.segment.to_le_bytes());
-        put(&mut rest, &self.place.offset.to_le_bytes());
-        put(&mut rest, &self.sealed_at.unix_nanos().to_le_bytes());
-        put(&mut rest, &self.opened_at.unix_nanos().to_le_bytes());
+        put(self.last.hash.as_bytes());
+        put(&u64::from(self.seal_seed.is_some()).to_le_bytes());
+        put(&self.last.seq.to_le_bytes());
+        put(&self.place.segment.to_le_bytes());
+        put(&self.place.offset.to_le_bytes());
+        put(&self.sealed_at.unix_nanos().to_le_bytes());
+        put(&self.opened_at.unix_nanos().to_le_bytes());
         let check = sha256(&slot.expose()[..CHECKED]);
         slot.expose_mut()[CHECKED..CHECKED + 32].copy_from_slice(&check);
         slot
@@ -333,12 +335,6 @@ fn pair(key: Key) -> (Key, PublicKey) {
 
 fn write_slot(file: &File, slot: u64, bytes: &Secret<SLOT>) -> std::io::Result<()> {
     file.write_all_at(bytes.expose(), slot * SLOT as u64)
-}
-
-fn put(rest: &mut &mut [u8], bytes: &[u8]) {
-    let (here, after) = std::mem::take(rest).split_at_mut(bytes.len());
-    here.copy_from_slice(bytes);
-    *rest = after;
 }
 
 fn get<'a, const N: usize>(from: &mut &'a [u8]) -> Option<&'a [u8; N]> {

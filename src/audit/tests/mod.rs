@@ -121,7 +121,7 @@ impl Home {
     /// format than an auditor does.
     fn all_lines(&self) -> Vec<serde_json::Value> {
         let files = self.files().into_iter();
-        let segments = files.filter(|(name, _)| name.ends_with(".jsonl"));
+        let segments = files.filter(|(name, _)| name.starts_with('0'));
         let text: Vec<u8> = segments.flat_map(|(_, bytes)| bytes).collect();
         let text = String::from_utf8(text).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'));

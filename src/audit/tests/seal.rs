@@ -19,7 +19,7 @@ fn last_is_sealed(home: &Home) -> bool {
 fn segments(home: &Home) -> usize {
     home.names()
         .iter()
-        .filter(|name| name.ends_with(".jsonl"))
+        .filter(|name| name.starts_with('0'))
         .count()
 }
 
@@ -324,7 +324,7 @@ fn a_log_that_was_cut_before_its_last_seal_is_refused() {
     let files = home.files();
     let (last, bytes) = files
         .iter()
-        .rfind(|(name, _)| name.ends_with(".jsonl"))
+        .rfind(|(name, _)| name.starts_with('0'))
         .unwrap();
     let sealed = home.all_lines().len() as u64;
     for lines in 0..memchr::memchr_iter(b'\n', bytes).count() {

@@ -176,7 +176,7 @@ fn a_copy_of_the_segments_alone_verifies_whoever_owns_it_and_is_left_as_it_was()
         }
     }
     let set = |mode| {
-        std::fs::set_permissions(copy.path(), std::fs::Permissions::from_mode(mode)).unwrap()
+        std::fs::set_permissions(copy.path(), std::fs::Permissions::from_mode(mode)).unwrap();
     };
     set(0o555);
     let names = || std::fs::read_dir(copy.path()).unwrap().count();

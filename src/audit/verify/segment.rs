@@ -192,31 +192,29 @@ impl Pass<'_> {
                 }
             }
         }
-        let link = Link {
+        let this = Link {
             seq,
             hash: parts.hash,
         };
-        self.report.last = Some(link);
+        self.report.last = Some(this);
         if self.task.watched.contains(&seq) {
-            self.report.watched.push(link);
+            self.report.watched.push(this);
         }
-        match parts.seal {
-            Some(seal) => self.seal(link, &seal, line),
-            None => {
-                if self.report.lines == 1 {
-                    self.find(Some(seq), Problem::UnsealedOpening);
-                }
-                self.unsealed(seq, line);
-                false
-            }
+        if let Some(seal) = parts.seal {
+            return self.seal(this, &seal, line);
         }
+        if self.report.lines == 1 {
+            self.find(Some(seq), Problem::UnsealedOpening);
+        }
+        self.unsealed(seq, line);
+        false
     }
 
     /// Notes a seal to be verified, and what it seals: whether it closes the segment.
-    fn seal(&mut self, link: Link, seal: &Seal, line: &[u8]) -> bool {
+    fn seal(&mut self, this: Link, seal: &Seal, line: &[u8]) -> bool {
         let is_opening = self.report.lines == 1;
         if is_opening != seal.next_segment.is_some() {
-            self.find(Some(link.seq), Problem::UnsealedOpening);
+            self.find(Some(this.seq), Problem::UnsealedOpening);
         }
         let event_type = type_of(line);
         let is_closing = event_type == Some(EventType::SegmentClosed);
@@ -224,14 +222,14 @@ impl Pass<'_> {
             self.unsealed.clear();
             self.sealed_at = time_of(line);
         }
-        self.report.sealed_through = Some(link.seq);
+        self.report.sealed_through = Some(this.seq);
         if event_type == Some(EventType::AuditPruned) {
             self.report.prunes.extend(pruned(line));
         }
         let key = self.key.replace(seal.next);
         self.report.next_key = Some(seal.next);
         if is_opening && key.is_none() {
-            self.find(Some(link.seq), Problem::ForeignSeal);
+            self.find(Some(this.seq), Problem::ForeignSeal);
         }
         // The lines of an earlier segment are vouched for by the first line of the next one.
         let skips = self.task.fast && !self.task.is_last && !is_opening && !is_closing;
@@ -239,9 +237,9 @@ impl Pass<'_> {
             self.report.seals += 1;
             self.waiting.push(Waiting {
                 line: self.report.lines,
-                seq: link.seq,
+                seq: this.seq,
                 key,
-                message: Seal::message(&link.hash, &seal.next, seal.next_segment.as_ref()),
+                message: Seal::message(&this.hash, &seal.next, seal.next_segment.as_ref()),
                 signature: seal.signature,
             });
             if self.waiting.len() == BATCH {
