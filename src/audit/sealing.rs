@@ -21,9 +21,8 @@ use super::seal::{Parts, Seal};
 use crate::clock::Timestamp;
 use crate::crypto::kdf::derive;
 use crate::crypto::sign::{PublicKey, sign};
-use crate::crypto::{Key, labels, sha256};
+use crate::crypto::{Key, KeySector, labels, sha256};
 use crate::fs::{Archive, Dir, FsError};
-use crate::memory::Secret;
 
 /// The file of the state, in the directory of the log.
 pub(super) const STATE_FILE: &str = "seal";
@@ -214,7 +213,7 @@ impl Sealing {
     fn read(file: &File, directory: &Path) -> Result<Result<Self, BadState>, FsError> {
         let mut newest: Option<Self> = None;
         for slot in 0..2 {
-            let mut bytes = Secret::<SLOT>::zeroed();
+            let mut bytes = KeySector::zeroed();
             match file.read_exact_at(bytes.expose_mut(), slot * SLOT as u64) {
                 Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => continue,
@@ -248,7 +247,7 @@ impl Sealing {
             self.version -= 1;
             // It may be there in full, and only not synced; the log is about to be cut back, and a
             // state ahead of it would stop it for good.
-            let _ = write_slot(&file, slot, &Secret::zeroed());
+            let _ = write_slot(&file, slot, &KeySector::zeroed());
             return Err(failed(error));
         }
         if is_first {
@@ -256,12 +255,12 @@ impl Sealing {
         }
         // In place, over the same blocks. Should it fail, what it erases opens nothing that is not on
         // disk already; the next save erases it.
-        let _ = write_slot(&file, 1 - slot, &Secret::zeroed());
+        let _ = write_slot(&file, 1 - slot, &KeySector::zeroed());
         Ok(())
     }
 
-    fn encode(&self) -> Secret<SLOT> {
-        let mut slot = Secret::<SLOT>::zeroed();
+    fn encode(&self) -> KeySector {
+        let mut slot = KeySector::zeroed();
         let bytes = slot.expose_mut();
         let mut at = 0;
         let mut put = |part: &[u8]| {
@@ -333,7 +332,7 @@ fn pair(key: Key) -> (Key, PublicKey) {
     (key, public)
 }
 
-fn write_slot(file: &File, slot: u64, bytes: &Secret<SLOT>) -> std::io::Result<()> {
+fn write_slot(file: &File, slot: u64, bytes: &KeySector) -> std::io::Result<()> {
     file.write_all_at(bytes.expose(), slot * SLOT as u64)
 }
 

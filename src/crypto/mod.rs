@@ -13,6 +13,9 @@ use crate::memory::{Secret, on_wiped_stack};
 /// A 256-bit key.
 pub type Key = Secret<32>;
 
+/// Keys as they stand in one sector of a file; wiped when dropped.
+pub type KeySector = Secret<512>;
+
 /// SHA-256.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
