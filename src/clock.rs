@@ -81,6 +81,12 @@ impl Timestamp {
         self.0.div_euclid(86_400_000_000_000)
     }
 
+    /// The last nanosecond of the day it is in, in UTC.
+    #[must_use]
+    pub const fn end_of_day(self) -> Self {
+        Self((self.day() + 1).saturating_mul(86_400_000_000_000) - 1)
+    }
+
     /// The same point for calendar arithmetic, in UTC.
     pub fn to_offset_date_time(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0))

@@ -137,6 +137,40 @@ impl<'a> Line<'a> {
     }
 }
 
+/// What stands at the beginning of a line as [`write`] makes it, found by its place alone.
+pub(super) struct Head<'a> {
+    pub(super) timestamp: &'a [u8],
+    pub(super) event_type: &'a [u8],
+}
+
+impl<'a> Head<'a> {
+    /// `None` when the line begins otherwise.
+    pub(super) fn of(line: &'a [u8]) -> Option<Self> {
+        const ID: usize = 36;
+        const TIMESTAMP: usize = 27;
+        let digits = line.strip_prefix(b"{\"seq\":")?;
+        let count = digits
+            .iter()
+            .take(16)
+            .take_while(|digit| digit.is_ascii_digit())
+            .count();
+        let rest = digits[count..].strip_prefix(b",\"id\":\"")?;
+        let rest = rest.get(ID..)?.strip_prefix(b"\",\"timestamp\":\"")?;
+        let (timestamp, rest) = rest.split_at_checked(TIMESTAMP)?;
+        let rest = rest.strip_prefix(b"\",\"event_type\":\"")?;
+        let event_type = &rest[..rest.iter().position(|&byte| byte == b'"')?];
+        Some(Self {
+            timestamp,
+            event_type,
+        })
+    }
+
+    /// When the event was recorded.
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        Timestamp::parse_rfc3339(std::str::from_utf8(self.timestamp).ok()?)
+    }
+}
+
 /// The hash of a line, computed from its bytes; `None` when it carries none.
 pub(super) fn recompute(line: &[u8]) -> Option<LineHash> {
     let end = memmem::find(line, HASH_KEY)?;

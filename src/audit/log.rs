@@ -177,9 +177,12 @@ impl AuditLog {
         Ok(batch.last)
     }
 
-    /// Whether the open segment is to be closed: it is large, or of another day (UTC).
+    /// Whether the open segment is to be closed: it is large, of another day (UTC), or the clock was
+    /// set back, so that times in a segment rise, which a query for a range of time relies on.
     fn is_full(&self, sealing: &Sealing, end: &End, now: Timestamp) -> bool {
-        end.length >= self.segment_size || sealing.opened_at().day() != now.day()
+        end.length >= self.segment_size
+            || sealing.opened_at().day() != now.day()
+            || now < sealing.sealed_at()
     }
 
     /// The lines of `events` at `end`, the last of them with a seal when one is due.

@@ -1,51 +1,78 @@
-//! Reading segments line by line, in chunks, without ever holding more than one chunk.
+//! Reading segments in blocks of whole lines, without ever holding more than one block.
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 use super::line::LINE_LIMIT;
 
-const CHUNK: usize = 256 * 1024;
+/// Fits a core's own cache together with what is searched for; must hold the longest line.
+pub(super) const CHUNK: usize = 256 * 1024;
 
-/// One line, or what stands in place of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found<'a> {
-    /// A complete line, without its line end.
-    Line(&'a [u8]),
+/// A stretch of a file, read without moving the file's own position.
+pub(super) struct Section {
+    pub(super) file: File,
+    pub(super) at: u64,
+    pub(super) end: u64,
+}
+
+impl Read for Section {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let length = buffer.len().min(left);
+        let read = self.file.read_at(&mut buffer[..length], self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Block {
+    /// Complete lines with their line ends: where [`Blocks::bytes`] has them. Some may be longer than
+    /// any event.
+    Lines(Range<usize>),
     /// A complete line longer than any event; it was skipped.
     TooLong,
 }
 
-/// Complete lines of a file, one after the other. A last line without its end is none.
-pub(super) struct Lines<R = File> {
+/// The complete lines of a source, many at a time. A last line without its end is none.
+pub(super) struct Blocks<R> {
     source: R,
     buffer: Vec<u8>,
     start: usize,
     filled: usize,
     /// Whether the line being read is longer than any event, and being skipped.
     skipping: bool,
-    /// Bytes of the complete lines so far.
-    consumed: u64,
-    /// Bytes of the line being skipped that left the buffer already.
-    skipped: u64,
+    /// Bytes that have left the source.
+    read: u64,
+    /// Bytes up to the end of the last block.
+    given: u64,
 }
 
-impl<R: Read> Lines<R> {
-    pub(super) fn new(source: R) -> Self {
+impl<R: Read> Blocks<R> {
+    /// Reads at most `chunk` bytes at a time, and at least the longest line.
+    pub(super) fn new(source: R, chunk: usize) -> Self {
         Self {
             source,
-            buffer: vec![0; CHUNK],
+            buffer: vec![0; chunk.max(LINE_LIMIT + 1)],
             start: 0,
             filled: 0,
             skipping: false,
-            consumed: 0,
-            skipped: 0,
+            read: 0,
+            given: 0,
         }
     }
 
-    /// Bytes of the complete lines given so far, their line ends included.
+    /// Bytes of the blocks given so far.
     pub(super) fn consumed(&self) -> u64 {
-        self.consumed
+        self.given
+    }
+
+    /// What a block stands for; until the next one is read.
+    pub(super) fn bytes(&self, block: Range<usize>) -> &[u8] {
+        &self.buffer[block]
     }
 
     /// Whether bytes without a line end stand after the last complete line. Ask at the end.
@@ -53,33 +80,31 @@ impl<R: Read> Lines<R> {
         self.skipping || self.start < self.filled
     }
 
-    /// The next complete line; `None` at the end.
-    pub(super) fn next_line(&mut self) -> io::Result<Option<Found<'_>>> {
+    /// The next block; `None` at the end.
+    pub(super) fn next(&mut self) -> io::Result<Option<Block>> {
         let mut searched = self.start;
         loop {
-            if let Some(at) = memchr::memchr(b'\n', &self.buffer[searched..self.filled]) {
-                let (from, end) = (self.start, searched + at);
-                self.start = end + 1;
-                self.consumed += (self.start - from) as u64 + std::mem::take(&mut self.skipped);
-                let too_long = std::mem::take(&mut self.skipping) || end - from >= LINE_LIMIT;
-                return Ok(Some(if too_long {
-                    Found::TooLong
-                } else {
-                    Found::Line(&self.buffer[from..end])
-                }));
-            }
-            if self.filled - self.start > LINE_LIMIT {
-                self.skipping = true;
-            }
+            let unread = &self.buffer[searched..self.filled];
             if self.skipping {
-                self.skipped += (self.filled - self.start) as u64;
-                self.filled = self.start;
+                if let Some(at) = memchr::memchr(b'\n', unread) {
+                    self.start = searched + at + 1;
+                    self.skipping = false;
+                    self.given = self.read - (self.filled - self.start) as u64;
+                    return Ok(Some(Block::TooLong));
+                }
+                self.start = self.filled;
+            } else if let Some(at) = memchr::memrchr(b'\n', unread) {
+                let block = self.start..searched + at + 1;
+                self.start = block.end;
+                self.given = self.read - (self.filled - self.start) as u64;
+                return Ok(Some(Block::Lines(block)));
+            } else if self.filled - self.start > LINE_LIMIT {
+                self.skipping = true;
+                self.start = self.filled;
             }
-            if self.start > 0 {
-                self.buffer.copy_within(self.start..self.filled, 0);
-                self.filled -= self.start;
-                self.start = 0;
-            }
+            self.buffer.copy_within(self.start..self.filled, 0);
+            self.filled -= self.start;
+            self.start = 0;
             searched = self.filled;
             let read = loop {
                 match self.source.read(&mut self.buffer[self.filled..]) {
@@ -91,7 +116,69 @@ impl<R: Read> Lines<R> {
                 return Ok(None);
             }
             self.filled += read;
+            self.read += read as u64;
         }
+    }
+}
+
+/// One line, or what stands in place of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found<'a> {
+    /// A complete line, without its line end.
+    Line(&'a [u8]),
+    /// A complete line longer than any event.
+    TooLong,
+}
+
+impl<'a> Found<'a> {
+    /// A line without its line end.
+    pub(super) fn of(line: &'a [u8]) -> Self {
+        if line.len() < LINE_LIMIT {
+            Self::Line(line)
+        } else {
+            Self::TooLong
+        }
+    }
+}
+
+/// Complete lines of a file, one after the other. A last line without its end is none.
+pub(super) struct Lines<R = File> {
+    blocks: Blocks<R>,
+    /// What is left of the block.
+    left: Range<usize>,
+}
+
+impl<R: Read> Lines<R> {
+    pub(super) fn new(source: R) -> Self {
+        Self {
+            blocks: Blocks::new(source, CHUNK),
+            left: 0..0,
+        }
+    }
+
+    /// Bytes of the complete lines given so far, their line ends included.
+    pub(super) fn consumed(&self) -> u64 {
+        self.blocks.consumed() - self.left.len() as u64
+    }
+
+    /// Whether bytes without a line end stand after the last complete line. Ask at the end.
+    pub(super) fn ends_torn(&self) -> bool {
+        self.blocks.ends_torn()
+    }
+
+    /// The next complete line; `None` at the end.
+    pub(super) fn next_line(&mut self) -> io::Result<Option<Found<'_>>> {
+        if self.left.is_empty() {
+            match self.blocks.next()? {
+                None => return Ok(None),
+                Some(Block::TooLong) => return Ok(Some(Found::TooLong)),
+                Some(Block::Lines(block)) => self.left = block,
+            }
+        }
+        let bytes = self.blocks.bytes(self.left.clone());
+        let length = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+        self.left.start = self.left.end.min(self.left.start + length + 1);
+        Ok(Some(Found::of(&bytes[..length])))
     }
 }
 

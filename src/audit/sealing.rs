@@ -129,6 +129,11 @@ impl Sealing {
         self.opened_at
     }
 
+    /// When the last line was sealed. No line before was recorded [`SEAL_AFTER`] later than that.
+    pub(super) fn sealed_at(&self) -> Timestamp {
+        self.sealed_at
+    }
+
     /// Whether the line `seq`, written `now`, must be sealed whatever it says. A clock that was set
     /// back seals too.
     pub(super) fn is_due(&self, seq: u64, now: Timestamp) -> bool {

@@ -4,6 +4,7 @@
 mod append;
 pub(super) mod catalogue;
 mod query;
+mod scan;
 mod seal;
 mod tampering;
 mod vectors;

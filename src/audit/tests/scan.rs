@@ -1,0 +1,207 @@
+//! The fast answer is that of parsing every line.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::audit::scan::Manner;
+use crate::id::SessionId;
+
+const MINUTE: i64 = 60_000_000_000;
+
+/// One thing that happens to a log.
+#[derive(Clone, Debug)]
+enum Step {
+    /// This many events, from this one of a list of kinds on.
+    Append(usize, usize),
+    /// The clock moves, or is set back, by so many nanoseconds.
+    Clock(i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (1..40_usize, 0..7_usize).prop_map(|(count, kind)| Step::Append(count, kind)),
+        4 => (0..40 * MINUTE).prop_map(Step::Clock),
+        1 => (0..30 * 60 * MINUTE).prop_map(Step::Clock),
+        1 => (-5 * 60 * MINUTE..0).prop_map(Step::Clock),
+    ]
+}
+
+fn session(number: usize) -> SessionId {
+    SessionId::from_bytes([u8::try_from(number % 3).unwrap(); 16])
+}
+
+fn event(kind: usize) -> Event {
+    let user = AuditName::known(["alice@example.com", "bob@example.com"][kind % 2]);
+    let event = match kind % 5 {
+        0 => Event::new(Details::LoginFailure {
+            reason: LoginFailure::WrongCredentials,
+            attempts: None,
+        }),
+        // A text that looks like what is searched for.
+        1 => used("\"event_type\":\"LOGIN_FAILURE\" \"success\":false"),
+        2 => Event::new(Details::SessionExtended),
+        _ => used("exec"),
+    };
+    event.about(user).in_session(session(kind))
+}
+
+fn query() -> impl Strategy<Value = Query> {
+    let time = || {
+        proptest::option::weighted(0.5, -300 * MINUTE..3000 * MINUTE)
+            .prop_map(|after| after.map(|after| Timestamp::from_unix_nanos(START + after)))
+    };
+    let types = prop_oneof![
+        Just(vec![]),
+        Just(vec![EventType::LoginFailure]),
+        Just(vec![EventType::SessionExtended, EventType::SegmentClosed]),
+    ];
+    (types, time(), time(), 0..5_u8, any::<bool>(), 1..200_u64).prop_map(
+        |(types, since, until, who, failed_only, limit)| Query {
+            user: (who == 1).then(|| "alice@example.com".to_owned()),
+            session: (who == 2).then(|| session(1)),
+            failed_only: failed_only && who > 2,
+            limit: Limit::new(limit).unwrap(),
+            types,
+            since,
+            until,
+        },
+    )
+}
+
+fn manner() -> impl Strategy<Value = Manner> {
+    (1..300_000_usize, 1..60_000_u64, 600..20_000_u64, 1..4_usize).prop_map(
+        |(chunk, piece, narrow, threads)| Manner {
+            chunk,
+            piece,
+            narrow,
+            threads: Some(threads),
+        },
+    )
+}
+
+/// Every line of the log that parses and passes, in order, and how many do not parse.
+fn naive(home: &Home, query: &Query) -> (Vec<String>, u64) {
+    let mut found = Vec::new();
+    let mut unreadable = 0;
+    let mut names = home.names();
+    names.retain(|name| name.ends_with(".jsonl"));
+    for (at, name) in names.iter().enumerate() {
+        let bytes = std::fs::read(home.audit().join(name)).unwrap();
+        let mut lines: Vec<_> = bytes.split(|&byte| byte == b'\n').collect();
+        let torn = lines.pop().unwrap();
+        unreadable += u64::from(at + 1 < names.len() && !torn.is_empty());
+        for line in lines {
+            let Some(record) = Record::parse(line) else {
+                unreadable += 1;
+                continue;
+            };
+            let named = record.username.as_deref();
+            let passes = query.user.as_deref().is_none_or(|user| named == Some(user))
+                && (query.types.is_empty() || query.types.contains(&record.event_type))
+                && query.since.is_none_or(|since| record.timestamp >= since)
+                && query.until.is_none_or(|until| record.timestamp < until)
+                && query.session.is_none_or(|id| record.session_id == Some(id))
+                && !(query.failed_only && record.success);
+            if passes {
+                found.push(record.raw);
+            }
+        }
+    }
+    (found, unreadable)
+}
+
+/// Puts lines that are none into the segments, never before their first.
+fn spoil(home: &Home, garbage: &[(usize, usize, Vec<u8>)], torn: usize) {
+    let mut names = home.names();
+    names.retain(|name| name.ends_with(".jsonl"));
+    for (segment, place, bytes) in garbage {
+        let path = home.audit().join(&names[segment % names.len()]);
+        let mut content = std::fs::read(&path).unwrap();
+        let ends: Vec<_> = memchr::memchr_iter(b'\n', &content).collect();
+        let at = ends[place % ends.len()] + 1;
+        content.splice(at..at, bytes.iter().copied().chain([b'\n']));
+        std::fs::write(&path, content).unwrap();
+    }
+    let path = home.audit().join(names.last().unwrap());
+    let content = std::fs::read(&path).unwrap();
+    std::fs::write(
+        path,
+        &content[..content.len() - torn.min(content.len() / 2)],
+    )
+    .unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn the_answer_is_that_of_parsing_every_line(
+        steps in proptest::collection::vec(step(), 1..40),
+        garbage in proptest::collection::vec(
+            (any::<usize>(), any::<usize>(), prop_oneof![
+                4 => proptest::collection::vec(any::<u8>().prop_filter("no line end", |&byte| byte != b'\n'), 0..200),
+                2 => Just(b"{\"seq\":7,\"event_type\":\"LOGIN_FAILURE\",\"success\":false}".to_vec()),
+                1 => Just(vec![b'x'; 150_000]),
+            ]),
+            0..4,
+        ),
+        torn in prop_oneof![Just(0_usize), 1..600_usize],
+        asked in proptest::collection::vec((query(), manner()), 20),
+    ) {
+        let home = Home::new();
+        let log = home.log();
+        drop(log.append(&[event(0)]).unwrap());
+        for step in &steps {
+            match *step {
+                Step::Append(count, kind) => {
+                    let events: Vec<_> = (0..count).map(|at| event(kind + at)).collect();
+                    drop(log.append(&events).unwrap());
+                }
+                Step::Clock(by) => {
+                    home.clock.0.fetch_add(by, Ordering::Relaxed);
+                }
+            }
+        }
+        spoil(&home, &garbage, torn);
+        for (query, manner) in &asked {
+            let (expected, unreadable) = naive(&home, query);
+            let answer = log.query_by(query, manner).unwrap();
+            prop_assert_eq!(answer.total, expected.len() as u64, "{:?} {:?}", query, manner);
+            let limit = usize::from(query.limit.get());
+            let newest = &expected[expected.len().saturating_sub(limit)..];
+            let found: Vec<_> = answer.events.iter().map(|record| record.raw.clone()).collect();
+            prop_assert_eq!(found, newest);
+            prop_assert_eq!(answer.has_more, expected.len() > limit);
+            let everything = Query { limit: query.limit, ..Query::default() };
+            if *query == everything {
+                prop_assert_eq!(answer.unreadable, unreadable);
+            } else {
+                prop_assert!(answer.unreadable <= unreadable);
+            }
+            prop_assert_eq!(answer.end, log.query(&everything).unwrap().end);
+        }
+    }
+}
+
+#[test]
+fn a_clock_set_back_opens_a_new_segment_so_that_times_in_each_rise() {
+    let home = Home::new();
+    let log = home.log();
+    for by in [0, 10 * MINUTE, -5 * MINUTE, MINUTE] {
+        home.clock.0.fetch_add(by, Ordering::Relaxed);
+        drop(log.append(&[used("exec")]).unwrap());
+    }
+    let segments: Vec<_> = home
+        .names()
+        .into_iter()
+        .filter(|name| name.ends_with(".jsonl"))
+        .collect();
+    assert_eq!(segments.len(), 2);
+    let since = Some(Timestamp::from_unix_nanos(START + 10 * MINUTE));
+    let answer = log
+        .query(&Query {
+            since,
+            ..Query::default()
+        })
+        .unwrap();
+    assert_eq!(actions(&answer.events), ["exec"]);
+}
