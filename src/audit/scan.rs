@@ -107,7 +107,7 @@ pub(super) fn newest(
             let room = lock(&tally).room(at);
             let mut count = Count::new(room);
             let scanned = piece(dir, &plan.pieces[at], &filter, manner.chunk, |verdict| {
-                count.take(verdict);
+                count.take(&verdict);
             });
             let mut tally = lock(&tally);
             match scanned {
@@ -179,7 +179,7 @@ impl Count {
         }
     }
 
-    fn take(&mut self, verdict: Verdict<'_>) {
+    fn take(&mut self, verdict: &Verdict<'_>) {
         match verdict {
             Verdict::Match(line) => {
                 self.total += 1;

@@ -84,7 +84,7 @@ fn naive(home: &Home, query: &Query) -> (Vec<String>, u64) {
     let mut found = Vec::new();
     let mut unreadable = 0;
     let mut names = home.names();
-    names.retain(|name| name.ends_with(".jsonl"));
+    names.retain(|name| name.contains(".jsonl"));
     for (at, name) in names.iter().enumerate() {
         let bytes = std::fs::read(home.audit().join(name)).unwrap();
         let mut lines: Vec<_> = bytes.split(|&byte| byte == b'\n').collect();
@@ -95,8 +95,11 @@ fn naive(home: &Home, query: &Query) -> (Vec<String>, u64) {
                 unreadable += 1;
                 continue;
             };
-            let named = record.username.as_deref();
-            let passes = query.user.as_deref().is_none_or(|user| named == Some(user))
+            let user = record.username.as_deref();
+            let passes = query
+                .user
+                .as_deref()
+                .is_none_or(|wanted| user == Some(wanted))
                 && (query.types.is_empty() || query.types.contains(&record.event_type))
                 && query.since.is_none_or(|since| record.timestamp >= since)
                 && query.until.is_none_or(|until| record.timestamp < until)
@@ -113,7 +116,7 @@ fn naive(home: &Home, query: &Query) -> (Vec<String>, u64) {
 /// Puts lines that are none into the segments, never before their first.
 fn spoil(home: &Home, garbage: &[(usize, usize, Vec<u8>)], torn: usize) {
     let mut names = home.names();
-    names.retain(|name| name.ends_with(".jsonl"));
+    names.retain(|name| name.contains(".jsonl"));
     for (segment, place, bytes) in garbage {
         let path = home.audit().join(&names[segment % names.len()]);
         let mut content = std::fs::read(&path).unwrap();
@@ -193,7 +196,7 @@ fn a_clock_set_back_opens_a_new_segment_so_that_times_in_each_rise() {
     let segments: Vec<_> = home
         .names()
         .into_iter()
-        .filter(|name| name.ends_with(".jsonl"))
+        .filter(|name| name.contains(".jsonl"))
         .collect();
     assert_eq!(segments.len(), 2);
     let since = Some(Timestamp::from_unix_nanos(START + 10 * MINUTE));
