@@ -168,25 +168,36 @@ impl AuditLog {
         now: Timestamp,
         events: &[Event],
     ) -> Result<Link, AuditError> {
-        let closed = Event::new(Details::SegmentClosed {
-            segment: end.segment,
-        });
-        let batch = self.batch(sealing, end, now, events.iter().chain([&closed]))?;
+        let batch = self.closing(sealing, end, now, events)?;
         batch.write(end)?;
         sync(end)?;
         Ok(batch.last)
     }
 
+    /// The lines that end the segment at `end`: `events` and the record of its end.
+    pub(super) fn closing(
+        &self,
+        sealing: &mut Sealing,
+        end: &End,
+        now: Timestamp,
+        events: &[Event],
+    ) -> Result<Batch, AuditError> {
+        let closed = Event::new(Details::SegmentClosed {
+            segment: end.segment,
+        });
+        self.batch(sealing, end, now, events.iter().chain([&closed]))
+    }
+
     /// Whether the open segment is to be closed: it is large, of another day (UTC), or the clock was
     /// set back, so that times in a segment rise, which a query for a range of time relies on.
-    fn is_full(&self, sealing: &Sealing, end: &End, now: Timestamp) -> bool {
+    pub(super) fn is_full(&self, sealing: &Sealing, end: &End, now: Timestamp) -> bool {
         end.length >= self.segment_size
             || sealing.opened_at().day() != now.day()
             || now < sealing.sealed_at()
     }
 
     /// The lines of `events` at `end`, the last of them with a seal when one is due.
-    fn batch<'a>(
+    pub(super) fn batch<'a>(
         &self,
         sealing: &mut Sealing,
         end: &End,
@@ -241,10 +252,10 @@ fn event_id(timestamp: Timestamp) -> Result<Uuid, AuditError> {
 }
 
 /// Lines to be appended.
-struct Batch {
-    lines: Vec<u8>,
+pub(super) struct Batch {
+    pub(super) lines: Vec<u8>,
     /// The last of them.
-    last: Link,
+    pub(super) last: Link,
     is_sealed: bool,
 }
 
@@ -287,7 +298,7 @@ fn cut_back(end: &End) {
     let _ = end.file.set_len(end.length);
 }
 
-fn opened(sealing: &Sealing, segment: SegmentName) -> Event {
+pub(super) fn opened(sealing: &Sealing, segment: SegmentName) -> Event {
     Event::new(Details::SegmentOpened {
         segment,
         fingerprint: sealing.fingerprint(),

@@ -4,6 +4,7 @@
 //! [`AuditLog`] appends them and answers a [`Query`].
 
 mod csv;
+mod danger;
 mod details;
 mod end;
 mod error;
@@ -34,6 +35,8 @@ mod verify;
 mod tests;
 
 pub use csv::{write_csv_header, write_csv_record};
+#[doc(hidden)]
+pub use danger::DangerUnsynced;
 pub use details::{CommandEnd, Details};
 pub use error::{AuditError, Damage};
 pub use event::{AuditName, Event, UNKNOWN_NAME};
