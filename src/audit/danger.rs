@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::end::End;
 use super::error::AuditError;
 use super::event::Event;
-use super::log::{AuditLog, is_full, opened};
+use super::log::{AuditLog, opened};
 use super::sealing::Sealing;
 use super::segment::DIRECTORY;
 use crate::clock::Timestamp;
@@ -47,12 +47,12 @@ impl DangerUnsynced {
     /// # Errors
     /// When it cannot be written.
     pub fn append(&mut self, now: Timestamp, event: &Event) -> Result<(), AuditError> {
-        if self.end.length > 0 && is_full(&self.sealing, &self.end, now) {
+        if self.end.length > 0 && self.log.is_full(&self.sealing, &self.end, now) {
             let closed = self.log.closing(&mut self.sealing, &self.end, now, &[])?;
             self.end.last = closed.last;
             self.pending.extend_from_slice(&closed.lines);
             self.flush()?;
-            self.end = self.end.next(&self.dir, self.end.last)?;
+            self.end = End::after(&self.dir, self.end.last)?;
         }
         if self.end.length == 0 {
             let opened = opened(&self.sealing, self.end.segment);

@@ -75,7 +75,7 @@ fn judge(line: &[u8]) -> bool {
     assert_eq!(carried, Some(Link { seq, hash }));
     assert_eq!(record.raw.as_bytes(), line);
     for hash in [record.prev, record.hash] {
-        assert_eq!(LineHash::parse(&hash.to_string()), Some(hash));
+        assert_eq!(LineHash::parse(hash.to_string().as_bytes()), Some(hash));
     }
     // As `audit --json` shows it: whole, and as JSON.
     let shown = serde_json::from_str::<&RawValue>(&record.raw).map(RawValue::get);
@@ -209,7 +209,7 @@ fn written(text: &str) {
     })
     .about(AuditName::known(&name));
     let mut out = Vec::new();
-    let next = line::write(&mut out, Link::GENESIS, &event, &stamp);
+    let next = line::write(&mut out, Link::GENESIS, &event, &stamp, |_| None);
     let Some((b'\n', line)) = out.split_last() else {
         unreachable!("a line without an end was written")
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Filter, Found, Query, Record, Verdict};
+use super::{Filter, Query, Record, Verdict};
 
 /// Whether `line`, which this program wrote, is found by each filter on what it says, by none on
 /// anything else, and by all of those at once.
@@ -11,10 +11,12 @@ pub(in crate::audit) fn found_by_what_it_says(line: &[u8]) -> bool {
         return false;
     };
     let finds = |query: &Query| {
-        matches!(
-            Filter::new(query).judge(Found::Line(line)),
-            Verdict::Match(_)
-        )
+        let block = [line, b"\n"].concat();
+        let mut found = false;
+        Filter::new(query).judge_block(&block, |verdict| {
+            found |= matches!(verdict, Verdict::Match(_))
+        });
+        found
     };
     // Names are asked for in any case and with space around, and stand in the log in lower case.
     let user = record
