@@ -56,6 +56,19 @@ impl<'a> Object<'a> {
         let _ = write!(self.out, "{value}");
     }
 
+    /// A list of texts.
+    pub(super) fn texts(&mut self, key: &'static str, values: &[&str]) {
+        self.key(key);
+        self.out.push(b'[');
+        for (at, value) in values.iter().enumerate() {
+            if at > 0 {
+                self.out.push(b',');
+            }
+            push_string(self.out, value);
+        }
+        self.out.push(b']');
+    }
+
     /// An object as a value.
     pub(super) fn object(&mut self, key: &'static str) -> Object<'_> {
         self.key(key);

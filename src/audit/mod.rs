@@ -9,6 +9,7 @@ mod details;
 mod end;
 mod error;
 mod event;
+mod export;
 mod filter;
 mod hash;
 mod json;
@@ -40,11 +41,12 @@ pub use danger::DangerUnsynced;
 pub use details::{CommandEnd, Details};
 pub use error::{AuditError, Damage};
 pub use event::{AuditName, Event, UNKNOWN_NAME};
+pub use export::ExportFormat;
 pub use hash::LineHash;
 pub use kind::{EventType, UnknownEventType};
 pub use log::{Appended, AuditLog};
 pub use origin::Origin;
-pub use query::{BadLimit, Follow, Limit, Position, Query, QueryResult};
+pub use query::{BadLimit, Follow, Limit, Position, Query, QueryResult, QuerySummary};
 pub use reason::{
     CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure,
     PasswordChangeFailure, RegistrationFailure, TerminationReason,

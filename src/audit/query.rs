@@ -1,5 +1,6 @@
 //! Asking the log: filters, the newest matches, and what comes after.
 
+mod each;
 #[cfg(any(test, fuzzing))]
 pub(super) mod properties;
 
@@ -13,6 +14,8 @@ use super::record::Record;
 use super::scan::{self, Manner};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
+
+pub use each::QuerySummary;
 
 /// The most events one answer may hold: 1 to 1000, 100 by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 
 mod append;
 pub(super) mod catalogue;
+mod export;
 mod query;
 mod scan;
 mod seal;

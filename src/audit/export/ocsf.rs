@@ -1,0 +1,223 @@
+//! Open Cybersecurity Schema Framework 1.3.0 (schema.ocsf.io): each event in the class of its kind.
+
+use super::{PRODUCT, Said, email};
+use crate::audit::json::Object;
+use crate::audit::kind::EventType;
+use crate::audit::record::Record;
+
+const VERSION: &str = "1.3.0";
+
+/// What `metadata.log_name` calls the log, after its directory.
+const LOG_NAME: &str = "audit";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    AccountChange = 3001,
+    Authentication = 3002,
+    ProcessActivity = 1007,
+    EventLogActivity = 1008,
+}
+
+impl Class {
+    fn name(self) -> &'static str {
+        match self {
+            Self::AccountChange => "Account Change",
+            Self::Authentication => "Authentication",
+            Self::ProcessActivity => "Process Activity",
+            Self::EventLogActivity => "Event Log Activity",
+        }
+    }
+}
+
+/// The activity that the schema has a name for none of.
+const OTHER: u32 = 99;
+
+/// Class, `activity_id` and `activity_name`: the schema's own, or ours with 99, Other.
+fn activity(event_type: EventType, said: &Said<'_>) -> (Class, u32, &'static str) {
+    use Class::{AccountChange, Authentication, EventLogActivity, ProcessActivity};
+    match event_type {
+        EventType::LoginSuccess | EventType::LoginFailure => (Authentication, 1, "Logon"),
+        EventType::SessionExpired | EventType::SessionTerminated | EventType::SessionRevoked => {
+            (Authentication, 2, "Logoff")
+        }
+        // Not Logon, which LOGIN_SUCCESS and LOGIN_FAILURE are: it would be counted twice.
+        EventType::LoginAttempt => (Authentication, OTHER, "Logon Attempt"),
+        EventType::SessionCreated => (Authentication, OTHER, "Session Create"),
+        EventType::SessionExtended => (Authentication, OTHER, "Session Extend"),
+        EventType::SessionValidated => (Authentication, OTHER, "Session Use"),
+        EventType::SessionInvalid => (Authentication, OTHER, "Session Reject"),
+        EventType::AccountRegistered => (AccountChange, 1, "Create"),
+        EventType::PasswordChanged => (AccountChange, 3, "Password Change"),
+        EventType::AccountLocked => (AccountChange, 9, "Lock"),
+        // A command that was not started has nothing that could terminate.
+        EventType::CommandFinished if said.error.is_none() => (ProcessActivity, 2, "Terminate"),
+        EventType::CommandStarted | EventType::CommandFinished | EventType::CommandRefused => {
+            (ProcessActivity, 1, "Launch")
+        }
+        EventType::AuditPruned => (EventLogActivity, 2, "Delete"),
+        EventType::SegmentClosed => (EventLogActivity, 5, "Rotate"),
+        EventType::SegmentOpened => (EventLogActivity, OTHER, "Segment Open"),
+        EventType::AuditRead => (EventLogActivity, OTHER, "Read"),
+        EventType::AuditRepaired => (EventLogActivity, OTHER, "Repair"),
+    }
+}
+
+/// 1 Informational, 2 Low, 3 Medium.
+fn severity(record: &Record) -> u32 {
+    match record.event_type {
+        EventType::AccountLocked | EventType::SessionInvalid | EventType::AuditRepaired => 3,
+        _ if !record.success => 2,
+        _ => 1,
+    }
+}
+
+/// 0 Unknown, 1 Success, 2 Failure.
+fn status(record: &Record) -> u32 {
+    match record.event_type {
+        // Recorded before it is known.
+        EventType::LoginAttempt | EventType::CommandStarted => 0,
+        // The sign-ins before it failed; the lock did not.
+        EventType::AccountLocked => 1,
+        _ if record.success => 1,
+        _ => 2,
+    }
+}
+
+pub(super) fn append(out: &mut Vec<u8>, record: &Record) {
+    let said = Said::of(record);
+    let (class, activity_id, activity_name) = activity(record.event_type, &said);
+    let uid = class as u32;
+    let mut event = Object::open(out);
+    event.token("activity_id", activity_id);
+    event.text("activity_name", activity_name);
+    event.token("category_uid", uid / 1000);
+    event.token("class_uid", uid);
+    event.text("class_name", class.name());
+    event.token("type_uid", uid * 100 + activity_id);
+    // Rounded down, before 1970 too. The exact time is `metadata.original_time`.
+    event.token("time", record.timestamp.unix_nanos().div_euclid(1_000_000));
+    event.token("severity_id", severity(record));
+    event.token("status_id", status(record));
+    let reason = said.reason.as_deref();
+    if record.event_type == EventType::SessionRevoked {
+        // A person's words, not a code.
+        text_if(&mut event, "status_detail", reason);
+    } else {
+        text_if(&mut event, "status_code", said.error.as_deref().or(reason));
+    }
+    match class {
+        Class::Authentication => {
+            user(&mut event, record);
+            session(&mut event, record);
+            let mut service = event.object("service");
+            service.text("name", PRODUCT);
+            service.close();
+        }
+        Class::AccountChange => user(&mut event, record),
+        Class::ProcessActivity => process(&mut event, record, &said),
+        Class::EventLogActivity => {
+            event.text("log_name", LOG_NAME);
+            event.text("log_provider", PRODUCT);
+            event.token("log_type_id", 2); // Application
+            if let Some(segment) = &said.segment {
+                let mut file = event.object("file");
+                file.text("name", segment);
+                file.token("type_id", 1); // Regular File
+                file.close();
+            }
+        }
+    }
+    actor(&mut event, record, class);
+    let mut device = event.object("device");
+    device.text("hostname", &record.host);
+    device.token("type_id", 0); // Unknown
+    device.close();
+    metadata(&mut event, record);
+    let mut unmapped = event.object("unmapped");
+    unmapped.token("success", record.success);
+    unmapped.token("details", record.details.get());
+    unmapped.plain("prev", record.prev);
+    unmapped.plain("hash", record.hash);
+    unmapped.close();
+    event.close();
+}
+
+fn text_if(object: &mut Object<'_>, key: &'static str, value: Option<&str>) {
+    if let Some(value) = value {
+        object.text(key, value);
+    }
+}
+
+/// The account; where the line names none, the system's user, for the schema requires one.
+fn user(object: &mut Object<'_>, record: &Record) {
+    let mut user = object.object("user");
+    match &record.username {
+        Some(name) => user.text("name", name),
+        None => user.plain("uid", record.uid),
+    }
+    text_if(&mut user, "email_addr", email(record));
+    user.close();
+}
+
+fn session(object: &mut Object<'_>, record: &Record) {
+    if let Some(id) = record.session_id {
+        let mut session = object.object("session");
+        session.plain("uid", id);
+        session.close();
+    }
+}
+
+/// The guarded command. A refused one never got an exec id; the schema requires an identifier, and
+/// the event's own names the attempt.
+fn process(event: &mut Object<'_>, record: &Record, said: &Said<'_>) {
+    let mut process = event.object("process");
+    text_if(&mut process, "name", said.program.as_deref());
+    process.text("uid", said.exec_id.as_deref().unwrap_or(&record.id));
+    process.close();
+    if let Some(code) = said.exit_code {
+        event.token("exit_code", code);
+    }
+}
+
+/// The process that recorded the event, its user and terminal; and who was signed in where that is
+/// not what the event is about.
+fn actor(event: &mut Object<'_>, record: &Record, class: Class) {
+    let mut actor = event.object("actor");
+    let mut process = actor.object("process");
+    process.token("pid", record.pid);
+    if let Some(tty) = &record.tty {
+        let mut session = process.object("session");
+        session.text("terminal", tty);
+        session.close();
+    }
+    let mut owner = process.object("user");
+    owner.plain("uid", record.uid);
+    owner.close();
+    process.close();
+    if class != Class::Authentication {
+        session(&mut actor, record);
+    }
+    if matches!(class, Class::ProcessActivity | Class::EventLogActivity)
+        && record.username.is_some()
+    {
+        user(&mut actor, record);
+    }
+    actor.close();
+}
+
+fn metadata(event: &mut Object<'_>, record: &Record) {
+    let mut metadata = event.object("metadata");
+    metadata.text("version", VERSION);
+    let mut product = metadata.object("product");
+    product.text("name", PRODUCT);
+    product.text("vendor_name", PRODUCT);
+    product.text("version", env!("CARGO_PKG_VERSION"));
+    product.close();
+    metadata.texts("profiles", &["host"]);
+    metadata.text("uid", &record.id);
+    metadata.plain("event_code", record.event_type);
+    metadata.text("log_name", LOG_NAME);
+    metadata.plain("original_time", record.timestamp);
+    metadata.token("sequence", record.seq);
+    metadata.close();
+}
