@@ -43,16 +43,38 @@ pub fn write_csv_record(out: &mut impl Write, record: &Record) -> io::Result<()>
 }
 
 /// Writes `text` as a field. What a spreadsheet would take for a formula gets an apostrophe before
-/// it, by which spreadsheets mark text (OWASP, "CSV Injection").
+/// it, by which spreadsheets mark text (OWASP, "CSV Injection"). So does what would begin a cell
+/// where the spreadsheet splits at semicolons, tabs or line ends, whatever the quotes.
 fn write_field(out: &mut impl Write, text: &str) -> io::Result<()> {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
-    let quoted = formula || text.contains([',', '"', '\r', '\n']);
-    if !quoted {
+    let mut disarmed = String::with_capacity(text.len());
+    let mut begins_a_cell = true;
+    for character in text.chars() {
+        let begins_the_field = disarmed.is_empty();
+        if begins_a_cell && is_formula(character) || begins_the_field && is_blank(character) {
+            disarmed.push('\'');
+        }
+        begins_a_cell = match character {
+            ';' | '\t' | '\r' | '\n' => true,
+            // A program may skip these before it looks for a formula.
+            ' ' | '"' => begins_a_cell,
+            _ => false,
+        };
+        disarmed.push(character);
+    }
+    if disarmed.len() == text.len() && !text.contains([',', '"', ';', '\t', '\r', '\n']) {
         return out.write_all(text.as_bytes());
     }
-    out.write_all(if formula { b"\"'" } else { b"\"" })?;
-    out.write_all(text.replace('"', "\"\"").as_bytes())?;
-    out.write_all(b"\"")
+    write!(out, "\"{}\"", disarmed.replace('"', "\"\""))
+}
+
+/// Whether a cell that begins so is a formula; spreadsheets take the wide forms for the others.
+fn is_formula(character: char) -> bool {
+    matches!(character, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠')
+}
+
+/// Whether a program may cut it off a field's beginning, so that what follows begins it.
+fn is_blank(character: char) -> bool {
+    matches!(character, '\t' | '\r' | '\n')
 }
 
 #[cfg(test)]
@@ -68,10 +90,24 @@ mod tests {
 
     #[test]
     fn a_field_that_would_be_a_formula_is_text() {
-        for start in ["=", "+", "-", "@", "\t", "\r", "\n"] {
+        for start in ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"] {
             assert_eq!(field(&format!("{start}1")), format!("\"'{start}1\""));
         }
         assert_eq!(field("=HYPERLINK(\"x\",1)"), "\"'=HYPERLINK(\"\"x\"\",1)\"");
+    }
+
+    #[test]
+    fn a_formula_behind_another_separator_is_text_too() {
+        assert_eq!(field("a;=1"), "\"a;'=1\"");
+        assert_eq!(field("a\t@x"), "\"a\t'@x\"");
+        assert_eq!(field("a\r\n=1"), "\"a\r\n'=1\"");
+        assert_eq!(
+            field("{\"p\":\"; \"=1\"}"),
+            "\"{\"\"p\"\":\"\"; \"\"'=1\"\"}\""
+        );
+        assert_eq!(field("  =1"), "\"  '=1\"");
+        assert_eq!(field("\"=1"), "\"\"\"'=1\"");
+        assert_eq!(field("a;b=1"), "\"a;b=1\"");
     }
 
     #[test]
