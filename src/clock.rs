@@ -76,6 +76,16 @@ impl Timestamp {
         i64::try_from(parsed.unix_timestamp_nanos()).ok().map(Self)
     }
 
+    /// As [`Timestamp::parse_rfc3339`], and for a time out of range the end of it that is nearer: what
+    /// limits a search may lie far beyond what can have happened.
+    pub fn parse_rfc3339_or_nearest(text: &str) -> Option<Self> {
+        let nanos = OffsetDateTime::parse(text, &Rfc3339)
+            .ok()?
+            .unix_timestamp_nanos();
+        let nearest = if nanos < 0 { i64::MIN } else { i64::MAX };
+        Some(Self(i64::try_from(nanos).unwrap_or(nearest)))
+    }
+
     /// The day it is in, in UTC, counted from the first of 1970.
     pub const fn day(self) -> i64 {
         self.0.div_euclid(86_400_000_000_000)

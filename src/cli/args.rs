@@ -75,7 +75,7 @@ pub enum Command {
     Passwd(Passwd),
     /// Look at the audit log
     #[command(args_conflicts_with_subcommands = true)]
-    Audit(Audit),
+    Audit(Box<Audit>),
     /// Show all of it in a scratch home, on the real program, in under a minute
     Tour,
     /// Hold session keys where the kernel cannot (started by `login`)
@@ -186,10 +186,13 @@ pub struct Audit {
 pub enum AuditCommand {
     /// List events (what `audit` alone does)
     List(AuditList),
+    /// Write every event that matches, for another program
+    Export(AuditExport),
 }
 
+/// Which events: those that pass every filter given.
 #[derive(Debug, Args)]
-pub struct AuditList {
+pub struct AuditFilters {
     /// Events at or after T: RFC 3339, a date (UTC), or an age such as 2h
     #[arg(long, value_name = "T")]
     pub since: Option<String>,
@@ -208,6 +211,12 @@ pub struct AuditList {
     /// Only what failed
     #[arg(long)]
     pub failed: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditList {
+    #[command(flatten)]
+    pub filters: AuditFilters,
     /// At most this many, the newest: 1 to 1000
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
@@ -217,6 +226,29 @@ pub struct AuditList {
     /// Go on printing events as they come
     #[arg(long)]
     pub follow: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch audit export --format ocsf --since 2026-11-01 >november.jsonl\n  nightlatch audit export --format ecs --failed | gzip >failures.ndjson.gz"
+)]
+pub struct AuditExport {
+    #[command(flatten)]
+    pub filters: AuditFilters,
+    /// In which form, one JSON object a line
+    #[arg(long, value_enum, default_value = "jsonl")]
+    pub format: ExportForm,
+}
+
+/// In which form events are exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportForm {
+    /// Open Cybersecurity Schema Framework 1.3.0
+    Ocsf,
+    /// Elastic Common Schema 8.17.0
+    Ecs,
+    /// The log's own lines, to the byte
+    Jsonl,
 }
 
 /// How events are printed.
@@ -278,9 +310,10 @@ mod tests {
             };
             let list = match audit.command {
                 Some(AuditCommand::List(list)) => list,
+                Some(other) => panic!("{other:?}"),
                 None => audit.list,
             };
-            assert!(list.failed);
+            assert!(list.filters.failed);
         }
     }
 }

@@ -11,10 +11,10 @@ use nightlatch::audit::{
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use serde_json::value::RawValue;
 
-use super::args::{Audit, AuditCommand, AuditList, Format};
+use super::args::{Audit, AuditCommand, AuditFilters, AuditList, Format};
 use super::exit::{Code, Failure};
 use super::text;
-use super::{Context, End};
+use super::{Context, End, export};
 
 /// How often `--follow` looks for new events.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
@@ -22,6 +22,7 @@ const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
 pub fn run(context: &Context, args: Audit) -> Result<End, Failure> {
     match args.command {
         Some(AuditCommand::List(list)) => self::list(context, &list),
+        Some(AuditCommand::Export(args)) => export::run(context, &args),
         None => self::list(context, &args.list),
     }
 }
@@ -36,7 +37,10 @@ fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
         return Err(Failure::usage("--follow never completes one JSON object")
             .hint("use --format jsonl".to_owned()));
     }
-    let query = query(args)?;
+    let query = Query {
+        limit: Limit::new(args.limit.into()).map_err(|error| Failure::usage(error.to_string()))?,
+        ..query(&args.filters)?
+    };
     let guard = context.guard()?;
     let Some(log) = guard.audit() else {
         return print(context, format, &QueryResult::default()).map(|()| End::Done);
@@ -51,12 +55,7 @@ fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
     });
     let recorded = log.append_durable(&[read]);
     print(context, format, &result)?;
-    if result.unreadable > 0 {
-        context.ui.warn(&format!(
-            "{} lines of the audit log are not events and were left out",
-            result.unreadable
-        ));
-    }
+    warn_of_unreadable(context, result.unreadable);
     recorded?;
     if args.follow {
         let mut follow = log.follow(&query, result.end);
@@ -71,7 +70,17 @@ fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-fn query(args: &AuditList) -> Result<Query, Failure> {
+/// Says that lines of the log were left out, if any were.
+pub fn warn_of_unreadable(context: &Context, unreadable: u64) {
+    if unreadable > 0 {
+        context.ui.warn(&format!(
+            "{unreadable} lines of the audit log are not events and were left out"
+        ));
+    }
+}
+
+/// The filters as the library takes them, with its limit.
+pub fn query(args: &AuditFilters) -> Result<Query, Failure> {
     let now = SystemClock.now().wall;
     let time = |name: &str, text: &Option<String>| {
         text.as_deref()
@@ -95,7 +104,7 @@ fn query(args: &AuditList) -> Result<Query, Failure> {
             .transpose()
             .map_err(|_| Failure::usage("--session takes a session id, as `status` shows it"))?,
         failed_only: args.failed,
-        limit: Limit::new(args.limit.into()).map_err(|error| Failure::usage(error.to_string()))?,
+        limit: Limit::default(),
     })
 }
 
@@ -112,8 +121,8 @@ fn event_type(name: &str) -> Result<EventType, Failure> {
 
 /// RFC 3339, a date (its beginning, in UTC), or an age such as `2h`.
 fn parse_time(option: &str, text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    if let Some(time) = Timestamp::parse_rfc3339(text)
-        .or_else(|| Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z")))
+    if let Some(time) = Timestamp::parse_rfc3339_or_nearest(text)
+        .or_else(|| Timestamp::parse_rfc3339_or_nearest(&format!("{text}T00:00:00Z")))
     {
         return Ok(time);
     }
@@ -152,7 +161,7 @@ fn print(context: &Context, format: Format, result: &QueryResult) -> Result<(), 
         Format::Csv => {
             let mut header = Vec::new();
             write_csv_header(&mut header).map_err(|error| unformatted(&error))?;
-            context.ui.data(&String::from_utf8_lossy(&header))?;
+            context.ui.bytes(&header)?;
             print_records(context, format, &result.events).map(drop)
         }
         Format::Table if result.events.is_empty() => {
@@ -175,21 +184,30 @@ fn print(context: &Context, format: Format, result: &QueryResult) -> Result<(), 
 
 /// Prints `records`; `false` when nobody reads any more.
 fn print_records(context: &Context, format: Format, records: &[Record]) -> Result<bool, Failure> {
-    let text = match format {
-        Format::Table => table(records),
+    match format {
+        Format::Table => context.ui.data(&table(records)),
         Format::Csv => {
             let mut rows = Vec::new();
             for record in records {
+                let start = rows.len();
                 write_csv_record(&mut rows, record).map_err(|error| unformatted(&error))?;
+                if context.ui.on_terminal {
+                    let row = String::from_utf8_lossy(&rows[start..]).into_owned();
+                    rows.truncate(start);
+                    rows.extend_from_slice(text::escape(row.trim_end_matches("\r\n")).as_bytes());
+                    rows.extend_from_slice(b"\r\n");
+                }
             }
-            String::from_utf8_lossy(&rows).into_owned()
+            context.ui.bytes(&rows)
         }
-        Format::Jsonl | Format::Json => records
-            .iter()
-            .flat_map(|record| [record.raw.as_str(), "\n"])
-            .collect(),
-    };
-    context.ui.data(&text)
+        Format::Jsonl | Format::Json => {
+            let lines: String = records
+                .iter()
+                .flat_map(|record| [record.raw.as_str(), "\n"])
+                .collect();
+            context.ui.json_text(&lines)
+        }
+    }
 }
 
 /// Writing to memory does not fail; the formatter's signature says it may.
@@ -252,7 +270,30 @@ mod tests {
             parse("2h"),
             Some(Timestamp::from_unix_seconds(1_700_000_000 - 7200))
         );
-        for bad in ["", "yesterday", "2023-13-01", "-2h", "2"] {
+        assert_eq!(
+            parse("2023-11-14T22:13:20.000000001Z"),
+            Some(Timestamp::from_unix_nanos(1_700_000_000_000_000_001))
+        );
+        // Beyond what a time in the log can be.
+        for past in ["0001-01-01", "1600-01-01T00:00:00+14:00", "500y"] {
+            assert!(
+                parse(past) < Some(Timestamp::from_unix_seconds(-4_000_000_000)),
+                "{past}"
+            );
+        }
+        assert_eq!(
+            parse("9999-12-31"),
+            Some(Timestamp::from_unix_nanos(i64::MAX))
+        );
+        for bad in [
+            "",
+            "yesterday",
+            "2023-11-14T22:13:20",
+            "2023-02-29",
+            "2023-13-01",
+            "-2h",
+            "2",
+        ] {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

@@ -5,6 +5,7 @@ mod ask;
 mod audit;
 mod exec;
 mod exit;
+mod export;
 mod login;
 mod passwd;
 mod prompt;
@@ -91,6 +92,7 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
     let ui = Ui {
         json: cli.global.json,
         quiet: cli.global.quiet,
+        on_terminal: std::io::stdout().is_terminal(),
     };
     init_tracing(cli.global.verbose);
     // Those that only look write nothing, and are in a hurry.
@@ -129,7 +131,7 @@ fn dispatch(context: &Context, command: Command) -> Result<End, Failure> {
         Command::Whoami => session::whoami(context),
         Command::Exec(args) => exec::run(context, &args),
         Command::Passwd(args) => passwd::run(context, &args),
-        Command::Audit(args) => audit::run(context, args),
+        Command::Audit(args) => audit::run(context, *args),
         Command::Tour => tour::run(context),
         Command::Agent => session::agent(context),
     }
@@ -214,7 +216,12 @@ fn usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !json {
         let _ = error.print();
     } else {
-        Ui { json, quiet: false }.failure(&usage_failure(error));
+        let ui = Ui {
+            json,
+            quiet: false,
+            on_terminal: std::io::stdout().is_terminal(),
+        };
+        ui.failure(&usage_failure(error));
     }
     ExitCode::from(Code::Usage as u8)
 }

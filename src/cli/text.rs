@@ -17,6 +17,26 @@ pub fn escape(text: &str) -> String {
         })
 }
 
+/// Lines of JSON, equal in meaning, with nothing in them that a terminal would act on: JSON's own
+/// escapes in strings, the only place for most of it, and spaces for the blanks between.
+pub fn escape_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\n' => shown.push('\n'),
+            // No string has one that is not escaped.
+            '\0'..=' ' => shown.push(' '),
+            _ if is_harmless(character) => shown.push(character),
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(shown, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    shown
+}
+
 fn is_harmless(character: char) -> bool {
     !character.is_control()
         && !matches!(character,
@@ -49,6 +69,22 @@ mod tests {
         assert_eq!(escape("user\u{202e}moc"), "user\\u{202e}moc");
         assert_eq!(escape("line\nbreak"), "line\\u{a}break");
         assert_eq!(escape("Grüße, 世界 🔒"), "Grüße, 世界 🔒");
+    }
+
+    #[test]
+    fn json_on_a_terminal_is_harmless_and_means_the_same() {
+        let hostile = "{\"a\":\t\"\u{9b}31m\u{7f}\u{202e}\u{e0041}\\u001b, 世界\"\r}\n{}\n";
+        let shown = escape_json(hostile);
+        assert_eq!(
+            shown,
+            "{\"a\": \"\\u009b31m\\u007f\\u202e\\udb40\\udc41\\u001b, 世界\" }\n{}\n"
+        );
+        let parse = |text: &str| {
+            let first = text.lines().next().unwrap_or_default();
+            serde_json::from_str::<serde_json::Value>(first).ok()
+        };
+        assert!(parse(hostile).is_some());
+        assert_eq!(parse(&shown), parse(hostile));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::exit::Failure;
-use super::text::escape;
+use super::text::{escape, escape_json};
 
 /// What this invocation prints, and how.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub struct Ui {
     pub json: bool,
     /// No talk.
     pub quiet: bool,
+    /// Whether stdout is a terminal, which acts on what it is sent.
+    pub on_terminal: bool,
 }
 
 /// Good news.
@@ -40,14 +42,29 @@ impl Ui {
     /// When stdout cannot be written.
     #[allow(clippy::unused_self)] // so that whoever prints has to be handed a Ui
     pub fn data(self, text: &str) -> Result<bool, Failure> {
-        let mut out = anstream::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            Err(error) => Err(Failure::failed(
-                "output",
-                format!("cannot write to standard output: {error}"),
-            )),
+        written(&mut anstream::stdout().lock(), text.as_bytes())
+    }
+
+    /// As [`Ui::data`], to the byte: nothing in it is taken for a style. On a terminal it must be
+    /// harmless.
+    ///
+    /// # Errors
+    /// As [`Ui::data`].
+    #[allow(clippy::unused_self)] // as above
+    pub fn bytes(self, bytes: &[u8]) -> Result<bool, Failure> {
+        written(&mut io::stdout().lock(), bytes)
+    }
+
+    /// Prints lines of JSON to stdout, to the byte; on a terminal, what that would act on is written
+    /// as JSON's own escapes.
+    ///
+    /// # Errors
+    /// As [`Ui::data`].
+    pub fn json_text(self, json: &str) -> Result<bool, Failure> {
+        if self.on_terminal {
+            self.bytes(escape_json(json).as_bytes())
+        } else {
+            self.bytes(json.as_bytes())
         }
     }
 
@@ -58,7 +75,7 @@ impl Ui {
     pub fn json(self, value: &impl serde::Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string(value)
             .map_err(|error| Failure::failed("output", error.to_string()))?;
-        self.data(&format!("{text}\n")).map(drop)
+        self.json_text(&format!("{text}\n")).map(drop)
     }
 
     /// Says something to the person, on stderr, unless asked to be quiet.
@@ -100,5 +117,16 @@ impl Ui {
     fn to_stderr(text: &str) {
         // Nothing is left to tell anyone when stderr is gone.
         let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+fn written(out: &mut impl Write, bytes: &[u8]) -> Result<bool, Failure> {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::failed(
+            "output",
+            format!("cannot write to standard output: {error}"),
+        )),
     }
 }

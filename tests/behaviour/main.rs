@@ -15,6 +15,7 @@ mod bad_input;
 mod clocks;
 mod crash;
 mod documented;
+mod export;
 mod files;
 mod interactive;
 mod jobs;

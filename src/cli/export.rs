@@ -1,0 +1,94 @@
+//! `audit export`: every event that matches, for another program.
+
+use std::ops::ControlFlow;
+
+use nightlatch::audit::{Details, Event, ExportFormat, Limit, Query};
+
+use super::args::{AuditExport, ExportForm};
+use super::audit::{query, warn_of_unreadable};
+use super::exit::Failure;
+use super::ui::Ui;
+use super::{Context, End};
+
+/// How much is written at a time.
+const PIECE: usize = 64 * 1024;
+
+pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
+    let query = query(&args.filters)?;
+    let guard = context.guard()?;
+    let Some(log) = guard.audit() else {
+        return Ok(End::Done);
+    };
+    // Counted first: the record of the reading must stand before the data leaves, for whoever
+    // interrupts the export has read all the same. The data ends before that record.
+    let found = log.query(&Query {
+        limit: Limit::new(1).map_err(|error| Failure::usage(error.to_string()))?,
+        ..query.clone()
+    })?;
+    let read = Event::new(Details::AuditRead {
+        matched: found.total,
+        returned: found.total,
+    });
+    let recorded = log.append_durable(&[read]);
+    if found.total > 0 {
+        let mut output = Output::new(context.ui, args.format);
+        let mut left = found.total;
+        log.for_each(&query, |record| {
+            left -= 1;
+            output.format.append(&mut output.pending, record);
+            if output.pending.len() >= PIECE {
+                output.write();
+            }
+            if left == 0 || output.is_over() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        output.finish()?;
+    }
+    warn_of_unreadable(context, found.unreadable);
+    recorded?;
+    Ok(End::Done)
+}
+
+/// Lines on their way to stdout.
+struct Output {
+    ui: Ui,
+    format: ExportFormat,
+    pending: Vec<u8>,
+    /// `false` when nobody reads any more.
+    wanted: Result<bool, Failure>,
+}
+
+impl Output {
+    fn new(ui: Ui, form: ExportForm) -> Self {
+        let format = match form {
+            ExportForm::Ocsf => ExportFormat::Ocsf,
+            ExportForm::Ecs => ExportFormat::Ecs,
+            ExportForm::Jsonl => ExportFormat::Jsonl,
+        };
+        Self {
+            ui,
+            format,
+            pending: Vec::with_capacity(2 * PIECE),
+            wanted: Ok(true),
+        }
+    }
+
+    fn write(&mut self) {
+        self.wanted = self.ui.json_text(&String::from_utf8_lossy(&self.pending));
+        self.pending.clear();
+    }
+
+    fn is_over(&self) -> bool {
+        !matches!(self.wanted, Ok(true))
+    }
+
+    fn finish(mut self) -> Result<(), Failure> {
+        if !self.is_over() {
+            self.write();
+        }
+        self.wanted.map(drop)
+    }
+}
