@@ -314,19 +314,14 @@ fn every_match_is_given_in_order_until_it_breaks_off() {
             .unwrap();
         assert_eq!(summary.total, records.len() as u64);
         assert_eq!(summary.unreadable, 0);
-        (actions(&records), summary.end)
+        actions(&records)
     };
-    let (all, end) = given(usize::MAX);
     assert_eq!(
-        all,
+        given(usize::MAX),
         ["a0", "a1", "a2", "a3", "a4"],
         "the limit does not apply"
     );
-    assert_eq!(end, log.query(&query).unwrap().end);
-    let (some, end) = given(2);
-    assert_eq!(some, ["a0", "a1"]);
-    let rest = log.follow(&query, end).poll().unwrap();
-    assert_eq!(actions(&rest), ["a2", "a3", "a4"]);
+    assert_eq!(given(2), ["a0", "a1"]);
 }
 
 #[test]
