@@ -28,6 +28,7 @@ mod scan;
 mod seal;
 mod sealing;
 mod segment;
+mod stats;
 mod tail;
 mod text;
 mod verify;
@@ -53,5 +54,6 @@ pub use reason::{
 };
 pub use record::Record;
 pub use segment::{QuarantineName, SegmentName};
+pub use stats::{AccountCount, Bucket, CommandSpan, Count, Outcome, SessionSpan, Statistics};
 pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
 pub use verify::{Anchor, BadAnchor, Finding, Problem, Progress, Verification, Verifier};

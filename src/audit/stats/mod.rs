@@ -1,0 +1,176 @@
+//! The log in numbers: counted in one pass, in memory that does not grow with the log.
+
+mod series;
+mod spans;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use super::kind::EventType;
+use super::record::Record;
+use crate::clock::Timestamp;
+use series::Series;
+use spans::Spans;
+
+pub use series::Bucket;
+pub use spans::{CommandSpan, Outcome, SessionSpan};
+
+/// Accounts counted by name; a log written by somebody hostile may hold any number of them.
+const MAX_ACCOUNTS: usize = 10_000;
+
+/// How many events there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// All of them.
+    pub events: u64,
+    /// Of those, what was refused or failed, lockouts among them.
+    pub failed: u64,
+    /// Of those, how often sign-in was locked.
+    pub lockouts: u64,
+}
+
+impl Count {
+    fn add(&mut self, record: &Record) {
+        self.events += 1;
+        self.failed += u64::from(!record.success);
+        self.lockouts += u64::from(record.event_type == EventType::AccountLocked);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.events += other.events;
+        self.failed += other.failed;
+        self.lockouts += other.lockouts;
+    }
+}
+
+/// What there is about one account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountCount {
+    /// Its events.
+    pub count: Count,
+    /// Sessions that began.
+    pub sessions: u64,
+    /// Guarded commands that started.
+    pub commands: u64,
+}
+
+impl AccountCount {
+    fn add(&mut self, record: &Record) {
+        self.count.add(record);
+        self.sessions += u64::from(record.event_type == EventType::SessionCreated);
+        self.commands += u64::from(record.event_type == EventType::CommandStarted);
+    }
+}
+
+/// Events, counted. Feed it with [`AuditLog::for_each`](super::AuditLog::for_each).
+///
+/// Texts in it come from the log and need escaping on their way to a terminal or a page.
+#[derive(Clone, Debug, Default)]
+pub struct Statistics {
+    total: Count,
+    range: Option<(Timestamp, Timestamp)>,
+    types: [Count; EventType::ALL.len()],
+    hours: [Count; 24],
+    accounts: BTreeMap<String, AccountCount>,
+    other_accounts: AccountCount,
+    series: Series,
+    spans: Spans,
+}
+
+impl Statistics {
+    /// Counts an event. They must come in the log's order.
+    pub fn add(&mut self, record: &Record) {
+        let at = record.timestamp;
+        self.total.add(record);
+        let (first, last) = self.range.unwrap_or((at, at));
+        self.range = Some((first.min(at), last.max(at)));
+        self.types[record.event_type as usize].add(record);
+        self.hours[usize::from(at.to_offset_date_time().hour())].add(record);
+        if let Some(name) = &record.username {
+            self.account(name).add(record);
+        }
+        self.series.add(record);
+        self.spans.add(record);
+    }
+
+    fn account(&mut self, name: &str) -> &mut AccountCount {
+        if !self.accounts.contains_key(name) && self.accounts.len() >= MAX_ACCOUNTS {
+            return &mut self.other_accounts;
+        }
+        self.accounts.entry(name.to_owned()).or_default()
+    }
+
+    /// All events.
+    pub fn total(&self) -> Count {
+        self.total
+    }
+
+    /// The earliest and the latest time of an event.
+    pub fn range(&self) -> Option<(Timestamp, Timestamp)> {
+        self.range
+    }
+
+    /// The types there are, the most frequent first.
+    pub fn by_type(&self) -> Vec<(EventType, Count)> {
+        let mut types: Vec<_> = EventType::ALL
+            .iter()
+            .copied()
+            .zip(self.types)
+            .filter(|(_, count)| count.events > 0)
+            .collect();
+        types.sort_by_key(|(_, count)| std::cmp::Reverse(count.events));
+        types
+    }
+
+    /// The accounts there are, the one with most events first.
+    pub fn by_account(&self) -> Vec<(&str, AccountCount)> {
+        let accounts = self.accounts.iter();
+        let mut accounts: Vec<_> = accounts.map(|(name, count)| (&**name, *count)).collect();
+        accounts.sort_by_key(|(_, account)| std::cmp::Reverse(account.count.events));
+        accounts
+    }
+
+    /// Events about accounts that came after the first 10,000, which are not told apart.
+    pub fn other_accounts(&self) -> AccountCount {
+        self.other_accounts
+    }
+
+    /// By the hour of the day, in UTC.
+    pub fn by_hour(&self) -> &[Count; 24] {
+        &self.hours
+    }
+
+    /// Over time, from the first event to the last without a gap, in at most `columns` equal parts
+    /// (but not fewer than 31 where the range is that of [`Timestamp`]).
+    pub fn over_time(&self, columns: usize) -> Vec<Bucket> {
+        self.series.dense(columns)
+    }
+
+    /// How many sessions the events tell of.
+    pub fn session_count(&self) -> u64 {
+        self.spans.session_count()
+    }
+
+    /// The newest 400 sessions, in the order of their beginning. One without an end on record lasts
+    /// until its limits, or `now`.
+    pub fn sessions(&self, now: Timestamp) -> Vec<SessionSpan> {
+        self.spans.sessions(now)
+    }
+
+    /// The longest 10 sessions, the longest first.
+    pub fn longest_sessions(&self, now: Timestamp) -> Vec<SessionSpan> {
+        self.spans.longest(now)
+    }
+
+    /// How many guarded commands started.
+    pub fn command_count(&self) -> u64 {
+        self.types[EventType::CommandStarted as usize].events
+    }
+
+    /// The newest 1,000 guarded commands, in the order of their beginning.
+    pub fn commands(&self) -> Vec<CommandSpan> {
+        self.spans.commands()
+    }
+}

@@ -1,0 +1,290 @@
+//! From when to when: sessions, and the commands that ran in them.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::audit::kind::EventType;
+use crate::audit::record::Record;
+use crate::clock::Timestamp;
+use crate::id::{ExecId, SessionId};
+
+/// Sessions and commands followed at the same time; of more, the older half is no longer.
+const MAX_OPEN: usize = 10_000;
+const NEWEST_SESSIONS: usize = 400;
+const LONGEST_SESSIONS: usize = 10;
+const NEWEST_COMMANDS: usize = 1000;
+
+/// A session, as the log tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSpan {
+    /// Which one.
+    pub id: SessionId,
+    /// Whose.
+    pub username: Option<String>,
+    /// When it began, or was first seen.
+    pub start: Timestamp,
+    /// Whether its beginning is among the events.
+    pub start_seen: bool,
+    /// When it ended. A timeout counts from when it passed, not from when it was noticed.
+    pub end: Timestamp,
+    /// What ended it; `None` when no event tells.
+    pub ended_by: Option<EventType>,
+}
+
+impl SessionSpan {
+    /// How long it lasted.
+    pub fn length(&self) -> Duration {
+        self.end.since(self.start)
+    }
+}
+
+/// How a guarded command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With exit code 0.
+    Succeeded,
+    /// In any other way.
+    Failed,
+    /// No event tells: it runs, or what guarded it was killed.
+    Unknown,
+}
+
+/// A guarded command, as the log tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandSpan {
+    /// Who ran it.
+    pub username: Option<String>,
+    /// The program's name.
+    pub program: String,
+    /// When it started.
+    pub start: Timestamp,
+    /// When it ended; its start, when no event tells.
+    pub end: Timestamp,
+    /// How.
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    span: SessionSpan,
+    idle: Option<Duration>,
+    max: Option<Duration>,
+    last_activity: Timestamp,
+}
+
+impl Open {
+    /// Ends it by what is on record, or at its limits.
+    fn ended(mut self, ended_by: Option<EventType>, at: Timestamp) -> SessionSpan {
+        let limits = [
+            self.idle.map(|idle| self.last_activity.plus(idle)),
+            self.max.map(|max| self.span.start.plus(max)),
+        ];
+        let end = limits.into_iter().flatten().fold(at, Timestamp::min);
+        self.span.end = end.max(self.span.start);
+        self.span.ended_by = ended_by;
+        self.span
+    }
+
+    /// Without an end on record: at its limits where they are known, else when last seen.
+    fn ended_unseen(self, now: Timestamp) -> SessionSpan {
+        let at = if self.idle.is_some() {
+            now
+        } else {
+            self.last_activity
+        };
+        self.ended(None, at)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spans {
+    open: HashMap<SessionId, Open>,
+    newest: VecDeque<SessionSpan>,
+    longest: Vec<SessionSpan>,
+    sessions: u64,
+    running: HashMap<ExecId, CommandSpan>,
+    commands: VecDeque<CommandSpan>,
+}
+
+/// What is needed of any event's details.
+#[derive(Deserialize)]
+struct Details {
+    exec_id: Option<String>,
+    program: Option<String>,
+    idle_seconds: Option<u64>,
+    max_seconds: Option<u64>,
+}
+
+impl Spans {
+    pub(super) fn add(&mut self, record: &Record) {
+        use EventType as Is;
+        match record.event_type {
+            Is::SessionCreated | Is::SessionExtended | Is::SessionValidated => self.seen(record),
+            Is::SessionExpired
+            | Is::SessionTerminated
+            | Is::SessionInvalid
+            | Is::SessionRevoked => self.ended(record),
+            Is::CommandStarted => {
+                self.seen(record);
+                self.started(record);
+            }
+            Is::CommandFinished => self.finished(record),
+            _ => {}
+        }
+    }
+
+    fn seen(&mut self, record: &Record) {
+        let Some(id) = record.session_id else { return };
+        let at = record.timestamp;
+        let is_new = !self.open.contains_key(&id);
+        if is_new && self.open.len() >= MAX_OPEN {
+            for open in older_half(&mut self.open, |open| open.last_activity) {
+                // Nothing is known of the present here; limits mostly end it before.
+                self.keep(open.ended_unseen(at));
+            }
+        }
+        self.sessions += u64::from(is_new);
+        let open = self.open.entry(id).or_insert_with(|| Open {
+            span: SessionSpan {
+                id,
+                username: record.username.clone(),
+                start: at,
+                start_seen: false,
+                end: at,
+                ended_by: None,
+            },
+            idle: None,
+            max: None,
+            last_activity: at,
+        });
+        if record.event_type == EventType::SessionCreated {
+            let details = details(record);
+            open.span.start_seen = true;
+            open.idle = details.idle_seconds.map(Duration::from_secs);
+            open.max = details.max_seconds.map(Duration::from_secs);
+        }
+        // Being looked at is no activity, but without the beginning the limits are not known.
+        if record.event_type != EventType::SessionValidated || open.idle.is_none() {
+            open.last_activity = open.last_activity.max(at);
+        }
+    }
+
+    fn ended(&mut self, record: &Record) {
+        let open = record.session_id.and_then(|id| self.open.remove(&id));
+        if let Some(open) = open {
+            let span = open.ended(Some(record.event_type), record.timestamp);
+            self.keep(span);
+        }
+    }
+
+    fn keep(&mut self, span: SessionSpan) {
+        self.longest.push(span.clone());
+        if self.longest.len() >= 4 * LONGEST_SESSIONS {
+            keep_longest(&mut self.longest);
+        }
+        keep_newest(&mut self.newest, span, NEWEST_SESSIONS);
+    }
+
+    fn started(&mut self, record: &Record) {
+        let details = details(record);
+        let exec = details.exec_id.and_then(|id| id.parse().ok());
+        let span = CommandSpan {
+            username: record.username.clone(),
+            program: details.program.unwrap_or_default(),
+            start: record.timestamp,
+            end: record.timestamp,
+            outcome: Outcome::Unknown,
+        };
+        if self.running.len() >= MAX_OPEN {
+            for span in older_half(&mut self.running, |span| span.start) {
+                keep_newest(&mut self.commands, span, NEWEST_COMMANDS);
+            }
+        }
+        // One of two with the same id is not to be lost.
+        let left = match exec {
+            Some(exec) => self.running.insert(exec, span),
+            None => Some(span),
+        };
+        if let Some(span) = left {
+            keep_newest(&mut self.commands, span, NEWEST_COMMANDS);
+        }
+    }
+
+    fn finished(&mut self, record: &Record) {
+        let exec = details(record).exec_id.and_then(|id| id.parse().ok());
+        if let Some(mut span) = exec.and_then(|exec: ExecId| self.running.remove(&exec)) {
+            span.end = record.timestamp.max(span.start);
+            span.outcome = if record.success {
+                Outcome::Succeeded
+            } else {
+                Outcome::Failed
+            };
+            keep_newest(&mut self.commands, span, NEWEST_COMMANDS);
+        }
+    }
+
+    pub(super) fn session_count(&self) -> u64 {
+        self.sessions
+    }
+
+    fn still_open(&self, now: Timestamp) -> impl Iterator<Item = SessionSpan> {
+        let open = self.open.values().cloned();
+        open.map(move |open| open.ended_unseen(now))
+    }
+
+    pub(super) fn sessions(&self, now: Timestamp) -> Vec<SessionSpan> {
+        let mut all: Vec<_> = self.newest.iter().cloned().collect();
+        all.extend(self.still_open(now));
+        all.sort_by_key(|span| (span.start, span.id));
+        all.split_off(all.len().saturating_sub(NEWEST_SESSIONS))
+    }
+
+    pub(super) fn longest(&self, now: Timestamp) -> Vec<SessionSpan> {
+        let mut all = self.longest.clone();
+        all.extend(self.still_open(now));
+        keep_longest(&mut all);
+        all
+    }
+
+    pub(super) fn commands(&self) -> Vec<CommandSpan> {
+        let mut all: Vec<_> = self.commands.iter().cloned().collect();
+        all.extend(self.running.values().cloned());
+        all.sort_by(|one, other| (one.start, &one.program).cmp(&(other.start, &other.program)));
+        all.split_off(all.len().saturating_sub(NEWEST_COMMANDS))
+    }
+}
+
+fn details(record: &Record) -> Details {
+    serde_json::from_str(record.details.get()).unwrap_or(Details {
+        exec_id: None,
+        program: None,
+        idle_seconds: None,
+        max_seconds: None,
+    })
+}
+
+fn keep_newest<T>(kept: &mut VecDeque<T>, span: T, most: usize) {
+    if kept.len() >= most {
+        kept.pop_front();
+    }
+    kept.push_back(span);
+}
+
+fn keep_longest(spans: &mut Vec<SessionSpan>) {
+    spans.sort_by_key(|span| (Reverse(span.length()), span.start, span.id));
+    spans.truncate(LONGEST_SESSIONS);
+}
+
+/// Takes the older half out of `map`, oldest first.
+fn older_half<K: Copy + Eq + std::hash::Hash + Ord, V>(
+    map: &mut HashMap<K, V>,
+    age: impl Fn(&V) -> Timestamp,
+) -> Vec<V> {
+    let mut ages: Vec<_> = map.iter().map(|(key, value)| (age(value), *key)).collect();
+    ages.sort_unstable();
+    ages.truncate(ages.len() / 2);
+    ages.iter().filter_map(|(_, key)| map.remove(key)).collect()
+}
