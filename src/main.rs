@@ -15,6 +15,9 @@ fn main() -> ExitCode {
         home: variable("NIGHTLATCH_HOME"),
         account: variable("NIGHTLATCH_ACCOUNT"),
         keeper: variable("NIGHTLATCH_KEEPER"),
+        locale: ["LC_ALL", "LC_CTYPE", "LANG"]
+            .into_iter()
+            .find_map(variable),
         program: std::env::current_exe().ok(),
     })
 }

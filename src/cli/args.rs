@@ -188,6 +188,10 @@ pub enum AuditCommand {
     List(AuditList),
     /// Write every event that matches, for another program
     Export(AuditExport),
+    /// Count events: by type, account and hour, over time; the longest sessions
+    Stats(AuditStats),
+    /// Write a page to look at, with charts and the result of verification
+    Report(AuditReport),
 }
 
 /// Which events: those that pass every filter given.
@@ -249,6 +253,30 @@ pub enum ExportForm {
     Ecs,
     /// The log's own lines, to the byte
     Jsonl,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch audit stats\n  nightlatch audit stats --since 30d --json"
+)]
+pub struct AuditStats {
+    #[command(flatten)]
+    pub filters: AuditFilters,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch audit report --html report.html\n  nightlatch audit report --html - --since 30d > month.html\n\nExit codes: 7 when the log does not verify; the page is written all the same, and says what is wrong."
+)]
+pub struct AuditReport {
+    /// Write the page to FILE, for you alone to read; - is standard output
+    #[arg(long, required = true, value_name = "FILE")]
+    pub html: PathBuf,
+    /// The log's fingerprint as it was noted before, to verify against
+    #[arg(long, value_name = "F")]
+    pub fingerprint: Option<String>,
+    #[command(flatten)]
+    pub filters: AuditFilters,
 }
 
 /// How events are printed.

@@ -23,6 +23,8 @@ pub fn run(context: &Context, args: Audit) -> Result<End, Failure> {
     match args.command {
         Some(AuditCommand::List(list)) => self::list(context, &list),
         Some(AuditCommand::Export(args)) => export::run(context, &args),
+        Some(AuditCommand::Stats(args)) => super::stats::run(context, &args),
+        Some(AuditCommand::Report(args)) => super::report::run(context, &args),
         None => self::list(context, &args.list),
     }
 }
@@ -239,7 +241,7 @@ fn table(records: &[Record]) -> String {
 }
 
 /// `{"reason":"logout"}` as `reason=logout`.
-fn plain_details(details: &str) -> String {
+pub fn plain_details(details: &str) -> String {
     use serde_json::Value;
     let Ok(Value::Object(fields)) = serde_json::from_str(details) else {
         return details.to_owned();

@@ -10,7 +10,9 @@ mod login;
 mod passwd;
 mod prompt;
 mod register;
+mod report;
 mod session;
+mod stats;
 mod terminal;
 mod text;
 mod tour;
@@ -47,6 +49,8 @@ pub struct Surroundings {
     pub account: Option<OsString>,
     /// `NIGHTLATCH_KEEPER`.
     pub keeper: Option<OsString>,
+    /// The first of `LC_ALL`, `LC_CTYPE` and `LANG`: which characters the terminal shows.
+    pub locale: Option<OsString>,
     /// Where this program lies.
     pub program: Option<PathBuf>,
 }
@@ -64,6 +68,8 @@ struct Context {
     config: GuardConfig,
     account: Option<Email>,
     program: Option<PathBuf>,
+    /// Whether the terminal shows more than ASCII.
+    is_utf8: bool,
     may_ask: bool,
 }
 
@@ -186,6 +192,10 @@ fn context(
         config,
         account,
         program: surroundings.program,
+        is_utf8: surroundings.locale.is_some_and(|locale| {
+            let locale = locale.to_string_lossy().to_ascii_lowercase();
+            locale.ends_with("utf-8") || locale.ends_with("utf8")
+        }),
         may_ask: !global.non_interactive,
     })
 }

@@ -26,6 +26,7 @@ mod main_job;
 mod memory;
 mod prompt;
 mod races;
+mod report;
 mod run;
 mod sign_in;
 mod signals;

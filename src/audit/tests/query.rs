@@ -279,26 +279,3 @@ fn following_goes_on_when_a_failed_append_was_undone() {
     log.append_durable(&[used("c")]).unwrap();
     assert_eq!(actions(&follow.poll().unwrap()), ["c"]);
 }
-
-#[test]
-fn a_visit_sees_every_match_in_order_whatever_the_limit_and_counts_what_is_no_event() {
-    let home = five();
-    let mut file = std::fs::OpenOptions::new()
-        .append(true)
-        .open(home.segment())
-        .unwrap();
-    file.write_all(b"no event\n").unwrap();
-    let mut seen = Vec::new();
-    let query = Query {
-        user: Some("alice@example.com".to_owned()),
-        limit: Limit::new(1).unwrap(),
-        ..Query::default()
-    };
-    let visited = home.log().for_each(&query, |record| seen.push(record.seq));
-    let expected = Visited {
-        matched: 3,
-        unreadable: 1,
-    };
-    assert_eq!(visited.unwrap(), expected);
-    assert_eq!(seen, [2, 4, 5]);
-}

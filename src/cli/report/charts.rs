@@ -1,0 +1,343 @@
+//! Where things stand in the charts: plain geometry, drawn by the template.
+
+use std::collections::BTreeMap;
+
+use nightlatch::audit::{Bucket, CommandSpan, Count, Outcome, SessionSpan};
+use nightlatch::clock::Timestamp;
+
+use crate::cli::stats::minute;
+use crate::cli::text::span;
+
+use super::page::shown;
+
+/// The charts' width, in their own units.
+pub const WIDTH: f64 = 960.0;
+/// Left of it stand names and numbers.
+const LEFT: f64 = 190.0;
+const RIGHT: f64 = WIDTH - 12.0;
+const LANE: f64 = 40.0;
+/// Lanes of accounts; the others share one more.
+const LANES: usize = 8;
+const HEIGHT: f64 = 140.0;
+const TOP: f64 = 14.0;
+const NARROW_LEFT: f64 = 56.0;
+
+/// A rectangle with a text that tells what it is.
+pub struct Mark {
+    pub x: String,
+    pub y: String,
+    pub width: String,
+    pub height: String,
+    pub class: &'static str,
+    pub title: String,
+}
+
+/// A line across, with its label.
+pub struct Tick {
+    pub at: String,
+    pub label: String,
+}
+
+pub struct Lane {
+    pub name: String,
+    pub text_y: String,
+    pub line_y: String,
+    pub marks: Vec<Mark>,
+}
+
+pub struct Timeline {
+    pub height: String,
+    pub axis_y: String,
+    pub label_y: String,
+    pub lanes: Vec<Lane>,
+    pub ticks: Vec<Tick>,
+}
+
+pub struct Columns {
+    pub marks: Vec<Mark>,
+    pub ticks: Vec<Tick>,
+    pub most: u64,
+}
+
+fn number(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+fn mark(x: f64, y: f64, width: f64, height: f64, class: &'static str, title: String) -> Mark {
+    Mark {
+        x: number(x),
+        y: number(y),
+        width: number(width),
+        height: number(height),
+        class,
+        title,
+    }
+}
+
+/// A time's place between two others.
+struct Scale {
+    from: Timestamp,
+    to: Timestamp,
+}
+
+#[allow(clippy::cast_precision_loss)] // a chart is not that precise
+impl Scale {
+    fn x(&self, time: Timestamp) -> f64 {
+        let whole = self.to.since(self.from).as_secs_f64().max(1.0);
+        LEFT + (RIGHT - LEFT) * (time.since(self.from).as_secs_f64() / whole).min(1.0)
+    }
+
+    /// Round times, at most seven of them.
+    fn ticks(&self) -> Vec<Tick> {
+        const STEPS: [i64; 17] = [
+            1, 5, 10, 30, 60, 180, 360, 720, 1440, 2880, 10_080, 20_160, 40_320, 87_600, 525_600,
+            5_256_000, 52_560_000,
+        ];
+        let minutes = |time: Timestamp| time.unix_nanos().div_euclid(60_000_000_000);
+        let (from, to) = (minutes(self.from), minutes(self.to));
+        let fits = |step: &&i64| to.div_euclid(**step) - from.div_euclid(**step) <= 7;
+        let step = STEPS.iter().find(fits).unwrap_or(&STEPS[16]);
+        let ticks: Vec<Tick> = (from.div_euclid(*step)..=to.div_euclid(*step))
+            .map(|at| Timestamp::from_unix_seconds(at * step * 60))
+            .filter(|time| *time >= self.from && *time <= self.to)
+            .map(|time| {
+                let label = minute(time);
+                Tick {
+                    at: number(self.x(time)),
+                    label: if *step >= 1440 {
+                        label[..10].to_owned()
+                    } else {
+                        label
+                    },
+                }
+            })
+            .collect();
+        if ticks.is_empty() {
+            // All of it lies within a minute.
+            return vec![Tick {
+                at: number(LEFT),
+                label: minute(self.from),
+            }];
+        }
+        ticks
+    }
+}
+
+/// Sessions above, the commands that ran in them below, a lane for each account.
+pub fn timeline(sessions: &[SessionSpan], commands: &[CommandSpan]) -> Option<Timeline> {
+    let starts = sessions.iter().map(|span| span.start);
+    let starts = starts.chain(commands.iter().map(|span| span.start));
+    let ends = sessions.iter().map(|span| span.end);
+    let scale = Scale {
+        from: starts.min()?,
+        to: ends.chain(commands.iter().map(|span| span.end)).max()?,
+    };
+    let mut sizes: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+    let names = sessions.iter().map(|span| &span.username);
+    for name in names.chain(commands.iter().map(|span| &span.username)) {
+        *sizes.entry(name.as_deref()).or_default() += 1;
+    }
+    let mut names: Vec<_> = sizes.into_iter().collect();
+    names.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+    let others = names.len().saturating_sub(LANES);
+    let lane_of = |name: Option<&str>| {
+        names[..names.len() - others]
+            .iter()
+            .position(|(of, _)| *of == name)
+    };
+    let count = names.len() - others + usize::from(others > 0);
+    let mut lanes: Vec<Lane> = (0..count)
+        .map(|at| Lane {
+            name: match names[at].0 {
+                _ if at == LANES => format!("{others} other accounts"),
+                name => shown(name.unwrap_or("(no account)"), 27),
+            },
+            text_y: number(TOP + LANE * top(at) + 18.0),
+            line_y: number(TOP + LANE * top(at) + LANE),
+            marks: Vec::new(),
+        })
+        .collect();
+    for session in sessions {
+        let at = lane_of(session.username.as_deref()).unwrap_or(LANES);
+        lanes[at]
+            .marks
+            .push(session_mark(&scale, session, TOP + LANE * top(at) + 6.0));
+    }
+    for command in commands {
+        let at = lane_of(command.username.as_deref()).unwrap_or(LANES);
+        lanes[at]
+            .marks
+            .push(command_mark(&scale, command, TOP + LANE * top(at) + 22.0));
+    }
+    let bottom = TOP + LANE * top(count);
+    Some(Timeline {
+        height: number(bottom + 26.0),
+        axis_y: number(bottom),
+        label_y: number(bottom + 17.0),
+        lanes,
+        ticks: scale.ticks(),
+    })
+}
+
+#[allow(clippy::cast_precision_loss)] // there are nine
+fn top(lane: usize) -> f64 {
+    lane as f64
+}
+
+fn session_mark(scale: &Scale, session: &SessionSpan, y: f64) -> Mark {
+    let (x, end) = (scale.x(session.start), scale.x(session.end));
+    let ended = session
+        .ended_by
+        .map_or("no end on record".to_owned(), |by| by.to_string());
+    let title = format!(
+        "{}: session from {}, {}, {ended}",
+        shown(session.username.as_deref().unwrap_or("-"), 100),
+        minute(session.start),
+        span(session.length()),
+    );
+    mark(x, y, (end - x).max(2.0), 12.0, "session", title)
+}
+
+fn command_mark(scale: &Scale, command: &CommandSpan, y: f64) -> Mark {
+    let (x, end) = (scale.x(command.start), scale.x(command.end));
+    let (class, how) = match command.outcome {
+        Outcome::Succeeded => ("command", "succeeded"),
+        Outcome::Failed => ("bad", "failed"),
+        Outcome::Unknown => ("unknown", "no end on record"),
+    };
+    let title = format!(
+        "{}: {} at {}, {}, {how}",
+        shown(command.username.as_deref().unwrap_or("-"), 100),
+        shown(&command.program, 100),
+        minute(command.start),
+        span(command.end.since(command.start)),
+    );
+    // What failed is taller too: colour alone tells not everybody.
+    let height = if class == "bad" { 14.0 } else { 8.0 };
+    mark(x, y, (end - x).max(2.0), height, class, title)
+}
+
+/// Failures in each part of the time, lockouts among them.
+pub fn failures(parts: &[Bucket]) -> Columns {
+    let label = |part: &Bucket| match part.width.as_secs() {
+        86_400.. => minute(part.from)[..10].to_owned(),
+        _ => minute(part.from),
+    };
+    let values: Vec<_> = parts.iter().map(|part| (label(part), part.count)).collect();
+    columns(&values, 6, "bad", |count| count.failed)
+}
+
+/// Events by the hour of the day.
+pub fn hours(hours: &[Count; 24]) -> Columns {
+    let label = |(hour, count): (usize, &Count)| (format!("{hour:02}:00"), *count);
+    let values: Vec<_> = hours.iter().enumerate().map(label).collect();
+    columns(&values, 8, "session", |count| count.events)
+}
+
+#[allow(clippy::cast_precision_loss)] // a chart is not that precise
+fn columns(
+    values: &[(String, Count)],
+    labels: usize,
+    class: &'static str,
+    of: impl Fn(&Count) -> u64,
+) -> Columns {
+    let most = values.iter().map(|(_, count)| of(count)).max().unwrap_or(0);
+    let step = (RIGHT - NARROW_LEFT) / values.len().max(1) as f64;
+    let tall = |value: u64| HEIGHT * value as f64 / most.max(1) as f64;
+    let mut marks = Vec::new();
+    let mut ticks = Vec::new();
+    for (at, (label, count)) in values.iter().enumerate() {
+        let x = NARROW_LEFT + step * at as f64;
+        if at % values.len().div_ceil(labels).max(1) == 0 && x < RIGHT - 110.0 {
+            ticks.push(Tick {
+                at: number(x),
+                label: label.clone(),
+            });
+        }
+        let value = of(count);
+        if value == 0 {
+            continue;
+        }
+        let title = format!(
+            "{label}: {} events, {} failed, {} lockouts",
+            count.events, count.failed, count.lockouts
+        );
+        let height = tall(value).max(1.5);
+        let width = (step * 0.8).min(40.0);
+        marks.push(mark(
+            x,
+            TOP + HEIGHT - height,
+            width,
+            height,
+            class,
+            title.clone(),
+        ));
+        if class == "bad" && count.lockouts > 0 {
+            let locked = tall(count.lockouts).max(3.0);
+            marks.push(mark(
+                x,
+                TOP + HEIGHT - locked,
+                width,
+                locked,
+                "locked",
+                title,
+            ));
+        }
+    }
+    Columns { marks, ticks, most }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn command(account: u32, seconds: i64, outcome: Outcome) -> CommandSpan {
+        let start = Timestamp::from_unix_seconds(1_763_682_067 + seconds);
+        CommandSpan {
+            username: Some(format!("user{account}@example.com")),
+            program: "psql".to_owned(),
+            start,
+            end: start.plus(Duration::from_secs(60)),
+            outcome,
+        }
+    }
+
+    #[test]
+    fn accounts_beyond_the_eighth_share_a_lane_and_no_mark_is_lost_or_outside() {
+        let commands: Vec<_> = (0..30)
+            .map(|at| command(at % 12, i64::from(at) * 86_400, Outcome::Failed))
+            .collect();
+        let timeline = timeline(&[], &commands).unwrap();
+        assert_eq!(timeline.lanes.len(), 9);
+        assert_eq!(timeline.lanes[8].name, "4 other accounts");
+        let marks: Vec<_> = timeline.lanes.iter().flat_map(|lane| &lane.marks).collect();
+        assert_eq!(marks.len(), commands.len());
+        for mark in marks {
+            let (x, width): (f64, f64) = (mark.x.parse().unwrap(), mark.width.parse().unwrap());
+            assert!(x >= LEFT && x + width <= WIDTH, "{x} {width}");
+            assert_eq!(mark.class, "bad");
+        }
+        assert!((1..=8).contains(&timeline.ticks.len()));
+    }
+
+    #[test]
+    fn without_sessions_and_commands_there_is_no_timeline_and_a_short_one_has_a_tick() {
+        assert!(timeline(&[], &[]).is_none());
+        let mut short = command(0, 0, Outcome::Succeeded);
+        short.end = short.start;
+        assert_eq!(timeline(&[], &[short]).unwrap().ticks.len(), 1);
+    }
+
+    #[test]
+    fn a_column_is_as_tall_as_its_value_and_nothing_is_drawn_for_none() {
+        let mut counts = [Count::default(); 24];
+        (counts[3].events, counts[4].events) = (10, 5);
+        let chart = hours(&counts);
+        let heights: Vec<_> = chart.marks.iter().map(|mark| &*mark.height).collect();
+        assert_eq!(heights, ["140.0", "70.0"]);
+        assert_eq!(chart.most, 10);
+    }
+}

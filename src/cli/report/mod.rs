@@ -1,0 +1,143 @@
+//! `audit report`: one page to look at and to print, with everything in it and nothing from
+//! elsewhere.
+
+mod charts;
+mod page;
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use nightlatch::audit::{Details, Event, Limit, Progress, Record, Statistics, Verifier};
+use nightlatch::clock::{Clock, SystemClock};
+use serde_json::json;
+
+use super::args::AuditReport;
+use super::audit::{query, warn_of_unreadable};
+use super::exit::{Code, Failure};
+use super::stats::has_all_of_sessions;
+use super::{Context, End};
+
+pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
+    let to_stdout = args.html.as_os_str() == "-";
+    if to_stdout && context.ui.json {
+        return Err(
+            Failure::usage("--json and --html - would both write to stdout")
+                .hint("give a file".to_owned()),
+        );
+    }
+    if !to_stdout {
+        check_replaceable(&args.html)?;
+    }
+    let query = query(&args.filters)?;
+    let guard = context.guard()?;
+    let directory = context.config.home().join("audit");
+    let mut verifier = Verifier::new(&directory);
+    if let Some(fingerprint) = &args.fingerprint {
+        verifier = verifier
+            .fingerprint(fingerprint)
+            .map_err(|error| Failure::usage(error.to_string()))?;
+    }
+    let Some(log) = guard.audit().filter(|_| directory.is_dir()) else {
+        return Err(Failure::new(
+            Code::Audit,
+            "audit",
+            "there is no audit log here",
+        ));
+    };
+    let verification = verifier.run(&Progress::default())?;
+
+    let most = usize::from(Limit::MAX.get());
+    let mut statistics = Statistics::default();
+    let mut newest: VecDeque<Record> = VecDeque::with_capacity(most);
+    let visited = log.for_each(&query, |record| {
+        statistics.add(record);
+        if newest.len() == most {
+            newest.pop_front();
+        }
+        newest.push_back(record.clone());
+        ControlFlow::Continue(())
+    })?;
+    // As for `audit list`: shown even if that cannot be written.
+    let read = Details::AuditRead {
+        matched: visited.total,
+        returned: newest.len() as u64,
+    };
+    let recorded = log.append_durable(&[Event::new(read)]);
+    warn_of_unreadable(context, visited.unreadable);
+
+    let html = page::render(&page::Content {
+        now: SystemClock.now().wall,
+        filters: &args.filters,
+        verification: &verification,
+        statistics: &statistics,
+        newest: newest.make_contiguous(),
+        unreadable: visited.unreadable,
+        with_sessions: has_all_of_sessions(&query),
+    })?;
+    if to_stdout {
+        context.ui.data(&html)?;
+    } else {
+        write(&args.html, &html)?;
+        let file = args.html.display().to_string();
+        if context.ui.json {
+            context.ui.json(&json!({
+                "schema": 1,
+                "file": file,
+                "events": visited.total,
+                "rows": newest.len(),
+                "verified": verification.is_good(),
+            }))?;
+        } else if verification.is_good() {
+            let file = super::text::escape(&file);
+            context
+                .ui
+                .say(&format!("wrote {file}: {} events", visited.total));
+        }
+    }
+    recorded?;
+    if verification.is_good() {
+        return Ok(End::Done);
+    }
+    let found = verification.findings.len() as u64 + verification.more_findings;
+    Err(Failure::new(
+        Code::Audit,
+        "audit",
+        format!("the audit log does not verify: {found} findings"),
+    )
+    .hint("the page says which".to_owned()))
+}
+
+/// Refuses to put the page in place of anything but a file.
+fn check_replaceable(path: &Path) -> Result<(), Failure> {
+    // Of the link, not of what it leads to.
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => Err(Failure::failed(
+            "file",
+            format!("{} is not a regular file", path.display()),
+        )
+        .hint("give another name".to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the file in one step, closed to others: a reader sees the old page or the new.
+fn write(path: &Path, html: &str) -> Result<(), Failure> {
+    let failed = |error: &std::io::Error| {
+        Failure::failed("file", format!("cannot write {}: {error}", path.display()))
+    };
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    // tempfile makes its files 0600.
+    let mut file = tempfile::Builder::new()
+        .prefix(".nightlatch-report-")
+        .tempfile_in(directory.unwrap_or(Path::new(".")))
+        .map_err(|error| failed(&error))?;
+    file.write_all(html.as_bytes())
+        .map_err(|error| failed(&error))?;
+    check_replaceable(path)?;
+    let persisted = file.persist(path);
+    persisted.map(drop).map_err(|error| failed(&error.error))
+}

@@ -1,0 +1,326 @@
+//! `audit stats`: the log in numbers, on a terminal or as JSON.
+
+use std::fmt::Write;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use nightlatch::audit::{
+    AccountCount, Bucket, Count, Details, Event, Query, SessionSpan, Statistics,
+};
+use nightlatch::clock::{Clock, SystemClock, Timestamp};
+use rustix::termios::tcgetwinsize;
+use serde_json::{Value, json};
+
+use super::args::AuditStats;
+use super::audit::{query, warn_of_unreadable};
+use super::exit::Failure;
+use super::text::{escape, span};
+use super::{Context, End};
+
+/// Accounts shown; the JSON has all.
+const ACCOUNTS: usize = 10;
+/// Parts of time shown.
+const PARTS: usize = 31;
+/// The width where there is no terminal.
+const WIDTH: usize = 80;
+
+pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
+    let query = query(&args.filters)?;
+    let guard = context.guard()?;
+    let now = SystemClock.now().wall;
+    let mut statistics = Statistics::default();
+    let mut recorded = Ok(());
+    if let Some(log) = guard.audit() {
+        let visited = log.for_each(&query, |record| {
+            statistics.add(record);
+            ControlFlow::Continue(())
+        })?;
+        // As for `audit list`: shown even if that cannot be written. No event itself is shown.
+        let read = Details::AuditRead {
+            matched: visited.total,
+            returned: 0,
+        };
+        recorded = log.append_durable(&[Event::new(read)]);
+        warn_of_unreadable(context, visited.unreadable);
+    }
+    let longest = has_all_of_sessions(&query).then(|| statistics.longest_sessions(now));
+    if context.ui.json {
+        context.ui.json(&as_json(&statistics, longest.as_deref()))?;
+    } else if statistics.total().events == 0 {
+        context.ui.say("no events");
+    } else {
+        let page = Page {
+            width: width(),
+            is_utf8: context.is_utf8,
+        };
+        context
+            .ui
+            .data(&page.text(&statistics, longest.as_deref()))?;
+    }
+    recorded?;
+    Ok(End::Done)
+}
+
+/// Whether a query keeps all there is about a session: its length is not known otherwise.
+pub fn has_all_of_sessions(query: &Query) -> bool {
+    query.types.is_empty() && !query.failed_only
+}
+
+/// The terminal's, at least what the narrowest table needs.
+fn width() -> usize {
+    let size = tcgetwinsize(std::io::stdout());
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { WIDTH } else { columns.max(40) }
+}
+
+fn as_json(statistics: &Statistics, longest: Option<&[SessionSpan]>) -> Value {
+    let total = statistics.total();
+    let time = |time: Option<Timestamp>| time.map(Timestamp::to_rfc3339);
+    let range = statistics.range();
+    let account = |name: Option<&str>, account: AccountCount| {
+        json!({
+            "username": name,
+            "events": account.count.events,
+            "failed": account.count.failed,
+            "lockouts": account.count.lockouts,
+            "sessions": account.sessions,
+            "commands": account.commands,
+        })
+    };
+    let accounts = statistics.by_account().into_iter();
+    let types = statistics.by_type().into_iter().map(|(kind, count)| {
+        json!({ "event_type": kind.as_str(), "events": count.events, "failed": count.failed })
+    });
+    let hours = statistics.by_hour().iter().enumerate().map(
+        |(hour, count)| json!({ "hour": hour, "events": count.events, "failed": count.failed }),
+    );
+    let parts = statistics.over_time(PARTS).into_iter().map(|part| {
+        json!({
+            "from": part.from.to_rfc3339(),
+            "seconds": part.width.as_secs(),
+            "events": part.count.events,
+            "failed": part.count.failed,
+            "lockouts": part.count.lockouts,
+        })
+    });
+    let longest = longest.map(|spans| {
+        let session = |span: &SessionSpan| {
+            json!({
+                "session_id": span.id.to_string(),
+                "username": span.username,
+                "started_at": span.start.to_rfc3339(),
+                "start_seen": span.start_seen,
+                "ended_at": span.end.to_rfc3339(),
+                "ended_by": span.ended_by.map(nightlatch::audit::EventType::as_str),
+                "seconds": span.length().as_secs(),
+            })
+        };
+        spans.iter().map(session).collect::<Vec<_>>()
+    });
+    json!({
+        "schema": 1,
+        "total": total.events,
+        "failed": total.failed,
+        "lockouts": total.lockouts,
+        "first": time(range.map(|range| range.0)),
+        "last": time(range.map(|range| range.1)),
+        "by_type": types.collect::<Vec<_>>(),
+        "by_account": accounts.map(|(name, count)| account(Some(name), count)).collect::<Vec<_>>(),
+        "other_accounts": account(None, statistics.other_accounts()),
+        "by_hour": hours.collect::<Vec<_>>(),
+        "over_time": parts.collect::<Vec<_>>(),
+        "longest_sessions": longest,
+    })
+}
+
+/// How to draw.
+struct Page {
+    width: usize,
+    is_utf8: bool,
+}
+
+impl Page {
+    fn text(&self, statistics: &Statistics, longest: Option<&[SessionSpan]>) -> String {
+        let total = statistics.total();
+        let mut text = format!(
+            "{} events, {} failed, {} lockouts\n",
+            total.events, total.failed, total.lockouts
+        );
+        if let Some((first, last)) = statistics.range() {
+            let _ = writeln!(text, "{} to {} (UTC)", minute(first), minute(last));
+        }
+        let types = statistics.by_type();
+        let rows = types.iter().map(|(kind, count)| (kind.to_string(), *count));
+        self.bars(&mut text, "By type", rows);
+
+        let accounts = statistics.by_account();
+        let shown = accounts.iter().take(ACCOUNTS);
+        let rows = shown.map(|(name, account)| (escape(name), account.count));
+        self.bars(&mut text, "By account", rows);
+        let left = accounts.len().saturating_sub(ACCOUNTS);
+        if left > 0 {
+            let _ = writeln!(text, "  and {left} more accounts; --json has them");
+        }
+
+        let hours = statistics.by_hour().iter().enumerate();
+        let rows = hours.map(|(hour, count)| (format!("{hour:02}:00"), *count));
+        self.bars(&mut text, "By hour (UTC)", rows);
+
+        self.over_time(&mut text, &statistics.over_time(PARTS));
+        if let Some(longest) = longest {
+            self.longest(&mut text, longest);
+        }
+        text
+    }
+
+    /// A line per row: its name, how many events, a bar as long as they are many.
+    fn bars(&self, text: &mut String, title: &str, rows: impl Iterator<Item = (String, Count)>) {
+        let rows: Vec<_> = rows.collect();
+        let most = rows
+            .iter()
+            .map(|(_, count)| count.events)
+            .max()
+            .unwrap_or(0);
+        let names = rows.iter().map(|(name, _)| name.chars().count()).max();
+        // A third for names, two numbers of up to eight digits, and the rest for bars.
+        let names = names.unwrap_or(0).max(title.len()).min(self.width / 3);
+        let room = self.width.saturating_sub(names + 2 + 9 + 9 + 2);
+        let _ = writeln!(
+            text,
+            "\n{:<names$}  {:>8} {:>8}",
+            self.cut(title, names),
+            "events",
+            "failed"
+        );
+        for (name, Count { events, failed, .. }) in rows {
+            let name = self.cut(&name, names);
+            let line = format!(
+                "{name:<names$}  {events:>8} {failed:>8}  {}",
+                self.bar(events, most, room)
+            );
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+    }
+
+    fn over_time(&self, text: &mut String, parts: &[Bucket]) {
+        let most = parts
+            .iter()
+            .map(|part| part.count.failed)
+            .max()
+            .unwrap_or(0);
+        let room = self.width.saturating_sub(16 + 9 + 10 + 2);
+        let width = parts.first().map_or(Duration::ZERO, |part| part.width);
+        let _ = writeln!(
+            text,
+            "\nFailures over time, {} a line\n{:<16} {:>8} {:>9}",
+            humantime::format_duration(width),
+            "from (UTC)",
+            "failed",
+            "lockouts"
+        );
+        for part in parts {
+            let Count {
+                failed, lockouts, ..
+            } = part.count;
+            let line = format!(
+                "{} {failed:>8} {lockouts:>9}  {}",
+                minute(part.from),
+                self.bar(failed, most, room)
+            );
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+    }
+
+    fn longest(&self, text: &mut String, sessions: &[SessionSpan]) {
+        if sessions.is_empty() {
+            return;
+        }
+        text.push_str("\nLongest sessions\n");
+        for session in sessions {
+            let since = if session.start_seen { "from" } else { "seen" };
+            let name = escape(session.username.as_deref().unwrap_or("-"));
+            let _ = writeln!(
+                text,
+                "{:>8}  {since} {}  {}",
+                span(session.length()),
+                minute(session.start),
+                self.cut(&name, self.width.saturating_sub(33))
+            );
+        }
+    }
+
+    /// `text` in at most `width` characters, with a sign where it was cut.
+    fn cut(&self, text: &str, width: usize) -> String {
+        if text.chars().count() <= width {
+            return text.to_owned();
+        }
+        let sign = if self.is_utf8 { '…' } else { '~' };
+        let kept = text.chars().take(width.saturating_sub(1));
+        kept.chain([sign]).collect()
+    }
+
+    /// A bar for `value`, where `most` would fill `room` characters. What is not nothing shows.
+    fn bar(&self, value: u64, most: u64, room: usize) -> String {
+        let parts = if self.is_utf8 { 8 } else { 1 };
+        let full = u128::from(value) * (room as u128) * parts;
+        let eighths = full.div_ceil(u128::from(most.max(1)));
+        let whole = usize::try_from(eighths / parts).unwrap_or(room).min(room);
+        if !self.is_utf8 {
+            return "#".repeat(whole);
+        }
+        let rest = usize::try_from(eighths % parts).unwrap_or(0);
+        let mut bar = "█".repeat(whole);
+        bar.push_str(["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][rest]);
+        bar
+    }
+}
+
+/// To the minute: `2026-11-20 23:41`.
+pub fn minute(time: Timestamp) -> String {
+    time.to_rfc3339()[..16].replace('T', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_as_long_as_its_value_and_never_longer_than_its_room() {
+        let unicode = Page {
+            width: 80,
+            is_utf8: true,
+        };
+        assert_eq!(unicode.bar(8, 16, 3), "█▌");
+        assert_eq!(unicode.bar(16, 16, 3), "███");
+        assert_eq!(unicode.bar(1, 1_000_000, 3), "▏");
+        assert_eq!(unicode.bar(0, 16, 3), "");
+        assert_eq!(unicode.bar(0, 0, 3), "");
+        assert_eq!(unicode.bar(u64::MAX, u64::MAX, 3), "███");
+        let ascii = Page {
+            width: 80,
+            is_utf8: false,
+        };
+        assert_eq!(ascii.bar(8, 16, 3), "##");
+        assert_eq!(ascii.bar(1, 1_000_000, 3), "#");
+    }
+
+    #[test]
+    fn a_name_too_long_is_cut_with_a_sign() {
+        let page = Page {
+            width: 80,
+            is_utf8: true,
+        };
+        assert_eq!(page.cut("äöü", 3), "äöü");
+        assert_eq!(page.cut("äöüß", 3), "äö…");
+        assert_eq!(
+            Page {
+                is_utf8: false,
+                ..page
+            }
+            .cut("äöüß", 3),
+            "äö~"
+        );
+    }
+}
