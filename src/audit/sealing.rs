@@ -36,6 +36,8 @@ const MAGIC: &[u8; 8] = b"NLseal\0\x01";
 /// Two copies, so that one is whole whenever the other is being written; each in a disk sector of
 /// its own.
 const SLOT: usize = 512;
+/// How often a state that looks damaged is read again, which one being written may.
+const READS: u32 = 4;
 const CHECKED: usize = 4 * 32 + 9 * 8;
 
 /// What a seal is for, which decides the key that it names.
@@ -216,6 +218,17 @@ impl Sealing {
     }
 
     fn read(file: &File, directory: &Path) -> Result<Result<Self, BadState>, FsError> {
+        // Whoever reads without the lock may meet one copy before it is written, and the other after
+        // it is erased: not twice in a row.
+        for _ in 0..READS {
+            if let Some(state) = Self::read_once(file, directory)? {
+                return Ok(Ok(state));
+            }
+        }
+        Ok(Err(BadState))
+    }
+
+    fn read_once(file: &File, directory: &Path) -> Result<Option<Self>, FsError> {
         let mut newest: Option<Self> = None;
         for slot in 0..2 {
             let mut bytes = KeySector::zeroed();
@@ -234,7 +247,7 @@ impl Sealing {
                 newest = Some(found);
             }
         }
-        Ok(newest.ok_or(BadState))
+        Ok(newest)
     }
 
     /// Makes the state durable and erases the one before it.

@@ -13,7 +13,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::support::checks::{leases, log_is_whole, nobody_is_signed_in, nothing_lies_about};
+use crate::support::checks::{
+    leases, log_is_whole, log_verifies, nobody_is_signed_in, nothing_lies_about,
+};
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
 
 /// A home serves this many faults: its log does not become too long to be checked each time.
@@ -233,6 +235,8 @@ impl Stage {
             let clear = run.stderr.starts_with("nightlatch: ") && run.stderr.lines().count() == 1;
             assert!(clear || fault.mutes(), "{run:#?}");
         }
+        // Before anything mends it.
+        log_verifies(&self.home);
         let live = self.live();
         let log = self.home.audit_lines();
         assert!(log.starts_with(&self.log), "an event was lost: {run:#?}");

@@ -138,7 +138,7 @@ fn a_guard_asks_for_a_session_and_its_proof_tells_whose_it_is() {
     assert_eq!(proof.session_id().to_string(), id);
     assert_eq!(Some(proof.expires_at()), proof.status().expires_at);
     assert_eq!(proof.status().remaining_seconds, Some(900));
-    let used = program.home.audit().split_off(4);
+    let used = program.home.happened().split_off(4);
     assert_eq!(used[0]["event_type"], "SESSION_VALIDATED");
     assert_eq!(used[0]["details"]["action"], "deploy");
     assert_eq!(used[1]["event_type"], "SESSION_EXTENDED");
@@ -293,7 +293,7 @@ fn an_unknown_name_is_refused_like_a_known_one_and_never_written_down() {
         program.sign_in(typed, "x"),
         Err(SignInError::Locked { .. })
     ));
-    let events = program.home.audit().split_off(1);
+    let events = program.home.happened().split_off(1);
     assert!(events.iter().all(|event| event["username"] == "(unknown)"));
     assert!(
         events

@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("fs", &[]),
     ("config", &["fs", "paths"]),
     ("crypto", &["memory"]),
-    ("audit", &["clock", "id", "fs", "crypto"]),
+    ("audit", &["clock", "crypto", "fs", "id", "memory"]),
     (
         "session",
         &["audit", "clock", "config", "crypto", "fs", "id", "memory"],

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
+use nightlatch::audit::{Finding, Problem, Progress, Verifier};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -44,8 +45,23 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Verification finds nothing wrong with the log as it now is; there may be none yet.
+#[track_caller]
+pub fn log_verifies(home: &Home) {
+    let directory = home.path().join("audit");
+    if files_in(&directory).is_empty() {
+        return;
+    }
+    let verifier = Verifier::new(&directory);
+    let mut result = verifier.run(&Progress::default()).unwrap();
+    // A state alone is a log that was never begun.
+    let is_nothing = |finding: &Finding| finding.problem == Problem::NoLog;
+    result.findings.retain(|finding| !is_nothing(finding));
+    assert!(result.is_good(), "{result:#?}");
+}
+
 /// The numbers of the log are without a gap, each line carries the hash of the one before, and its
-/// own hash is that of its bytes.
+/// own hash is that of its bytes; and its seals are its own.
 #[track_caller]
 pub fn log_is_whole(home: &Home) {
     let mut previous = "0".repeat(64);
@@ -61,6 +77,7 @@ pub fn log_is_whole(home: &Home) {
         assert_eq!(event["hash"], *hash, "{line}");
         previous = hash;
     }
+    log_verifies(home);
 }
 
 /// By the log, an account has one live session at a time, and nothing is done under another: the

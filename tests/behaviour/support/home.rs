@@ -182,9 +182,19 @@ impl Home {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// The types of the audit log's events, in order.
+    /// The same without the log's records of its own segments: what happened.
+    pub fn happened(&self) -> Vec<Value> {
+        let mut events = self.audit();
+        events.retain(|event| {
+            let event_type = event["event_type"].as_str().unwrap();
+            !event_type.starts_with("SEGMENT_")
+        });
+        events
+    }
+
+    /// The types of the events that happened, in order.
     pub fn events(&self) -> Vec<String> {
-        self.audit()
+        self.happened()
             .iter()
             .map(|event| event["event_type"].as_str().unwrap().to_owned())
             .collect()
