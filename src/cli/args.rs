@@ -17,7 +17,7 @@ Examples:
   nightlatch tour                            all of it in a scratch home, in a minute
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy, 4 no live session,
-5 sign-in failed, 6 locked out, 7 audit log cannot be written or read.";
+5 sign-in failed, 6 locked out, 7 audit log cannot be written or read, or does not verify.";
 
 /// A login session for the terminal that locks itself
 #[derive(Debug, Parser)]
@@ -192,6 +192,31 @@ pub enum AuditCommand {
     Stats(AuditStats),
     /// Write a page to look at, with charts and the result of verification
     Report(AuditReport),
+    /// Tell whether the log is as it was sealed; exit 7 when it is not
+    Verify(AuditVerify),
+    /// Print the log's fingerprint, to be noted elsewhere
+    Fingerprint,
+    /// Print where the log is, to be kept elsewhere and verified against
+    Anchor,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch audit verify\n  nightlatch audit verify --fingerprint F --anchor anchor.json /mnt/copy/audit\n\nNeeds no account and no other file of the home, and writes nothing."
+)]
+pub struct AuditVerify {
+    /// The fingerprint that was noted: 64 hexadecimal digits
+    #[arg(long, value_name = "F")]
+    pub fingerprint: Option<String>,
+    /// What `audit anchor --json` printed at another time; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub anchor: Option<PathBuf>,
+    /// Check the chain and only the first and last seal of each file
+    #[arg(long)]
+    pub fast: bool,
+    /// The directory with the log's files, or a copy of it; by default that of the home
+    #[arg(value_name = "DIR")]
+    pub directory: Option<PathBuf>,
 }
 
 /// Which events: those that pass every filter given.

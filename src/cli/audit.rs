@@ -1,4 +1,6 @@
-//! `audit list`: query the log.
+//! `audit`: query the log, and what else one does with it.
+
+mod verify;
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -19,8 +21,15 @@ use super::{Context, End, export};
 /// How often `--follow` looks for new events.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
 
+pub use verify::{copy_to_verify, verify};
+
 pub fn run(context: &Context, args: Audit) -> Result<End, Failure> {
     match args.command {
+        Some(AuditCommand::Verify(args)) => {
+            verify(context.ui, &args, &context.config.home().join("audit"))
+        }
+        Some(AuditCommand::Fingerprint) => verify::fingerprint(context),
+        Some(AuditCommand::Anchor) => verify::anchor(context),
         Some(AuditCommand::List(list)) => self::list(context, &list),
         Some(AuditCommand::Export(args)) => export::run(context, &args),
         Some(AuditCommand::Stats(args)) => super::stats::run(context, &args),

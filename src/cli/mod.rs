@@ -8,6 +8,7 @@ mod exit;
 mod export;
 mod login;
 mod passwd;
+mod progress;
 mod prompt;
 mod register;
 mod report;
@@ -106,8 +107,12 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
         // Best effort: without it the signal ends us, and no command starts either.
         let _ = survive_file_size_limit();
     }
-    let result = context(ui, cli.global, surroundings, core_limit)
-        .and_then(|context| dispatch(&context, cli.command));
+    let result = match audit::copy_to_verify(&cli.command) {
+        // A copy on some machine: nothing of this one's home, account or settings has a part in it.
+        Some((args, directory)) => audit::verify(ui, args, directory),
+        None => context(ui, cli.global, surroundings, core_limit)
+            .and_then(|context| dispatch(&context, cli.command)),
+    };
     match result {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::Code(code)) => ExitCode::from(code),

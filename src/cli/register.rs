@@ -1,6 +1,7 @@
 //! `register`: create an account.
 
 use nightlatch::account::{DisplayName, Email};
+use nightlatch::audit::AuditLog;
 use nightlatch::memory::SecretBuffer;
 use nightlatch::{Guard, Registered};
 
@@ -33,14 +34,43 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
             "email": registered.account.email.as_str(),
             "name": registered.account.name.as_ref().map(DisplayName::as_str),
             "created_at": registered.account.created_at.to_rfc3339(),
+            "log_fingerprint": fingerprint(context, &guard),
         }))?;
     } else {
         let email = text::escape(registered.account.email.as_str());
         context.ui.say(&format!(
             "{GOOD}●{GOOD:#} account {STRONG}{email}{STRONG:#} created; sign in with: nightlatch login"
         ));
+        tell_fingerprint(context, &guard)?;
     }
     Ok(End::Done)
+}
+
+/// With the first account begins the log: the time to note its fingerprint.
+pub fn tell_fingerprint(context: &Context, guard: &Guard) -> Result<(), Failure> {
+    if guard.accounts()?.count()? > 1 {
+        return Ok(());
+    }
+    if let Some(fingerprint) = fingerprint(context, guard) {
+        context.ui.say(&format!(
+            "{STRONG}{fingerprint}{STRONG:#} is the audit log's fingerprint: note it elsewhere,\n\
+             for with it anybody can tell whether the log was changed (nightlatch audit verify)"
+        ));
+    }
+    Ok(())
+}
+
+/// The log's, if it can be read. If not, the account is there all the same.
+fn fingerprint(context: &Context, guard: &Guard) -> Option<String> {
+    match guard.audit().map(AuditLog::fingerprint)? {
+        Ok(fingerprint) => fingerprint,
+        Err(error) => {
+            context
+                .ui
+                .warn(&format!("its fingerprint cannot be shown: {error}"));
+            None
+        }
+    }
 }
 
 /// Asks for a new password, twice, and creates the account; gives the password too, to sign in with.

@@ -85,6 +85,11 @@ impl Ui {
         }
     }
 
+    /// Draws `text` over the line of stderr that the cursor is on; empty, it clears it.
+    pub fn draw(self, text: &str) {
+        Self::to_stderr(&format!("\r{text}\u{1b}[K"));
+    }
+
     /// Warns on stderr, quiet or not.
     pub fn warn(self, text: &str) {
         if self.json {
@@ -116,7 +121,8 @@ impl Ui {
 
     fn to_stderr(text: &str) {
         // Nothing is left to tell anyone when stderr is gone.
-        let _ = anstream::stderr().lock().write_all(text.as_bytes());
+        let mut err = anstream::stderr().lock();
+        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }
 }
 

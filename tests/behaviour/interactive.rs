@@ -56,7 +56,10 @@ fn exec_in_an_empty_home_asks_to_register_and_goes_on_with_that_password() {
     answer(&mut pty, "Password: ", PASSWORD);
     answer(&mut pty, "Password, once more: ", PASSWORD);
     let said = expect_end(&mut pty, 0);
-    assert_eq!(said, format!("\r\nfor {EMAIL}\r\ncode=0\r\n"));
+    let fingerprint = home.run(&["audit", "fingerprint"]).succeeds().stdout;
+    assert!(said.contains(fingerprint.trim()), "{said:?}");
+    let ran = format!("\r\nfor {EMAIL}\r\ncode=0\r\n");
+    assert!(said.ends_with(&ran), "{said:?}");
     assert_eq!(
         home.events(),
         [

@@ -34,5 +34,6 @@ mod status;
 mod structure;
 mod supply;
 mod surroundings;
+mod tamper;
 mod transcripts;
 mod users;

@@ -122,6 +122,36 @@ pub enum Problem {
     NoLog,
 }
 
+impl Problem {
+    /// A word for programs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Edited => "edited",
+            Self::NotALine => "not_a_line",
+            Self::Missing { .. } => "missing",
+            Self::OutOfOrder { .. } => "out_of_order",
+            Self::Unchained => "unchained",
+            Self::ForeignSeal => "foreign_seal",
+            Self::UnsealedOpening => "unsealed_opening",
+            Self::NotClosed => "not_closed",
+            Self::UnsealedEnd => "unsealed_end",
+            Self::Torn => "torn",
+            Self::Misnamed => "misnamed",
+            Self::StrangeFile => "strange_file",
+            Self::UnrecordedPrune => "unrecorded_prune",
+            Self::BrokenDescent => "broken_descent",
+            Self::WrongFingerprint { .. } => "wrong_fingerprint",
+            Self::CutEnd { .. } => "cut_end",
+            Self::StateMismatch { .. } => "state_mismatch",
+            Self::BadState => "bad_state",
+            Self::BeforeAnchor { .. } => "before_anchor",
+            Self::AnchorPruned { .. } => "anchor_pruned",
+            Self::AnchorMismatch { .. } => "anchor_mismatch",
+            Self::NoLog => "no_log",
+        }
+    }
+}
+
 fn missing(from: u64, to: u64) -> String {
     if from == to {
         format!("event {from} is missing before this line")

@@ -1,0 +1,305 @@
+//! `audit verify`, and what is noted of a log to verify it with: `audit fingerprint`, `audit anchor`.
+//!
+//! Verifying reads the log's files and nothing else, and records nothing: it has to work on a copy
+//! that cannot be written, and on a log that nothing may be appended to any more.
+
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::Path;
+
+use nightlatch::audit::{Anchor, Finding, Problem, Progress, Verification, Verifier};
+
+use crate::cli::args::{AuditCommand, AuditVerify, Command};
+use crate::cli::exit::{Code, Failure};
+use crate::cli::ui::{BAD, GOOD, STRONG, Ui, WARN};
+use crate::cli::{Context, End, progress, text};
+
+/// Longer than any anchor.
+const ANCHOR_LIMIT: u64 = 4096;
+
+/// The arguments and the directory of a verification that names one: it needs no home.
+pub fn copy_to_verify(command: &Command) -> Option<(&AuditVerify, &Path)> {
+    let Command::Audit(audit) = command else {
+        return None;
+    };
+    let Some(AuditCommand::Verify(args)) = &audit.command else {
+        return None;
+    };
+    args.directory.as_deref().map(|directory| (args, directory))
+}
+
+/// Verifies the log in `directory`.
+pub fn verify(ui: Ui, args: &AuditVerify, directory: &Path) -> Result<End, Failure> {
+    let (verifier, anchor) = verifier(args, directory)?;
+    let done = Progress::default();
+    let result = progress::watched(ui, "verifying", || done.get(), || verifier.run(&done))?;
+    let told = Told {
+        directory,
+        fast: args.fast,
+        anchor: anchor.as_ref(),
+        result: &result,
+    };
+    if ui.json {
+        ui.json(&told.json())?;
+    } else {
+        ui.data(&told.text())?;
+    }
+    if result.is_good() {
+        return Ok(End::Done);
+    }
+    let count = result.findings.len() as u64 + result.more_findings;
+    let findings = if count == 1 { "finding" } else { "findings" };
+    let message = format!("the audit log does not verify: {count} {findings}");
+    let is_nothing = |finding: &Finding| finding.problem == Problem::NoLog;
+    let hint = if result.findings.iter().all(is_nothing) {
+        "name the directory that has the .jsonl files: in a home it is audit"
+    } else {
+        "keep the files as they are: they are evidence"
+    };
+    Err(Failure::new(Code::Audit, "not_verified", message).hint(hint.to_owned()))
+}
+
+fn verifier(args: &AuditVerify, directory: &Path) -> Result<(Verifier, Option<Anchor>), Failure> {
+    let mut verifier = Verifier::new(directory);
+    if let Some(fingerprint) = &args.fingerprint {
+        verifier = verifier.fingerprint(fingerprint).map_err(|error| {
+            Failure::usage(format!("--fingerprint: {error}"))
+                .hint("it is what `nightlatch audit fingerprint` printed".to_owned())
+        })?;
+    }
+    let anchor = args.anchor.as_deref().map(read_anchor).transpose()?;
+    if let Some(anchor) = &anchor {
+        let given = args.fingerprint.as_deref().map(str::trim);
+        if given.is_some_and(|given| !given.eq_ignore_ascii_case(&anchor.fingerprint())) {
+            return Err(
+                Failure::usage("--fingerprint and --anchor are of different logs")
+                    .hint("give the ones that were noted of this log".to_owned()),
+            );
+        }
+        verifier = verifier.anchor(anchor.clone());
+    }
+    Ok((if args.fast { verifier.fast() } else { verifier }, anchor))
+}
+
+fn read_anchor(path: &Path) -> Result<Anchor, Failure> {
+    let wrong = |what: String| {
+        Failure::usage(format!("--anchor {}: {what}", path.display()))
+            .hint("note one with: nightlatch audit anchor --json".to_owned())
+    };
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin()
+            .take(ANCHOR_LIMIT)
+            .read_to_string(&mut text)
+    } else {
+        open_named(path).and_then(|file| file.take(ANCHOR_LIMIT).read_to_string(&mut text))
+    };
+    read.map_err(|error| wrong(error.to_string()))?;
+    Anchor::parse(&text).map_err(|error| wrong(error.to_string()))
+}
+
+/// A file that the person named as input: it may as well be a link or a pipe.
+#[allow(clippy::disallowed_methods)]
+fn open_named(path: &Path) -> std::io::Result<std::fs::File> {
+    std::fs::File::open(path)
+}
+
+/// What a verification came to, and what it was.
+struct Told<'a> {
+    directory: &'a Path,
+    fast: bool,
+    anchor: Option<&'a Anchor>,
+    result: &'a Verification,
+}
+
+impl Told<'_> {
+    fn json(&self) -> serde_json::Value {
+        let result = self.result;
+        let findings: Vec<_> = result
+            .findings
+            .iter()
+            .map(|finding| {
+                serde_json::json!({
+                    "file": (!finding.file.is_empty()).then_some(&finding.file),
+                    "line": (finding.line > 0).then_some(finding.line),
+                    "seq": finding.seq,
+                    "problem": finding.problem.name(),
+                    "message": finding.problem.to_string(),
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "schema": 1,
+            "ok": result.is_good(),
+            "findings": findings,
+            "more_findings": result.more_findings,
+            "directory": self.directory.to_string_lossy(),
+            "segments": result.segments,
+            "events": result.lines,
+            "bytes": result.bytes,
+            "first_seq": result.first_seq,
+            "last_seq": result.last.map(|(seq, _)| seq),
+            "last_hash": result.last.map(|(_, hash)| hash.to_string()),
+            "seals": result.seals,
+            "sealed_through": result.sealed_through,
+            "fingerprint": result.fingerprint,
+            "fingerprint_compared": self.fingerprint_compared(),
+            "anchor_seq": self.anchor.map(|anchor| anchor.seq),
+            "state_seen": result.state_seen,
+            "fast": self.fast,
+            "ends_torn": result.ends_torn,
+        })
+    }
+
+    /// An anchor has a fingerprint too.
+    fn fingerprint_compared(&self) -> bool {
+        self.result.fingerprint_given || self.anchor.is_some()
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let directory = text::escape(&self.directory.to_string_lossy());
+        let (style, verdict) = if self.result.is_good() {
+            (GOOD, "as it was sealed")
+        } else {
+            (BAD, "NOT as it was sealed")
+        };
+        // Writing to memory does not fail.
+        let _ = writeln!(
+            text,
+            "{style}●{style:#} {STRONG}{directory}{STRONG:#} is {verdict}"
+        );
+        for finding in &self.result.findings {
+            let finding = text::escape(&finding.to_string());
+            let _ = writeln!(text, "{BAD}{finding}{BAD:#}");
+        }
+        if self.result.more_findings > 0 {
+            let _ = writeln!(text, "and {} more findings", self.result.more_findings);
+        }
+        for (name, value) in self.facts() {
+            let _ = writeln!(text, "  {name:<12} {value}");
+        }
+        for gap in self.gaps() {
+            let _ = writeln!(text, "  {WARN}not checked:{WARN:#} {gap}");
+        }
+        text
+    }
+
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let result = self.result;
+        let mut facts = Vec::new();
+        let (Some(first), Some((last, _))) = (result.first_seq, result.last) else {
+            return facts;
+        };
+        let segments = if result.segments == 1 {
+            "segment"
+        } else {
+            "segments"
+        };
+        facts.push((
+            "events",
+            format!(
+                "{}, from {first} to {last}, in {} {segments}, {}",
+                result.lines,
+                result.segments,
+                progress::size(result.bytes)
+            ),
+        ));
+        let after = result
+            .sealed_through
+            .map(|through| last - through.min(last));
+        facts.push((
+            "seals",
+            match (result.sealed_through, after) {
+                (Some(through), Some(0)) => {
+                    format!(
+                        "{} verified, through event {through}, the last",
+                        result.seals
+                    )
+                }
+                (Some(through), Some(after)) => format!(
+                    "{} verified, through event {through}; {after} after it, not sealed yet",
+                    result.seals
+                ),
+                _ => "none".to_owned(),
+            },
+        ));
+        if let Some(fingerprint) = &result.fingerprint {
+            facts.push(("fingerprint", fingerprint.clone()));
+        }
+        facts
+    }
+
+    /// What this verification leaves open.
+    fn gaps(&self) -> Vec<&'static str> {
+        let mut gaps = Vec::new();
+        if self.result.segments == 0 {
+            return gaps;
+        }
+        if self.fast {
+            gaps.push(
+                "the seals inside closed segments (--fast): lines between their first and last may have been written anew",
+            );
+        }
+        if !self.fingerprint_compared() {
+            gaps.push(
+                "whose log it is: compare the fingerprint with the one noted, or give it with --fingerprint",
+            );
+        }
+        if self.anchor.is_none() {
+            gaps.push(if self.result.state_seen {
+                "whether log and sealing state were set back together (give an --anchor)"
+            } else {
+                "whether the end is cut off: the sealing state is not here (give an --anchor)"
+            });
+        }
+        if self.result.ends_torn {
+            gaps.push("bytes after the last line: it is being written, or a crash tore it");
+        }
+        gaps
+    }
+}
+
+/// Prints the fingerprint of the home's log, alone.
+pub fn fingerprint(context: &Context) -> Result<End, Failure> {
+    let guard = context.guard()?;
+    let fingerprint = match guard.audit() {
+        Some(log) => log.fingerprint()?,
+        None => None,
+    };
+    let fingerprint = fingerprint.ok_or_else(no_log)?;
+    if context.ui.json {
+        let object = serde_json::json!({ "schema": 1, "fingerprint": fingerprint });
+        context.ui.json(&object)?;
+    } else {
+        context.ui.data(&format!("{fingerprint}\n"))?;
+    }
+    Ok(End::Done)
+}
+
+/// Prints the line of the home's log that was sealed last.
+pub fn anchor(context: &Context) -> Result<End, Failure> {
+    let guard = context.guard()?;
+    let anchor = match guard.audit() {
+        Some(log) => log.anchor()?,
+        None => None,
+    };
+    let anchor = anchor.ok_or_else(no_log)?;
+    let shown = if context.ui.json {
+        format!("{}\n", anchor.to_json())
+    } else {
+        format!(
+            "event        {}\nhash         {}\nfingerprint  {}\n",
+            anchor.seq,
+            anchor.hash,
+            anchor.fingerprint()
+        )
+    };
+    context.ui.data(&shown)?;
+    Ok(End::Done)
+}
+
+fn no_log() -> Failure {
+    Failure::new(Code::Audit, "no_log", "there is no audit log yet")
+        .hint("it begins with the first account: nightlatch register EMAIL".to_owned())
+}

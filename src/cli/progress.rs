@@ -1,0 +1,111 @@
+//! A progress bar, for what takes longer than a moment while somebody watches.
+
+use std::io::IsTerminal;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::ui::{FAINT, GOOD, Ui};
+
+/// What is done sooner shows no bar.
+const PATIENCE: Duration = Duration::from_secs(1);
+const REDRAW: Duration = Duration::from_millis(100);
+const WIDTH: u64 = 24;
+
+/// Does `work`, and shows meanwhile how far it is, in bytes done and in all: on a terminal only, and
+/// not to whom asked for quiet or for JSON.
+pub fn watched<T: Send>(
+    ui: Ui,
+    what: &str,
+    progress: impl Fn() -> (u64, u64),
+    work: impl FnOnce() -> T + Send,
+) -> T {
+    if ui.quiet || ui.json || !std::io::stderr().is_terminal() {
+        return work();
+    }
+    std::thread::scope(|scope| {
+        let (done, ended) = mpsc::channel::<()>();
+        let worker = scope.spawn(move || {
+            // Dropped when the work ends, however it does.
+            let _done = done;
+            work()
+        });
+        let mut wait = PATIENCE;
+        while ended.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let (done, total) = progress();
+            ui.draw(&bar(what, done, total));
+            wait = REDRAW;
+        }
+        if wait == REDRAW {
+            ui.draw("");
+        }
+        match worker.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// `verifying ███░░░░░ 37%  1.2 of 3.4 GB`
+fn bar(what: &str, done: u64, total: u64) -> String {
+    // A file may grow while it is read.
+    let done = done.min(total);
+    let of = |whole: u64| {
+        (u128::from(done) * u128::from(whole))
+            .checked_div(total.into())
+            .unwrap_or(0)
+    };
+    let full = usize::try_from(of(WIDTH)).unwrap_or(0);
+    let filled = "█".repeat(full);
+    let rest = "░".repeat(usize::try_from(WIDTH).unwrap_or(full) - full);
+    format!(
+        "{what} {GOOD}{filled}{GOOD:#}{FAINT}{rest}{FAINT:#} {percent:>3}%  {} of {}",
+        size(done),
+        size(total),
+        percent = of(100),
+    )
+}
+
+/// A number of bytes in the unit that keeps it short.
+pub fn size(bytes: u64) -> String {
+    let (unit, name) = match bytes {
+        0..1_000 => return format!("{bytes} bytes"),
+        1_000..1_000_000 => (1_000, "kB"),
+        1_000_000..1_000_000_000 => (1_000_000, "MB"),
+        _ => (1_000_000_000, "GB"),
+    };
+    format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_is_empty_at_first_full_at_last_and_never_longer() {
+        let blocks = |done, total| {
+            let bar = bar("verifying", done, total);
+            (bar.matches('█').count(), bar.matches('░').count())
+        };
+        assert_eq!(blocks(0, 0), (0, 24));
+        assert_eq!(blocks(0, 100), (0, 24));
+        assert_eq!(blocks(50, 100), (12, 12));
+        assert_eq!(blocks(100, 100), (24, 0));
+        assert_eq!(blocks(u64::MAX, 100), (24, 0));
+        assert_eq!(blocks(u64::MAX, u64::MAX), (24, 0));
+        assert!(bar("verifying", 1_234_567, 5_000_000_000).ends_with("  0%  1.2 MB of 5.0 GB"));
+    }
+
+    #[test]
+    fn sizes_are_told_in_the_unit_that_keeps_them_short() {
+        for (bytes, told) in [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1_000, "1.0 kB"),
+            (1_999_999, "1.9 MB"),
+            (64 * 1024 * 1024, "67.1 MB"),
+            (3_900_000_000, "3.9 GB"),
+        ] {
+            assert_eq!(size(bytes), told);
+        }
+    }
+}

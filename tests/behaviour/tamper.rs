@@ -1,0 +1,625 @@
+//! A log that somebody changed, as the auditor's command finds it: what is wrong, and where.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use nightlatch::audit::{AuditName, Details, Event};
+use nightlatch::clock::{Boot, Clock, Moment, SystemClock};
+use nightlatch::{AuditLog, Dir};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::support::users::{ALICE, Alices, BOB};
+use crate::support::{EMAIL, Home, Pty, Run, files_in, tree};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// Events of a day beside those that open and close its segment.
+const A_DAYS_EVENTS: usize = 7;
+
+/// The machine's clock, and some days.
+#[derive(Default)]
+struct Calendar(Mutex<Duration>);
+
+impl Clock for Calendar {
+    fn now(&self) -> Moment {
+        let now = SystemClock.now();
+        let wall = now.wall.plus(*self.0.lock().unwrap());
+        Moment { wall, ..now }
+    }
+
+    fn boot(&self) -> std::io::Result<Boot> {
+        SystemClock.boot()
+    }
+
+    fn sleep(&self, _: Duration) {}
+}
+
+/// The log of a home, of three days and so of three segments; an auditor's copy of it lies beside.
+struct Case {
+    home: Home,
+    clock: Arc<Calendar>,
+    log: AuditLog,
+}
+
+impl Case {
+    fn new() -> Self {
+        let home = Home::bare();
+        let clock = Arc::new(Calendar::default());
+        let dir = Arc::new(Dir::open_or_create(&home.path()).unwrap());
+        let log = AuditLog::new(dir, Arc::clone(&clock) as Arc<dyn Clock>);
+        let case = Self { home, clock, log };
+        for day in 0..3 {
+            if day > 0 {
+                *case.clock.0.lock().unwrap() += DAY;
+            }
+            case.append(A_DAYS_EVENTS);
+        }
+        assert_eq!(case.segments(&case.original()).len(), 3);
+        case
+    }
+
+    /// Events that are sealed at once, and between them some that are not.
+    fn append(&self, count: usize) {
+        for number in 0..count {
+            let details = if number % 3 == 0 {
+                Details::LoginAttempt
+            } else {
+                Details::SessionExtended
+            };
+            let event = Event::new(details).about(AuditName::known(EMAIL));
+            self.log.append_durable(&[event]).unwrap();
+        }
+    }
+
+    fn original(&self) -> PathBuf {
+        self.home.path().join("audit")
+    }
+
+    /// A copy of the log's files; with the sealing state, as a backup would have it, or without.
+    fn copy(&self, with: State) -> PathBuf {
+        let copy = self.home.outside("copy");
+        let _ = fs::remove_dir_all(&copy);
+        fs::create_dir(&copy).unwrap();
+        for file in files_in(&self.original()) {
+            let name = file.file_name().unwrap();
+            if with == State::Kept || name != "seal" {
+                fs::copy(&file, copy.join(name)).unwrap();
+            }
+        }
+        copy
+    }
+
+    fn segments(&self, directory: &Path) -> Vec<PathBuf> {
+        let mut files = files_in(directory);
+        files.retain(|file| file.extension().is_some_and(|is| is == "jsonl"));
+        files
+    }
+
+    fn fingerprint(&self) -> String {
+        self.log.fingerprint().unwrap().unwrap()
+    }
+
+    /// Notes an anchor of the log as it is now: its file.
+    fn note_anchor(&self) -> String {
+        let run = self.home.run(&["audit", "anchor", "--json"]).succeeds();
+        let file = self.home.outside("anchor.json");
+        fs::write(&file, run.stdout).unwrap();
+        file.to_str().unwrap().to_owned()
+    }
+
+    fn verify(&self, directory: &Path, more: &[&str]) -> Run {
+        let arguments = [&["audit", "verify", directory.to_str().unwrap()], more].concat();
+        self.home.run(&arguments)
+    }
+
+    /// Verification must say this of this place, to programs and to people, and end with 7.
+    #[track_caller]
+    fn is_found(&self, directory: &Path, more: &[&str], problem: &str, place: &Place) {
+        let run = self.verify(directory, &[&["--json"], more].concat());
+        let told = run.ends_with(7).json();
+        assert_eq!(told["ok"], false);
+        let findings = told["findings"].as_array().unwrap();
+        let finding = findings.iter().find(|finding| {
+            finding["problem"] == problem
+                && finding["file"].as_str() == place.file.as_deref()
+                && finding["line"].as_u64() == place.line
+                && finding["seq"].as_u64() == place.seq
+        });
+        let finding = finding.unwrap_or_else(|| panic!("no {problem} at {place:?}: {findings:#?}"));
+        let run = self.verify(directory, more).ends_with(7);
+        let message = finding["message"].as_str().unwrap();
+        let line = format!("{}{message}", place.shown());
+        assert!(run.stdout.lines().any(|is| is == line), "{line}: {run:#?}");
+        let said = run
+            .stderr
+            .starts_with("nightlatch: the audit log does not verify: ");
+        assert!(said && run.stderr.lines().count() == 1, "{run:#?}");
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Kept,
+    Left,
+}
+
+/// Where something is wrong.
+#[derive(Debug, Default)]
+struct Place {
+    file: Option<String>,
+    line: Option<u64>,
+    seq: Option<u64>,
+}
+
+impl Place {
+    fn shown(&self) -> String {
+        let mut shown = String::new();
+        if let Some(file) = &self.file {
+            shown.push_str(file);
+            if let Some(line) = self.line {
+                write!(shown, ":{line}").unwrap();
+            }
+            if let Some(seq) = self.seq {
+                write!(shown, " (event {seq})").unwrap();
+            }
+            shown.push_str(": ");
+        }
+        shown
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+fn lines_of(segment: &Path) -> Vec<String> {
+    let text = fs::read_to_string(segment).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn write_lines(segment: &Path, lines: &[String]) {
+    fs::write(segment, lines.join("\n") + "\n").unwrap();
+}
+
+fn seq_of(line: &str) -> u64 {
+    let event: Value = serde_json::from_str(line).unwrap();
+    event["seq"].as_u64().unwrap()
+}
+
+fn hash_of(line: &str) -> String {
+    let event: Value = serde_json::from_str(line).unwrap();
+    event["hash"].as_str().unwrap().to_owned()
+}
+
+/// The line with another account in it.
+fn edited(line: &str) -> String {
+    line.replacen(EMAIL, "mallory@example.com", 1)
+}
+
+/// The line, continuing the one whose hash is `previous`, with the hash that it then has; its seal
+/// stays, for nobody can make another.
+fn chained(line: &str, previous: &str) -> String {
+    let (body, rest) = line.split_once(",\"prev\":\"").unwrap();
+    let seal = rest.find(",\"seal\":").map_or("}", |at| &rest[at..]);
+    let hashed = format!("{body},\"prev\":\"{previous}\"");
+    let mut hash = String::new();
+    for byte in Sha256::digest(&hashed) {
+        write!(hash, "{byte:02x}").unwrap();
+    }
+    format!("{hashed},\"hash\":\"{hash}\"{seal}")
+}
+
+/// Writes all lines from `at` on anew, chain and all.
+fn rechain(lines: &mut [String], at: usize) {
+    for at in at..lines.len() {
+        let previous = hash_of(&lines[at - 1]);
+        lines[at] = chained(&lines[at], &previous);
+    }
+}
+
+/// What somebody does to the lines of a segment; where, by the index of the line, it must be found,
+/// and as what.
+type Tampering = fn(&mut Vec<String>) -> (usize, &'static str);
+
+const TAMPERINGS: [(&str, Tampering); 6] = [
+    ("a line edited", |lines| {
+        lines[3] = edited(&lines[3]);
+        (3, "edited")
+    }),
+    ("a line deleted", |lines| {
+        lines.remove(3);
+        (3, "missing")
+    }),
+    ("a line inserted", |lines| {
+        let forged = chained(&edited(&lines[3]), &hash_of(&lines[2]));
+        lines.insert(3, forged);
+        (4, "out_of_order")
+    }),
+    ("two lines swapped", |lines| {
+        lines.swap(3, 4);
+        (3, "missing")
+    }),
+    ("a line duplicated", |lines| {
+        lines.insert(4, lines[3].clone());
+        (4, "out_of_order")
+    }),
+    ("a line edited and the chain computed anew", |lines| {
+        lines[2] = edited(&lines[2]);
+        rechain(lines, 2);
+        let sealed = lines[2..]
+            .iter()
+            .position(|line| line.contains("\"seal\":"));
+        (2 + sealed.unwrap(), "foreign_seal")
+    }),
+];
+
+#[test]
+fn every_change_to_the_lines_of_any_segment_is_found_and_named() {
+    let case = Case::new();
+    for at in 0..3 {
+        for (what, tamper) in TAMPERINGS {
+            println!("{what}, segment {at}");
+            let copy = case.copy(State::Left);
+            let segment = &case.segments(&copy)[at];
+            let mut lines = lines_of(segment);
+            let (index, problem) = tamper(&mut lines);
+            write_lines(segment, &lines);
+            let place = Place {
+                file: Some(name_of(segment)),
+                line: Some(index as u64 + 1),
+                seq: Some(seq_of(&lines[index])),
+            };
+            case.is_found(&copy, &[], problem, &place);
+        }
+    }
+}
+
+#[test]
+fn a_segment_that_is_missing_or_renamed_is_found_and_named() {
+    let case = Case::new();
+    let copy = case.copy(State::Left);
+    let segments = case.segments(&copy);
+    let gap = Place {
+        file: Some(name_of(&segments[2])),
+        line: Some(1),
+        seq: Some(seq_of(&lines_of(&segments[2])[0])),
+    };
+    let stray = copy.join("old.jsonl");
+    fs::rename(&segments[1], &stray).unwrap();
+    case.is_found(&copy, &[], "missing", &gap);
+    let renamed = Place {
+        file: Some(name_of(&stray)),
+        ..Place::default()
+    };
+    case.is_found(&copy, &[], "strange_file", &renamed);
+    fs::remove_file(&stray).unwrap();
+    case.is_found(&copy, &[], "missing", &gap);
+
+    let copy = case.copy(State::Left);
+    let other = copy.join("0000000000000011.jsonl");
+    let segment = &case.segments(&copy)[1];
+    let first = seq_of(&lines_of(segment)[0]);
+    assert_ne!(first, 11);
+    fs::rename(segment, &other).unwrap();
+    let misnamed = Place {
+        file: Some(name_of(&other)),
+        line: Some(1),
+        seq: Some(first),
+    };
+    case.is_found(&copy, &[], "misnamed", &misnamed);
+}
+
+#[test]
+fn segments_removed_from_the_beginning_without_a_record_are_found() {
+    let case = Case::new();
+    let copy = case.copy(State::Left);
+    fs::remove_file(&case.segments(&copy)[0]).unwrap();
+    case.is_found(&copy, &[], "unrecorded_prune", &Place::default());
+}
+
+#[test]
+fn a_cut_end_is_found_by_the_state_or_by_an_anchor() {
+    let case = Case::new();
+    let anchor = case.note_anchor();
+    for (state, more, problem) in [
+        (State::Kept, &[][..], "cut_end"),
+        (State::Left, &["--anchor", &anchor], "before_anchor"),
+    ] {
+        for whole_segment in [false, true] {
+            let copy = case.copy(state);
+            let last = case.segments(&copy).pop().unwrap();
+            if whole_segment {
+                fs::remove_file(&last).unwrap();
+            } else {
+                let lines = lines_of(&last);
+                write_lines(&last, &lines[..1]);
+            }
+            case.is_found(&copy, more, problem, &Place::default());
+        }
+    }
+}
+
+#[test]
+fn a_log_set_back_with_its_state_is_whole_but_for_an_anchor() {
+    let case = Case::new();
+    let backup = case.copy(State::Kept);
+    case.append(4);
+    let anchor = case.note_anchor();
+    case.verify(&case.original(), &["--anchor", &anchor])
+        .succeeds();
+    case.verify(&backup, &[]).succeeds();
+    case.is_found(
+        &backup,
+        &["--anchor", &anchor],
+        "before_anchor",
+        &Place::default(),
+    );
+    // The anchor may as well come through a pipe.
+    let text = fs::read(&anchor).unwrap();
+    let verify = ["audit", "verify", "--anchor", "-", backup.to_str().unwrap()];
+    let run = case.home.run_with_input(&verify, &text).ends_with(7);
+    assert!(run.stdout.contains("which the anchor tells of"), "{run:#?}");
+    let run = case.home.run_with_input(&verify[..4], &text).succeeds();
+    assert!(!run.stdout.contains("NOT"), "{run:#?}");
+}
+
+#[test]
+fn a_log_that_took_the_place_of_another_is_found_by_fingerprint_and_by_anchor() {
+    let case = Case::new();
+    let other = Case::new();
+    let (fingerprint, anchor) = (other.fingerprint(), other.note_anchor());
+    let run = other.verify(&other.original(), &["--fingerprint", &fingerprint]);
+    run.succeeds();
+    let upper = fingerprint.to_uppercase();
+    let run = other.verify(&other.original(), &["--fingerprint", &upper]);
+    run.succeeds();
+    for more in [["--fingerprint", &fingerprint], ["--anchor", &anchor]] {
+        let place = Place::default();
+        case.is_found(&case.original(), &more, "wrong_fingerprint", &place);
+    }
+}
+
+#[test]
+fn the_fast_way_finds_an_edit_and_says_what_it_leaves_out() {
+    let case = Case::new();
+    let slow = case.verify(&case.original(), &["--json"]).succeeds().json();
+    let run = case.verify(&case.original(), &["--json", "--fast"]);
+    let fast = run.succeeds().json();
+    assert!(fast["seals"].as_u64() < slow["seals"].as_u64());
+    assert_eq!(
+        (&fast["fast"], &slow["fast"]),
+        (&true.into(), &false.into())
+    );
+    assert_eq!(fast["events"], slow["events"]);
+    let told = |more: &[&str]| case.verify(&case.original(), more).succeeds().stdout;
+    assert!(told(&["--fast"]).contains("not checked: the seals"));
+    assert!(!told(&[]).contains("not checked: the seals"));
+    let copy = case.copy(State::Left);
+    let segment = &case.segments(&copy)[1];
+    let mut lines = lines_of(segment);
+    lines[3] = edited(&lines[3]);
+    write_lines(segment, &lines);
+    let place = Place {
+        file: Some(name_of(segment)),
+        line: Some(4),
+        seq: Some(seq_of(&lines[3])),
+    };
+    case.is_found(&copy, &["--fast"], "edited", &place);
+}
+
+#[test]
+fn the_answer_in_json_has_fixed_keys_whatever_was_found() {
+    let case = Case::new();
+    let keys = |value: &Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let good = case.verify(&case.original(), &["--json"]).succeeds().json();
+    assert_eq!(
+        keys(&good).join(" "),
+        "schema ok findings more_findings directory segments events bytes first_seq last_seq \
+         last_hash seals sealed_through fingerprint fingerprint_compared anchor_seq state_seen fast \
+         ends_torn"
+    );
+    // Each day opens a segment, and all but the last close it.
+    assert_eq!(good["events"], 3 * A_DAYS_EVENTS + 3 + 2);
+    assert_eq!(good["last_seq"], good["events"]);
+    assert_eq!((&good["schema"], &good["segments"]), (&1.into(), &3.into()));
+    assert_eq!(good["fingerprint"], case.fingerprint());
+
+    let empty = case.home.outside("empty");
+    fs::create_dir(&empty).unwrap();
+    let run = case.verify(&empty, &["--json"]).ends_with(7);
+    let bad = run.json();
+    assert_eq!(keys(&bad), keys(&good));
+    assert_eq!(
+        keys(&bad["findings"][0]).join(" "),
+        "file line seq problem message"
+    );
+    assert_eq!(bad["findings"][0]["problem"], "no_log");
+    let error: Value = serde_json::from_str(&run.stderr).unwrap();
+    assert_eq!(error["error"], "not_verified");
+}
+
+#[test]
+fn what_cannot_be_verified_against_is_refused_as_wrong_usage() {
+    let case = Case::new();
+    let anchor = case.note_anchor();
+    let other = Case::new().fingerprint();
+    let file = case.home.outside("file");
+    fs::write(&file, "{\"seq\":3}").unwrap();
+    let file = file.to_str().unwrap();
+    let nowhere = case.home.outside("nowhere");
+    let nowhere = nowhere.to_str().unwrap();
+    for (more, part) in [
+        (&["--fingerprint", "abc"][..], "64 hexadecimal digits"),
+        (
+            &["--anchor", file],
+            "is not what `nightlatch audit anchor --json` prints",
+        ),
+        (&["--anchor", nowhere], "No such file"),
+        (&["--anchor", "/dev/zero"], "--anchor /dev/zero"),
+        (
+            &["--anchor", &anchor, "--fingerprint", &other],
+            "different logs",
+        ),
+    ] {
+        case.verify(&case.original(), more).refuses(2, part);
+    }
+    case.verify(Path::new(nowhere), &[])
+        .refuses(7, "No such file");
+}
+
+#[test]
+fn names_of_strange_files_do_nothing_to_the_terminal() {
+    let case = Case::new();
+    let copy = case.copy(State::Left);
+    fs::write(copy.join("\u{1b}[2J\u{202e}.jsonl"), "").unwrap();
+    let run = case.verify(&copy, &[]).ends_with(7);
+    assert!(
+        run.stdout.contains("\\u{1b}[2J\\u{202e}.jsonl: "),
+        "{run:#?}"
+    );
+    assert!(!run.stdout.contains('\u{1b}') && !run.stdout.contains('\u{202e}'));
+}
+
+#[test]
+fn verifying_ones_own_log_writes_and_records_nothing() {
+    let home = Home::signed_in();
+    let before = tree(&home.path());
+    for arguments in [
+        &["audit", "verify"][..],
+        &["audit", "verify", "--json", "--fast"],
+        &["audit", "fingerprint"],
+        &["audit", "anchor"],
+        &["audit", "anchor", "--json"],
+    ] {
+        home.run(arguments).succeeds();
+    }
+    assert_eq!(tree(&home.path()), before);
+    // A configuration that cannot be used keeps nobody from a copy.
+    home.configure("idle = \"never\"");
+    let audit = home.path().join("audit");
+    home.run(&["audit", "verify", audit.to_str().unwrap()])
+        .succeeds();
+}
+
+#[test]
+fn without_a_log_there_is_nothing_to_note_or_to_verify_and_no_home_is_made() {
+    let home = Home::bare();
+    home.run(&["audit", "fingerprint"])
+        .refuses(7, "there is no audit log yet");
+    home.run(&["audit", "anchor", "--json"]).ends_with(7);
+    home.run(&["audit", "verify"]).refuses(7, "No such file");
+    assert!(!home.path().exists());
+}
+
+#[test]
+fn registering_tells_the_fingerprint_the_first_time_and_it_is_the_logs() {
+    let home = Home::new();
+    let first = home.register(EMAIL, crate::support::PASSWORD).succeeds();
+    let fingerprint = home.run(&["audit", "fingerprint"]).succeeds().stdout;
+    assert_eq!(fingerprint.len(), 65, "{fingerprint:?}");
+    assert!(first.stderr.contains(fingerprint.trim()), "{first:#?}");
+    assert!(first.stderr.contains("note it elsewhere"), "{first:#?}");
+    assert_eq!(first.stdout, "");
+    let opened = &home.audit()[0];
+    assert_eq!(opened["details"]["fingerprint"], fingerprint.trim());
+    let password = crate::support::OTHER_PASSWORD.as_bytes();
+    let second = ["register", "bob@example.com", "--password-stdin"];
+    let run = home.run_with_input(&second, password).succeeds();
+    assert!(!run.stderr.contains(fingerprint.trim()), "{run:#?}");
+    let third = ["register", "eve@example.com", "--password-stdin", "--json"];
+    let run = home.run_with_input(&third, password).succeeds();
+    assert_eq!(run.json()["log_fingerprint"], fingerprint.trim());
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn an_auditor_with_a_read_only_copy_needs_no_account_no_home_and_no_state() {
+    let Some(alices) = Alices::signed_in("kernel") else {
+        return;
+    };
+    let fingerprint = alices
+        .run(ALICE, &["audit", "fingerprint"])
+        .succeeds()
+        .stdout;
+    let copy = alices.home.outside("copy");
+    fs::create_dir(&copy).unwrap();
+    for file in files_in(&alices.home.path().join("audit")) {
+        if file.extension().is_some_and(|is| is == "jsonl") {
+            fs::copy(&file, copy.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    let set_mode = |path: &Path, mode: &str| {
+        let status = Command::new("chmod").args(["-R", mode]).arg(path).status();
+        assert!(status.unwrap().success());
+    };
+    set_mode(&copy, "a=rX");
+    let before = tree(&copy);
+    let verify = |more: &[&str]| {
+        let arguments = [&["audit", "verify", copy.to_str().unwrap()], more].concat();
+        let mut command = alices.command(BOB, &arguments);
+        command.env_remove("HOME").env_remove("NIGHTLATCH_HOME");
+        Run::of(command)
+    };
+    let run = verify(&["--fingerprint", fingerprint.trim()]).succeeds();
+    assert!(run.stdout.contains("sealing state is not here"), "{run:#?}");
+    verify(&["--fingerprint", &"0".repeat(64)]).ends_with(7);
+    assert_eq!(tree(&copy), before);
+    // Where even reading is refused, it says so.
+    set_mode(&copy, "go=");
+    verify(&[]).refuses(7, "Permission denied");
+}
+
+#[test]
+fn a_verification_that_takes_long_shows_how_far_it_is_on_a_terminal_only() {
+    let case = Case::new();
+    let original = case.original();
+    let directory = original.to_str().unwrap();
+    // Its first look at the directory takes a while.
+    let slow = "inject=getdents64:delay_enter=1300000:when=1";
+    let options = [
+        "-f",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=getdents64",
+        "-e",
+        slow,
+    ];
+    let under = |more: &[&str]| {
+        let arguments = [&["audit", "verify", directory], more].concat();
+        case.home.command_under("strace", &options, &arguments)
+    };
+    let Ok(output) = under(&[]).output() else {
+        println!("skipped: there is no strace");
+        return;
+    };
+    if !output.status.success() {
+        println!("skipped: strace may not trace");
+        return;
+    }
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let mut pty = Pty::spawn(under(&[]));
+    pty.expect("verifying");
+    pty.expect("%");
+    let (said, status) = pty.finish();
+    assert!(status.success(), "{said}");
+    // The bar is gone before the answer comes.
+    let answer = said.rsplit("\r\u{1b}[K").next().unwrap();
+    assert!(answer.contains("as it was sealed"), "{said:?}");
+    assert!(!answer.contains("verifying"), "{said:?}");
+    for quiet in ["--quiet", "--json"] {
+        let (said, status) = Pty::spawn(under(&[quiet])).finish();
+        assert!(status.success() && !said.contains("verifying"), "{said:?}");
+    }
+}
