@@ -19,6 +19,12 @@ pub enum AuditError {
         /// What is wrong with it.
         damage: Damage,
     },
+    /// There was a log, and its directory is not there any more.
+    #[error("the audit log is gone: there is no {path}", path = .directory.display())]
+    Gone {
+        /// Where it was.
+        directory: PathBuf,
+    },
     /// The system has no random bytes to give for an event's id.
     #[error("the audit log: no random bytes for an event id: {0}")]
     Random(#[from] getrandom::Error),
@@ -44,7 +50,7 @@ pub enum Damage {
     #[error("does not continue the segment before it")]
     Gap,
     /// The state that the next line is sealed with is not there, or is damaged.
-    #[error("has lines, yet the state to seal the next one with is missing or damaged")]
+    #[error("cannot be continued: the state to seal the next line with is missing or damaged")]
     NoSealState,
     /// Lines are gone from the log's end that had been sealed.
     #[error("ends before the line that was sealed last")]
@@ -72,9 +78,13 @@ impl AuditError {
             Self::Damaged { segment, .. } => {
                 let directory = segment.parent().unwrap_or(segment).display();
                 Some(format!(
-                    "to begin a new log, move {directory} away and keep it as evidence"
+                    "see what is wrong: nightlatch audit verify; to begin a new log, move {directory} away, keep it as evidence, and: mkdir -m 700 '{directory}'"
                 ))
             }
+            Self::Gone { directory } => Some(format!(
+                "put it back; to begin a new log: mkdir -m 700 '{}'",
+                directory.display()
+            )),
             Self::Random(_) => None,
         }
     }

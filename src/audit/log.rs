@@ -51,6 +51,8 @@ pub struct AuditLog {
     /// Looked up with the first event: most commands that look record nothing.
     origin: OnceLock<Origin>,
     segment_size: u64,
+    /// Whether there has been nothing to record yet: where it tells otherwise, no log is created.
+    is_new: Option<Box<dyn Fn() -> bool + Send + Sync>>,
 }
 
 /// Events that were written but may not survive a loss of power yet: [`Appended::sync`] them, or
@@ -88,6 +90,7 @@ impl AuditLog {
             clock,
             origin,
             segment_size: SEGMENT_SIZE,
+            is_new: None,
         }
     }
 
@@ -95,6 +98,14 @@ impl AuditLog {
     #[cfg(test)]
     pub(super) fn with_segment_size(mut self, size: u64) -> Self {
         self.segment_size = size;
+        self
+    }
+
+    /// Creates the log only while `is_new`: a directory that is missing later was taken away, and
+    /// what cannot be recorded in it must not happen.
+    #[must_use]
+    pub fn created_only_while(mut self, is_new: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.is_new = Some(Box::new(is_new));
         self
     }
 
@@ -114,7 +125,7 @@ impl AuditLog {
     /// When the events cannot be written, or the log's last line is not what was written there.
     /// Nothing was then appended, and what was to be recorded must not happen.
     pub fn append(&self, events: &[Event]) -> Result<Appended, AuditError> {
-        let dir = self.home.subdir_or_create(DIRECTORY)?;
+        let dir = self.directory_to_append()?;
         let lock = dir.lock()?;
         let names = dir.names()?;
         let segments = segments(&names);
@@ -235,6 +246,18 @@ impl AuditLog {
             }
         }
         Ok(batch)
+    }
+
+    fn directory_to_append(&self) -> Result<Dir, AuditError> {
+        if let Some(dir) = self.directory()? {
+            return Ok(dir);
+        }
+        if self.is_new.as_ref().is_some_and(|is_new| !is_new()) {
+            let directory = self.home.path().join(DIRECTORY);
+            // Another process may have begun the log after the first look.
+            return self.directory()?.ok_or(AuditError::Gone { directory });
+        }
+        Ok(self.home.subdir_or_create(DIRECTORY)?)
     }
 
     /// The directory of the log; `None` when there is none yet.

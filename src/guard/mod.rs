@@ -310,8 +310,13 @@ impl Home {
         launcher: Option<AgentLauncher>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
-        let audit = Arc::new(AuditLog::new(Arc::clone(&dir), Arc::clone(clock)));
         let accounts = Arc::new(accounts);
+        let audit = AuditLog::new(Arc::clone(&dir), Arc::clone(clock)).created_only_while({
+            let accounts = Arc::clone(&accounts);
+            // An account is on record before it exists.
+            move || accounts.count().is_ok_and(|count| count == 0)
+        });
+        let audit = Arc::new(audit);
         let names: NameLookup = Box::new({
             let accounts = Arc::clone(&accounts);
             move |id| name_of(&accounts, id)

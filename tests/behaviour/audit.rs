@@ -1,6 +1,7 @@
 //! The audit log: what is in it, what never is, and how it is asked.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::DirBuilderExt;
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, contains, tree};
+use crate::support::checks::{log_is_whole, nobody_is_signed_in};
+use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, contains, tree};
 
 /// Which events a filter is to keep.
 type Keeps<'a> = Box<dyn Fn(&Value) -> bool + 'a>;
@@ -505,6 +507,101 @@ fn a_log_that_cannot_be_written_stops_the_command_and_says_so() {
     home.login(&[]).succeeds();
     home.run(&touch).succeeds();
     assert!(marker.exists());
+}
+
+#[test]
+fn a_log_whose_directory_is_gone_stops_the_command_and_lets_one_sign_out() {
+    let home = Home::signed_in();
+    let audit = home.path().join("audit");
+    let kept = home.outside("kept");
+    std::fs::rename(&audit, &kept).unwrap();
+    let marker = home.outside("ran");
+    let touch = ["exec", "--", "touch", marker.to_str().unwrap()];
+    let run = home.run(&touch).refuses(7, "the audit log is gone");
+    assert!(run.stderr.contains("mkdir -m 700"), "{run:#?}");
+    home.login(&[]).refuses(7, "the audit log is gone");
+    home.run(&["extend"]).refuses(7, "the audit log is gone");
+    assert!(home.is_active());
+    home.run(&["logout"]).refuses(7, "the audit log is gone");
+    nobody_is_signed_in(&home);
+    assert!(!audit.exists() && !marker.exists());
+    // Put back, it goes on; an empty directory, made for it, begins a new one.
+    std::fs::rename(&kept, &audit).unwrap();
+    home.login(&[]).succeeds();
+    home.run(&touch).succeeds();
+    log_is_whole(&home);
+    let fingerprint = |home: &Home| home.run(&["audit", "fingerprint"]).succeeds().stdout;
+    let old = fingerprint(&home);
+    std::fs::rename(&audit, &kept).unwrap();
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&audit)
+        .unwrap();
+    home.run(&touch).succeeds();
+    log_is_whole(&home);
+    assert_ne!(fingerprint(&home), old);
+}
+
+/// Runs `script` where it may mount what nobody else sees; `None`, which is said, where nobody may.
+fn with_mounts(home: &Home, script: &str) -> Option<Run> {
+    let probe = home.shell("unshare -m mount -t tmpfs tmpfs /mnt").output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        println!("skipped: nothing can be mounted here");
+        return None;
+    }
+    let script = format!("exec unshare -m sh -c '{script}'");
+    Some(Run::of(home.shell(&script)).succeeds())
+}
+
+#[test]
+fn a_log_that_became_read_only_stops_the_command_and_lets_one_sign_out() {
+    let home = Home::signed_in();
+    let before = home.audit_lines();
+    let script = "
+        log=$NIGHTLATCH_HOME/audit
+        mount --bind $log $log && mount -o remount,ro,bind $log || exit 1
+        $GUARD touch $HOME/ran; echo exec=$?
+        $NIGHTLATCH audit verify >$HOME/verified; echo verify=$?
+        $NIGHTLATCH logout; echo logout=$?";
+    let Some(run) = with_mounts(&home, script) else {
+        return;
+    };
+    assert_eq!(run.stdout, "exec=7\nverify=0\nlogout=7\n", "{run:#?}");
+    assert_eq!(run.stderr.matches("Read-only file system").count(), 2);
+    assert!(!home.outside("ran").exists());
+    nobody_is_signed_in(&home);
+    assert_eq!(home.audit_lines(), before);
+    log_is_whole(&home);
+}
+
+#[test]
+fn a_log_on_a_full_disk_stops_the_command_and_lets_one_sign_out() {
+    let home = Home::signed_in();
+    let script = "
+        log=$NIGHTLATCH_HOME/audit
+        cp -a $log $HOME/kept && mount -t tmpfs -o size=256k,mode=700 tmpfs $log || exit 1
+        cp $HOME/kept/* $log; chmod 600 $log/*
+        dd if=/dev/zero of=$log/filling bs=4k 2>/dev/null; chmod 600 $log/filling
+        for n in 1 2 3 4 5 6 7 8 9; do
+            $GUARD sh -c \"echo ran >> $HOME/ran\"; code=$?
+            [ $code = 0 ] || break
+        done
+        echo exec=$code
+        $NIGHTLATCH logout; echo logout=$?
+        rm $log/filling; cp -a $log $HOME/after
+        $NIGHTLATCH audit verify >$HOME/verified; echo verify=$?";
+    let Some(run) = with_mounts(&home, script) else {
+        return;
+    };
+    assert_eq!(run.stdout, "exec=7\nlogout=7\nverify=0\n", "{run:#?}");
+    assert!(run.stderr.contains("No space left on device"), "{run:#?}");
+    assert!(run.stderr.contains("free some disk space"), "{run:#?}");
+    nobody_is_signed_in(&home);
+    // What ran is on record there, each time.
+    let log = std::fs::read_to_string(home.outside("after/0000000000000001.jsonl")).unwrap();
+    let ran = std::fs::read_to_string(home.outside("ran")).unwrap_or_default();
+    let started = log.matches("\"COMMAND_STARTED\"").count();
+    assert_eq!(started, ran.lines().count(), "{log}");
 }
 
 #[test]
