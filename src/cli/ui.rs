@@ -85,9 +85,12 @@ impl Ui {
         }
     }
 
-    /// Draws `text` over the line of stderr that the cursor is on; empty, it clears it.
+    /// Draws `text` over the line of stderr that the cursor is on, unless asked to be quiet; empty,
+    /// it clears it.
     pub fn draw(self, text: &str) {
-        Self::to_stderr(&format!("\r{text}\u{1b}[K"));
+        if !self.quiet && !self.json {
+            Self::to_stderr(&format!("\r{text}\u{1b}[K"));
+        }
     }
 
     /// Warns on stderr, quiet or not.

@@ -58,7 +58,7 @@ impl Case {
             }
             case.append(A_DAYS_EVENTS);
         }
-        assert_eq!(case.segments(&case.original()).len(), 3);
+        assert_eq!(segments(&case.original()).len(), 3);
         case
     }
 
@@ -91,12 +91,6 @@ impl Case {
             }
         }
         copy
-    }
-
-    fn segments(&self, directory: &Path) -> Vec<PathBuf> {
-        let mut files = files_in(directory);
-        files.retain(|file| file.extension().is_some_and(|is| is == "jsonl"));
-        files
     }
 
     fn fingerprint(&self) -> String {
@@ -170,6 +164,12 @@ impl Place {
         }
         shown
     }
+}
+
+fn segments(directory: &Path) -> Vec<PathBuf> {
+    let mut files = files_in(directory);
+    files.retain(|file| file.extension().is_some_and(|is| is == "jsonl"));
+    files
 }
 
 fn name_of(path: &Path) -> String {
@@ -264,7 +264,7 @@ fn every_change_to_the_lines_of_any_segment_is_found_and_named() {
         for (what, tamper) in TAMPERINGS {
             println!("{what}, segment {at}");
             let copy = case.copy(State::Left);
-            let segment = &case.segments(&copy)[at];
+            let segment = &segments(&copy)[at];
             let mut lines = lines_of(segment);
             let (index, problem) = tamper(&mut lines);
             write_lines(segment, &lines);
@@ -282,14 +282,14 @@ fn every_change_to_the_lines_of_any_segment_is_found_and_named() {
 fn a_segment_that_is_missing_or_renamed_is_found_and_named() {
     let case = Case::new();
     let copy = case.copy(State::Left);
-    let segments = case.segments(&copy);
+    let files = segments(&copy);
     let gap = Place {
-        file: Some(name_of(&segments[2])),
+        file: Some(name_of(&files[2])),
         line: Some(1),
-        seq: Some(seq_of(&lines_of(&segments[2])[0])),
+        seq: Some(seq_of(&lines_of(&files[2])[0])),
     };
     let stray = copy.join("old.jsonl");
-    fs::rename(&segments[1], &stray).unwrap();
+    fs::rename(&files[1], &stray).unwrap();
     case.is_found(&copy, &[], "missing", &gap);
     let renamed = Place {
         file: Some(name_of(&stray)),
@@ -301,7 +301,7 @@ fn a_segment_that_is_missing_or_renamed_is_found_and_named() {
 
     let copy = case.copy(State::Left);
     let other = copy.join("0000000000000011.jsonl");
-    let segment = &case.segments(&copy)[1];
+    let segment = &segments(&copy)[1];
     let first = seq_of(&lines_of(segment)[0]);
     assert_ne!(first, 11);
     fs::rename(segment, &other).unwrap();
@@ -317,7 +317,7 @@ fn a_segment_that_is_missing_or_renamed_is_found_and_named() {
 fn segments_removed_from_the_beginning_without_a_record_are_found() {
     let case = Case::new();
     let copy = case.copy(State::Left);
-    fs::remove_file(&case.segments(&copy)[0]).unwrap();
+    fs::remove_file(&segments(&copy)[0]).unwrap();
     case.is_found(&copy, &[], "unrecorded_prune", &Place::default());
 }
 
@@ -331,7 +331,7 @@ fn a_cut_end_is_found_by_the_state_or_by_an_anchor() {
     ] {
         for whole_segment in [false, true] {
             let copy = case.copy(state);
-            let last = case.segments(&copy).pop().unwrap();
+            let last = segments(&copy).pop().unwrap();
             if whole_segment {
                 fs::remove_file(&last).unwrap();
             } else {
@@ -399,7 +399,7 @@ fn the_fast_way_finds_an_edit_and_says_what_it_leaves_out() {
     assert!(told(&["--fast"]).contains("not checked: the seals"));
     assert!(!told(&[]).contains("not checked: the seals"));
     let copy = case.copy(State::Left);
-    let segment = &case.segments(&copy)[1];
+    let segment = &segments(&copy)[1];
     let mut lines = lines_of(segment);
     lines[3] = edited(&lines[3]);
     write_lines(segment, &lines);
@@ -554,10 +554,8 @@ fn an_auditor_with_a_read_only_copy_needs_no_account_no_home_and_no_state() {
         .stdout;
     let copy = alices.home.outside("copy");
     fs::create_dir(&copy).unwrap();
-    for file in files_in(&alices.home.path().join("audit")) {
-        if file.extension().is_some_and(|is| is == "jsonl") {
-            fs::copy(&file, copy.join(file.file_name().unwrap())).unwrap();
-        }
+    for file in segments(&alices.home.path().join("audit")) {
+        fs::copy(&file, copy.join(name_of(&file))).unwrap();
     }
     let set_mode = |path: &Path, mode: &str| {
         let status = Command::new("chmod").args(["-R", mode]).arg(path).status();
