@@ -22,7 +22,9 @@ use std::time::Duration;
 
 use super::keeper::{PAYLOAD_LENGTH, Payload, Slot};
 use super::*;
-use crate::audit::{AuditLog, AuditName, Details, Event, Limit, Origin, Query, TerminationReason};
+use crate::audit::{
+    AuditLog, AuditName, Details, Event, EventType, Limit, Origin, Query, TerminationReason,
+};
 use crate::clock::test_clock::TestClock;
 use crate::clock::{Boot, Clock, Moment};
 use crate::config::Limits;
@@ -247,7 +249,7 @@ impl Bench {
         self.records().into_iter().map(|(event, _)| event).collect()
     }
 
-    /// What is recorded, with the session each event names.
+    /// What is recorded but for the log's own segments, with the session each event names.
     fn records(&self) -> Vec<(String, Option<SessionId>)> {
         let query = Query {
             limit: Limit::MAX,
@@ -255,6 +257,13 @@ impl Bench {
         };
         let found = self.audit.query(&query).unwrap();
         assert_eq!(found.unreadable, 0);
+        let happened = found.events.into_iter().filter(|record| {
+            let event_type = record.event_type;
+            !matches!(
+                event_type,
+                EventType::SegmentOpened | EventType::SegmentClosed
+            )
+        });
         let told = |record: crate::audit::Record| {
             let details: serde_json::Value = serde_json::from_str(record.details.get()).unwrap();
             let reason = details["reason"].as_str();
@@ -262,7 +271,7 @@ impl Bench {
             let told: Vec<&str> = told.into_iter().flatten().collect();
             (told.join(" "), record.session_id)
         };
-        found.events.into_iter().map(told).collect()
+        happened.map(told).collect()
     }
 
     /// What is recorded after the first `known` events.
