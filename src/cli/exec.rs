@@ -75,7 +75,7 @@ fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SessionStatus, 
         context.ui.say("There is no account yet: create one.");
         let email = email_meant(terminal, context, &guard)?;
         let (_, password) = register::register_on(terminal, context, &guard, &email, None)?;
-        register::tell_fingerprint(context, &guard)?;
+        register::tell_fingerprint(context, &guard);
         Ok(guard.sign_in(&email, &password, guard.limits())?.status())
     } else {
         let email = email_meant(terminal, context, &guard)?;
