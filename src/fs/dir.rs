@@ -29,13 +29,6 @@ pub struct Dir {
     path: PathBuf,
 }
 
-/// An exclusive lock on a directory, released when dropped.
-#[derive(Debug)]
-#[must_use = "the lock is released when this is dropped"]
-pub struct DirLock {
-    _file: File,
-}
-
 impl Dir {
     /// Opens the directory at `path`, which must not be a link; `None` when there is none.
     ///
@@ -283,26 +276,6 @@ impl Dir {
     /// When the system refuses.
     pub fn sync(&self) -> Result<(), FsError> {
         rustix::fs::fsync(&self.handle).map_err(|error| self.error("sync", "", error))
-    }
-
-    /// Waits for, and takes, the exclusive lock on this directory.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn lock(&self) -> Result<DirLock, FsError> {
-        let file = self.reopen()?;
-        // By path: on a recent toolchain the method of the same name is std's.
-        fs2::FileExt::lock_exclusive(&file).map_err(|error| self.error("lock", "", error))?;
-        Ok(DirLock { _file: file })
-    }
-
-    /// A handle with an open file description of its own: a lock taken on a duplicate would be
-    /// shared with every other duplicate in this process.
-    fn reopen(&self) -> Result<File, FsError> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        openat(&self.handle, ".", flags, Mode::empty())
-            .map(File::from)
-            .map_err(|error| self.error("open", "", error))
     }
 
     /// The names of the files in the directory, in no order; names that are not UTF-8 are none of

@@ -8,10 +8,12 @@ mod archive;
 mod dir;
 mod error;
 mod file;
+mod lock;
 mod unopened;
 
 pub use archive::Archive;
-pub use dir::{Dir, DirLock};
+pub use dir::Dir;
 pub use error::{FsError, FsProblem};
 pub use file::{Durability, read_bounded, read_user_file};
+pub use lock::DirLock;
 pub use unopened::check_unopened;

@@ -1,0 +1,51 @@
+//! Exclusive locks, on a directory and on a file in it.
+
+use std::fs::File;
+use std::io;
+
+use rustix::fs::{Mode, OFlags, openat};
+
+use super::dir::Dir;
+use super::error::FsError;
+
+/// An exclusive lock on a directory or on a file in it, released when dropped.
+#[derive(Debug)]
+#[must_use = "the lock is released when this is dropped"]
+pub struct DirLock {
+    _file: File,
+}
+
+impl Dir {
+    /// Waits for, and takes, the exclusive lock on this directory.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn lock(&self) -> Result<DirLock, FsError> {
+        let file = self.reopen()?;
+        // By path: on a recent toolchain the method of the same name is std's.
+        fs2::FileExt::lock_exclusive(&file)
+            .map_err(|error| FsError::new("lock", self.path(), error))?;
+        Ok(DirLock { _file: file })
+    }
+
+    /// Waits for, and takes, the exclusive lock on the file `name`, creating it (0600) when there is
+    /// none.
+    ///
+    /// # Errors
+    /// As [`Dir::open_file`], and when the system refuses.
+    pub fn lock_file(&self, name: &str) -> Result<DirLock, FsError> {
+        let file = self.open_update(name)?;
+        fs2::FileExt::lock_exclusive(&file)
+            .map_err(|error| FsError::new("lock", self.path().join(name), error))?;
+        Ok(DirLock { _file: file })
+    }
+
+    /// A handle with an open file description of its own: a lock taken on a duplicate would be
+    /// shared with every other duplicate in this process.
+    pub(super) fn reopen(&self) -> Result<File, FsError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat(self.handle(), ".", flags, Mode::empty())
+            .map(File::from)
+            .map_err(|error| FsError::new("open", self.path(), io::Error::from(error)))
+    }
+}
