@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use memchr::memmem;
 use uuid::Uuid;
 
+use super::anchoring::anchor_of;
 use super::details::Details;
 use super::end::End;
 use super::error::{AuditError, Damage};
@@ -21,7 +22,7 @@ use super::seal::Parts;
 use super::sealing::{Place, Role, Sealing};
 use super::segment::{DIRECTORY, SEGMENT_SIZE, SegmentName, segments};
 use crate::clock::{Clock, Timestamp};
-use crate::fs::{Dir, FsError};
+use crate::fs::{Dir, DirLock, FsError};
 
 /// The longest stretch that can follow the last seal; far longer than any that does.
 const CATCH_UP_LIMIT: u64 = 16 * 1024 * 1024;
@@ -49,10 +50,12 @@ pub struct AuditLog {
     home: Arc<Dir>,
     clock: Arc<dyn Clock>,
     /// Looked up with the first event: most commands that look record nothing.
-    origin: OnceLock<Origin>,
+    pub(super) origin: OnceLock<Origin>,
     segment_size: u64,
     /// Whether there has been nothing to record yet: where it tells otherwise, no log is created.
     is_new: Option<Box<dyn Fn() -> bool + Send + Sync>>,
+    /// Where the system log listens, when it is to be told of the log's end.
+    pub(super) syslog: Option<PathBuf>,
 }
 
 /// Events that were written but may not survive a loss of power yet: [`Appended::sync`] them, or
@@ -91,6 +94,7 @@ impl AuditLog {
             origin,
             segment_size: SEGMENT_SIZE,
             is_new: None,
+            syslog: None,
         }
     }
 
@@ -127,20 +131,32 @@ impl AuditLog {
     pub fn append(&self, events: &[Event]) -> Result<Appended, AuditError> {
         let dir = self.directory_to_append()?;
         let lock = dir.lock()?;
+        self.append_under(&dir, lock, events)
+    }
+
+    /// As [`AuditLog::append`], under the lock that is held already, and given back here.
+    pub(super) fn append_under(
+        &self,
+        dir: &Dir,
+        lock: DirLock,
+        events: &[Event],
+    ) -> Result<Appended, AuditError> {
         let names = dir.names()?;
         let segments = segments(&names);
-        let mut sealing = sealing_of(&dir, &segments)?;
-        let mut end = End::find(&dir, &names, &segments)?;
-        catch_up(&mut sealing, &dir, &segments, &end)?;
-        let now = self.clock.now().wall;
-        let mut due = end.set_torn_aside(&dir)?;
+        let mut sealing = sealing_of(dir, &segments)?;
+        let mut end = End::find(dir, &names, &segments)?;
+        catch_up(&mut sealing, dir, &segments, &end)?;
+        let now = self.now();
+        let mut due = end.set_torn_aside(dir)?;
+        let mut follows_another = false;
         if end.length > 0 && (sealing.must_open() || self.is_full(&sealing, &end, now)) {
             if !sealing.must_open() {
                 let last = self.close(&mut sealing, &end, now, &due)?;
                 due.clear();
                 end.last = last;
             }
-            end = End::after(&dir, end.last)?;
+            end = End::after(dir, end.last)?;
+            follows_another = true;
         }
         if end.length == 0 {
             // Nothing is written to a segment before its name would survive a loss of power.
@@ -152,9 +168,12 @@ impl AuditLog {
         batch.write(&end)?;
         let synced = batch.is_sealed;
         if synced {
-            save(&mut sealing, &dir, &end)?;
+            save(&mut sealing, dir, &end)?;
         }
         drop(lock);
+        if follows_another && let Some(anchor) = anchor_of(&sealing) {
+            self.tell(&anchor);
+        }
         tracing::debug!(events = events.len(), bytes = batch.lines.len(), segment = %end.segment, "recorded");
         Ok(Appended {
             file: end.file,
@@ -258,6 +277,11 @@ impl AuditLog {
             return self.directory()?.ok_or(AuditError::Gone { directory });
         }
         Ok(self.home.subdir_or_create(DIRECTORY)?)
+    }
+
+    /// The present, by the wall clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now().wall
     }
 
     /// The directory of the log; `None` when there is none yet.

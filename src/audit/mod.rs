@@ -3,6 +3,7 @@
 //! Events are typed ([`Event`], [`Details`]), so that neither a secret nor free text can get in.
 //! [`AuditLog`] appends them and answers a [`Query`].
 
+mod anchoring;
 mod csv;
 mod danger;
 mod details;
@@ -24,11 +25,13 @@ mod query;
 mod reader;
 mod reason;
 mod record;
+mod retention;
 mod scan;
 mod seal;
 mod sealing;
 mod segment;
 mod stats;
+mod syslog;
 mod tail;
 mod text;
 mod verify;
@@ -53,6 +56,7 @@ pub use reason::{
     PasswordChangeFailure, RegistrationFailure, TerminationReason,
 };
 pub use record::Record;
+pub use retention::{OldSegment, Retention, RetentionTooShort};
 pub use segment::{QuarantineName, SegmentName};
 pub use stats::{AccountCount, Bucket, CommandSpan, Count, Outcome, SessionSpan, Statistics};
 pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};

@@ -6,6 +6,8 @@ use std::fmt;
 pub(super) const DIRECTORY: &str = "audit";
 /// The first lines of segments that were removed: they lead from the first key to what remains.
 pub(super) const OPENINGS: &str = "removed.jsonl";
+/// Locked by the process that prunes; it holds nothing.
+pub(super) const PRUNING_LOCK: &str = "pruning";
 /// A segment that has grown to this many bytes is closed.
 pub(super) const SEGMENT_SIZE: u64 = 64 * 1024 * 1024;
 /// Sequence numbers stay below this, so that the names of segments sort.

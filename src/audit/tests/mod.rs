@@ -1,10 +1,13 @@
 //! The log as its callers see it: on disk, in a home of its own per test.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod anchoring;
 mod append;
 pub(super) mod catalogue;
 mod export;
+mod following;
 mod query;
+mod retention;
 mod scan;
 mod seal;
 mod tampering;
@@ -69,6 +72,30 @@ impl Home {
     fn log(&self) -> AuditLog {
         let origin = Origin::new("ws1", 1000, 4242, Some("pts/3"));
         AuditLog::new(self.dir.clone(), self.clock.clone()).with_origin(origin)
+    }
+
+    /// Sets the clock this many days after the start, and this many seconds more.
+    fn set_day(&self, day: i64, seconds: i64) {
+        let seconds = day * 86_400 + seconds;
+        let nanos = START + seconds * 1_000_000_000;
+        self.clock.0.store(nanos, Ordering::Relaxed);
+    }
+
+    /// The log is used once on each of these days.
+    fn use_on(&self, days: impl IntoIterator<Item = i64>) {
+        for day in days {
+            self.set_day(day, 0);
+            self.log().append_durable(&[used("a")]).unwrap();
+        }
+    }
+
+    /// It must verify, seals and all.
+    #[track_caller]
+    fn verifies(&self) -> Verification {
+        let verifier = Verifier::new(&self.audit()).threads(1);
+        let found = verifier.run(&Progress::default()).unwrap();
+        assert!(found.is_good(), "{:?}", found.findings);
+        found
     }
 
     fn audit(&self) -> PathBuf {

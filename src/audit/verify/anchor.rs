@@ -4,12 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Verification;
 use super::finding::Problem;
-use crate::audit::error::{AuditError, Damage};
 use crate::audit::hash::LineHash;
 use crate::audit::line::Link;
-use crate::audit::log::AuditLog;
-use crate::audit::sealing::{STATE_FILE, Sealing};
-use crate::audit::segment::segments;
 use crate::crypto::sign::PublicKey;
 
 /// A point of a log: an event's number and hash, and the log's fingerprint. Kept elsewhere, it shows
@@ -102,42 +98,6 @@ impl Anchor {
             .any(|link| link.seq == seq && link.hash == hash)
         {
             result.about_log(Problem::AnchorMismatch { seq });
-        }
-    }
-}
-
-impl AuditLog {
-    /// The log's first public key, in hexadecimal; `None` while there is no log. Whoever notes it
-    /// elsewhere can tell this log from every other.
-    ///
-    /// # Errors
-    /// When the sealing state cannot be read, or is damaged.
-    pub fn fingerprint(&self) -> Result<Option<String>, AuditError> {
-        let state = self.state()?;
-        Ok(state.map(|state| state.fingerprint().to_string()))
-    }
-
-    /// The line that was sealed last, to be kept elsewhere; `None` while there is no log. Later lines
-    /// may yet be lost to a crash, so an anchor to one of them could accuse an honest log.
-    ///
-    /// # Errors
-    /// As [`AuditLog::fingerprint`].
-    pub fn anchor(&self) -> Result<Option<Anchor>, AuditError> {
-        let state = self.state()?.filter(|state| state.last().seq > 0);
-        Ok(state.map(|state| Anchor::new(state.last(), state.fingerprint())))
-    }
-
-    fn state(&self) -> Result<Option<Sealing>, AuditError> {
-        let Some(dir) = self.directory()? else {
-            return Ok(None);
-        };
-        match Sealing::load(&dir)? {
-            Some(Ok(state)) => Ok(Some(state)),
-            None if segments(&dir.names()?).is_empty() => Ok(None),
-            None | Some(Err(_)) => {
-                let path = dir.path().join(STATE_FILE);
-                Err(AuditError::damaged(&path, Damage::NoSealState))
-            }
         }
     }
 }

@@ -1,0 +1,181 @@
+//! What the system log is told, and that nobody waits for it.
+
+use std::io::ErrorKind;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::sync::mpsc;
+
+use super::*;
+
+/// Longer than anything takes here; reached only by a test that fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn listener(path: &Path) -> UnixDatagram {
+    let socket = UnixDatagram::bind(path).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
+}
+
+/// What has been sent so far.
+fn received(socket: &UnixDatagram) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match socket.recv(&mut buffer) {
+            Ok(length) => all.push(String::from_utf8(buffer[..length].to_vec()).unwrap()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return all,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn told(anchor: &Anchor) -> String {
+    format!(
+        "<86>nightlatch[4242]: audit anchor seq={} hash={} fingerprint={}",
+        anchor.seq,
+        anchor.hash,
+        anchor.fingerprint()
+    )
+}
+
+/// The anchor in a message, as an auditor would take it out.
+fn anchor_in(message: &str) -> Anchor {
+    let after = |key: &str| {
+        let from = message.find(key).unwrap() + key.len();
+        message[from..].split(' ').next().unwrap()
+    };
+    let (seq, hash, fingerprint) = (after("seq="), after("hash="), after("fingerprint="));
+    let json = format!(r#"{{"seq":{seq},"hash":"{hash}","fingerprint":"{fingerprint}"}}"#);
+    Anchor::parse(&json).unwrap()
+}
+
+fn problems(home: &Home, anchor: Anchor) -> Vec<Problem> {
+    let verifier = Verifier::new(&home.audit()).anchor(anchor);
+    let found = verifier.run(&Progress::default()).unwrap();
+    let findings = found.findings.into_iter();
+    findings.map(|finding| finding.problem).collect()
+}
+
+#[test]
+fn a_log_without_events_has_no_anchor_and_one_with_events_that_of_its_last_seal() {
+    let home = Home::new();
+    let log = home.log();
+    assert_eq!(log.anchor().unwrap(), None);
+    log.append_durable(&[used("a"), Event::new(Details::LoginSuccess)])
+        .unwrap();
+    let anchor = log.anchor().unwrap().unwrap();
+    assert_eq!(anchor.seq, 3);
+    assert_eq!(problems(&home, anchor), []);
+}
+
+#[test]
+fn the_system_log_is_told_at_rotation_and_when_asked_and_no_other_time() {
+    let home = Home::new();
+    let path = home.dir.path().join("log");
+    let socket = listener(&path);
+    let log = home.log().with_syslog(path);
+    log.announce();
+    log.append_durable(&[used("a")]).unwrap();
+    log.append_durable(&[Event::new(Details::LoginSuccess)])
+        .unwrap();
+    assert_eq!(received(&socket), [""; 0]);
+
+    log.announce();
+    let first = log.anchor().unwrap().unwrap();
+    assert_eq!(received(&socket), [told(&first)]);
+
+    home.set_day(1, 0);
+    log.append_durable(&[used("b")]).unwrap();
+    let second = log.anchor().unwrap().unwrap();
+    let messages = received(&socket);
+    assert_eq!(messages, [told(&second)]);
+    assert_eq!(anchor_in(&messages[0]), second);
+}
+
+#[test]
+fn what_the_system_log_was_told_shows_a_log_that_was_set_back() {
+    let home = Home::new();
+    let path = home.dir.path().join("log");
+    let socket = listener(&path);
+    let log = home.log().with_syslog(path);
+    log.append_durable(&[used("a")]).unwrap();
+    let before: Vec<_> = home
+        .names()
+        .into_iter()
+        .map(|name| {
+            (
+                home.audit().join(&name),
+                std::fs::read(home.audit().join(name)).unwrap(),
+            )
+        })
+        .collect();
+    home.set_day(1, 0);
+    log.append_durable(&[used("b")]).unwrap();
+    let anchor = anchor_in(&received(&socket)[0]);
+    assert_eq!(problems(&home, anchor.clone()), []);
+
+    // All of it as it was, state and all: only the anchor knows better.
+    std::fs::remove_file(home.audit().join("0000000000000004.jsonl")).unwrap();
+    for (path, content) in before {
+        std::fs::write(path, content).unwrap();
+    }
+    home.verifies();
+    let seq = anchor.seq;
+    assert_eq!(problems(&home, anchor), [Problem::BeforeAnchor { seq }]);
+}
+
+/// Rotates a log that is to tell `path`, which must not take long nor fail.
+fn rotates_with(path: PathBuf) {
+    let home = Home::new();
+    home.use_on([0]);
+    home.set_day(1, 0);
+    let log = home.log().with_syslog(path);
+    let (done, is_done) = mpsc::channel();
+    std::thread::spawn(move || {
+        let appended = log.append_durable(&[used("b")]);
+        log.announce();
+        done.send(appended)
+    });
+    is_done.recv_timeout(PATIENCE).unwrap().unwrap();
+    home.verifies();
+}
+
+#[test]
+fn a_socket_that_is_full_holds_nobody_up() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("log");
+    let socket = listener(&path);
+    let sender = UnixDatagram::unbound().unwrap();
+    sender.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    while sender.send_to(b"x", &path).is_ok() {
+        sent += 1;
+    }
+    rotates_with(path);
+    assert_eq!(received(&socket), vec!["x"; sent]);
+}
+
+#[test]
+fn nobody_at_the_other_end_and_no_socket_at_all_are_no_failure() {
+    let temp = tempfile::tempdir().unwrap();
+    let dead = temp.path().join("dead");
+    drop(listener(&dead));
+    rotates_with(dead);
+    rotates_with(temp.path().join("none"));
+    let stream = temp.path().join("stream");
+    let _listens = std::os::unix::net::UnixListener::bind(&stream).unwrap();
+    rotates_with(stream);
+}
+
+#[test]
+fn what_is_no_socket_is_left_alone() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("file");
+    std::fs::write(&file, "mine").unwrap();
+    rotates_with(file.clone());
+    assert_eq!(std::fs::read(&file).unwrap(), b"mine");
+    let fifo = temp.path().join("fifo");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    rotates_with(fifo);
+}
