@@ -9,6 +9,11 @@
 //! policy = "nist"         # nist or pci
 //! memory_kib = 65536      # Argon2id memory, 19456 to 1048576
 //! passes = 3              # Argon2id passes, 2 to 16
+//!
+//! [audit]
+//! retention = "90d"       # keep what happened for so long; 1d or more
+//! syslog = true           # tell the system log of the audit log's end
+//! syslog_socket = "/dev/log"
 //! ```
 
 #[cfg(any(test, fuzzing))]
@@ -30,6 +35,9 @@ pub const MAX_DEFAULT: Duration = Duration::from_secs(4 * 3600);
 pub const MAX_CEILING: Duration = Duration::from_secs(12 * 3600);
 /// The shortest idle timeout and absolute limit.
 pub const FLOOR: Duration = Duration::from_secs(1);
+
+/// Where the system log listens on Linux.
+const SYSLOG_SOCKET: &str = "/dev/log";
 
 /// More than anybody writes into a configuration file.
 const FILE_LIMIT: usize = 64 * 1024;
@@ -171,7 +179,7 @@ impl Default for Limits {
 }
 
 /// The settings in force.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// How long a session lasts.
     pub limits: Limits,
@@ -183,6 +191,24 @@ pub struct Config {
     pub argon2_memory_kib: Option<u32>,
     /// Argon2id passes, when set.
     pub argon2_passes: Option<u32>,
+    /// How long closed segments of the audit log are kept, when set.
+    pub audit_retention: Option<Duration>,
+    /// The socket of the system log, when it is to be told of the audit log's end.
+    pub syslog: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            keeper: KeeperChoice::default(),
+            password_rules: PasswordRules::default(),
+            argon2_memory_kib: None,
+            argon2_passes: None,
+            audit_retention: None,
+            syslog: Some(SYSLOG_SOCKET.into()),
+        }
+    }
 }
 
 /// The configuration cannot be used.
@@ -209,6 +235,7 @@ struct FileFormat {
     max: Option<String>,
     keeper: KeeperChoice,
     password: PasswordSection,
+    audit: AuditSection,
 }
 
 #[derive(Deserialize, Default)]
@@ -217,6 +244,24 @@ struct PasswordSection {
     policy: PasswordRules,
     memory_kib: Option<u32>,
     passes: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AuditSection {
+    retention: Option<String>,
+    syslog: bool,
+    syslog_socket: PathBuf,
+}
+
+impl Default for AuditSection {
+    fn default() -> Self {
+        Self {
+            retention: None,
+            syslog: true,
+            syslog_socket: SYSLOG_SOCKET.into(),
+        }
+    }
 }
 
 impl Config {
@@ -238,16 +283,22 @@ impl Config {
     fn parse(content: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8 text".to_owned())?;
         let file: FileFormat = toml::from_str(text).map_err(|error| in_one_line(&error, text))?;
-        let duration = |key: &str, value: Option<String>, default: Duration| match value {
-            None => Ok(default),
-            Some(text) => humantime::parse_duration(&text)
-                .map_err(|error| format!("{key} = \"{text}\": {error} (write \"10m\" or \"90s\")")),
-        };
-        let idle = duration("idle", file.idle, IDLE_CEILING)?;
+        let idle = duration("idle", file.idle, "10m")?.unwrap_or(IDLE_CEILING);
         let max_is_configured = file.max.is_some();
-        let max = duration("max", file.max, MAX_DEFAULT)?;
+        let max = duration("max", file.max, "2h")?.unwrap_or(MAX_DEFAULT);
         let limits = Limits::new(idle, max).map_err(|error| error.to_string())?;
         let max_ceiling = if max_is_configured { max } else { MAX_CEILING };
+        let AuditSection {
+            retention,
+            syslog,
+            syslog_socket,
+        } = file.audit;
+        if !syslog_socket.is_absolute() {
+            let path = syslog_socket.display();
+            return Err(format!(
+                "syslog_socket = \"{path}\": write an absolute path"
+            ));
+        }
         Ok(Self {
             limits: Limits {
                 max_ceiling,
@@ -257,8 +308,19 @@ impl Config {
             password_rules: file.password.policy,
             argon2_memory_kib: file.password.memory_kib,
             argon2_passes: file.password.passes,
+            audit_retention: duration("retention", retention, "400d")?,
+            syslog: syslog.then_some(syslog_socket),
         })
     }
+}
+
+/// A length of time, when there is one; `example` shows how to write it.
+fn duration(key: &str, value: Option<String>, example: &str) -> Result<Option<Duration>, String> {
+    let parse = |text: String| {
+        humantime::parse_duration(&text)
+            .map_err(|error| format!("{key} = \"{text}\": {error} (write \"{example}\")"))
+    };
+    value.map(parse).transpose()
 }
 
 /// What is wrong and on which line, without the excerpt that takes several lines to show.

@@ -198,6 +198,8 @@ pub enum AuditCommand {
     Fingerprint,
     /// Print where the log is, to be kept elsewhere and verified against
     Anchor,
+    /// Remove events that are older than the configured retention
+    Prune(AuditPrune),
 }
 
 #[derive(Debug, Args)]
@@ -302,6 +304,13 @@ pub struct AuditReport {
     pub fingerprint: Option<String>,
     #[command(flatten)]
     pub filters: AuditFilters,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditPrune {
+    /// Only show what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// How events are printed.

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::args::{Audit, AuditCommand, AuditFilters, AuditList, Format};
 use super::exit::{Code, Failure};
 use super::text;
-use super::{Context, End, export};
+use super::{Context, End, export, prune};
 
 /// How often `--follow` looks for new events.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
@@ -34,6 +34,7 @@ pub fn run(context: &Context, args: Audit) -> Result<End, Failure> {
         Some(AuditCommand::Export(args)) => export::run(context, &args),
         Some(AuditCommand::Stats(args)) => super::stats::run(context, &args),
         Some(AuditCommand::Report(args)) => super::report::run(context, &args),
+        Some(AuditCommand::Prune(args)) => prune::run(context, &args),
         None => self::list(context, &args.list),
     }
 }

@@ -9,7 +9,7 @@ use nightlatch::{CommandError, Denied, Guard, Refusals, RunOptions, Scripts};
 use super::args::Exec;
 use super::exit::Failure;
 use super::terminal::Terminal;
-use super::{Context, End, ask, login, register};
+use super::{Context, End, ask, login, prune, register};
 
 pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
     let options = RunOptions {
@@ -40,7 +40,10 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
                 refusals: Refusals::Record,
                 ..options
             };
-            context.guard()?.run(&mut command(args)?, &options)?
+            let guard = context.guard()?;
+            let finished = guard.run(&mut command(args)?, &options)?;
+            prune::after_sign_in(context, &guard);
+            finished
         }
         Err(CommandError::Denied(denied)) => return Err(refuse(&guard, args, denied)),
         other => other?,

@@ -10,7 +10,7 @@ use super::ask;
 use super::exit::{Code, Failure};
 use super::session::describe;
 use super::terminal::Terminal;
-use super::{Context, End};
+use super::{Context, End, prune};
 
 /// How often a wrong password is asked for again on a terminal.
 const TRIES: u32 = 3;
@@ -36,6 +36,7 @@ pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
     } else {
         context.ui.say(describe(&status).trim_end());
     }
+    prune::after_sign_in(context, &guard);
     Ok(End::Done)
 }
 

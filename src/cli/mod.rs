@@ -10,6 +10,7 @@ mod login;
 mod passwd;
 mod progress;
 mod prompt;
+mod prune;
 mod register;
 mod report;
 mod session;

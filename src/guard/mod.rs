@@ -20,7 +20,7 @@ pub use error::{
 };
 
 use crate::account::{AccountService, DelayNotice, Email};
-use crate::audit::{AuditLog, AuditName};
+use crate::audit::{AuditLog, AuditName, Retention, RetentionTooShort};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, KeeperChoice, Limits, PasswordRules};
 use crate::crypto::kdf::{Argon2Params, ParamsOutOfBounds};
@@ -142,6 +142,7 @@ pub struct Guard {
     account: Option<Email>,
     limits: Limits,
     password_rules: PasswordRules,
+    retention: Retention,
     core_limit: Option<CoreLimit>,
     clock: Arc<dyn Clock>,
     path: PathBuf,
@@ -181,22 +182,30 @@ impl Guard {
         let settings = Config::load(&config.paths.config_file)?;
         let dir = open(&config.paths.home)?;
         tracing::debug!(home = %config.paths.home.display(), exists = dir.is_some(), ?settings);
-        let argon2 = argon2_params(&settings).map_err(|error| ConfigError::Invalid {
-            path: config.paths.config_file,
-            reason: error.to_string(),
-        })?;
+        let invalid = |reason| ConfigError::Invalid {
+            path: config.paths.config_file.clone(),
+            reason,
+        };
+        let argon2 = argon2_params(&settings).map_err(|error| invalid(error.to_string()))?;
+        let retention = retention(&settings).map_err(|error| invalid(error.to_string()))?;
         let choice = config.keeper.unwrap_or(settings.keeper);
         let home = dir.map(|dir| {
             let (dir, clock) = (Arc::new(dir), Arc::clone(&config.clock));
             let accounts =
                 AccountService::new(Arc::clone(&dir), clock, settings.password_rules, argon2)
                     .on_delay(config.on_delay);
-            Home::new(dir, accounts, choice, config.launcher, &config.clock)
+            let mut audit = AuditLog::new(Arc::clone(&dir), Arc::clone(&config.clock));
+            if let Some(socket) = settings.syslog {
+                audit = audit.with_syslog(socket);
+            }
+            let keeper = AutoKeeper::new(choice, Arc::clone(&dir), config.launcher);
+            Home::new(dir, accounts, keeper, audit, &config.clock)
         });
         Ok(Self {
             account: config.account,
             limits: settings.limits,
             password_rules: settings.password_rules,
+            retention,
             core_limit: config.core_limit,
             clock: config.clock,
             path: config.paths.home,
@@ -207,6 +216,11 @@ impl Guard {
     /// The configured limits of a new session.
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// How long the audit log is to be kept, as configured.
+    pub fn retention(&self) -> Retention {
+        self.retention
     }
 
     /// The audit log; `None` while there is no home.
@@ -306,12 +320,12 @@ impl Home {
     fn new(
         dir: Arc<Dir>,
         accounts: AccountService,
-        keeper: KeeperChoice,
-        launcher: Option<AgentLauncher>,
+        keeper: AutoKeeper,
+        audit: AuditLog,
         clock: &Arc<dyn Clock>,
     ) -> Self {
         let accounts = Arc::new(accounts);
-        let audit = AuditLog::new(Arc::clone(&dir), Arc::clone(clock)).created_only_while({
+        let audit = audit.created_only_while({
             let accounts = Arc::clone(&accounts);
             // An account is on record before it exists.
             move || accounts.count().is_ok_and(|count| count == 0)
@@ -323,7 +337,7 @@ impl Home {
         });
         let sessions = SessionService::new(
             Arc::clone(&dir),
-            Box::new(AutoKeeper::new(keeper, Arc::clone(&dir), launcher)),
+            Box::new(keeper),
             Arc::clone(clock),
             Arc::clone(&audit),
             Box::new(Leases::new(Arc::clone(&dir))),
@@ -350,6 +364,14 @@ fn argon2_params(settings: &Config) -> Result<Argon2Params, ParamsOutOfBounds> {
         settings.argon2_passes.unwrap_or(default.passes()),
         default.lanes(),
     )
+}
+
+/// The configured retention of the audit log.
+fn retention(settings: &Config) -> Result<Retention, RetentionTooShort> {
+    match settings.audit_retention {
+        Some(length) => Retention::new(length),
+        None => Ok(Retention::DEFAULT),
+    }
 }
 
 /// The name under which the audit log tells of an account, where the directory knows it.

@@ -27,6 +27,7 @@ mod memory;
 mod prompt;
 mod races;
 mod report;
+mod retention;
 mod run;
 mod sign_in;
 mod signals;

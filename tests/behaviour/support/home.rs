@@ -19,6 +19,9 @@ pub const OTHER_PASSWORD: &str = "A harbour wall, 11 gulls asleep";
 /// The cheapest hashing there may be: the tests are about other things.
 const QUICK: &str = "[password]\nmemory_kib = 19456\npasses = 2\n";
 
+/// The system log of the machine the tests run on is not theirs to write to.
+const SILENT: &str = "syslog = false";
+
 /// A scratch home. Its sessions are ended and its files removed when it is dropped.
 pub struct Home {
     scratch: tempfile::TempDir,
@@ -76,7 +79,13 @@ impl Home {
 
     /// Writes the configuration file: cheap hashing, and `more` above it.
     pub fn configure(&self, more: &str) {
-        std::fs::write(self.path().join("config.toml"), format!("{more}\n{QUICK}")).unwrap();
+        self.configure_audit(more, SILENT);
+    }
+
+    /// The same, with `audit` as what it says of the audit log.
+    pub fn configure_audit(&self, more: &str, audit: &str) {
+        let text = format!("{more}\n{QUICK}\n[audit]\n{audit}\n");
+        std::fs::write(self.path().join("config.toml"), text).unwrap();
     }
 
     /// The program with these arguments, in an otherwise empty environment.
@@ -173,7 +182,10 @@ impl Home {
         let mut segments: Vec<_> = std::fs::read_dir(self.path().join("audit"))
             .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
             .unwrap_or_default();
-        segments.retain(|path: &PathBuf| path.extension().is_some_and(|is| is == "jsonl"));
+        segments.retain(|path: &PathBuf| {
+            let stem = path.file_stem().unwrap().to_str().unwrap();
+            stem.starts_with('0') && path.extension().is_some_and(|is| is == "jsonl")
+        });
         segments.sort();
         let text: String = segments
             .iter()

@@ -1,0 +1,347 @@
+//! What the program removes of the log, whom it tells of the log's end, and following all the while.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use nightlatch::audit::{Action, Anchor, Details, Event, Progress, Retention, Verifier};
+use nightlatch::clock::{Boot, Clock, Moment, SystemClock, Timestamp};
+use nightlatch::{AuditLog, Dir};
+
+use crate::support::{EMAIL, Home, PASSWORD, Run, files_in};
+
+const DAY: u64 = 24 * 3600;
+/// Longer than anything takes on a busy machine; reached only by a test that fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The machine's clock, some days ago or ahead.
+struct Shifted {
+    days: i64,
+}
+
+impl Clock for Shifted {
+    fn now(&self) -> Moment {
+        let now = SystemClock.now();
+        let by = Duration::from_secs(self.days.unsigned_abs() * DAY);
+        let wall = if self.days < 0 {
+            Timestamp::minus(now.wall, by)
+        } else {
+            Timestamp::plus(now.wall, by)
+        };
+        Moment { wall, ..now }
+    }
+
+    fn boot(&self) -> std::io::Result<Boot> {
+        SystemClock.boot()
+    }
+
+    fn sleep(&self, _: Duration) {}
+}
+
+/// The log of `home` as it is used this many days from now.
+fn log_on_day(home: &Home, days: i64) -> AuditLog {
+    let dir = Dir::open_or_create(&home.path()).unwrap();
+    AuditLog::new(Arc::new(dir), Arc::new(Shifted { days }))
+}
+
+fn used(action: &str) -> Event {
+    Event::new(Details::SessionValidated {
+        action: Action::new(action),
+    })
+}
+
+/// A home whose log was used once a day, ten days long until yesterday, and is kept for two days.
+fn used_for_days() -> Home {
+    let home = Home::new();
+    home.configure_audit("", "retention = \"2d\"\nsyslog = false");
+    for days in -10..0 {
+        let log = log_on_day(&home, days);
+        log.append_durable(&[used("a")]).unwrap();
+    }
+    home
+}
+
+fn segments(home: &Home) -> Vec<String> {
+    let names = files_in(&home.path().join("audit"));
+    let names = names.iter().map(|path| path.file_name().unwrap());
+    let mut names: Vec<_> = names
+        .map(|name| name.to_str().unwrap().to_owned())
+        .collect();
+    names.retain(|name| name.starts_with('0'));
+    names
+}
+
+#[track_caller]
+fn verifies(home: &Home) {
+    let verifier = Verifier::new(&home.path().join("audit"));
+    let found = verifier.run(&Progress::default()).unwrap();
+    assert!(found.is_good(), "{:?}", found.findings);
+}
+
+#[test]
+fn prune_shows_and_then_removes_what_is_older_than_the_retention() {
+    let home = used_for_days();
+    let before = segments(&home);
+    assert_eq!(before.len(), 10);
+
+    let would = home.run(&["audit", "prune", "--dry-run"]).succeeds();
+    assert_eq!(would.stdout.lines().count(), 5, "{would:#?}");
+    assert!(
+        would
+            .stdout
+            .starts_with("0000000000000001.jsonl  events 1 to 3, closed 20")
+    );
+    assert!(would.stderr.contains("5 segments, "), "{would:#?}");
+    assert!(would.stderr.contains(" would be removed"), "{would:#?}");
+    assert_eq!(segments(&home), before);
+
+    let would = home
+        .run(&["audit", "prune", "--dry-run", "--json"])
+        .succeeds()
+        .json();
+    let does = home.run(&["audit", "prune", "--json"]).succeeds().json();
+    assert_eq!(would["segments"], does["segments"]);
+    assert_eq!(
+        (&would["dry_run"], &does["dry_run"]),
+        (&true.into(), &false.into())
+    );
+    assert_eq!(
+        (&does["schema"], &does["retention_seconds"]),
+        (&1.into(), &(2 * DAY).into())
+    );
+    let removed = does["segments"].as_array().unwrap();
+    let names: Vec<_> = removed
+        .iter()
+        .map(|gone| gone["segment"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, before[..5]);
+    assert_eq!(
+        (&removed[4]["first_seq"], &removed[4]["last_seq"]),
+        (&13.into(), &15.into())
+    );
+    // Today's segment was opened for the record.
+    assert_eq!(segments(&home)[..5], before[5..]);
+    assert_eq!(segments(&home).len(), 6);
+    verifies(&home);
+}
+
+#[test]
+fn prune_says_so_when_there_is_nothing_to_remove() {
+    for home in [Home::new(), Home::registered()] {
+        let run = home.run(&["audit", "prune"]).succeeds();
+        assert_eq!(run.stdout, "");
+        assert!(run.stderr.contains("is kept for 90 days"), "{run:#?}");
+        let answer = home.run(&["audit", "prune", "--json"]).succeeds().json();
+        assert_eq!(
+            (&answer["segments"], &answer["bytes"]),
+            (&serde_json::json!([]), &0.into())
+        );
+    }
+}
+
+#[test]
+fn a_sign_in_prunes_after_its_report() {
+    let home = used_for_days();
+    home.register(EMAIL, PASSWORD).succeeds();
+    assert_eq!(segments(&home).len(), 11);
+    let login = home.login(&[]).succeeds();
+    assert!(!login.stderr.contains("removed"), "{login:#?}");
+    // Six: today is on record as well.
+    assert_eq!(segments(&home).len(), 5);
+    let events = home.events();
+    assert_eq!(events.last().unwrap(), "AUDIT_PRUNED");
+    verifies(&home);
+}
+
+#[test]
+fn a_sign_in_succeeds_where_pruning_fails_and_says_what_failed() {
+    let home = used_for_days();
+    home.register(EMAIL, PASSWORD).succeeds();
+    let oldest = home.path().join("audit/0000000000000001.jsonl");
+    let text = std::fs::read_to_string(&oldest).unwrap();
+    std::fs::write(&oldest, text.replace("SEGMENT_CLOSED", "SEGMENT_CLOSEX")).unwrap();
+    let before = segments(&home);
+    let login = home.login(&[]).succeeds();
+    assert!(
+        login.stderr.contains("old events could not be removed"),
+        "{login:#?}"
+    );
+    assert!(home.is_active());
+    assert_eq!(segments(&home), before);
+    home.run(&["audit", "prune"]).refuses(7, "damaged");
+}
+
+#[test]
+fn a_retention_of_less_than_a_day_is_refused() {
+    let home = Home::new();
+    for (audit, part) in [
+        ("retention = \"23h\"", "at least 1day"),
+        ("retention = \"long\"", "write \"400d\""),
+        ("retention = 90", "line"),
+        ("keep = \"90d\"", "keep"),
+        ("syslog_socket = \"dev/log\"", "absolute"),
+    ] {
+        home.configure_audit("", audit);
+        let run = home.run(&["audit", "prune", "--dry-run"]);
+        assert_ne!(run.code, 0, "{audit}");
+        assert!(run.stderr.contains(part), "{audit}: {run:#?}");
+    }
+}
+
+/// A socket in place of the system log's, and a home that is to use it.
+fn with_listener() -> (Home, UnixDatagram) {
+    let home = Home::new();
+    let path = home.outside("log");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_millis(100)))
+        .unwrap();
+    home.configure_audit("", &format!("syslog_socket = \"{}\"", path.display()));
+    (home, socket)
+}
+
+fn received(socket: &UnixDatagram) -> Vec<String> {
+    let mut buffer = [0; 4096];
+    std::iter::from_fn(|| {
+        let length = socket.recv(&mut buffer).ok()?;
+        Some(String::from_utf8(buffer[..length].to_vec()).unwrap())
+    })
+    .collect()
+}
+
+/// The anchor that the system log was told by the process `pid`.
+fn anchor_from(message: &str, pid: u32) -> Anchor {
+    let prefix = format!("<86>nightlatch[{pid}]: audit anchor seq=");
+    let rest = message
+        .strip_prefix(&prefix)
+        .unwrap_or_else(|| panic!("{message}"));
+    let (seq, rest) = rest.split_once(" hash=").unwrap();
+    let (hash, fingerprint) = rest.split_once(" fingerprint=").unwrap();
+    let json = format!(r#"{{"seq":{seq},"hash":"{hash}","fingerprint":"{fingerprint}"}}"#);
+    Anchor::parse(&json).unwrap()
+}
+
+fn holds_against(audit: &Path, anchor: Anchor) -> bool {
+    let verifier = Verifier::new(audit).anchor(anchor);
+    verifier.run(&Progress::default()).unwrap().is_good()
+}
+
+/// Signs in: the process's id, and what came of it.
+fn sign_in(home: &Home) -> (u32, Run) {
+    let mut command = home.command(&["login", "--password-stdin"]);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let pid = child.id();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(PASSWORD.as_bytes())
+        .unwrap();
+    (pid, Run::finish(&command, child))
+}
+
+#[test]
+fn a_sign_in_tells_the_system_log_of_the_logs_end_and_a_wrong_password_does_not() {
+    let (home, socket) = with_listener();
+    home.register(EMAIL, PASSWORD).succeeds();
+    home.run_with_input(&["login", "--password-stdin"], b"wrong")
+        .ends_with(5);
+    assert_eq!(received(&socket), [""; 0]);
+    let (pid, login) = sign_in(&home);
+    login.succeeds();
+    let messages = received(&socket);
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    let anchor = anchor_from(&messages[0], pid);
+    let last = home.audit().pop().unwrap();
+    assert_eq!(last["seq"], anchor.seq);
+    assert_eq!(last["hash"], anchor.hash.to_string());
+    home.run(&["exec", "--", "true"]).succeeds();
+    assert!(holds_against(&home.path().join("audit"), anchor));
+    assert_eq!(received(&socket), [""; 0]);
+}
+
+#[test]
+fn the_first_event_of_a_day_tells_the_system_log() {
+    let (home, socket) = with_listener();
+    let yesterday = log_on_day(&home, -1);
+    yesterday.append_durable(&[used("a")]).unwrap();
+    home.register(EMAIL, PASSWORD).succeeds();
+    let messages = received(&socket);
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    let pid = messages[0]["<86>nightlatch[".len()..]
+        .split(']')
+        .next()
+        .unwrap();
+    let anchor = anchor_from(&messages[0], pid.parse().unwrap());
+    assert!(holds_against(&home.path().join("audit"), anchor));
+}
+
+#[test]
+fn the_system_log_is_not_told_where_that_is_turned_off_or_nobody_listens() {
+    let (home, socket) = with_listener();
+    let path = home.outside("log");
+    home.register(EMAIL, PASSWORD).succeeds();
+    let told = format!("syslog_socket = \"{}\"", path.display());
+    home.configure_audit("", &format!("{told}\nsyslog = false"));
+    home.login(&[]).succeeds();
+    assert_eq!(received(&socket), [""; 0]);
+    home.configure_audit("", &told);
+    drop(socket);
+    let login = home.login(&[]).succeeds();
+    assert!(!login.stderr.contains("log"), "{login:#?}");
+}
+
+#[test]
+fn following_goes_on_when_the_log_goes_on_in_another_segment_and_old_ones_are_removed() {
+    let home = used_for_days();
+    let mut command = home.command(&[
+        "--quiet",
+        "audit",
+        "--follow",
+        "--format",
+        "jsonl",
+        "--event",
+        "SESSION_VALIDATED",
+        "--limit",
+        "1",
+    ]);
+    let mut follower = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    let (sender, printed) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in lines {
+            if sender.send(line.unwrap()).is_err() {
+                break;
+            }
+        }
+    });
+    let next = || printed.recv_timeout(PATIENCE).unwrap();
+    assert!(next().contains("\"action\":\"a\""));
+    // Yesterday's segment is closed, by the follower's own AUDIT_READ or by this.
+    log_on_day(&home, 0)
+        .append_durable(&[used("today")])
+        .unwrap();
+    assert!(next().contains("\"action\":\"today\""));
+    let tomorrow = log_on_day(&home, 1);
+    tomorrow.append_durable(&[used("tomorrow")]).unwrap();
+    assert!(next().contains("\"action\":\"tomorrow\""));
+    let retention = Retention::new(Duration::from_secs(2 * DAY)).unwrap();
+    assert_eq!(tomorrow.prune(retention).unwrap().len(), 7);
+    tomorrow.append_durable(&[used("after")]).unwrap();
+    assert!(next().contains("\"action\":\"after\""));
+    assert!(follower.try_wait().unwrap().is_none());
+    follower.kill().unwrap();
+    let output = follower.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
