@@ -205,6 +205,15 @@ fn a_jump_ahead_after_months_of_use_removes_nothing_that_is_younger_than_the_ret
 }
 
 #[test]
+fn days_on_record_that_lie_in_the_future_count_for_nothing() {
+    let home = Home::new();
+    home.use_on((0..=2).chain(365..=380).chain([9]));
+    assert_eq!(home.log().prune(days(5)).unwrap(), []);
+    home.use_on(10..=14);
+    assert_eq!(home.log().prune(days(5)).unwrap().len(), 1);
+}
+
+#[test]
 fn a_segment_that_was_closed_in_the_future_stays_until_then_and_its_retention_after() {
     let home = Home::new();
     home.set_day(100, 0);
