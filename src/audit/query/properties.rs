@@ -14,7 +14,7 @@ pub(in crate::audit) fn found_by_what_it_says(line: &[u8]) -> bool {
         let block = [line, b"\n"].concat();
         let mut found = false;
         Filter::new(query).judge_block(&block, |verdict| {
-            found |= matches!(verdict, Verdict::Match(_))
+            found |= matches!(verdict, Verdict::Match(_));
         });
         found
     };
