@@ -11,6 +11,10 @@ use crate::id::{AccountId, SessionId};
 /// time daemon corrects, and no more.
 pub const WALL_CLOCK_SLACK: Duration = Duration::from_secs(5);
 
+/// How far apart the two clocks drift, or are read, while nobody sets one: half a second in a
+/// quarter of an hour at the fastest that a time daemon slews.
+const CLOCKS_APART: Duration = Duration::from_secs(1);
+
 /// What does not change during a session; sealed in the session file.
 pub struct Claims {
     /// The session.
@@ -164,6 +168,18 @@ pub fn after_activity(idle: Duration, activity: &Activity, now: Moment) -> Live 
     first_of(idle, boot.since(now.boot).min(wall.since(now.wall)))
 }
 
+/// When a session that was found `live` at `at` ends without activity, on the wall clock: one value
+/// for one last activity, whenever it is asked for, unless the wall clock was set since.
+pub fn expires_at(idle: Duration, activity: &Activity, live: Live, at: Moment) -> Timestamp {
+    let by_activity = activity.last.wall.plus(idle).min(activity.deadline.wall);
+    let by_now = at.wall.plus(live.remaining);
+    if by_activity.since(by_now) < CLOCKS_APART {
+        by_activity
+    } else {
+        by_now
+    }
+}
+
 /// The limit that comes first.
 fn first_of(until_idle: Duration, until_max: Duration) -> Live {
     let (remaining, limited_by) = if until_max <= until_idle {
@@ -255,6 +271,28 @@ mod tests {
     #[test]
     fn suspend_counts_because_the_boot_clock_runs_through_it() {
         assert_eq!(judged(after(Duration::from_secs(1), IDLE)), Err(Dead::Idle));
+    }
+
+    #[test]
+    fn an_expiry_is_one_time_until_the_wall_clock_is_set() {
+        let second = Duration::from_secs(1);
+        let expires = |now: Moment| {
+            let live = judged(now);
+            live.map(|live| expires_at(IDLE, &activity(), live, now))
+        };
+        let promised = Ok(START.wall.plus(IDLE));
+        let apart = Duration::from_millis(400);
+        for (wall, boot) in [
+            (second, second),
+            (second, second + Duration::from_nanos(700)),
+            (second + apart, second),
+            (second, second + apart),
+        ] {
+            assert_eq!(expires(after(wall, boot)), promised);
+        }
+        // Set back by three seconds: it ends three earlier by what the clock shows.
+        let set_back = after(second, 4 * second);
+        assert_eq!(expires(set_back), Ok(START.wall.plus(IDLE - 3 * second)));
     }
 
     #[test]

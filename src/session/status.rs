@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::keeper::KeeperKind;
-use super::model::{Activity, Claims, LimitedBy, Live};
+use super::model::{self, Activity, Claims, LimitedBy, Live};
 use crate::clock::{Moment, Timestamp};
 use crate::id::SessionId;
 
@@ -89,7 +89,7 @@ impl SessionStatus {
     ) -> Self {
         Self {
             state: SessionState::Active,
-            expires_at: Some(at.wall.plus(live.remaining)),
+            expires_at: Some(model::expires_at(claims.idle, activity, live, at)),
             remaining_seconds: Some(whole_seconds(live.remaining)),
             limited_by: Some(live.limited_by),
             keeper: Some(keeper),

@@ -7,7 +7,7 @@ use crate::clock::{Moment, Timestamp};
 use crate::crypto::Key;
 use crate::id::{AccountId, SessionId};
 use crate::session::keeper::KeeperKind;
-use crate::session::model::{Activity, Claims, Live};
+use crate::session::model::{self, Activity, Claims, Live};
 use crate::session::status::SessionStatus;
 
 /// A live session as it was found at one moment.
@@ -42,7 +42,7 @@ impl Session {
 
     /// When it ends without activity.
     pub fn expires_at(&self) -> Timestamp {
-        self.at.wall.plus(self.live.remaining)
+        model::expires_at(self.claims.idle, &self.activity, self.live, self.at)
     }
 
     /// An event about this session.
