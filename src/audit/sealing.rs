@@ -77,9 +77,15 @@ pub(super) struct Sealing {
     version: u64,
 }
 
-/// The state is there and cannot be used.
+/// The file of the state is there and cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BadState;
+pub(super) enum BadState {
+    /// No state was ever written to it in full: what the first writing of a new log leaves behind
+    /// when it is interrupted or refused.
+    Unwritten,
+    /// There was one.
+    Damaged,
+}
 
 impl Sealing {
     /// Of a log that has no line yet.
@@ -225,7 +231,19 @@ impl Sealing {
                 return Ok(Ok(state));
             }
         }
-        Ok(Err(BadState))
+        let mut bytes = KeySector::zeroed();
+        for slot in 0..2 {
+            match file.read_exact_at(bytes.expose_mut(), slot * SLOT as u64) {
+                Ok(()) if bytes.expose().iter().all(|&byte| byte == 0) => {}
+                Ok(()) => return Ok(Err(BadState::Damaged)),
+                // Too short for two, which every save but a first one finds.
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => break,
+                Err(error) => {
+                    return Err(FsError::new("read", directory.join(STATE_FILE), error));
+                }
+            }
+        }
+        Ok(Err(BadState::Unwritten))
     }
 
     fn read_once(file: &File, directory: &Path) -> Result<Option<Self>, FsError> {
@@ -324,7 +342,7 @@ impl Sealing {
         };
         let sealed_at = Timestamp::from_unix_nanos(i64::from_le_bytes(*get(&mut from)?));
         let opened_at = Timestamp::from_unix_nanos(i64::from_le_bytes(*get(&mut from)?));
-        Some(Self {
+        let state = Self {
             seal_seed: has_seal_seed.then_some(seal_seed),
             segment_seed,
             fingerprint,
@@ -333,7 +351,9 @@ impl Sealing {
             sealed_at,
             opened_at,
             version,
-        })
+        };
+        // One form: nothing stands in a state that was not written there.
+        (state.encode().expose() == bytes).then_some(state)
     }
 }
 

@@ -211,3 +211,34 @@ fn a_directory_without_a_log_says_so() {
         "a link is not followed"
     );
 }
+
+#[test]
+fn a_state_that_was_never_written_in_full_is_no_log_and_with_a_log_it_is_damaged() {
+    let home = log_of(&[Step::SignIn], 1);
+    let files = home.files();
+    let state = &files[STATE_FILE];
+    for unwritten in [
+        vec![],
+        vec![0; 512],
+        vec![0; 1024],
+        state[512..700].to_vec(),
+    ] {
+        let alone = [(STATE_FILE.to_owned(), unwritten.clone())].into();
+        home.put(&alone);
+        let problems = verified(&home).findings;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].problem, Problem::NoLog);
+        let mut with_log = files.clone();
+        with_log.insert(STATE_FILE.to_owned(), unwritten);
+        home.put(&with_log);
+        assert_eq!(verified(&home).findings[0].problem, Problem::BadState);
+    }
+    // What was a state once and is none any more was damaged, whether or not lines are left.
+    let damaged = state.iter().map(|byte| byte ^ 1).collect();
+    home.put(&[(STATE_FILE.to_owned(), damaged)].into());
+    assert_eq!(verified(&home).findings[0].problem, Problem::BadState);
+    // And a log is begun where none was.
+    home.put(&[(STATE_FILE.to_owned(), vec![])].into());
+    home.log().append_durable(&[used("first")]).unwrap();
+    home.verifies();
+}

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use super::error::AuditError;
 use super::hash::LineHash;
 use super::line::Link;
-use super::sealing::{STATE_FILE, Sealing};
+use super::sealing::{BadState, STATE_FILE, Sealing};
 use super::segment::{OPENINGS, SegmentName, segments};
 use crate::crypto::sign::PublicKey;
 use crate::fs::{Archive, FsError};
@@ -174,10 +174,11 @@ impl Verifier {
             ..Verification::default()
         };
         // Before the segments: what is appended from here on cannot make it be ahead of them.
-        let state = state(&archive, &mut result)?;
+        let saved = Sealing::load_from(&archive)?;
         let mut names = archive.names()?;
         names.sort_unstable();
         let segments = segments(&names);
+        let state = state(saved, !segments.is_empty(), &mut result);
         result.segments = segments.len() as u64;
         strange_files(&names, &mut result);
         if segments.is_empty() {
@@ -385,17 +386,22 @@ fn strange_files(names: &[String], result: &mut Verification) {
     }
 }
 
-/// The sealing state, when it is there: a copy need not have it.
-fn state(archive: &Archive, result: &mut Verification) -> Result<Option<Sealing>, FsError> {
-    match Sealing::load_from(archive)? {
-        None => Ok(None),
-        Some(Ok(state)) => {
+/// The sealing state, when it is there: a copy need not have it, and of a log that was never `begun`
+/// it may not have been written.
+fn state(
+    saved: Option<Result<Sealing, BadState>>,
+    begun: bool,
+    result: &mut Verification,
+) -> Option<Sealing> {
+    match saved? {
+        Ok(state) => {
             result.state_seen = true;
-            Ok(Some(state))
+            Some(state)
         }
-        Some(Err(_)) => {
+        Err(BadState::Unwritten) if !begun => None,
+        Err(_) => {
             result.about(STATE_FILE, 0, None, Problem::BadState);
-            Ok(None)
+            None
         }
     }
 }
