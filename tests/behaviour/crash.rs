@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::support::checks::{
     leases, log_is_whole, log_verifies, nobody_is_signed_in, nothing_lies_about,
 };
+use crate::support::days::{keep_for_two_days, segments, use_on};
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
 
 /// A home serves this many faults: its log does not become too long to be checked each time.
@@ -31,9 +32,28 @@ enum Deed {
     Exec,
     Passwd,
     Logout,
+    /// The first append of a day: it closes the segment of the day before, and opens one.
+    Rotate,
+    /// Old segments are removed.
+    Prune,
 }
 
-const DEEDS: [Deed; 7] = [
+impl Deed {
+    /// Whether it begins in a home that no such deed was done in before.
+    fn needs_new_home(self) -> bool {
+        use Deed::{FirstLogin, Prune, Register, Rotate};
+        matches!(self, Register | FirstLogin | Rotate | Prune)
+    }
+
+    /// Whether there is an account to begin with.
+    fn needs_account(self) -> bool {
+        !matches!(self, Self::Register | Self::Rotate | Self::Prune)
+    }
+}
+
+const DEEDS: [Deed; 9] = [
+    Deed::Prune,
+    Deed::Rotate,
     Deed::Passwd,
     Deed::Login,
     Deed::Exec,
@@ -94,10 +114,18 @@ impl Stage {
 
     /// Puts in place what the deed begins with.
     fn prepare(&mut self, deed: Deed) {
-        if deed != Deed::Register && self.home.audit_lines().is_empty() {
+        match deed {
+            Deed::Rotate => use_on(&self.home, [-1]),
+            Deed::Prune => {
+                keep_for_two_days(&self.home);
+                use_on(&self.home, -10..0);
+            }
+            _ => {}
+        }
+        if deed.needs_account() && self.home.audit_lines().is_empty() {
             self.home.register(EMAIL, PASSWORD).succeeds();
         }
-        if !matches!(deed, Deed::Register | Deed::FirstLogin) && !self.home.is_active() {
+        if !deed.needs_new_home() && !self.home.is_active() {
             self.login().succeeds();
         }
         self.log = self.home.audit_lines();
@@ -152,6 +180,8 @@ impl Stage {
                 format!("{}\n{}\n", self.password, self.new_password()),
             ),
             Deed::Logout => (&["logout"], String::new()),
+            Deed::Rotate => (&["audit"], String::new()),
+            Deed::Prune => (&["audit", "prune"], String::new()),
         };
         let mut arguments: Vec<_> = arguments.iter().map(|&text| text.to_owned()).collect();
         if deed == Deed::Exec {
@@ -239,7 +269,9 @@ impl Stage {
         log_verifies(&self.home);
         let live = self.live();
         let log = self.home.audit_lines();
-        assert!(log.starts_with(&self.log), "an event was lost: {run:#?}");
+        if deed != Deed::Prune {
+            assert!(log.starts_with(&self.log), "an event was lost: {run:#?}");
+        }
         self.live_is_on_record(live.as_ref(), run);
         if !leases(&self.home).is_empty() {
             assert_eq!(live, None, "a crash ends the session: {run:#?}");
@@ -269,6 +301,13 @@ impl Stage {
                 self.home.run(&["logout"]).succeeds();
                 nobody_is_signed_in(&self.home);
             }
+            Deed::Rotate => {
+                let is_read = log.last().is_some_and(|line| line.contains("AUDIT_READ"));
+                assert!(run.code != 0 || is_read, "unrecorded: {run:#?}");
+                self.home.register(EMAIL, PASSWORD).succeeds();
+                assert_eq!(segments(&self.home).len(), 2, "{run:#?}");
+            }
+            Deed::Prune => self.judge_prune(&log, run),
         }
         // It is as if nothing had happened, and nothing is left of it.
         self.login().succeeds();
@@ -321,6 +360,33 @@ impl Stage {
         if live.is_some() {
             self.home.run(&["exec", "--", "true"]).succeeds();
         }
+    }
+
+    /// What is gone is gone from the beginning and on record, once; the rest goes the next time.
+    fn judge_prune(&self, log: &[String], run: &Run) {
+        let is_of_before = |line: &&String| self.log.contains(line);
+        let left: Vec<_> = log.iter().filter(is_of_before).collect();
+        let kept: Vec<_> = self.log.iter().skip(self.log.len() - left.len()).collect();
+        assert_eq!(left, kept, "an event was lost: {run:#?}");
+        let recorded = || -> u64 {
+            let events = self.home.audit().into_iter();
+            let prunes = events.filter(|event| event["event_type"] == "AUDIT_PRUNED");
+            prunes
+                .map(|prune| prune["details"]["segments"].as_u64().unwrap())
+                .sum()
+        };
+        if run.code == 0 {
+            assert_eq!(
+                (recorded(), left.len()),
+                (5, self.log.len() - 15),
+                "{run:#?}"
+            );
+        }
+        // Today is on record then, and one more of the old days is old enough.
+        self.home.register(EMAIL, PASSWORD).succeeds();
+        self.home.run(&["audit", "prune"]).succeeds();
+        assert_eq!(recorded(), 6, "{run:#?}");
+        assert_eq!(segments(&self.home).len(), 4 + 1, "{run:#?}");
     }
 
     fn judge_passwd(&mut self, live: Option<&String>, run: &Run) {
@@ -451,7 +517,7 @@ fn calls_of(deed: Deed, keeper: &'static str) -> Vec<Call> {
     let mut stage = Stage::new(keeper);
     stage.prepare(deed);
     // The second time, so that what is only made once is there already.
-    if !matches!(deed, Deed::Register | Deed::FirstLogin) {
+    if !deed.needs_new_home() {
         stage.strace(deed, &["-o", "/dev/null"]).succeeds();
         stage.password = match deed {
             Deed::Passwd => stage.new_password(),
@@ -488,6 +554,8 @@ fn short_writes(deed: Deed) -> Vec<Fault> {
         Deed::Extend | Deed::Exec | Deed::Logout => {
             (0..2_000).step_by(37).map(Fault::LogGrowth).collect()
         }
+        // Of a log of so few days no file is longer.
+        Deed::Rotate | Deed::Prune => (0..8_000).step_by(83).map(Fault::FileSize).collect(),
         _ => (0..70_000).step_by(997).map(Fault::FileSize).collect(),
     }
 }
@@ -496,7 +564,6 @@ fn short_writes(deed: Deed) -> Vec<Fault> {
 fn sweep(deed: Deed, keeper: &'static str, faults: &[Fault], threads: usize) {
     let failures = Mutex::new(Vec::new());
     let met = std::sync::atomic::AtomicUsize::new(0);
-    let fresh = matches!(deed, Deed::Register | Deed::FirstLogin);
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for thread in 0..threads {
@@ -505,7 +572,7 @@ fn sweep(deed: Deed, keeper: &'static str, faults: &[Fault], threads: usize) {
                 let mut stage = Stage::new(keeper);
                 let mine = faults.iter().skip(thread).step_by(threads);
                 for (number, fault) in mine.enumerate() {
-                    if fresh || number % FAULTS_PER_HOME == 0 {
+                    if deed.needs_new_home() || number % FAULTS_PER_HOME == 0 {
                         stage = Stage::new(keeper);
                     }
                     let judged = catch_unwind(AssertUnwindSafe(|| {
@@ -603,13 +670,24 @@ fn a_kill_while_signing_out_leaves_nothing_that_a_second_time_does_not_end() {
 }
 
 #[test]
+fn a_kill_while_a_segment_follows_another_leaves_a_log_that_verifies_and_goes_on() {
+    sweep_some_kills(Deed::Rotate);
+}
+
+#[test]
+fn a_kill_while_pruning_leaves_a_log_that_verifies_and_the_next_pruning_ends_it() {
+    sweep_some_kills(Deed::Prune);
+}
+
+#[test]
 fn a_refused_call_is_told_and_the_next_command_works() {
     sweep_some_refusals(&DEEDS);
 }
 
 #[test]
 fn a_write_cut_short_is_told_and_loses_no_event() {
-    for deed in [Deed::Register, Deed::Extend, Deed::Exec, Deed::Logout] {
+    use Deed::{Exec, Extend, Logout, Prune, Register, Rotate};
+    for deed in [Register, Extend, Exec, Logout, Rotate, Prune] {
         sweep(deed, "kernel", &some(short_writes(deed), 6), 2);
     }
 }

@@ -4,75 +4,16 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
-use nightlatch::audit::{Action, Anchor, Details, Event, Progress, Retention, Verifier};
-use nightlatch::clock::{Boot, Clock, Moment, SystemClock, Timestamp};
-use nightlatch::{AuditLog, Dir};
+use nightlatch::audit::{Anchor, Progress, Retention, Verifier};
 
-use crate::support::{EMAIL, Home, PASSWORD, Run, files_in};
+use crate::support::days::{DAY, log_on_day, segments, used, used_for_days};
+use crate::support::{EMAIL, Home, PASSWORD, Run};
 
-const DAY: u64 = 24 * 3600;
 /// Longer than anything takes on a busy machine; reached only by a test that fails.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The machine's clock, some days ago or ahead.
-struct Shifted {
-    days: i64,
-}
-
-impl Clock for Shifted {
-    fn now(&self) -> Moment {
-        let now = SystemClock.now();
-        let by = Duration::from_secs(self.days.unsigned_abs() * DAY);
-        let wall = if self.days < 0 {
-            Timestamp::minus(now.wall, by)
-        } else {
-            Timestamp::plus(now.wall, by)
-        };
-        Moment { wall, ..now }
-    }
-
-    fn boot(&self) -> std::io::Result<Boot> {
-        SystemClock.boot()
-    }
-
-    fn sleep(&self, _: Duration) {}
-}
-
-/// The log of `home` as it is used this many days from now.
-fn log_on_day(home: &Home, days: i64) -> AuditLog {
-    let dir = Dir::open_or_create(&home.path()).unwrap();
-    AuditLog::new(Arc::new(dir), Arc::new(Shifted { days }))
-}
-
-fn used(action: &str) -> Event {
-    Event::new(Details::SessionValidated {
-        action: Action::new(action),
-    })
-}
-
-/// A home whose log was used once a day, ten days long until yesterday, and is kept for two days.
-fn used_for_days() -> Home {
-    let home = Home::new();
-    home.configure_audit("", "retention = \"2d\"\nsyslog = false");
-    for days in -10..0 {
-        let log = log_on_day(&home, days);
-        log.append_durable(&[used("a")]).unwrap();
-    }
-    home
-}
-
-fn segments(home: &Home) -> Vec<String> {
-    let names = files_in(&home.path().join("audit"));
-    let names = names.iter().map(|path| path.file_name().unwrap());
-    let mut names: Vec<_> = names
-        .map(|name| name.to_str().unwrap().to_owned())
-        .collect();
-    names.retain(|name| name.starts_with('0'));
-    names
-}
 
 #[track_caller]
 fn verifies(home: &Home) {

@@ -2,6 +2,7 @@
 
 pub mod checks;
 pub mod clocks;
+pub mod days;
 mod driver;
 pub mod forbid;
 mod home;
