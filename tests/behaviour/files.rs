@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::days::{pruned_before, segments, used_for_days};
 use crate::support::users::program_for_all;
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, files_in, tree};
 
@@ -293,6 +294,7 @@ fn what_others_could_write_is_refused_and_left_alone() {
         ("accounts.db", 1),
         ("current", 1),
         ("audit/0000000000000001.jsonl", 7),
+        ("audit/seal", 7),
         ("config.toml", 1),
     ] {
         let path = home.path().join(name);
@@ -310,6 +312,64 @@ fn what_others_could_write_is_refused_and_left_alone() {
     }
 }
 
+/// The files of the log that only its pruning uses, and the one that every append does.
+const OF_PRUNING: [&str; 3] = ["audit/removed.jsonl", "audit/pruning", "audit/seal"];
+
+#[test]
+fn what_pruning_uses_is_refused_when_others_may_write_it_or_own_it_and_nothing_is_removed() {
+    let home = pruned_before();
+    let before = segments(&home);
+    for name in OF_PRUNING {
+        let path = home.path().join(name);
+        let content = fs::read(&path).unwrap();
+        let refuses = |part: &str| {
+            home.run(&["audit", "prune"]).refuses(7, part);
+            assert_eq!(fs::read(&path).unwrap(), content, "{name}");
+            assert_eq!(segments(&home)[..before.len()], before, "{name}");
+        };
+        set_mode(&path, 0o666);
+        refuses("others may write to it");
+        set_mode(&path, 0o600);
+        let second = home.outside("second-name");
+        fs::hard_link(&path, &second).unwrap();
+        refuses("it has 2 hard links");
+        fs::remove_file(second).unwrap();
+        if is_root() {
+            let give_to = |user| std::os::unix::fs::chown(&path, Some(user), None).unwrap();
+            give_to(65_534);
+            refuses("it belongs to user 65534, not to you");
+            give_to(0);
+        }
+    }
+    home.run(&["audit", "prune"]).succeeds();
+    assert!(segments(&home).len() < before.len());
+}
+
+#[test]
+fn whatever_the_umask_and_their_modes_pruning_leaves_its_files_the_owners_alone() {
+    for umask in ["0", "0777", "0277"] {
+        for (prepare, modes) in [
+            (used_for_days as fn() -> Home, None),
+            (pruned_before, Some(0o644)),
+        ] {
+            let home = prepare();
+            for name in OF_PRUNING {
+                modes.inspect(|&mode| set_mode(&home.path().join(name), mode));
+            }
+            let prune = format!("umask {umask}; exec \"$NIGHTLATCH\" audit prune");
+            Run::of(home.shell(&prune)).succeeds();
+            for name in OF_PRUNING {
+                let mode = mode_of(&home.path().join(name));
+                assert_eq!(mode, 0o600, "umask {umask}: {name}");
+            }
+            for segment in segments(&home) {
+                let mode = mode_of(&home.path().join("audit").join(&segment));
+                assert_eq!(mode, 0o600, "umask {umask}: {segment}");
+            }
+        }
+    }
+}
+
 #[test]
 fn files_of_another_user_are_refused_and_left_alone() {
     if !is_root() {
@@ -324,6 +384,7 @@ fn files_of_another_user_are_refused_and_left_alone() {
         ("sessions", 1),
         ("audit", 7),
         ("audit/0000000000000001.jsonl", 7),
+        ("audit/seal", 7),
         ("config.toml", 1),
     ] {
         let path = home.path().join(name);
@@ -348,6 +409,7 @@ fn links_and_fifos_among_our_files_are_refused() {
         ("accounts.db", 1),
         ("current", 1),
         ("audit/0000000000000001.jsonl", 7),
+        ("audit/seal", 7),
         ("sessions", 1),
         ("audit", 7),
     ] {

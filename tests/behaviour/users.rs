@@ -14,6 +14,7 @@ use linux_keyutils::{Key, KeyError, KeyRing, KeyRingIdentifier, LinkNode};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::support::checks::{together, until};
+use crate::support::days::{pruned_before, segments};
 use crate::support::users::{ALICE, Alices, BOB, acting_as};
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, files_in, tree};
 
@@ -304,6 +305,7 @@ fn whatever_the_umask_everything_made_is_the_owners_alone_and_the_owners() {
                 ".session",
                 "accounts.db",
                 ".jsonl",
+                "audit/seal",
                 "current",
                 "agent.lock",
             ] {
@@ -373,6 +375,10 @@ fn a_directory_of_the_home_swapped_for_a_link_at_any_moment_leads_nothing_astray
     }
 }
 
+fn mode_of(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
 /// Puts something at `path` that is none of ours; `None` where that cannot be made.
 fn plant(kind: &str, path: &Path, victim: &Path) -> Option<()> {
     let made = |program: &str, arguments: &[&str]| {
@@ -390,6 +396,57 @@ fn plant(kind: &str, path: &Path, victim: &Path) -> Option<()> {
         _ => return made("mknod", &["c", "1", "7"]).then_some(()),
     }
     Some(())
+}
+
+/// Runs the program, with a password to read, and ends it when it waits.
+fn run_in_time(home: &Home, arguments: &[&str]) -> Run {
+    let mut command = Command::new("timeout");
+    let program = home.command(arguments);
+    command
+        .args(["20"])
+        .arg(program.get_program())
+        .args(arguments)
+        .env_clear();
+    command.envs(
+        program
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    Run::with_input(command, PASSWORD.as_bytes())
+}
+
+#[test]
+fn nothing_planted_at_the_names_that_pruning_uses_is_followed_written_or_waited_for() {
+    let home = pruned_before();
+    let before = segments(&home);
+    let victim = home.outside("victim");
+    fs::write(&victim, "untouched").unwrap();
+    set_mode(&victim, 0o604);
+    for name in ["removed.jsonl", "pruning", "seal"] {
+        let path = home.path().join("audit").join(name);
+        let away = home.outside("away");
+        fs::rename(&path, &away).unwrap();
+        for kind in ["link", "hard link", "directory", "socket", "FIFO", "device"] {
+            if plant(kind, &path, &victim).is_none() {
+                eprintln!("skipped: no {kind} can be made here");
+                continue;
+            }
+            let run = run_in_time(&home, &["audit", "prune"]);
+            let what = format!("a {kind} at {name}: {run:#?}");
+            assert_eq!(run.code, 7, "{what}");
+            assert_eq!(segments(&home)[..before.len()], before, "{what}");
+            assert_eq!(fs::read(&victim).unwrap(), b"untouched", "{what}");
+            assert_eq!(mode_of(&victim), 0o604, "{what}");
+            if path.symlink_metadata().unwrap().is_dir() {
+                fs::remove_dir_all(&path).unwrap();
+            } else {
+                fs::remove_file(&path).unwrap();
+            }
+        }
+        fs::rename(&away, &path).unwrap();
+    }
+    home.run(&["audit", "prune"]).succeeds();
+    assert!(segments(&home).len() < before.len());
 }
 
 #[test]
@@ -431,27 +488,11 @@ fn nothing_planted_at_any_of_our_names_is_followed_written_or_waited_for() {
                 return 0;
             }
             for arguments in [&["login", "--password-stdin"][..], &["exec", "--", "true"]] {
-                let mut command = Command::new("timeout");
-                let program = home.command(arguments);
-                command
-                    .args(["20"])
-                    .arg(program.get_program())
-                    .args(arguments)
-                    .env_clear();
-                command.envs(
-                    program
-                        .get_envs()
-                        .filter_map(|(name, value)| Some((name, value?))),
-                );
-                let run = Run::with_input(command, PASSWORD.as_bytes());
+                let run = run_in_time(&home, arguments);
                 let what = format!("a {kind} at {}: {run:#?}", name.display());
                 assert!([0, 1, 4, 7].contains(&run.code), "{what}");
                 assert_eq!(fs::read(&victim).unwrap(), b"untouched", "{what}");
-                assert_eq!(
-                    fs::metadata(&victim).unwrap().mode() & 0o7777,
-                    0o604,
-                    "{what}"
-                );
+                assert_eq!(mode_of(&victim), 0o604, "{what}");
             }
             if let Ok(left) = name.symlink_metadata() {
                 let remove = if left.is_dir() {
