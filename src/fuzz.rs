@@ -22,6 +22,14 @@ targets! {
     agent_protocol => crate::session::properties::agent_protocol;
     /// Lines of the audit log.
     audit_line => crate::audit::properties::audit_line;
+    /// A line of the audit log in the parts that sealing goes by.
+    seal_parts => crate::audit::properties::seal_parts;
+    /// The sealing state.
+    seal_state => crate::audit::properties::seal_state;
+    /// An anchor of the audit log.
+    audit_anchor => crate::audit::properties::audit_anchor;
+    /// The files of an audit log to be verified.
+    audit_directory => crate::audit::properties::audit_directory;
     /// A configuration file.
     config => crate::config::properties::config;
     /// A lease, and the process status beside it.

@@ -17,6 +17,10 @@ use super::record::Record;
 use super::text::Action;
 use crate::clock::Timestamp;
 
+pub(crate) use super::seal::properties::seal_parts;
+pub(crate) use super::sealing::properties::seal_state;
+pub(crate) use super::verify::properties::{audit_anchor, audit_directory};
+
 /// Lines whose hashes are known to be theirs.
 const GENUINE: &str = include_str!("../../tests/vectors/audit-v1.jsonl");
 

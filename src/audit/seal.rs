@@ -7,6 +7,9 @@
 //! ```
 //! All three have a fixed length, so they are found from the end of a line, without parsing JSON.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod properties;
+
 use super::hash::LineHash;
 use crate::crypto::labels;
 use crate::crypto::sign::{PublicKey, Signature};

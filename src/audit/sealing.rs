@@ -10,6 +10,9 @@
 //! The state is written after what it seals is on disk. A crash in between leaves it behind, never
 //! ahead, and [`Sealing::catch_up`] steps it forward over the seals that it finds.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod properties;
+
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;

@@ -6,6 +6,8 @@
 mod anchor;
 mod descent;
 mod finding;
+#[cfg(any(test, fuzzing))]
+pub(super) mod properties;
 mod segment;
 
 use std::path::{Path, PathBuf};

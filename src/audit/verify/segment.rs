@@ -315,7 +315,7 @@ impl Pass<'_> {
 }
 
 /// The number a line begins with.
-fn number(line: &[u8]) -> Option<u64> {
+pub(super) fn number(line: &[u8]) -> Option<u64> {
     let digits = line.strip_prefix(b"{\"seq\":")?;
     let end = memchr::memchr(b',', digits)?;
     let seq = std::str::from_utf8(&digits[..end]).ok()?.parse().ok()?;
