@@ -137,7 +137,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What stands at the beginning of a line as [`write`] makes it, found by its place alone.
+/// What stands at the beginning of a line as [`write()`] makes it, found by its place alone.
 pub(super) struct Head<'a> {
     pub(super) timestamp: &'a [u8],
     pub(super) event_type: &'a [u8],
