@@ -149,9 +149,10 @@ impl Verifier {
     }
 
     /// Verifies the chain of all lines, all seals of the last segment, and of the others only those of
-    /// their first and last lines. Every line before the last segment is still vouched for, by the
-    /// chain up to the sealed first line of the segment after it. What it leaves out: whether a seal
-    /// in the middle of a closed segment was removed or changed.
+    /// their first and last lines. It finds every change by somebody who did not have the log's next
+    /// keys. What it leaves out: whoever took the machine over while a segment was open had the key of
+    /// the next one, and may have written that segment anew from its first line on before closing it;
+    /// only the seals within it, whose keys were erased by then, tell.
     #[must_use]
     pub fn fast(mut self) -> Self {
         self.fast = true;
