@@ -19,6 +19,7 @@ mod line;
 mod log;
 mod origin;
 mod plan;
+mod progress;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod query;
@@ -50,6 +51,7 @@ pub use hash::LineHash;
 pub use kind::{EventType, UnknownEventType};
 pub use log::{Appended, AuditLog};
 pub use origin::Origin;
+pub use progress::Progress;
 pub use query::{BadLimit, Follow, Limit, Position, Query, QueryResult, QuerySummary};
 pub use reason::{
     CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure,
@@ -60,4 +62,4 @@ pub use retention::{OldSegment, Retention, RetentionTooShort};
 pub use segment::{QuarantineName, SegmentName};
 pub use stats::{AccountCount, Bucket, CommandSpan, Count, Outcome, SessionSpan, Statistics};
 pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
-pub use verify::{Anchor, BadAnchor, Finding, Problem, Progress, Verification, Verifier};
+pub use verify::{Anchor, BadAnchor, Finding, Problem, Verification, Verifier};

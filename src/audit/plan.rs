@@ -28,6 +28,13 @@ pub(super) struct Piece {
     pub(super) is_end: bool,
 }
 
+impl Piece {
+    /// How long it is.
+    pub(super) fn bytes(&self) -> u64 {
+        self.end - self.start
+    }
+}
+
 /// What to read, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Plan {

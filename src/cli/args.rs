@@ -194,9 +194,15 @@ pub enum AuditCommand {
     Report(AuditReport),
     /// Tell whether the log is as it was sealed; exit 7 when it is not
     Verify(AuditVerify),
-    /// Print the log's fingerprint, to be noted elsewhere
+    /// Print the log's fingerprint, to be noted elsewhere: with it anybody can verify the log
+    #[command(
+        after_help = "Example:\n  nightlatch audit fingerprint\n\nRecords nothing. Exit codes: 7 when there is no log."
+    )]
     Fingerprint,
-    /// Print where the log is, to be kept elsewhere and verified against
+    /// Print the event that was sealed last, to be noted elsewhere: with it a cut or set-back log shows
+    #[command(
+        after_help = "Examples:\n  nightlatch audit anchor\n  nightlatch audit anchor --json | ssh vault 'cat >anchor.json'\n\n`audit verify --anchor` reads what --json prints. Records nothing. Exit codes: 7 when there is no log."
+    )]
     Anchor,
     /// Remove events that are older than the configured retention
     Prune(AuditPrune),
@@ -204,16 +210,16 @@ pub enum AuditCommand {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch audit verify\n  nightlatch audit verify --fingerprint F --anchor anchor.json /mnt/copy/audit\n\nNeeds no account and no other file of the home, and writes nothing."
+    after_help = "Examples:\n  nightlatch audit verify\n  nightlatch audit verify --fingerprint F --anchor anchor.json /mnt/copy/audit\n\nWith DIR it needs no account and no other file of the home. It writes and records nothing.\nExit codes: 0 when nothing is wrong; 7 when anything is, or there is no log."
 )]
 pub struct AuditVerify {
-    /// The fingerprint that was noted: 64 hexadecimal digits
+    /// The fingerprint that was noted when the log began: 64 hexadecimal digits
     #[arg(long, value_name = "F")]
     pub fingerprint: Option<String>,
     /// What `audit anchor --json` printed at another time; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub anchor: Option<PathBuf>,
-    /// Check the chain and only the first and last seal of each file
+    /// Check the chain, but leave out the seals inside files that are closed
     #[arg(long)]
     pub fast: bool,
     /// The directory with the log's files, or a copy of it; by default that of the home
@@ -233,7 +239,7 @@ pub struct AuditFilters {
     /// Events of this account
     #[arg(long, value_name = "EMAIL")]
     pub user: Option<String>,
-    /// Events of this type; may be given more than once
+    /// Events of this type, such as LOGIN_FAILURE; may be given more than once
     #[arg(long, value_name = "TYPE")]
     pub event: Vec<String>,
     /// Events of this session
@@ -245,6 +251,9 @@ pub struct AuditFilters {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch audit list --since 2h\n  nightlatch audit list --user alice@example.com --failed --json\n  nightlatch audit list --event LOGIN_FAILURE --event ACCOUNT_LOCKED --follow\n\nThat the log was read is recorded, once."
+)]
 pub struct AuditList {
     #[command(flatten)]
     pub filters: AuditFilters,
@@ -299,7 +308,7 @@ pub struct AuditReport {
     /// Write the page to FILE, for you alone to read; - is standard output
     #[arg(long, required = true, value_name = "FILE")]
     pub html: PathBuf,
-    /// The log's fingerprint as it was noted before, to verify against
+    /// The fingerprint that was noted when the log began: 64 hexadecimal digits
     #[arg(long, value_name = "F")]
     pub fingerprint: Option<String>,
     #[command(flatten)]
@@ -307,6 +316,9 @@ pub struct AuditReport {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch audit prune --dry-run\n  nightlatch audit prune\n\nRemoves whole files, records it first, and what remains still verifies. `login` does the same after it signed in.\nThe retention is `retention` under [audit] in the configuration: 90 days unless set."
+)]
 pub struct AuditPrune {
     /// Only show what would be removed
     #[arg(long)]

@@ -21,7 +21,7 @@ use super::{Context, End, export, prune};
 /// How often `--follow` looks for new events.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
 
-pub use verify::{copy_to_verify, verify};
+pub use verify::{copy_to_verify, expecting, no_log, not_verified, verify};
 
 pub fn run(context: &Context, args: Audit) -> Result<End, Failure> {
     match args.command {
@@ -85,9 +85,14 @@ fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
 /// Says that lines of the log were left out, if any were.
 pub fn warn_of_unreadable(context: &Context, unreadable: u64) {
     if unreadable > 0 {
-        context.ui.warn(&format!(
-            "{unreadable} lines of the audit log are not events and were left out"
-        ));
+        let lines = if unreadable == 1 {
+            "1 line of the audit log is no event and was"
+        } else {
+            &format!("{unreadable} lines of the audit log are no events and were")
+        };
+        context
+            .ui
+            .warn(&format!("{lines} left out; see: nightlatch audit verify"));
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use nightlatch::audit::{Details, Event, ExportFormat, Limit, Query};
+use nightlatch::audit::{Details, Event, ExportFormat, Limit, Progress, Query};
 
 use super::args::{AuditExport, ExportForm};
 use super::audit::{query, warn_of_unreadable};
 use super::exit::Failure;
 use super::ui::Ui;
-use super::{Context, End};
+use super::{Context, End, progress};
 
 /// How much is written at a time.
 const PIECE: usize = 64 * 1024;
@@ -33,18 +33,27 @@ pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
     if found.total > 0 {
         let mut output = Output::new(context.ui, args.format);
         let mut left = found.total;
-        log.for_each(&query, |record| {
-            left -= 1;
-            output.format.append(&mut output.pending, record);
-            if output.pending.len() >= PIECE {
-                output.write();
-            }
-            if left == 0 || output.is_over() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        })?;
+        let done = Progress::default();
+        let mut write_all = || {
+            log.for_each(&query, &done, |record| {
+                left -= 1;
+                output.format.append(&mut output.pending, record);
+                if output.pending.len() >= PIECE {
+                    output.write();
+                }
+                if left == 0 || output.is_over() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })
+        };
+        // Where the lines go to the same terminal they show how far it is.
+        if context.ui.on_terminal {
+            write_all()?;
+        } else {
+            progress::watched(context.ui, "exporting", || done.get(), write_all)?;
+        }
         output.finish()?;
     }
     warn_of_unreadable(context, found.unreadable);

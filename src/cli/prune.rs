@@ -7,6 +7,7 @@ use nightlatch::audit::OldSegment;
 
 use super::args::AuditPrune;
 use super::exit::Failure;
+use super::progress::size;
 use super::{Context, End};
 
 /// What is, or would be, removed, for programs.
@@ -52,8 +53,10 @@ pub fn run(context: &Context, args: &AuditPrune) -> Result<End, Failure> {
     let kept_for = days(retention.get());
     context.ui.say(&match (segments.len(), args.dry_run) {
         (0, _) => format!("nothing to remove: what is there is kept for {kept_for}"),
-        (count, true) => format!("{count} segments, {bytes} bytes, would be removed"),
-        (count, false) => format!("{count} segments, {bytes} bytes, removed"),
+        (1, true) => format!("1 segment, {}, would be removed", size(bytes)),
+        (1, false) => format!("1 segment, {}, removed", size(bytes)),
+        (count, true) => format!("{count} segments, {}, would be removed", size(bytes)),
+        (count, false) => format!("{count} segments, {}, removed", size(bytes)),
     });
     Ok(End::Done)
 }
@@ -96,5 +99,8 @@ fn line(segment: &OldSegment) -> String {
         ..
     } = segment;
     let first = name.first();
-    format!("{name}  events {first} to {last_seq}, closed {closed_at}, {bytes} bytes\n")
+    format!(
+        "{name}  events {first} to {last_seq}, closed {closed_at}, {}\n",
+        size(*bytes)
+    )
 }

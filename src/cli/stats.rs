@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use nightlatch::audit::{
-    AccountCount, Bucket, Count, Details, Event, Query, SessionSpan, Statistics,
+    AccountCount, Bucket, Count, Details, Event, Progress, Query, SessionSpan, Statistics,
 };
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use rustix::termios::tcgetwinsize;
@@ -15,7 +15,7 @@ use super::args::AuditStats;
 use super::audit::{query, warn_of_unreadable};
 use super::exit::Failure;
 use super::text::{escape, span};
-use super::{Context, End};
+use super::{Context, End, progress};
 
 /// Accounts shown; the JSON has all.
 const ACCOUNTS: usize = 10;
@@ -31,10 +31,14 @@ pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
     let mut statistics = Statistics::default();
     let mut recorded = Ok(());
     if let Some(log) = guard.audit() {
-        let visited = log.for_each(&query, |record| {
-            statistics.add(record);
-            ControlFlow::Continue(())
-        })?;
+        let done = Progress::default();
+        let count_all = || {
+            log.for_each(&query, &done, |record| {
+                statistics.add(record);
+                ControlFlow::Continue(())
+            })
+        };
+        let visited = progress::watched(context.ui, "counting", || done.get(), count_all)?;
         // As for `audit list`: shown even if that cannot be written. No event itself is shown.
         let read = Details::AuditRead {
             matched: visited.total,

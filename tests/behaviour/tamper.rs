@@ -479,6 +479,51 @@ fn what_cannot_be_verified_against_is_refused_as_wrong_usage() {
 }
 
 #[test]
+fn files_without_a_line_prove_nothing() {
+    let case = Case::new();
+    let fingerprint = case.fingerprint();
+    let anchor = case.note_anchor();
+    let copy = case.copy(State::Left);
+    for segment in &segments(&copy)[1..] {
+        fs::remove_file(segment).unwrap();
+    }
+    let first = segments(&copy)[0].clone();
+    for left in ["", "{\"seq\":1"] {
+        fs::write(&first, left).unwrap();
+        for more in [&[][..], &["--fingerprint", &fingerprint], &["--fast"]] {
+            let run = case.verify(&copy, more);
+            let run = run.refuses(7, "name the directory that has the .jsonl files");
+            assert!(run.stdout.contains("has no audit log"), "{run:#?}");
+        }
+        case.verify(&copy, &["--anchor", &anchor])
+            .refuses(7, "does not verify");
+    }
+    // What the state knows of is cut off, not missing.
+    let copy = case.copy(State::Kept);
+    for segment in &segments(&copy)[1..] {
+        fs::remove_file(segment).unwrap();
+    }
+    fs::write(&segments(&copy)[0], "").unwrap();
+    case.is_found(&copy, &[], "cut_end", &Place::default());
+}
+
+#[test]
+fn nobody_is_told_to_move_what_is_in_the_way_of_a_verification() {
+    let case = Case::new();
+    let copy = case.copy(State::Left);
+    let segment = segments(&copy).pop().unwrap();
+    fs::remove_file(&segment).unwrap();
+    std::os::unix::fs::symlink("/dev/null", &segment).unwrap();
+    let run = case
+        .verify(&copy, &[])
+        .refuses(7, "leave the log as it is: it is evidence");
+    assert!(!run.stderr.contains("out of the way"), "{run:#?}");
+    let file = &segments(&copy)[0];
+    case.verify(file, &[])
+        .refuses(7, "name the directory that has the .jsonl files");
+}
+
+#[test]
 fn names_of_strange_files_do_nothing_to_the_terminal() {
     let case = Case::new();
     let copy = case.copy(State::Left);
@@ -516,7 +561,7 @@ fn verifying_ones_own_log_writes_and_records_nothing() {
 fn without_a_log_there_is_nothing_to_note_or_to_verify_and_no_home_is_made() {
     let home = Home::bare();
     home.run(&["audit", "fingerprint"])
-        .refuses(7, "there is no audit log yet");
+        .refuses(7, "there is no audit log here");
     home.run(&["audit", "anchor", "--json"]).ends_with(7);
     home.run(&["audit", "verify"]).refuses(7, "No such file");
     assert!(!home.path().exists());
@@ -570,7 +615,10 @@ fn an_auditor_with_a_read_only_copy_needs_no_account_no_home_and_no_state() {
         Run::of(command)
     };
     let run = verify(&["--fingerprint", fingerprint.trim()]).succeeds();
-    assert!(run.stdout.contains("sealing state is not here"), "{run:#?}");
+    assert!(
+        run.stdout.contains("there is no sealing state that tells"),
+        "{run:#?}"
+    );
     verify(&["--fingerprint", &"0".repeat(64)]).ends_with(7);
     assert_eq!(tree(&copy), before);
     // Where even reading is refused, it says so.
@@ -579,12 +627,11 @@ fn an_auditor_with_a_read_only_copy_needs_no_account_no_home_and_no_state() {
 }
 
 #[test]
-fn a_verification_that_takes_long_shows_how_far_it_is_on_a_terminal_only() {
-    let case = Case::new();
-    let original = case.original();
-    let directory = original.to_str().unwrap();
-    // Its first look at the directory takes a while.
-    let slow = "inject=getdents64:delay_enter=1300000:when=1";
+fn what_takes_long_shows_how_far_it_is_on_a_terminal_only() {
+    let home = &Home::registered();
+    let audit = home.path().join("audit");
+    // Its looks at directories take a while.
+    let slow = "inject=getdents64:delay_enter=1300000";
     let options = [
         "-f",
         "-o",
@@ -594,11 +641,9 @@ fn a_verification_that_takes_long_shows_how_far_it_is_on_a_terminal_only() {
         "-e",
         slow,
     ];
-    let under = |more: &[&str]| {
-        let arguments = [&["audit", "verify", directory], more].concat();
-        case.home.command_under("strace", &options, &arguments)
-    };
-    let Ok(output) = under(&[]).output() else {
+    let under = |arguments: &[&str]| home.command_under("strace", &options, arguments);
+    let verify = ["audit", "verify", audit.to_str().unwrap()];
+    let Ok(output) = under(&verify).output() else {
         println!("skipped: there is no strace");
         return;
     };
@@ -607,17 +652,41 @@ fn a_verification_that_takes_long_shows_how_far_it_is_on_a_terminal_only() {
         return;
     }
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    let mut pty = Pty::spawn(under(&[]));
-    pty.expect("verifying");
-    pty.expect("%");
-    let (said, status) = pty.finish();
-    assert!(status.success(), "{said}");
-    // The bar is gone before the answer comes.
-    let answer = said.rsplit("\r\u{1b}[K").next().unwrap();
-    assert!(answer.contains("as it was sealed"), "{said:?}");
-    assert!(!answer.contains("verifying"), "{said:?}");
-    for quiet in ["--quiet", "--json"] {
-        let (said, status) = Pty::spawn(under(&[quiet])).finish();
-        assert!(status.success() && !said.contains("verifying"), "{said:?}");
-    }
+    let page = home.outside("page.html");
+    let report = ["audit", "report", "--html", page.to_str().unwrap()];
+    std::thread::scope(|scope| {
+        for (arguments, shown, answer) in [
+            (&verify[..], "verifying", "as it was sealed"),
+            (&report, "reading", "wrote"),
+            (&["audit", "stats"], "counting", "By type"),
+        ] {
+            let under = &under;
+            scope.spawn(move || {
+                let mut pty = Pty::spawn(under(arguments));
+                pty.expect(shown);
+                pty.expect("%");
+                let (said, status) = pty.finish();
+                assert!(status.success(), "{said}");
+                // The bar is gone before the answer comes.
+                let last = said.rsplit("\r\u{1b}[K").next().unwrap();
+                assert!(last.contains(answer) && !last.contains(shown), "{said:?}");
+                for quiet in ["--quiet", "--json"] {
+                    let more = [arguments, &[quiet]].concat();
+                    let (said, status) = Pty::spawn(under(&more)).finish();
+                    assert!(status.success() && !said.contains(shown), "{said:?}");
+                }
+            });
+        }
+        // Its lines themselves show how far it is, unless they go elsewhere.
+        for (redirection, is_shown) in [("", false), (">/dev/null", true)] {
+            scope.spawn(move || {
+                let options = options.map(|option| format!("'{option}'")).join(" ");
+                let script =
+                    format!("exec strace {options} \"$NIGHTLATCH\" audit export {redirection}");
+                let (said, status) = Pty::spawn(home.shell(&script)).finish();
+                assert!(status.success(), "{said}");
+                assert_eq!(said.contains("exporting"), is_shown, "{said:?}");
+            });
+        }
+    });
 }

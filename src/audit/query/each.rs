@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{AuditLog, CHUNK, Filter, Manner, Plan, Position, Query, Record, Verdict, scan};
-use crate::audit::AuditError;
+use crate::audit::{AuditError, Progress};
 
 /// What [`AuditLog::for_each`] went through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,13 +18,14 @@ pub struct QuerySummary {
 impl AuditLog {
     /// Gives every event that matches to `each`, oldest first, until it breaks off. The limit does
     /// not apply; no more than one event is held. Takes no lock, and ends where the log ended when it
-    /// was called.
+    /// was called. `progress` tells another thread how far it is.
     ///
     /// # Errors
     /// When a file of the log cannot be read or is not ours.
     pub fn for_each(
         &self,
         query: &Query,
+        progress: &Progress,
         mut each: impl FnMut(&Record) -> ControlFlow<()>,
     ) -> Result<QuerySummary, AuditError> {
         let mut summary = QuerySummary::default();
@@ -33,6 +34,9 @@ impl AuditLog {
         };
         let plan = Plan::new(&dir, Position::default(), query, &Manner::default())?;
         let filter = Filter::new(query);
+        plan.pieces
+            .iter()
+            .for_each(|piece| progress.expect(piece.bytes()));
         let mut flow = ControlFlow::Continue(());
         for piece in &plan.pieces {
             scan::piece(&dir, piece, &filter, CHUNK, |verdict| match verdict {
@@ -46,6 +50,7 @@ impl AuditLog {
                 Verdict::Unreadable => summary.unreadable += 1,
                 Verdict::Other => {}
             })?;
+            progress.add(piece.bytes());
             if flow.is_break() {
                 break;
             }

@@ -302,8 +302,9 @@ fn every_match_is_given_in_order_until_it_breaks_off() {
     };
     let given = |most: usize| {
         let mut records = Vec::new();
+        let progress = Progress::default();
         let summary = log
-            .for_each(&query, |record| {
+            .for_each(&query, &progress, |record| {
                 records.push(record.clone());
                 if records.len() == most {
                     ControlFlow::Break(())
@@ -314,6 +315,8 @@ fn every_match_is_given_in_order_until_it_breaks_off() {
             .unwrap();
         assert_eq!(summary.total, records.len() as u64);
         assert_eq!(summary.unreadable, 0);
+        let (done, total) = progress.get();
+        assert!(total > 0 && done == total, "{done} of {total}");
         actions(&records)
     };
     assert_eq!(

@@ -12,11 +12,12 @@ mod segment;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::error::AuditError;
 use super::hash::LineHash;
 use super::line::Link;
+use super::progress::Progress;
 use super::sealing::{BadState, STATE_FILE, Sealing};
 use super::segment::{OPENINGS, SegmentName, segments};
 use crate::crypto::sign::PublicKey;
@@ -30,27 +31,6 @@ pub(super) use segment::pruned;
 
 /// No more findings than this are kept, the first ones; the others are counted.
 const KEPT: usize = 1000;
-
-/// How far a verification is, to be looked at from another thread.
-#[derive(Debug, Default)]
-pub struct Progress {
-    done: AtomicU64,
-    total: AtomicU64,
-}
-
-impl Progress {
-    /// Bytes verified so far, and in all; 0 of 0 before that is known.
-    pub fn get(&self) -> (u64, u64) {
-        (
-            self.done.load(Ordering::Relaxed),
-            self.total.load(Ordering::Relaxed),
-        )
-    }
-
-    fn add(&self, bytes: u64) {
-        self.done.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
 
 /// What to verify, and against what.
 ///
@@ -228,7 +208,7 @@ impl Verifier {
             if let Some(file) = archive.open_file(&name.to_string())? {
                 let inspected = file.metadata();
                 let inspected = inspected.map_err(|error| FsError::new("inspect", &path, error))?;
-                progress.total.fetch_add(inspected.len(), Ordering::Relaxed);
+                progress.expect(inspected.len());
             }
         }
         // No more of them are open at the same time than there are threads.
@@ -334,6 +314,13 @@ impl Verifier {
         result.last = last.map(|last| (last.seq, last.hash));
         descent.judge_prunes(&prunes, first_continues, result);
         let end = last.map_or(0, |last| last.seq);
+        // Files without a line prove nothing: that is no log that is as it was sealed.
+        if last.is_none()
+            && result.findings.is_empty()
+            && state.is_none_or(|state| state.last().seq == 0)
+        {
+            result.about_log(Problem::NoLog);
+        }
         if let Some(state) = state {
             judge_state(state, &noted, result);
         }

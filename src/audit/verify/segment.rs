@@ -4,11 +4,11 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Progress;
 use super::finding::{Finding, Problem};
 use crate::audit::hash::LineHash;
 use crate::audit::kind::EventType;
 use crate::audit::line::Link;
+use crate::audit::progress::Progress;
 use crate::audit::reader::{Found, Lines};
 use crate::audit::record::Record;
 use crate::audit::seal::{Parts, Seal};

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::Read;
 use std::path::Path;
 
-use nightlatch::audit::{Anchor, Finding, Problem, Progress, Verification, Verifier};
+use nightlatch::audit::{Anchor, AuditError, Finding, Problem, Progress, Verification, Verifier};
 
 use crate::cli::args::{AuditCommand, AuditVerify, Command};
 use crate::cli::exit::{Code, Failure};
@@ -16,6 +16,9 @@ use crate::cli::{Context, End, progress, text};
 
 /// Longer than any anchor.
 const ANCHOR_LIMIT: u64 = 4096;
+
+const NAME_THE_DIRECTORY: &str =
+    "name the directory that has the .jsonl files: in a home it is audit";
 
 /// The arguments and the directory of a verification that names one: it needs no home.
 pub fn copy_to_verify(command: &Command) -> Option<(&AuditVerify, &Path)> {
@@ -32,7 +35,8 @@ pub fn copy_to_verify(command: &Command) -> Option<(&AuditVerify, &Path)> {
 pub fn verify(ui: Ui, args: &AuditVerify, directory: &Path) -> Result<End, Failure> {
     let (verifier, anchor) = verifier(args, directory)?;
     let done = Progress::default();
-    let result = progress::watched(ui, "verifying", || done.get(), || verifier.run(&done))?;
+    let result = progress::watched(ui, "verifying", || done.get(), || verifier.run(&done))
+        .map_err(|error| unreadable(error, directory))?;
     let told = Told {
         directory,
         fast: args.fast,
@@ -47,25 +51,42 @@ pub fn verify(ui: Ui, args: &AuditVerify, directory: &Path) -> Result<End, Failu
     if result.is_good() {
         return Ok(End::Done);
     }
-    let count = result.findings.len() as u64 + result.more_findings;
-    let findings = if count == 1 { "finding" } else { "findings" };
-    let message = format!("the audit log does not verify: {count} {findings}");
-    let is_nothing = |finding: &Finding| finding.problem == Problem::NoLog;
-    let hint = if result.findings.iter().all(is_nothing) {
-        "name the directory that has the .jsonl files: in a home it is audit"
+    let hint = if is_nothing(&result) {
+        NAME_THE_DIRECTORY
     } else {
         "keep the files as they are: they are evidence"
     };
-    Err(Failure::new(Code::Audit, "not_verified", message).hint(hint.to_owned()))
+    Err(not_verified(&result).hint(hint.to_owned()))
+}
+
+/// What was verified is not as it was sealed.
+pub fn not_verified(result: &Verification) -> Failure {
+    let count = result.findings.len() as u64 + result.more_findings;
+    let findings = if count == 1 { "finding" } else { "findings" };
+    let message = format!("the audit log does not verify: {count} {findings}");
+    Failure::new(Code::Audit, "not_verified", message)
+}
+
+/// Whether there was no log to verify.
+fn is_nothing(result: &Verification) -> bool {
+    let is_nothing = |finding: &Finding| finding.problem == Problem::NoLog;
+    !result.is_good() && result.findings.iter().all(is_nothing)
+}
+
+/// What is in the way of verification may be what somebody put there: nobody is told to move it.
+fn unreadable(error: AuditError, directory: &Path) -> Failure {
+    let hint = if directory.is_dir() {
+        "verify a copy whose files you may read; leave the log as it is: it is evidence"
+    } else {
+        NAME_THE_DIRECTORY
+    };
+    Failure::from(error).hint(hint.to_owned())
 }
 
 fn verifier(args: &AuditVerify, directory: &Path) -> Result<(Verifier, Option<Anchor>), Failure> {
     let mut verifier = Verifier::new(directory);
     if let Some(fingerprint) = &args.fingerprint {
-        verifier = verifier.fingerprint(fingerprint).map_err(|error| {
-            Failure::usage(format!("--fingerprint: {error}"))
-                .hint("it is what `nightlatch audit fingerprint` printed".to_owned())
-        })?;
+        verifier = expecting(verifier, fingerprint)?;
     }
     let anchor = args.anchor.as_deref().map(read_anchor).transpose()?;
     if let Some(anchor) = &anchor {
@@ -79,6 +100,14 @@ fn verifier(args: &AuditVerify, directory: &Path) -> Result<(Verifier, Option<An
         verifier = verifier.anchor(anchor.clone());
     }
     Ok((if args.fast { verifier.fast() } else { verifier }, anchor))
+}
+
+/// The same for the log of this fingerprint only.
+pub fn expecting(verifier: Verifier, fingerprint: &str) -> Result<Verifier, Failure> {
+    verifier.fingerprint(fingerprint).map_err(|error| {
+        Failure::usage(format!("--fingerprint: {error}"))
+            .hint("it is what `nightlatch audit fingerprint` printed".to_owned())
+    })
 }
 
 fn read_anchor(path: &Path) -> Result<Anchor, Failure> {
@@ -160,14 +189,16 @@ impl Told<'_> {
         let mut text = String::new();
         let directory = text::escape(&self.directory.to_string_lossy());
         let (style, verdict) = if self.result.is_good() {
-            (GOOD, "as it was sealed")
+            (GOOD, "is as it was sealed")
+        } else if is_nothing(self.result) {
+            (BAD, "has no audit log")
         } else {
-            (BAD, "NOT as it was sealed")
+            (BAD, "is NOT as it was sealed")
         };
         // Writing to memory does not fail.
         let _ = writeln!(
             text,
-            "{style}●{style:#} {STRONG}{directory}{STRONG:#} is {verdict}"
+            "{style}●{style:#} {STRONG}{directory}{STRONG:#} {verdict}"
         );
         for finding in &self.result.findings {
             let finding = text::escape(&finding.to_string());
@@ -233,7 +264,7 @@ impl Told<'_> {
     /// What this verification leaves open.
     fn gaps(&self) -> Vec<&'static str> {
         let mut gaps = Vec::new();
-        if self.result.segments == 0 {
+        if self.result.lines == 0 {
             return gaps;
         }
         if self.fast {
@@ -250,7 +281,7 @@ impl Told<'_> {
             gaps.push(if self.result.state_seen {
                 "whether log and sealing state were set back together (give an --anchor)"
             } else {
-                "whether the end is cut off: the sealing state is not here (give an --anchor)"
+                "whether the end is cut off: there is no sealing state that tells (give an --anchor)"
             });
         }
         if self.result.ends_torn {
@@ -299,7 +330,8 @@ pub fn anchor(context: &Context) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-fn no_log() -> Failure {
-    Failure::new(Code::Audit, "no_log", "there is no audit log yet")
-        .hint("it begins with the first account: nightlatch register EMAIL".to_owned())
+/// The home has no log: it has not begun, or it is gone.
+pub fn no_log() -> Failure {
+    Failure::new(Code::Audit, "no_log", "there is no audit log here")
+        .hint("it begins with the first account: nightlatch register EMAIL; if there was one, put it back".to_owned())
 }

@@ -14,10 +14,10 @@ use nightlatch::clock::{Clock, SystemClock};
 use serde_json::json;
 
 use super::args::AuditReport;
-use super::audit::{query, warn_of_unreadable};
-use super::exit::{Code, Failure};
+use super::audit::{expecting, no_log, not_verified, query, warn_of_unreadable};
+use super::exit::Failure;
 use super::stats::has_all_of_sessions;
-use super::{Context, End};
+use super::{Context, End, progress};
 
 pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
     let to_stdout = args.html.as_os_str() == "-";
@@ -35,30 +35,34 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
     let directory = context.config.home().join("audit");
     let mut verifier = Verifier::new(&directory);
     if let Some(fingerprint) = &args.fingerprint {
-        verifier = verifier
-            .fingerprint(fingerprint)
-            .map_err(|error| Failure::usage(error.to_string()))?;
+        verifier = expecting(verifier, fingerprint)?;
     }
     let Some(log) = guard.audit().filter(|_| directory.is_dir()) else {
-        return Err(Failure::new(
-            Code::Audit,
-            "audit",
-            "there is no audit log here",
-        ));
+        return Err(no_log());
     };
-    let verification = verifier.run(&Progress::default())?;
+    let done = Progress::default();
+    let verification = progress::watched(
+        context.ui,
+        "verifying",
+        || done.get(),
+        || verifier.run(&done),
+    )?;
 
     let most = usize::from(Limit::MAX.get());
     let mut statistics = Statistics::default();
     let mut newest: VecDeque<Record> = VecDeque::with_capacity(most);
-    let visited = log.for_each(&query, |record| {
-        statistics.add(record);
-        if newest.len() == most {
-            newest.pop_front();
-        }
-        newest.push_back(record.clone());
-        ControlFlow::Continue(())
-    })?;
+    let done = Progress::default();
+    let read_all = || {
+        log.for_each(&query, &done, |record| {
+            statistics.add(record);
+            if newest.len() == most {
+                newest.pop_front();
+            }
+            newest.push_back(record.clone());
+            ControlFlow::Continue(())
+        })
+    };
+    let visited = progress::watched(context.ui, "reading", || done.get(), read_all)?;
     // As for `audit list`: shown even if that cannot be written.
     let read = Details::AuditRead {
         matched: visited.total,
@@ -100,13 +104,7 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
     if verification.is_good() {
         return Ok(End::Done);
     }
-    let found = verification.findings.len() as u64 + verification.more_findings;
-    Err(Failure::new(
-        Code::Audit,
-        "audit",
-        format!("the audit log does not verify: {found} findings"),
-    )
-    .hint("the page says which".to_owned()))
+    Err(not_verified(&verification).hint("the page says which".to_owned()))
 }
 
 /// Refuses to put the page in place of anything but a file.
