@@ -26,7 +26,11 @@ pub use verify::{copy_to_verify, expecting, no_log, not_verified, verify};
 pub fn run(context: &Context, args: Audit) -> Result<End, Failure> {
     match args.command {
         Some(AuditCommand::Verify(args)) => {
-            verify(context.ui, &args, &context.config.home().join("audit"))
+            let directory = context.config.home().join("audit");
+            if matches!(directory.try_exists(), Ok(false)) {
+                return Err(verify::no_log());
+            }
+            verify(context.ui, &args, &directory)
         }
         Some(AuditCommand::Fingerprint) => verify::fingerprint(context),
         Some(AuditCommand::Anchor) => verify::anchor(context),

@@ -249,8 +249,18 @@ fn usage_failure(error: &clap::Error) -> Failure {
     let text = error.render().to_string();
     let mut paragraphs = text.split("\n\n");
     let message = paragraphs.next().unwrap_or_default();
-    let tip = paragraphs.find_map(|paragraph| paragraph.trim_start().strip_prefix("tip: "));
-    let hint = tip.map_or_else(|| "see nightlatch --help".to_owned(), in_one_line);
+    let (mut tip, mut usage) = (None, None);
+    for paragraph in paragraphs.map(str::trim_start) {
+        tip = tip.or(paragraph.strip_prefix("tip: "));
+        usage = usage.or(paragraph.strip_prefix("Usage: "));
+    }
+    // The words of a usage line before its options and arguments are the command.
+    let is_word = |word: &&str| !word.starts_with(['-', '[', '<']);
+    let see = |usage: &str| {
+        let command: Vec<_> = usage.split_whitespace().take_while(is_word).collect();
+        format!("see {} --help", command.join(" "))
+    };
+    let hint = tip.map_or_else(|| see(usage.unwrap_or("nightlatch")), in_one_line);
     Failure::usage(in_one_line(message.trim_start_matches("error: "))).hint(hint)
 }
 

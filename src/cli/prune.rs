@@ -1,13 +1,12 @@
 //! `audit prune`: remove what the retention no longer keeps; and the same after a sign-in.
 
-use std::time::Duration;
-
 use nightlatch::Guard;
 use nightlatch::audit::OldSegment;
 
 use super::args::AuditPrune;
 use super::exit::Failure;
 use super::progress::size;
+use super::text::days;
 use super::{Context, End};
 
 /// What is, or would be, removed, for programs.
@@ -59,16 +58,6 @@ pub fn run(context: &Context, args: &AuditPrune) -> Result<End, Failure> {
         (count, false) => format!("{count} segments, {}, removed", size(bytes)),
     });
     Ok(End::Done)
-}
-
-/// In days where it is so many, else in all units.
-fn days(length: Duration) -> String {
-    let seconds = length.as_secs();
-    match (seconds / 86_400, seconds % 86_400) {
-        (1, 0) => "1 day".to_owned(),
-        (days, 0) => format!("{days} days"),
-        _ => humantime::format_duration(length).to_string(),
-    }
 }
 
 /// Prunes after a sign-in that has been reported. It can only fail to save space.

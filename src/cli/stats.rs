@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::args::AuditStats;
 use super::audit::{query, warn_of_unreadable};
 use super::exit::Failure;
-use super::text::{escape, span};
+use super::text::{days, escape, span};
 use super::{Context, End, progress};
 
 /// Accounts shown; the JSON has all.
@@ -218,7 +218,7 @@ impl Page {
         let _ = writeln!(
             text,
             "\nFailures over time, {} a line\n{:<16} {:>8} {:>9}",
-            humantime::format_duration(width),
+            days(width),
             "from (UTC)",
             "failed",
             "lockouts"

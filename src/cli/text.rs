@@ -59,6 +59,16 @@ pub fn span(duration: Duration) -> String {
     }
 }
 
+/// In days where it is so many, else in all units.
+pub fn days(length: Duration) -> String {
+    let seconds = length.as_secs();
+    match (seconds / 86_400, seconds % 86_400) {
+        (1, 0) => "1 day".to_owned(),
+        (days, 0) => format!("{days} days"),
+        _ => humantime::format_duration(length).to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +95,14 @@ mod tests {
         };
         assert!(parse(hostile).is_some());
         assert_eq!(parse(&shown), parse(hostile));
+    }
+
+    #[test]
+    fn whole_days_are_told_as_days() {
+        let hours = |hours: u64| days(Duration::from_secs(hours * 3600));
+        assert_eq!(hours(24), "1 day");
+        assert_eq!(hours(14 * 24), "14 days");
+        assert_eq!(hours(6), "6h");
     }
 
     #[test]

@@ -96,6 +96,13 @@ const AFTER_IDLE: &[Step] = &[
             "COMMAND_REFUSED",
         ],
     },
+    Step {
+        about: "Every line is chained to the one before, and sealed: whoever edits the log later is found out.",
+        arguments: &["audit", "verify"],
+        password: false,
+        code: Code::Done,
+        shows: &["is as it was sealed", "fingerprint"],
+    },
 ];
 
 pub fn run(context: &Context) -> Result<End, Failure> {

@@ -59,6 +59,8 @@ fn the_tour_shows_all_of_it_and_leaves_nothing_behind() {
         "deployed by",
         "no live session",
         "COMMAND_REFUSED",
+        "$ nightlatch audit verify",
+        "is as it was sealed",
     ] {
         assert!(run.stdout.contains(shown), "{run:#?}");
     }

@@ -51,11 +51,12 @@ pub fn verify(ui: Ui, args: &AuditVerify, directory: &Path) -> Result<End, Failu
     if result.is_good() {
         return Ok(End::Done);
     }
-    let hint = if is_nothing(&result) {
-        NAME_THE_DIRECTORY
-    } else {
-        "keep the files as they are: they are evidence"
-    };
+    if is_nothing(&result) {
+        let message = "there is no audit log to verify";
+        let failure = Failure::new(Code::Audit, "not_verified", message);
+        return Err(failure.hint(NAME_THE_DIRECTORY.to_owned()));
+    }
+    let hint = "keep the files as they are: they are evidence";
     Err(not_verified(&result).hint(hint.to_owned()))
 }
 
@@ -200,7 +201,13 @@ impl Told<'_> {
             text,
             "{style}●{style:#} {STRONG}{directory}{STRONG:#} {verdict}"
         );
-        for finding in &self.result.findings {
+        // That there is no log has been said.
+        let named = if is_nothing(self.result) {
+            &[]
+        } else {
+            &self.result.findings[..]
+        };
+        for finding in named {
             let finding = text::escape(&finding.to_string());
             let _ = writeln!(text, "{BAD}{finding}{BAD:#}");
         }
@@ -268,24 +275,20 @@ impl Told<'_> {
             return gaps;
         }
         if self.fast {
-            gaps.push(
-                "the seals inside closed segments (--fast): lines between their first and last may have been written anew",
-            );
+            gaps.push("the seals inside closed segments, left out by --fast");
         }
         if !self.fingerprint_compared() {
-            gaps.push(
-                "whose log it is: compare the fingerprint with the one noted, or give it with --fingerprint",
-            );
+            gaps.push("whose log it is: compare the fingerprint, or give --fingerprint");
         }
         if self.anchor.is_none() {
             gaps.push(if self.result.state_seen {
-                "whether log and sealing state were set back together (give an --anchor)"
+                "whether all of it was set back to an earlier time: give --anchor"
             } else {
-                "whether the end is cut off: there is no sealing state that tells (give an --anchor)"
+                "whether the end is cut off (no sealing state here): give --anchor"
             });
         }
         if self.result.ends_torn {
-            gaps.push("bytes after the last line: it is being written, or a crash tore it");
+            gaps.push("bytes after the last line: being written, or torn by a crash");
         }
         gaps
     }
