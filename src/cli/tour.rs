@@ -97,7 +97,7 @@ const AFTER_IDLE: &[Step] = &[
         ],
     },
     Step {
-        about: "Every line is chained to the one before, and sealed: whoever edits the log later is found out.",
+        about: "Lines are chained and sealed: an edit shows; with the fingerprint noted elsewhere, a false log does too.",
         arguments: &["audit", "verify"],
         password: false,
         code: Code::Done,
