@@ -141,7 +141,7 @@ fn check_seals(log: &Path, fingerprint: &str) -> Option<Run> {
 
 #[test]
 fn the_documented_verifier_in_python_says_what_ours_says() {
-    let pruned = crate::retention::used_for_days();
+    let pruned = crate::support::days::used_for_days();
     pruned.run(&["audit", "prune"]).succeeds();
     let of = |home: &Home| home.run(&["audit", "fingerprint"]).succeeds().stdout;
     let fingerprint = of(&pruned);

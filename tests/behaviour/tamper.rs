@@ -508,18 +508,22 @@ fn files_without_a_line_prove_nothing() {
 }
 
 #[test]
-fn nobody_is_told_to_move_what_is_in_the_way_of_a_verification() {
+fn a_link_in_the_place_of_a_segment_is_found_and_keeps_nothing_else_from_being_verified() {
     let case = Case::new();
     let copy = case.copy(State::Left);
     let segment = segments(&copy).pop().unwrap();
     fs::remove_file(&segment).unwrap();
     std::os::unix::fs::symlink("/dev/null", &segment).unwrap();
-    let run = case
-        .verify(&copy, &[])
-        .refuses(7, "leave the log as it is: it is evidence");
+    let link = Place {
+        file: Some(name_of(&segment)),
+        ..Place::default()
+    };
+    case.is_found(&copy, &[], "strange_file", &link);
+    let run = case.verify(&copy, &["--json"]).ends_with(7);
+    assert_eq!(run.json()["segments"], 2);
+    // Nobody is told to move what may be evidence.
     assert!(!run.stderr.contains("out of the way"), "{run:#?}");
-    let file = &segments(&copy)[0];
-    case.verify(file, &[])
+    case.verify(&segments(&copy)[0], &[])
         .refuses(7, "name the directory that has the .jsonl files");
 }
 

@@ -64,8 +64,8 @@ pub enum Problem {
     /// Its first line has another number than its name says.
     #[error("the file is not the segment that its name says")]
     Misnamed,
-    /// It looks like a part of the log, but has a name that no part has.
-    #[error("the file is no part of the log: it was renamed or put here")]
+    /// It looks like a part of the log, but has a name that no part has, or is a link or no file.
+    #[error("this is no part of the log: it was renamed or put here")]
     StrangeFile,
     /// Segments are gone from the beginning, and no record tells of it.
     #[error("what came before is gone, and no record of its removal is in the log")]

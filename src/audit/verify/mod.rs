@@ -160,7 +160,7 @@ impl Verifier {
         let saved = Sealing::load_from(&archive)?;
         let mut names = archive.names()?;
         names.sort_unstable();
-        let segments = segments(&names);
+        let segments = regular(&archive, segments(&names), &mut result)?;
         let state = state(saved, !segments.is_empty(), &mut result);
         result.segments = segments.len() as u64;
         strange_files(&names, &mut result);
@@ -362,6 +362,24 @@ impl Verification {
 
 fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
     slot.lock().ok().and_then(|mut slot| slot.take())
+}
+
+/// The segments that are files. A link or a pipe by the name of one is none: what it leads to could
+/// be another the next time.
+fn regular(
+    archive: &Archive,
+    named: Vec<SegmentName>,
+    result: &mut Verification,
+) -> Result<Vec<SegmentName>, FsError> {
+    let mut segments = Vec::with_capacity(named.len());
+    for name in named {
+        match archive.open_file(&name.to_string()) {
+            Ok(_) => segments.push(name),
+            Err(error) if error.io_kind().is_some() => return Err(error),
+            Err(_) => result.about(&name.to_string(), 0, None, Problem::StrangeFile),
+        }
+    }
+    Ok(segments)
 }
 
 /// Names what looks like a part of the log and is none: a segment that was renamed.
