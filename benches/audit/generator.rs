@@ -18,7 +18,7 @@ use nightlatch::{AuditLog, Dir};
 pub const START: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
 pub const DAYS: u64 = 90;
 const PROGRAMS: [&str; 6] = ["kubectl", "psql", "deploy", "terraform", "ssh", "vault"];
-const USERS: [&str; 5] = ["alice", "bob", "carol", "dan", "erin"];
+const USERS: [&str; 5] = ["ann", "bob", "eve", "dan", "kim"];
 
 /// Work comes in bursts of about so many events: a sign-in or its like, then commands in quick order.
 const BURST: u64 = 58;
@@ -48,7 +48,7 @@ impl Random {
 pub fn generate(path: &Path, count: u64, seed: u64) -> Arc<Dir> {
     let home = Arc::new(Dir::open_or_create(path).expect("a home"));
     let log = AuditLog::new(home.clone(), Arc::new(SystemClock)).with_origin(Origin::new(
-        "build-1",
+        "ws1",
         1000,
         41_873,
         Some("pts/3"),
@@ -63,7 +63,7 @@ pub fn generate(path: &Path, count: u64, seed: u64) -> Arc<Dir> {
         let mut now = START.plus(Duration::from_nanos(burst * pause));
         burst += 1;
         let user = USERS[usize::try_from(random.below(5)).unwrap_or(0)];
-        let name = AuditName::known(&format!("{user}@example.com"));
+        let name = AuditName::known(&format!("{user}@acme.test"));
         let session = SessionId::from_bytes(random.id());
         let mut put = |now, event: Event| {
             out.append(now, &event.about(name.clone()))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::crypto::{hex, sha256, unhex};
+use crate::crypto::{hex, hex_of_32, sha256, unhex};
 
 /// The hash of a line, which the next one carries as `prev`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,11 @@ impl LineHash {
         &self.0
     }
 
+    /// Whether `text` is its one spelling, cheaper than reading `text`.
+    pub(super) fn is_spelled(&self, text: &[u8]) -> bool {
+        hex_of_32(&self.0)[..] == *text
+    }
+
     /// From 64 lower-case hexadecimal digits.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         unhex(text).map(Self)
@@ -47,6 +52,9 @@ mod tests {
     fn a_hash_reads_back_from_its_one_spelling_only() {
         let hash = LineHash::of(b"x");
         assert_eq!(LineHash::parse(hash.to_string().as_bytes()), Some(hash));
+        assert!(hash.is_spelled(hash.to_string().as_bytes()));
+        assert!(!hash.is_spelled(hash.to_string().to_uppercase().as_bytes()));
+        assert!(!hash.is_spelled(&hash.to_string().as_bytes()[1..]));
         assert_eq!(
             LineHash::parse(hash.to_string().to_uppercase().as_bytes()),
             None

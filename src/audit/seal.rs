@@ -67,35 +67,36 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// Takes a line without its line end apart; `None` when it ends in none of the three ways.
     pub(super) fn of(line: &'a [u8]) -> Option<Self> {
-        if !line.ends_with(SEALED_END) {
-            let mut rest = line.strip_suffix(UNSEALED_END)?;
-            let hash = LineHash::parse(take(&mut rest, 64)?)?;
-            return Some(Self {
-                hashed: rest.strip_suffix(HASH)?,
-                hash,
-                seal: None,
-            });
-        }
-        let mut rest = line.strip_suffix(SEALED_END)?;
-        let signature = Signature::parse(take(&mut rest, 128)?)?;
-        rest = rest.strip_suffix(SIG)?;
-        let mut next = PublicKey::parse(take(&mut rest, 64)?)?;
-        let mut next_segment = None;
-        if let Some(before) = rest.strip_suffix(SEGMENT_KEY) {
-            rest = before;
-            next_segment = Some(next);
-            next = PublicKey::parse(take(&mut rest, 64)?)?;
-        }
-        rest = rest.strip_suffix(KEY)?;
-        let hash = LineHash::parse(take(&mut rest, 64)?)?;
+        Self::cut(line, |_, digits| LineHash::parse(digits))
+    }
+
+    /// As [`Parts::of`], and whether the hash is that of the bytes, which is cheaper than to ask later.
+    pub(super) fn judged(line: &'a [u8]) -> Option<(Self, bool)> {
+        let mut is_right = false;
+        let parts = Self::cut(line, |hashed, digits| {
+            let hash = LineHash::of(hashed);
+            is_right = hash.is_spelled(digits);
+            if is_right {
+                Some(hash)
+            } else {
+                LineHash::parse(digits)
+            }
+        })?;
+        Some((parts, is_right))
+    }
+
+    /// Takes a line apart; `hash` makes one of the bytes that are hashed and the digits after them.
+    fn cut(line: &'a [u8], hash: impl FnOnce(&[u8], &[u8]) -> Option<LineHash>) -> Option<Self> {
+        let (mut rest, seal) = match line.strip_suffix(SEALED_END) {
+            Some(sealed) => cut_seal(sealed)?,
+            None => (line.strip_suffix(UNSEALED_END)?, None),
+        };
+        let digits = take(&mut rest, 64)?;
+        let hashed = rest.strip_suffix(HASH)?;
         Some(Self {
-            hashed: rest.strip_suffix(HASH)?,
-            hash,
-            seal: Some(Seal {
-                next,
-                next_segment,
-                signature,
-            }),
+            hashed,
+            hash: hash(hashed, digits)?,
+            seal,
         })
     }
 
@@ -104,12 +105,42 @@ impl<'a> Parts<'a> {
         LineHash::of(self.hashed) == self.hash
     }
 
+    /// Whether the line says that it continues `hash`.
+    pub(super) fn continues(&self, hash: &LineHash) -> bool {
+        self.prev_digits()
+            .is_some_and(|digits| hash.is_spelled(digits))
+    }
+
     /// The hash that the line says it continues, which stands last in what is hashed.
     pub(super) fn prev(&self) -> Option<LineHash> {
-        let mut rest = self.hashed.strip_suffix(b"\"")?;
-        let prev = LineHash::parse(take(&mut rest, 64)?)?;
-        rest.ends_with(b",\"prev\":\"").then_some(prev)
+        LineHash::parse(self.prev_digits()?)
     }
+
+    fn prev_digits(&self) -> Option<&'a [u8]> {
+        let mut rest = self.hashed.strip_suffix(b"\"")?;
+        let digits = take(&mut rest, 64)?;
+        rest.ends_with(b",\"prev\":\"").then_some(digits)
+    }
+}
+
+/// Cuts the seal off, whose end is off already, up to the digits of the hash.
+fn cut_seal(sealed: &[u8]) -> Option<(&[u8], Option<Seal>)> {
+    let mut rest = sealed;
+    let signature = Signature::parse(take(&mut rest, 128)?)?;
+    rest = rest.strip_suffix(SIG)?;
+    let mut next = PublicKey::parse(take(&mut rest, 64)?)?;
+    let mut next_segment = None;
+    if let Some(before) = rest.strip_suffix(SEGMENT_KEY) {
+        rest = before;
+        next_segment = Some(next);
+        next = PublicKey::parse(take(&mut rest, 64)?)?;
+    }
+    let seal = Seal {
+        next,
+        next_segment,
+        signature,
+    };
+    Some((rest.strip_suffix(KEY)?, Some(seal)))
 }
 
 /// Cuts the last `count` bytes off.
@@ -134,7 +165,28 @@ mod tests {
         ) {
             let mut bytes = bytes;
             bytes.extend_from_slice(end.as_bytes());
-            let _ = Parts::of(&bytes);
+            let _ = Parts::judged(&bytes);
+        }
+
+        /// The two ways to judge a line, that of appending and that of verifying, must be one.
+        #[test]
+        fn judging_a_line_at_once_says_what_taking_it_apart_and_hashing_say(
+            text in "[a-z]{0,80}",
+            digits in "[0-9a-f]{64}|[0-9a-fA-Fx]{64}",
+            is_honest: bool,
+        ) {
+            let body = format!("{{\"a\":\"{text}\",\"prev\":\"{digits}\"");
+            let hash = if is_honest { LineHash::of(body.as_bytes()).to_string() } else { digits };
+            let line = format!("{body},\"hash\":\"{hash}\"}}");
+            let judged = Parts::judged(line.as_bytes());
+            let apart = Parts::of(line.as_bytes()).map(|parts| (parts, parts.hash_is_right()));
+            prop_assert_eq!(&judged, &apart);
+            prop_assert!(!is_honest || judged.is_some_and(|(_, is_right)| is_right));
+            if let Some((parts, _)) = judged {
+                for hash in [parts.hash, LineHash::ZERO] {
+                    prop_assert_eq!(parts.continues(&hash), parts.prev() == Some(hash));
+                }
+            }
         }
 
         #[test]

@@ -136,6 +136,40 @@ fn a_damaged_first_line_does_not_put_the_blame_on_the_segments_after_it() {
     }
 }
 
+/// They are verified in one batch, which only tells that something in it is wrong.
+#[test]
+fn foreign_seals_of_several_segments_are_each_named_where_they_stand() {
+    let home = Home::new();
+    home.use_on(0..4);
+    let mut files = home.files();
+    let mut expected = Vec::new();
+    for name in home
+        .names()
+        .into_iter()
+        .filter(|name| name.starts_with('0'))
+        .skip(1)
+        .take(2)
+    {
+        // The last digit of the signature that closes the segment.
+        let bytes = files.get_mut(&name).unwrap();
+        let at = bytes.len() - "0\"}}\n".len();
+        bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
+        let lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
+        expected.push((name, lines, Problem::ForeignSeal));
+    }
+    home.put(&files);
+
+    for threads in [1, 3] {
+        let verifier = Verifier::new(&home.audit()).threads(threads);
+        let found = verifier.run(&Progress::default()).unwrap();
+        let named = found.findings.into_iter();
+        let named: Vec<_> = named
+            .map(|found| (found.file, found.line, found.problem))
+            .collect();
+        assert_eq!(named, expected);
+    }
+}
+
 #[test]
 fn findings_are_bounded_and_the_rest_counted_and_the_first_is_kept() {
     let home = log_of(&[Step::SignIn], 0);

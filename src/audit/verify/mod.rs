@@ -8,11 +8,13 @@ mod descent;
 mod finding;
 #[cfg(any(test, fuzzing))]
 pub(super) mod properties;
+mod seals;
 mod segment;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::error::AuditError;
 use super::hash::LineHash;
@@ -23,6 +25,7 @@ use super::segment::{OPENINGS, SegmentName, segments};
 use crate::crypto::sign::PublicKey;
 use crate::fs::{Archive, FsError};
 use descent::Descent;
+use seals::Seals;
 use segment::{Report, Task, verify_segment};
 
 pub use anchor::{Anchor, BadAnchor};
@@ -212,12 +215,12 @@ impl Verifier {
             }
         }
         // No more of them are open at the same time than there are threads.
-        let verify = |at: usize, name: SegmentName| {
+        let verify = |at: usize, name: SegmentName, seals: &mut Seals| {
             // Removed since it was listed: told of as missing, by the numbers.
             let Some(file) = archive.open_file(&name.to_string())? else {
                 return Ok(None);
             };
-            let report = verify_segment(Task {
+            let task = Task {
                 name,
                 file,
                 path: archive.path().join(name.to_string()),
@@ -226,22 +229,29 @@ impl Verifier {
                 fast: self.fast,
                 watched,
                 progress,
-            })?;
+            };
+            let report = verify_segment(task, seals)?;
             Ok(Some((name, report)))
         };
         let next = AtomicUsize::new(0);
         let done: Vec<_> = segments.iter().map(|_| Mutex::new(None)).collect();
+        let foreign = Mutex::new(BTreeMap::new());
         let work = || {
+            let mut seals = Seals::default();
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(&name) = segments.get(at) else {
-                    return;
+                    break;
                 };
-                let report = verify(at, name);
+                let report = verify(at, name, &mut seals);
                 if let Ok(mut slot) = done[at].lock() {
                     *slot = Some(report);
                 }
             }
+            let mut found = seals.finish();
+            // Each segment is in one thread's map only.
+            let mut foreign = foreign.lock().unwrap_or_else(PoisonError::into_inner);
+            foreign.append(&mut found);
         };
         std::thread::scope(|scope| {
             for _ in 1..self.threads.min(segments.len()) {
@@ -249,9 +259,18 @@ impl Verifier {
             }
             work();
         });
+        let mut foreign = foreign.into_inner().unwrap_or_else(PoisonError::into_inner);
         done.iter()
             .filter_map(take)
             .filter_map(Result::transpose)
+            .map(|done| {
+                done.map(|(name, mut report)| {
+                    if let Some(foreign) = foreign.remove(&name) {
+                        foreign.tell(name, &mut report);
+                    }
+                    (name, report)
+                })
+            })
             .collect()
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::finding::{Finding, Problem};
+use super::seals::{Seals, Waiting};
 use crate::audit::hash::LineHash;
 use crate::audit::kind::EventType;
 use crate::audit::line::Link;
@@ -15,15 +16,14 @@ use crate::audit::seal::{Parts, Seal};
 use crate::audit::sealing::{SEAL_AFTER, SEAL_EVERY};
 use crate::audit::segment::{SEQ_END, SegmentName};
 use crate::clock::Timestamp;
-use crate::crypto::sign::{PublicKey, Signature, verify, verify_all};
+use crate::crypto::sign::PublicKey;
 use crate::fs::FsError;
 
-/// Signatures that are verified at once: the more, the cheaper each; about 200 KiB.
-const BATCH: usize = 1024;
 /// More findings than this in one segment are counted and not kept.
-const KEPT: usize = 100;
+pub(super) const KEPT: usize = 100;
 /// The type and the time of an event end before this byte of its line.
 const HEAD: usize = 192;
+
 /// A segment to be verified.
 pub(super) struct Task<'a> {
     pub(super) name: SegmentName,
@@ -61,19 +61,10 @@ pub(super) struct Report {
     pub(super) torn: bool,
 }
 
-/// A seal that waits for its batch.
-struct Waiting {
-    line: u64,
-    seq: u64,
-    key: PublicKey,
-    message: Vec<u8>,
-    signature: Signature,
-}
-
 struct Pass<'a> {
     task: Task<'a>,
     report: Report,
-    waiting: Vec<Waiting>,
+    seals: &'a mut Seals,
     /// Verifies the next seal.
     key: Option<PublicKey>,
     /// The lines since the last seal of the last segment, as many as can honestly be there.
@@ -90,8 +81,8 @@ struct Unsealed {
     head: Vec<u8>,
 }
 
-/// Reads the segment once and holds no more than a batch.
-pub(super) fn verify_segment(task: Task<'_>) -> Result<Report, FsError> {
+/// Reads the segment once; its seals are `seals` to verify.
+pub(super) fn verify_segment<'a>(task: Task<'a>, seals: &'a mut Seals) -> Result<Report, FsError> {
     let path = task.path.clone();
     let file = task.file.try_clone();
     let mut lines = Lines::new(file.map_err(|error| FsError::new("read", &path, error))?);
@@ -99,7 +90,7 @@ pub(super) fn verify_segment(task: Task<'_>) -> Result<Report, FsError> {
         key: task.key,
         task,
         report: Report::default(),
-        waiting: Vec::new(),
+        seals,
         unsealed: Vec::new(),
         sealed_at: None,
     };
@@ -127,9 +118,36 @@ pub(super) fn verify_segment(task: Task<'_>) -> Result<Report, FsError> {
     pass.task.progress.add(lines.consumed() - told);
     pass.report.bytes = lines.consumed();
     pass.report.torn = lines.ends_torn();
-    pass.verify_waiting();
     pass.end(ends_closed);
     Ok(pass.report)
+}
+
+impl Report {
+    /// Notes what is wrong with a line of the segment `name`.
+    pub(super) fn find_at(
+        &mut self,
+        name: SegmentName,
+        line: u64,
+        seq: Option<u64>,
+        problem: Problem,
+    ) {
+        // Seals are verified late: what is found first is not always what is first in the log.
+        let findings = &mut self.findings;
+        let at = findings.partition_point(|finding| finding.line <= line);
+        findings.insert(
+            at,
+            Finding {
+                file: name.to_string(),
+                line,
+                seq,
+                problem,
+            },
+        );
+        if findings.len() > KEPT {
+            findings.truncate(KEPT);
+            self.more_findings += 1;
+        }
+    }
 }
 
 impl Pass<'_> {
@@ -139,37 +157,21 @@ impl Pass<'_> {
     }
 
     fn find_at(&mut self, line: u64, seq: Option<u64>, problem: Problem) {
-        // Seals are verified late: what is found first is not always what is first in the log.
-        let findings = &mut self.report.findings;
-        let at = findings.partition_point(|finding| finding.line <= line);
-        findings.insert(
-            at,
-            Finding {
-                file: self.task.name.to_string(),
-                line,
-                seq,
-                problem,
-            },
-        );
-        if findings.len() > KEPT {
-            findings.truncate(KEPT);
-            self.report.more_findings += 1;
-        }
+        self.report.find_at(self.task.name, line, seq, problem);
     }
 
     /// Judges a line: whether it closes the segment.
     fn line(&mut self, line: &[u8]) -> bool {
-        let (Some(seq), Some(parts)) = (number(line), Parts::of(line)) else {
+        let (Some(seq), Some((parts, is_right))) = (number(line), Parts::judged(line)) else {
             self.find(None, Problem::NotALine);
             return false;
         };
-        let prev = parts.prev();
-        let is_right = parts.hash_is_right();
         if !is_right {
             self.find(Some(seq), Problem::Edited);
         }
         match self.report.last {
             None if self.report.lines == 1 => {
+                let prev = parts.prev();
                 self.report.continues = prev;
                 if prev.is_none() && is_right {
                     self.find(Some(seq), Problem::Unchained);
@@ -187,7 +189,7 @@ impl Pass<'_> {
                 } else if seq <= last.seq {
                     let expected = last.seq + 1;
                     self.find(Some(seq), Problem::OutOfOrder { expected });
-                } else if prev != Some(last.hash) && is_right {
+                } else if is_right && !parts.continues(&last.hash) {
                     self.find(Some(seq), Problem::Unchained);
                 }
             }
@@ -235,16 +237,14 @@ impl Pass<'_> {
         let skips = self.task.fast && !self.task.is_last && !is_opening && !is_closing;
         if let Some(key) = key.filter(|_| !skips) {
             self.report.seals += 1;
-            self.waiting.push(Waiting {
+            self.seals.add(Waiting {
+                segment: self.task.name,
                 line: self.report.lines,
                 seq: this.seq,
                 key,
                 message: Seal::message(&this.hash, &seal.next, seal.next_segment.as_ref()),
                 signature: seal.signature,
             });
-            if self.waiting.len() == BATCH {
-                self.verify_waiting();
-            }
         }
         is_closing
     }
@@ -281,21 +281,6 @@ impl Pass<'_> {
                     || type_of(&unsealed.head).is_none_or(EventType::is_sealed_at_once))
         });
         found.map(|(_, unsealed)| (unsealed.line, unsealed.seq))
-    }
-
-    fn verify_waiting(&mut self) {
-        let waiting = std::mem::take(&mut self.waiting);
-        let keys: Vec<_> = waiting.iter().map(|seal| seal.key).collect();
-        let messages: Vec<_> = waiting.iter().map(|seal| &seal.message[..]).collect();
-        let signatures: Vec<_> = waiting.iter().map(|seal| seal.signature).collect();
-        if verify_all(&keys, &messages, &signatures) {
-            return;
-        }
-        for seal in waiting {
-            if !verify(&seal.key, &seal.message, &seal.signature) {
-                self.find_at(seal.line, Some(seal.seq), Problem::ForeignSeal);
-            }
-        }
     }
 
     fn end(&mut self, ends_closed: bool) {
