@@ -42,7 +42,8 @@ const CATCH_UP_LIMIT: u64 = 16 * 1024 * 1024;
 /// log.append_durable(&[event])?;
 ///
 /// let found = log.query(&Query::default())?;
-/// assert_eq!(found.events[0].username.as_deref(), Some("alice@example.com"));
+/// let last = found.events.last().and_then(|event| event.username.as_deref());
+/// assert_eq!(last, Some("alice@example.com"));
 /// # Ok(())
 /// # }
 /// ```
