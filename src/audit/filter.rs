@@ -8,6 +8,7 @@ use super::line::Head;
 use super::query::Query;
 use super::reader::Found;
 use super::record::View;
+use super::seal::Parts;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 
@@ -25,7 +26,8 @@ pub(super) struct Filter {
     needle: Option<Finder<'static>>,
 }
 
-/// What a line is to a query.
+/// What a line is to a query. A match has been judged by its beginning and its end at least; whether
+/// all of it is an event shows when it is parsed.
 pub(super) enum Verdict<'a> {
     Match(&'a [u8]),
     Other,
@@ -98,8 +100,14 @@ impl Filter {
         let Found::Line(line) = line else {
             return Verdict::Unreadable;
         };
-        if Head::of(line).is_some_and(|head| self.rules_out(&head)) {
-            return Verdict::Other;
+        if let Some(head) = Head::of(line) {
+            if self.rules_out(&head) {
+                return Verdict::Other;
+            }
+            // Begins and ends as an event: what is in between is not asked for.
+            if self.takes(&head) && Parts::of(line).is_some() {
+                return Verdict::Match(line);
+            }
         }
         match View::parse(line) {
             Some(view) if self.matches(&view) => Verdict::Match(line),
@@ -121,6 +129,23 @@ impl Filter {
                 .as_deref()
                 .is_some_and(|until| head.timestamp > until)
             || !self.types.is_empty() && !self.types.iter().any(type_is)
+    }
+
+    /// Whether nothing is asked that the beginning of a line does not answer.
+    fn takes(&self, head: &Head<'_>) -> bool {
+        self.user.is_none()
+            && self.session.is_none()
+            && !self.failed_only
+            && self
+                .since_text
+                .as_deref()
+                .is_none_or(|since| head.timestamp > since)
+            && self
+                .until_text
+                .as_deref()
+                .is_none_or(|until| head.timestamp < until)
+            && head.is_of_the_catalogue()
+            && head.time().is_some()
     }
 
     fn matches(&self, view: &View<'_>) -> bool {

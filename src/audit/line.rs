@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::event::Event;
 use super::hash::LineHash;
 use super::json::Object;
+use super::kind::EventType;
 use super::origin::Origin;
 use super::seal::Seal;
 use crate::clock::Timestamp;
@@ -163,6 +164,13 @@ impl<'a> Head<'a> {
             timestamp,
             event_type,
         })
+    }
+
+    /// Whether it is the head of an event that there is.
+    pub(super) fn is_of_the_catalogue(&self) -> bool {
+        EventType::ALL
+            .iter()
+            .any(|event_type| event_type.as_str().as_bytes() == self.event_type)
     }
 
     /// When the event was recorded.

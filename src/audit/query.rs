@@ -77,7 +77,8 @@ pub struct Query {
 pub struct QueryResult {
     /// The newest that match, in the log's order: newest last.
     pub events: Vec<Record>,
-    /// How many match in all.
+    /// How many match in all. Those that are not among `events` have been judged by as much of them
+    /// as the filters ask about: of a damaged line that is its beginning and its end perhaps.
     pub total: u64,
     /// Whether older ones match that did not fit.
     pub has_more: bool,
@@ -167,7 +168,10 @@ impl Follow<'_> {
         let plan = Plan::new(&dir, self.position, &self.query, &Manner::default())?;
         for piece in &plan.pieces {
             scan::piece(&dir, piece, &self.filter, CHUNK, |verdict| match verdict {
-                Verdict::Match(line) => records.extend(Record::parse(line)),
+                Verdict::Match(line) => match Record::parse(line) {
+                    Some(record) => records.push(record),
+                    None => unreadable += 1,
+                },
                 Verdict::Unreadable => unreadable += 1,
                 Verdict::Other => {}
             })?;

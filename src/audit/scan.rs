@@ -133,14 +133,13 @@ pub(super) fn newest(
     }
     let lines: Vec<_> = tally.kept.into_values().flatten().collect();
     let oldest = lines.len().saturating_sub(limit);
+    let kept = &lines[oldest..];
+    let events: Vec<_> = kept.iter().filter_map(|line| Record::parse(line)).collect();
+    let spoilt = (kept.len() - events.len()) as u64;
     Ok(Newest {
-        // All of them parse: they have been judged by what they say.
-        events: lines[oldest..]
-            .iter()
-            .filter_map(|line| Record::parse(line))
-            .collect(),
-        total: tally.total,
-        unreadable: tally.unreadable,
+        events,
+        total: tally.total - spoilt,
+        unreadable: tally.unreadable + spoilt,
     })
 }
 

@@ -41,12 +41,13 @@ impl AuditLog {
         for piece in &plan.pieces {
             scan::piece(&dir, piece, &filter, CHUNK, |verdict| match verdict {
                 _ if flow.is_break() => {}
-                Verdict::Match(line) => {
-                    if let Some(record) = Record::parse(line) {
+                Verdict::Match(line) => match Record::parse(line) {
+                    Some(record) => {
                         summary.total += 1;
                         flow = each(&record);
                     }
-                }
+                    None => summary.unreadable += 1,
+                },
                 Verdict::Unreadable => summary.unreadable += 1,
                 Verdict::Other => {}
             })?;
