@@ -105,7 +105,7 @@ impl Filter {
                 return Verdict::Other;
             }
             // Begins and ends as an event: what is in between is not asked for.
-            if self.takes(&head) && Parts::of(line).is_some() {
+            if self.takes(&head) && Parts::ends(line) {
                 return Verdict::Match(line);
             }
         }
@@ -144,8 +144,7 @@ impl Filter {
                 .until_text
                 .as_deref()
                 .is_none_or(|until| head.timestamp < until)
-            && head.is_of_the_catalogue()
-            && head.time().is_some()
+            && head.is_well_formed()
     }
 
     fn matches(&self, view: &View<'_>) -> bool {

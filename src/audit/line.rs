@@ -166,11 +166,17 @@ impl<'a> Head<'a> {
         })
     }
 
-    /// Whether it is the head of an event that there is.
-    pub(super) fn is_of_the_catalogue(&self) -> bool {
-        EventType::ALL
-            .iter()
-            .any(|event_type| event_type.as_str().as_bytes() == self.event_type)
+    /// Whether it is of an event that there is, at a time in the form that this program writes.
+    pub(super) fn is_well_formed(&self) -> bool {
+        const FORM: &[u8] = b"0000-00-00T00:00:00.000000Z";
+        let is_formed = |(&byte, &form): (&u8, &u8)| match form {
+            b'0' => byte.is_ascii_digit(),
+            other => byte == other,
+        };
+        self.timestamp.iter().zip(FORM).all(is_formed)
+            && EventType::ALL
+                .iter()
+                .any(|event_type| event_type.as_str().as_bytes() == self.event_type)
     }
 
     /// When the event was recorded.

@@ -85,6 +85,11 @@ impl<'a> Parts<'a> {
         Some((parts, is_right))
     }
 
+    /// Whether a line ends as one does; the digits of its hash are not looked at.
+    pub(super) fn ends(line: &'a [u8]) -> bool {
+        Self::cut(line, |_, _| Some(LineHash::ZERO)).is_some()
+    }
+
     /// Takes a line apart; `hash` makes one of the bytes that are hashed and the digits after them.
     fn cut(line: &'a [u8], hash: impl FnOnce(&[u8], &[u8]) -> Option<LineHash>) -> Option<Self> {
         let (mut rest, seal) = match line.strip_suffix(SEALED_END) {
