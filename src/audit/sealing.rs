@@ -234,16 +234,13 @@ impl Sealing {
                 return Ok(Ok(state));
             }
         }
-        let mut bytes = KeySector::zeroed();
         for slot in 0..2 {
-            match file.read_exact_at(bytes.expose_mut(), slot * SLOT as u64) {
-                Ok(()) if bytes.expose().iter().all(|&byte| byte == 0) => {}
-                Ok(()) => return Ok(Err(BadState::Damaged)),
-                // Too short for two, which every save but a first one finds.
-                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => break,
-                Err(error) => {
-                    return Err(FsError::new("read", directory.join(STATE_FILE), error));
-                }
+            // Too short for two, which every save but a first one finds.
+            let Some(bytes) = read_slot(file, slot, directory)? else {
+                break;
+            };
+            if bytes.expose().iter().any(|&byte| byte != 0) {
+                return Ok(Err(BadState::Damaged));
             }
         }
         Ok(Err(BadState::Unwritten))
@@ -252,15 +249,8 @@ impl Sealing {
     fn read_once(file: &File, directory: &Path) -> Result<Option<Self>, FsError> {
         let mut newest: Option<Self> = None;
         for slot in 0..2 {
-            let mut bytes = KeySector::zeroed();
-            match file.read_exact_at(bytes.expose_mut(), slot * SLOT as u64) {
-                Ok(()) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => continue,
-                Err(error) => {
-                    return Err(FsError::new("read", directory.join(STATE_FILE), error));
-                }
-            }
-            if let Some(found) = Self::decode(bytes.expose())
+            let bytes = read_slot(file, slot, directory)?;
+            if let Some(found) = bytes.and_then(|bytes| Self::decode(bytes.expose()))
                 && newest
                     .as_ref()
                     .is_none_or(|newest| found.version > newest.version)
@@ -371,6 +361,16 @@ fn seal_key(seed: &Key) -> (Key, PublicKey) {
 fn pair(key: Key) -> (Key, PublicKey) {
     let public = PublicKey::of(&key);
     (key, public)
+}
+
+/// One of the two copies; `None` when the file ends before it does.
+fn read_slot(file: &File, slot: u64, directory: &Path) -> Result<Option<KeySector>, FsError> {
+    let mut bytes = KeySector::zeroed();
+    match file.read_exact_at(bytes.expose_mut(), slot * SLOT as u64) {
+        Ok(()) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(FsError::new("read", directory.join(STATE_FILE), error)),
+    }
 }
 
 fn write_slot(file: &File, slot: u64, bytes: &KeySector) -> std::io::Result<()> {
