@@ -16,7 +16,7 @@ use super::event::Event;
 use super::kind::EventType;
 use super::line::{self, Link, Stamp};
 use super::origin::Origin;
-use super::sealing::{Place, Role, Sealing};
+use super::sealing::{BadState, Place, Role, STATE_FILE, Sealing};
 use super::segment::{DIRECTORY, SEGMENT_SIZE, SegmentName, segments};
 use crate::clock::{Clock, Timestamp};
 use crate::fs::{Dir, DirLock, FsError};
@@ -374,13 +374,14 @@ fn sealing_of(
     };
     match (state, segments) {
         (Some(Ok(sealing)), _) => Ok(sealing),
-        (None | Some(Err(_)), []) => {
+        (None | Some(Err(BadState::Unwritten)), []) => {
             let mut sealing = Sealing::generate()?;
             sealing.save(dir)?;
             Ok(sealing)
         }
-        (None | Some(Err(_)), [.., last]) => {
-            let path = dir.path().join(last.to_string());
+        (None | Some(Err(_)), segments) => {
+            let named = segments.last().map(ToString::to_string);
+            let path = dir.path().join(named.as_deref().unwrap_or(STATE_FILE));
             Err(AuditError::damaged(&path, Damage::NoSealState))
         }
     }

@@ -330,6 +330,18 @@ fn a_log_without_its_state_or_with_a_damaged_one_is_refused() {
 }
 
 #[test]
+fn a_damaged_state_is_not_replaced_by_that_of_a_new_log() {
+    let (home, _) = with_states();
+    let mut files = home.files();
+    files.retain(|name, _| name == STATE_FILE);
+    for byte in files.get_mut(STATE_FILE).unwrap() {
+        *byte ^= 1;
+    }
+    home.put(&files);
+    assert_eq!(refused(&home), Damage::NoSealState);
+}
+
+#[test]
 fn a_log_that_was_cut_before_its_last_seal_is_refused() {
     let (home, _) = with_states();
     append(&home, Event::new(Details::LoginAttempt));
