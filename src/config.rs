@@ -14,7 +14,12 @@
 //! retention = "90d"       # keep what happened for so long; 1d or more
 //! syslog = true           # tell the system log of the audit log's end
 //! syslog_socket = "/dev/log"
+//!
+//! [guard]
+//! commands = ["psql"]     # what `nightlatch hook` wraps in the shell
 //! ```
+
+mod command_name;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
@@ -23,6 +28,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+
+pub use command_name::{BadCommandName, CommandName};
 
 use crate::fs::{self, FsError};
 
@@ -195,6 +202,8 @@ pub struct Config {
     pub audit_retention: Option<Duration>,
     /// The socket of the system log, when it is to be told of the audit log's end.
     pub syslog: Option<PathBuf>,
+    /// The commands that are wrapped in the shell, each once.
+    pub guarded_commands: Vec<CommandName>,
 }
 
 impl Default for Config {
@@ -207,6 +216,7 @@ impl Default for Config {
             argon2_passes: None,
             audit_retention: None,
             syslog: Some(SYSLOG_SOCKET.into()),
+            guarded_commands: Vec::new(),
         }
     }
 }
@@ -236,6 +246,7 @@ struct FileFormat {
     keeper: KeeperChoice,
     password: PasswordSection,
     audit: AuditSection,
+    guard: GuardSection,
 }
 
 #[derive(Deserialize, Default)]
@@ -252,6 +263,12 @@ struct AuditSection {
     retention: Option<String>,
     syslog: bool,
     syslog_socket: PathBuf,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct GuardSection {
+    commands: Vec<String>,
 }
 
 impl Default for AuditSection {
@@ -310,6 +327,7 @@ impl Config {
             argon2_passes: file.password.passes,
             audit_retention: duration("retention", retention, "400d")?,
             syslog: syslog.then_some(syslog_socket),
+            guarded_commands: command_name::all(&file.guard.commands)?,
         })
     }
 }
@@ -399,6 +417,34 @@ mod tests {
         assert_eq!(
             configured.for_session(None, hours(1)).map(Limits::max).ok(),
             hours(1)
+        );
+    }
+
+    #[test]
+    fn a_bad_or_repeated_name_of_a_guarded_command_is_named_with_what_to_do() {
+        let parse = |text: &str| Config::parse(text.as_bytes());
+        let config = parse("[guard]\ncommands = [\"psql\", \"g++\"]").unwrap();
+        let names: Vec<_> = config
+            .guarded_commands
+            .iter()
+            .map(CommandName::as_str)
+            .collect();
+        assert_eq!(names, ["psql", "g++"]);
+        for (bad, told) in [
+            ("a b", "without a path or arguments"),
+            ("cd", "leave it out"),
+            ("psql", "named twice"),
+        ] {
+            let error = parse(&format!("[guard]\ncommands = [\"psql\", \"{bad}\"]")).unwrap_err();
+            assert!(
+                error.contains(&format!("\"{bad}\"")) && error.contains(told),
+                "{error}"
+            );
+        }
+        assert!(
+            parse("[guard]\ncommand = []")
+                .unwrap_err()
+                .contains("command")
         );
     }
 

@@ -77,6 +77,11 @@ impl GuardConfig {
         &self.paths.home
     }
 
+    /// The configuration file; it need not exist.
+    pub fn config_file(&self) -> &Path {
+        &self.paths.config_file
+    }
+
     /// For this account, instead of the one that signed in last.
     #[must_use]
     pub fn account(mut self, email: Email) -> Self {
