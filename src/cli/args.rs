@@ -135,12 +135,21 @@ pub struct Logout {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch status --json\n  nightlatch status --check || nightlatch login"
+    after_help = "Examples:\n  nightlatch status --json\n  nightlatch status --check || nightlatch login\n  nightlatch status --watch"
 )]
 pub struct Status {
     /// Print nothing; exit 0 when there is a live session, 4 when there is none
-    #[arg(long)]
+    #[arg(long, group = "instead")]
     pub check: bool,
+    /// Count down until the session ends, and exit 4 then
+    #[arg(long, group = "instead")]
+    pub watch: bool,
+    /// Print the time that is left, short, for a shell's prompt; nothing without a live session
+    #[arg(long, group = "instead")]
+    pub prompt: bool,
+    /// Say in a line that the session ends soon, or that it has ended (what `hook` calls)
+    #[arg(long, group = "instead", hide = true)]
+    pub notice: bool,
 }
 
 #[derive(Debug, Args)]

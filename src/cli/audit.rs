@@ -179,7 +179,8 @@ fn print(context: &Context, format: Format, result: &QueryResult) -> Result<(), 
                 events,
                 total: result.total,
                 has_more: result.has_more,
-            })
+            })?;
+            Ok(())
         }
         Format::Csv => {
             let mut header = Vec::new();

@@ -19,6 +19,7 @@ mod terminal;
 mod text;
 mod tour;
 mod ui;
+mod watch;
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
@@ -155,7 +156,7 @@ fn context(
     surroundings: Surroundings,
     core_limit: CoreLimit,
 ) -> Result<Context, Failure> {
-    let home = global.home.or(surroundings.home.map(PathBuf::from));
+    let home = global.home.clone().or(surroundings.home.map(PathBuf::from));
     let mut config = match &home {
         Some(home) => GuardConfig::under(home),
         None => GuardConfig::of_user().map_err(nightlatch::GuardError::from)?,

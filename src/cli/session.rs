@@ -9,11 +9,25 @@ use super::args::{Logout, Status};
 use super::exit::{Code, Failure};
 use super::text;
 use super::ui::{FAINT, GOOD, STRONG, WARN};
-use super::{Context, End};
+use super::{Context, End, watch};
 
 /// `status`: looks, and changes nothing.
 pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
+    if args.watch {
+        return watch::run(context);
+    }
     let status = context.guard()?.status()?;
+    if args.prompt || args.notice {
+        let line = if args.prompt {
+            segment(&status)
+        } else {
+            notice(&status)
+        };
+        if let Some(line) = line {
+            context.ui.data(&format!("{line}\n"))?;
+        }
+        return Ok(End::Done);
+    }
     if args.check {
         let live = status.state == SessionState::Active;
         return Ok(if live {
@@ -28,6 +42,30 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
         context.ui.data(&describe(&status))?;
     }
     Ok(End::Done)
+}
+
+/// What is left of a live session, as a shell's prompt shows it: begun minutes, and below one, seconds.
+fn segment(status: &SessionStatus) -> Option<String> {
+    match (status.state, status.remaining_seconds?) {
+        (SessionState::Active, seconds @ ..60) => Some(format!("{seconds}s")),
+        (SessionState::Active, seconds) => Some(format!("{}m", seconds.div_ceil(60))),
+        _ => None,
+    }
+}
+
+/// What a shell says when the session has less than a minute left, or has ended.
+fn notice(status: &SessionStatus) -> Option<String> {
+    if status.state != SessionState::Active {
+        return Some("nightlatch: the session has ended; a guarded command asks to sign in".into());
+    }
+    let left = text::span(Duration::from_secs(status.remaining_seconds?));
+    let what_to_do = match status.limited_by {
+        Some(LimitedBy::Max) => " at its absolute limit; start a new one with: nightlatch login",
+        _ => "; any guarded command extends it",
+    };
+    Some(format!(
+        "nightlatch: the session locks in {left}{what_to_do}"
+    ))
 }
 
 /// The status for people.

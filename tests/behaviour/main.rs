@@ -38,3 +38,4 @@ mod surroundings;
 mod tamper;
 mod transcripts;
 mod users;
+mod watch;
