@@ -6,6 +6,7 @@ mod audit;
 mod exec;
 mod exit;
 mod export;
+mod hook;
 mod login;
 mod passwd;
 mod progress;
@@ -69,6 +70,8 @@ enum End {
 struct Context {
     ui: Ui,
     config: GuardConfig,
+    /// As given on the command line.
+    global: Global,
     account: Option<Email>,
     program: Option<PathBuf>,
     /// Whether the terminal shows more than ASCII.
@@ -143,6 +146,7 @@ fn dispatch(context: &Context, command: Command) -> Result<End, Failure> {
         Command::Extend => session::extend(context),
         Command::Whoami => session::whoami(context),
         Command::Exec(args) => exec::run(context, &args),
+        Command::Hook(args) => hook::run(context, &args),
         Command::Passwd(args) => passwd::run(context, &args),
         Command::Audit(args) => audit::run(context, *args),
         Command::Tour => tour::run(context),
@@ -204,6 +208,7 @@ fn context(
             locale.ends_with("utf-8") || locale.ends_with("utf8")
         }),
         may_ask: !global.non_interactive,
+        global,
     })
 }
 

@@ -17,6 +17,7 @@ mod crash;
 mod documented;
 mod export;
 mod files;
+mod hook;
 mod interactive;
 mod jobs;
 mod keepers;
