@@ -47,6 +47,9 @@ case $- in
             *) __nightlatch_warned='' ;;
             esac
             NIGHTLATCH_PROMPT=$left
+        else
+            # It cannot tell: better nothing than what was true before.
+            NIGHTLATCH_PROMPT=''
         fi
 {%- if hook.places_prompt %}
         # Again where another tool has set the prompt anew, and not where it is placed already.

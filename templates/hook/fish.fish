@@ -47,19 +47,25 @@ if builtin status is-interactive
                     builtin set -g __nightlatch_warned ''
             end
             builtin set -g NIGHTLATCH_PROMPT "$left"
+        else
+            # It cannot tell: better nothing than what was true before.
+            builtin set -g NIGHTLATCH_PROMPT ''
         end
 {%- if hook.places_prompt %}
-        # Again where another tool has taken it away, and not where it is placed already. In the
-        # function for the mode, for the prompt itself is to see the status of the last command.
-        if not builtin functions fish_prompt fish_right_prompt fish_mode_prompt 2>/dev/null \
-                | builtin string match -q '*NIGHTLATCH_PROMPT*'
+        builtin set -g __nightlatch_segment "$NIGHTLATCH_PROMPT"
+        if builtin functions fish_prompt fish_right_prompt 2>/dev/null | builtin string match -q '*NIGHTLATCH_PROMPT*'
+            builtin set -g __nightlatch_segment ''
+        end
+        # Again where another tool has taken it away. In the function for the mode, for the prompt itself is
+        # to see the status of the last command.
+        if not builtin functions fish_mode_prompt | builtin string match -q -r 'NIGHTLATCH_PROMPT|__nightlatch_segment'
             builtin functions -e __nightlatch_mode_prompt
             if builtin functions -q fish_mode_prompt
                 builtin functions -c fish_mode_prompt __nightlatch_mode_prompt
             end
             function fish_mode_prompt --description 'the time that is left, and the mode'
-                if builtin test -n "$NIGHTLATCH_PROMPT"
-                    builtin printf '[%s] ' $NIGHTLATCH_PROMPT
+                if builtin test -n "$__nightlatch_segment"
+                    builtin printf '[%s] ' $__nightlatch_segment
                 end
                 if builtin functions -q __nightlatch_mode_prompt
                     __nightlatch_mode_prompt

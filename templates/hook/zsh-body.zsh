@@ -42,8 +42,11 @@ if [[ -o interactive ]]; then
             *) __nightlatch_warned="" ;;
             esac
             NIGHTLATCH_PROMPT=$left
-            psvar[9]=$left
+        else
+            # It cannot tell: better nothing than what was true before.
+            NIGHTLATCH_PROMPT=""
         fi
+        psvar[9]=$NIGHTLATCH_PROMPT
 {%- if hook.places_prompt %}
         # Again where another tool has set the prompt anew, and not where it is placed already. By way
         # of psvar, for parameters show in a prompt only with the option prompt_subst.

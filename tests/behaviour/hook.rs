@@ -406,7 +406,7 @@ fn ones_own_prompt_commands_run_on() {
     let home = stage("\"show\"");
     let bash = &SHELLS[0];
     for own in [
-        "PROMPT_COMMAND='echo own=$?; true;  '",
+        "PROMPT_COMMAND='echo own=$?; (exit 3);  '",
         "PROMPT_COMMAND=('echo own=$?' 'echo second')",
     ] {
         let again = "PROMPT_COMMAND+=$'\\n''echo last=$?'";
@@ -419,7 +419,7 @@ fn ones_own_prompt_commands_run_on() {
         pty.send("(exit 3)\r");
         pty.expect("own=3\r\n");
         // What follows ours sees what ours saw.
-        pty.expect(if second { "second\r\n" } else { "last=0\r\n" });
+        pty.expect(if second { "second\r\n" } else { "last=3\r\n" });
         pty.expect("[15m] ");
     }
 }
@@ -464,6 +464,48 @@ fn with_no_prompt_the_prompt_is_left_alone_and_the_variable_has_the_time() {
         let said = enter(&mut pty, "echo \"left=$NIGHTLATCH_PROMPT.\"");
         assert!(said.contains("left=15m."), "{}: {said:?}", shell.name);
         assert!(!said.contains("[15m]"), "{}: {said:?}", shell.name);
+    }
+}
+
+#[test]
+fn where_ones_own_prompt_has_the_time_nothing_is_put_before_it() {
+    for shell in shells() {
+        let home = stage("\"show\"");
+        let own = match shell.name {
+            "bash" => "PS1='{$NIGHTLATCH_PROMPT}$ '",
+            "zsh" => "setopt prompt_subst nounset ksh_arrays; PROMPT='{$NIGHTLATCH_PROMPT}%% '",
+            _ => "function fish_prompt; echo -n \"{$NIGHTLATCH_PROMPT}> \"; end",
+        };
+        let mut pty = shell.start(&home, &[&shell.hook(""), own]);
+        let said = enter(&mut pty, "true");
+        let said = said + &enter(&mut pty, "true");
+        let own = said.rfind("{15m}");
+        assert!(own.is_some(), "{}: {said:?}", shell.name);
+        assert!(
+            !said[said.find("{15m}").unwrap()..].contains("[15m]"),
+            "{}: {said:?}",
+            shell.name
+        );
+    }
+}
+
+#[test]
+fn a_prompt_that_cannot_be_told_the_time_shows_none_and_no_error() {
+    for shell in shells() {
+        let home = stage("\"show\"");
+        let mut pty = shell.start(&home, &[shell.prompt, &shell.hook("")]);
+        enter(&mut pty, "true");
+        pty.expect("[15m] ");
+        home.configure("nonsense = 1");
+        enter(&mut pty, "true");
+        let said = enter(&mut pty, "true");
+        assert!(
+            !said.contains("m] ") && !said.contains("nightlatch:"),
+            "{}: {said:?}",
+            shell.name
+        );
+        assert!(said.contains("<0>"), "{}: {said:?}", shell.name);
+        home.configure("");
     }
 }
 
