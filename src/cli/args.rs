@@ -135,9 +135,9 @@ pub struct Logout {
     pub all: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch status --json\n  nightlatch status --check || nightlatch login\n  nightlatch status --watch"
+    after_help = "Examples:\n  nightlatch status --json\n  nightlatch status --check || nightlatch login\n  nightlatch status --watch\n  PS1='$(nightlatch status --prompt) \\$ '"
 )]
 pub struct Status {
     /// Print nothing; exit 0 when there is a live session, 4 when there is none
@@ -146,7 +146,7 @@ pub struct Status {
     /// Count down until the session ends, and exit 4 then
     #[arg(long, group = "instead")]
     pub watch: bool,
-    /// Print the time that is left, short, for a shell's prompt; nothing without a live session
+    /// Print what a shell prompt shows: the time left (14m, or 45s), nothing without a live session
     #[arg(long, group = "instead")]
     pub prompt: bool,
     /// Say in a line that the session ends soon, or that it has ended (what `hook` calls)

@@ -17,17 +17,6 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
         return watch::run(context);
     }
     let status = context.guard()?.status()?;
-    if args.prompt || args.notice {
-        let line = if args.prompt {
-            segment(&status)
-        } else {
-            notice(&status)
-        };
-        if let Some(line) = line {
-            context.ui.data(&format!("{line}\n"))?;
-        }
-        return Ok(End::Done);
-    }
     if args.check {
         let live = status.state == SessionState::Active;
         return Ok(if live {
@@ -36,7 +25,16 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
             End::Code(Code::NoSession as u8)
         });
     }
-    if context.ui.json {
+    if args.prompt {
+        if status.state == SessionState::Active {
+            let left = text::in_short(status.remaining_seconds.unwrap_or(0));
+            context.ui.bytes(format!("{left}\n").as_bytes())?;
+        }
+    } else if args.notice {
+        context
+            .ui
+            .bytes(format!("{}\n", notice(&status)).as_bytes())?;
+    } else if context.ui.json {
         context.ui.json(&status)?;
     } else {
         context.ui.data(&describe(&status))?;
@@ -44,28 +42,17 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// What is left of a live session, as a shell's prompt shows it: begun minutes, and below one, seconds.
-fn segment(status: &SessionStatus) -> Option<String> {
-    match (status.state, status.remaining_seconds?) {
-        (SessionState::Active, seconds @ ..60) => Some(format!("{seconds}s")),
-        (SessionState::Active, seconds) => Some(format!("{}m", seconds.div_ceil(60))),
-        _ => None,
-    }
-}
-
 /// What a shell says when the session has less than a minute left, or has ended.
-fn notice(status: &SessionStatus) -> Option<String> {
+fn notice(status: &SessionStatus) -> String {
     if status.state != SessionState::Active {
-        return Some("nightlatch: the session has ended; a guarded command asks to sign in".into());
+        return "nightlatch: the session has ended; a guarded command asks to sign in".to_owned();
     }
-    let left = text::span(Duration::from_secs(status.remaining_seconds?));
+    let left = text::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
     let what_to_do = match status.limited_by {
         Some(LimitedBy::Max) => " at its absolute limit; start a new one with: nightlatch login",
         _ => "; any guarded command extends it",
     };
-    Some(format!(
-        "nightlatch: the session locks in {left}{what_to_do}"
-    ))
+    format!("nightlatch: the session locks in {left}{what_to_do}")
 }
 
 /// The status for people.

@@ -32,7 +32,7 @@ case $- in
     # Before each prompt: what is left of the session, which neither extends it nor is recorded.
     function __nightlatch_precmd {
         builtin local "code=$?" left
-        if left=$({{ hook.nightlatch }} status --prompt 2>/dev/null); then
+        if left=$(builtin exec {{ hook.nightlatch }} status --prompt 2>/dev/null); then
             case $left in
             '')
                 [ -z "$NIGHTLATCH_PROMPT" ] || {{ hook.nightlatch }} status --notice >&2 || builtin :

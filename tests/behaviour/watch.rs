@@ -28,13 +28,12 @@ fn shown(home: &Home) -> u64 {
 
 #[test]
 fn the_prompts_text_is_begun_minutes_then_seconds_then_nothing() {
-    let home = Home::bare();
     for (idle, least, most) in [("15m", 900, 900), ("61s", 60, 120), ("59s", 30, 59)] {
         let home = of_idle(idle);
         let left = shown(&home);
         assert!((least..=most).contains(&left), "{idle}: {left}");
     }
-    for home in [home, Home::registered()] {
+    for home in [Home::bare(), Home::registered()] {
         for json in [&[][..], &["--json"]] {
             let run = home.run(&[&["status", "--prompt"], json].concat());
             assert_eq!(run.succeeds().stdout, "");
@@ -136,11 +135,11 @@ fn an_extension_and_an_end_from_elsewhere_show_within_a_second() {
     home.run(&["extend"]).succeeds();
     let extended = Instant::now();
     while next().unwrap().as_str() < "29s" {}
-    assert!(extended.elapsed() < Duration::from_secs(3));
+    assert!(extended.elapsed() < Duration::from_secs(4));
     home.run(&["logout"]).succeeds();
     let ended = Instant::now();
     while next().is_some() {}
-    assert!(ended.elapsed() < Duration::from_secs(3));
+    assert!(ended.elapsed() < Duration::from_secs(4));
     Run::finish(&command, child).refuses(4, "the session has ended");
 }
 
