@@ -3,6 +3,7 @@
 mod args;
 mod ask;
 mod audit;
+mod config;
 mod exec;
 mod exit;
 mod export;
@@ -64,10 +65,53 @@ enum End {
     Code(u8),
 }
 
+/// Where something that the configuration file does not decide alone came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Flag(&'static str),
+    Variable(&'static str),
+    /// Neither was given.
+    Unset,
+}
+
+impl Origin {
+    fn of<T, U>(flag: (&'static str, &Option<T>), variable: (&'static str, &Option<U>)) -> Self {
+        match (flag, variable) {
+            ((name, Some(_)), _) => Self::Flag(name),
+            (_, (name, Some(_))) => Self::Variable(name),
+            _ => Self::Unset,
+        }
+    }
+}
+
+/// Where the home, the account and the keeper came from.
+struct Origins {
+    home: Origin,
+    account: Origin,
+    keeper: Origin,
+}
+
+impl Origins {
+    fn of(global: &Global, surroundings: &Surroundings) -> Self {
+        Self {
+            home: Origin::of(
+                ("--home", &global.home),
+                ("NIGHTLATCH_HOME", &surroundings.home),
+            ),
+            account: Origin::of(
+                ("--account", &global.account),
+                ("NIGHTLATCH_ACCOUNT", &surroundings.account),
+            ),
+            keeper: Origin::of::<(), _>(("", &None), ("NIGHTLATCH_KEEPER", &surroundings.keeper)),
+        }
+    }
+}
+
 /// What every command needs.
 struct Context {
     ui: Ui,
     config: GuardConfig,
+    origins: Origins,
     account: Option<Email>,
     program: Option<PathBuf>,
     /// Whether the terminal shows more than ASCII.
@@ -144,6 +188,7 @@ fn dispatch(context: &Context, command: Command) -> Result<End, Failure> {
         Command::Exec(args) => exec::run(context, &args),
         Command::Passwd(args) => passwd::run(context, &args),
         Command::Audit(args) => audit::run(context, *args),
+        Command::Config(args) => config::run(context, &args.command),
         Command::Tour => tour::run(context),
         Command::Agent => session::agent(context),
     }
@@ -155,6 +200,7 @@ fn context(
     surroundings: Surroundings,
     core_limit: CoreLimit,
 ) -> Result<Context, Failure> {
+    let origins = Origins::of(&global, &surroundings);
     let home = global.home.or(surroundings.home.map(PathBuf::from));
     let mut config = match &home {
         Some(home) => GuardConfig::under(home),
@@ -196,6 +242,7 @@ fn context(
     Ok(Context {
         ui,
         config,
+        origins,
         account,
         program: surroundings.program,
         is_utf8: surroundings.locale.is_some_and(|locale| {

@@ -13,6 +13,7 @@ mod agent;
 mod audit;
 mod bad_input;
 mod clocks;
+mod config;
 mod crash;
 mod documented;
 mod export;
