@@ -78,6 +78,11 @@ pub enum Command {
     Audit(Box<Audit>),
     /// Show the settings in force, or check the configuration file
     Config(Config),
+    /// Tell what is right and what is wrong with this installation; changes nothing
+    #[command(
+        after_help = "Examples:\n  nightlatch doctor\n  nightlatch doctor --json\n\nChanges nothing, and works with no home, account or usable configuration.\nExit codes: 0 when nothing failed, also with warnings; 1 when anything did."
+    )]
+    Doctor,
     /// Show all of it in a scratch home, on the real program, in under a minute
     Tour,
     /// Hold session keys where the kernel cannot (started by `login`)

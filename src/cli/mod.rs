@@ -4,6 +4,7 @@ mod args;
 mod ask;
 mod audit;
 mod config;
+mod doctor;
 mod exec;
 mod exit;
 mod export;
@@ -52,6 +53,8 @@ pub struct Surroundings {
     pub account: Option<OsString>,
     /// `NIGHTLATCH_KEEPER`.
     pub keeper: Option<OsString>,
+    /// `PATH`.
+    pub path: Option<OsString>,
     /// The first of `LC_ALL`, `LC_CTYPE` and `LANG`: which characters the terminal shows.
     pub locale: Option<OsString>,
     /// Where this program lies.
@@ -155,6 +158,8 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
     let result = match audit::copy_to_verify(&cli.command) {
         // A copy on some machine: nothing of this one's home, account or settings has a part in it.
         Some((args, directory)) => audit::verify(ui, args, directory),
+        // It has to work where no other command does.
+        None if matches!(cli.command, Command::Doctor) => doctor::run(ui, cli.global, surroundings),
         None => context(ui, cli.global, surroundings, core_limit)
             .and_then(|context| dispatch(&context, cli.command)),
     };
@@ -189,6 +194,7 @@ fn dispatch(context: &Context, command: Command) -> Result<End, Failure> {
         Command::Passwd(args) => passwd::run(context, &args),
         Command::Audit(args) => audit::run(context, *args),
         Command::Config(args) => config::run(context, &args.command),
+        Command::Doctor => Ok(End::Done), // told above
         Command::Tour => tour::run(context),
         Command::Agent => session::agent(context),
     }

@@ -31,6 +31,7 @@ use crate::paths::{NoHomeDirectory, Paths};
 use crate::session::keeper::AutoKeeper;
 use crate::session::{AgentLauncher, NameLookup, Owner, SessionService, SessionStatus, Touch};
 use lease::Leases;
+pub use lease::count_leases;
 #[cfg(any(test, fuzzing))]
 pub(crate) use lease::properties;
 

@@ -15,6 +15,7 @@ mod bad_input;
 mod clocks;
 mod config;
 mod crash;
+mod doctor;
 mod documented;
 mod export;
 mod files;
