@@ -17,8 +17,12 @@
 //! retention = "90d"       # keep what happened for so long; 1d or more
 //! syslog = true           # tell the system log of the audit log's end
 //! syslog_socket = "/dev/log"
+//!
+//! [guard]
+//! commands = ["psql"]     # what the shell hook wraps
 //! ```
 
+mod command_name;
 mod error;
 mod keys;
 #[cfg(any(test, fuzzing))]
@@ -30,6 +34,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use command_name::{BadCommandName, CommandName};
 pub use error::{ConfigError, ConfigProblem};
 pub use settings::{Setting, SettingValue, Settings};
 
@@ -221,6 +226,8 @@ pub struct Config {
     pub syslog: bool,
     /// Where the system log listens.
     pub syslog_socket: PathBuf,
+    /// The commands that are wrapped in the shell, each once.
+    pub guarded_commands: Vec<CommandName>,
 }
 
 impl Default for Config {
@@ -234,6 +241,7 @@ impl Default for Config {
             audit_retention: 90 * RETENTION_FLOOR,
             syslog: true,
             syslog_socket: SYSLOG_SOCKET.into(),
+            guarded_commands: Vec::new(),
         }
     }
 }
@@ -376,6 +384,27 @@ mod tests {
             configured.for_session(None, hours(1)).map(Limits::max).ok(),
             hours(1)
         );
+    }
+
+    #[test]
+    fn a_bad_or_repeated_name_of_a_guarded_command_is_named_with_what_to_do() {
+        let config = Config::parse(b"[guard]\ncommands = [\"psql\", \"g++\"]").unwrap();
+        let names: Vec<_> = config
+            .guarded_commands
+            .iter()
+            .map(CommandName::as_str)
+            .collect();
+        assert_eq!(names, ["psql", "g++"]);
+        for (bad, told) in [
+            ("\"a b\"", "without a path or arguments"),
+            ("\"cd\"", "leave it out"),
+            ("\"psql\"", "named twice"),
+            ("3", "it is a list of names"),
+        ] {
+            let error = problem(&format!("[guard]\ncommands = [\"psql\", {bad}]"));
+            assert!(error.contains(told), "{error}");
+        }
+        assert!(problem("[guard]\ncommand = []").contains("did you mean \"commands\"?"));
     }
 
     #[test]

@@ -185,7 +185,9 @@ pub fn run(ui: Ui, global: Global, surroundings: Surroundings) -> Result<End, Fa
             checks: &findings,
         })?;
     } else {
-        ui.data(&findings.iter().map(told).collect::<String>())?;
+        let width = ui.width().unwrap_or(usize::MAX);
+        let lines = findings.iter().map(|finding| told(finding, width));
+        ui.data(&lines.collect::<String>())?;
     }
     if failures > 0 {
         let message = format!("{} failed", of_checks(failures));
@@ -205,19 +207,42 @@ fn of_checks(count: usize) -> String {
     }
 }
 
-/// A finding for people: a line, and one for what to do.
-fn told(finding: &Finding) -> String {
+/// Where what was found begins.
+const INDENT: usize = 19;
+
+/// A finding for people, and what to do about it, in lines of up to `width` columns.
+fn told(finding: &Finding, width: usize) -> String {
     let (style, word) = match finding.state {
         State::Ok => (GOOD, "ok"),
         State::Warn => (WARN, "warn"),
         State::Fail => (BAD, "fail"),
     };
-    let found = escape(&finding.found);
-    let mut text = format!("{style}{word:4}{style:#}  {:11}  {found}\n", finding.check);
+    let mut text = format!("{style}{word:4}{style:#}  {:11}  ", finding.check);
+    wrap(&mut text, &escape(&finding.found), INDENT, width);
     if let Some(advice) = &finding.advice {
-        let _ = writeln!(text, "{:17}  {FAINT}->{FAINT:#} {}", "", escape(advice));
+        let _ = write!(text, "{:INDENT$}{FAINT}->{FAINT:#} ", "");
+        wrap(&mut text, &escape(advice), INDENT + 3, width);
     }
     text
+}
+
+/// Writes `words` and a line end behind what takes `indent` columns, and further lines below their
+/// beginning.
+fn wrap(text: &mut String, words: &str, indent: usize, width: usize) {
+    let mut column = indent;
+    for (at, word) in words.split(' ').enumerate() {
+        let length = word.chars().count();
+        if at > 0 && column + 1 + length > width {
+            let _ = write!(text, "\n{:indent$}", "");
+            column = indent;
+        } else if at > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += length;
+    }
+    text.push('\n');
 }
 
 /// The content of a small file of the system's, such as those of `/proc`; `None` where there is none or
@@ -239,4 +264,23 @@ fn read_small(path: &str) -> Option<String> {
     }
     bytes.truncate(length);
     String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_finding_goes_on_below_where_it_began() {
+        let finding = Finding::warn("swap", "one two three").advice("do that now".to_owned());
+        let plain = anstream::adapter::strip_str(&told(&finding, 27)).to_string();
+        let expected = "\
+warn  swap         one two
+                   three
+                   -> do
+                      that
+                      now
+";
+        assert_eq!(plain, expected);
+    }
 }

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::settings::SettingValue;
 use super::{
     ARGON2_MEMORY_KIB, ARGON2_PASSES, Config, IDLE_CEILING, KeeperChoice, LimitOutOfRange,
-    MAX_CEILING, PasswordRules, RETENTION_FLOOR, name_in, within,
+    MAX_CEILING, PasswordRules, RETENTION_FLOOR, command_name, name_in, within,
 };
 
 /// A key of the file.
@@ -117,6 +117,23 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
         get: |config| SettingValue::Text(config.syslog_socket.display().to_string()),
+    },
+    Key {
+        name: "guard.commands",
+        set: |config, value| {
+            let names: Option<Vec<_>> = value.as_array().and_then(|names| {
+                let names = names.iter().map(|name| name.get_ref().as_str());
+                names.map(|name| name.map(str::to_owned)).collect()
+            });
+            let example = || Some("write [\"psql\", \"kubectl\"]".to_owned());
+            let names = names.ok_or_else(|| is("a list of names", example()))?;
+            config.guarded_commands = command_name::all(&names).map_err(Refused::Told)?;
+            Ok(())
+        },
+        get: |config| {
+            let names = config.guarded_commands.iter().map(ToString::to_string);
+            SettingValue::List(names.collect())
+        },
     },
 ];
 

@@ -61,6 +61,8 @@ pub enum SettingValue {
     Number(u32),
     /// Yes or no.
     Flag(bool),
+    /// Words, in their order.
+    List(Vec<String>),
 }
 
 impl fmt::Display for SettingValue {
@@ -69,6 +71,8 @@ impl fmt::Display for SettingValue {
             Self::Text(text) => f.write_str(text),
             Self::Number(number) => write!(f, "{number}"),
             Self::Flag(flag) => write!(f, "{flag}"),
+            Self::List(words) if words.is_empty() => f.write_str("none"),
+            Self::List(words) => f.write_str(&words.join(", ")),
         }
     }
 }

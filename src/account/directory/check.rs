@@ -53,9 +53,14 @@ pub fn check(home: &Path) -> Result<DatabaseState, DirectoryError> {
         (true, true) => "readonly_shm=1",
         _ => return Ok(DatabaseState::InUse),
     };
+    let written = |path: &Path| {
+        let found = std::fs::metadata(path).ok()?;
+        Some((found.modified().ok()?, found.len()))
+    };
+    let before = written(&real);
     let checked = look(&real, &path, options);
-    // Somebody began to write while it was taken for a file that nobody changes.
-    if options == "immutable=1" && is_there("-wal") {
+    // Somebody wrote to it while it was taken for a file that nobody changes.
+    if options == "immutable=1" && (is_there("-wal") || written(&real) != before) {
         return Ok(DatabaseState::InUse);
     }
     checked.map(|accounts| DatabaseState::Whole { accounts })

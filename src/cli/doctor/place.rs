@@ -40,7 +40,8 @@ pub fn home(case: &Case) -> Vec<Finding> {
         return vec![Finding::fail(CHECK, format!("{error} ({from})")).advice(error.hint())];
     }
     if let Some(error) = of_home(&case.survey.open, &paths.home) {
-        return vec![Finding::warn(CHECK, format!("{error} ({from})")).advice(error.hint())];
+        let found = format!("{path} ({from}): {}", error.problem);
+        return vec![Finding::warn(CHECK, found).advice(error.hint())];
     }
     if let Err(error) = rustix::fs::access(&*paths.home, rustix::fs::Access::WRITE_OK) {
         let error = std::io::Error::from(error);
@@ -64,7 +65,8 @@ pub fn files(case: &Case) -> Vec<Finding> {
         let mut findings = Vec::new();
         let errors: Vec<_> = errors.iter().filter(|error| error.path != home).collect();
         for error in errors.iter().take(NAMED) {
-            findings.push(make(CHECK, error.to_string()).advice(error.hint()));
+            let found = format!("{}: {}", error.path.display(), error.problem);
+            findings.push(make(CHECK, found).advice(error.hint()));
         }
         if errors.len() > NAMED {
             findings.push(make(
@@ -132,8 +134,8 @@ fn file_system(path: &Path) -> Option<(String, &'static str)> {
     ];
     const MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
     let found = rustix::fs::statfs(path).ok()?;
-    // 32 bits whatever the platform makes of them.
-    let magic = u32::try_from(found.f_type & 0xffff_ffff).ok()?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 32 bits on every platform
+    let magic = found.f_type as u32;
     if let Some((_, name)) = NETWORK.iter().find(|(number, _)| *number == magic) {
         let what = format!("it is on a network file system ({name}), whose locks may not hold");
         return Some((what, "choose a local place: --home DIR or NIGHTLATCH_HOME"));
