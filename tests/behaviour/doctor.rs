@@ -168,6 +168,12 @@ fn what_another_user_owns_fails() {
     chown(home.path().join("audit"), Some(54_321), None).unwrap();
     Told::of(&home).has("files", "fail", "it belongs to user 54321");
     chown(home.path().join("audit"), Some(0), None).unwrap();
+    chown(home.path(), Some(54_321), None).unwrap();
+    let told = Told::of(&home);
+    told.has("home", "fail", "it belongs to user 54321");
+    // What was not looked at is not called good.
+    assert!(!told.run.stdout.contains("yours alone"), "{:#?}", told.run);
+    chown(home.path(), Some(0), None).unwrap();
 }
 
 #[test]

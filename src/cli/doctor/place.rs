@@ -61,6 +61,10 @@ pub fn files(case: &Case) -> Vec<Finding> {
     let Some(home) = case.home() else {
         return Vec::new();
     };
+    // Then nothing in it was looked at.
+    if of_home(&case.survey.refused, home).is_some() {
+        return Vec::new();
+    }
     let inside = |errors: &'_ [FsError], make: fn(&'static str, String) -> Finding| {
         let mut findings = Vec::new();
         let errors: Vec<_> = errors.iter().filter(|error| error.path != home).collect();
