@@ -5,7 +5,11 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
+use nightlatch::audit::{DangerUnsynced, Details, Event};
+use nightlatch::clock::{Clock, SystemClock};
+use nightlatch::{AuditLog, Dir};
 use serde_json::Value;
 
 use crate::support::checks::until;
@@ -268,6 +272,25 @@ fn a_log_that_was_edited_cut_or_taken_away_fails() {
         .has("audit", "fail", "is gone")
         .fails_only(&["audit"]);
     assert!(!home.path().join("audit").exists());
+}
+
+#[test]
+fn of_a_large_log_the_end_is_looked_at_and_the_rest_is_told_to_be_unread() {
+    let home = Home::bare();
+    let dir = Arc::new(Dir::open_or_create(&home.path()).unwrap());
+    let clock = Arc::new(SystemClock);
+    let mut log = DangerUnsynced::new(&dir, AuditLog::new(dir.clone(), clock)).unwrap();
+    for _ in 0..3000 {
+        let event = Event::new(Details::LoginAttempt);
+        log.append(SystemClock.now().wall, &event).unwrap();
+    }
+    log.finish().unwrap();
+    Told::of(&home).has("audit", "ok", "its end is good, and the rest was not read");
+    let segment = home.path().join("audit/0000000000000001.jsonl");
+    let lines = fs::read_to_string(&segment).unwrap();
+    let lines: Vec<_> = lines.split_inclusive('\n').collect();
+    fs::write(&segment, lines[..lines.len() - 1].concat()).unwrap();
+    Told::of(&home).fails_only(&["audit"]);
 }
 
 #[test]
