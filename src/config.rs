@@ -19,7 +19,7 @@
 //! syslog_socket = "/dev/log"
 //!
 //! [guard]
-//! commands = ["psql"]     # what the shell hook wraps
+//! commands = ["psql"]     # what `nightlatch hook` wraps in the shell
 //! ```
 
 mod command_name;

@@ -13,6 +13,7 @@
 )] // a bench
 
 mod generator;
+mod journal;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -46,7 +47,7 @@ fn main() {
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let start = Instant::now();
     let home = generator::generate(&scratch.path().join("home"), events, 7);
-    let bench = Bench::new(&home, scratch.path().to_owned(), measuring);
+    let bench = Bench::new(&home, scratch.path().to_owned(), events, measuring);
     println!(
         "{events} events, {} MB, {} bytes a line, generated in {:.1?}",
         bench.bytes / 1_000_000,
@@ -64,15 +65,17 @@ struct Bench {
     scratch: PathBuf,
     files: Vec<PathBuf>,
     bytes: u64,
+    events: u64,
     measuring: bool,
 }
 
 impl Bench {
-    fn new(home: &Arc<Dir>, scratch: PathBuf, measuring: bool) -> Self {
+    fn new(home: &Arc<Dir>, scratch: PathBuf, events: u64, measuring: bool) -> Self {
         let directory = home.path().join("audit");
         Self {
             log: AuditLog::new(home.clone(), Arc::new(SystemClock)),
             bytes: bytes_in(&directory),
+            events,
             files: segments_in(&directory),
             scratch,
             measuring,
@@ -222,6 +225,13 @@ impl Bench {
             self.line("openssl dgst -sha256, all cores", many);
         }
         goal("half of openssl's on all cores", many, all, 0.5);
+        let Some((took, events)) = journal::verification(&self.files, &self.scratch) else {
+            return println!("  journalctl --verify left out: not installed, or it failed");
+        };
+        println!("  journalctl --verify, {events} events {took:>10.2?}");
+        let of_all = took.mul_f64(self.events as f64 / events as f64);
+        goal("25 times journalctl's, one core", Some(of_all), one, 25.0);
+        goal("25 times journalctl's, all cores", Some(of_all), all, 25.0);
     }
 
     /// As many processes as cores, each with its share of the files.

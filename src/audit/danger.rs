@@ -32,10 +32,11 @@ impl DangerUnsynced {
     /// When it cannot be created.
     pub fn new(home: &Arc<Dir>, log: AuditLog) -> Result<Self, AuditError> {
         let dir = home.subdir_or_create(DIRECTORY)?;
-        let end = End::find(&dir, &[], &[])?;
+        let sealing = Sealing::generate()?;
+        let end = End::find(&dir, &[], &[], sealing.place())?;
         Ok(Self {
             log,
-            sealing: Sealing::generate()?,
+            sealing,
             dir,
             end,
             pending: Vec::with_capacity(2 * CHUNK),

@@ -8,6 +8,7 @@ use super::details::Details;
 use super::error::{AuditError, Damage};
 use super::event::Event;
 use super::line::Link;
+use super::sealing::Place;
 use super::segment::{QuarantineName, SegmentName};
 use super::tail::Tail;
 use crate::fs::{Dir, FsError};
@@ -20,18 +21,20 @@ pub(super) struct End {
     /// The bytes of complete lines.
     pub(super) length: u64,
     pub(super) last: Link,
-    torn: Vec<u8>,
+    /// As it was found; `None` of a segment that was created since.
+    pub(super) tail: Option<Tail>,
     /// Torn lines that were moved aside, but not recorded before the process died.
     unrecorded: Vec<QuarantineName>,
 }
 
 impl End {
-    /// Finds, and where there is none creates, the last of the `segments` among the `names` in `dir`.
-    /// Call it under the lock.
+    /// Finds, and where there is none creates, the last of the `segments` among the `names` in `dir`,
+    /// and reads it from `sealed` on, where that is in it. Call it under the lock.
     pub(super) fn find(
         dir: &Dir,
         names: &[String],
         segments: &[SegmentName],
+        sealed: Place,
     ) -> Result<Self, AuditError> {
         let (segment, earlier) = match segments.split_last() {
             Some((&last, earlier)) => (last, earlier),
@@ -40,7 +43,8 @@ impl End {
         let name = segment.to_string();
         let path = dir.path().join(&name);
         let file = dir.open_append(&name)?;
-        let tail = Tail::read(&file, &path)?;
+        let unsealed = (sealed.segment == segment.first()).then_some(sealed.offset);
+        let tail = Tail::read(&file, &path, unsealed)?;
         let last = match tail.last {
             Some(last) if last.seq >= segment.first() => last,
             Some(_) => return Err(AuditError::damaged(&path, Damage::Gap)),
@@ -57,7 +61,7 @@ impl End {
             path,
             length: tail.length,
             last,
-            torn: tail.torn,
+            tail: Some(tail),
             unrecorded,
         })
     }
@@ -72,7 +76,7 @@ impl End {
             path: dir.path().join(name),
             length: 0,
             last,
-            torn: Vec::new(),
+            tail: None,
             unrecorded: Vec::new(),
         })
     }
@@ -91,15 +95,16 @@ impl End {
                 repairs.push(self.repaired(size, quarantine));
             }
         }
-        if !self.torn.is_empty() {
+        let torn = self.tail.as_ref().map(Tail::torn).unwrap_or_default();
+        if !torn.is_empty() {
             let mut random = [0; 8];
             getrandom::fill(&mut random)?;
             let quarantine = QuarantineName::new(self.last.seq + 1, u64::from_le_bytes(random));
-            keep(dir, &quarantine.to_string(), &self.torn)?;
+            keep(dir, &quarantine.to_string(), torn)?;
             self.file
                 .set_len(self.length)
                 .map_err(|error| FsError::new("truncate", &self.path, error))?;
-            repairs.push(self.repaired(self.torn.len() as u64, quarantine));
+            repairs.push(self.repaired(torn.len() as u64, quarantine));
         }
         Ok(repairs)
     }
@@ -135,8 +140,8 @@ fn continued_by(
             continue;
         };
         let path = dir.path().join(&name);
-        let tail = Tail::read(&file, &path)?;
-        if !tail.torn.is_empty() {
+        let tail = Tail::read(&file, &path, None)?;
+        if !tail.torn().is_empty() {
             return Err(AuditError::damaged(&path, Damage::TornInside));
         }
         if let Some(link) = tail.last {

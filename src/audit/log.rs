@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use memchr::memmem;
 use uuid::Uuid;
 
 use super::anchoring::anchor_of;
+use super::catch_up::catch_up;
 use super::details::Details;
 use super::end::End;
 use super::error::{AuditError, Damage};
@@ -17,15 +16,10 @@ use super::event::Event;
 use super::kind::EventType;
 use super::line::{self, Link, Stamp};
 use super::origin::Origin;
-use super::record::Record;
-use super::seal::Parts;
-use super::sealing::{Place, Role, Sealing};
+use super::sealing::{BadState, Place, Role, STATE_FILE, Sealing};
 use super::segment::{DIRECTORY, SEGMENT_SIZE, SegmentName, segments};
 use crate::clock::{Clock, Timestamp};
 use crate::fs::{Dir, DirLock, FsError};
-
-/// The longest stretch that can follow the last seal; far longer than any that does.
-const CATCH_UP_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// The log of one home. Holds nothing open: every call finds the log as it then is.
 ///
@@ -131,21 +125,26 @@ impl AuditLog {
     /// Nothing was then appended, and what was to be recorded must not happen.
     pub fn append(&self, events: &[Event]) -> Result<Appended, AuditError> {
         let dir = self.directory_to_append()?;
+        // What need not be done under the lock is done before: others wait for it.
+        self.origin.get_or_init(Origin::of_this_process);
+        let state = Sealing::file(&dir)?;
         let lock = dir.lock()?;
-        self.append_under(&dir, lock, events)
+        self.append_under(&dir, lock, state.as_ref(), events)
     }
 
-    /// As [`AuditLog::append`], under the lock that is held already, and given back here.
+    /// As [`AuditLog::append`], under the lock that is held already, and given back here. `state` is
+    /// the sealing state's file, if it was there before.
     pub(super) fn append_under(
         &self,
         dir: &Dir,
         lock: DirLock,
+        state: Option<&File>,
         events: &[Event],
     ) -> Result<Appended, AuditError> {
-        let names = dir.names()?;
+        let names = lock.names()?;
         let segments = segments(&names);
-        let mut sealing = sealing_of(dir, &segments)?;
-        let mut end = End::find(dir, &names, &segments)?;
+        let mut sealing = sealing_of(dir, state, &segments)?;
+        let mut end = End::find(dir, &names, &segments, sealing.place())?;
         catch_up(&mut sealing, dir, &segments, &end)?;
         let now = self.now();
         let mut due = end.set_torn_aside(dir)?;
@@ -354,7 +353,7 @@ pub(super) fn opened(sealing: &Sealing, segment: SegmentName) -> Event {
     })
 }
 
-fn role_of(event_type: EventType) -> Role {
+pub(super) fn role_of(event_type: EventType) -> Role {
     match event_type {
         EventType::SegmentOpened => Role::Opening,
         EventType::SegmentClosed => Role::Closing,
@@ -363,120 +362,27 @@ fn role_of(event_type: EventType) -> Role {
 }
 
 /// The sealing state of the log in `dir`, whose `segments` there are; a new one for a new log.
-fn sealing_of(dir: &Dir, segments: &[SegmentName]) -> Result<Sealing, AuditError> {
-    match (Sealing::load(dir)?, segments) {
+fn sealing_of(
+    dir: &Dir,
+    state: Option<&File>,
+    segments: &[SegmentName],
+) -> Result<Sealing, AuditError> {
+    let state = match state {
+        Some(file) => Some(Sealing::read(file, dir.path())?),
+        // Another process may have begun the log since.
+        None => Sealing::load(dir)?,
+    };
+    match (state, segments) {
         (Some(Ok(sealing)), _) => Ok(sealing),
-        (None | Some(Err(_)), []) => {
+        (None | Some(Err(BadState::Unwritten)), []) => {
             let mut sealing = Sealing::generate()?;
             sealing.save(dir)?;
             Ok(sealing)
         }
-        (None | Some(Err(_)), [.., last]) => {
-            let path = dir.path().join(last.to_string());
+        (None | Some(Err(_)), segments) => {
+            let named = segments.last().map(ToString::to_string);
+            let path = dir.path().join(named.as_deref().unwrap_or(STATE_FILE));
             Err(AuditError::damaged(&path, Damage::NoSealState))
         }
     }
-}
-
-/// Steps `sealing` over what was sealed after it was saved, which only a crash leaves behind.
-fn catch_up(
-    sealing: &mut Sealing,
-    dir: &Dir,
-    segments: &[SegmentName],
-    end: &End,
-) -> Result<(), AuditError> {
-    let damaged = |damage| AuditError::damaged(&end.path, damage);
-    let from = sealing.place();
-    if end.last.seq < sealing.last().seq
-        || from.segment > 0 && !segments.iter().any(|name| name.first() == from.segment)
-    {
-        return Err(damaged(Damage::CutShort));
-    }
-    for &segment in segments.iter().filter(|name| name.first() >= from.segment) {
-        let start = if segment.first() == from.segment {
-            from.offset
-        } else {
-            0
-        };
-        let (file, path, length);
-        let file = if segment == end.segment {
-            (path, length) = (end.path.clone(), end.length);
-            &end.file
-        } else {
-            path = dir.path().join(segment.to_string());
-            let Some(earlier) = dir.open_file(&segment.to_string())? else {
-                continue;
-            };
-            file = earlier;
-            let inspected = file.metadata();
-            length = inspected
-                .map_err(|error| FsError::new("inspect", &path, error))?
-                .len();
-            &file
-        };
-        let unsealed = length.checked_sub(start);
-        let unsealed = unsealed.ok_or_else(|| damaged(Damage::CutShort))?;
-        if unsealed > CATCH_UP_LIMIT {
-            return Err(AuditError::damaged(&path, Damage::OldSealState));
-        }
-        // At most 16 MiB.
-        let mut bytes = vec![0; usize::try_from(unsealed).unwrap_or_default()];
-        file.read_exact_at(&mut bytes, start)
-            .map_err(|error| FsError::new("read", &path, error))?;
-        step_over(sealing, &bytes, segment, start)
-            .map_err(|damage| AuditError::damaged(&path, damage))?;
-    }
-    if end.last.seq == sealing.last().seq && end.last.hash != sealing.last().hash {
-        return Err(damaged(Damage::ForeignSeal));
-    }
-    // A segment is created after the one before it was closed durably: no crash leaves this.
-    if end.length == 0 && !sealing.must_open() {
-        return Err(damaged(Damage::Gap));
-    }
-    Ok(())
-}
-
-/// Steps over the sealed lines in `bytes`, which begin at `start` of `segment`.
-fn step_over(
-    sealing: &mut Sealing,
-    bytes: &[u8],
-    segment: SegmentName,
-    start: u64,
-) -> Result<(), Damage> {
-    if let Some(length) = memchr::memchr(b'\n', bytes) {
-        let first = Parts::of(&bytes[..length]).ok_or(Damage::NotAnEvent)?;
-        if first.prev() != Some(sealing.last().hash) {
-            return Err(Damage::ForeignSeal);
-        }
-    }
-    let mut searched = 0;
-    while let Some(found) = memmem::find(&bytes[searched..], b",\"seal\":{") {
-        let at = searched + found;
-        let begin = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |before| before + 1);
-        let Some(length) = memchr::memchr(b'\n', &bytes[at..]) else {
-            break;
-        };
-        let end = at + length;
-        let line = &bytes[begin..end];
-        searched = end + 1;
-        let parts = Parts::of(line).ok_or(Damage::NotAnEvent)?;
-        if parts.seal.is_none() {
-            // The words stand in a text of the event.
-            continue;
-        }
-        let event = Record::parse(line).ok_or(Damage::NotAnEvent)?;
-        let sealed = Link {
-            seq: event.seq,
-            hash: parts.hash,
-        };
-        let place = Place {
-            segment: segment.first(),
-            offset: start + end as u64 + 1,
-        };
-        let role = role_of(event.event_type);
-        if !sealing.catch_up(role, sealed, &parts, event.timestamp, place) {
-            return Err(Damage::ForeignSeal);
-        }
-    }
-    Ok(())
 }

@@ -66,7 +66,7 @@ pub fn look(directory: &Path) -> Result<Option<LogSummary>, AuditError> {
             .map_err(|error| FsError::new("inspect", &path, error))?
             .len();
         if name == last {
-            tail = Some(Tail::read(&file, &path)?);
+            tail = Some(Tail::read(&file, &path, None)?);
         }
     }
     let tail = tail.ok_or_else(|| AuditError::damaged(&path, Damage::CutShort))?;
@@ -80,6 +80,6 @@ pub fn look(directory: &Path) -> Result<Option<LogSummary>, AuditError> {
         sealed_at: state.sealed_at(),
         segments: segments.len(),
         bytes,
-        ends_torn: !tail.torn.is_empty(),
+        ends_torn: !tail.torn().is_empty(),
     }))
 }

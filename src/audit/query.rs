@@ -8,7 +8,8 @@ use super::error::AuditError;
 use super::filter::{Filter, Verdict};
 use super::kind::EventType;
 use super::log::AuditLog;
-use super::plan::Plan;
+use super::plan::{Piece, Plan};
+use super::progress::Progress;
 use super::reader::CHUNK;
 use super::record::Record;
 use super::scan::{self, Manner};
@@ -110,7 +111,19 @@ impl AuditLog {
     /// # Errors
     /// When a file of the log cannot be read or is not ours.
     pub fn query(&self, query: &Query) -> Result<QueryResult, AuditError> {
-        self.query_by(query, &Manner::default())
+        self.query_watched(query, &Progress::default())
+    }
+
+    /// As [`AuditLog::query`]; `progress` tells another thread how far it is.
+    ///
+    /// # Errors
+    /// As [`AuditLog::query`].
+    pub fn query_watched(
+        &self,
+        query: &Query,
+        progress: &Progress,
+    ) -> Result<QueryResult, AuditError> {
+        self.query_by(query, &Manner::default(), progress)
     }
 
     /// As [`AuditLog::query`]; how it is done changes nothing of the answer.
@@ -118,12 +131,13 @@ impl AuditLog {
         &self,
         query: &Query,
         manner: &Manner,
+        progress: &Progress,
     ) -> Result<QueryResult, AuditError> {
         let Some(dir) = self.directory()? else {
             return Ok(QueryResult::default());
         };
         let plan = Plan::new(&dir, Position::default(), query, manner)?;
-        let found = scan::newest(&dir, &plan, query, manner)?;
+        let found = scan::newest(&dir, &plan, query, manner, progress)?;
         Ok(QueryResult {
             has_more: found.total > found.events.len() as u64,
             events: found.events,

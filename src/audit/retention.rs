@@ -162,7 +162,7 @@ impl AuditLog {
                 last_seq: last.last.seq,
                 last_hash: last.last.hash,
             });
-            self.append_under(&dir, lock, &[record])?.sync()?;
+            self.append_under(&dir, lock, None, &[record])?.sync()?;
         }
         for due in &due {
             dir.unlink(&due.segment.name.to_string())?;
@@ -300,9 +300,9 @@ fn end(dir: &Dir, segment: SegmentName) -> Result<(Link, u64), AuditError> {
     let path: PathBuf = dir.path().join(&name);
     let file = dir.open_file(&name)?;
     let file = file.ok_or_else(|| AuditError::damaged(&path, Damage::Gap))?;
-    let tail = Tail::read(&file, &path)?;
+    let tail = Tail::read(&file, &path, None)?;
     match tail.last {
-        Some(last) if tail.torn.is_empty() => Ok((last, tail.length)),
+        Some(last) if tail.torn().is_empty() => Ok((last, tail.length)),
         _ => Err(AuditError::damaged(&path, Damage::TornInside)),
     }
 }

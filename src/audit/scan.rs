@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::error::AuditError;
 use super::filter::{Filter, Verdict};
 use super::plan::{Piece, Plan};
+use super::progress::Progress;
 use super::query::Query;
 use super::reader::{Block, Blocks, CHUNK, Section};
 use super::record::Record;
@@ -86,6 +87,7 @@ pub(super) fn newest(
     plan: &Plan,
     query: &Query,
     manner: &Manner,
+    progress: &Progress,
 ) -> Result<Newest, AuditError> {
     let filter = Filter::new(query);
     let limit = usize::from(query.limit.get());
@@ -96,6 +98,7 @@ pub(super) fn newest(
         unreadable: 0,
         failed: None,
     });
+    progress.expect(plan.pieces.iter().map(Piece::bytes).sum());
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     // The newest pieces come first: what is older is then only counted.
     let work = || {
@@ -109,6 +112,7 @@ pub(super) fn newest(
             let scanned = piece(dir, &plan.pieces[at], &filter, manner.chunk, |verdict| {
                 count.take(&verdict);
             });
+            progress.add(plan.pieces[at].bytes());
             let mut tally = lock(&tally);
             match scanned {
                 Ok(()) => tally.add(at, count),

@@ -24,7 +24,7 @@ use super::seal::{Parts, Seal};
 use crate::clock::Timestamp;
 use crate::crypto::kdf::derive;
 use crate::crypto::sign::{PublicKey, sign};
-use crate::crypto::{Key, KeySector, labels, sha256};
+use crate::crypto::{Key, KeySector, KeySectors, labels, sha256};
 use crate::fs::{Archive, Dir, FsError};
 
 /// The file of the state, in the directory of the log.
@@ -212,10 +212,15 @@ impl Sealing {
 
     /// The state of the log in `dir`; `None` when there is none.
     pub(super) fn load(dir: &Dir) -> Result<Option<Result<Self, BadState>>, FsError> {
-        match dir.open_file(STATE_FILE)? {
+        match Self::file(dir)? {
             Some(file) => Self::read(&file, dir.path()).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The file of the state of the log in `dir`, to be read later; `None` when there is none.
+    pub(super) fn file(dir: &Dir) -> Result<Option<File>, FsError> {
+        dir.open_file(STATE_FILE)
     }
 
     /// The same of a copy of the log.
@@ -226,7 +231,8 @@ impl Sealing {
         }
     }
 
-    fn read(file: &File, directory: &Path) -> Result<Result<Self, BadState>, FsError> {
+    /// The state in its `file`, opened in `directory`.
+    pub(super) fn read(file: &File, directory: &Path) -> Result<Result<Self, BadState>, FsError> {
         // Whoever reads without the lock may meet one copy before it is written, and the other after
         // it is erased: not twice in a row.
         for _ in 0..READS {
@@ -234,31 +240,23 @@ impl Sealing {
                 return Ok(Ok(state));
             }
         }
-        for slot in 0..2 {
-            // Too short for two, which every save but a first one finds.
-            let Some(bytes) = read_slot(file, slot, directory)? else {
-                break;
-            };
-            if bytes.expose().iter().any(|&byte| byte != 0) {
-                return Ok(Err(BadState::Damaged));
-            }
-        }
-        Ok(Err(BadState::Unwritten))
+        // Of a file too short for both copies, which only a first save leaves, the whole one counts.
+        let (copies, whole) = read_copies(file, directory)?;
+        let is_empty = copies.expose()[..whole * SLOT]
+            .iter()
+            .all(|&byte| byte == 0);
+        Ok(Err(if is_empty {
+            BadState::Unwritten
+        } else {
+            BadState::Damaged
+        }))
     }
 
     fn read_once(file: &File, directory: &Path) -> Result<Option<Self>, FsError> {
-        let mut newest: Option<Self> = None;
-        for slot in 0..2 {
-            let bytes = read_slot(file, slot, directory)?;
-            if let Some(found) = bytes.and_then(|bytes| Self::decode(bytes.expose()))
-                && newest
-                    .as_ref()
-                    .is_none_or(|newest| found.version > newest.version)
-            {
-                newest = Some(found);
-            }
-        }
-        Ok(newest)
+        let (copies, whole) = read_copies(file, directory)?;
+        let (copies, _) = copies.expose().as_chunks();
+        let states = copies.iter().take(whole).filter_map(Self::decode);
+        Ok(states.max_by_key(|state| state.version))
     }
 
     /// Makes the state durable and erases the one before it.
@@ -318,7 +316,9 @@ impl Sealing {
 
     fn decode(bytes: &[u8; SLOT]) -> Option<Self> {
         let (checked, rest) = bytes.split_at(CHECKED);
-        if rest[..32] != sha256(checked) {
+        let (check, unused) = rest.split_at(32);
+        // One form: nothing stands in a state that was not written there.
+        if check != sha256(checked) || unused.iter().any(|&byte| byte != 0) {
             return None;
         }
         let mut from = checked.strip_prefix(MAGIC)?;
@@ -327,7 +327,11 @@ impl Sealing {
         let segment_seed = get_key(&mut from)?;
         let seal_seed = get_key(&mut from)?;
         let hash = LineHash::from_bytes(*get(&mut from)?);
-        let has_seal_seed = get_number(&mut from)? == 1;
+        let has_seal_seed = match get_number(&mut from)? {
+            0 if seal_seed.expose() == &[0; 32] => false,
+            1 => true,
+            _ => return None,
+        };
         let seq = get_number(&mut from)?;
         let place = Place {
             segment: get_number(&mut from)?,
@@ -335,7 +339,7 @@ impl Sealing {
         };
         let sealed_at = Timestamp::from_unix_nanos(i64::from_le_bytes(*get(&mut from)?));
         let opened_at = Timestamp::from_unix_nanos(i64::from_le_bytes(*get(&mut from)?));
-        let state = Self {
+        Some(Self {
             seal_seed: has_seal_seed.then_some(seal_seed),
             segment_seed,
             fingerprint,
@@ -344,9 +348,7 @@ impl Sealing {
             sealed_at,
             opened_at,
             version,
-        };
-        // One form: nothing stands in a state that was not written there.
-        (state.encode().expose() == bytes).then_some(state)
+        })
     }
 }
 
@@ -363,14 +365,20 @@ fn pair(key: Key) -> (Key, PublicKey) {
     (key, public)
 }
 
-/// One of the two copies; `None` when the file ends before it does.
-fn read_slot(file: &File, slot: u64, directory: &Path) -> Result<Option<KeySector>, FsError> {
-    let mut bytes = KeySector::zeroed();
-    match file.read_exact_at(bytes.expose_mut(), slot * SLOT as u64) {
-        Ok(()) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(FsError::new("read", directory.join(STATE_FILE), error)),
+/// Both copies in one read, and how many of them the file holds in full.
+fn read_copies(file: &File, directory: &Path) -> Result<(KeySectors, usize), FsError> {
+    let mut copies = KeySectors::zeroed();
+    let bytes = copies.expose_mut();
+    let mut length = 0;
+    while length < bytes.len() {
+        match file.read_at(&mut bytes[length..], length as u64) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(FsError::new("read", directory.join(STATE_FILE), error)),
+        }
     }
+    Ok((copies, length / SLOT))
 }
 
 fn write_slot(file: &File, slot: u64, bytes: &KeySector) -> std::io::Result<()> {

@@ -21,50 +21,74 @@ pub(super) struct Tail {
     pub(super) length: u64,
     /// The last complete line, when there is one.
     pub(super) last: Option<Link>,
-    /// What stands after it, which no line end follows.
-    pub(super) torn: Vec<u8>,
+    /// The end of the segment as it was read.
+    bytes: Vec<u8>,
+    /// Where in the segment it begins.
+    start: u64,
 }
 
 impl Tail {
-    /// Reads the end of the segment `file`, opened at `path`, and checks its last complete line.
+    /// Reads the end of the segment `file`, opened at `path`, and checks its last complete line. Reads
+    /// from `from` when it has to be read from there anyway, and that is not far from the end.
     ///
     /// # Errors
     /// When that line is not an event, does not match its own hash, or is longer than any.
-    pub(super) fn read(file: &File, path: &Path) -> Result<Self, AuditError> {
+    pub(super) fn read(file: &File, path: &Path, from: Option<u64>) -> Result<Self, AuditError> {
         let failed = |error| FsError::new("read", path, error);
         let damaged = |damage| AuditError::damaged(path, damage);
         let size = file.metadata().map_err(failed)?.len();
-        for window in [FIRST_READ, READ_LIMIT] {
+        let wanted = from.and_then(|from| size.checked_sub(from));
+        let first = FIRST_READ.max(wanted.filter(|&wanted| wanted <= READ_LIMIT).unwrap_or(0));
+        for window in [first, READ_LIMIT] {
             let window = window.min(size);
             // At most 128 KiB.
             let mut bytes = vec![0; usize::try_from(window).unwrap_or_default()];
             file.read_exact_at(&mut bytes, size - window)
                 .map_err(failed)?;
-            let whole = window == size;
+            let start = size - window;
+            let whole = start == 0;
             let Some(end) = memchr::memrchr(b'\n', &bytes) else {
                 if whole && bytes.len() <= LINE_LIMIT {
                     return Ok(Self {
                         length: 0,
                         last: None,
-                        torn: bytes,
+                        bytes,
+                        start,
                     });
                 }
                 continue;
             };
-            let start = match memchr::memrchr(b'\n', &bytes[..end]) {
+            let begin = match memchr::memrchr(b'\n', &bytes[..end]) {
                 Some(before) => before + 1,
                 None if whole => 0,
                 None => continue,
             };
-            let last = link_of(&bytes[start..end]).map_err(damaged)?;
-            let torn = bytes.split_off(end + 1);
+            let last = link_of(&bytes[begin..end]).map_err(damaged)?;
             return Ok(Self {
-                length: size - torn.len() as u64,
+                length: start + end as u64 + 1,
                 last: Some(last),
-                torn,
+                bytes,
+                start,
             });
         }
         Err(damaged(Damage::LineTooLong))
+    }
+
+    /// What stands after the last complete line, which no line end follows.
+    pub(super) fn torn(&self) -> &[u8] {
+        self.from(self.length).unwrap_or_default()
+    }
+
+    /// The complete lines from `offset` on; `None` when that was not read.
+    pub(super) fn lines_from(&self, offset: u64) -> Option<&[u8]> {
+        let torn = self.torn().len();
+        let bytes = self.from(offset)?;
+        bytes.get(..bytes.len().checked_sub(torn)?)
+    }
+
+    fn from(&self, offset: u64) -> Option<&[u8]> {
+        let at = usize::try_from(offset.checked_sub(self.start)?).ok()?;
+        self.bytes.get(at..)
     }
 }
 

@@ -71,6 +71,8 @@ pub enum Command {
     /// Run a command if, and only if, there is a live session
     #[command(visible_alias = "run")]
     Exec(Exec),
+    /// Print shell code that guards commands and shows the time left at the prompt
+    Hook(Hook),
     /// Change the password; ends the account's sessions
     Passwd(Passwd),
     /// Look at the audit log
@@ -140,14 +142,44 @@ pub struct Logout {
     pub all: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch status --json\n  nightlatch status --check || nightlatch login"
+    after_help = "Examples:\n  nightlatch status --json\n  nightlatch status --check || nightlatch login\n  nightlatch status --watch\n  PS1='$(nightlatch status --prompt) \\$ '"
 )]
 pub struct Status {
     /// Print nothing; exit 0 when there is a live session, 4 when there is none
-    #[arg(long)]
+    #[arg(long, group = "instead")]
     pub check: bool,
+    /// Count down until the session ends, and exit 4 then
+    #[arg(long, group = "instead")]
+    pub watch: bool,
+    /// Print what a shell prompt shows: the time left (14m, or 45s), nothing without a live session
+    #[arg(long, group = "instead")]
+    pub prompt: bool,
+    /// Say in a line that the session ends soon, or that it has ended (what `hook` calls)
+    #[arg(long, group = "instead", hide = true)]
+    pub notice: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Put at the end of your shell's own file:\n  ~/.bashrc                   eval \"$(nightlatch hook bash)\"\n  ~/.zshrc                    eval \"$(nightlatch hook zsh)\"\n  ~/.config/fish/config.fish  nightlatch hook fish | source\n\nWhich commands: `commands = [\"psql\", \"kubectl\"]` under [guard] in the configuration."
+)]
+pub struct Hook {
+    /// The shell that is to read it
+    #[arg(value_enum)]
+    pub shell: HookShell,
+    /// Leave the prompt as it is; NIGHTLATCH_PROMPT has the time left, to be placed in it by hand
+    #[arg(long)]
+    pub no_prompt: bool,
+}
+
+/// The shells there is a hook for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HookShell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use comfy_table::{Cell, ContentArrangement, Table, presets};
 use nightlatch::audit::{
-    Details, Event, EventType, Limit, Query, QueryResult, Record, write_csv_header,
+    Details, Event, EventType, Limit, Progress, Query, QueryResult, Record, write_csv_header,
     write_csv_record,
 };
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::args::{Audit, AuditCommand, AuditFilters, AuditList, Format};
 use super::exit::{Code, Failure};
 use super::text;
-use super::{Context, End, export, prune};
+use super::{Context, End, export, progress, prune};
 
 /// How often `--follow` looks for new events.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
@@ -61,7 +61,9 @@ fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
     let Some(log) = guard.audit() else {
         return print(context, format, &QueryResult::default()).map(|()| End::Done);
     };
-    let result = log.query(&query)?;
+    let done = Progress::default();
+    let search = || log.query_watched(&query, &done);
+    let result = progress::watched(context.ui, "searching", || done.get(), search)?;
     // Reading is an event too. What was asked for is shown even if that cannot be written: an
     // auditor looks at a broken log most of all. The exit code tells.
     let returned = result.events.len() as u64;
@@ -177,7 +179,8 @@ fn print(context: &Context, format: Format, result: &QueryResult) -> Result<(), 
                 events,
                 total: result.total,
                 has_more: result.has_more,
-            })
+            })?;
+            Ok(())
         }
         Format::Csv => {
             let mut header = Vec::new();

@@ -8,6 +8,7 @@ mod doctor;
 mod exec;
 mod exit;
 mod export;
+mod hook;
 mod login;
 mod passwd;
 mod progress;
@@ -21,6 +22,7 @@ mod terminal;
 mod text;
 mod tour;
 mod ui;
+mod watch;
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
@@ -115,6 +117,8 @@ struct Context {
     ui: Ui,
     config: GuardConfig,
     origins: Origins,
+    /// As given on the command line.
+    global: Global,
     account: Option<Email>,
     program: Option<PathBuf>,
     /// Whether the terminal shows more than ASCII.
@@ -191,6 +195,7 @@ fn dispatch(context: &Context, command: Command) -> Result<End, Failure> {
         Command::Extend => session::extend(context),
         Command::Whoami => session::whoami(context),
         Command::Exec(args) => exec::run(context, &args),
+        Command::Hook(args) => hook::run(context, &args),
         Command::Passwd(args) => passwd::run(context, &args),
         Command::Audit(args) => audit::run(context, *args),
         Command::Config(args) => config::run(context, &args.command),
@@ -207,7 +212,7 @@ fn context(
     core_limit: CoreLimit,
 ) -> Result<Context, Failure> {
     let origins = Origins::of(&global, &surroundings);
-    let home = global.home.or(surroundings.home.map(PathBuf::from));
+    let home = global.home.clone().or(surroundings.home.map(PathBuf::from));
     let mut config = match &home {
         Some(home) => GuardConfig::under(home),
         None => GuardConfig::of_user().map_err(nightlatch::GuardError::from)?,
@@ -256,6 +261,7 @@ fn context(
             locale.ends_with("utf-8") || locale.ends_with("utf8")
         }),
         may_ask: !global.non_interactive,
+        global,
     })
 }
 

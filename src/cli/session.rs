@@ -9,10 +9,13 @@ use super::args::{Logout, Status};
 use super::exit::{Code, Failure};
 use super::text;
 use super::ui::{FAINT, GOOD, STRONG, WARN};
-use super::{Context, End};
+use super::{Context, End, watch};
 
 /// `status`: looks, and changes nothing.
 pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
+    if args.watch {
+        return watch::run(context);
+    }
     let status = context.guard()?.status()?;
     if args.check {
         let live = status.state == SessionState::Active;
@@ -22,12 +25,34 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
             End::Code(Code::NoSession as u8)
         });
     }
-    if context.ui.json {
+    if args.prompt {
+        if status.state == SessionState::Active {
+            let left = text::in_short(status.remaining_seconds.unwrap_or(0));
+            context.ui.bytes(format!("{left}\n").as_bytes())?;
+        }
+    } else if args.notice {
+        context
+            .ui
+            .bytes(format!("{}\n", notice(&status)).as_bytes())?;
+    } else if context.ui.json {
         context.ui.json(&status)?;
     } else {
         context.ui.data(&describe(&status))?;
     }
     Ok(End::Done)
+}
+
+/// What a shell says when the session has less than a minute left, or has ended.
+fn notice(status: &SessionStatus) -> String {
+    if status.state != SessionState::Active {
+        return "nightlatch: the session has ended; a guarded command asks to sign in".to_owned();
+    }
+    let left = text::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
+    let what_to_do = match status.limited_by {
+        Some(LimitedBy::Max) => " at its absolute limit; start a new one with: nightlatch login",
+        _ => "; any guarded command extends it",
+    };
+    format!("nightlatch: the session locks in {left}{what_to_do}")
 }
 
 /// The status for people.

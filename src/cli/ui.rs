@@ -69,14 +69,14 @@ impl Ui {
         }
     }
 
-    /// Prints a JSON value and a newline to stdout.
+    /// Prints a JSON value and a newline to stdout. `false` as of [`Ui::data`].
     ///
     /// # Errors
     /// As [`Ui::data`].
-    pub fn json(self, value: &impl serde::Serialize) -> Result<(), Failure> {
+    pub fn json(self, value: &impl serde::Serialize) -> Result<bool, Failure> {
         let text = serde_json::to_string(value)
             .map_err(|error| Failure::failed("output", error.to_string()))?;
-        self.json_text(&format!("{text}\n")).map(drop)
+        self.json_text(&format!("{text}\n"))
     }
 
     /// How many columns there are to print on; `None` where stdout is no terminal, or it does not say.

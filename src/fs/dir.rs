@@ -1,8 +1,10 @@
 //! A directory of ours, held open: everything in it is reached through the handle.
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::File;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -314,12 +316,30 @@ impl Dir {
 pub(super) fn names_in(directory: impl AsFd) -> Result<Vec<String>, Errno> {
     let mut names = Vec::new();
     for entry in rustix::fs::Dir::read_from(directory)? {
-        match entry?.file_name().to_str() {
-            Ok("." | "..") | Err(_) => {}
-            Ok(name) => names.push(name.to_owned()),
-        }
+        names.extend(name_of(entry?.file_name()));
     }
     Ok(names)
+}
+
+/// The same by this very handle, whose place in the directory nobody else may rely on.
+#[cfg(target_os = "linux")]
+pub(super) fn names_by(directory: impl AsFd) -> Result<Vec<String>, Errno> {
+    rustix::fs::seek(&directory, rustix::fs::SeekFrom::Start(0))?;
+    let mut buffer = [const { MaybeUninit::uninit() }; 4096];
+    let mut entries = rustix::fs::RawDir::new(directory, &mut buffer);
+    let mut names = Vec::new();
+    while let Some(entry) = entries.next() {
+        names.extend(name_of(entry?.file_name()));
+    }
+    Ok(names)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) use names_in as names_by;
+
+fn name_of(name: &CStr) -> Option<String> {
+    let name = name.to_str().ok()?;
+    (name != "." && name != "..").then(|| name.to_owned())
 }
 
 /// A name nobody else chooses for a file that is not finished yet.

@@ -2,17 +2,31 @@
 
 use std::fs::File;
 use std::io;
+use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags, openat};
 
-use super::dir::Dir;
+use super::dir::{Dir, names_by};
 use super::error::FsError;
 
 /// An exclusive lock on a directory or on a file in it, released when dropped.
 #[derive(Debug)]
 #[must_use = "the lock is released when this is dropped"]
 pub struct DirLock {
-    _file: File,
+    file: File,
+    path: PathBuf,
+}
+
+impl DirLock {
+    /// The names of the files in the locked directory, as [`Dir::names`]; without opening it again,
+    /// which others who wait for the lock would wait for. Not for a lock on a file.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn names(&self) -> Result<Vec<String>, FsError> {
+        names_by(&self.file)
+            .map_err(|error| FsError::new("list", &self.path, io::Error::from(error)))
+    }
 }
 
 impl Dir {
@@ -25,7 +39,8 @@ impl Dir {
         // By path: on a recent toolchain the method of the same name is std's.
         fs2::FileExt::lock_exclusive(&file)
             .map_err(|error| FsError::new("lock", self.path(), error))?;
-        Ok(DirLock { _file: file })
+        let path = self.path().to_owned();
+        Ok(DirLock { file, path })
     }
 
     /// Waits for, and takes, the exclusive lock on the file `name`, creating it (0600) when there is
@@ -35,9 +50,9 @@ impl Dir {
     /// As [`Dir::open_file`], and when the system refuses.
     pub fn lock_file(&self, name: &str) -> Result<DirLock, FsError> {
         let file = self.open_update(name)?;
-        fs2::FileExt::lock_exclusive(&file)
-            .map_err(|error| FsError::new("lock", self.path().join(name), error))?;
-        Ok(DirLock { _file: file })
+        let path = self.path().join(name);
+        fs2::FileExt::lock_exclusive(&file).map_err(|error| FsError::new("lock", &path, error))?;
+        Ok(DirLock { file, path })
     }
 
     /// A handle with an open file description of its own: a lock taken on a duplicate would be

@@ -244,6 +244,28 @@ fn while_its_command_runs_the_guard_holds_no_key() {
 }
 
 #[test]
+fn a_watch_holds_no_key_between_two_looks() {
+    if !sees_into_processes() {
+        return;
+    }
+    let home = Home::signed_in();
+    let mut child = home
+        .command(&["status", "--watch"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    // After the second look, what the first left would be there as well.
+    for _ in 0..2 {
+        stdout.read_line(&mut String::new()).unwrap();
+    }
+    let secrets = [keys(&home), vec![password()]].concat();
+    holds_nothing_of(child.id(), &home, &secrets);
+    drop(stdout);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn a_password_typed_at_the_guards_prompt_is_gone_when_the_command_runs() {
     if !sees_into_processes() {
         return;

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{AuditLog, CHUNK, Filter, Manner, Plan, Position, Query, Record, Verdict, scan};
+use super::{AuditLog, CHUNK, Filter, Manner, Piece, Plan, Position, Query, Record, Verdict, scan};
 use crate::audit::{AuditError, Progress};
 
 /// What [`AuditLog::for_each`] went through.
@@ -34,9 +34,7 @@ impl AuditLog {
         };
         let plan = Plan::new(&dir, Position::default(), query, &Manner::default())?;
         let filter = Filter::new(query);
-        plan.pieces
-            .iter()
-            .for_each(|piece| progress.expect(piece.bytes()));
+        progress.expect(plan.pieces.iter().map(Piece::bytes).sum());
         let mut flow = ControlFlow::Continue(());
         for piece in &plan.pieces {
             scan::piece(&dir, piece, &filter, CHUNK, |verdict| match verdict {

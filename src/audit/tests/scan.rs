@@ -177,7 +177,10 @@ proptest! {
             }
             let query = &query;
             let (expected, unreadable) = naive(&home, query);
-            let answer = log.query_by(query, manner).unwrap();
+            let progress = Progress::default();
+            let answer = log.query_by(query, manner, &progress).unwrap();
+            let (done, all) = progress.get();
+            prop_assert_eq!(done, all, "all that was to be read");
             prop_assert_eq!(answer.total, expected.len() as u64, "{:?} {:?}", query, manner);
             let limit = usize::from(query.limit.get());
             let newest = &expected[expected.len().saturating_sub(limit)..];

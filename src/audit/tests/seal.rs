@@ -1,5 +1,6 @@
 //! When lines are sealed, with what, and what a crash leaves.
 
+use super::line::LINE_LIMIT;
 use super::sealing::{STATE_FILE, Sealing};
 use super::*;
 use crate::crypto::kdf::derive;
@@ -329,6 +330,18 @@ fn a_log_without_its_state_or_with_a_damaged_one_is_refused() {
 }
 
 #[test]
+fn a_damaged_state_is_not_replaced_by_that_of_a_new_log() {
+    let (home, _) = with_states();
+    let mut files = home.files();
+    files.retain(|name, _| name == STATE_FILE);
+    for byte in files.get_mut(STATE_FILE).unwrap() {
+        *byte ^= 1;
+    }
+    home.put(&files);
+    assert_eq!(refused(&home), Damage::NoSealState);
+}
+
+#[test]
 fn a_log_that_was_cut_before_its_last_seal_is_refused() {
     let (home, _) = with_states();
     append(&home, Event::new(Details::LoginAttempt));
@@ -350,6 +363,24 @@ fn a_log_that_was_cut_before_its_last_seal_is_refused() {
             "{lines}"
         );
     }
+}
+
+#[test]
+fn a_state_that_is_behind_by_more_than_the_end_that_is_read_catches_up() {
+    let home = Home::new();
+    append(&home, used("a"));
+    let behind = state(&home);
+    let from = home.bytes().len();
+    for _ in 0..5 {
+        home.log().append_durable(&vec![used("b"); 128]).unwrap();
+    }
+    assert!(home.bytes().len() - from > 2 * LINE_LIMIT);
+    let mut files = home.files();
+    files.insert(STATE_FILE.to_owned(), behind);
+    home.put(&files);
+    append(&home, used("c"));
+    assert_eq!(verified(&home).findings, []);
+    assert_eq!(home.checked_lines().len(), 1 + 5 * 128 + 1);
 }
 
 #[test]

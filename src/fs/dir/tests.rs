@@ -170,3 +170,22 @@ fn the_lock_excludes_a_second_holder_in_the_same_process() {
     drop(held);
     assert!(fs2::FileExt::try_lock_exclusive(&other).is_ok());
 }
+
+#[test]
+fn a_lock_lists_its_directory_as_often_as_it_is_asked() {
+    let (_temp, dir) = scratch();
+    // More than one block of the system's answers.
+    let mut expected: Vec<_> = (0..300).map(|at| format!("a-name-of-{at:030}")).collect();
+    for name in &expected {
+        dir.create_new(name).unwrap();
+    }
+    let lock = dir.lock().unwrap();
+    for _ in 0..2 {
+        let mut names = lock.names().unwrap();
+        names.sort();
+        assert_eq!(names, expected);
+        dir.create_new("zz")
+            .map(|_| expected.push("zz".to_owned()))
+            .ok();
+    }
+}

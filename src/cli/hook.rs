@@ -1,0 +1,132 @@
+//! `hook`: shell code that puts commands behind the guard, and the time left at the prompt.
+
+use std::path::{Path, PathBuf};
+
+use askama::Template;
+use nightlatch::config::CommandName;
+use nightlatch::{Config, GuardError};
+
+use super::args::{Hook, HookShell};
+use super::exit::Failure;
+use super::{Context, End, text};
+
+/// What the templates are filled with.
+struct Parts {
+    /// The wrapped commands, whose names every shell takes as they are.
+    commands: Vec<CommandName>,
+    /// The same with spaces between.
+    names: String,
+    /// This program and the options it was given for every command, quoted for the shell.
+    nightlatch: String,
+    places_prompt: bool,
+}
+
+#[derive(Template)]
+#[template(path = "hook/bash.sh", escape = "none")]
+struct Bash<'a> {
+    hook: &'a Parts,
+}
+
+#[derive(Template)]
+#[template(path = "hook/zsh.zsh", escape = "none")]
+struct Zsh {
+    body: String,
+}
+
+#[derive(Template)]
+#[template(path = "hook/zsh-body.zsh", escape = "none")]
+struct ZshBody<'a> {
+    hook: &'a Parts,
+}
+
+#[derive(Template)]
+#[template(path = "hook/fish.fish", escape = "none")]
+struct Fish<'a> {
+    hook: &'a Parts,
+}
+
+pub fn run(context: &Context, args: &Hook) -> Result<End, Failure> {
+    let quote = match args.shell {
+        HookShell::Bash | HookShell::Zsh => quote,
+        HookShell::Fish => quote_for_fish,
+    };
+    let commands = Config::load(context.config.config_file())
+        .map_err(GuardError::from)?
+        .guarded_commands;
+    let names: Vec<_> = commands.iter().map(CommandName::as_str).collect();
+    let hook = Parts {
+        names: names.join(" "),
+        nightlatch: this_program(context)?
+            .iter()
+            .map(|word| quote(word))
+            .collect::<Vec<_>>()
+            .join(" "),
+        places_prompt: !args.no_prompt,
+        commands,
+    };
+    let code = match args.shell {
+        HookShell::Bash => Bash { hook: &hook }.render(),
+        HookShell::Zsh => ZshBody { hook: &hook }
+            .render()
+            .and_then(|body| Zsh { body: quote(&body) }.render()),
+        HookShell::Fish => Fish { hook: &hook }.render(),
+    };
+    let code = code.map_err(|error| Failure::failed("output", error.to_string()))?;
+    context.ui.bytes(format!("{code}\n").as_bytes())?;
+    Ok(End::Done)
+}
+
+/// The words that run this very program, from any directory, for the home and the account that were
+/// named on the command line. What the environment named, it goes on naming.
+fn this_program(context: &Context) -> Result<Vec<String>, Failure> {
+    let program = context.program.as_deref().ok_or_else(|| {
+        Failure::failed("hook", "cannot tell where this program lies")
+            .hint("mount /proc, or start it by its full path".to_owned())
+    })?;
+    let mut words = vec![plain(program)?];
+    if let Some(home) = &context.global.home {
+        let home: PathBuf = std::path::absolute(home)
+            .map_err(|error| Failure::failed("file", format!("{}: {error}", home.display())))?;
+        words.extend(["--home".to_owned(), plain(&home)?]);
+    }
+    if let (Some(_), Some(account)) = (&context.global.account, &context.account) {
+        words.extend(["--account".to_owned(), account.normalized().to_owned()]);
+    }
+    Ok(words)
+}
+
+/// A path as text that may be shown on a terminal, for that is where one looks at a hook first.
+fn plain(path: &Path) -> Result<String, Failure> {
+    match path.to_str() {
+        Some(text) if text::escape(text) == text => Ok(text.to_owned()),
+        _ => Err(Failure::failed(
+            "hook",
+            format!(
+                "{}: no shell code can safely name this path",
+                path.display()
+            ),
+        )
+        .hint("use a path of plain, visible characters".to_owned())),
+    }
+}
+
+/// One word of bash or zsh that means `text`, whatever is in it.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// The same for fish, where a backslash means something between quotes, too.
+fn quote_for_fish(text: &str) -> String {
+    format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_word_has_no_quote_that_ends_it_early() {
+        assert_eq!(quote(r"a'b $c\"), r"'a'\''b $c\'");
+        assert_eq!(quote_for_fish(r"a'b $c\"), r"'a\'b $c\\'");
+    }
+}

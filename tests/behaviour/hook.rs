@@ -1,0 +1,556 @@
+//! `hook`: what it makes of a real bash, zsh and fish.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::{Home, Pty, Run, tree};
+
+struct Shell {
+    name: &'static str,
+    /// How it is started at a terminal, without anybody's own settings.
+    at_a_terminal: &'static str,
+    /// Takes the hook, with `OPTIONS` in it.
+    hook: &'static str,
+    /// Names the code of the last command.
+    code: &'static str,
+    /// A byte that is no text, as an argument.
+    byte: &'static str,
+    /// Sets a prompt that shows the last code between angle brackets.
+    prompt: &'static str,
+    /// Sets up another tool that sets the prompt anew each time, before the hook is taken.
+    other_tool: &'static str,
+}
+
+const SHELLS: [Shell; 3] = [
+    Shell {
+        name: "bash",
+        at_a_terminal: "bash --norc --noprofile --noediting -i",
+        hook: "eval \"$(\"$NIGHTLATCH\" OPTIONS hook bash)\"",
+        code: "$?",
+        byte: "$'\\xff'",
+        prompt: "PS1='<$?>$ '",
+        other_tool: "PROMPT_COMMAND='PS1=\"tool$ \"; true;'",
+    },
+    Shell {
+        name: "zsh",
+        at_a_terminal: "zsh -f -i",
+        hook: "eval \"$(\"$NIGHTLATCH\" OPTIONS hook zsh)\"",
+        code: "$?",
+        byte: "$'\\xff'",
+        prompt: "PROMPT='<%?>%% '",
+        other_tool: "precmd() { PROMPT='tool%% ' }",
+    },
+    Shell {
+        name: "fish",
+        at_a_terminal: "fish --no-config -i",
+        hook: "$NIGHTLATCH OPTIONS hook fish | source",
+        code: "$status",
+        byte: "\\xff",
+        prompt: "function fish_prompt; echo -n \"<$status>> \"; end",
+        other_tool: "function fish_prompt; function fish_mode_prompt; end; echo -n 'tool> '; end",
+    },
+];
+
+/// The shells there are. In CI, where all of them are installed, none may be missing.
+fn shells() -> impl Iterator<Item = &'static Shell> {
+    SHELLS.iter().filter(|shell| {
+        let found = std::process::Command::new(shell.name)
+            .args(["-c", "true"])
+            .status();
+        if found.is_ok_and(|status| status.success()) {
+            return true;
+        }
+        let is_ci = std::env::var_os("CI").is_some();
+        assert!(!is_ci, "there is no {} here, and CI needs it", shell.name);
+        eprintln!("skipped: there is no {} here", shell.name);
+        false
+    })
+}
+
+impl Shell {
+    fn hook(&self, options: &str) -> String {
+        self.hook.replace("OPTIONS", options)
+    }
+
+    /// Runs `script` as a file, with the programs of [`stage`] to be found.
+    fn run(&self, home: &Home, script: &str) -> Run {
+        let file = home.outside("script");
+        std::fs::write(&file, script).unwrap();
+        let option = if self.name == "zsh" { "-f" } else { "" };
+        let line = format!("exec {} {option} '{}'", self.name, file.display());
+        Run::of(home.shell(&format!("{}{line}", path(home))))
+    }
+
+    /// A person's shell at a terminal, in which `lines` were typed.
+    fn start(&self, home: &Home, lines: &[&str]) -> Pty {
+        let line = format!("exec {}", self.at_a_terminal);
+        let mut pty = Pty::spawn(home.shell(&format!("{}{line}", path(home))));
+        for line in lines {
+            enter(&mut pty, line);
+        }
+        pty
+    }
+}
+
+/// Types a line, and gives what came until the shell had run it.
+fn enter(pty: &mut Pty, line: &str) -> String {
+    pty.send(&format!("{line}\r"));
+    pty.send("echo do''ne\r");
+    pty.expect("done\r\n")
+}
+
+fn path(home: &Home) -> String {
+    let bin = home.outside("bin");
+    format!("PATH='{}':$PATH; export PATH; ", bin.display())
+}
+
+/// A home that is signed in and guards `commands`, beside programs `show`, which shows its arguments
+/// in hexadecimal and its input and ends with 7, and `other`.
+fn stage(commands: &str) -> Home {
+    let home = Home::signed_in();
+    guard(&home, commands);
+    let bin = home.outside("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let show = "#!/bin/sh\nfor arg; do printf '<'; printf %s \"$arg\" | od -An -v -tx1 | tr -d ' \\n'\nprintf '>'; done\n\
+        printf 'exec=%s ' \"${NIGHTLATCH_EXEC_ID:+guarded}\"\ncat\nexit 7\n";
+    for name in ["show", "other", "g++"] {
+        let file = bin.join(name);
+        std::fs::write(&file, show).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    home
+}
+
+fn guard(home: &Home, commands: &str) {
+    home.configure(&format!("[guard]\ncommands = [{commands}]"));
+}
+
+/// The programs that were started under the guard, in order.
+fn started(home: &Home) -> Vec<String> {
+    let mut events = home.happened();
+    events.retain(|event| event["event_type"] == "COMMAND_STARTED");
+    events
+        .iter()
+        .map(|event| event["details"]["program"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_wrapped_command_is_guarded_and_takes_and_gives_what_it_does_without() {
+    for shell in shells() {
+        let home = stage("\"show\", \"g++\"");
+        let arguments = format!(
+            "'a b' '' '*' 'x\ny' \"q\\\"'\" -- -n --json '$HOME' 'back\\slash' '~' {}",
+            shell.byte
+        );
+        let calls = format!(
+            "printf input | show {arguments} | sed 's/^/piped: /'\nshow one </dev/null\necho code={}\ng++ x </dev/null\n",
+            shell.code
+        );
+        let direct = shell.run(&home, &calls);
+        assert!(
+            direct.stdout.contains("<ff>") && direct.stdout.contains("code=7"),
+            "{direct:#?}"
+        );
+        assert_eq!(started(&home), [""; 0]);
+        let guarded = shell.run(&home, &format!("{}\n{calls}", shell.hook("")));
+        let expected = direct.stdout.replace("exec=", "exec=guarded");
+        assert_eq!(
+            (guarded.stdout, guarded.stderr),
+            (expected, String::new()),
+            "{}",
+            shell.name
+        );
+        assert_eq!(started(&home), ["show", "show", "g++"], "{}", shell.name);
+    }
+}
+
+#[test]
+fn without_a_session_a_wrapped_command_does_not_run() {
+    for shell in shells() {
+        let home = stage("\"show\"");
+        home.run(&["logout"]).succeeds();
+        let hook = shell.hook("");
+        // Whatever terminal the tests run in, a session of its own has none.
+        let file = home.outside("inner");
+        std::fs::write(&file, format!("{hook}\nshow x\necho code={}", shell.code)).unwrap();
+        let script = format!(
+            "{}setsid -w {} '{}' 2>&1",
+            path(&home),
+            shell.name,
+            file.display()
+        );
+        let run = Run::of(home.shell(&script));
+        assert!(run.stdout.contains("code=4"), "{run:#?}");
+        assert!(run.stdout.contains("no live session"), "{run:#?}");
+    }
+}
+
+#[test]
+fn a_script_that_ends_at_the_first_failure_or_unset_variable_takes_the_hook_twice() {
+    for shell in shells().filter(|shell| shell.name != "fish") {
+        let home = stage("\"show\"");
+        let hook = shell.hook("");
+        let script = format!(
+            "set -eu\n{hook}\n{hook}\necho before\nshow </dev/null || echo after\nshow </dev/null\necho never"
+        );
+        let run = shell.run(&home, &script).ends_with(7);
+        assert_eq!(run.stdout, "before\nexec=guarded after\nexec=guarded ");
+        assert_eq!(run.stderr, "");
+    }
+}
+
+#[test]
+fn the_hook_taken_again_wraps_what_is_listed_now_and_nothing_else() {
+    for shell in shells() {
+        let home = stage("\"show\", \"g++\"");
+        let hook = shell.hook("");
+        let config = home.path().join("config.toml");
+        let kept = home.outside("kept.toml");
+        guard(&home, "\"other\"");
+        std::fs::rename(&config, &kept).unwrap();
+        guard(&home, "\"show\", \"g++\"");
+        let own = match shell.name {
+            "fish" => "function g++; echo own; end",
+            _ => "unset -f g++; g++() { echo own; }",
+        };
+        let script = format!(
+            "{hook}\n{hook}\nshow </dev/null\n{own}\ncp '{}' '{}'\n{hook}\nshow </dev/null\ng++\nother </dev/null\n",
+            kept.display(),
+            config.display()
+        );
+        let run = shell.run(&home, &script);
+        assert_eq!(
+            run.stdout, "exec=guarded exec= own\nexec=guarded ",
+            "{run:#?}"
+        );
+        assert_eq!(started(&home), ["show", "other"], "{}", shell.name);
+    }
+}
+
+#[test]
+fn what_the_shell_knows_of_a_program_it_knows_of_the_wrapped_one() {
+    for shell in shells() {
+        let home = stage("\"show\"");
+        let (define, ask) = match shell.name {
+            "bash" => ("complete -W 'alphabet beta' show", "complete -p show"),
+            "fish" => ("complete -c show -f -a alphabet", "complete -C 'show al'"),
+            // Its completion system is for terminals only.
+            _ => continue,
+        };
+        let run = shell.run(&home, &format!("{define}\n{}\n{ask}", shell.hook("")));
+        assert!(run.stdout.contains("alphabet"), "{run:#?}");
+    }
+}
+
+#[test]
+fn a_completion_that_asks_the_command_itself_does_not_extend_the_session_and_asks_nobody() {
+    for shell in shells() {
+        let home = stage("\"show\"");
+        let (start, setup) = match shell.name {
+            "bash" => (
+                "bash --norc --noprofile -i",
+                "_asks() { show </dev/null >/dev/null; COMPREPLY=(alpha); }; complete -F _asks show",
+            ),
+            "zsh" => (
+                "zsh -f -i",
+                "autoload -Uz compinit; compinit -u -D; _asks() { show </dev/null >/dev/null; compadd alpha; }; compdef _asks show",
+            ),
+            _ => (
+                "fish --no-config -i",
+                "function asks; show </dev/null >/dev/null; echo alpha; end; complete -c show -f -a '(asks)'",
+            ),
+        };
+        let mut pty = Pty::spawn(home.shell(&format!("{}exec {start}", path(&home))));
+        enter(&mut pty, setup);
+        enter(&mut pty, &shell.hook(""));
+        let before = home.status()["last_activity_at"].clone();
+        pty.settle();
+        pty.send("show al\t");
+        pty.expect("pha");
+        assert!(
+            started(&home).contains(&"show".to_owned()),
+            "{}",
+            shell.name
+        );
+        assert_eq!(home.status()["last_activity_at"], before, "{}", shell.name);
+        pty.send("</dev/null\r");
+        // 616c706861 is alpha.
+        pty.expect("<616c706861>exec=guarded");
+        assert_ne!(home.status()["last_activity_at"], before, "{}", shell.name);
+        home.run(&["logout"]).succeeds();
+        pty.settle();
+        pty.send("show al\t");
+        assert!(!pty.expect("pha").contains("sign in to go on"));
+    }
+}
+
+#[test]
+fn aliases_neither_break_the_hook_nor_what_it_defines() {
+    for shell in shells().filter(|shell| shell.name != "fish") {
+        let home = stage("\"show\"");
+        let everywhere = match shell.name {
+            "zsh" => "alias -g exec=oops show=show",
+            _ => "true",
+        };
+        let mut pty = shell.start(
+            &home,
+            &[
+                "alias show='show via-alias' local=false builtin=false case=oops",
+                everywhere,
+                &shell.hook(""),
+                "unalias builtin case local",
+            ],
+        );
+        let said = enter(&mut pty, "show x </dev/null");
+        assert!(said.contains("<78>exec=guarded"), "{said}");
+        if shell.name == "bash" {
+            assert!(said.contains("<7669612d616c696173><78>"), "{said}");
+        }
+        assert_eq!(started(&home), ["show"], "{}", shell.name);
+    }
+}
+
+#[test]
+fn the_home_and_the_account_named_to_the_hook_are_those_of_its_commands() {
+    for shell in shells() {
+        let home = stage("");
+        let odd = home.outside("it's a \"$HOME\" \\");
+        std::fs::rename(home.path(), &odd).unwrap();
+        std::fs::create_dir(home.path()).unwrap();
+        home.configure("");
+        let config = std::fs::read_to_string(odd.join("config.toml")).unwrap();
+        std::fs::write(
+            odd.join("config.toml"),
+            format!("[guard]\ncommands = [\"show\"]\n{config}")
+                .replace("[guard]\ncommands = []", ""),
+        )
+        .unwrap();
+        let hook = shell.hook("--home \"$ODD\" --account Alice@Example.com");
+        let file = home.outside("odd-script");
+        std::fs::write(&file, format!("{hook}\ncd /\nshow </dev/null\n")).unwrap();
+        let mut command = home.shell(&format!(
+            "{}exec {} '{}'",
+            path(&home),
+            shell.name,
+            file.display()
+        ));
+        command
+            .env("ODD", odd.file_name().unwrap())
+            .current_dir(odd.parent().unwrap());
+        let run = Run::of(command);
+        // The kernel's key goes by the home's own id, wherever the home lies.
+        assert_eq!(run.stdout, "exec=guarded ", "{run:#?}");
+        let mut program = home.command(&["logout", "--all", "--home"]);
+        program.arg(&odd);
+        Run::of(program).succeeds();
+    }
+}
+
+#[test]
+fn the_prompt_shows_what_is_left_and_neither_extends_nor_records_nor_loses_the_code() {
+    for shell in shells() {
+        let home = stage("\"show\"");
+        let mut pty = shell.start(&home, &[shell.prompt]);
+        pty.expect("<0>");
+        let before = (
+            tree(&home.path()),
+            home.status()["last_activity_at"].clone(),
+        );
+        enter(&mut pty, &shell.hook(""));
+        enter(&mut pty, &shell.hook(""));
+        pty.settle();
+        pty.send("sh -c 'exit 3'\r");
+        let prompt = pty.expect("<3>");
+        let last = prompt.rsplit('\n').next().unwrap();
+        assert_eq!(
+            last.matches("[15m] ").count(),
+            1,
+            "{}: {prompt:?}",
+            shell.name
+        );
+        for _ in 0..3 {
+            assert!(!enter(&mut pty, "true").contains("nightlatch:"));
+        }
+        let after = (
+            tree(&home.path()),
+            home.status()["last_activity_at"].clone(),
+        );
+        assert!(before == after, "{}: it extended or recorded", shell.name);
+        home.run(&["logout"]).succeeds();
+        enter(&mut pty, "true");
+        let bare = enter(&mut pty, "true");
+        assert!(!bare.contains("[15m]") && !bare.contains("[]"), "{bare:?}");
+    }
+}
+
+#[test]
+fn the_segment_survives_a_tool_that_sets_the_prompt_each_time() {
+    for shell in shells() {
+        let home = stage("\"show\"");
+        let mut pty = shell.start(&home, &[shell.other_tool, &shell.hook("")]);
+        for _ in 0..3 {
+            let said = enter(&mut pty, "true");
+            let tool = said.rfind("tool").unwrap();
+            let segment = said[..tool].rfind("[15m] ");
+            assert!(
+                segment.is_some_and(|at| tool - at < 200),
+                "{}: {said:?}",
+                shell.name
+            );
+        }
+    }
+}
+
+#[test]
+fn ones_own_prompt_commands_run_on() {
+    let home = stage("\"show\"");
+    let bash = &SHELLS[0];
+    for own in [
+        "PROMPT_COMMAND='echo own=$?; (exit 3);  '",
+        "PROMPT_COMMAND=('echo own=$?' 'echo second')",
+    ] {
+        let again = "PROMPT_COMMAND+=$'\\n''echo last=$?'";
+        let mut pty = bash.start(&home, &["set -u", own, &bash.hook(""), &bash.hook("")]);
+        let second = own.contains("second");
+        if !second {
+            enter(&mut pty, again);
+        }
+        pty.settle();
+        pty.send("(exit 3)\r");
+        pty.expect("own=3\r\n");
+        // What follows ours sees what ours saw.
+        pty.expect(if second { "second\r\n" } else { "last=3\r\n" });
+        pty.expect("[15m] ");
+    }
+}
+
+#[test]
+fn a_notice_comes_once_when_a_minute_is_left_and_once_when_the_session_has_ended() {
+    for shell in shells() {
+        let home = stage("\"show\"");
+        let login = |idle: &str| home.login(&["--idle", idle]).succeeds();
+        let mut pty = shell.start(&home, &[&shell.hook("")]);
+        let mut said = || (0..3).map(|_| enter(&mut pty, "true")).collect::<String>();
+        let count = |said: &str| {
+            let of = |text: &str| said.matches(text).count();
+            (
+                of("nightlatch: the session locks in"),
+                of("nightlatch: the session has ended"),
+            )
+        };
+        assert_eq!(count(&said()), (0, 0));
+        login("55s");
+        assert_eq!(count(&said()), (1, 0), "{}", shell.name);
+        login("15m");
+        assert_eq!(count(&said()), (0, 0), "{}", shell.name);
+        login("55s");
+        assert_eq!(count(&said()), (1, 0), "{}", shell.name);
+        home.run(&["logout"]).succeeds();
+        assert_eq!(count(&said()), (0, 1), "{}", shell.name);
+    }
+}
+
+#[test]
+fn with_no_prompt_the_prompt_is_left_alone_and_the_variable_has_the_time() {
+    for shell in shells() {
+        let home = stage("\"show\"");
+        let mut pty = shell.start(
+            &home,
+            &[&format!(
+                "{} ",
+                shell.hook("").replace("hook", "hook --no-prompt")
+            )],
+        );
+        let said = enter(&mut pty, "echo \"left=$NIGHTLATCH_PROMPT.\"");
+        assert!(said.contains("left=15m."), "{}: {said:?}", shell.name);
+        assert!(!said.contains("[15m]"), "{}: {said:?}", shell.name);
+    }
+}
+
+#[test]
+fn where_ones_own_prompt_has_the_time_nothing_is_put_before_it() {
+    for shell in shells() {
+        let home = stage("\"show\"");
+        let own = match shell.name {
+            "bash" => "PS1='{$NIGHTLATCH_PROMPT}$ '",
+            "zsh" => "setopt prompt_subst nounset ksh_arrays; PROMPT='{$NIGHTLATCH_PROMPT}%% '",
+            _ => "function fish_prompt; echo -n \"{$NIGHTLATCH_PROMPT}> \"; end",
+        };
+        let mut pty = shell.start(&home, &[&shell.hook(""), own]);
+        let said = enter(&mut pty, "true");
+        let said = said + &enter(&mut pty, "true");
+        let own = said.rfind("{15m}");
+        assert!(own.is_some(), "{}: {said:?}", shell.name);
+        assert!(
+            !said[said.find("{15m}").unwrap()..].contains("[15m]"),
+            "{}: {said:?}",
+            shell.name
+        );
+    }
+}
+
+#[test]
+fn a_prompt_that_cannot_be_told_the_time_shows_none_and_no_error() {
+    for shell in shells() {
+        let home = stage("\"show\"");
+        let mut pty = shell.start(&home, &[shell.prompt, &shell.hook("")]);
+        enter(&mut pty, "true");
+        pty.expect("[15m] ");
+        home.configure("nonsense = 1");
+        enter(&mut pty, "true");
+        let said = enter(&mut pty, "true");
+        assert!(
+            !said.contains("m] ") && !said.contains("nightlatch:"),
+            "{}: {said:?}",
+            shell.name
+        );
+        assert!(said.contains("<0>"), "{}: {said:?}", shell.name);
+        home.configure("");
+    }
+}
+
+#[test]
+fn a_shell_without_a_person_gets_the_wrappers_and_no_prompt() {
+    for shell in shells() {
+        let home = stage("\"show\"");
+        let ask = match shell.name {
+            "fish" => {
+                "set -q NIGHTLATCH_PROMPT; and echo set\nfunctions -q __nightlatch_precmd; and echo defined"
+            }
+            _ => "echo \"${NIGHTLATCH_PROMPT+set}${PROMPT_COMMAND-}${precmd_functions-}\"",
+        };
+        let run = shell.run(
+            &home,
+            &format!("{}\n{ask}\nshow </dev/null", shell.hook("")),
+        );
+        assert_eq!(
+            (run.stdout.trim_start(), run.stderr.as_str()),
+            ("exec=guarded ", ""),
+            "{}",
+            shell.name
+        );
+    }
+}
+
+#[test]
+fn a_name_no_shell_should_wrap_is_an_error_of_the_configuration() {
+    let home = Home::new();
+    for (bad, told) in [
+        ("cd", "leave it out"),
+        ("a b", "without a path"),
+        ("x; id", "plain program name"),
+    ] {
+        guard(&home, &format!("\"{bad}\""));
+        for shell in ["bash", "zsh", "fish"] {
+            let run = home.run(&["hook", shell]).refuses(1, told);
+            assert!(run.stderr.contains(&format!("\"{bad}\"")), "{run:#?}");
+            assert_eq!(run.stdout, "");
+        }
+    }
+    home.run(&["hook", "tcsh"]).refuses(2, "tcsh");
+    let hidden = home.outside("a\u{1b}[31m");
+    guard(&home, "");
+    home.run(&["hook", "bash", "--home", hidden.to_str().unwrap()])
+        .refuses(1, "plain, visible characters");
+    assert!(!hidden.exists());
+}

@@ -1,0 +1,187 @@
+//! `status --watch`, `--prompt` and `--notice`: what is left of the session, told without touching it.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::support::{EMAIL, Home, Pty, Run, tree};
+
+fn of_idle(idle: &str) -> Home {
+    let home = Home::registered();
+    home.login(&["--idle", idle]).succeeds();
+    home
+}
+
+/// The time left as the prompt shows it, in seconds.
+fn shown(home: &Home) -> u64 {
+    let run = home.run(&["status", "--prompt"]).succeeds();
+    assert_eq!(run.stderr, "");
+    let text = run.stdout.strip_suffix('\n').unwrap();
+    let seconds = |unit: char| text.strip_suffix(unit).map(str::parse::<u64>);
+    match (seconds('m'), seconds('s')) {
+        (Some(minutes), _) => minutes.unwrap() * 60,
+        (_, Some(seconds)) => seconds.unwrap(),
+        _ => panic!("{text}"),
+    }
+}
+
+#[test]
+fn the_prompts_text_is_begun_minutes_then_seconds_then_nothing() {
+    for (idle, least, most) in [("15m", 900, 900), ("61s", 60, 120), ("59s", 30, 59)] {
+        let home = of_idle(idle);
+        let left = shown(&home);
+        assert!((least..=most).contains(&left), "{idle}: {left}");
+    }
+    for home in [Home::bare(), Home::registered()] {
+        for json in [&[][..], &["--json"]] {
+            let run = home.run(&[&["status", "--prompt"], json].concat());
+            assert_eq!(run.succeeds().stdout, "");
+        }
+    }
+}
+
+#[test]
+fn the_notice_tells_what_helps_against_the_limit_that_is_near() {
+    let notice = |home: &Home| home.run(&["status", "--notice"]).succeeds().stdout;
+    let home = of_idle("50s");
+    let said = notice(&home);
+    assert!(
+        said.starts_with("nightlatch: the session locks in "),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("s; any guarded command extends it\n"),
+        "{said}"
+    );
+    home.login(&["--max", "50s"]).succeeds();
+    let said = notice(&home);
+    assert!(
+        said.ends_with("s at its absolute limit; start a new one with: nightlatch login\n"),
+        "{said}"
+    );
+    home.run(&["logout"]).succeeds();
+    let ended = "nightlatch: the session has ended; a guarded command asks to sign in\n";
+    assert_eq!(notice(&home), ended);
+}
+
+#[test]
+fn watching_changes_nothing_and_counts_down_to_the_end() {
+    let home = of_idle("3s");
+    let before = tree(&home.path());
+    let began = Instant::now();
+    let run = home
+        .run(&["status", "--watch"])
+        .refuses(4, "the session has ended; sign in with");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(tree(&home.path()), before, "watching changed something");
+    // On a machine that was busy meanwhile it begins later, or skips one.
+    let lines: Vec<u64> = run
+        .stdout
+        .lines()
+        .map(|line| line.strip_suffix('s').unwrap().parse().unwrap())
+        .collect();
+    assert!(!lines.is_empty() && lines.len() <= 3, "{lines:?}");
+    assert!(
+        lines.iter().rev().is_sorted() && lines.iter().all(|left| *left <= 3),
+        "{lines:?}"
+    );
+    home.run(&["status", "--watch"])
+        .refuses(4, "no live session");
+}
+
+#[test]
+fn watching_as_json_gives_a_status_a_second_and_the_end_as_the_last() {
+    let home = of_idle("2s");
+    let run = home.run(&["status", "--watch", "--json"]).ends_with(4);
+    let states: Vec<serde_json::Value> = run
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let (last, before) = states.split_last().unwrap();
+    assert!(!before.is_empty());
+    assert!(before.iter().all(|status| status["state"] == "active"));
+    assert_ne!(last["state"], "active");
+    let error: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
+    assert_eq!(error["error"], "no_session");
+}
+
+#[test]
+fn whoever_closes_the_pipe_ends_the_watching() {
+    let home = Home::signed_in();
+    for more in ["", "--json"] {
+        let script = format!("$NIGHTLATCH status --watch {more} | head -n 1 >/dev/null");
+        let began = Instant::now();
+        Run::of(home.shell(&script)).succeeds();
+        assert!(began.elapsed() < Duration::from_secs(20));
+    }
+}
+
+#[test]
+fn an_extension_and_an_end_from_elsewhere_show_within_a_second() {
+    let home = of_idle("30s");
+    let mut command = home.command(&["status", "--watch"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || lines.next().map(Result::unwrap);
+    // It counts down, is extended, and is at the beginning again.
+    while next().unwrap().as_str() >= "29s" {}
+    home.run(&["extend"]).succeeds();
+    let extended = Instant::now();
+    while next().unwrap().as_str() < "29s" {}
+    assert!(extended.elapsed() < Duration::from_secs(4));
+    home.run(&["logout"]).succeeds();
+    let ended = Instant::now();
+    while next().is_some() {}
+    assert!(ended.elapsed() < Duration::from_secs(4));
+    Run::finish(&command, child).refuses(4, "the session has ended");
+}
+
+#[test]
+fn on_a_terminal_one_line_is_drawn_over_itself_and_ends_with_a_sentence() {
+    let home = of_idle("4s");
+    let pty = Pty::spawn(home.command(&["status", "--watch"]));
+    let (said, status) = pty.finish();
+    assert_eq!(status.code(), Some(4), "{said}");
+    assert!(said.contains(EMAIL), "{said}");
+    let (drawn, end) = said.split_once("nightlatch: ").unwrap();
+    assert!(!drawn.contains('\n'), "{drawn:?}");
+    assert!(drawn.ends_with(" \r"), "the line is cleared: {drawn:?}");
+    assert_eq!(
+        end,
+        "the session has ended; sign in with: nightlatch login\r\n"
+    );
+}
+
+#[test]
+fn a_narrow_terminal_shows_what_fits_and_no_color_sends_no_escape() {
+    let home = Home::signed_in();
+    let mut command = home.command(&["status", "--watch"]);
+    command.env("NO_COLOR", "1");
+    let mut pty = Pty::spawn(command);
+    pty.expect(EMAIL);
+    pty.resize(8, 24);
+    let shrunk = pty.expect("\r14m ");
+    assert!(!shrunk.contains('\u{1b}'), "{shrunk:?}");
+    pty.resize(3, 24);
+    pty.expect("\r14\r14\r");
+}
+
+#[test]
+fn an_interrupted_watch_dies_of_the_signal_and_leaves_nothing_switched_on() {
+    let home = Home::signed_in();
+    let mut pty = Pty::spawn(home.command(&["status", "--watch"]));
+    let drawn = pty.expect("locks in");
+    // Colours, and no private mode such as a hidden cursor.
+    assert!(!drawn.contains("\u{1b}[?"), "{drawn:?}");
+    assert!(pty.echoes());
+    pty.send("\x03");
+    let (_, status) = pty.finish();
+    assert_eq!(status.signal(), Some(2), "{status:?}");
+}
