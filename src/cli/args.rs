@@ -78,6 +78,13 @@ pub enum Command {
     /// Look at the audit log
     #[command(args_conflicts_with_subcommands = true)]
     Audit(Box<Audit>),
+    /// Show the settings in force, or check the configuration file
+    Config(Config),
+    /// Tell what is right and what is wrong with this installation; changes nothing
+    #[command(
+        after_help = "Examples:\n  nightlatch doctor\n  nightlatch doctor --json\n\nChanges nothing, and works with no home, account or usable configuration.\nExit codes: 0 when nothing failed, also with warnings; 1 when anything did."
+    )]
+    Doctor,
     /// Show all of it in a scratch home, on the real program, in under a minute
     Tour,
     /// Hold session keys where the kernel cannot (started by `login`)
@@ -355,6 +362,33 @@ pub struct AuditPrune {
     /// Only show what would be removed
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Config {
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Show each setting with its value and where that came from
+    #[command(
+        after_help = "Examples:\n  nightlatch config show\n  nightlatch config show --json\n\nExit codes: 1 when the configuration cannot be used; `config check` tells why."
+    )]
+    Show,
+    /// Tell everything that is wrong with the configuration file
+    Check(ConfigCheck),
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch config check\n  nightlatch config check ./config.toml\n\nChanges nothing. Exit codes: 0 when nothing is wrong; 1 when anything is."
+)]
+pub struct ConfigCheck {
+    /// The file to check; by default the one in use
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 /// How events are printed.

@@ -2,6 +2,7 @@
 
 use nightlatch::account::{BadEmail, BadName, DirectoryError, PolicyRefusal};
 use nightlatch::audit::AuditError;
+use nightlatch::config::ConfigError;
 use nightlatch::guard::run::RunError;
 use nightlatch::session::{KeeperError, SessionError};
 use nightlatch::{
@@ -98,6 +99,12 @@ impl From<FsError> for Failure {
     }
 }
 
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::failed("config", error.to_string()).hint(error.hint())
+    }
+}
+
 impl From<AuditError> for Failure {
     fn from(error: AuditError) -> Self {
         Self::new(Code::Audit, "audit", error.to_string()).hint(error.hint())
@@ -119,8 +126,7 @@ impl From<KeeperError> for Failure {
 impl From<GuardError> for Failure {
     fn from(error: GuardError) -> Self {
         match error {
-            GuardError::Config(error) => Self::failed("config", error.to_string())
-                .hint("correct the file, or remove it to use the defaults".to_owned()),
+            GuardError::Config(error) => error.into(),
             GuardError::NoHome(error) => Self::failed("no_home", error.to_string())
                 .hint("name a place: --home DIR or NIGHTLATCH_HOME".to_owned()),
             GuardError::File(error) => error.into(),

@@ -3,6 +3,8 @@
 mod args;
 mod ask;
 mod audit;
+mod config;
+mod doctor;
 mod exec;
 mod exit;
 mod export;
@@ -53,6 +55,8 @@ pub struct Surroundings {
     pub account: Option<OsString>,
     /// `NIGHTLATCH_KEEPER`.
     pub keeper: Option<OsString>,
+    /// `PATH`.
+    pub path: Option<OsString>,
     /// The first of `LC_ALL`, `LC_CTYPE` and `LANG`: which characters the terminal shows.
     pub locale: Option<OsString>,
     /// Where this program lies.
@@ -66,10 +70,53 @@ enum End {
     Code(u8),
 }
 
+/// Where something that the configuration file does not decide alone came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Flag(&'static str),
+    Variable(&'static str),
+    /// Neither was given.
+    Unset,
+}
+
+impl Origin {
+    fn of<T, U>(flag: (&'static str, &Option<T>), variable: (&'static str, &Option<U>)) -> Self {
+        match (flag, variable) {
+            ((name, Some(_)), _) => Self::Flag(name),
+            (_, (name, Some(_))) => Self::Variable(name),
+            _ => Self::Unset,
+        }
+    }
+}
+
+/// Where the home, the account and the keeper came from.
+struct Origins {
+    home: Origin,
+    account: Origin,
+    keeper: Origin,
+}
+
+impl Origins {
+    fn of(global: &Global, surroundings: &Surroundings) -> Self {
+        Self {
+            home: Origin::of(
+                ("--home", &global.home),
+                ("NIGHTLATCH_HOME", &surroundings.home),
+            ),
+            account: Origin::of(
+                ("--account", &global.account),
+                ("NIGHTLATCH_ACCOUNT", &surroundings.account),
+            ),
+            keeper: Origin::of::<(), _>(("", &None), ("NIGHTLATCH_KEEPER", &surroundings.keeper)),
+        }
+    }
+}
+
 /// What every command needs.
 struct Context {
     ui: Ui,
     config: GuardConfig,
+    origins: Origins,
     /// As given on the command line.
     global: Global,
     account: Option<Email>,
@@ -115,6 +162,8 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
     let result = match audit::copy_to_verify(&cli.command) {
         // A copy on some machine: nothing of this one's home, account or settings has a part in it.
         Some((args, directory)) => audit::verify(ui, args, directory),
+        // It has to work where no other command does.
+        None if matches!(cli.command, Command::Doctor) => doctor::run(ui, cli.global, surroundings),
         None => context(ui, cli.global, surroundings, core_limit)
             .and_then(|context| dispatch(&context, cli.command)),
     };
@@ -149,6 +198,8 @@ fn dispatch(context: &Context, command: Command) -> Result<End, Failure> {
         Command::Hook(args) => hook::run(context, &args),
         Command::Passwd(args) => passwd::run(context, &args),
         Command::Audit(args) => audit::run(context, *args),
+        Command::Config(args) => config::run(context, &args.command),
+        Command::Doctor => Ok(End::Done), // told above
         Command::Tour => tour::run(context),
         Command::Agent => session::agent(context),
     }
@@ -160,6 +211,7 @@ fn context(
     surroundings: Surroundings,
     core_limit: CoreLimit,
 ) -> Result<Context, Failure> {
+    let origins = Origins::of(&global, &surroundings);
     let home = global.home.clone().or(surroundings.home.map(PathBuf::from));
     let mut config = match &home {
         Some(home) => GuardConfig::under(home),
@@ -201,6 +253,7 @@ fn context(
     Ok(Context {
         ui,
         config,
+        origins,
         account,
         program: surroundings.program,
         is_utf8: surroundings.locale.is_some_and(|locale| {

@@ -9,11 +9,13 @@ mod dir;
 mod error;
 mod file;
 mod lock;
+mod survey;
 mod unopened;
 
 pub use archive::Archive;
 pub use dir::Dir;
 pub use error::{FsError, FsProblem};
 pub use file::{Durability, read_bounded, read_user_file};
-pub use lock::DirLock;
+pub use lock::{DirLock, is_locked};
+pub use survey::{Survey, survey};
 pub use unopened::check_unopened;

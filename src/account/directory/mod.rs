@@ -2,6 +2,7 @@
 //!
 //! It holds emails, names, counts, and account keys sealed under their passwords; no secret.
 
+mod check;
 mod error;
 mod rows;
 
@@ -15,6 +16,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use crate::crypto::Key;
 use crate::fs::{Dir, FsError, check_unopened};
 
+pub use check::{DatabaseState, check as check_database};
 pub use error::DirectoryError;
 pub(super) use rows::{Attempted, Inserted, Record};
 
