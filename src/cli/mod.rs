@@ -3,6 +3,7 @@
 mod args;
 mod ask;
 mod audit;
+mod columns;
 mod exec;
 mod exit;
 mod export;
@@ -19,6 +20,7 @@ mod terminal;
 mod text;
 mod tour;
 mod ui;
+mod when;
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
@@ -82,6 +84,11 @@ impl Context {
 
     fn guard_or_create(&self) -> Result<Guard, Failure> {
         Ok(Guard::open_or_create(self.config.clone())?)
+    }
+
+    /// What stands where text was cut.
+    fn sign(&self) -> char {
+        if self.is_utf8 { '…' } else { '~' }
     }
 
     /// The person's terminal, when there is one and it may be used.

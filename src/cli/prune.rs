@@ -7,7 +7,7 @@ use super::args::AuditPrune;
 use super::exit::Failure;
 use super::progress::size;
 use super::text::days;
-use super::{Context, End};
+use super::{Context, End, when};
 
 /// What is, or would be, removed, for programs.
 #[derive(serde::Serialize)]
@@ -87,7 +87,7 @@ fn line(segment: &OldSegment) -> String {
         closed_at,
         ..
     } = segment;
-    let first = name.first();
+    let (first, closed_at) = (name.first(), when::second(*closed_at));
     format!(
         "{name}  events {first} to {last_seq}, closed {closed_at}, {}\n",
         size(*bytes)

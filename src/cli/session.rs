@@ -7,9 +7,8 @@ use nightlatch::{Denied, Guard};
 
 use super::args::{Logout, Status};
 use super::exit::{Code, Failure};
-use super::text;
 use super::ui::{FAINT, GOOD, STRONG, WARN};
-use super::{Context, End};
+use super::{Context, End, text, when};
 
 /// `status`: looks, and changes nothing.
 pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
@@ -51,9 +50,9 @@ pub fn describe(status: &SessionStatus) -> String {
             [
                 format!("{GOOD}●{GOOD:#} signed in as {STRONG}{name}{STRONG:#}; locks in {STRONG}{left}{STRONG:#} {how}\n"),
                 detail("session", status.session_id.map(|id| id.to_string())),
-                detail("since", status.created_at.map(|time| time.to_string())),
+                detail("since", status.created_at.map(when::second)),
                 detail("idle limit", idle),
-                detail("ends by", status.max_expires_at.map(|time| time.to_string())),
+                detail("ends by", status.max_expires_at.map(when::second)),
                 detail("key kept by", status.keeper.map(|keeper| keeper.to_string())),
             ]
             .concat()

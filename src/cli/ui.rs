@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use rustix::termios::tcgetwinsize;
 
 use super::exit::Failure;
 use super::text::{escape, escape_json};
@@ -76,6 +77,13 @@ impl Ui {
         let text = serde_json::to_string(value)
             .map_err(|error| Failure::failed("output", error.to_string()))?;
         self.json_text(&format!("{text}\n")).map(drop)
+    }
+
+    /// How many columns there are to print on; `None` where stdout is no terminal, or it does not say.
+    #[allow(clippy::unused_self)] // as above
+    pub fn width(self) -> Option<usize> {
+        let size = tcgetwinsize(io::stdout()).ok()?;
+        (size.ws_col > 0).then_some(size.ws_col.into())
     }
 
     /// Says something to the person, on stderr, unless asked to be quiet.

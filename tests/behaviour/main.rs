@@ -10,6 +10,7 @@ mod support;
 
 mod accounts;
 mod agent;
+mod appearance;
 mod audit;
 mod bad_input;
 mod clocks;
