@@ -266,9 +266,9 @@ fn table(context: &Context, records: &[Record]) -> String {
             record.event_type.to_string()
         }),
         column("", Gives::Nothing, &outcome),
-        column("ACCOUNT", Gives::All(20), &|record| name(&record.username)),
+        column("ACCOUNT", Gives::All(16), &|record| name(&record.username)),
         column("TTY", Gives::All(5), &|record| name(&record.tty)),
-        column("DETAILS", Gives::All(16), &|record| {
+        column("DETAILS", Gives::All(12), &|record| {
             text::escape(&plain_details(record.details.get()))
         }),
     ];

@@ -40,24 +40,28 @@ impl Column {
 }
 
 /// The table in at most `width` columns of the terminal, with `gap` between its own; in as many as
-/// it takes without a `width`. What may go gives first, the last column before the others: as
-/// much as leaves it worth showing, then all. What may not go gives after that.
+/// it takes without a `width`. What may go gives first, the last column before the others, as
+/// much as leaves it worth showing; then goes what needs least for that. What may not go gives last.
 pub fn table(mut columns: Vec<Column>, gap: usize, width: Option<usize>, sign: char) -> String {
     let mut widths: Vec<_> = columns.iter().map(Column::natural_width).collect();
     let total =
         |widths: &[usize]| widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1);
     if let Some(room) = width {
-        let last_first = (0..columns.len()).rev();
-        for at in last_first.clone() {
+        for at in (0..columns.len()).rev() {
             if let Gives::All(least) = columns[at].gives {
                 widths[at] -= spared(widths[at], least, total(&widths), room);
             }
         }
-        for at in last_first {
-            if total(&widths) > room && matches!(columns[at].gives, Gives::All(_)) {
-                columns.remove(at);
-                widths.remove(at);
-            }
+        while total(&widths) > room {
+            let least = |column: &Column| match column.gives {
+                Gives::All(least) => Some(least),
+                Gives::Down(_) | Gives::Nothing => None,
+            };
+            let may_go = columns.iter().enumerate();
+            let may_go = may_go.filter_map(|(at, column)| Some((least(column)?, at)));
+            let Some((_, at)) = may_go.min() else { break };
+            columns.remove(at);
+            widths.remove(at);
         }
         for at in (0..columns.len()).rev() {
             if let Gives::Down(least) = columns[at].gives {
@@ -142,7 +146,7 @@ mod tests {
                 Gives::Down(8),
                 ["LOGIN_SUCCESS", "SESSION_CREATED"],
             ),
-            column("ACCOUNT", Gives::All(6), ["世界@example.com", "-"]),
+            column("ACCOUNT", Gives::All(8), ["世界@example.com", "-"]),
             column("DETAILS", Gives::All(6), ["reason=logout at=noon", "-"]),
         ]
     }
@@ -161,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_column_goes_first_and_what_may_not_go_is_cut_last() {
+    fn what_needs_least_goes_first_and_what_may_not_go_is_cut_last() {
         let at = |width| table(columns(), 2, Some(width), '…');
         assert!(at(60).contains("reason=") && at(60).contains("SESSION_CREATED"));
         assert!(at(60).contains('…'));

@@ -12,9 +12,9 @@ pub fn second(time: Timestamp) -> String {
     in_zone(time, TimeZone::system(), "%Y-%m-%d %H:%M:%S %:z")
 }
 
-/// To the second, where the zone is told elsewhere: `2026-11-21 11:18:15`.
+/// To the second, without year and zone, where there is little room: `11-21 11:18:15`.
 pub fn short(time: Timestamp) -> String {
-    in_zone(time, TimeZone::system(), "%Y-%m-%d %H:%M:%S")
+    in_zone(time, TimeZone::system(), "%m-%d %H:%M:%S")
 }
 
 /// To the minute, without the year, where there is room for no more: `11-21 11:18`.
