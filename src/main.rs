@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         home: variable("NIGHTLATCH_HOME"),
         account: variable("NIGHTLATCH_ACCOUNT"),
         keeper: variable("NIGHTLATCH_KEEPER"),
+        completing: variable("NIGHTLATCH_COMPLETE"),
         locale: ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
             .find_map(variable),

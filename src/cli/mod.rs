@@ -4,10 +4,12 @@ mod args;
 mod ask;
 mod audit;
 mod columns;
+mod completions;
 mod exec;
 mod exit;
 mod export;
 mod login;
+mod man;
 mod passwd;
 mod progress;
 mod prompt;
@@ -53,6 +55,8 @@ pub struct Surroundings {
     pub account: Option<OsString>,
     /// `NIGHTLATCH_KEEPER`.
     pub keeper: Option<OsString>,
+    /// `NIGHTLATCH_COMPLETE`: the shell that asks how a command line may go on.
+    pub completing: Option<OsString>,
     /// The first of `LC_ALL`, `LC_CTYPE` and `LANG`: which characters the terminal shows.
     pub locale: Option<OsString>,
     /// Where this program lies.
@@ -99,6 +103,9 @@ impl Context {
 
 /// Runs the command line: what `main` returns.
 pub fn run(surroundings: Surroundings) -> ExitCode {
+    if let Some(code) = completions::answer(&surroundings) {
+        return code;
+    }
     let core_limit = harden();
     let cli = match Cli::try_parse_from(&surroundings.arguments) {
         Ok(cli) => cli,
@@ -111,15 +118,24 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
     };
     init_tracing(cli.global.verbose);
     // Those that only look write nothing, and are in a hurry.
-    if !matches!(cli.command, Command::Status(_) | Command::Whoami) {
+    if !matches!(cli.command, Some(Command::Status(_) | Command::Whoami)) {
         // Best effort: without it the signal ends us, and no command starts either.
         let _ = survive_file_size_limit();
     }
-    let result = match audit::copy_to_verify(&cli.command) {
-        // A copy on some machine: nothing of this one's home, account or settings has a part in it.
-        Some((args, directory)) => audit::verify(ui, args, directory),
-        None => context(ui, cli.global, surroundings, core_limit)
-            .and_then(|context| dispatch(&context, cli.command)),
+    let result = match cli.command {
+        _ if cli.exit_codes => exit::print_codes(ui),
+        None => {
+            Err(Failure::usage("no command was given").hint("see nightlatch --help".to_owned()))
+        }
+        // What these print is the same in every home, and where there is none.
+        Some(Command::Completions(args)) => completions::run(ui, &args),
+        Some(Command::Man(args)) => man::run(ui, &args),
+        Some(command) => match audit::copy_to_verify(&command) {
+            // A copy on some machine: nothing of this one's home, account or settings has a part in it.
+            Some((args, directory)) => audit::verify(ui, args, directory),
+            None => context(ui, cli.global, surroundings, core_limit)
+                .and_then(|context| dispatch(&context, command)),
+        },
     };
     match result {
         Ok(End::Done) => ExitCode::SUCCESS,
@@ -152,6 +168,8 @@ fn dispatch(context: &Context, command: Command) -> Result<End, Failure> {
         Command::Passwd(args) => passwd::run(context, &args),
         Command::Audit(args) => audit::run(context, *args),
         Command::Tour => tour::run(context),
+        Command::Completions(args) => completions::run(context.ui, &args),
+        Command::Man(args) => man::run(context.ui, &args),
         Command::Agent => session::agent(context),
     }
 }
