@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         locale: ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
             .find_map(variable),
+        zone: variable("TZ"),
         program: std::env::current_exe().ok(),
     })
 }

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::args::{Audit, AuditCommand, AuditFilters, AuditList, Format};
 use super::columns::{self, Column, Gives};
 use super::exit::{Code, Failure};
-use super::{Context, End, export, prune, text, when};
+use super::{Context, End, export, prune, text};
 
 /// How often `--follow` looks for new events.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
@@ -248,10 +248,10 @@ fn unformatted(error: &std::io::Error) -> Failure {
 fn table(context: &Context, records: &[Record]) -> String {
     let width = context.ui.width();
     let roomy = width.is_none_or(|width| width >= 60);
-    let time: fn(Timestamp) -> String = match width {
-        Some(..60) => when::shortest,
-        Some(60..100) => when::short,
-        _ => when::second,
+    let time = |time| match width {
+        Some(..60) => context.zone.shortest(time),
+        Some(60..100) => context.zone.short(time),
+        _ => context.zone.second(time),
     };
     let column = |heading, gives, cell: &dyn Fn(&Record) -> String| {
         Column::new(heading, gives, records.iter().map(cell))

@@ -44,6 +44,7 @@ use args::{Cli, Command, Global};
 use exit::{Code, Failure};
 use terminal::Terminal;
 use ui::Ui;
+use when::Zone;
 
 /// What the process was given by its surroundings.
 pub struct Surroundings {
@@ -59,6 +60,8 @@ pub struct Surroundings {
     pub completing: Option<OsString>,
     /// The first of `LC_ALL`, `LC_CTYPE` and `LANG`: which characters the terminal shows.
     pub locale: Option<OsString>,
+    /// `TZ`: the time zone of times for people.
+    pub zone: Option<OsString>,
     /// Where this program lies.
     pub program: Option<PathBuf>,
 }
@@ -78,6 +81,7 @@ struct Context {
     program: Option<PathBuf>,
     /// Whether the terminal shows more than ASCII.
     is_utf8: bool,
+    zone: Zone,
     may_ask: bool,
 }
 
@@ -227,6 +231,7 @@ fn context(
             let locale = locale.to_string_lossy().to_ascii_lowercase();
             locale.ends_with("utf-8") || locale.ends_with("utf8")
         }),
+        zone: Zone::new(surroundings.zone),
         may_ask: !global.non_interactive,
     })
 }

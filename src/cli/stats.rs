@@ -16,7 +16,8 @@ use super::audit::{query, warn_of_unreadable};
 use super::columns::{fit, pad};
 use super::exit::Failure;
 use super::text::{days, escape, span};
-use super::{Context, End, progress, when};
+use super::when::Zone;
+use super::{Context, End, progress};
 
 /// Accounts shown; the JSON has all.
 const ACCOUNTS: usize = 10;
@@ -63,6 +64,7 @@ pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
                 .map_or(WIDTH, |width| width.max(NARROWEST)),
             is_utf8: context.is_utf8,
             sign: context.sign(),
+            zone: &context.zone,
         };
         context
             .ui
@@ -138,14 +140,15 @@ fn as_json(statistics: &Statistics, longest: Option<&[SessionSpan]>) -> Value {
 }
 
 /// How to draw.
-struct Page {
+struct Page<'a> {
     width: usize,
     is_utf8: bool,
     /// What stands where text was cut.
     sign: char,
+    zone: &'a Zone,
 }
 
-impl Page {
+impl Page<'_> {
     fn text(&self, statistics: &Statistics, longest: Option<&[SessionSpan]>) -> String {
         let total = statistics.total();
         let mut text = format!(
@@ -154,7 +157,10 @@ impl Page {
         );
         if let Some((first, last)) = statistics.range() {
             let between = if self.width < 60 { "\n" } else { " " };
-            let (first, last) = (when::minute_and_zone(first), when::minute_and_zone(last));
+            let (first, last) = (
+                self.zone.minute_and_zone(first),
+                self.zone.minute_and_zone(last),
+            );
             let _ = writeln!(text, "{first}{between}to {last}");
         }
         let types = statistics.by_type();
@@ -233,7 +239,7 @@ impl Page {
             } = part.count;
             let line = format!(
                 "{} {failed:>8} {lockouts:>9}  {}",
-                when::minute(part.from),
+                self.zone.minute(part.from),
                 self.bar(failed, most, room)
             );
             text.push_str(line.trim_end());
@@ -253,7 +259,7 @@ impl Page {
                 text,
                 "{:>8}  {since} {}  {}",
                 span(session.length()),
-                when::minute(session.start),
+                self.zone.minute(session.start),
                 fit(&name, self.width.saturating_sub(33), self.sign)
             );
         }
@@ -285,6 +291,7 @@ mod tests {
             width: 80,
             is_utf8: true,
             sign: '…',
+            zone: &Zone::new(None),
         };
         assert_eq!(unicode.bar(8, 16, 3), "█▌");
         assert_eq!(unicode.bar(16, 16, 3), "███");
@@ -296,6 +303,7 @@ mod tests {
             width: 80,
             is_utf8: false,
             sign: '~',
+            zone: &Zone::new(None),
         };
         assert_eq!(ascii.bar(8, 16, 3), "##");
         assert_eq!(ascii.bar(1, 1_000_000, 3), "#");
