@@ -91,7 +91,7 @@ impl Directory {
     /// yet.
     ///
     /// # Errors
-    /// As [`Directory::open_existing`], and while it is being changed.
+    /// As [`Directory::open_existing`], and it may be read in the middle of a change.
     pub fn open_at_rest(home: &Dir) -> Result<Option<Self>, DirectoryError> {
         if !check_files(home, FILE)? {
             return Ok(None);
@@ -130,7 +130,7 @@ impl Directory {
     }
 
     /// The file as it lies there: without a lock, and without the files that SQLite keeps beside one
-    /// in use. So it fails while another process has changed something that is not yet in the file.
+    /// in use. So what another process changed while it has the file open may not be seen yet.
     fn connect_at_rest(home: &Dir) -> Result<Self, DirectoryError> {
         let path = home.path().join(FILE);
         let failed = |error| DirectoryError::from_sqlite(&path, error);

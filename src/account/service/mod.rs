@@ -288,7 +288,7 @@ impl AccountService {
     }
 
     /// The emails of the first `limit` accounts, normalized and sorted, read without a trace: no lock
-    /// is taken and no file made. While another process changes accounts this may fail.
+    /// is taken and no file made. What another process is changing may be missing, or make this fail.
     ///
     /// # Errors
     /// When the account directory cannot be read so.
