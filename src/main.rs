@@ -16,9 +16,11 @@ fn main() -> ExitCode {
         account: variable("NIGHTLATCH_ACCOUNT"),
         keeper: variable("NIGHTLATCH_KEEPER"),
         path: variable("PATH"),
+        completing: variable("NIGHTLATCH_COMPLETE"),
         locale: ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
             .find_map(variable),
+        zone: variable("TZ"),
         program: std::env::current_exe().ok(),
     })
 }

@@ -3,6 +3,8 @@
 mod args;
 mod ask;
 mod audit;
+mod columns;
+mod completions;
 mod config;
 mod doctor;
 mod exec;
@@ -10,6 +12,7 @@ mod exit;
 mod export;
 mod hook;
 mod login;
+mod man;
 mod passwd;
 mod progress;
 mod prompt;
@@ -23,6 +26,7 @@ mod text;
 mod tour;
 mod ui;
 mod watch;
+mod when;
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
@@ -44,6 +48,7 @@ use args::{Cli, Command, Global};
 use exit::{Code, Failure};
 use terminal::Terminal;
 use ui::Ui;
+use when::Zone;
 
 /// What the process was given by its surroundings.
 pub struct Surroundings {
@@ -57,8 +62,12 @@ pub struct Surroundings {
     pub keeper: Option<OsString>,
     /// `PATH`.
     pub path: Option<OsString>,
+    /// `NIGHTLATCH_COMPLETE`: the shell that asks how a command line may go on.
+    pub completing: Option<OsString>,
     /// The first of `LC_ALL`, `LC_CTYPE` and `LANG`: which characters the terminal shows.
     pub locale: Option<OsString>,
+    /// `TZ`: the time zone of times for people.
+    pub zone: Option<OsString>,
     /// Where this program lies.
     pub program: Option<PathBuf>,
 }
@@ -123,6 +132,7 @@ struct Context {
     program: Option<PathBuf>,
     /// Whether the terminal shows more than ASCII.
     is_utf8: bool,
+    zone: Zone,
     may_ask: bool,
 }
 
@@ -135,6 +145,11 @@ impl Context {
         Ok(Guard::open_or_create(self.config.clone())?)
     }
 
+    /// What stands where text was cut.
+    fn sign(&self) -> char {
+        if self.is_utf8 { '…' } else { '~' }
+    }
+
     /// The person's terminal, when there is one and it may be used.
     fn terminal(&self) -> Option<Terminal> {
         if self.may_ask { Terminal::open() } else { None }
@@ -143,6 +158,9 @@ impl Context {
 
 /// Runs the command line: what `main` returns.
 pub fn run(surroundings: Surroundings) -> ExitCode {
+    if let Some(code) = completions::answer(&surroundings) {
+        return code;
+    }
     let core_limit = harden();
     let cli = match Cli::try_parse_from(&surroundings.arguments) {
         Ok(cli) => cli,
@@ -155,17 +173,26 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
     };
     init_tracing(cli.global.verbose);
     // Those that only look write nothing, and are in a hurry.
-    if !matches!(cli.command, Command::Status(_) | Command::Whoami) {
+    if !matches!(cli.command, Some(Command::Status(_) | Command::Whoami)) {
         // Best effort: without it the signal ends us, and no command starts either.
         let _ = survive_file_size_limit();
     }
-    let result = match audit::copy_to_verify(&cli.command) {
-        // A copy on some machine: nothing of this one's home, account or settings has a part in it.
-        Some((args, directory)) => audit::verify(ui, args, directory),
+    let result = match cli.command {
+        _ if cli.exit_codes => exit::print_codes(ui),
+        None => {
+            Err(Failure::usage("no command was given").hint("see nightlatch --help".to_owned()))
+        }
+        // What these print is the same in every home, and where there is none.
+        Some(Command::Completions(args)) => completions::run(ui, &args),
+        Some(Command::Man(args)) => man::run(ui, &args),
         // It has to work where no other command does.
-        None if matches!(cli.command, Command::Doctor) => doctor::run(ui, cli.global, surroundings),
-        None => context(ui, cli.global, surroundings, core_limit)
-            .and_then(|context| dispatch(&context, cli.command)),
+        Some(Command::Doctor) => doctor::run(ui, cli.global, surroundings),
+        Some(command) => match audit::copy_to_verify(&command) {
+            // A copy on some machine: nothing of this one's home, account or settings has a part in it.
+            Some((args, directory)) => audit::verify(ui, args, directory),
+            None => context(ui, cli.global, surroundings, core_limit)
+                .and_then(|context| dispatch(&context, command)),
+        },
     };
     match result {
         Ok(End::Done) => ExitCode::SUCCESS,
@@ -201,6 +228,8 @@ fn dispatch(context: &Context, command: Command) -> Result<End, Failure> {
         Command::Config(args) => config::run(context, &args.command),
         Command::Doctor => Ok(End::Done), // told above
         Command::Tour => tour::run(context),
+        Command::Completions(args) => completions::run(context.ui, &args),
+        Command::Man(args) => man::run(context.ui, &args),
         Command::Agent => session::agent(context),
     }
 }
@@ -260,6 +289,7 @@ fn context(
             let locale = locale.to_string_lossy().to_ascii_lowercase();
             locale.ends_with("utf-8") || locale.ends_with("utf8")
         }),
+        zone: Zone::new(surroundings.zone),
         may_ask: !global.non_interactive,
         global,
     })

@@ -93,11 +93,11 @@ impl Ui {
         }
     }
 
-    /// Draws `text` over the line of stderr that the cursor is on, unless asked to be quiet; empty,
-    /// it clears it.
+    /// Draws `text` over the line of stderr that the cursor is on, unless asked to be quiet. What the
+    /// line had beyond that stays: there is no clearing it where escapes are not wanted.
     pub fn draw(self, text: &str) {
         if !self.quiet && !self.json {
-            Self::to_stderr(&format!("\r{text}\u{1b}[K"));
+            Self::to_stderr(&format!("\r{text}"));
         }
     }
 

@@ -6,6 +6,8 @@ mod check;
 mod error;
 mod rows;
 
+use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -87,6 +89,20 @@ impl Directory {
         Ok(Some(opened))
     }
 
+    /// The database in `home` to be read as it lies there, without a trace; `None` when there is none
+    /// yet.
+    ///
+    /// # Errors
+    /// As [`Directory::open_existing`], and it may be read in the middle of a change.
+    pub fn open_at_rest(home: &Dir) -> Result<Option<Self>, DirectoryError> {
+        if !check_files(home, FILE)? {
+            return Ok(None);
+        }
+        let opened = Self::connect_at_rest(home)?;
+        opened.check_identity()?;
+        Ok(Some(opened))
+    }
+
     /// As [`Directory::open_existing`], creating the database first when there is none. Takes the
     /// lock of `home` for that, so call it without.
     ///
@@ -111,18 +127,44 @@ impl Directory {
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let real = real_path(home)?.join(name);
         let connection = Connection::open_with_flags(real, flags).map_err(failed)?;
-        (|| {
-            connection.busy_timeout(BUSY_TIMEOUT)?;
-            // What an edited database could have SQLite do on its behalf.
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
-            connection.pragma_update(None, "foreign_keys", true)?;
-            connection.pragma_update(None, "synchronous", "FULL")
-        })()
-        .map_err(failed)?;
+        Self::distrust(&connection).map_err(failed)?;
         Ok(Self { connection, path })
+    }
+
+    /// The file as it lies there: without a lock, and without the files that SQLite keeps beside one
+    /// in use. So what another process changed while it has the file open may not be seen yet.
+    fn connect_at_rest(home: &Dir) -> Result<Self, DirectoryError> {
+        let path = home.path().join(FILE);
+        let failed = |error| DirectoryError::from_sqlite(&path, error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let mut uri = "file:".to_owned();
+        for byte in real_path(home)?.join(FILE).as_os_str().as_bytes() {
+            match byte {
+                b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+                byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+                byte => {
+                    let _ = write!(uri, "%{byte:02X}");
+                }
+            }
+        }
+        uri.push_str("?immutable=1");
+        let connection = Connection::open_with_flags(uri, flags).map_err(failed)?;
+        Self::distrust(&connection).map_err(failed)?;
+        Ok(Self { connection, path })
+    }
+
+    fn distrust(connection: &Connection) -> rusqlite::Result<()> {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // What an edited database could have SQLite do on its behalf.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "synchronous", "FULL")
     }
 
     /// Refuses whatever is not a database of ours, in a version we know.
