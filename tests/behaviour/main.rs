@@ -13,6 +13,7 @@ mod agent;
 mod appearance;
 mod audit;
 mod bad_input;
+mod book;
 mod clocks;
 mod completions;
 mod config;
