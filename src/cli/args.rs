@@ -135,12 +135,15 @@ pub struct Logout {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch status --json\n  nightlatch status --check || nightlatch login"
+    after_help = "Examples:\n  nightlatch status --json\n  nightlatch status --check || nightlatch login\n  PS1='$(nightlatch status --prompt) \\$ '"
 )]
 pub struct Status {
     /// Print nothing; exit 0 when there is a live session, 4 when there is none
     #[arg(long)]
     pub check: bool,
+    /// Print what a shell prompt shows: the time left (14m, or 45s), nothing without a live session
+    #[arg(long, conflicts_with = "check")]
+    pub prompt: bool,
 }
 
 #[derive(Debug, Args)]

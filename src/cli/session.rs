@@ -22,7 +22,12 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
             End::Code(Code::NoSession as u8)
         });
     }
-    if context.ui.json {
+    if args.prompt {
+        if status.state == SessionState::Active {
+            let left = text::in_short(status.remaining_seconds.unwrap_or(0));
+            context.ui.bytes(format!("{left}\n").as_bytes())?;
+        }
+    } else if context.ui.json {
         context.ui.json(&status)?;
     } else {
         context.ui.data(&describe(&status))?;

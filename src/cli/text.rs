@@ -59,6 +59,14 @@ pub fn span(duration: Duration) -> String {
     }
 }
 
+/// What is left of a session, for a prompt: begun minutes, below one of them seconds.
+pub fn in_short(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        _ => format!("{}m", seconds.div_ceil(60)),
+    }
+}
+
 /// In days where it is so many, else in all units.
 pub fn days(length: Duration) -> String {
     let seconds = length.as_secs();
@@ -103,6 +111,21 @@ mod tests {
         assert_eq!(hours(24), "1 day");
         assert_eq!(hours(14 * 24), "14 days");
         assert_eq!(hours(6), "6h");
+    }
+
+    #[test]
+    fn a_prompt_counts_begun_minutes_and_below_one_of_them_seconds() {
+        for (seconds, told) in [
+            (1, "1s"),
+            (59, "59s"),
+            (60, "1m"),
+            (61, "2m"),
+            (840, "14m"),
+            (841, "15m"),
+            (900, "15m"),
+        ] {
+            assert_eq!(in_short(seconds), told);
+        }
     }
 
     #[test]
