@@ -30,7 +30,7 @@ pub struct Cli {
 }
 
 /// Options that every command takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Options for every command")]
 pub struct Global {
     /// Keep everything under DIR (or set NIGHTLATCH_HOME)
@@ -133,7 +133,7 @@ pub struct Logout {
     pub all: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
     after_help = "Examples:\n  nightlatch status --json\n  nightlatch status --check || nightlatch login\n  PS1='$(nightlatch status --prompt) \\$ '"
 )]
@@ -146,7 +146,7 @@ pub struct Status {
     pub prompt: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
     after_help = "Examples:\n  nightlatch exec -- psql production\n  nightlatch exec --min-remaining 10m -- ./deploy.sh\n\nExit codes: the command's own; 128+n when signal n ended it; 126 not executable; 127 not found."
 )]

@@ -8,6 +8,7 @@ mod exit;
 mod export;
 mod login;
 mod passwd;
+mod plain;
 mod progress;
 mod prompt;
 mod prune;
@@ -93,7 +94,9 @@ impl Context {
 /// Runs the command line: what `main` returns.
 pub fn run(surroundings: Surroundings) -> ExitCode {
     let core_limit = harden();
-    let cli = match Cli::try_parse_from(&surroundings.arguments) {
+    let cli = match plain::parse(&surroundings.arguments)
+        .map_or_else(|| Cli::try_parse_from(&surroundings.arguments), Ok)
+    {
         Ok(cli) => cli,
         Err(error) => return usage_error(&error, &surroundings.arguments),
     };
