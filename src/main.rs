@@ -18,6 +18,6 @@ fn main() -> ExitCode {
         locale: ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
             .find_map(variable),
-        program: std::env::current_exe().ok(),
+        program: || std::env::current_exe().ok(),
     })
 }

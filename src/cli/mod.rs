@@ -54,8 +54,8 @@ pub struct Surroundings {
     pub keeper: Option<OsString>,
     /// The first of `LC_ALL`, `LC_CTYPE` and `LANG`: which characters the terminal shows.
     pub locale: Option<OsString>,
-    /// Where this program lies.
-    pub program: Option<PathBuf>,
+    /// Tells where this program lies. Those that only look start no other, and need not know.
+    pub program: fn() -> Option<PathBuf>,
 }
 
 /// How a command that did not fail ends.
@@ -107,14 +107,17 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
     };
     init_tracing(cli.global.verbose);
     // Those that only look write nothing, and are in a hurry.
-    if !matches!(cli.command, Command::Status(_) | Command::Whoami) {
+    let program = if matches!(cli.command, Command::Status(_) | Command::Whoami) {
+        None
+    } else {
         // Best effort: without it the signal ends us, and no command starts either.
         let _ = survive_file_size_limit();
-    }
+        (surroundings.program)()
+    };
     let result = match audit::copy_to_verify(&cli.command) {
         // A copy on some machine: nothing of this one's home, account or settings has a part in it.
         Some((args, directory)) => audit::verify(ui, args, directory),
-        None => context(ui, cli.global, surroundings, core_limit)
+        None => context(ui, cli.global, surroundings, program, core_limit)
             .and_then(|context| dispatch(&context, cli.command)),
     };
     match result {
@@ -156,6 +159,7 @@ fn context(
     ui: Ui,
     global: Global,
     surroundings: Surroundings,
+    program: Option<PathBuf>,
     core_limit: CoreLimit,
 ) -> Result<Context, Failure> {
     let home = global.home.or(surroundings.home.map(PathBuf::from));
@@ -180,7 +184,7 @@ fn context(
             .map_err(|error| Failure::usage(format!("NIGHTLATCH_KEEPER: {error}")))?;
         config = config.keeper(choice);
     }
-    if let Some(program) = &surroundings.program {
+    if let Some(program) = &program {
         // The agent starts in another directory and with an empty environment.
         let home = std::path::absolute(config.home()).map_err(|error| {
             Failure::failed("file", format!("{}: {error}", config.home().display()))
@@ -200,7 +204,7 @@ fn context(
         ui,
         config,
         account,
-        program: surroundings.program,
+        program,
         is_utf8: surroundings.locale.is_some_and(|locale| {
             let locale = locale.to_string_lossy().to_ascii_lowercase();
             locale.ends_with("utf-8") || locale.ends_with("utf8")
