@@ -22,6 +22,7 @@ mod jobs;
 mod keepers;
 mod leases;
 mod library;
+mod linking;
 mod main_job;
 mod memory;
 mod prompt;
