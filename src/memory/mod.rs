@@ -30,4 +30,4 @@ mod tests;
 pub use heap::WipingAllocator;
 pub use process::{CoreLimit, harden, inherited, lock_all, without_inheritance};
 pub use secret::{ReadSecretError, Secret, SecretBuffer};
-pub(crate) use stack::on_wiped_stack;
+pub(crate) use stack::{DEEP, SHALLOW, on_wiped_stack};

@@ -28,6 +28,7 @@ mod jobs;
 mod keepers;
 mod leases;
 mod library;
+mod linking;
 mod main_job;
 mod manual;
 mod memory;
