@@ -278,6 +278,8 @@ impl Guard {
             attempts,
             locks,
         };
+        // Asked whatever the answer: where it is a system call, it would tell a locked account.
+        let now = self.clock.now().wall;
         match error {
             account::SignInError::Wrong {
                 remaining_attempts,
@@ -289,7 +291,7 @@ impl Guard {
                 SignInError::Wrong { remaining_attempts },
             ),
             account::SignInError::Locked { until, .. } => {
-                let retry_after = until.since(self.clock.now().wall);
+                let retry_after = until.since(now);
                 (
                     failed(LoginFailure::Locked, None, false),
                     SignInError::Locked { retry_after },
