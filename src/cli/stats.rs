@@ -8,12 +8,12 @@ use nightlatch::audit::{
     AccountCount, Bucket, Count, Details, Event, Progress, Query, SessionSpan, Statistics,
 };
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
-use rustix::termios::tcgetwinsize;
 use serde_json::{Value, json};
 
 use super::args::AuditStats;
 use super::audit::{query, warn_of_unreadable};
 use super::exit::Failure;
+use super::terminal::columns;
 use super::text::{days, escape, span};
 use super::{Context, End, progress};
 
@@ -72,9 +72,7 @@ pub fn has_all_of_sessions(query: &Query) -> bool {
 
 /// The terminal's, at least what the narrowest table needs.
 fn width() -> usize {
-    let size = tcgetwinsize(std::io::stdout());
-    let columns = size.map_or(0, |size| usize::from(size.ws_col));
-    if columns == 0 { WIDTH } else { columns.max(40) }
+    columns().map_or(WIDTH, |columns| columns.max(40))
 }
 
 fn as_json(statistics: &Statistics, longest: Option<&[SessionSpan]>) -> Value {

@@ -4,7 +4,7 @@
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -114,7 +114,8 @@ impl Leases {
             };
             let path = dir.path().join(&name);
             if is_held(&file).map_err(|error| FsError::new("lock", &path, error))?
-                || given_back(&file)
+                // Between being listed and being locked: a clean end, not a crash.
+                || dir.has_lost(&file)
             {
                 continue;
             }
@@ -169,20 +170,15 @@ fn session_named(content: &[u8]) -> Option<SessionId> {
 
 /// Whether somebody holds the lock. A system that does not say so is an error, not a holder.
 fn is_held(file: &File) -> std::io::Result<bool> {
-    use rustix::fs::{FlockOperation, flock};
-    match flock(file, FlockOperation::NonBlockingLockShared) {
+    match file.try_lock_shared() {
         Ok(()) => Ok(false),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
-        Err(error) => Err(error.into()),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
-/// Whether the file lost its name between being listed and being locked: a clean end, not a crash.
-fn given_back(file: &File) -> bool {
-    rustix::fs::fstat(file).is_ok_and(|stat| stat.st_nlink == 0)
-}
-
 /// When this process started, in clock ticks after boot: field 22 of `/proc/self/stat`.
+#[cfg(unix)]
 fn own_start_time() -> Option<u64> {
     use rustix::fs::{Mode, OFlags, open};
     let file = open(
@@ -196,8 +192,15 @@ fn own_start_time() -> Option<u64> {
     start_time_in(bytes.get(..length)?)
 }
 
+/// Not told.
+#[cfg(windows)]
+fn own_start_time() -> Option<u64> {
+    None
+}
+
 /// The second field is the command's name in parentheses and may hold anything, so count from
 /// behind the last parenthesis.
+#[cfg(unix)]
 fn start_time_in(stat: &[u8]) -> Option<u64> {
     let behind = stat.iter().rposition(|&byte| byte == b')')? + 1;
     let mut fields = stat[behind..]

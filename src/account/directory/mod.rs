@@ -5,7 +5,6 @@
 mod error;
 mod rows;
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::crypto::Key;
-use crate::fs::{Dir, FsError, check_unopened};
+use crate::fs::{Dir, check_unopened};
 
 pub use error::DirectoryError;
 pub(super) use rows::{Attempted, Inserted, Record};
@@ -107,7 +106,7 @@ impl Directory {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let real = real_path(home)?.join(name);
+        let real = home.real_path()?.join(name);
         let connection = Connection::open_with_flags(real, flags).map_err(failed)?;
         (|| {
             connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -255,20 +254,6 @@ fn check_files(home: &Dir, name: &str) -> Result<bool, DirectoryError> {
         check_unopened(home, &format!("{name}{companion}"))?;
     }
     Ok(check_unopened(home, name)?)
-}
-
-/// The home's path without links (SQLite refuses any link on the way), provided that it still
-/// leads to the directory held open.
-fn real_path(home: &Dir) -> Result<PathBuf, DirectoryError> {
-    let failed = |error| FsError::new("open", home.path(), error);
-    let real = std::fs::canonicalize(home.path()).map_err(failed)?;
-    // Only looked at: opening it as ours would close a directory that is not the home at all.
-    let there = std::fs::symlink_metadata(&real).map_err(failed)?;
-    if (there.dev(), there.ino()) != home.device_and_inode()? {
-        let moved = std::io::Error::other("another directory stands in its place");
-        return Err(failed(moved).into());
-    }
-    Ok(real)
 }
 
 #[cfg(test)]
