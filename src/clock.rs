@@ -219,7 +219,7 @@ impl Clock for SystemClock {
     fn boot(&self) -> std::io::Result<Boot> {
         Err(std::io::Error::new(
             std::io::ErrorKind::Unsupported,
-            "this platform's boot id is not read yet, so no session can be judged on it",
+            "this platform's boot id is not read yet, so there are no sessions here; use it on Linux",
         ))
     }
 

@@ -25,6 +25,7 @@ mod leases;
 mod library;
 mod main_job;
 mod memory;
+mod platforms;
 mod prompt;
 mod races;
 mod report;
