@@ -1,5 +1,8 @@
 //! The configuration file: TOML, every key optional, unknown keys refused.
 //!
+//! A key is one entry of the table in `config/keys.rs`, a field of [`Config`] and its default:
+//! reading, checking and showing it follow from there.
+//!
 //! ```toml
 //! idle = "10m"            # lock after this long without activity; 1s to 15m
 //! max = "2h"              # lock this long after sign-in at the latest; 1s to 12h
@@ -20,18 +23,20 @@
 //! ```
 
 mod command_name;
-
+mod error;
+mod keys;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod read;
+mod settings;
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
-
 pub use command_name::{BadCommandName, CommandName};
-
-use crate::fs::{self, FsError};
+pub use error::{ConfigError, ConfigProblem};
+pub use settings::{Setting, SettingValue, Settings};
 
 /// The longest idle timeout there is, and the default: 15 minutes (PCI DSS 8.2.8, NIST SP 800-63B
 /// section 4.3.3).
@@ -43,15 +48,19 @@ pub const MAX_CEILING: Duration = Duration::from_secs(12 * 3600);
 /// The shortest idle timeout and absolute limit.
 pub const FLOOR: Duration = Duration::from_secs(1);
 
+/// The memory that hashing a password may take, in KiB; the guard's tests hold that it is what
+/// [`Argon2Params`](crate::Argon2Params) accepts.
+pub const ARGON2_MEMORY_KIB: RangeInclusive<u32> = 19 * 1024..=1024 * 1024;
+/// The passes over that memory.
+pub const ARGON2_PASSES: RangeInclusive<u32> = 2..=16;
+/// The shortest retention of the audit log: a day, which is how long a segment lasts.
+pub const RETENTION_FLOOR: Duration = Duration::from_secs(24 * 3600);
+
 /// Where the system log listens on Linux.
 const SYSLOG_SOCKET: &str = "/dev/log";
 
-/// More than anybody writes into a configuration file.
-const FILE_LIMIT: usize = 64 * 1024;
-
 /// Where the session's key may live.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeeperChoice {
     /// The kernel's keyring where it is usable, else the agent.
     #[default]
@@ -60,6 +69,14 @@ pub enum KeeperChoice {
     Kernel,
     /// The agent or nothing.
     Agent,
+}
+
+impl KeeperChoice {
+    const ALL: [(&str, Self); 3] = [
+        ("auto", Self::Auto),
+        ("kernel", Self::Kernel),
+        ("agent", Self::Agent),
+    ];
 }
 
 /// A word that names no keeper.
@@ -71,24 +88,38 @@ impl std::str::FromStr for KeeperChoice {
     type Err = UnknownKeeper;
 
     fn from_str(text: &str) -> Result<Self, UnknownKeeper> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "kernel" => Ok(Self::Kernel),
-            "agent" => Ok(Self::Agent),
-            other => Err(UnknownKeeper(other.to_owned())),
-        }
+        let found = Self::ALL.iter().find(|(name, _)| *name == text);
+        found.map_or_else(
+            || Err(UnknownKeeper(text.to_owned())),
+            |(_, choice)| Ok(*choice),
+        )
     }
 }
 
+impl std::fmt::Display for KeeperChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(name_in(&Self::ALL, self))
+    }
+}
+
+/// The word that the configuration has for `value`.
+fn name_in<T: PartialEq>(all: &[(&'static str, T)], value: &T) -> &'static str {
+    let found = all.iter().find(|(_, choice)| choice == value);
+    found.map_or("", |(name, _)| name)
+}
+
 /// Which rules a new password must meet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PasswordRules {
     /// At least 15 characters of any kind (NIST SP 800-63B section 3.1.1.2).
     #[default]
     Nist,
     /// At least 12 characters with a letter, a digit and a symbol (PCI DSS 8.3.6, and a symbol).
     Pci,
+}
+
+impl PasswordRules {
+    const ALL: [(&str, Self); 2] = [("nist", Self::Nist), ("pci", Self::Pci)];
 }
 
 /// How long a session lasts. Within the ceilings by construction.
@@ -114,24 +145,9 @@ impl Limits {
     /// # Errors
     /// When either is outside its range; never silently clamped.
     pub fn new(idle: Duration, max: Duration) -> Result<Self, LimitOutOfRange> {
-        let check = |name, given, ceiling| {
-            if (FLOOR..=ceiling).contains(&given) {
-                Ok(given)
-            } else {
-                Err(LimitOutOfRange {
-                    name,
-                    ceiling,
-                    given,
-                })
-            }
-        };
-        let (idle, max) = (
-            check("idle", idle, IDLE_CEILING)?,
-            check("max", max, MAX_CEILING)?,
-        );
         Ok(Self {
-            idle,
-            max,
+            idle: within("idle", idle, IDLE_CEILING)?,
+            max: within("max", max, MAX_CEILING)?,
             max_ceiling: max,
         })
     }
@@ -158,17 +174,6 @@ impl Limits {
         max: Option<Duration>,
     ) -> Result<Self, LimitOutOfRange> {
         let new = Self::new(idle.unwrap_or(self.idle), max.unwrap_or(self.max))?;
-        let within = |name, given, ceiling| {
-            if given <= ceiling {
-                Ok(())
-            } else {
-                Err(LimitOutOfRange {
-                    name,
-                    ceiling,
-                    given,
-                })
-            }
-        };
         within("idle", new.idle, self.idle)?;
         within("max", new.max, self.max_ceiling)?;
         Ok(new)
@@ -185,6 +190,23 @@ impl Default for Limits {
     }
 }
 
+/// A limit within its range.
+fn within(
+    name: &'static str,
+    given: Duration,
+    ceiling: Duration,
+) -> Result<Duration, LimitOutOfRange> {
+    if (FLOOR..=ceiling).contains(&given) {
+        Ok(given)
+    } else {
+        Err(LimitOutOfRange {
+            name,
+            ceiling,
+            given,
+        })
+    }
+}
+
 /// The settings in force.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -194,14 +216,16 @@ pub struct Config {
     pub keeper: KeeperChoice,
     /// What a new password must meet.
     pub password_rules: PasswordRules,
-    /// Argon2id memory in KiB, when set.
-    pub argon2_memory_kib: Option<u32>,
-    /// Argon2id passes, when set.
-    pub argon2_passes: Option<u32>,
-    /// How long closed segments of the audit log are kept, when set.
-    pub audit_retention: Option<Duration>,
-    /// The socket of the system log, when it is to be told of the audit log's end.
-    pub syslog: Option<PathBuf>,
+    /// The memory that hashing a password takes, in KiB (Argon2id).
+    pub argon2_memory_kib: u32,
+    /// The passes over that memory.
+    pub argon2_passes: u32,
+    /// How long closed segments of the audit log are kept.
+    pub audit_retention: Duration,
+    /// Whether the system log is told of the audit log's end.
+    pub syslog: bool,
+    /// Where the system log listens.
+    pub syslog_socket: PathBuf,
     /// The commands that are wrapped in the shell, each once.
     pub guarded_commands: Vec<CommandName>,
 }
@@ -212,71 +236,12 @@ impl Default for Config {
             limits: Limits::default(),
             keeper: KeeperChoice::default(),
             password_rules: PasswordRules::default(),
-            argon2_memory_kib: None,
-            argon2_passes: None,
-            audit_retention: None,
-            syslog: Some(SYSLOG_SOCKET.into()),
-            guarded_commands: Vec::new(),
-        }
-    }
-}
-
-/// The configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// It cannot be read, or others may write to it.
-    #[error(transparent)]
-    File(#[from] FsError),
-    /// It is not valid: a syntax error, an unknown key, a value out of range.
-    #[error("{path}: {reason}", path = .path.display())]
-    Invalid {
-        /// The configuration file.
-        path: PathBuf,
-        /// What is wrong, with the line where it is known.
-        reason: String,
-    },
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct FileFormat {
-    idle: Option<String>,
-    max: Option<String>,
-    keeper: KeeperChoice,
-    password: PasswordSection,
-    audit: AuditSection,
-    guard: GuardSection,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct PasswordSection {
-    policy: PasswordRules,
-    memory_kib: Option<u32>,
-    passes: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct AuditSection {
-    retention: Option<String>,
-    syslog: bool,
-    syslog_socket: PathBuf,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct GuardSection {
-    commands: Vec<String>,
-}
-
-impl Default for AuditSection {
-    fn default() -> Self {
-        Self {
-            retention: None,
+            argon2_memory_kib: 64 * 1024,
+            argon2_passes: 3,
+            audit_retention: 90 * RETENTION_FLOOR,
             syslog: true,
             syslog_socket: SYSLOG_SOCKET.into(),
+            guarded_commands: Vec::new(),
         }
     }
 }
@@ -288,65 +253,12 @@ impl Config {
     /// When it cannot be read or is not valid. There is no falling back to defaults: a rule that
     /// was meant to be stricter would silently not hold.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        match fs::read_user_file(path, FILE_LIMIT)? {
-            None => Ok(Self::default()),
-            Some(content) => Self::parse(&content).map_err(|reason| ConfigError::Invalid {
-                path: path.to_owned(),
-                reason,
-            }),
-        }
+        Ok(Settings::load(path)?.into_config())
     }
 
-    fn parse(content: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8 text".to_owned())?;
-        let file: FileFormat = toml::from_str(text).map_err(|error| in_one_line(&error, text))?;
-        let idle = duration("idle", file.idle, "10m")?.unwrap_or(IDLE_CEILING);
-        let max_is_configured = file.max.is_some();
-        let max = duration("max", file.max, "2h")?.unwrap_or(MAX_DEFAULT);
-        let limits = Limits::new(idle, max).map_err(|error| error.to_string())?;
-        let max_ceiling = if max_is_configured { max } else { MAX_CEILING };
-        let AuditSection {
-            retention,
-            syslog,
-            syslog_socket,
-        } = file.audit;
-        if !syslog_socket.is_absolute() {
-            let path = syslog_socket.display();
-            return Err(format!(
-                "syslog_socket = \"{path}\": write an absolute path"
-            ));
-        }
-        Ok(Self {
-            limits: Limits {
-                max_ceiling,
-                ..limits
-            },
-            keeper: file.keeper,
-            password_rules: file.password.policy,
-            argon2_memory_kib: file.password.memory_kib,
-            argon2_passes: file.password.passes,
-            audit_retention: duration("retention", retention, "400d")?,
-            syslog: syslog.then_some(syslog_socket),
-            guarded_commands: command_name::all(&file.guard.commands)?,
-        })
-    }
-}
-
-/// A length of time, when there is one; `example` shows how to write it.
-fn duration(key: &str, value: Option<String>, example: &str) -> Result<Option<Duration>, String> {
-    let parse = |text: String| {
-        humantime::parse_duration(&text)
-            .map_err(|error| format!("{key} = \"{text}\": {error} (write \"{example}\")"))
-    };
-    value.map(parse).transpose()
-}
-
-/// What is wrong and on which line, without the excerpt that takes several lines to show.
-fn in_one_line(error: &toml::de::Error, text: &str) -> String {
-    let message = error.message().lines().collect::<Vec<_>>().join(" ");
-    match error.span().and_then(|span| text.get(..span.start)) {
-        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
-        None => message,
+    #[cfg(any(test, fuzzing))]
+    fn parse(content: &[u8]) -> Result<Self, Vec<ConfigProblem>> {
+        read::read(content).map(|(config, _)| config)
     }
 }
 
@@ -362,34 +274,88 @@ mod tests {
         assert_eq!(config.limits.max(), Duration::from_secs(4 * 3600));
     }
 
+    fn problem(content: &str) -> String {
+        let problems = Config::parse(content.as_bytes()).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        problems[0].to_string()
+    }
+
     #[test]
     fn an_idle_limit_above_fifteen_minutes_is_refused_not_clamped() {
-        let error = Config::parse(b"idle = \"15m 1ms\"").unwrap_err();
-        assert!(error.contains("15m"), "{error}");
+        let told = problem("idle = \"15m 1ms\"");
+        assert!(told.contains("from 1s to 15m"), "{told}");
         assert!(Config::parse(b"idle = \"15m\"").is_ok());
         assert!(Config::parse(b"idle = \"0s\"").is_err());
         assert!(Config::parse(b"max = \"13h\"").is_err());
     }
 
     #[test]
-    fn unknown_keys_and_values_are_named() {
-        assert!(
-            Config::parse(b"idel = \"5m\"")
-                .unwrap_err()
-                .contains("idel")
-        );
-        assert!(
-            Config::parse(b"[password]\nrules = 1")
-                .unwrap_err()
-                .contains("rules")
-        );
-        assert!(
-            Config::parse(b"keeper = \"disk\"")
-                .unwrap_err()
-                .contains("disk")
-        );
-        assert!(Config::parse(b"idle = 5").is_err());
-        assert!(Config::parse(b"\xff").unwrap_err().contains("UTF-8"));
+    fn unknown_keys_and_values_are_named_with_what_was_likely_meant() {
+        for (content, told) in [
+            (
+                "idel = \"5m\"",
+                "line 1: unknown key \"idel\" (did you mean \"idle\"?)",
+            ),
+            (
+                "[password]\nrules = 1",
+                "line 2: unknown key \"password.rules\" (under [password] are: policy, memory_kib, passes)",
+            ),
+            (
+                "policy = \"pci\"",
+                "line 1: unknown key \"policy\" (it belongs under [password])",
+            ),
+            (
+                "\n[adit]\nsyslog = false",
+                "line 2: unknown section [adit] (did you mean [audit]?)",
+            ),
+            (
+                "audit = 3",
+                "line 1: audit = 3: it is a section (write [audit] above its keys)",
+            ),
+            (
+                "keeper = \"kernal\"",
+                "line 1: keeper = \"kernal\": it is one of auto, kernel, agent (did you mean \"kernel\"?)",
+            ),
+            (
+                "[password]\npolicy = \"disk\"",
+                "line 2: password.policy = \"disk\": it is one of nist, pci",
+            ),
+            (
+                "idle = 5",
+                "line 1: idle = 5: it is a length of time (write \"10m\")",
+            ),
+            (
+                "[password]\npasses = 1",
+                "line 2: password.passes = 1: it is a number from 2 to 16",
+            ),
+            (
+                "[audit]\nretention = \"23h\"",
+                "line 2: audit.retention = \"23h\": it is a day or more (write \"400d\")",
+            ),
+            (
+                "[audit]\nsyslog_socket = \"log\"",
+                "line 2: audit.syslog_socket = \"log\": it is an absolute path (write \"/dev/log\")",
+            ),
+            (
+                "[audit]\nsyslog = \"no\"",
+                "line 2: audit.syslog = \"no\": it is true or false, without quotes",
+            ),
+        ] {
+            assert_eq!(problem(content), told);
+        }
+        let not_text = Config::parse(b"\xff").unwrap_err();
+        assert!(not_text[0].to_string().contains("UTF-8"), "{not_text:?}");
+    }
+
+    #[test]
+    fn every_mistake_in_a_file_is_told_in_the_order_of_its_lines() {
+        let content = b"max = \"13h\"\n[password]\nmax_age = 3\npasses = 1\n[audit]\nsyslog = 1";
+        let lines: Vec<_> = Config::parse(content)
+            .unwrap_err()
+            .iter()
+            .map(|problem| problem.line)
+            .collect();
+        assert_eq!(lines, [Some(1), Some(3), Some(4), Some(6)]);
     }
 
     #[test]
@@ -422,8 +388,7 @@ mod tests {
 
     #[test]
     fn a_bad_or_repeated_name_of_a_guarded_command_is_named_with_what_to_do() {
-        let parse = |text: &str| Config::parse(text.as_bytes());
-        let config = parse("[guard]\ncommands = [\"psql\", \"g++\"]").unwrap();
+        let config = Config::parse(b"[guard]\ncommands = [\"psql\", \"g++\"]").unwrap();
         let names: Vec<_> = config
             .guarded_commands
             .iter()
@@ -431,21 +396,15 @@ mod tests {
             .collect();
         assert_eq!(names, ["psql", "g++"]);
         for (bad, told) in [
-            ("a b", "without a path or arguments"),
-            ("cd", "leave it out"),
-            ("psql", "named twice"),
+            ("\"a b\"", "without a path or arguments"),
+            ("\"cd\"", "leave it out"),
+            ("\"psql\"", "named twice"),
+            ("3", "it is a list of names"),
         ] {
-            let error = parse(&format!("[guard]\ncommands = [\"psql\", \"{bad}\"]")).unwrap_err();
-            assert!(
-                error.contains(&format!("\"{bad}\"")) && error.contains(told),
-                "{error}"
-            );
+            let error = problem(&format!("[guard]\ncommands = [\"psql\", {bad}]"));
+            assert!(error.contains(told), "{error}");
         }
-        assert!(
-            parse("[guard]\ncommand = []")
-                .unwrap_err()
-                .contains("command")
-        );
+        assert!(problem("[guard]\ncommand = []").contains("did you mean \"commands\"?"));
     }
 
     #[test]

@@ -15,9 +15,12 @@ fn main() -> ExitCode {
         home: variable("NIGHTLATCH_HOME"),
         account: variable("NIGHTLATCH_ACCOUNT"),
         keeper: variable("NIGHTLATCH_KEEPER"),
+        path: variable("PATH"),
+        completing: variable("NIGHTLATCH_COMPLETE"),
         locale: ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
             .find_map(variable),
+        zone: variable("TZ"),
         program: std::env::current_exe().ok(),
     })
 }

@@ -8,7 +8,7 @@ mod sealed_key;
 mod service;
 mod throttle;
 
-pub use directory::DirectoryError;
+pub use directory::{DatabaseState, DirectoryError, check_database};
 #[cfg(any(test, fuzzing))]
 pub(crate) use model::properties;
 pub use model::{Account, BadEmail, BadName, DisplayName, EMAIL_MAX_BYTES, Email, NAME_MAX_CHARS};

@@ -3,11 +3,11 @@
 macro_rules! names {
     (
         $(#[$doc:meta])*
-        $enum:ident { $($(#[$variant_doc:meta])* $variant:ident => $name:literal,)+ }
+        $enum:ident { $($(#[doc = $text:literal])+ $variant:ident => $name:literal,)+ }
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $enum { $($(#[$variant_doc])* $variant,)+ }
+        pub enum $enum { $($(#[doc = $text])+ $variant,)+ }
 
         impl $enum {
             /// All of them.
@@ -16,6 +16,11 @@ macro_rules! names {
             /// Its name in the log.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What it means, in a sentence.
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($text),+).trim_ascii(),)+ }
             }
         }
 

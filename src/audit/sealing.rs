@@ -338,6 +338,9 @@ impl Sealing {
         };
         let sealed_at = Timestamp::from_unix_nanos(i64::from_le_bytes(*get(&mut from)?));
         let opened_at = Timestamp::from_unix_nanos(i64::from_le_bytes(*get(&mut from)?));
+        if from.iter().any(|&byte| byte != 0) {
+            return None;
+        }
         Some(Self {
             seal_seed: has_seal_seed.then_some(seal_seed),
             segment_seed,

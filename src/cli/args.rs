@@ -21,12 +21,21 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy, 4 no live session,
 
 /// A login session for the terminal that locks itself
 #[derive(Debug, Parser)]
-#[command(name = "nightlatch", version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(
+    name = "nightlatch",
+    version,
+    after_help = AFTER_HELP,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 pub struct Cli {
+    /// Print what each exit code means
+    #[arg(long)]
+    pub exit_codes: bool,
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// Options that every command takes.
@@ -65,8 +74,14 @@ pub enum Command {
     /// Show whether there is a live session, and for how long; changes nothing
     Status(Status),
     /// Count as activity: start the idle time anew
+    #[command(
+        after_help = "Example:\n  nightlatch extend && ./long-report\n\nExit codes: 4 without a live session."
+    )]
     Extend,
     /// Print the signed-in email
+    #[command(
+        after_help = "Example:\n  git config user.email \"$(nightlatch whoami)\"\n\nExit codes: 4 without a live session."
+    )]
     Whoami,
     /// Run a command if, and only if, there is a live session
     #[command(visible_alias = "run")]
@@ -78,8 +93,20 @@ pub enum Command {
     /// Look at the audit log
     #[command(args_conflicts_with_subcommands = true)]
     Audit(Box<Audit>),
+    /// Show the settings in force, or check the configuration file
+    Config(Config),
+    /// Tell what is right and what is wrong with this installation; changes nothing
+    #[command(
+        after_help = "Examples:\n  nightlatch doctor\n  nightlatch doctor --json\n\nChanges nothing, and works with no home, account or usable configuration.\nExit codes: 0 when nothing failed, also with warnings; 1 when anything did."
+    )]
+    Doctor,
     /// Show all of it in a scratch home, on the real program, in under a minute
+    #[command(after_help = "Example:\n  nightlatch tour")]
     Tour,
+    /// Print a script that has a shell complete commands, options, accounts and event types
+    Completions(Completions),
+    /// Print the manual page, or write all of them to a directory
+    Man(Man),
     /// Hold session keys where the kernel cannot (started by `login`)
     #[command(hide = true)]
     Agent,
@@ -129,6 +156,9 @@ pub struct Login {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch lock\n  nightlatch logout --all\n\nAsks for no password. Exit codes: 0 also when nobody was signed in."
+)]
 pub struct Logout {
     /// End the sessions of all accounts of this home
     #[arg(long)]
@@ -156,7 +186,7 @@ pub struct Status {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Put at the end of your shell's own file:\n  ~/.bashrc                   eval \"$(nightlatch hook bash)\"\n  ~/.zshrc                    eval \"$(nightlatch hook zsh)\"\n  ~/.config/fish/config.fish  nightlatch hook fish | source\n\nWhich commands: `commands = [\"psql\", \"kubectl\"]` under [guard] in the configuration."
+    after_help = "Examples, each for the end of that shell's own file:\n  ~/.bashrc                   eval \"$(nightlatch hook bash)\"\n  ~/.zshrc                    eval \"$(nightlatch hook zsh)\"\n  ~/.config/fish/config.fish  nightlatch hook fish | source\n\nWhich commands: `commands = [\"psql\", \"kubectl\"]` under [guard] in the configuration."
 )]
 pub struct Hook {
     /// The shell that is to read it
@@ -197,6 +227,9 @@ pub struct Exec {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch passwd\n  printf '%s\\n' \"$OLD\" \"$NEW\" | nightlatch passwd --password-stdin\n\nExit codes: 3 when the new password is too weak; 5 when the old one is wrong; 6 locked out."
+)]
 pub struct Passwd {
     /// Read the old and the new password from standard input, a line each
     #[arg(long)]
@@ -265,7 +298,7 @@ pub struct AuditFilters {
     /// Events at or after T: RFC 3339, a date (UTC), or an age such as 2h
     #[arg(long, value_name = "T")]
     pub since: Option<String>,
-    /// Events before T
+    /// Events before T, written the same way
     #[arg(long, value_name = "T")]
     pub until: Option<String>,
     /// Events of this account
@@ -357,6 +390,64 @@ pub struct AuditPrune {
     pub dry_run: bool,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  nightlatch config show\n  nightlatch config check")]
+pub struct Config {
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Show each setting with its value and where that came from
+    #[command(
+        after_help = "Examples:\n  nightlatch config show\n  nightlatch config show --json\n\nExit codes: 1 when the configuration cannot be used; `config check` tells why."
+    )]
+    Show,
+    /// Tell everything that is wrong with the configuration file
+    Check(ConfigCheck),
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch config check\n  nightlatch config check ./config.toml\n\nChanges nothing. Exit codes: 0 when nothing is wrong; 1 when anything is."
+)]
+pub struct ConfigCheck {
+    /// The file to check; by default the one in use
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch completions bash >~/.local/share/bash-completion/completions/nightlatch\n  nightlatch completions zsh >~/.zfunc/_nightlatch\n  nightlatch completions fish >~/.config/fish/completions/nightlatch.fish\n  nightlatch completions powershell >>$PROFILE\n  nightlatch completions elvish >>~/.config/elvish/rc.elv\n\nThe script asks `nightlatch`, as found in PATH, each time; that asks and records nothing."
+)]
+pub struct Completions {
+    /// The shell that is to complete
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// A shell that can be taught to complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+    Elvish,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch man | man -l -\n  nightlatch man --dir ~/.local/share/man/man1"
+)]
+pub struct Man {
+    /// Write a page for the program and one for each command into DIR
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
 /// How events are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -375,51 +466,4 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::panic)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn options_behind_the_guarded_command_are_the_commands_own() {
-        let cli = Cli::try_parse_from(["nightlatch", "exec", "ls", "--json", "-n"]);
-        let Ok(Cli {
-            global,
-            command: Command::Exec(exec),
-        }) = cli
-        else {
-            panic!("{cli:?}")
-        };
-        assert!(!global.json && !global.non_interactive);
-        assert_eq!(exec.command, ["ls", "--json", "-n"]);
-    }
-
-    #[test]
-    fn audit_alone_is_audit_list() {
-        for line in [
-            &["nightlatch", "audit", "--failed"][..],
-            &["nightlatch", "audit", "list", "--failed"],
-        ] {
-            let cli = Cli::try_parse_from(line);
-            let Ok(Cli {
-                command: Command::Audit(audit),
-                ..
-            }) = cli
-            else {
-                panic!("{cli:?}")
-            };
-            let list = match audit.command {
-                Some(AuditCommand::List(list)) => list,
-                Some(other) => panic!("{other:?}"),
-                None => audit.list,
-            };
-            assert!(list.filters.failed);
-        }
-    }
-}
+mod tests;

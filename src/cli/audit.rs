@@ -5,7 +5,6 @@ mod verify;
 use std::fmt::Write;
 use std::time::Duration;
 
-use comfy_table::{Cell, ContentArrangement, Table, presets};
 use nightlatch::audit::{
     Details, Event, EventType, Limit, Progress, Query, QueryResult, Record, write_csv_header,
     write_csv_record,
@@ -14,9 +13,9 @@ use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use serde_json::value::RawValue;
 
 use super::args::{Audit, AuditCommand, AuditFilters, AuditList, Format};
+use super::columns::{self, Column, Gives};
 use super::exit::{Code, Failure};
-use super::text;
-use super::{Context, End, export, progress, prune};
+use super::{Context, End, export, progress, prune, text};
 
 /// How often `--follow` looks for new events.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
@@ -132,9 +131,18 @@ pub fn query(args: &AuditFilters) -> Result<Query, Failure> {
 }
 
 fn event_type(name: &str) -> Result<EventType, Failure> {
-    name.to_ascii_uppercase().parse().map_err(|_| {
+    let capitals = name.to_ascii_uppercase();
+    capitals.parse().map_err(|_| {
+        let near = EventType::ALL
+            .iter()
+            .map(|known| (strsim::jaro_winkler(&capitals, known.as_str()), known))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|one, other| one.0.total_cmp(&other.0));
+        let mut hint = near.map_or(String::new(), |(_, known)| {
+            format!("did you mean {known}? ")
+        });
+        hint.push_str("one of");
         // One name after the other: collected and joined, it takes rustc 1.95 minutes to optimise.
-        let mut hint = "one of".to_owned();
         for known in EventType::ALL {
             let _ = write!(hint, " {known}");
         }
@@ -209,7 +217,7 @@ fn print(context: &Context, format: Format, result: &QueryResult) -> Result<(), 
 /// Prints `records`; `false` when nobody reads any more.
 fn print_records(context: &Context, format: Format, records: &[Record]) -> Result<bool, Failure> {
     match format {
-        Format::Table => context.ui.data(&table(records)),
+        Format::Table => context.ui.data(&table(context, records)),
         Format::Csv => {
             let mut rows = Vec::new();
             for record in records {
@@ -239,27 +247,35 @@ fn unformatted(error: &std::io::Error) -> Failure {
     Failure::failed("output", error.to_string())
 }
 
-fn table(records: &[Record]) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["SEQ", "TIME", "EVENT", "", "ACCOUNT", "TTY", "DETAILS"]);
-    for record in records {
-        table.add_row([
-            Cell::new(record.seq),
-            Cell::new(record.timestamp.to_rfc3339()),
-            Cell::new(record.event_type),
-            Cell::new(if record.success { "ok" } else { "FAILED" }),
-            Cell::new(text::escape(record.username.as_deref().unwrap_or("-"))),
-            Cell::new(text::escape(record.tty.as_deref().unwrap_or("-"))),
-            Cell::new(text::escape(&plain_details(record.details.get()))),
-        ]);
-    }
-    table
-        .lines()
-        .flat_map(|line| [line.trim_end().to_owned(), "\n".to_owned()])
-        .collect()
+/// As wide as the terminal, whatever it is; to a file or a pipe nothing is left out.
+fn table(context: &Context, records: &[Record]) -> String {
+    let width = context.ui.width();
+    let roomy = width.is_none_or(|width| width >= 60);
+    let time = |time| match width {
+        Some(..60) => context.zone.shortest(time),
+        Some(60..100) => context.zone.short(time),
+        _ => context.zone.second(time),
+    };
+    let column = |heading, gives, cell: &dyn Fn(&Record) -> String| {
+        Column::new(heading, gives, records.iter().map(cell))
+    };
+    let failed = if roomy { "FAILED" } else { "FAIL" };
+    let outcome = |record: &Record| if record.success { "ok" } else { failed }.to_owned();
+    let name = |text: &Option<String>| text::escape(text.as_deref().unwrap_or("-"));
+    let columns = vec![
+        column("SEQ", Gives::Nothing, &|record| record.seq.to_string()),
+        column("TIME", Gives::Nothing, &|record| time(record.timestamp)),
+        column("EVENT", Gives::Down(8), &|record| {
+            record.event_type.to_string()
+        }),
+        column("", Gives::Nothing, &outcome),
+        column("ACCOUNT", Gives::All(16), &|record| name(&record.username)),
+        column("TTY", Gives::All(5), &|record| name(&record.tty)),
+        column("DETAILS", Gives::All(12), &|record| {
+            text::escape(&plain_details(record.details.get()))
+        }),
+    ];
+    columns::table(columns, if roomy { 2 } else { 1 }, width, context.sign())
 }
 
 /// `{"reason":"logout"}` as `reason=logout`.

@@ -1,7 +1,10 @@
 //! The one place where what went wrong becomes an exit code, a kind, a message and a hint.
 
+use std::fmt::Write;
+
 use nightlatch::account::{BadEmail, BadName, DirectoryError, PolicyRefusal};
 use nightlatch::audit::AuditError;
+use nightlatch::config::ConfigError;
 use nightlatch::guard::run::RunError;
 use nightlatch::session::{KeeperError, SessionError};
 use nightlatch::{
@@ -9,7 +12,8 @@ use nightlatch::{
 };
 
 use super::prompt::PromptError;
-use super::text;
+use super::ui::Ui;
+use super::{End, text};
 
 /// The exit codes of the command line; scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,48 @@ pub enum Code {
     Audit = 7,
     NotExecutable = 126,
     NotFound = 127,
+}
+
+impl Code {
+    /// All of them, with what each means.
+    pub const MEANINGS: [(Self, &str); 10] = [
+        (Self::Done, "done"),
+        (Self::Failed, "failed"),
+        (Self::Usage, "wrong usage"),
+        (
+            Self::Refused,
+            "refused by policy: weak password, email taken, too little time left",
+        ),
+        (Self::NoSession, "no live session"),
+        (Self::SignInFailed, "sign-in failed"),
+        (Self::LockedOut, "locked out after too many failures"),
+        (
+            Self::Audit,
+            "the audit log cannot be written or read, or does not verify",
+        ),
+        (Self::NotExecutable, "exec: the command cannot be executed"),
+        (Self::NotFound, "exec: the command is not found"),
+    ];
+    /// What `exec` ends with otherwise.
+    pub const OF_COMMANDS: &str =
+        "exec: otherwise the command's own code, or 128+n when signal n ended it";
+}
+
+/// `--exit-codes`: what each means.
+pub fn print_codes(ui: Ui) -> Result<End, Failure> {
+    if ui.json {
+        let codes = Code::MEANINGS
+            .map(|(code, meaning)| serde_json::json!({ "code": code as u8, "meaning": meaning }));
+        ui.json(&serde_json::json!({ "schema": 1, "exit_codes": codes }))?;
+        return Ok(End::Done);
+    }
+    let mut text = String::new();
+    for (code, meaning) in Code::MEANINGS {
+        let _ = writeln!(text, "{:>3}  {meaning}", code as u8);
+    }
+    let _ = writeln!(text, "     {}", Code::OF_COMMANDS);
+    ui.data(&text)?;
+    Ok(End::Done)
 }
 
 /// Why a command did not do what it was asked to.
@@ -98,6 +144,12 @@ impl From<FsError> for Failure {
     }
 }
 
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::failed("config", error.to_string()).hint(error.hint())
+    }
+}
+
 impl From<AuditError> for Failure {
     fn from(error: AuditError) -> Self {
         Self::new(Code::Audit, "audit", error.to_string()).hint(error.hint())
@@ -119,8 +171,7 @@ impl From<KeeperError> for Failure {
 impl From<GuardError> for Failure {
     fn from(error: GuardError) -> Self {
         match error {
-            GuardError::Config(error) => Self::failed("config", error.to_string())
-                .hint("correct the file, or remove it to use the defaults".to_owned()),
+            GuardError::Config(error) => error.into(),
             GuardError::NoHome(error) => Self::failed("no_home", error.to_string())
                 .hint("name a place: --home DIR or NIGHTLATCH_HOME".to_owned()),
             GuardError::File(error) => error.into(),

@@ -34,7 +34,7 @@ pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
     if context.ui.json {
         context.ui.json(&status)?;
     } else {
-        context.ui.say(describe(&status).trim_end());
+        context.ui.say(describe(&status, &context.zone).trim_end());
     }
     prune::after_sign_in(context, &guard);
     Ok(End::Done)

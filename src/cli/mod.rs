@@ -3,11 +3,16 @@
 mod args;
 mod ask;
 mod audit;
+mod columns;
+mod completions;
+mod config;
+mod doctor;
 mod exec;
 mod exit;
 mod export;
 mod hook;
 mod login;
+mod man;
 mod passwd;
 mod progress;
 #[cfg(unix)]
@@ -21,6 +26,11 @@ mod report;
 mod session;
 mod stats;
 #[cfg(unix)]
+mod system;
+#[cfg(windows)]
+#[path = "system_windows.rs"]
+mod system;
+#[cfg(unix)]
 mod terminal;
 #[cfg(windows)]
 #[path = "terminal_absent.rs"]
@@ -29,6 +39,7 @@ mod text;
 mod tour;
 mod ui;
 mod watch;
+mod when;
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
@@ -50,6 +61,7 @@ use args::{Cli, Command, Global};
 use exit::{Code, Failure};
 use terminal::Terminal;
 use ui::Ui;
+use when::Zone;
 
 /// What the process was given by its surroundings.
 pub struct Surroundings {
@@ -61,8 +73,14 @@ pub struct Surroundings {
     pub account: Option<OsString>,
     /// `NIGHTLATCH_KEEPER`.
     pub keeper: Option<OsString>,
+    /// `PATH`.
+    pub path: Option<OsString>,
+    /// `NIGHTLATCH_COMPLETE`: the shell that asks how a command line may go on.
+    pub completing: Option<OsString>,
     /// The first of `LC_ALL`, `LC_CTYPE` and `LANG`: which characters the terminal shows.
     pub locale: Option<OsString>,
+    /// `TZ`: the time zone of times for people.
+    pub zone: Option<OsString>,
     /// Where this program lies.
     pub program: Option<PathBuf>,
 }
@@ -74,16 +92,60 @@ enum End {
     Code(u8),
 }
 
+/// Where something that the configuration file does not decide alone came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Flag(&'static str),
+    Variable(&'static str),
+    /// Neither was given.
+    Unset,
+}
+
+impl Origin {
+    fn of<T, U>(flag: (&'static str, &Option<T>), variable: (&'static str, &Option<U>)) -> Self {
+        match (flag, variable) {
+            ((name, Some(_)), _) => Self::Flag(name),
+            (_, (name, Some(_))) => Self::Variable(name),
+            _ => Self::Unset,
+        }
+    }
+}
+
+/// Where the home, the account and the keeper came from.
+struct Origins {
+    home: Origin,
+    account: Origin,
+    keeper: Origin,
+}
+
+impl Origins {
+    fn of(global: &Global, surroundings: &Surroundings) -> Self {
+        Self {
+            home: Origin::of(
+                ("--home", &global.home),
+                ("NIGHTLATCH_HOME", &surroundings.home),
+            ),
+            account: Origin::of(
+                ("--account", &global.account),
+                ("NIGHTLATCH_ACCOUNT", &surroundings.account),
+            ),
+            keeper: Origin::of::<(), _>(("", &None), ("NIGHTLATCH_KEEPER", &surroundings.keeper)),
+        }
+    }
+}
+
 /// What every command needs.
 struct Context {
     ui: Ui,
     config: GuardConfig,
+    origins: Origins,
     /// As given on the command line.
     global: Global,
     account: Option<Email>,
     program: Option<PathBuf>,
     /// Whether the terminal shows more than ASCII.
     is_utf8: bool,
+    zone: Zone,
     may_ask: bool,
 }
 
@@ -96,6 +158,11 @@ impl Context {
         Ok(Guard::open_or_create(self.config.clone())?)
     }
 
+    /// What stands where text was cut.
+    fn sign(&self) -> char {
+        if self.is_utf8 { '…' } else { '~' }
+    }
+
     /// The person's terminal, when there is one and it may be used.
     fn terminal(&self) -> Option<Terminal> {
         if self.may_ask { Terminal::open() } else { None }
@@ -104,6 +171,9 @@ impl Context {
 
 /// Runs the command line: what `main` returns.
 pub fn run(surroundings: Surroundings) -> ExitCode {
+    if let Some(code) = completions::answer(&surroundings) {
+        return code;
+    }
     let core_limit = harden();
     let cli = match Cli::try_parse_from(&surroundings.arguments) {
         Ok(cli) => cli,
@@ -116,15 +186,26 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
     };
     init_tracing(cli.global.verbose);
     // Those that only look write nothing, and are in a hurry.
-    if !matches!(cli.command, Command::Status(_) | Command::Whoami) {
+    if !matches!(cli.command, Some(Command::Status(_) | Command::Whoami)) {
         // Best effort: without it the signal ends us, and no command starts either.
         let _ = survive_file_size_limit();
     }
-    let result = match audit::copy_to_verify(&cli.command) {
-        // A copy on some machine: nothing of this one's home, account or settings has a part in it.
-        Some((args, directory)) => audit::verify(ui, args, directory),
-        None => context(ui, cli.global, surroundings, core_limit)
-            .and_then(|context| dispatch(&context, cli.command)),
+    let result = match cli.command {
+        _ if cli.exit_codes => exit::print_codes(ui),
+        None => {
+            Err(Failure::usage("no command was given").hint("see nightlatch --help".to_owned()))
+        }
+        // What these print is the same in every home, and where there is none.
+        Some(Command::Completions(args)) => completions::run(ui, &args),
+        Some(Command::Man(args)) => man::run(ui, &args),
+        // It has to work where no other command does.
+        Some(Command::Doctor) => doctor::run(ui, cli.global, surroundings),
+        Some(command) => match audit::copy_to_verify(&command) {
+            // A copy on some machine: nothing of this one's home, account or settings has a part in it.
+            Some((args, directory)) => audit::verify(ui, args, directory),
+            None => context(ui, cli.global, surroundings, core_limit)
+                .and_then(|context| dispatch(&context, command)),
+        },
     };
     match result {
         Ok(End::Done) => ExitCode::SUCCESS,
@@ -157,7 +238,11 @@ fn dispatch(context: &Context, command: Command) -> Result<End, Failure> {
         Command::Hook(args) => hook::run(context, &args),
         Command::Passwd(args) => passwd::run(context, &args),
         Command::Audit(args) => audit::run(context, *args),
+        Command::Config(args) => config::run(context, &args.command),
+        Command::Doctor => Ok(End::Done), // told above
         Command::Tour => tour::run(context),
+        Command::Completions(args) => completions::run(context.ui, &args),
+        Command::Man(args) => man::run(context.ui, &args),
         Command::Agent => session::agent(context),
     }
 }
@@ -168,6 +253,7 @@ fn context(
     surroundings: Surroundings,
     core_limit: CoreLimit,
 ) -> Result<Context, Failure> {
+    let origins = Origins::of(&global, &surroundings);
     let home = global.home.clone().or(surroundings.home.map(PathBuf::from));
     let mut config = match &home {
         Some(home) => GuardConfig::under(home),
@@ -209,12 +295,14 @@ fn context(
     Ok(Context {
         ui,
         config,
+        origins,
         account,
         program: surroundings.program,
         is_utf8: surroundings.locale.is_some_and(|locale| {
             let locale = locale.to_string_lossy().to_ascii_lowercase();
             locale.ends_with("utf-8") || locale.ends_with("utf8")
         }),
+        zone: Zone::new(surroundings.zone),
         may_ask: !global.non_interactive,
         global,
     })

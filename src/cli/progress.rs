@@ -4,6 +4,11 @@ use std::io::IsTerminal;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use anstream::adapter::strip_str;
+use unicode_width::UnicodeWidthStr;
+
+use super::columns::fit;
+use super::terminal::columns;
 use super::ui::{FAINT, GOOD, Ui};
 
 /// What is done sooner shows no bar.
@@ -29,13 +34,22 @@ pub fn watched<T: Send>(
             let _done = done;
             work()
         });
-        let mut wait = PATIENCE;
+        let (mut wait, mut shown) = (PATIENCE, 0);
         while ended.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
             let (done, total) = progress();
-            ui.draw(&bar(what, done, total));
-            wait = REDRAW;
+            // Asked anew each time: the window may have been made narrower.
+            let room = columns(std::io::stderr()).unwrap_or(0);
+            let line = line(what, done, total, room);
+            let width = strip_str(&line).to_string().width();
+            ui.draw(&format!(
+                "{line}{:1$}",
+                "",
+                usize::saturating_sub(shown, width)
+            ));
+            (wait, shown) = (REDRAW, width);
         }
-        if wait == REDRAW {
+        if shown > 0 {
+            ui.draw(&" ".repeat(shown));
             ui.draw("");
         }
         match worker.join() {
@@ -43,6 +57,18 @@ pub fn watched<T: Send>(
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })
+}
+
+/// The bar, or where that would be wrapped, and so not drawn over, how far it is alone.
+fn line(what: &str, done: u64, total: u64, room: usize) -> String {
+    let line = bar(what, done, total);
+    // A size that is not told is the usual one.
+    if room == 0 || strip_str(&line).to_string().width() < room {
+        return line;
+    }
+    let percent = u128::from(done.min(total)) * 100;
+    let percent = percent.checked_div(total.into()).unwrap_or(0);
+    fit(&format!("{percent}% {what}"), room.saturating_sub(1), ' ')
 }
 
 /// `verifying ███░░░░░ 37%  1.2 of 3.4 GB`
@@ -93,6 +119,20 @@ mod tests {
         assert_eq!(blocks(u64::MAX, 100), (24, 0));
         assert_eq!(blocks(u64::MAX, u64::MAX), (24, 0));
         assert!(bar("verifying", 1_234_567, 5_000_000_000).ends_with("  0%  1.2 MB of 5.0 GB"));
+    }
+
+    #[test]
+    fn a_line_of_progress_is_never_as_wide_as_the_terminal() {
+        for room in 1..100 {
+            let line = line("verifying", 1_234_567, 5_000_000, room);
+            assert!(
+                strip_str(&line).to_string().width() < room,
+                "{room}: {line}"
+            );
+        }
+        assert!(line("verifying", 1, 4, 80).contains('█'));
+        assert_eq!(line("verifying", 1, 4, 40), "25% verifying");
+        assert!(line("verifying", 1, 4, 0).contains('█'));
     }
 
     #[test]

@@ -47,7 +47,10 @@ pub fn run(context: &Context, args: &AuditPrune) -> Result<End, Failure> {
         })?;
         return Ok(End::Done);
     }
-    let lines: String = segments.iter().map(line).collect();
+    let lines: String = segments
+        .iter()
+        .map(|segment| line(context, segment))
+        .collect();
     context.ui.data(&lines)?;
     let kept_for = days(retention.get());
     context.ui.say(&match (segments.len(), args.dry_run) {
@@ -79,7 +82,7 @@ fn removed(segment: &OldSegment) -> Removed {
     }
 }
 
-fn line(segment: &OldSegment) -> String {
+fn line(context: &Context, segment: &OldSegment) -> String {
     let OldSegment {
         name,
         last_seq,
@@ -87,7 +90,7 @@ fn line(segment: &OldSegment) -> String {
         closed_at,
         ..
     } = segment;
-    let first = name.first();
+    let (first, closed_at) = (name.first(), context.zone.second(*closed_at));
     format!(
         "{name}  events {first} to {last_seq}, closed {closed_at}, {}\n",
         size(*bytes)

@@ -7,9 +7,9 @@ use nightlatch::{Denied, Guard};
 
 use super::args::{Logout, Status};
 use super::exit::{Code, Failure};
-use super::text;
 use super::ui::{FAINT, GOOD, STRONG, WARN};
-use super::{Context, End, watch};
+use super::when::Zone;
+use super::{Context, End, text, watch};
 
 /// `status`: looks, and changes nothing.
 pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
@@ -37,7 +37,7 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     } else if context.ui.json {
         context.ui.json(&status)?;
     } else {
-        context.ui.data(&describe(&status))?;
+        context.ui.data(&describe(&status, &context.zone))?;
     }
     Ok(End::Done)
 }
@@ -56,7 +56,7 @@ fn notice(status: &SessionStatus) -> String {
 }
 
 /// The status for people.
-pub fn describe(status: &SessionStatus) -> String {
+pub fn describe(status: &SessionStatus, zone: &Zone) -> String {
     let name = text::escape(status.username.as_deref().unwrap_or("nobody"));
     match status.state {
         SessionState::Active => {
@@ -76,9 +76,9 @@ pub fn describe(status: &SessionStatus) -> String {
             [
                 format!("{GOOD}●{GOOD:#} signed in as {STRONG}{name}{STRONG:#}; locks in {STRONG}{left}{STRONG:#} {how}\n"),
                 detail("session", status.session_id.map(|id| id.to_string())),
-                detail("since", status.created_at.map(|time| time.to_string())),
+                detail("since", status.created_at.map(|time| zone.second(time))),
                 detail("idle limit", idle),
-                detail("ends by", status.max_expires_at.map(|time| time.to_string())),
+                detail("ends by", status.max_expires_at.map(|time| zone.second(time))),
                 detail("key kept by", status.keeper.map(|keeper| keeper.to_string())),
             ]
             .concat()

@@ -9,12 +9,14 @@ use nightlatch::audit::{
 };
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr;
 
 use super::args::AuditStats;
 use super::audit::{query, warn_of_unreadable};
+use super::columns::{fit, pad};
 use super::exit::Failure;
-use super::terminal::columns;
 use super::text::{days, escape, span};
+use super::when::Zone;
 use super::{Context, End, progress};
 
 /// Accounts shown; the JSON has all.
@@ -23,6 +25,8 @@ const ACCOUNTS: usize = 10;
 const PARTS: usize = 31;
 /// The width where there is no terminal.
 const WIDTH: usize = 80;
+/// What the narrowest table needs.
+const NARROWEST: usize = 40;
 
 pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
     let query = query(&args.filters)?;
@@ -54,8 +58,13 @@ pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
         context.ui.say("no events");
     } else {
         let page = Page {
-            width: width(),
+            width: context
+                .ui
+                .width()
+                .map_or(WIDTH, |width| width.max(NARROWEST)),
             is_utf8: context.is_utf8,
+            sign: context.sign(),
+            zone: &context.zone,
         };
         context
             .ui
@@ -68,11 +77,6 @@ pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
 /// Whether a query keeps all there is about a session: its length is not known otherwise.
 pub fn has_all_of_sessions(query: &Query) -> bool {
     query.types.is_empty() && !query.failed_only
-}
-
-/// The terminal's, at least what the narrowest table needs.
-fn width() -> usize {
-    columns().map_or(WIDTH, |columns| columns.max(40))
 }
 
 fn as_json(statistics: &Statistics, longest: Option<&[SessionSpan]>) -> Value {
@@ -136,12 +140,15 @@ fn as_json(statistics: &Statistics, longest: Option<&[SessionSpan]>) -> Value {
 }
 
 /// How to draw.
-struct Page {
+struct Page<'a> {
     width: usize,
     is_utf8: bool,
+    /// What stands where text was cut.
+    sign: char,
+    zone: &'a Zone,
 }
 
-impl Page {
+impl Page<'_> {
     fn text(&self, statistics: &Statistics, longest: Option<&[SessionSpan]>) -> String {
         let total = statistics.total();
         let mut text = format!(
@@ -149,7 +156,12 @@ impl Page {
             total.events, total.failed, total.lockouts
         );
         if let Some((first, last)) = statistics.range() {
-            let _ = writeln!(text, "{} to {} (UTC)", minute(first), minute(last));
+            let between = if self.width < 60 { "\n" } else { " " };
+            let (first, last) = (
+                self.zone.minute_and_zone(first),
+                self.zone.minute_and_zone(last),
+            );
+            let _ = writeln!(text, "{first}{between}to {last}");
         }
         let types = statistics.by_type();
         let rows = types.iter().map(|(kind, count)| (kind.to_string(), *count));
@@ -183,21 +195,21 @@ impl Page {
             .map(|(_, count)| count.events)
             .max()
             .unwrap_or(0);
-        let names = rows.iter().map(|(name, _)| name.chars().count()).max();
+        let names = rows.iter().map(|(name, _)| name.width()).max();
         // A third for names, two numbers of up to eight digits, and the rest for bars.
         let names = names.unwrap_or(0).max(title.len()).min(self.width / 3);
         let room = self.width.saturating_sub(names + 2 + 9 + 9 + 2);
         let _ = writeln!(
             text,
-            "\n{:<names$}  {:>8} {:>8}",
-            self.cut(title, names),
+            "\n{}  {:>8} {:>8}",
+            pad(&fit(title, names, self.sign), names),
             "events",
             "failed"
         );
         for (name, Count { events, failed, .. }) in rows {
-            let name = self.cut(&name, names);
+            let name = pad(&fit(&name, names, self.sign), names);
             let line = format!(
-                "{name:<names$}  {events:>8} {failed:>8}  {}",
+                "{name}  {events:>8} {failed:>8}  {}",
                 self.bar(events, most, room)
             );
             text.push_str(line.trim_end());
@@ -217,7 +229,7 @@ impl Page {
             text,
             "\nFailures over time, {} a line\n{:<16} {:>8} {:>9}",
             days(width),
-            "from (UTC)",
+            "from",
             "failed",
             "lockouts"
         );
@@ -227,7 +239,7 @@ impl Page {
             } = part.count;
             let line = format!(
                 "{} {failed:>8} {lockouts:>9}  {}",
-                minute(part.from),
+                self.zone.minute(part.from),
                 self.bar(failed, most, room)
             );
             text.push_str(line.trim_end());
@@ -247,20 +259,10 @@ impl Page {
                 text,
                 "{:>8}  {since} {}  {}",
                 span(session.length()),
-                minute(session.start),
-                self.cut(&name, self.width.saturating_sub(33))
+                self.zone.minute(session.start),
+                fit(&name, self.width.saturating_sub(33), self.sign)
             );
         }
-    }
-
-    /// `text` in at most `width` characters, with a sign where it was cut.
-    fn cut(&self, text: &str, width: usize) -> String {
-        if text.chars().count() <= width {
-            return text.to_owned();
-        }
-        let sign = if self.is_utf8 { '…' } else { '~' };
-        let kept = text.chars().take(width.saturating_sub(1));
-        kept.chain([sign]).collect()
     }
 
     /// A bar for `value`, where `most` would fill `room` characters. What is not nothing shows.
@@ -279,11 +281,6 @@ impl Page {
     }
 }
 
-/// To the minute: `2026-11-20 23:41`.
-pub fn minute(time: Timestamp) -> String {
-    time.to_rfc3339()[..16].replace('T', " ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,6 +290,8 @@ mod tests {
         let unicode = Page {
             width: 80,
             is_utf8: true,
+            sign: '…',
+            zone: &Zone::new(None),
         };
         assert_eq!(unicode.bar(8, 16, 3), "█▌");
         assert_eq!(unicode.bar(16, 16, 3), "███");
@@ -303,26 +302,10 @@ mod tests {
         let ascii = Page {
             width: 80,
             is_utf8: false,
+            sign: '~',
+            zone: &Zone::new(None),
         };
         assert_eq!(ascii.bar(8, 16, 3), "##");
         assert_eq!(ascii.bar(1, 1_000_000, 3), "#");
-    }
-
-    #[test]
-    fn a_name_too_long_is_cut_with_a_sign() {
-        let page = Page {
-            width: 80,
-            is_utf8: true,
-        };
-        assert_eq!(page.cut("äöü", 3), "äöü");
-        assert_eq!(page.cut("äöüß", 3), "äö…");
-        assert_eq!(
-            Page {
-                is_utf8: false,
-                ..page
-            }
-            .cut("äöüß", 3),
-            "äö~"
-        );
     }
 }

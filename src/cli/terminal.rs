@@ -94,9 +94,9 @@ impl AsFd for Terminal {
     }
 }
 
-/// How many columns standard output has; `None` when it is no terminal, or does not tell.
-pub fn columns() -> Option<usize> {
-    let size = tcgetwinsize(io::stdout()).ok()?;
+/// How many columns `stream` has; `None` when it is no terminal, or does not tell.
+pub fn columns(stream: impl AsFd) -> Option<usize> {
+    let size = tcgetwinsize(stream).ok()?;
     Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
 }
 

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::exit::Failure;
+use super::terminal::columns;
 use super::text::{escape, escape_json};
 
 /// What this invocation prints, and how.
@@ -78,6 +79,12 @@ impl Ui {
         self.json_text(&format!("{text}\n"))
     }
 
+    /// How many columns there are to print on; `None` where stdout is no terminal, or it does not say.
+    #[allow(clippy::unused_self)] // as above
+    pub fn width(self) -> Option<usize> {
+        columns(io::stdout())
+    }
+
     /// Says something to the person, on stderr, unless asked to be quiet.
     pub fn say(self, text: &str) {
         if !self.quiet && !self.json {
@@ -85,11 +92,11 @@ impl Ui {
         }
     }
 
-    /// Draws `text` over the line of stderr that the cursor is on, unless asked to be quiet; empty,
-    /// it clears it.
+    /// Draws `text` over the line of stderr that the cursor is on, unless asked to be quiet. What the
+    /// line had beyond that stays: there is no clearing it where escapes are not wanted.
     pub fn draw(self, text: &str) {
         if !self.quiet && !self.json {
-            Self::to_stderr(&format!("\r{text}\u{1b}[K"));
+            Self::to_stderr(&format!("\r{text}"));
         }
     }
 

@@ -60,7 +60,7 @@ fn until_the_next_second(status: &SessionStatus) -> Duration {
 /// The columns to draw in. The last one stays free: a terminal may move on to the next line when it is
 /// written to.
 fn room() -> usize {
-    columns().unwrap_or(COLUMNS) - 1
+    columns(std::io::stdout()).unwrap_or(COLUMNS) - 1
 }
 
 /// The countdown: on a terminal one line, drawn over itself with no more than spaces and carriage

@@ -1,6 +1,7 @@
-//! The content of a file: read within bounds, and how surely it is written.
+//! Files of any system: read within bounds, how surely written, and whether locked.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::Path;
 
 use super::error::{FsError, FsProblem};
@@ -29,4 +30,17 @@ pub fn read_bounded(file: &File, path: &Path, limit: usize) -> Result<Vec<u8>, F
         return Err(FsError::new("read", path, FsProblem::TooLong { limit }));
     }
     Ok(content)
+}
+
+/// Whether somebody holds an exclusive lock on `file`. A system that does not say so is an error, not a
+/// holder.
+///
+/// # Errors
+/// When the system refuses.
+pub fn is_locked(file: &File) -> io::Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }

@@ -160,11 +160,6 @@ impl Dir {
         Ok(real)
     }
 
-    /// Whether `file`, opened in this directory, has lost its name since.
-    pub fn has_lost(&self, file: &File) -> bool {
-        fstat(file).is_ok_and(|stat| stat.st_nlink == 0)
-    }
-
     /// The open handle, for calls made relative to it.
     pub fn handle(&self) -> BorrowedFd<'_> {
         self.handle.as_fd()

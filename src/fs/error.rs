@@ -44,6 +44,12 @@ pub enum FsProblem {
         /// The permission bits found.
         mode: u32,
     },
+    /// Others may look at it.
+    #[error("others may look at it (mode {mode:04o})")]
+    OpenToOthers {
+        /// The permission bits found.
+        mode: u32,
+    },
     /// The file has more than one name.
     #[error("it has {links} hard links")]
     HardLinked {
@@ -96,6 +102,7 @@ impl FsError {
             FsProblem::WritableByOthers { .. } => {
                 format!("make sure nobody changed it, then: chmod go-rwx '{path}'")
             }
+            FsProblem::OpenToOthers { .. } => "the next command that uses it closes it".to_owned(),
             FsProblem::HardLinked { .. } => {
                 format!("remove the other names of {path}: somebody may keep a hold on it")
             }

@@ -83,6 +83,11 @@ pub(super) fn warn_closed(stat: &Stat, path: &Path) {
     tracing::warn!(path = %path.display(), mode = format_args!("{mode:04o}"), "was readable by others; closed");
 }
 
+/// Whether the open `file` has lost its name since.
+pub fn has_lost_name(file: &File) -> bool {
+    fstat(file).is_ok_and(|stat| stat.st_nlink == 0)
+}
+
 pub(super) fn check_owner(stat: &Stat, path: &Path) -> Result<(), FsError> {
     if stat.st_uid == rustix::process::geteuid().as_raw() {
         Ok(())

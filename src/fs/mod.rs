@@ -15,6 +15,8 @@ mod file;
 #[cfg(unix)]
 mod lock;
 #[cfg(unix)]
+mod survey;
+#[cfg(unix)]
 mod unopened;
 #[cfg(windows)]
 mod windows;
@@ -25,15 +27,19 @@ pub use std::os::unix::fs::FileExt;
 
 #[cfg(unix)]
 pub use archive::Archive;
-pub use content::{Durability, read_bounded};
+pub use content::{Durability, is_locked, read_bounded};
 #[cfg(unix)]
 pub use dir::Dir;
 pub use error::{FsError, FsProblem};
 #[cfg(unix)]
-pub use file::read_user_file;
+pub use file::{has_lost_name, read_user_file};
 #[cfg(unix)]
 pub use lock::DirLock;
 #[cfg(unix)]
+pub use survey::{Survey, survey};
+#[cfg(unix)]
 pub use unopened::check_unopened;
 #[cfg(windows)]
-pub use windows::{Archive, Dir, DirLock, FileExt, check_unopened, read_user_file};
+pub use windows::{
+    Archive, Dir, DirLock, FileExt, Survey, check_unopened, has_lost_name, read_user_file, survey,
+};

@@ -4,6 +4,9 @@
 //! own making, which is not there yet. So no home is opened or created, rather than one that others
 //! may read: a [`Dir`] cannot exist, and nothing that needs one can be reached.
 
+#[path = "survey/found.rs"]
+mod found;
+
 use std::convert::Infallible;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -12,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::content::{Durability, read_bounded};
 use super::error::{FsError, FsProblem};
+pub use found::Survey;
 
 /// `FILE_FLAG_OPEN_REPARSE_POINT`: opens a link itself, not what it leads to.
 const NO_FOLLOW: u32 = 0x0020_0000;
@@ -170,6 +174,28 @@ pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsEr
     read_bounded(&file, path, limit).map(Some)
 }
 
+/// Whether an open file has lost its name since: in a copy, nobody removes one.
+pub fn has_lost_name(_: &File) -> bool {
+    false
+}
+
+/// Finds that the directory at `home` cannot be used or, where there is none, created.
+pub fn survey(home: &Path, _: &[&str]) -> Survey {
+    let (exists, refused) = match Dir::open(home) {
+        Ok(_) => (false, Dir::open_or_create(home).err()),
+        Err(error) => (
+            matches!(error.problem, FsProblem::NoPrivateFiles),
+            Some(error),
+        ),
+    };
+    Survey {
+        exists,
+        entries: 0,
+        refused: refused.into_iter().collect(),
+        open: Vec::new(),
+    }
+}
+
 /// A directory that is closed to everyone else: none, on this platform.
 #[derive(Debug)]
 pub struct Dir {
@@ -232,7 +258,6 @@ never! {
     path() -> &Path;
     device_and_inode() -> Result<(u64, u64), FsError>;
     real_path() -> Result<PathBuf, FsError>;
-    has_lost(&File) -> bool;
     subdir(&str) -> Result<Option<Self>, FsError>;
     subdir_or_create(&str) -> Result<Self, FsError>;
     open_file(&str) -> Result<Option<File>, FsError>;

@@ -4,13 +4,14 @@
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fs::{Dir, FsError, FsProblem, read_bounded};
+use crate::fs::{Archive, Dir, FsError, FsProblem, has_lost_name, is_locked, read_bounded};
 use crate::id::{ExecId, SessionId};
 use crate::session::CrashWatch;
 
@@ -113,9 +114,9 @@ impl Leases {
                 continue;
             };
             let path = dir.path().join(&name);
-            if is_held(&file).map_err(|error| FsError::new("lock", &path, error))?
+            if is_locked(&file).map_err(|error| FsError::new("lock", &path, error))?
                 // Between being listed and being locked: a clean end, not a crash.
-                || dir.has_lost(&file)
+                || has_lost_name(&file)
             {
                 continue;
             }
@@ -162,19 +163,39 @@ impl CrashWatch for Leases {
     }
 }
 
+/// How many leases of the home at `home` are held by a running command, and how many were left by a
+/// nightlatch process that was killed. Changes nothing.
+///
+/// # Errors
+/// When they cannot be listed or looked at.
+pub fn count_leases(home: &Path) -> Result<(usize, usize), FsError> {
+    let run = match Archive::open(&home.join(RUN)) {
+        Ok(run) => run,
+        Err(error) if error.io_kind() == Some(std::io::ErrorKind::NotFound) => return Ok((0, 0)),
+        Err(error) => return Err(error),
+    };
+    let (mut held, mut left) = (0, 0);
+    for name in run.names()? {
+        if !name.ends_with(SUFFIX) {
+            continue;
+        }
+        let Some(file) = run.open_file(&name)? else {
+            continue;
+        };
+        let path = run.path().join(&name);
+        if is_locked(&file).map_err(|error| FsError::new("lock", path, error))? {
+            held += 1;
+        } else if !has_lost_name(&file) {
+            left += 1;
+        }
+    }
+    Ok((held, left))
+}
+
 /// The session that a lease names; `None` when it cannot be read.
 fn session_named(content: &[u8]) -> Option<SessionId> {
     let content: Content = serde_json::from_slice(content).ok()?;
     content.session_id.parse().ok()
-}
-
-/// Whether somebody holds the lock. A system that does not say so is an error, not a holder.
-fn is_held(file: &File) -> std::io::Result<bool> {
-    match file.try_lock_shared() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
 }
 
 /// When this process started, in clock ticks after boot: field 22 of `/proc/self/stat`.

@@ -28,9 +28,9 @@ pub use error::{
 };
 
 use crate::account::{AccountService, DelayNotice, Email};
-use crate::audit::{AuditLog, AuditName, Retention, RetentionTooShort};
+use crate::audit::{AuditLog, AuditName, Retention};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigError, KeeperChoice, Limits, PasswordRules};
+use crate::config::{Config, ConfigError, ConfigProblem, KeeperChoice, Limits, PasswordRules};
 use crate::crypto::kdf::{Argon2Params, ParamsOutOfBounds};
 use crate::fs::Dir;
 use crate::id::AccountId;
@@ -39,6 +39,7 @@ use crate::paths::{NoHomeDirectory, Paths};
 use crate::session::keeper::AutoKeeper;
 use crate::session::{AgentLauncher, NameLookup, Owner, SessionService, SessionStatus, Touch};
 use lease::Leases;
+pub use lease::count_leases;
 #[cfg(any(test, fuzzing))]
 pub(crate) use lease::properties;
 
@@ -85,9 +86,14 @@ impl GuardConfig {
         &self.paths.home
     }
 
-    /// The configuration file; it need not exist.
+    /// The configuration file, which need not exist.
     pub fn config_file(&self) -> &Path {
         &self.paths.config_file
+    }
+
+    /// The keeper that was chosen in place of the configuration file's, if one was.
+    pub fn chosen_keeper(&self) -> Option<KeeperChoice> {
+        self.keeper
     }
 
     /// For this account, instead of the one that signed in last.
@@ -197,10 +203,11 @@ impl Guard {
         tracing::debug!(home = %config.paths.home.display(), exists = dir.is_some(), ?settings);
         let invalid = |reason| ConfigError::Invalid {
             path: config.paths.config_file.clone(),
-            reason,
+            problems: vec![ConfigProblem::general(reason)],
         };
         let argon2 = argon2_params(&settings).map_err(|error| invalid(error.to_string()))?;
-        let retention = retention(&settings).map_err(|error| invalid(error.to_string()))?;
+        let retention = Retention::new(settings.audit_retention);
+        let retention = retention.map_err(|error| invalid(error.to_string()))?;
         let choice = config.keeper.unwrap_or(settings.keeper);
         let home = dir.map(|dir| {
             let (dir, clock) = (Arc::new(dir), Arc::clone(&config.clock));
@@ -208,8 +215,8 @@ impl Guard {
                 AccountService::new(Arc::clone(&dir), clock, settings.password_rules, argon2)
                     .on_delay(config.on_delay);
             let mut audit = AuditLog::new(Arc::clone(&dir), Arc::clone(&config.clock));
-            if let Some(socket) = settings.syslog {
-                audit = audit.with_syslog(socket);
+            if settings.syslog {
+                audit = audit.with_syslog(settings.syslog_socket);
             }
             let keeper = AutoKeeper::new(choice, Arc::clone(&dir), config.launcher);
             Home::new(dir, accounts, keeper, audit, &config.clock)
@@ -371,24 +378,51 @@ impl Home {
 
 /// The configured cost of hashing a password.
 fn argon2_params(settings: &Config) -> Result<Argon2Params, ParamsOutOfBounds> {
-    let default = Argon2Params::DEFAULT;
     Argon2Params::new(
-        settings.argon2_memory_kib.unwrap_or(default.memory_kib()),
-        settings.argon2_passes.unwrap_or(default.passes()),
-        default.lanes(),
+        settings.argon2_memory_kib,
+        settings.argon2_passes,
+        Argon2Params::DEFAULT.lanes(),
     )
-}
-
-/// The configured retention of the audit log.
-fn retention(settings: &Config) -> Result<Retention, RetentionTooShort> {
-    match settings.audit_retention {
-        Some(length) => Retention::new(length),
-        None => Ok(Retention::DEFAULT),
-    }
 }
 
 /// The name under which the audit log tells of an account, where the directory knows it.
 fn name_of(accounts: &AccountService, id: AccountId) -> Option<AuditName> {
     let account = accounts.by_id(id).ok().flatten()?;
     Some(AuditName::known(account.email.normalized()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::config::{ARGON2_MEMORY_KIB, ARGON2_PASSES, RETENTION_FLOOR};
+
+    #[test]
+    fn the_configuration_has_the_defaults_and_bounds_of_those_it_is_for() {
+        let config = Config::default();
+        assert_eq!(argon2_params(&config).unwrap(), Argon2Params::DEFAULT);
+        assert_eq!(
+            Retention::new(config.audit_retention).unwrap(),
+            Retention::DEFAULT
+        );
+        let accepts = |memory, passes| Argon2Params::new(memory, passes, 1).is_ok();
+        for (memory, beyond) in [
+            (*ARGON2_MEMORY_KIB.start(), ARGON2_MEMORY_KIB.start() - 1),
+            (*ARGON2_MEMORY_KIB.end(), ARGON2_MEMORY_KIB.end() + 1),
+        ] {
+            assert!(accepts(memory, 3) && !accepts(beyond, 3), "{memory}");
+        }
+        for (passes, beyond) in [
+            (*ARGON2_PASSES.start(), ARGON2_PASSES.start() - 1),
+            (*ARGON2_PASSES.end(), ARGON2_PASSES.end() + 1),
+        ] {
+            assert!(
+                accepts(65_536, passes) && !accepts(65_536, beyond),
+                "{passes}"
+            );
+        }
+        let shorter = RETENTION_FLOOR.saturating_sub(Duration::from_nanos(1));
+        assert!(Retention::new(RETENTION_FLOOR).is_ok());
+        assert!(Retention::new(shorter).is_err());
+    }
 }

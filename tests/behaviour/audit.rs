@@ -310,7 +310,16 @@ fn every_format_tells_of_the_same_events() {
     assert_eq!(table.lines().count() - 1, mine.len());
     for (row, line) in table.lines().skip(1).zip(&mine) {
         let event: Value = serde_json::from_str(line).unwrap();
-        for shown in ["timestamp", "event_type", "username"] {
+        let (day, time) = event["timestamp"]
+            .as_str()
+            .unwrap()
+            .split_once('T')
+            .unwrap();
+        assert!(
+            row.contains(&format!("{day} {} +00:00", &time[..8])),
+            "{row}"
+        );
+        for shown in ["event_type", "username"] {
             assert!(row.contains(event[shown].as_str().unwrap()), "{row}");
         }
         assert_eq!(row.contains("FAILED"), event["success"] == false, "{row}");

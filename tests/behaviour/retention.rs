@@ -119,7 +119,7 @@ fn a_sign_in_succeeds_where_pruning_fails_and_says_what_failed() {
 fn a_retention_of_less_than_a_day_is_refused() {
     let home = Home::new();
     for (audit, part) in [
-        ("retention = \"23h\"", "at least 1day"),
+        ("retention = \"23h\"", "a day or more"),
         ("retention = \"long\"", "write \"400d\""),
         ("retention = 90", "line"),
         ("keep = \"90d\"", "keep"),

@@ -287,3 +287,47 @@ fn the_document_has_every_dependency_with_its_licence_and_no_other() {
         );
     }
 }
+
+/// The workflows, by name.
+fn workflows() -> BTreeMap<String, String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/.github/workflows");
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let text = read(&format!(".github/workflows/{name}"));
+            (name, text)
+        })
+        .collect()
+}
+
+#[test]
+fn every_action_of_a_workflow_is_named_by_its_commit_and_no_right_is_given_unasked() {
+    let workflows = workflows();
+    let mut actions = 0;
+    for (name, text) in &workflows {
+        assert!(text.contains("\npermissions: {}\n"), "{name}");
+        assert!(!text.contains("pull_request_target"), "{name}");
+        for line in text.lines() {
+            let Some(action) = line.trim_start_matches([' ', '-']).strip_prefix("uses: ") else {
+                continue;
+            };
+            let (_, version) = action.split_once('@').unwrap();
+            let (commit, tag) = version.split_once(" # v").unwrap_or_default();
+            let is_commit =
+                commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+            assert!(is_commit && !tag.is_empty(), "{name}: {action}");
+            actions += 1;
+        }
+    }
+    assert!(actions >= workflows.len());
+}
+
+#[test]
+fn the_workflow_of_a_change_runs_the_checks_that_a_person_runs() {
+    let ci = &workflows()["ci.yml"];
+    assert!(ci.contains("\n      - run: .ci/run\n"));
+    for own in ["cargo ", "packaging/"] {
+        assert!(!ci.contains(own), "{own}belongs in .ci/run");
+    }
+}

@@ -657,21 +657,26 @@ fn what_takes_long_shows_how_far_it_is_on_a_terminal_only() {
     let page = home.outside("page.html");
     let report = ["audit", "report", "--html", page.to_str().unwrap()];
     std::thread::scope(|scope| {
-        for (arguments, shown, answer) in [
-            (&verify[..], "verifying", "as it was sealed"),
-            (&report, "reading", "wrote"),
-            (&["audit", "stats"], "counting", "By type"),
+        for (arguments, shown, answer, plain) in [
+            (&verify[..], "verifying", "as it was sealed", false),
+            (&report, "reading", "wrote", true),
+            (&["audit", "stats"], "counting", "By type", false),
         ] {
             let under = &under;
             scope.spawn(move || {
-                let mut pty = Pty::spawn(under(arguments));
+                let mut command = under(arguments);
+                if plain {
+                    command.env("NO_COLOR", "1");
+                }
+                let mut pty = Pty::spawn(command);
                 pty.expect(shown);
                 pty.expect("%");
                 let (said, status) = pty.finish();
                 assert!(status.success(), "{said}");
                 // The bar is gone before the answer comes.
-                let last = said.rsplit("\r\u{1b}[K").next().unwrap();
+                let (_, last) = said.rsplit_once(" \r").unwrap();
                 assert!(last.contains(answer) && !last.contains(shown), "{said:?}");
+                assert_eq!(said.contains('\u{1b}'), !plain, "{said:?}");
                 for quiet in ["--quiet", "--json"] {
                     let more = [arguments, &[quiet]].concat();
                     let (said, status) = Pty::spawn(under(&more)).finish();

@@ -2,6 +2,7 @@
 //!
 //! It holds emails, names, counts, and account keys sealed under their passwords; no secret.
 
+mod check;
 mod error;
 mod rows;
 
@@ -14,6 +15,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use crate::crypto::Key;
 use crate::fs::{Dir, check_unopened};
 
+pub use check::{DatabaseState, check as check_database};
 pub use error::DirectoryError;
 pub(super) use rows::{Attempted, Inserted, Record};
 
@@ -84,6 +86,20 @@ impl Directory {
         Ok(Some(opened))
     }
 
+    /// The database in `home` to be read as it lies there, without a trace; `None` when there is none
+    /// yet.
+    ///
+    /// # Errors
+    /// As [`Directory::open_existing`], and it may be read in the middle of a change.
+    pub fn open_at_rest(home: &Dir) -> Result<Option<Self>, DirectoryError> {
+        if !check_files(home, FILE)? {
+            return Ok(None);
+        }
+        let opened = Self::connect_at_rest(home)?;
+        opened.check_identity()?;
+        Ok(Some(opened))
+    }
+
     /// As [`Directory::open_existing`], creating the database first when there is none. Takes the
     /// lock of `home` for that, so call it without.
     ///
@@ -108,18 +124,34 @@ impl Directory {
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let real = home.real_path()?.join(name);
         let connection = Connection::open_with_flags(real, flags).map_err(failed)?;
-        (|| {
-            connection.busy_timeout(BUSY_TIMEOUT)?;
-            // What an edited database could have SQLite do on its behalf.
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
-            connection.pragma_update(None, "foreign_keys", true)?;
-            connection.pragma_update(None, "synchronous", "FULL")
-        })()
-        .map_err(failed)?;
+        Self::distrust(&connection).map_err(failed)?;
         Ok(Self { connection, path })
+    }
+
+    /// The file as it lies there: without a lock, and without the files that SQLite keeps beside one
+    /// in use. So what another process changed while it has the file open may not be seen yet.
+    fn connect_at_rest(home: &Dir) -> Result<Self, DirectoryError> {
+        let path = home.path().join(FILE);
+        let failed = |error| DirectoryError::from_sqlite(&path, error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let uri = check::uri(&home.real_path()?.join(FILE), "immutable=1");
+        let connection = Connection::open_with_flags(uri, flags).map_err(failed)?;
+        Self::distrust(&connection).map_err(failed)?;
+        Ok(Self { connection, path })
+    }
+
+    fn distrust(connection: &Connection) -> rusqlite::Result<()> {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // What an edited database could have SQLite do on its behalf.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "synchronous", "FULL")
     }
 
     /// Refuses whatever is not a database of ours, in a version we know.

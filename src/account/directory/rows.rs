@@ -84,6 +84,17 @@ impl Directory {
             .map_err(|error| self.failed(error))
     }
 
+    /// The emails of the first so many accounts, normalized and sorted.
+    pub fn emails(&self, limit: u32) -> Result<Vec<String>, DirectoryError> {
+        let sql = "SELECT email_normalized FROM accounts ORDER BY 1 LIMIT ?1";
+        let all = || {
+            let mut statement = self.connection.prepare(sql)?;
+            let emails = statement.query_map([limit], |row| row.get(0))?;
+            emails.collect::<rusqlite::Result<_>>()
+        };
+        all().map_err(|error| self.failed(error))
+    }
+
     fn explain(&self, wrong: Wrong) -> DirectoryError {
         match wrong {
             Wrong::Refused(error) => self.failed(error),

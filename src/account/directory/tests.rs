@@ -86,6 +86,32 @@ fn the_files_are_closed_to_others_and_writes_are_synced() {
 }
 
 #[test]
+fn emails_are_read_without_a_trace_wherever_the_home_is() {
+    let temp = tempfile::tempdir().unwrap();
+    for name in ["home", "a b", "a?mode=memory", "a#b", "100%41", "ä'\""] {
+        let home = Dir::open_or_create(&temp.path().join(name)).unwrap();
+        assert!(Directory::open_at_rest(&home).unwrap().is_none(), "{name}");
+        let mut directory = Directory::open_or_create(&home).unwrap();
+        for email in ["b@example.com", "a@example.com", "c@example.com"] {
+            insert(&mut directory, &record(email)).unwrap();
+        }
+        // What was written is beside the file as yet.
+        let read = || Directory::open_at_rest(&home)?.map_or(Ok(Vec::new()), |it| it.emails(2));
+        let in_use = home.names().unwrap();
+        assert_eq!(read().unwrap(), [""; 0], "{name}");
+        assert_eq!(home.names().unwrap(), in_use, "{name}");
+        drop(directory);
+        let before = home.names().unwrap();
+        assert_eq!(
+            read().unwrap(),
+            ["a@example.com", "b@example.com"],
+            "{name}"
+        );
+        assert_eq!(home.names().unwrap(), before, "{name}");
+    }
+}
+
+#[test]
 fn an_account_reads_back_as_it_was_written() {
     let (_temp, home) = scratch();
     let mut directory = Directory::open_or_create(&home).unwrap();

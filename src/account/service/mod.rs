@@ -287,6 +287,16 @@ impl AccountService {
         Directory::open_existing(&self.home)?.map_or(Ok(0), |directory| directory.count())
     }
 
+    /// The emails of the first `limit` accounts, normalized and sorted, read without a trace: no lock
+    /// is taken and no file made. What another process is changing may be missing, or make this fail.
+    ///
+    /// # Errors
+    /// When the account directory cannot be read so.
+    pub fn emails_at_rest(&self, limit: u32) -> Result<Vec<String>, DirectoryError> {
+        let directory = Directory::open_at_rest(&self.home)?;
+        directory.map_or(Ok(Vec::new()), |directory| directory.emails(limit))
+    }
+
     /// The generation of an account's sessions; `None` when there is no such account.
     ///
     /// # Errors

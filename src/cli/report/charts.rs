@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nightlatch::audit::{Bucket, CommandSpan, Count, Outcome, SessionSpan};
 use nightlatch::clock::Timestamp;
 
-use crate::cli::stats::minute;
+use super::minute;
 use crate::cli::text::span;
 
 use super::page::shown;

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use nightlatch::audit::{Details, Event, Limit, Progress, Record, Statistics, Verifier};
-use nightlatch::clock::{Clock, SystemClock};
+use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use serde_json::json;
 
 use super::args::AuditReport;
@@ -138,4 +138,9 @@ fn write(path: &Path, html: &str) -> Result<(), Failure> {
     check_replaceable(path)?;
     let persisted = file.persist(path);
     persisted.map(drop).map_err(|error| failed(&error.error))
+}
+
+/// To the minute, in UTC: `2026-11-20 23:41`.
+fn minute(time: Timestamp) -> String {
+    time.to_rfc3339()[..16].replace('T', " ")
 }

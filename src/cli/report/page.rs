@@ -9,10 +9,10 @@ use nightlatch::clock::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::charts::{self, Columns, Timeline};
+use super::minute;
 use crate::cli::args::AuditFilters;
 use crate::cli::audit::plain_details;
 use crate::cli::exit::Failure;
-use crate::cli::stats::minute;
 use crate::cli::text::{escape, span};
 
 const STYLE: &str = include_str!("../../../templates/report/page.css");

@@ -1,7 +1,7 @@
 //! The agent keeper of systems it does not run on yet: it says so.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +45,15 @@ impl AgentError {
     }
 }
 
+/// Whether an agent serves the home at `home`: none does.
+///
+/// # Errors
+/// Never.
+#[allow(clippy::unnecessary_wraps)] // the same face as where there is one
+pub fn is_running(_: &Path) -> Result<bool, FsError> {
+    Ok(false)
+}
+
 /// Refuses to serve.
 ///
 /// # Errors
@@ -57,6 +66,14 @@ impl AgentKeeper {
     /// An agent that holds nothing.
     pub fn new(_: Arc<Dir>, _: Option<AgentLauncher>) -> Self {
         Self(())
+    }
+
+    /// Whether an agent can be started here, as far as can be told without starting one.
+    ///
+    /// # Errors
+    /// Always: it cannot.
+    pub fn probe() -> Result<(), KeeperError> {
+        Err(unusable())
     }
 
     /// Whether there may be one: no.

@@ -103,8 +103,38 @@ impl Keeper for KernelKeeper {
     }
 }
 
+impl KernelKeeper {
+    /// Whether the kernel keeps keys for this process: tried with one that is its alone, and gone at
+    /// once. What is held for sessions is not touched.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn probe(&self) -> Result<(), KeeperError> {
+        let ring = process_ring()?;
+        KeyRing::from_special_id(KeyRingIdentifier::User, false)
+            .map_err(|error| refused("find the user keyring", error))?;
+        let key = ring
+            .add_key("nightlatch:probe", &[0_u8; PAYLOAD_LENGTH])
+            .map_err(|error| refused("add a key", error))?;
+        let tried = restrict(key, Duration::from_secs(1)).and_then(|()| {
+            key.read(&mut [0; PAYLOAD_LENGTH])
+                .map_err(|error| refused("use a key", error))
+        });
+        let _ = key.invalidate();
+        let _ = ring.unlink_key(key);
+        tried.map(drop)
+    }
+}
+
 /// Gives the staged `key` its timeout and permissions and links it into `user`.
 fn place(key: Key, user: KeyRing, lifetime: Duration) -> Result<(), KeeperError> {
+    restrict(key, lifetime)?;
+    with_room(|| user.link_key(key))
+        .map_err(|error| refused("link a key into the user keyring", error))
+}
+
+/// Gives `key` its timeout and permissions.
+fn restrict(key: Key, lifetime: Duration) -> Result<(), KeeperError> {
     key.set_timeout(timeout_seconds(lifetime))
         .map_err(|error| refused("set a key's timeout", error))?;
     // To processes that possess the key, and to nobody by user id alone. Without WRITE.
@@ -115,9 +145,7 @@ fn place(key: Key, user: KeyRing, lifetime: Duration) -> Result<(), KeeperError>
         | Permission::SETATTR;
     let permissions = KeyPermissionsBuilder::builder().posessor(rights).build();
     key.set_perms(permissions)
-        .map_err(|error| refused("restrict a key", error))?;
-    with_room(|| user.link_key(key))
-        .map_err(|error| refused("link a key into the user keyring", error))
+        .map_err(|error| refused("restrict a key", error))
 }
 
 /// Runs `act` on the key of that description; `None` when there is none.
@@ -186,8 +214,16 @@ fn process_ring() -> Result<KeyRing, KeeperError> {
     }
     let ring = KeyRing::from_special_id(KeyRingIdentifier::Process, true)
         .map_err(|error| refused("make a process keyring", error))?;
-    with_room(|| ring.link_keyring_id(KeyRingIdentifier::User))
-        .map_err(|error| refused("link the user keyring", error))?;
+    with_room(|| ring.link_keyring_id(KeyRingIdentifier::User)).map_err(|error| match error {
+        // What the kernel says where it could not make the user keyring, whatever kept it from that.
+        // Nothing of ours can be in a keyring that is not there.
+        KeyError::KeyDoesNotExist => KeeperError::Unusable {
+            keeper: KeeperKind::Kernel,
+            why: "it cannot make the user keyring (is the share of kernel keys used up?)"
+                .to_owned(),
+        },
+        error => refused("link the user keyring", error),
+    })?;
     RING.set(Some(ring));
     Ok(ring)
 }

@@ -15,6 +15,16 @@ fn unusable() -> KeeperError {
     }
 }
 
+impl KernelKeeper {
+    /// Whether the kernel keeps keys for this process.
+    ///
+    /// # Errors
+    /// Always: it has no keyring.
+    pub fn probe(&self) -> Result<(), KeeperError> {
+        Err(unusable())
+    }
+}
+
 impl Keeper for KernelKeeper {
     fn publish(&self, _: &Slot, _: &Payload, _: Duration) -> Result<KeeperKind, KeeperError> {
         Err(unusable())

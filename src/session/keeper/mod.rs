@@ -24,7 +24,9 @@ use std::time::Duration;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use agent::properties;
-pub use agent::{AgentError, AgentKeeper, AgentLauncher, serve as serve_agent};
+pub use agent::{
+    AgentError, AgentKeeper, AgentLauncher, is_running as agent_is_running, serve as serve_agent,
+};
 pub use auto::AutoKeeper;
 pub use error::KeeperError;
 pub use kernel::KernelKeeper;

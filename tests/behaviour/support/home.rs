@@ -108,6 +108,7 @@ impl Home {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.scratch.path())
             .env("TERM", "xterm")
+            .env("TZ", "UTC")
             .env("NIGHTLATCH", PROGRAM)
             .env("GUARD", format!("{PROGRAM} exec --"))
             .env("NIGHTLATCH_HOME", self.path())

@@ -27,7 +27,12 @@ pub struct Pty {
 impl Pty {
     /// Starts `command` as the leader of a new session, its three standard descriptors and
     /// controlling terminal being a new terminal of 80 by 24.
-    pub fn spawn(mut command: Command) -> Self {
+    pub fn spawn(command: Command) -> Self {
+        Self::spawn_wide(command, 80)
+    }
+
+    /// The same with a terminal of so many columns.
+    pub fn spawn_wide(mut command: Command, columns: u16) -> Self {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let master = openpt(flags).unwrap();
         grantpt(&master).unwrap();
@@ -43,7 +48,7 @@ impl Pty {
         command.stdin(copy()).stdout(copy()).stderr(copy());
         lead_a_session(&mut command);
         // Before the program starts, or it might be told of it as of a change.
-        set_size(&master, 80, 24);
+        set_size(&master, columns, 24);
         Self {
             master: master.into(),
             child: command.spawn().unwrap(),

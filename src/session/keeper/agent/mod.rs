@@ -16,6 +16,7 @@ mod tests;
 mod vault;
 
 use std::io;
+use std::path::Path;
 
 use rustix::io::Errno;
 
@@ -25,7 +26,7 @@ pub use launch::AgentLauncher;
 pub(crate) use protocol::properties;
 
 use crate::clock::Clock;
-use crate::fs::{Dir, FsError};
+use crate::fs::{Archive, Dir, FsError, is_locked};
 
 /// The directory of the home that holds the socket and the lock.
 const RUN: &str = "run";
@@ -67,6 +68,22 @@ impl AgentError {
             Self::System { .. } => None,
         }
     }
+}
+
+/// Whether an agent serves the home at `home`. Asks it nothing and changes nothing.
+///
+/// # Errors
+/// When its lock cannot be looked at.
+pub fn is_running(home: &Path) -> Result<bool, FsError> {
+    let run = match Archive::open(&home.join(RUN)) {
+        Ok(run) => run,
+        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let Some(file) = run.open_file(LOCK)? else {
+        return Ok(false);
+    };
+    is_locked(&file).map_err(|error| FsError::new("lock", run.path().join(LOCK), error))
 }
 
 /// Serves `home` as its agent: the whole life of the agent process, in the foreground.

@@ -1,0 +1,163 @@
+//! `completions`: the script that teaches a shell to complete, and the answers to what it then asks.
+//!
+//! The script runs this program with the words typed so far. Answering looks, and does no more: it
+//! asks, records and creates nothing, and what cannot be told is left out in silence.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Arg, Command, CommandFactory, ValueEnum, ValueHint};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
+use nightlatch::audit::EventType;
+use nightlatch::session::SessionState;
+use nightlatch::{Guard, GuardConfig};
+
+use super::args::{Cli, Completions, Shell};
+use super::exit::{Code, Failure};
+use super::ui::Ui;
+use super::{End, Surroundings};
+
+/// Accounts offered; a person does not choose among more.
+const ACCOUNTS: u32 = 1000;
+
+/// `completions`: the script of a shell.
+pub fn run(ui: Ui, args: &Completions) -> Result<End, Failure> {
+    let script = match args.shell {
+        Shell::Bash => include_str!("../../templates/completions/nightlatch.bash"),
+        Shell::Zsh => include_str!("../../templates/completions/nightlatch.zsh"),
+        Shell::Fish => include_str!("../../templates/completions/nightlatch.fish"),
+        Shell::Powershell => include_str!("../../templates/completions/nightlatch.ps1"),
+        Shell::Elvish => include_str!("../../templates/completions/nightlatch.elv"),
+    };
+    ui.bytes(script.as_bytes())?;
+    Ok(End::Done)
+}
+
+/// Answers a script that asks how a command line may go on; `None` when none asks.
+///
+/// It takes the variable and a first argument of `--`, which is an error elsewhere: a variable that
+/// was left in the environment must not turn `status --check` into a success.
+pub fn answer(surroundings: &Surroundings) -> Option<ExitCode> {
+    let [_, mark, words @ ..] = &surroundings.arguments[..] else {
+        return None;
+    };
+    if mark != "--" {
+        return None;
+    }
+    let shell = surroundings.completing.as_ref()?.to_str()?;
+    let shell: &dyn EnvCompleter = match Shell::from_str(shell, false).ok()? {
+        Shell::Bash => &Bash,
+        Shell::Zsh => &Zsh,
+        Shell::Fish => &Fish,
+        Shell::Powershell => &Powershell,
+        Shell::Elvish => &Elvish,
+    };
+    if words.is_empty() {
+        return Some(ExitCode::from(Code::Usage as u8));
+    }
+    let home = home_in(words).or_else(|| surroundings.home.clone().map(PathBuf::from));
+    let mut command = with_candidates(Cli::command(), home.as_deref());
+    let mut answer = Vec::new();
+    let here = Some(Path::new("."));
+    let answered = shell.write_complete(&mut command, words.to_vec(), here, &mut answer);
+    let ui = Ui {
+        json: false,
+        quiet: true,
+        on_terminal: false,
+    };
+    let is_said = answered.is_ok() && ui.bytes(&answer).is_ok();
+    Some(ExitCode::from(u8::from(!is_said)))
+}
+
+/// The home that the words name.
+fn home_in(words: &[OsString]) -> Option<PathBuf> {
+    let own = words.iter().take_while(|word| *word != "--");
+    let mut own = own.map(|word| word.to_string_lossy());
+    while let Some(word) = own.next() {
+        if word == "--home" {
+            return own.next().map(|value| PathBuf::from(&*value));
+        }
+        if let Some(value) = word.strip_prefix("--home=") {
+            return Some(value.into());
+        }
+    }
+    None
+}
+
+/// The command line with what may stand where, as far as the home tells.
+fn with_candidates(command: Command, home: Option<&Path>) -> Command {
+    let is_register = command.get_name() == "register";
+    let mut command = command.mut_args(|argument| match argument.get_id().as_str() {
+        // A new account has none of the emails there are.
+        "email" if is_register => argument.value_hint(ValueHint::EmailAddress),
+        "email" | "account" | "user" => from_home(argument, home, accounts),
+        "session" => from_home(argument, home, session),
+        "event" => argument.add(ArgValueCandidates::new(event_types)),
+        "home" | "dir" | "directory" => argument.value_hint(ValueHint::DirPath),
+        "anchor" | "html" => argument.value_hint(ValueHint::FilePath),
+        "command" => argument.value_hint(ValueHint::ExecutablePath),
+        // Not the files lying about.
+        _ if argument.get_action().takes_values() => argument.value_hint(ValueHint::EmailAddress),
+        _ => argument,
+    });
+    let names: Vec<_> = command
+        .get_subcommands()
+        .map(|sub| sub.get_name().to_owned())
+        .collect();
+    for name in names {
+        command = command.mut_subcommand(name, |sub| with_candidates(sub, home));
+    }
+    command
+}
+
+fn from_home(
+    argument: Arg,
+    home: Option<&Path>,
+    candidates: fn(&Guard) -> Vec<CompletionCandidate>,
+) -> Arg {
+    let home = home.map(Path::to_owned);
+    argument.add(ArgValueCandidates::new(move || {
+        guard(home.as_deref()).map_or(Vec::new(), |guard| candidates(&guard))
+    }))
+}
+
+fn guard(home: Option<&Path>) -> Option<Guard> {
+    let config = match home {
+        Some(home) => GuardConfig::under(home),
+        None => GuardConfig::of_user().ok()?,
+    };
+    // Opening a home closes it to others: a directory that is none, half typed, is left alone.
+    let is_home = config.home().join("accounts.db").is_file();
+    is_home.then(|| Guard::open(config).ok()).flatten()
+}
+
+fn accounts(guard: &Guard) -> Vec<CompletionCandidate> {
+    let emails = guard.accounts().map(|all| all.emails_at_rest(ACCOUNTS));
+    let emails = emails.ok().and_then(Result::ok).unwrap_or_default();
+    // A shell may show them as they are.
+    let shown = emails
+        .into_iter()
+        .filter(|email| super::text::escape(email) == *email);
+    shown.map(CompletionCandidate::new).collect()
+}
+
+/// The session that is live: others would take reading the whole log.
+fn session(guard: &Guard) -> Vec<CompletionCandidate> {
+    let status = guard.status().ok();
+    let live = status.filter(|status| status.state == SessionState::Active);
+    let id = live.and_then(|status| status.session_id);
+    id.map(|id| CompletionCandidate::new(id.to_string()).help(Some("the live session".into())))
+        .into_iter()
+        .collect()
+}
+
+fn event_types() -> Vec<CompletionCandidate> {
+    let mut candidates = Vec::with_capacity(EventType::ALL.len());
+    for known in EventType::ALL {
+        let help = known.description().trim_end_matches('.').into();
+        candidates.push(CompletionCandidate::new(known.as_str()).help(Some(help)));
+    }
+    candidates
+}

@@ -1,0 +1,185 @@
+//! Where everything is kept: the home, what is in it, the disk under it, the configuration.
+
+use std::path::Path;
+
+use nightlatch::FsError;
+
+use super::{Case, Finding};
+use crate::cli::Origin;
+use crate::cli::progress::size;
+use crate::cli::system::check_writable;
+
+/// Of many files that have the same thing wrong with them, so many are named.
+const NAMED: usize = 5;
+/// Room for a day of the audit log and more.
+const ENOUGH: u64 = 100 * 1024 * 1024;
+/// What cannot be recorded does not happen.
+const TOO_LITTLE: u64 = 1024 * 1024;
+
+/// The directory itself.
+pub fn home(case: &Case) -> Vec<Finding> {
+    const CHECK: &str = "home";
+    let paths = match &case.paths {
+        Ok(paths) => paths,
+        Err(error) => {
+            let advice = "name a place: --home DIR or NIGHTLATCH_HOME".to_owned();
+            return vec![Finding::fail(CHECK, error.to_string()).advice(advice)];
+        }
+    };
+    let from = match case.origins.home {
+        Origin::Flag(name) | Origin::Variable(name) => name,
+        Origin::Unset => "the default",
+    };
+    let path = paths.home.display();
+    if let Some(error) = of_home(&case.survey.refused, &paths.home) {
+        return vec![Finding::fail(CHECK, format!("{error} ({from})")).advice(error.hint())];
+    }
+    if !case.survey.exists {
+        let found = format!("{path} ({from}) is not there yet");
+        return vec![
+            Finding::ok(CHECK, found).advice("it is made by: nightlatch register EMAIL".to_owned()),
+        ];
+    }
+    if let Some(error) = of_home(&case.survey.open, &paths.home) {
+        let found = format!("{path} ({from}): {}", error.problem);
+        return vec![Finding::warn(CHECK, found).advice(error.hint())];
+    }
+    if let Err(error) = check_writable(&paths.home) {
+        let found = format!("{path} ({from}) cannot be written to: {error}");
+        return vec![Finding::fail(CHECK, found)];
+    }
+    vec![Finding::ok(CHECK, format!("{path} ({from})"))]
+}
+
+fn of_home<'a>(errors: &'a [FsError], home: &Path) -> Option<&'a FsError> {
+    errors.iter().find(|error| error.path == home)
+}
+
+/// What is in it: owners, modes, links.
+pub fn files(case: &Case) -> Vec<Finding> {
+    const CHECK: &str = "files";
+    let Some(home) = case.home() else {
+        return Vec::new();
+    };
+    // Then nothing in it was looked at.
+    if of_home(&case.survey.refused, home).is_some() {
+        return Vec::new();
+    }
+    let inside = |errors: &'_ [FsError], make: fn(&'static str, String) -> Finding| {
+        let mut findings = Vec::new();
+        let errors: Vec<_> = errors.iter().filter(|error| error.path != home).collect();
+        for error in errors.iter().take(NAMED) {
+            let found = format!("{}: {}", error.path.display(), error.problem);
+            findings.push(make(CHECK, found).advice(error.hint()));
+        }
+        if errors.len() > NAMED {
+            findings.push(make(
+                CHECK,
+                format!("and {} more like these", errors.len() - NAMED),
+            ));
+        }
+        findings
+    };
+    let mut findings = inside(&case.survey.refused, Finding::fail);
+    findings.extend(inside(&case.survey.open, Finding::warn));
+    if findings.is_empty() {
+        // The home itself is not in it.
+        let count = case.survey.entries.saturating_sub(1);
+        let found = format!("{count} files and directories, each yours alone");
+        findings.push(Finding::ok(CHECK, found));
+    }
+    findings
+}
+
+/// The file system, and the room left on it.
+pub fn disk(case: &Case) -> Vec<Finding> {
+    const CHECK: &str = "disk";
+    let Ok(paths) = &case.paths else {
+        return Vec::new();
+    };
+    // Where the home is, or would be made.
+    let Some(there) = paths.home.ancestors().find(|path| path.exists()) else {
+        return Vec::new();
+    };
+    let space = match fs2::available_space(there) {
+        Ok(space) => space,
+        Err(error) => {
+            let found = format!("how much room is left on it cannot be told: {error}");
+            return vec![Finding::warn(CHECK, found)];
+        }
+    };
+    let left = format!("{} left", size(space));
+    let free = "free some disk space: what cannot be recorded does not run".to_owned();
+    let room = match space {
+        ..TOO_LITTLE => Finding::fail(CHECK, left).advice(free),
+        TOO_LITTLE..ENOUGH => Finding::warn(CHECK, left).advice(free),
+        _ => Finding::ok(CHECK, left),
+    };
+    let mut findings = vec![room];
+    findings.extend(
+        file_system(there)
+            .map(|(what, advice)| Finding::warn(CHECK, what).advice(advice.to_owned())),
+    );
+    findings
+}
+
+/// What is unusual about the file system, and what to do.
+#[cfg(target_os = "linux")]
+fn file_system(path: &Path) -> Option<(String, &'static str)> {
+    /// Magic numbers of statfs(2), for those whose locks are another machine's matter.
+    const NETWORK: &[(u32, &str)] = &[
+        (0x6969, "NFS"),
+        (0x517b, "SMB"),
+        (0xfe53_4d42, "SMB"),
+        (0xff53_4d42, "CIFS"),
+        (0x0102_1997, "9P"),
+        (0x00c3_6400, "Ceph"),
+        (0x5346_414f, "AFS"),
+    ];
+    const MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
+    let found = rustix::fs::statfs(path).ok()?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 32 bits on every platform
+    let magic = found.f_type as u32;
+    if let Some((_, name)) = NETWORK.iter().find(|(number, _)| *number == magic) {
+        let what = format!("it is on a network file system ({name}), whose locks may not hold");
+        return Some((what, "choose a local place: --home DIR or NIGHTLATCH_HOME"));
+    }
+    MEMORY.contains(&magic).then(|| {
+        let what = "it is in memory (tmpfs): accounts and the audit log are gone after a reboot";
+        (
+            what.to_owned(),
+            "choose a place on a disk, unless that is meant",
+        )
+    })
+}
+
+/// Not told on this platform.
+#[cfg(not(target_os = "linux"))]
+fn file_system(_: &Path) -> Option<(String, &'static str)> {
+    None
+}
+
+/// The configuration file, and what else was given.
+pub fn configuration(case: &Case) -> Vec<Finding> {
+    const CHECK: &str = "config";
+    let mut findings = Vec::new();
+    if let (Ok(paths), Some(settings)) = (&case.paths, &case.settings) {
+        let path = paths.config_file.display();
+        findings.push(match settings {
+            Ok(settings) if settings.file_exists() => {
+                Finding::ok(CHECK, format!("{path}: nothing is wrong with it"))
+            }
+            Ok(_) => Finding::ok(CHECK, format!("there is no {path}: defaults are in force")),
+            Err(error) => Finding::fail(CHECK, error.to_string()).advice(error.hint()),
+        });
+    }
+    if let Some(Err(error)) = &case.forced {
+        let found = format!("NIGHTLATCH_KEEPER: {error}");
+        findings
+            .push(Finding::fail(CHECK, found).advice("unset it, or set one of these".to_owned()));
+    }
+    if let Some(what) = &case.bad_account {
+        findings.push(Finding::fail(CHECK, what.clone()));
+    }
+    findings
+}

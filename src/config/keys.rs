@@ -1,0 +1,202 @@
+//! The keys of the configuration file: one entry each says how it is read, checked and shown.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::settings::SettingValue;
+use super::{
+    ARGON2_MEMORY_KIB, ARGON2_PASSES, Config, IDLE_CEILING, KeeperChoice, LimitOutOfRange,
+    MAX_CEILING, PasswordRules, RETENTION_FLOOR, command_name, name_in, within,
+};
+
+/// A key of the file.
+pub(super) struct Key {
+    /// With its section, if it is in one: `password.policy`.
+    pub(super) name: &'static str,
+    /// Puts a value of the file into the configuration.
+    pub(super) set: fn(&mut Config, &DeValue<'_>) -> Result<(), Refused>,
+    /// The value in force.
+    pub(super) get: fn(&Config) -> SettingValue,
+}
+
+/// Why a value is not accepted.
+pub(super) enum Refused {
+    /// What it has to be, and perhaps what to write.
+    Is(String, Option<String>),
+    /// What is wrong with it, said in full.
+    Told(String),
+}
+
+/// Every key, in the order in which docs/config.md has them.
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        name: "idle",
+        set: |config, value| {
+            let idle = duration(value, "10m")?;
+            config.limits.idle = within("idle", idle, IDLE_CEILING)?;
+            Ok(())
+        },
+        get: |config| span(config.limits.idle),
+    },
+    Key {
+        name: "max",
+        set: |config, value| {
+            let max = within("max", duration(value, "2h")?, MAX_CEILING)?;
+            config.limits.max = max;
+            // What is configured is the rule, and a session can only shorten it.
+            config.limits.max_ceiling = max;
+            Ok(())
+        },
+        get: |config| span(config.limits.max),
+    },
+    Key {
+        name: "keeper",
+        set: |config, value| {
+            config.keeper = one_of(value, &KeeperChoice::ALL)?;
+            Ok(())
+        },
+        get: |config| SettingValue::Text(config.keeper.to_string()),
+    },
+    Key {
+        name: "password.policy",
+        set: |config, value| {
+            config.password_rules = one_of(value, &PasswordRules::ALL)?;
+            Ok(())
+        },
+        get: |config| {
+            SettingValue::Text(name_in(&PasswordRules::ALL, &config.password_rules).to_owned())
+        },
+    },
+    Key {
+        name: "password.memory_kib",
+        set: |config, value| {
+            config.argon2_memory_kib = number(value, &ARGON2_MEMORY_KIB)?;
+            Ok(())
+        },
+        get: |config| SettingValue::Number(config.argon2_memory_kib),
+    },
+    Key {
+        name: "password.passes",
+        set: |config, value| {
+            config.argon2_passes = number(value, &ARGON2_PASSES)?;
+            Ok(())
+        },
+        get: |config| SettingValue::Number(config.argon2_passes),
+    },
+    Key {
+        name: "audit.retention",
+        set: |config, value| {
+            let retention = duration(value, "400d")?;
+            if retention < RETENTION_FLOOR {
+                return Err(is("a day or more", Some("write \"400d\"".to_owned())));
+            }
+            config.audit_retention = retention;
+            Ok(())
+        },
+        get: |config| span(config.audit_retention),
+    },
+    Key {
+        name: "audit.syslog",
+        set: |config, value| {
+            config.syslog = value
+                .as_bool()
+                .ok_or_else(|| is("true or false, without quotes", None))?;
+            Ok(())
+        },
+        get: |config| SettingValue::Flag(config.syslog),
+    },
+    Key {
+        name: "audit.syslog_socket",
+        set: |config, value| {
+            let path = value.as_str().map(PathBuf::from);
+            config.syslog_socket = path
+                .filter(|path| path.is_absolute())
+                .ok_or_else(|| is("an absolute path", Some("write \"/dev/log\"".to_owned())))?;
+            Ok(())
+        },
+        get: |config| SettingValue::Text(config.syslog_socket.display().to_string()),
+    },
+    Key {
+        name: "guard.commands",
+        set: |config, value| {
+            let names: Option<Vec<_>> = value.as_array().and_then(|names| {
+                let names = names.iter().map(|name| name.get_ref().as_str());
+                names.map(|name| name.map(str::to_owned)).collect()
+            });
+            let example = || Some("write [\"psql\", \"kubectl\"]".to_owned());
+            let names = names.ok_or_else(|| is("a list of names", example()))?;
+            config.guarded_commands = command_name::all(&names).map_err(Refused::Told)?;
+            Ok(())
+        },
+        get: |config| {
+            let names = config.guarded_commands.iter().map(ToString::to_string);
+            SettingValue::List(names.collect())
+        },
+    },
+];
+
+fn is(what: impl Into<String>, suggestion: Option<String>) -> Refused {
+    Refused::Is(what.into(), suggestion)
+}
+
+impl From<LimitOutOfRange> for Refused {
+    fn from(error: LimitOutOfRange) -> Self {
+        Self::Told(error.to_string())
+    }
+}
+
+/// A length of time; `example` shows how to write it.
+fn duration(value: &DeValue<'_>, example: &str) -> Result<Duration, Refused> {
+    let parsed = value.as_str().map(humantime::parse_duration);
+    parsed
+        .and_then(Result::ok)
+        .ok_or_else(|| is("a length of time", Some(format!("write \"{example}\""))))
+}
+
+fn span(length: Duration) -> SettingValue {
+    let days = length.as_secs() / 86_400;
+    // `humantime` would tell 90 days as 2months 29days 3h.
+    SettingValue::Text(
+        if length == Duration::from_secs(days * 86_400) && days > 0 {
+            format!("{days}d")
+        } else {
+            humantime::format_duration(length).to_string()
+        },
+    )
+}
+
+fn number(value: &DeValue<'_>, range: &std::ops::RangeInclusive<u32>) -> Result<u32, Refused> {
+    let number = value
+        .as_integer()
+        .and_then(|number| u32::from_str_radix(number.as_str(), number.radix()).ok());
+    number
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| {
+            let (start, end) = (range.start(), range.end());
+            is(format!("a number from {start} to {end}"), None)
+        })
+}
+
+fn one_of<T: Copy>(value: &DeValue<'_>, all: &[(&'static str, T)]) -> Result<T, Refused> {
+    let text = value.as_str();
+    let found = all.iter().find(|(name, _)| Some(*name) == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(|(name, _)| *name).collect();
+        let nearest = text.and_then(|text| nearest(text, names.iter().copied()));
+        let suggestion = nearest.map(|name| format!("did you mean \"{name}\"?"));
+        is(format!("one of {}", names.join(", ")), suggestion)
+    })
+}
+
+/// Which of `names` was likely meant.
+pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // What the command line takes for alike, too.
+    const ALIKE: f64 = 0.7;
+    names
+        .map(|name| (strsim::jaro(word, name), name))
+        .filter(|(alike, _)| *alike > ALIKE)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, name)| name)
+}

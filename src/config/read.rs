@@ -1,0 +1,172 @@
+//! Reading the file: every mistake in it is found, not only the first.
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::keys::{KEYS, Key, Refused, nearest};
+use super::{Config, ConfigProblem};
+
+/// Which keys the file sets, and on which lines.
+pub(super) type Lines = Vec<(&'static str, usize)>;
+
+/// The configuration that `content` is, and its lines.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the lines; of a text that is no TOML, only that.
+pub(super) fn read(content: &[u8]) -> Result<(Config, Lines), Vec<ConfigProblem>> {
+    let text = std::str::from_utf8(content)
+        .map_err(|_| vec![ConfigProblem::general("it is not UTF-8 text")])?;
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return Err(errors.iter().map(|error| syntax(error, text)).collect());
+    }
+    let mut reading = Reading {
+        text,
+        config: Config::default(),
+        lines: Lines::new(),
+        problems: Vec::new(),
+    };
+    for (key, value) in table.get_ref() {
+        reading.top(key, value.get_ref());
+    }
+    if reading.problems.is_empty() {
+        return Ok((reading.config, reading.lines));
+    }
+    reading.problems.sort_by_key(|problem| problem.line);
+    Err(reading.problems)
+}
+
+/// What is wrong and on which line, without the excerpt that takes several lines to show.
+fn syntax(error: &toml::de::Error, text: &str) -> ConfigProblem {
+    let message = error.message().lines().collect::<Vec<_>>().join(" ");
+    ConfigProblem {
+        line: error.span().map(|span| line_at(text, span.start)),
+        ..ConfigProblem::general(message)
+    }
+}
+
+fn line_at(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|&byte| byte == b'\n').count() + 1
+}
+
+struct Reading<'a> {
+    text: &'a str,
+    config: Config,
+    lines: Lines,
+    problems: Vec<ConfigProblem>,
+}
+
+impl Reading<'_> {
+    /// A key of no section, or a section with its keys.
+    fn top(&mut self, key: &Spanned<DeString<'_>>, value: &DeValue<'_>) {
+        let name = key.get_ref().as_ref();
+        match (sections().any(|section| section == name), value) {
+            (true, DeValue::Table(table)) => {
+                for (inner, value) in table {
+                    self.key(
+                        &format!("{name}.{}", inner.get_ref()),
+                        inner,
+                        value.get_ref(),
+                    );
+                }
+            }
+            (true, _) => {
+                let what = format!("{name} = {}: it is a section", written(value));
+                let suggestion = format!("write [{name}] above its keys");
+                self.problem(key, name, what, Some(suggestion));
+            }
+            (false, DeValue::Table(_)) => {
+                let what = format!("unknown section [{name}]");
+                let suggestion = nearest(name, sections());
+                let suggestion = suggestion.map(|near| format!("did you mean [{near}]?"));
+                self.problem(key, name, what, suggestion);
+            }
+            (false, _) => self.key(name, key, value),
+        }
+    }
+
+    /// One key, `name` with its section.
+    fn key(&mut self, name: &str, key: &Spanned<DeString<'_>>, value: &DeValue<'_>) {
+        let Some(known) = KEYS.iter().find(|known| known.name == name) else {
+            let what = format!("unknown key \"{name}\"");
+            self.problem(key, name, what, Some(instead_of(name)));
+            return;
+        };
+        match (known.set)(&mut self.config, value) {
+            Ok(()) => self.lines.push((known.name, self.line_of(key))),
+            Err(Refused::Told(what)) => self.problem(key, name, what, None),
+            Err(Refused::Is(what, suggestion)) => {
+                let what = format!("{name} = {}: it is {what}", written(value));
+                self.problem(key, name, what, suggestion);
+            }
+        }
+    }
+
+    fn problem(
+        &mut self,
+        key: &Spanned<DeString<'_>>,
+        name: &str,
+        what: String,
+        suggestion: Option<String>,
+    ) {
+        self.problems.push(ConfigProblem {
+            line: Some(self.line_of(key)),
+            key: Some(name.to_owned()),
+            what,
+            suggestion,
+        });
+    }
+
+    fn line_of(&self, key: &Spanned<DeString<'_>>) -> usize {
+        line_at(self.text, key.span().start)
+    }
+}
+
+/// The section of a key and its name in it.
+fn split(key: &Key) -> (Option<&'static str>, &'static str) {
+    match key.name.split_once('.') {
+        Some((section, name)) => (Some(section), name),
+        None => (None, key.name),
+    }
+}
+
+fn sections() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().filter_map(|key| split(key).0)
+}
+
+/// What may have been meant by a key that there is not.
+fn instead_of(name: &str) -> String {
+    let (section, own) = match name.split_once('.') {
+        Some((section, own)) => (Some(section), own),
+        None => (None, name),
+    };
+    let beside = || KEYS.iter().map(split).filter(|(of, _)| *of == section);
+    if let Some(near) = nearest(own, beside().map(|(_, name)| name)) {
+        return format!("did you mean \"{near}\"?");
+    }
+    // The right key in the wrong place.
+    if let Some((of, _)) = KEYS.iter().map(split).find(|(_, name)| *name == own) {
+        return match of {
+            Some(of) => format!("it belongs under [{of}]"),
+            None => "it belongs above the first section".to_owned(),
+        };
+    }
+    let names: Vec<_> = beside().map(|(_, name)| name).collect();
+    match section {
+        Some(section) => format!("under [{section}] are: {}", names.join(", ")),
+        None => format!("there are: {}", names.join(", ")),
+    }
+}
+
+/// A value as it would be written, as far as it fits into a message.
+fn written(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("\"{text}\""),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(_) => "[...]".to_owned(),
+        DeValue::Table(_) => "{...}".to_owned(),
+    }
+}
