@@ -1,8 +1,10 @@
-//! Whole processes, as a shell sees them: `status`, `exec -- true` and `login` against a spawn of
-//! `true`, turn by turn in one run, so that a machine that slows down slows both.
+//! Whole processes, as a shell sees them: `status`, `extend`, `exec -- true` and `login` against a spawn
+//! of `true`, turn by turn in one run, so that a machine that slows down slows both.
 //!
 //! `cargo bench --bench process` prints medians and their ratios to `true`. A ratio is worth
-//! quoting, an absolute time is not. Results and what they mean: docs/performance.md.
+//! quoting, an absolute time is not. `-- --side-by-side` adds other programs, as far as they are
+//! installed: it installs nothing, and says what is missing. `-- --program FILE` measures another
+//! build. Results and what they mean: docs/performance.md.
 
 #![allow(
     clippy::disallowed_methods,
@@ -11,124 +13,176 @@
 )] // a bench
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const EMAIL: &str = "bench@example.com";
 const PASSWORD: &[u8] = b"seven brass kettles on a fence";
-const ROUNDS: usize = 200;
+const ROUNDS: usize = 300;
 const LOGIN_ROUNDS: usize = 15;
 
-/// What is timed: its name, its arguments, and whether it takes the password.
-struct Subject {
-    name: &'static str,
-    arguments: &'static [&'static str],
-    password: bool,
-}
-
-const QUICK: &[Subject] = &[
-    Subject {
-        name: "status --check",
-        arguments: &["status", "--check"],
-        password: false,
-    },
-    Subject {
-        name: "status --json",
-        arguments: &["status", "--json"],
-        password: false,
-    },
-    Subject {
-        name: "extend",
-        arguments: &["extend"],
-        password: false,
-    },
-    Subject {
-        name: "exec -- true",
-        arguments: &["exec", "--", "true"],
-        password: false,
-    },
+const QUICK: [&[&str]; 6] = [
+    &["status", "--check"],
+    &["status", "--prompt"],
+    &["status", "--json"],
+    &["extend"],
+    &["exec", "--no-extend", "--", "true"],
+    &["exec", "--", "true"],
 ];
+const LOGIN: &[&str] = &["login", "--password-stdin"];
 
-const LOGIN: Subject = Subject {
-    name: "login",
-    arguments: &["login", "--password-stdin"],
-    password: true,
-};
+/// What other programs are asked for that is nearest to ours, and how to get them.
+const OTHERS: [(&[&str], &str); 7] = [
+    (
+        &["sudo", "-n", "true"],
+        "apt install sudo; sudo -v first, but for root",
+    ),
+    (
+        &["sudo", "-n", "-v"],
+        "apt install sudo; sudo -v first, but for root",
+    ),
+    (
+        &["sudo-rs", "-n", "true"],
+        "apt install sudo-rs, or build it",
+    ),
+    (
+        &["keyctl", "pipe", "%user:nightlatch-bench"],
+        "apt install keyutils",
+    ),
+    (&["gpg-connect-agent", "/bye"], "apt install gpg-agent"),
+    (
+        &[
+            "gpg",
+            "--batch",
+            "--passphrase=",
+            "--local-user=bench",
+            "--output=-",
+            "--sign",
+            "/dev/null",
+        ],
+        "apt install gpg gpg-agent",
+    ),
+    (
+        &["rbw", "unlocked"],
+        "apt install rbw, or cargo install rbw; rbw unlock first",
+    ),
+];
 
 fn main() {
     // `cargo test --benches` runs this too, with one round, to see that it works.
-    let measuring = std::env::args().any(|argument| argument == "--bench");
-    let rounds = |full: usize| if measuring { full } else { 1 };
+    let arguments: Vec<String> = std::env::args().collect();
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let rounds = |full: usize| if has("--bench") { full } else { 1 };
+    let program = arguments
+        .iter()
+        .skip_while(|argument| *argument != "--program")
+        .nth(1);
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let bench = Bench {
-        home: scratch.path().join("home"),
+        home: scratch.path().to_owned(),
+        program: program
+            .map_or(env!("CARGO_BIN_EXE_nightlatch"), |program| program)
+            .to_owned(),
     };
-    bench.run(&["register", EMAIL, "--password-stdin"], true);
-    bench.run(LOGIN.arguments, true);
+    bench.nightlatch(&["register", EMAIL, "--password-stdin"]);
+    bench.nightlatch(LOGIN);
 
     println!(
-        "{:<16} {:>10} {:>10} {:>7}",
+        "{:<40} {:>10} {:>10} {:>7}",
         "command", "median", "true", "ratio"
     );
-    for subject in QUICK {
-        bench.report(subject, rounds(ROUNDS));
+    for arguments in QUICK {
+        bench.report(&arguments.join(" "), rounds(ROUNDS), || {
+            bench.nightlatch(arguments)
+        });
     }
-    bench.report(&LOGIN, rounds(LOGIN_ROUNDS));
-    bench.run(&["logout", "--all"], false);
+    bench.report(&LOGIN.join(" "), rounds(LOGIN_ROUNDS), || {
+        bench.nightlatch(LOGIN)
+    });
+    if has("--side-by-side") {
+        bench.side_by_side(rounds(ROUNDS));
+    }
+    bench.nightlatch(&["logout", "--all"]);
 }
 
 struct Bench {
     home: PathBuf,
+    program: String,
 }
 
 impl Bench {
-    fn report(&self, subject: &Subject, rounds: usize) {
+    /// Times `work` and a spawn of `true`, turn by turn.
+    fn report(&self, name: &str, rounds: usize, mut work: impl FnMut() -> bool) {
         let (mut ours, mut trues) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            trues.push(timed(|| spawn(Path::new("true"), &[], None)));
-            ours.push(timed(|| self.run(subject.arguments, subject.password)));
+            trues.push(timed(|| self.spawn(&["true"], None)));
+            ours.push(timed(&mut work));
         }
         let (ours, trues) = (median(ours), median(trues));
         let ratio = ours.as_secs_f64() / trues.as_secs_f64();
-        println!(
-            "{:<16} {ours:>10.2?} {trues:>10.2?} {ratio:>7.2}",
-            subject.name
+        println!("{name:<40} {ours:>10.2?} {trues:>10.2?} {ratio:>7.2}");
+    }
+
+    fn side_by_side(&self, rounds: usize) {
+        // A key each, that asks for nothing.
+        self.spawn(
+            &["keyctl", "add", "user", "nightlatch-bench", "x", "@u"],
+            None,
         );
+        self.spawn(
+            &[
+                "gpg",
+                "--batch",
+                "--passphrase=",
+                "--quick-generate-key",
+                "bench",
+            ],
+            None,
+        );
+        for (command, how) in OTHERS {
+            let name = command.join(" ");
+            if self.spawn(command, None) {
+                self.report(&name, rounds, || self.spawn(command, None));
+            } else {
+                println!("{name:<40} not measured: {how}");
+            }
+        }
+        self.spawn(&["keyctl", "purge", "-s", "user", "nightlatch-bench"], None);
+        self.spawn(&["gpgconf", "--kill", "all"], None);
     }
 
-    fn run(&self, arguments: &[&str], password: bool) {
-        let home = self.home.to_str().expect("a UTF-8 path");
-        let all = [&["--quiet", "--home", home][..], arguments].concat();
-        let input = password.then_some(PASSWORD);
-        spawn(Path::new(env!("CARGO_BIN_EXE_nightlatch")), &all, input);
+    fn nightlatch(&self, arguments: &[&str]) -> bool {
+        let command = [&[&*self.program][..], arguments].concat();
+        let input = arguments.contains(&"--password-stdin").then_some(PASSWORD);
+        assert!(self.spawn(&command, input), "{command:?} failed");
+        true
     }
-}
 
-fn spawn(program: &Path, arguments: &[&str], input: Option<&[u8]>) {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(if input.is_some() {
+    /// Whether the command is there, and succeeds.
+    fn spawn(&self, command: &[&str], input: Option<&[u8]>) -> bool {
+        let stdin = if input.is_some() {
             Stdio::piped()
         } else {
             Stdio::null()
-        })
-        .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .expect("the program starts");
-    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
-        stdin.write_all(input).expect("the program reads");
+        };
+        let child = Command::new(command[0])
+            .args(&command[1..])
+            .env("NIGHTLATCH_HOME", self.home.join("home"))
+            .env("GNUPGHOME", &self.home)
+            .stdin(stdin)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut child) = child else { return false };
+        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+            stdin.write_all(input).expect("the program reads");
+        }
+        child.wait().expect("the program ends").success()
     }
-    let status = child.wait().expect("the program ends");
-    assert!(
-        status.success(),
-        "{} {arguments:?} ended with {status}",
-        program.display()
-    );
 }
 
-fn timed(work: impl FnOnce()) -> Duration {
+fn timed(work: impl FnOnce() -> bool) -> Duration {
     let start = Instant::now();
     work();
     start.elapsed()

@@ -21,6 +21,6 @@ fn main() -> ExitCode {
             .into_iter()
             .find_map(variable),
         zone: variable("TZ"),
-        program: std::env::current_exe().ok(),
+        program: || std::env::current_exe().ok(),
     })
 }

@@ -15,7 +15,11 @@ pub struct Paths {
 
 /// The platform gives no home directory to put anything in.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot tell where your home directory is")]
+#[cfg_attr(
+    unix,
+    error("cannot tell where your home directory is: HOME is not set")
+)]
+#[cfg_attr(not(unix), error("cannot tell where your home directory is"))]
 pub struct NoHomeDirectory;
 
 impl Paths {
@@ -30,8 +34,15 @@ impl Paths {
     /// `%APPDATA%` on Windows.
     ///
     /// # Errors
-    /// When the user has no home directory.
+    /// When the user has no home directory, or, but for Windows, the environment does not tell it. The
+    /// user database, which knows it then, is not asked: a program without shared libraries cannot
+    /// load the modules that a system may have for it, and dies where it tries.
     pub fn of_user() -> Result<Self, NoHomeDirectory> {
+        #[cfg(unix)]
+        #[allow(clippy::disallowed_methods)] // looked at where the next line reads it
+        if std::env::var_os("HOME").is_none_or(|home| home.is_empty()) {
+            return Err(NoHomeDirectory);
+        }
         let project = ProjectDirs::from("", "", "nightlatch").ok_or(NoHomeDirectory)?;
         Ok(Self {
             home: project.data_local_dir().to_owned(),

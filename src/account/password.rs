@@ -2,7 +2,7 @@
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-use crate::memory::{SecretBuffer, on_wiped_stack};
+use crate::memory::{DEEP, SecretBuffer, on_wiped_stack};
 
 /// The longest password in bytes, as typed and composed. Longer ones are refused, never cut.
 pub const PASSWORD_MAX_BYTES: usize = 1024;
@@ -35,7 +35,7 @@ pub fn normalize(password: &SecretBuffer) -> Result<SecretBuffer, BadPassword> {
     } else {
         // Accepted: more than a few marks on one letter pass through the heap, where the iterator
         // does not wipe them: the program's allocator does, another program's may not.
-        on_wiped_stack(|| {
+        on_wiped_stack::<DEEP, _>(|| {
             let mut encoded = [0; 4];
             text.nfc()
                 .all(|c| normalized.push(c.encode_utf8(&mut encoded).as_bytes()))

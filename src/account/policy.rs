@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 use zxcvbn::zxcvbn;
 
 use crate::config::PasswordRules;
-use crate::memory::{SecretBuffer, on_wiped_stack};
+use crate::memory::{DEEP, SecretBuffer, on_wiped_stack};
 
 use super::model::{DisplayName, Email};
 use super::password::{BadPassword, PASSWORD_MAX_BYTES, normalize, text_of};
@@ -160,7 +160,7 @@ pub fn check(
     }
     let normalized = normalize(password)?;
     let text = text_of(&normalized)?;
-    on_wiped_stack(|| check_text(text, rules, email, name))
+    on_wiped_stack::<DEEP, _>(|| check_text(text, rules, email, name))
 }
 
 fn check_text(

@@ -39,7 +39,7 @@ pub struct Cli {
 }
 
 /// Options that every command takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Options for every command")]
 pub struct Global {
     /// Keep everything under DIR (or set NIGHTLATCH_HOME)
@@ -205,7 +205,7 @@ pub enum HookShell {
     Fish,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
     after_help = "Examples:\n  nightlatch exec -- psql production\n  nightlatch exec --min-remaining 10m -- ./deploy.sh\n\nExit codes: the command's own; 128+n when signal n ended it; 126 not executable; 127 not found."
 )]

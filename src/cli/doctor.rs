@@ -125,7 +125,7 @@ impl Case {
             survey,
             paths,
             origins,
-            program: surroundings.program,
+            program: (surroundings.program)(),
             search_path: surroundings.path,
         }
     }

@@ -14,6 +14,7 @@ mod hook;
 mod login;
 mod man;
 mod passwd;
+mod plain;
 mod progress;
 #[cfg(unix)]
 mod prompt;
@@ -81,8 +82,8 @@ pub struct Surroundings {
     pub locale: Option<OsString>,
     /// `TZ`: the time zone of times for people.
     pub zone: Option<OsString>,
-    /// Where this program lies.
-    pub program: Option<PathBuf>,
+    /// Tells where this program lies. Those that only look start no other, and need not know.
+    pub program: fn() -> Option<PathBuf>,
 }
 
 /// How a command that did not fail ends.
@@ -175,7 +176,9 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
         return code;
     }
     let core_limit = harden();
-    let cli = match Cli::try_parse_from(&surroundings.arguments) {
+    let cli = match plain::parse(&surroundings.arguments)
+        .map_or_else(|| Cli::try_parse_from(&surroundings.arguments), Ok)
+    {
         Ok(cli) => cli,
         Err(error) => return usage_error(&error, &surroundings.arguments),
     };
@@ -186,10 +189,13 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
     };
     init_tracing(cli.global.verbose);
     // Those that only look write nothing, and are in a hurry.
-    if !matches!(cli.command, Some(Command::Status(_) | Command::Whoami)) {
+    let program = if matches!(cli.command, Some(Command::Status(_) | Command::Whoami)) {
+        None
+    } else {
         // Best effort: without it the signal ends us, and no command starts either.
         let _ = survive_file_size_limit();
-    }
+        (surroundings.program)()
+    };
     let result = match cli.command {
         _ if cli.exit_codes => exit::print_codes(ui),
         None => {
@@ -203,7 +209,7 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
         Some(command) => match audit::copy_to_verify(&command) {
             // A copy on some machine: nothing of this one's home, account or settings has a part in it.
             Some((args, directory)) => audit::verify(ui, args, directory),
-            None => context(ui, cli.global, surroundings, core_limit)
+            None => context(ui, cli.global, surroundings, program, core_limit)
                 .and_then(|context| dispatch(&context, command)),
         },
     };
@@ -251,6 +257,7 @@ fn context(
     ui: Ui,
     global: Global,
     surroundings: Surroundings,
+    program: Option<PathBuf>,
     core_limit: CoreLimit,
 ) -> Result<Context, Failure> {
     let origins = Origins::of(&global, &surroundings);
@@ -276,7 +283,7 @@ fn context(
             .map_err(|error| Failure::usage(format!("NIGHTLATCH_KEEPER: {error}")))?;
         config = config.keeper(choice);
     }
-    if let Some(program) = &surroundings.program {
+    if let Some(program) = &program {
         // The agent starts in another directory and with an empty environment.
         let home = std::path::absolute(config.home()).map_err(|error| {
             Failure::failed("file", format!("{}: {error}", config.home().display()))
@@ -297,7 +304,7 @@ fn context(
         config,
         origins,
         account,
-        program: surroundings.program,
+        program,
         is_utf8: surroundings.locale.is_some_and(|locale| {
             let locale = locale.to_string_lossy().to_ascii_lowercase();
             locale.ends_with("utf-8") || locale.ends_with("utf8")

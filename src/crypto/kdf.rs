@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 
 use super::Key;
 use super::labels::Label;
-use crate::memory::on_wiped_stack;
+use crate::memory::{DEEP, SHALLOW, on_wiped_stack};
 
 /// The bytes of salt stored with each account.
 pub const SALT_LENGTH: usize = 16;
@@ -117,7 +117,7 @@ pub fn argon2id(
     work.resize(built.block_count(), Block::default());
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, built);
     let mut root = Key::zeroed();
-    let result = on_wiped_stack(|| {
+    let result = on_wiped_stack::<DEEP, _>(|| {
         argon2.hash_password_into_with_memory(password, salt, root.expose_mut(), &mut work)
     });
     work.iter_mut().for_each(Zeroize::zeroize);
@@ -131,7 +131,7 @@ pub fn derive(root: &Key, label: Label, context: &[u8]) -> Key {
     let mut derived = Key::zeroed();
     // Not reachable: 32 bytes are far below HKDF's limit of 255 blocks.
     #[allow(clippy::expect_used)]
-    on_wiped_stack(|| {
+    on_wiped_stack::<SHALLOW, _>(|| {
         Hkdf::<Sha256>::new(None, root.expose())
             .expand_multi_info(&[label.as_bytes(), &[0], context], derived.expose_mut())
             .expect("a 32-byte key");

@@ -5,10 +5,13 @@ pub mod labels;
 pub mod seal;
 pub mod sign;
 
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::memory::{Secret, on_wiped_stack};
+use crate::memory::{SHALLOW, Secret, on_wiped_stack};
 
 /// A 256-bit key.
 pub type Key = Secret<32>;
@@ -25,7 +28,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// HMAC-SHA-256 over the length-prefixed `parts`, so that no two lists of parts collide.
 pub fn keyed_digest<'a>(key: &Key, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
-    on_wiped_stack(|| {
+    on_wiped_stack::<SHALLOW, _>(|| {
         // Not reachable: HMAC takes a key of any length.
         #[allow(clippy::expect_used)]
         let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).expect("any key length");

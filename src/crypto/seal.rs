@@ -4,7 +4,7 @@ use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 
 use super::Key;
-use crate::memory::on_wiped_stack;
+use crate::memory::{SHALLOW, on_wiped_stack};
 
 /// Bytes of nonce.
 pub const NONCE_LENGTH: usize = 12;
@@ -26,7 +26,7 @@ pub fn seal(
 ) -> [u8; TAG_LENGTH] {
     // Not reachable: the text is far below GCM's 64 GiB.
     #[allow(clippy::expect_used)]
-    on_wiped_stack(|| {
+    on_wiped_stack::<SHALLOW, _>(|| {
         Aes256Gcm::new(key.expose().into())
             .encrypt_inout_detached(nonce.into(), associated, InOutBuf::from(text))
             .expect("text within GCM's limit")
@@ -45,7 +45,7 @@ pub fn open(
     text: &mut [u8],
     tag: &[u8; TAG_LENGTH],
 ) -> Result<(), DoesNotOpen> {
-    on_wiped_stack(|| {
+    on_wiped_stack::<SHALLOW, _>(|| {
         Aes256Gcm::new(key.expose().into())
             .decrypt_inout_detached(nonce.into(), associated, InOutBuf::from(text), tag.into())
             .map_err(|_| DoesNotOpen)

@@ -1,7 +1,12 @@
 //! What is left behind in freed memory.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[cfg(not(target_env = "musl"))]
+use std::alloc::System;
+use std::alloc::{GlobalAlloc, Layout};
 use std::hint::black_box;
+
+#[cfg(target_env = "musl")]
+use dlmalloc::GlobalDlmalloc as System;
 
 /// What is larger is wiped by its owner (Argon2's work memory) or holds no secret, and wiping it
 /// once more would take a while.

@@ -36,4 +36,4 @@ pub use process::{AsFile, CoreLimit, harden, inherited};
 #[cfg(unix)]
 pub use process::{lock_all, without_inheritance};
 pub use secret::{ReadSecretError, Secret, SecretBuffer};
-pub(crate) use stack::on_wiped_stack;
+pub(crate) use stack::{DEEP, SHALLOW, on_wiped_stack};

@@ -2,17 +2,20 @@
 
 use std::hint::black_box;
 
-/// More than any of our computations uses.
-const DEPTH: usize = 64 * 1024;
+/// More than a password's hash, rules and normal form use.
+pub(crate) const DEEP: usize = 64 * 1024;
+/// More than deriving a key, a keyed digest, sealing and opening use: what is wiped beyond that are
+/// pages which the system first has to find.
+pub(crate) const SHALLOW: usize = 16 * 1024;
 
-/// Does `work`, then overwrites the part of the stack it used.
+/// Does `work`, then overwrites the `DEPTH` bytes of the stack that it may have used.
 ///
 /// A hash or cipher wipes itself when it is dropped, but not where it stood before it was moved, nor
 /// what the compiler spilled from registers: keys would be found there until something else happens
 /// to be written over them. What `work` returns must hold secrets on the heap only.
-pub fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+pub fn on_wiped_stack<const DEPTH: usize, T>(work: impl FnOnce() -> T) -> T {
     let result = apart(work);
-    overwrite();
+    overwrite::<DEPTH>();
     result
 }
 
@@ -25,7 +28,7 @@ fn apart<T>(work: impl FnOnce() -> T) -> T {
 
 #[inline(never)]
 #[allow(clippy::large_stack_arrays)] // its size is its purpose; no stack of ours is under 2 MiB
-fn overwrite() {
+fn overwrite<const DEPTH: usize>() {
     // What is lent to the black box must have been written.
     black_box(&mut [0_u8; DEPTH]);
 }

@@ -87,6 +87,6 @@ fn what_a_computation_spills_on_the_stack_is_wiped() {
         assert!(is_marked(start));
         start
     };
-    let start = on_wiped_stack(spill);
+    let start = on_wiped_stack::<SHALLOW, _>(spill);
     assert!(!is_marked(start));
 }

@@ -110,6 +110,7 @@ fn looking_extends_nothing_writes_nothing_and_records_nothing() {
         &["status"][..],
         &["status", "--json"],
         &["status", "--check"],
+        &["status", "--prompt"],
         &["whoami"],
         &["whoami", "--json"],
     ] {
@@ -135,6 +136,7 @@ fn looking_creates_no_home() {
     let home = Home::bare();
     assert_eq!(home.status()["state"], "none");
     assert_eq!(home.run(&["status", "--check"]).code, 4);
+    assert_eq!(home.run(&["status", "--prompt"]).succeeds().stdout, "");
     home.run(&["whoami"]).refuses(4, "no live session");
     home.run(&["extend"]).refuses(4, "no live session");
     home.run(&["exec", "--", "true"])
@@ -156,6 +158,40 @@ fn check_prints_nothing_and_answers_with_its_exit_code() {
     home.login(&[]).succeeds();
     let run = home.run(&["status", "--check"]).succeeds();
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn the_prompt_shows_begun_minutes_then_seconds_and_nothing_when_signed_out() {
+    let home = Home::registered();
+    let shown = |arguments: &[&str]| {
+        let run = home.run(arguments).succeeds();
+        assert_eq!(run.stderr, "");
+        run.stdout
+    };
+    assert_eq!(shown(&["status", "--prompt"]), "");
+    home.login(&[]).succeeds();
+    assert_eq!(shown(&["status", "--prompt"]), "15m\n");
+    assert_eq!(shown(&["--json", "status", "--prompt", "-q"]), "15m\n");
+    home.login(&["--idle", "59s"]).succeeds();
+    let seconds = shown(&["status", "--prompt"]);
+    let left: u64 = seconds.strip_suffix("s\n").unwrap().parse().unwrap();
+    assert!((1..60).contains(&left), "{seconds}");
+    home.login(&["--idle", "1s"]).succeeds();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert_eq!(shown(&["status", "--prompt"]), "", "of an expired one");
+    home.run(&["logout"]).succeeds();
+    assert_eq!(shown(&["status", "--prompt"]), "");
+}
+
+#[test]
+fn a_prompt_that_cannot_tell_shows_nothing_and_fails_with_the_reason() {
+    let home = Home::signed_in();
+    std::fs::write(home.path().join("config.toml"), "idle = 7").unwrap();
+    let run = home.run(&["status", "--prompt"]).ends_with(1);
+    assert_eq!(run.stdout, "");
+    assert!(run.stderr.contains("config.toml"), "{run:#?}");
+    home.run(&["status", "--prompt", "--check"])
+        .refuses(2, "--prompt");
 }
 
 #[test]

@@ -24,6 +24,15 @@ pub(super) enum Found {
 impl SessionService {
     /// What there is of the owner's session, by the file, the keeper and the clocks. Changes nothing.
     pub(super) fn find(&self, owner: Owner) -> Result<Found, SessionError> {
+        self.find_where(owner, |session| self.crashes.crashed(session))
+    }
+
+    /// As [`SessionService::find`], where `crashed` tells whether a process died holding a session.
+    pub(super) fn find_where(
+        &self,
+        owner: Owner,
+        crashed: impl FnOnce(SessionId) -> Result<bool, FsError>,
+    ) -> Result<Found, SessionError> {
         let account = owner.account;
         let held = self.keeper.read(&self.slot(account)?)?;
         let bytes = match self.store.read(account) {
@@ -41,7 +50,7 @@ impl SessionService {
             }
             (None, Some(bytes)) => self.without_key(account, &bytes),
             (Some((payload, keeper)), Some(bytes)) => {
-                self.with_key(owner, &payload, keeper, &bytes)
+                self.with_key(owner, &payload, keeper, &bytes, crashed)
             }
         }
     }
@@ -68,6 +77,7 @@ impl SessionService {
         payload: &Payload,
         keeper: KeeperKind,
         bytes: &[u8],
+        crashed: impl FnOnce(SessionId) -> Result<bool, FsError>,
     ) -> Result<Found, SessionError> {
         let Ok(activity) = payload::decode(payload) else {
             return Ok(dead(Dead::Corrupt, None));
@@ -106,7 +116,7 @@ impl SessionService {
             {
                 Dead::Generation
             }
-            Ok(_) if self.crashes.crashed(activity.session)? => Dead::Crash,
+            Ok(_) if crashed(activity.session)? => Dead::Crash,
             Ok(live) => {
                 return Ok(Found::Live(Box::new(Session {
                     claims,

@@ -253,12 +253,13 @@ impl SessionService {
         then: impl FnOnce(&Session) -> Result<(), FsError>,
     ) -> Result<Touched, SessionError> {
         let lock = self.lock()?;
-        let mut found = self.find_or_end(&lock, owner)?;
+        let crashed_at_all = !self.crashes.unsettled()?.is_empty();
+        let mut found = self.find_or_end(&lock, owner, crashed_at_all)?;
         // Of other sessions, mostly of ended ones: they would pile up, and be looked at every time.
-        if !self.crashes.unsettled()?.is_empty() {
+        if crashed_at_all {
             self.settle_crashes(&lock)?;
             let was_live = matches!(found, Found::Live(_));
-            found = self.find_or_end(&lock, owner)?;
+            found = self.find_or_end(&lock, owner, true)?;
             // One of them held this session, and has died since it was looked at.
             if was_live && matches!(found, Found::Nothing) {
                 return Err(SessionError::Ended(Dead::Crash));
@@ -328,8 +329,17 @@ impl SessionService {
     }
 
     /// As [`SessionService::find`], but what is found dead is ended, and that is the answer.
-    fn find_or_end(&self, lock: &SessionLock, owner: Owner) -> Result<Found, SessionError> {
-        let found = self.find(owner)?;
+    fn find_or_end(
+        &self,
+        lock: &SessionLock,
+        owner: Owner,
+        crashed_at_all: bool,
+    ) -> Result<Found, SessionError> {
+        let found = if crashed_at_all {
+            self.find(owner)?
+        } else {
+            self.find_where(owner, |_| Ok(false))?
+        };
         if let Found::Dead { reason, .. } = found {
             tracing::info!(%reason, "the session has ended");
             self.terminate_locked(lock, owner, TerminationReason::Crash)?;

@@ -1,0 +1,82 @@
+//! Links the program without shared libraries where that works: a program that waits for the dynamic
+//! linker at every prompt waits for nothing else as long (docs/adr/0012-linked-statically.md).
+//!
+//! Only for Linux with glibc, built for the machine it is built on. `-C target-feature=+crt-static`
+//! would do the same, but without `--target` it holds for procedural macros too, which cannot be
+//! built so. What the libraries are called stays as it is; the linker finds scripts of ours under
+//! their names that lead it to the static ones. Whether that works is tried on a program of one line;
+//! where it does not, the program is linked as any other.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)] // a build script
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What the standard library asks the linker for on glibc.
+const LIBRARIES: [&str; 6] = ["c", "m", "pthread", "dl", "rt", "util"];
+
+/// Position-independent, so that the system can load it anywhere, as any other program.
+const MODE: &str = "-static-pie";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
+    let variable = |name: &str| env::var(name).unwrap_or_default();
+    let is_for_this_glibc = variable("CARGO_CFG_TARGET_OS") == "linux"
+        && variable("CARGO_CFG_TARGET_ENV") == "gnu"
+        && variable("HOST") == variable("TARGET");
+    let is_static = variable("CARGO_CFG_TARGET_FEATURE")
+        .split(',')
+        .any(|feature| feature == "crt-static");
+    if !is_for_this_glibc || is_static {
+        return Ok(());
+    }
+    let directory = variable("OUT_DIR");
+    let directory = Path::new(&directory);
+    write_scripts(directory)?;
+    if links(directory)? {
+        println!("cargo::rustc-link-arg-bins=-L{}", directory.display());
+        println!("cargo::rustc-link-arg-bins={MODE}");
+    }
+    Ok(())
+}
+
+/// Scripts that stand for the shared libraries and lead to the static ones.
+fn write_scripts(directory: &Path) -> Result<(), Box<dyn Error>> {
+    for library in LIBRARIES {
+        let script = format!("INPUT ( -l:lib{library}.a )\n");
+        fs::write(directory.join(format!("lib{library}.so")), script)?;
+    }
+    let unwinder = "INPUT ( -l:libgcc_eh.a -l:libgcc.a )\n";
+    fs::write(directory.join("libgcc_s.so"), unwinder)?;
+    Ok(())
+}
+
+/// Whether a program links so, and runs.
+fn links(directory: &Path) -> Result<bool, Box<dyn Error>> {
+    let source = directory.join("trial.c");
+    let program = directory.join("trial");
+    fs::write(&source, "int main(void) { return 0; }\n")?;
+    let linker = env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
+    let mut link = Command::new(linker);
+    link.arg(&source).arg("-o").arg(&program);
+    // As the compiler does: without it the linker looks for no library under these names.
+    link.arg("-L")
+        .arg(directory)
+        .arg(MODE)
+        .args(["-Wl,-Bdynamic", "-lgcc_s"]);
+    link.args(LIBRARIES.map(|library| format!("-l{library}")));
+    Ok(succeeds(&mut link) && succeeds(&mut Command::new(&program)))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

@@ -1,0 +1,170 @@
+//! The command lines that scripts, prompts and wrappers repeat all day, read without clap, whose
+//! description of every command takes longer to build than `status --check` takes for the rest.
+//! Only plain forms are read here, and as clap reads them; everything else is left to it.
+
+use std::ffi::OsString;
+
+use super::args::{Cli, Command, Exec, Global, Status};
+
+/// Options of every command that have no value, as `-q` or `--quiet`.
+const GLOBAL: [(&str, &str); 3] = [
+    ("--json", "--json"),
+    ("-q", "--quiet"),
+    ("-n", "--non-interactive"),
+];
+
+/// What the command line says, if it is a plain form: `status`, `extend`, `whoami` or `exec`, with
+/// options that have no value, each once at the most.
+pub fn parse(arguments: &[OsString]) -> Option<Cli> {
+    let mut rest = arguments.get(1..)?;
+    let mut given = Vec::new();
+    take_options(&mut rest, &[], &mut given)?;
+    let name = rest.split_off_first()?.to_str()?;
+    let own: &[&str] = match name {
+        "status" => &["--check", "--prompt"],
+        "exec" | "run" => &["--no-extend"],
+        "extend" | "whoami" => &[],
+        _ => return None,
+    };
+    take_options(&mut rest, own, &mut given)?;
+    let has = |option| given.contains(&option);
+    let command = match name {
+        "exec" | "run" => {
+            // What clap makes of further ones is its own affair.
+            if rest.first().is_some_and(|word| word == "--") {
+                rest = &rest[1..];
+            }
+            if rest.is_empty() || rest.iter().any(|word| word == "--") {
+                return None;
+            }
+            Command::Exec(Exec {
+                no_extend: has("--no-extend"),
+                command: rest.to_vec(),
+                ..Exec::default()
+            })
+        }
+        _ if !rest.is_empty() => return None,
+        "status" if has("--check") && has("--prompt") => return None,
+        "status" => Command::Status(Status {
+            check: has("--check"),
+            prompt: has("--prompt"),
+            ..Status::default()
+        }),
+        "extend" => Command::Extend,
+        _ => Command::Whoami,
+    };
+    let global = Global {
+        json: has("--json"),
+        quiet: has("--quiet"),
+        non_interactive: has("--non-interactive"),
+        ..Global::default()
+    };
+    Some(Cli {
+        global,
+        command: Some(command),
+        exit_codes: false,
+    })
+}
+
+/// Moves the options that `rest` begins with to `given`, by their long names; `None` when one of
+/// them is not known here, or comes twice.
+fn take_options(
+    rest: &mut &[OsString],
+    own: &[&'static str],
+    given: &mut Vec<&'static str>,
+) -> Option<()> {
+    while let Some((word, behind)) = rest.split_first()
+        && word.as_encoded_bytes().starts_with(b"-")
+        && word != "--"
+    {
+        let global = GLOBAL
+            .iter()
+            .find(|(short, long)| word == short || word == long);
+        let option = global
+            .map(|&(_, long)| long)
+            .or_else(|| own.iter().copied().find(|option| word == option))?;
+        if given.contains(&option) {
+            return None;
+        }
+        given.push(option);
+        *rest = behind;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const COMMANDS: [&str; 6] = ["status", "extend", "whoami", "exec", "run", "login"];
+    const OPTIONS: [&str; 14] = [
+        "--check",
+        "--prompt",
+        "--no-extend",
+        "--json",
+        "-q",
+        "--quiet",
+        "-n",
+        "--non-interactive",
+        "--home",
+        "--help",
+        "--version",
+        "-v",
+        "-nq",
+        "--json=1",
+    ];
+    const WORDS: [&str; 9] = [
+        "--", "-", "ls", "-x", "", "status", "--json", "-n", "--check",
+    ];
+
+    fn line(words: &[&str]) -> Vec<OsString> {
+        std::iter::once(&"nightlatch")
+            .chain(words)
+            .map(OsString::from)
+            .collect()
+    }
+
+    fn is_plain(words: &[&str]) -> bool {
+        parse(&line(words)).is_some()
+    }
+
+    #[test]
+    fn what_is_repeated_all_day_is_plain() {
+        for words in [
+            &["status", "--check"][..],
+            &["status", "--prompt"],
+            &["-n", "status", "--json"],
+            &["extend", "-q"],
+            &["exec", "--", "psql", "-n", "--json"],
+            &["exec", "psql", "-c", "select 1"],
+            &["run", "-n", "--no-extend", "--", "true"],
+        ] {
+            assert!(is_plain(words), "{words:?}");
+        }
+        assert!(!is_plain(&["status", "--check", "--prompt"]));
+        assert!(!is_plain(&["--home", "/x", "status"]));
+        assert!(!is_plain(&["login"]));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn what_is_read_without_clap_is_read_as_clap_reads_it(
+            before in prop::collection::vec(prop::sample::select(&OPTIONS[3..]), 0..2),
+            command in prop::sample::select(&COMMANDS[..]),
+            options in prop::collection::vec(prop::sample::select(&OPTIONS[..]), 0..3),
+            behind in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..4),
+        ) {
+            let words = [before, vec![command], options, behind].concat();
+            let line = line(&words);
+            if let Some(plain) = parse(&line) {
+                let by_clap = Cli::try_parse_from(&line);
+                prop_assert_eq!(format!("{:?}", Ok::<_, clap::Error>(plain)), format!("{by_clap:?}"));
+            }
+        }
+    }
+}

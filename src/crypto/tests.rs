@@ -1,0 +1,77 @@
+//! How much of the stack computing with keys uses, against how much of it is wiped.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros
+)]
+
+use std::fs::File;
+use std::hint::black_box;
+use std::os::unix::fs::FileExt;
+
+use super::*;
+use crate::memory::SHALLOW;
+
+const MARK: u8 = 0xA7;
+/// Far deeper than anything here goes.
+const PAINTED: usize = 256 * 1024;
+/// What calling the wiping, and looking afterwards, takes below and above what is wiped.
+const CALLS: usize = 1024;
+
+/// Fills the stack below the caller with marks: where they begin.
+#[inline(never)]
+#[allow(clippy::large_stack_arrays)] // the stack is what this is about
+fn paint() -> usize {
+    let mut marks = [MARK; PAINTED];
+    black_box(&mut marks).as_ptr().addr()
+}
+
+/// `None` where this process may not look at itself.
+#[inline(never)]
+fn stack_after(work: impl FnOnce()) -> Option<Vec<u8>> {
+    let start = paint();
+    work();
+    let memory = File::open("/proc/self/mem").ok()?;
+    let mut stack = vec![0; PAINTED];
+    memory.read_exact_at(&mut stack, start as u64).unwrap();
+    Some(stack)
+}
+
+#[test]
+fn computing_with_keys_uses_no_more_stack_than_is_wiped_behind_it() {
+    let key = Key::init_with(|bytes| bytes.fill(3));
+    let (mut text, data) = ([5; 320], [6; 68]);
+    let mut sealed = text;
+    let tag = seal::seal(&key, &[1; 12], &data, &mut sealed);
+    let mut works: [(&str, &mut dyn FnMut()); 4] = [
+        ("derive", &mut || {
+            drop(kdf::derive(&key, labels::SESSION_FILE, &[9; 16]));
+        }),
+        ("digest", &mut || {
+            black_box(keyed_digest(&key, [&data[..], &data]));
+        }),
+        ("seal", &mut || {
+            black_box(seal::seal(&key, &[1; 12], &data, &mut text));
+        }),
+        ("open", &mut || {
+            seal::open(&key, &[1; 12], &data, &mut sealed, &tag).unwrap();
+        }),
+    ];
+    for (name, work) in &mut works {
+        let Some(stack) = stack_after(work) else {
+            eprintln!("skipped: this process may not look at its own memory");
+            return;
+        };
+        let deepest = stack.iter().position(|&byte| byte != MARK).unwrap();
+        // The deepest that anything was written is where the wiping begins.
+        let wiped = &stack[deepest + CALLS..deepest + SHALLOW - CALLS];
+        let left = wiped.iter().filter(|&&byte| byte != 0).count();
+        assert_eq!(
+            left,
+            0,
+            "{name} goes deeper than is wiped: to {}",
+            PAINTED - deepest
+        );
+    }
+}
