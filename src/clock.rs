@@ -4,6 +4,8 @@
 pub(crate) mod properties;
 #[cfg(test)]
 pub(crate) mod test_clock;
+#[cfg(windows)]
+mod windows;
 
 use std::fmt;
 use std::time::Duration;
@@ -179,6 +181,7 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[cfg(unix)]
     fn now(&self) -> Moment {
         use rustix::time::{ClockId, clock_gettime};
         // macOS: CLOCK_MONOTONIC goes on through sleep there, as CLOCK_BOOTTIME does on Linux.
@@ -191,6 +194,11 @@ impl Clock for SystemClock {
             wall: Timestamp(nanos(clock_gettime(ClockId::Realtime))),
             boot: BootTime(u64::try_from(nanos(clock_gettime(BOOT_CLOCK))).unwrap_or(0)),
         }
+    }
+
+    #[cfg(windows)]
+    fn now(&self) -> Moment {
+        windows::now()
     }
 
     #[cfg(target_os = "linux")]
@@ -211,7 +219,7 @@ impl Clock for SystemClock {
     fn boot(&self) -> std::io::Result<Boot> {
         Err(std::io::Error::new(
             std::io::ErrorKind::Unsupported,
-            "this platform's boot id is not read yet, so no session can be judged on it",
+            "this platform's boot id is not read yet, so there are no sessions here; use it on Linux",
         ))
     }
 

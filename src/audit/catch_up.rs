@@ -1,6 +1,5 @@
 //! What a crash between sealing a line and saving the state leaves to be done.
 
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use memchr::memmem;
@@ -13,7 +12,7 @@ use super::record::Record;
 use super::seal::Parts;
 use super::sealing::{Place, Sealing};
 use super::segment::SegmentName;
-use crate::fs::{Dir, FsError};
+use crate::fs::{Dir, FileExt, FsError};
 
 /// The longest stretch that can follow the last seal; far longer than any that does.
 const CATCH_UP_LIMIT: u64 = 16 * 1024 * 1024;

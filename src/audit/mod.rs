@@ -34,6 +34,10 @@ mod seal;
 mod sealing;
 mod segment;
 mod stats;
+#[cfg(unix)]
+mod syslog;
+#[cfg(windows)]
+#[path = "syslog_absent.rs"]
 mod syslog;
 mod tail;
 mod text;

@@ -1,7 +1,5 @@
 //! Where an event came from: which machine, user, process and terminal.
 
-use std::os::fd::AsFd;
-
 use super::text::bounded;
 
 /// The longest host name and terminal name written, in characters.
@@ -29,6 +27,7 @@ impl Origin {
 
     /// Of this process: the node's name, the real user, and the terminal on the first of standard
     /// input, output and error that is one.
+    #[cfg(unix)]
     pub fn of_this_process() -> Self {
         let node = rustix::system::uname();
         let tty = [
@@ -42,6 +41,12 @@ impl Origin {
             std::process::id(),
             tty.iter().flatten().next().map(String::as_str),
         )
+    }
+
+    /// Not told: there is no home on this platform, and so no log to write it to.
+    #[cfg(windows)]
+    pub fn of_this_process() -> Self {
+        Self::new("(unknown)", u32::MAX, std::process::id(), None)
     }
 
     /// The machine's name.
@@ -66,7 +71,8 @@ impl Origin {
 }
 
 /// The name of the terminal on `stream`, without `/dev/`; `None` when it is none.
-fn terminal(stream: impl AsFd) -> Option<String> {
+#[cfg(unix)]
+fn terminal(stream: impl std::os::fd::AsFd) -> Option<String> {
     let name = rustix::termios::ttyname(stream, Vec::new()).ok()?;
     let name = name.to_string_lossy();
     Some(name.strip_prefix("/dev/").unwrap_or(&name).to_owned())

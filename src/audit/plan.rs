@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::error::AuditError;
@@ -13,7 +12,7 @@ use super::scan::Manner;
 use super::sealing::SEAL_AFTER;
 use super::segment::{SegmentName, segments};
 use crate::clock::Timestamp;
-use crate::fs::{Dir, FsError};
+use crate::fs::{Dir, FileExt, FsError};
 
 /// The lines that close a segment are within these last bytes of it.
 const CLOSING: u64 = 4 * 1024;

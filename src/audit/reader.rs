@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use super::line::LINE_LIMIT;
+use crate::fs::FileExt;
 
 /// Fits a core's own cache together with what is searched for; must hold the longest line.
 pub(super) const CHUNK: usize = 256 * 1024;

@@ -11,7 +11,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ use super::segment::{OPENINGS, PRUNING_LOCK, SegmentName, segments};
 use super::tail::Tail;
 use super::verify::pruned;
 use crate::clock::Timestamp;
-use crate::fs::{Dir, Durability, FsError, read_bounded};
+use crate::fs::{Dir, Durability, FileExt, FsError, read_bounded};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Enough for the first line of any segment this program writes.

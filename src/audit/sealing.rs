@@ -14,7 +14,6 @@
 pub(super) mod properties;
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ use crate::clock::Timestamp;
 use crate::crypto::kdf::derive;
 use crate::crypto::sign::{PublicKey, sign};
 use crate::crypto::{Key, KeySector, KeySectors, labels, sha256};
-use crate::fs::{Archive, Dir, FsError};
+use crate::fs::{Archive, Dir, FileExt, FsError};
 
 /// The file of the state, in the directory of the log.
 pub(super) const STATE_FILE: &str = "seal";

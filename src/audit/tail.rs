@@ -1,13 +1,12 @@
 //! The end of a segment, read without reading the rest of it.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::error::{AuditError, Damage};
 use super::line::{self, LINE_LIMIT, Line, Link};
 use super::segment::SEQ_END;
-use crate::fs::FsError;
+use crate::fs::{FileExt, FsError};
 
 /// Enough for the last line of nearly every log.
 const FIRST_READ: u64 = 4 * 1024;

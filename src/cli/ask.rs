@@ -36,7 +36,7 @@ pub fn given_password(source: &PasswordSource) -> Result<Option<SecretBuffer>, F
 /// Standard input, read to its end.
 pub fn password_from_stdin(capacity: usize) -> Result<SecretBuffer, Failure> {
     let mut password = SecretBuffer::with_capacity(capacity);
-    read_all(&mut password, std::io::stdin())?;
+    whole(password.read_to_end(std::io::stdin()))?;
     Ok(password)
 }
 
@@ -47,12 +47,12 @@ fn password_from_fd(number: i32) -> Result<SecretBuffer, Failure> {
             .hint("hand it in, for example: nightlatch login --password-fd 3 3<FILE".to_owned())
     })?;
     let mut password = SecretBuffer::with_capacity(CAPACITY);
-    read_all(&mut password, source)?;
+    whole(password.read_to_end(source))?;
     Ok(password)
 }
 
-fn read_all(password: &mut SecretBuffer, source: impl std::os::fd::AsFd) -> Result<(), Failure> {
-    match password.read_to_end(source) {
+fn whole(read: Result<(), ReadSecretError>) -> Result<(), Failure> {
+    match read {
         // What is over-long is refused where passwords are judged, in the words of the rule.
         Ok(()) | Err(ReadSecretError::TooLong { .. }) => Ok(()),
         Err(error) => Err(Failure::failed(

@@ -4,10 +4,15 @@
 //! account nor a configuration that can be read. No check depends on another having passed.
 
 mod keeper;
+#[cfg(unix)]
+mod limits;
+#[cfg(windows)]
+#[path = "doctor/limits_absent.rs"]
+mod limits;
+mod machine;
 mod place;
 mod program;
 mod records;
-mod system;
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -21,6 +26,7 @@ use serde::Serialize;
 
 use super::args::Global;
 use super::exit::Failure;
+use super::system;
 use super::text::escape;
 use super::ui::{BAD, FAINT, GOOD, Ui, WARN};
 use super::{End, Origin, Origins, Surroundings};
@@ -153,12 +159,13 @@ const CHECKS: &[fn(&Case) -> Vec<Finding>] = &[
     records::retention,
     records::syslog,
     records::leases,
-    system::clock,
-    system::swap,
-    system::hibernation,
-    system::memory,
-    system::cores,
-    system::tracing,
+    machine::clock,
+    machine::swap,
+    machine::hibernation,
+    limits::memory,
+    limits::cores,
+    machine::tracing,
+    machine::unseen,
 ];
 
 #[derive(Serialize)]
@@ -248,21 +255,7 @@ fn wrap(text: &mut String, words: &str, indent: usize, width: usize) {
 /// The content of a small file of the system's, such as those of `/proc`; `None` where there is none or
 /// it may not be read.
 fn read_small(path: &str) -> Option<String> {
-    use rustix::fs::{Mode, OFlags, open};
-    const LIMIT: usize = 64 * 1024;
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = open(path, flags, Mode::empty()).ok()?;
-    let mut bytes = vec![0; LIMIT];
-    let mut length = 0;
-    loop {
-        match rustix::io::read(&file, &mut bytes[length..]) {
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return None,
-        }
-    }
-    bytes.truncate(length);
+    let bytes = system::read(Path::new(path), 64 * 1024)?;
     String::from_utf8(bytes).ok()
 }
 

@@ -1,7 +1,6 @@
 //! `man`: the manual pages, made of the command line itself, so that they cannot fall behind it.
 
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use clap::{Command, CommandFactory};
@@ -10,6 +9,7 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 use super::End;
 use super::args::{Cli, Man};
 use super::exit::{Code, Failure};
+use super::system;
 use super::ui::Ui;
 
 const ENVIRONMENT: &[(&str, &str)] = &[
@@ -79,13 +79,10 @@ fn without_help_commands(command: Command) -> Command {
 fn write_pages(dir: &Path, command: &Command, program: &Command) -> Result<(), Failure> {
     let path = dir.join(format!("{}.1", name(command)));
     let text = page(command, program)?;
-    let written = tempfile::Builder::new()
-        .permissions(std::fs::Permissions::from_mode(0o644))
-        .tempfile_in(dir)
-        .and_then(|mut file| {
-            file.write_all(&text)?;
-            file.persist(&path).map_err(|error| error.error)
-        });
+    let written = system::file_for_all(dir).and_then(|mut file| {
+        file.write_all(&text)?;
+        file.persist(&path).map_err(|error| error.error)
+    });
     written.map_err(|error| unwritten(&path, &error))?;
     for sub in subcommands(command) {
         write_pages(dir, sub, program)?;

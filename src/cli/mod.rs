@@ -16,12 +16,25 @@ mod man;
 mod passwd;
 mod plain;
 mod progress;
+#[cfg(unix)]
+mod prompt;
+#[cfg(windows)]
+#[path = "prompt_absent.rs"]
 mod prompt;
 mod prune;
 mod register;
 mod report;
 mod session;
 mod stats;
+#[cfg(unix)]
+mod system;
+#[cfg(windows)]
+#[path = "system_windows.rs"]
+mod system;
+#[cfg(unix)]
+mod terminal;
+#[cfg(windows)]
+#[path = "terminal_absent.rs"]
 mod terminal;
 mod text;
 mod tour;
@@ -209,7 +222,7 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
         }) => {
             // Everything is wiped and the terminal restored: now die of what interrupted us, so
             // that the shell sees it. If that fails, the code says it.
-            let _ = signal_hook::low_level::emulate_default_handler(signal);
+            terminal::die_of(signal);
             ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
         }
         Err(failure) => {

@@ -5,10 +5,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use anstream::adapter::strip_str;
-use rustix::termios::tcgetwinsize;
 use unicode_width::UnicodeWidthStr;
 
 use super::columns::fit;
+use super::terminal::columns;
 use super::ui::{FAINT, GOOD, Ui};
 
 /// What is done sooner shows no bar.
@@ -38,7 +38,7 @@ pub fn watched<T: Send>(
         while ended.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
             let (done, total) = progress();
             // Asked anew each time: the window may have been made narrower.
-            let room = tcgetwinsize(std::io::stderr()).map_or(0, |size| usize::from(size.ws_col));
+            let room = columns(std::io::stderr()).unwrap_or(0);
             let line = line(what, done, total, room);
             let width = strip_str(&line).to_string().width();
             ui.draw(&format!(

@@ -4,6 +4,9 @@
 //! not read is dropped then, so that half a password never reaches the shell. A password's bytes
 //! are read straight into their [`SecretBuffer`] and are nowhere else.
 
+#[path = "prompt/error.rs"]
+mod error;
+
 use std::io;
 
 use nightlatch::guard::signals::{Catch, stop_ourselves};
@@ -16,6 +19,7 @@ use signal_hook::consts::{
 };
 
 use super::terminal::Terminal;
+pub use error::PromptError;
 
 /// Every signal that would end or stop us with the echo off and could be caught. Not SIGTTIN and
 /// SIGTTOU: the kernel sends those when a background job touches the terminal, until it is stopped.
@@ -26,49 +30,9 @@ const WATCHED: &[i32] = &[
 /// The most bytes of a visible line: an email address has at most 254.
 const LINE_LIMIT: usize = 1024;
 
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum PromptError {
-    /// A signal arrived. The terminal is set back; let go of everything, then act on the signal
-    /// with `signal_hook::low_level::emulate_default_handler`.
-    #[error("interrupted by signal {0}")]
-    Interrupted(i32),
-    /// The person gave no answer (Ctrl-D), or the terminal was closed.
-    #[error("no answer was given")]
-    Cancelled,
-    /// The answer is longer than it may be; nothing of it was kept.
-    #[error("the answer is longer than {limit} bytes")]
-    TooLong {
-        /// The most bytes it may have.
-        limit: usize,
-    },
-    /// The answer is not text (UTF-8).
-    #[error("the answer is not valid UTF-8 text")]
-    NotText,
-    /// Whoever asked did not accept the answer.
-    #[error("the answer was not accepted")]
-    NotAccepted,
-    /// The terminal cannot be used.
-    #[error("cannot use the terminal: {0}")]
-    Io(#[from] io::Error),
-}
-
 impl From<rustix::io::Errno> for PromptError {
     fn from(error: rustix::io::Errno) -> Self {
         Self::Io(error.into())
-    }
-}
-
-impl PromptError {
-    /// What the person can do about it, when there is something.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Io(_) => Some("without a usable terminal: --password-stdin or --password-fd N"),
-            Self::NotText => Some("set the terminal to UTF-8"),
-            Self::Interrupted(_) | Self::Cancelled | Self::NotAccepted | Self::TooLong { .. } => {
-                None
-            }
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use nightlatch::clock::{Clock, SystemClock};
 
 use super::exit::{Code, Failure};
+use super::terminal;
 use super::ui::{FAINT, GOOD, STRONG, Ui};
 use super::{Context, End};
 
@@ -118,7 +119,9 @@ pub fn run(context: &Context) -> Result<End, Failure> {
         ui: context.ui,
         program,
         home: scratch.path().join("home"),
-        interrupted: stop_on_signals()?,
+        // Ctrl-C and the like end the tour after the step at hand, so that it can clean up.
+        interrupted: terminal::interruption()
+            .map_err(|error| Failure::failed("tour", error.to_string()))?,
     };
     let result = tour.walk();
     // Whatever happened: no key in the kernel, no agent, no file is left.
@@ -216,17 +219,6 @@ impl Tour {
             let _ = self.output(&["logout", "--all", "--quiet"], false);
         }
     }
-}
-
-/// Ctrl-C and the like end the tour after the step at hand, so that it can clean up.
-fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))
-            .map_err(|error| Failure::failed("tour", error.to_string()))?;
-    }
-    Ok(interrupted)
 }
 
 /// As one would type it.

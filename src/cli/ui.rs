@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use rustix::termios::tcgetwinsize;
 
 use super::exit::Failure;
+use super::terminal::columns;
 use super::text::{escape, escape_json};
 
 /// What this invocation prints, and how.
@@ -82,8 +82,7 @@ impl Ui {
     /// How many columns there are to print on; `None` where stdout is no terminal, or it does not say.
     #[allow(clippy::unused_self)] // as above
     pub fn width(self) -> Option<usize> {
-        let size = tcgetwinsize(io::stdout()).ok()?;
-        (size.ws_col > 0).then_some(size.ws_col.into())
+        columns(io::stdout())
     }
 
     /// Says something to the person, on stderr, unless asked to be quiet.

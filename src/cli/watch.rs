@@ -1,14 +1,13 @@
 //! `status --watch`: counts down until the session ends. Each second it looks anew, as `status` does,
 //! and keeps nothing of what it saw. A signal ends it as any program: there is nothing to set back.
 
-use std::io;
 use std::time::Duration;
 
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use nightlatch::session::{SessionState, SessionStatus};
-use rustix::termios::tcgetwinsize;
 
 use super::exit::Failure;
+use super::terminal::columns;
 use super::ui::{GOOD, STRONG, Ui};
 use super::{Context, End, text};
 
@@ -61,12 +60,7 @@ fn until_the_next_second(status: &SessionStatus) -> Duration {
 /// The columns to draw in. The last one stays free: a terminal may move on to the next line when it is
 /// written to.
 fn room() -> usize {
-    let columns = tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
-    if columns == 0 {
-        COLUMNS - 1
-    } else {
-        columns - 1
-    }
+    columns(std::io::stdout()).unwrap_or(COLUMNS) - 1
 }
 
 /// The countdown: on a terminal one line, drawn over itself with no more than spaces and carriage

@@ -2,22 +2,20 @@
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path};
 
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use nightlatch::clock::Timestamp;
-use rustix::fs::OFlags;
+
+use super::system;
 
 /// Where the zone of the machine is.
 const LOCALTIME: &str = "/etc/localtime";
 /// Where the zones with a name are.
 const ZONES: &str = "/usr/share/zoneinfo";
 /// Longer than any zone's file.
-const LONGEST: u64 = 1 << 20;
+const LONGEST: usize = 1 << 20;
 
 /// The person's time zone: that of `TZ`, else the machine's. It is looked for when the first time is
 /// shown, and in its own file: jiff would read the directory of all zones first. One that cannot be
@@ -94,18 +92,7 @@ impl Zone {
 
 /// The zone that a compiled file of the zone database describes.
 fn zone_in(path: &Path) -> Option<TimeZone> {
-    // A pipe would keep us waiting.
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).ok()?;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .ok()?;
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut rules = Vec::new();
-    file.take(LONGEST).read_to_end(&mut rules).ok()?;
+    let rules = system::read(path, LONGEST)?;
     TimeZone::tzif("local", &rules).ok()
 }
 

@@ -14,10 +14,9 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::content::Durability;
 use super::error::{FsError, FsProblem};
-use super::file::{
-    Durability, check_own_file, check_owner, create_closed, open_to_owner, permission_bits,
-};
+use super::file::{check_own_file, check_owner, create_closed, open_to_owner, permission_bits};
 
 const DIRECTORY_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -137,10 +136,28 @@ impl Dir {
     ///
     /// # Errors
     /// When the system does not tell.
-    #[allow(clippy::unnecessary_cast)] // `dev_t` is signed on macOS
+    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)] // `dev_t` is signed on macOS
     pub fn device_and_inode(&self) -> Result<(u64, u64), FsError> {
         let stat = fstat(&self.handle).map_err(|error| self.error("inspect", "", error))?;
         Ok((stat.st_dev as u64, stat.st_ino as u64))
+    }
+
+    /// The directory's path without links, provided that it still leads to this directory: for
+    /// libraries that take a path, and refuse any link on the way.
+    ///
+    /// # Errors
+    /// When the path leads elsewhere by now, or the system refuses.
+    pub fn real_path(&self) -> Result<PathBuf, FsError> {
+        use std::os::unix::fs::MetadataExt;
+        let failed = |error| FsError::new("open", &self.path, error);
+        let real = std::fs::canonicalize(&self.path).map_err(failed)?;
+        // Only looked at: opening it as ours would close a directory that is not ours at all.
+        let there = std::fs::symlink_metadata(&real).map_err(failed)?;
+        if (there.dev(), there.ino()) != self.device_and_inode()? {
+            let moved = io::Error::other("another directory stands in its place");
+            return Err(failed(moved));
+        }
+        Ok(real)
     }
 
     /// The open handle, for calls made relative to it.

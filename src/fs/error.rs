@@ -56,6 +56,9 @@ pub enum FsProblem {
         /// How many names it has.
         links: u64,
     },
+    /// Nothing there can be closed to everyone else: this platform's means to do so are not used yet.
+    #[error("on this platform files cannot be kept private yet, so no home is used")]
+    NoPrivateFiles,
     /// Longer than anything we write there.
     #[error("it is longer than {limit} bytes")]
     TooLong {
@@ -102,6 +105,10 @@ impl FsError {
             FsProblem::OpenToOthers { .. } => "the next command that uses it closes it".to_owned(),
             FsProblem::HardLinked { .. } => {
                 format!("remove the other names of {path}: somebody may keep a hold on it")
+            }
+            FsProblem::NoPrivateFiles => {
+                "sessions need Linux; here `nightlatch audit verify DIR` checks the copy of a log"
+                    .to_owned()
             }
             FsProblem::Io(error) => match error.kind() {
                 io::ErrorKind::PermissionDenied => {

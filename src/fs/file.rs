@@ -1,4 +1,4 @@
-//! Judging an open file, and reading it within bounds.
+//! Judging an open file.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -8,16 +8,8 @@ use std::path::Path;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, chmodat, fchmod, fstat, open, statat};
 use rustix::io::Errno;
 
+use super::content::read_bounded;
 use super::error::{FsError, FsProblem};
-
-/// Whether a write must survive a loss of power before it is reported as done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Synced, the directory too.
-    Synced,
-    /// Left to the system: its loss is safe.
-    Volatile,
-}
 
 /// Permission bits of everyone but the owner.
 const OTHERS: u32 = 0o077;
@@ -81,12 +73,19 @@ pub(super) fn judge(stat: &Stat, path: &Path) -> Result<Option<Mode>, FsError> {
     if links > 1 {
         return Err(problem(FsProblem::HardLinked { links }));
     }
-    Ok((mode & OTHERS != 0).then(|| Mode::from_raw_mode((mode & !OTHERS) as rustix::fs::RawMode)))
+    #[allow(clippy::unnecessary_cast, clippy::cast_possible_truncation)] // 12 bits, of 16 on macOS
+    let closed = (mode & !OTHERS) as rustix::fs::RawMode;
+    Ok((mode & OTHERS != 0).then(|| Mode::from_raw_mode(closed)))
 }
 
 pub(super) fn warn_closed(stat: &Stat, path: &Path) {
     let mode = permission_bits(stat);
     tracing::warn!(path = %path.display(), mode = format_args!("{mode:04o}"), "was readable by others; closed");
+}
+
+/// Whether the open `file` has lost its name since.
+pub fn has_lost_name(file: &File) -> bool {
+    fstat(file).is_ok_and(|stat| stat.st_nlink == 0)
 }
 
 pub(super) fn check_owner(stat: &Stat, path: &Path) -> Result<(), FsError> {
@@ -101,26 +100,9 @@ pub(super) fn check_owner(stat: &Stat, path: &Path) -> Result<(), FsError> {
     }
 }
 
-#[allow(clippy::unnecessary_cast)] // `mode_t` is 16 bits wide on macOS
+#[allow(clippy::unnecessary_cast, clippy::cast_lossless)] // `mode_t` is 16 bits wide on macOS
 pub(super) fn permission_bits(stat: &Stat) -> u32 {
     (stat.st_mode as u32) & 0o7777
-}
-
-/// Reads the rest of `file`, which must not be longer than `limit` bytes.
-///
-/// # Errors
-/// [`FsProblem::TooLong`], or the system's refusal.
-pub fn read_bounded(file: &File, path: &Path, limit: usize) -> Result<Vec<u8>, FsError> {
-    use std::io::Read;
-    // Room for what such files usually hold, so that they are read in one go.
-    let mut content = Vec::with_capacity(limit.min(1024) + 1);
-    file.take(limit as u64 + 1)
-        .read_to_end(&mut content)
-        .map_err(|error| FsError::new("read", path, error))?;
-    if content.len() > limit {
-        return Err(FsError::new("read", path, FsProblem::TooLong { limit }));
-    }
-    Ok(content)
 }
 
 /// Reads a file that the user edits and may have linked to from elsewhere (the configuration), of

@@ -64,16 +64,3 @@ impl Dir {
             .map_err(|error| FsError::new("open", self.path(), io::Error::from(error)))
     }
 }
-/// Whether somebody holds an exclusive lock on `file`. A system that does not say so is an error, not a
-/// holder.
-///
-/// # Errors
-/// When the system refuses.
-pub fn is_locked(file: &File) -> io::Result<bool> {
-    use rustix::fs::{FlockOperation, flock};
-    match flock(file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(false),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
-        Err(error) => Err(error.into()),
-    }
-}

@@ -4,18 +4,42 @@
 //! else. What others could only read is closed and used; what others could have written is
 //! refused.
 
+#[cfg(unix)]
 mod archive;
+mod content;
+#[cfg(unix)]
 mod dir;
 mod error;
+#[cfg(unix)]
 mod file;
+#[cfg(unix)]
 mod lock;
+#[cfg(unix)]
 mod survey;
+#[cfg(unix)]
 mod unopened;
+#[cfg(windows)]
+mod windows;
 
+/// Reading and writing at a place in a file.
+#[cfg(unix)]
+pub use std::os::unix::fs::FileExt;
+
+#[cfg(unix)]
 pub use archive::Archive;
+pub use content::{Durability, is_locked, read_bounded};
+#[cfg(unix)]
 pub use dir::Dir;
 pub use error::{FsError, FsProblem};
-pub use file::{Durability, read_bounded, read_user_file};
-pub use lock::{DirLock, is_locked};
+#[cfg(unix)]
+pub use file::{has_lost_name, read_user_file};
+#[cfg(unix)]
+pub use lock::DirLock;
+#[cfg(unix)]
 pub use survey::{Survey, survey};
+#[cfg(unix)]
 pub use unopened::check_unopened;
+#[cfg(windows)]
+pub use windows::{
+    Archive, Dir, DirLock, FileExt, Survey, check_unopened, has_lost_name, read_user_file, survey,
+};

@@ -1,5 +1,7 @@
 //! Looking over a home without opening, closing or mending anything in it.
 
+mod found;
+
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -9,25 +11,12 @@ use rustix::io::Errno;
 use super::dir::names_in;
 use super::error::{FsError, FsProblem};
 use super::file::{check_owner, judge, permission_bits};
+pub use found::Survey;
 
 /// More than a home of many years holds.
 const ENTRY_LIMIT: usize = 100_000;
 /// A home is three deep; what is deeper is none of ours.
 const DEPTH_LIMIT: usize = 4;
-
-/// What was found in a home.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Survey {
-    /// Whether there is a directory at all.
-    pub exists: bool,
-    /// How many files and directories were looked at.
-    pub entries: usize,
-    /// What commands refuse to use, and why.
-    pub refused: Vec<FsError>,
-    /// What the next command closes to others by itself.
-    pub open: Vec<FsError>,
-}
 
 /// Looks at the directory at `home` and all that is in it, but for the files named in `except`, whose
 /// rules are others.

@@ -1,7 +1,6 @@
 //! Running a command under the guard, from the check to the record of its end.
 
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -240,7 +239,7 @@ fn refusal(denied: &Denied) -> CommandRefusal {
 /// Tells two command lines apart in the log without telling what they are: keyed by the account.
 fn argv_digest(session: &Session, command: &Command) -> ArgvDigest {
     let key = kdf::derive(session.account_key(), labels::AUDIT_ARGV, b"");
-    let arguments = command.get_args().map(OsStrExt::as_bytes);
-    let argv = std::iter::once(command.get_program().as_bytes()).chain(arguments);
+    let arguments = command.get_args().map(OsStr::as_encoded_bytes);
+    let argv = std::iter::once(command.get_program().as_encoded_bytes()).chain(arguments);
     ArgvDigest::of(&key, argv)
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fs::{Archive, Dir, FsError, FsProblem, is_locked, read_bounded};
+use crate::fs::{Archive, Dir, FsError, FsProblem, has_lost_name, is_locked, read_bounded};
 use crate::id::{ExecId, SessionId};
 use crate::session::CrashWatch;
 
@@ -115,7 +115,8 @@ impl Leases {
             };
             let path = dir.path().join(&name);
             if is_locked(&file).map_err(|error| FsError::new("lock", &path, error))?
-                || given_back(&file)
+                // Between being listed and being locked: a clean end, not a crash.
+                || has_lost_name(&file)
             {
                 continue;
             }
@@ -184,7 +185,7 @@ pub fn count_leases(home: &Path) -> Result<(usize, usize), FsError> {
         let path = run.path().join(&name);
         if is_locked(&file).map_err(|error| FsError::new("lock", path, error))? {
             held += 1;
-        } else if !given_back(&file) {
+        } else if !has_lost_name(&file) {
             left += 1;
         }
     }
@@ -197,12 +198,8 @@ fn session_named(content: &[u8]) -> Option<SessionId> {
     content.session_id.parse().ok()
 }
 
-/// Whether the file lost its name between being listed and being locked: a clean end, not a crash.
-fn given_back(file: &File) -> bool {
-    rustix::fs::fstat(file).is_ok_and(|stat| stat.st_nlink == 0)
-}
-
 /// When this process started, in clock ticks after boot: field 22 of `/proc/self/stat`.
+#[cfg(unix)]
 fn own_start_time() -> Option<u64> {
     use rustix::fs::{Mode, OFlags, open};
     let file = open(
@@ -216,8 +213,15 @@ fn own_start_time() -> Option<u64> {
     start_time_in(bytes.get(..length)?)
 }
 
+/// Not told.
+#[cfg(windows)]
+fn own_start_time() -> Option<u64> {
+    None
+}
+
 /// The second field is the command's name in parentheses and may hold anything, so count from
 /// behind the last parenthesis.
+#[cfg(unix)]
 fn start_time_in(stat: &[u8]) -> Option<u64> {
     let behind = stat.iter().rposition(|&byte| byte == b')')? + 1;
     let mut fields = stat[behind..]

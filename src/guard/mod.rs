@@ -5,7 +5,15 @@ mod active;
 mod command;
 mod error;
 mod lease;
+#[cfg(unix)]
 pub mod run;
+#[cfg(windows)]
+#[path = "run_absent.rs"]
+pub mod run;
+#[cfg(unix)]
+pub mod signals;
+#[cfg(windows)]
+#[path = "signals_absent.rs"]
 pub mod signals;
 
 use std::path::{Path, PathBuf};

@@ -5,7 +5,9 @@
 //! hand on what was sent to us alone, stop and resume with it, and report how it ended. One thread,
 //! no polling: SIGCHLD wakes us.
 
+mod ended;
 mod error;
+mod explain;
 
 use std::io;
 use std::process::Command;
@@ -20,35 +22,15 @@ use signal_hook::consts::{
 use super::signals::{Catch, Caught, stop_ourselves, we_lead_the_session};
 use crate::memory::CoreLimit;
 
+pub use ended::Ended;
 pub use error::RunError;
-use error::explain;
+use explain::explain;
 
 /// What is handed on to the command. Real-time signals are not: they keep their default action.
 const HANDED_ON: &[i32] = &[
     SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGTSTP,
     SIGTTIN, SIGTTOU, SIGWINCH,
 ];
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Ended {
-    /// It exited with this code, 0 to 255.
-    Code(i32),
-    /// This signal killed it.
-    Signal(i32),
-}
-
-impl Ended {
-    /// The exit code a shell would report: its own, or 128 and the signal's number.
-    pub fn exit_code(self) -> u8 {
-        let code = match self {
-            Self::Code(code) => code,
-            Self::Signal(signal) => 128 + signal,
-        };
-        u8::try_from(code).unwrap_or(u8::MAX)
-    }
-}
 
 /// Stands ready to run a command: from here until it is dropped, no signal ends this process, so
 /// what must happen before and after the command (its lease, its record) happens as a whole.

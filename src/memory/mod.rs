@@ -21,6 +21,10 @@
 //! ```
 
 mod heap;
+#[cfg(unix)]
+mod process;
+#[cfg(windows)]
+#[path = "process_absent.rs"]
 mod process;
 mod secret;
 mod stack;
@@ -28,6 +32,8 @@ mod stack;
 mod tests;
 
 pub use heap::WipingAllocator;
-pub use process::{CoreLimit, harden, inherited, lock_all, without_inheritance};
+pub use process::{AsFile, CoreLimit, harden, inherited};
+#[cfg(unix)]
+pub use process::{lock_all, without_inheritance};
 pub use secret::{ReadSecretError, Secret, SecretBuffer};
 pub(crate) use stack::{DEEP, SHALLOW, on_wiped_stack};

@@ -1,18 +1,19 @@
 //! Hardening of the process that holds secrets. The only unsafe code of the project is here.
 
+/// What a secret may be read from: an open file.
+pub use std::os::fd::AsFd as AsFile;
+
 /// The core-size limit the process was started with, to be given back to children.
 ///
 /// Hardening sets the soft limit to zero; a guarded command must not inherit that.
 #[derive(Clone, Copy)]
 pub struct CoreLimit {
-    #[cfg(unix)]
     original: rustix::process::Rlimit,
 }
 
 impl CoreLimit {
     /// Runs `spawn` with the original limit in force, so that a child started in it inherits that
     /// limit, then lowers it again. The process stays undumpable throughout.
-    #[cfg(unix)]
     pub fn restored_during<T>(self, spawn: impl FnOnce() -> T) -> T {
         // Best effort: raising a soft limit up to the hard one cannot fail for our own process.
         let _ = rustix::process::setrlimit(rustix::process::Resource::Core, self.original);
@@ -22,7 +23,6 @@ impl CoreLimit {
     }
 }
 
-#[cfg(unix)]
 fn set_core_limit_to_zero(original: rustix::process::Rlimit) {
     let none = rustix::process::Rlimit {
         current: Some(0),
@@ -37,7 +37,6 @@ fn set_core_limit_to_zero(original: rustix::process::Rlimit) {
 /// On Linux: not dumpable (so `/proc/PID/mem`, ptrace and core dumps are refused to everyone but
 /// root) and a soft core limit of zero. Elsewhere: the core limit. Best effort by design, and
 /// idempotent; call it before the first secret is read.
-#[cfg(unix)]
 pub fn harden() -> CoreLimit {
     #[cfg(target_os = "linux")]
     {
@@ -51,7 +50,6 @@ pub fn harden() -> CoreLimit {
 
 /// Locks all present and future memory of this process: for the agent, which is small and holds
 /// nothing but secrets. Best effort; `false` when the system refused.
-#[cfg(unix)]
 pub fn lock_all() -> bool {
     #[cfg(target_os = "linux")]
     {
@@ -70,7 +68,6 @@ pub fn lock_all() -> bool {
 /// open for as long: its other end would wait for hours. Such files are marked for the time of
 /// `spawn` and unmarked again, as a guarded command may well need them. Best effort: a system that
 /// does not list our open files gets no marking.
-#[cfg(unix)]
 pub fn without_inheritance<T>(spawn: impl FnOnce() -> T) -> T {
     use rustix::io::FdFlags;
     let inherited: Vec<_> = open_numbers()
@@ -89,7 +86,6 @@ pub fn without_inheritance<T>(spawn: impl FnOnce() -> T) -> T {
 }
 
 /// The numbers of this process's open files.
-#[cfg(unix)]
 fn open_numbers() -> Vec<i32> {
     #[cfg(target_os = "linux")]
     const LIST: &str = "/proc/self/fd";
@@ -103,7 +99,6 @@ fn open_numbers() -> Vec<i32> {
 }
 
 /// Changes the descriptor flags of an open file: what they were, `None` when there is no such file.
-#[cfg(unix)]
 fn change_flags(
     number: i32,
     change: impl FnOnce(rustix::io::FdFlags) -> rustix::io::FdFlags,
@@ -130,7 +125,6 @@ fn change_flags(
 ///
 /// # Errors
 /// When no such file was opened for us.
-#[cfg(unix)]
 pub fn inherited(number: i32) -> std::io::Result<std::os::fd::OwnedFd> {
     use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_getfd};
     if number < 0 {
@@ -153,10 +147,14 @@ pub(super) fn lock_in_memory(bytes: &[u8]) {
     if bytes.is_empty() {
         return;
     }
-    #[cfg(unix)]
+    // SAFETY: the range is a live allocation, and mlock does not read or change it.
     #[allow(unsafe_code)]
-    {
-        // SAFETY: the range is a live allocation, and mlock does not read or change it.
-        let _ = unsafe { rustix::mm::mlock(bytes.as_ptr().cast_mut().cast(), bytes.len()) };
-    }
+    let _ = unsafe { rustix::mm::mlock(bytes.as_ptr().cast_mut().cast(), bytes.len()) };
+}
+
+/// One read(2) of `source` into `room`: how many bytes came.
+pub(super) fn read_once(source: impl AsFile, room: &mut [u8]) -> std::io::Result<usize> {
+    Ok(rustix::io::retry_on_intr(|| {
+        rustix::io::read(&source, &mut *room)
+    })?)
 }

@@ -1,8 +1,8 @@
 //! The secret types: fixed-size keys and bounded, growing-never buffers.
 
-use std::os::fd::AsFd;
-
 use zeroize::Zeroize;
+
+use super::process::{self, AsFile};
 
 /// `N` secret bytes on the heap, wiped when dropped and kept out of swap where the system allows it.
 pub struct Secret<const N: usize> {
@@ -13,7 +13,7 @@ impl<const N: usize> Secret<N> {
     /// All zero bytes, to be filled in place through [`Secret::expose_mut`].
     pub fn zeroed() -> Self {
         let bytes = Box::new([0; N]);
-        super::process::lock_in_memory(bytes.as_slice());
+        process::lock_in_memory(bytes.as_slice());
         Self { bytes }
     }
 
@@ -76,7 +76,7 @@ impl SecretBuffer {
     /// An empty buffer that can hold `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
         let bytes = vec![0; capacity].into_boxed_slice();
-        super::process::lock_in_memory(&bytes);
+        process::lock_in_memory(&bytes);
         Self { bytes, len: 0 }
     }
 
@@ -119,29 +119,23 @@ impl SecretBuffer {
     ///
     /// # Errors
     /// [`ReadSecretError::TooLong`] when the buffer is full, [`ReadSecretError::Io`] otherwise.
-    pub fn read_once(&mut self, source: impl AsFd) -> Result<usize, ReadSecretError> {
+    pub fn read_once(&mut self, source: impl AsFile) -> Result<usize, ReadSecretError> {
         if self.len == self.bytes.len() {
             return Err(ReadSecretError::TooLong {
                 limit: self.bytes.len(),
             });
         }
-        loop {
-            match rustix::io::read(&source, &mut self.bytes[self.len..]) {
-                Ok(count) => {
-                    self.len += count;
-                    return Ok(count);
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(ReadSecretError::Io(error.into())),
-            }
-        }
+        let count =
+            process::read_once(source, &mut self.bytes[self.len..]).map_err(ReadSecretError::Io)?;
+        self.len += count;
+        Ok(count)
     }
 
     /// Reads to the end of `source`, unbuffered, and strips one trailing newline.
     ///
     /// # Errors
     /// As [`SecretBuffer::read_once`].
-    pub fn read_to_end(&mut self, source: impl AsFd) -> Result<(), ReadSecretError> {
+    pub fn read_to_end(&mut self, source: impl AsFile) -> Result<(), ReadSecretError> {
         while self.read_once(&source)? > 0 {}
         if self.expose().last() == Some(&b'\n') {
             self.truncate(self.len - 1);

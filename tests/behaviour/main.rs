@@ -32,6 +32,7 @@ mod linking;
 mod main_job;
 mod manual;
 mod memory;
+mod platforms;
 mod prompt;
 mod races;
 mod report;

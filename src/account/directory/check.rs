@@ -95,11 +95,10 @@ fn look(real: &Path, path: &Path, options: &str) -> Result<u64, DirectoryError> 
 }
 
 /// The path as SQLite's URI, in which some bytes have a meaning.
-fn uri(path: &Path, options: &str) -> String {
+pub(super) fn uri(path: &Path, options: &str) -> String {
     use std::fmt::Write;
-    use std::os::unix::ffi::OsStrExt;
     let mut uri = String::from("file:");
-    for &byte in path.as_os_str().as_bytes() {
+    for &byte in path.as_os_str().as_encoded_bytes() {
         if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) {
             uri.push(char::from(byte));
         } else {

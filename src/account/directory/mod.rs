@@ -6,9 +6,6 @@ mod check;
 mod error;
 mod rows;
 
-use std::fmt::Write;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +13,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::crypto::Key;
-use crate::fs::{Dir, FsError, check_unopened};
+use crate::fs::{Dir, check_unopened};
 
 pub use check::{DatabaseState, check as check_database};
 pub use error::DirectoryError;
@@ -125,7 +122,7 @@ impl Directory {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let real = real_path(home)?.join(name);
+        let real = home.real_path()?.join(name);
         let connection = Connection::open_with_flags(real, flags).map_err(failed)?;
         Self::distrust(&connection).map_err(failed)?;
         Ok(Self { connection, path })
@@ -140,17 +137,7 @@ impl Directory {
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let mut uri = "file:".to_owned();
-        for byte in real_path(home)?.join(FILE).as_os_str().as_bytes() {
-            match byte {
-                b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
-                byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
-                byte => {
-                    let _ = write!(uri, "%{byte:02X}");
-                }
-            }
-        }
-        uri.push_str("?immutable=1");
+        let uri = check::uri(&home.real_path()?.join(FILE), "immutable=1");
         let connection = Connection::open_with_flags(uri, flags).map_err(failed)?;
         Self::distrust(&connection).map_err(failed)?;
         Ok(Self { connection, path })
@@ -299,20 +286,6 @@ fn check_files(home: &Dir, name: &str) -> Result<bool, DirectoryError> {
         check_unopened(home, &format!("{name}{companion}"))?;
     }
     Ok(check_unopened(home, name)?)
-}
-
-/// The home's path without links (SQLite refuses any link on the way), provided that it still
-/// leads to the directory held open.
-fn real_path(home: &Dir) -> Result<PathBuf, DirectoryError> {
-    let failed = |error| FsError::new("open", home.path(), error);
-    let real = std::fs::canonicalize(home.path()).map_err(failed)?;
-    // Only looked at: opening it as ours would close a directory that is not the home at all.
-    let there = std::fs::symlink_metadata(&real).map_err(failed)?;
-    if (there.dev(), there.ino()) != home.device_and_inode()? {
-        let moved = std::io::Error::other("another directory stands in its place");
-        return Err(failed(moved).into());
-    }
-    Ok(real)
 }
 
 #[cfg(test)]

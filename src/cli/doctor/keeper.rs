@@ -1,12 +1,11 @@
 //! Where a session's key would live, and why.
 
-use std::io;
-
 use nightlatch::config::KeeperChoice;
 use nightlatch::session::KeeperError;
-use nightlatch::session::keeper::{KernelKeeper, agent_is_running};
+use nightlatch::session::keeper::{AgentKeeper, KernelKeeper, agent_is_running};
 
 use super::{Case, Finding, read_small};
+use crate::cli::system::user;
 
 const NO_AGENT: &str = "the agent cannot be started";
 
@@ -85,10 +84,10 @@ fn agent_can_start(case: &Case) -> Result<(), String> {
     if case.program.is_none() {
         return Err("the system does not tell where this program lies".to_owned());
     }
-    let socket: io::Result<_> = std::os::unix::net::UnixDatagram::unbound();
-    socket
-        .map(drop)
-        .map_err(|error| format!("no socket can be made: {error}"))
+    AgentKeeper::probe().map_err(|error| match error {
+        KeeperError::Unusable { why, .. } => why,
+        error => error.to_string(),
+    })
 }
 
 /// Whether an agent serves the home.
@@ -109,7 +108,13 @@ pub fn agent(case: &Case) -> Vec<Finding> {
             CHECK,
             "not running; one that was killed left its socket, which the next one replaces",
         ),
-        Ok(false) => Finding::ok(CHECK, "not running: it is started when a key needs it"),
+        Ok(false) => Finding::ok(
+            CHECK,
+            match agent_can_start(case) {
+                Ok(()) => "not running: it is started when a key needs it".to_owned(),
+                Err(why) => format!("not running: {why}"),
+            },
+        ),
         Err(error) => Finding::fail(CHECK, error.to_string()).advice(error.hint()),
     }]
 }
@@ -117,10 +122,9 @@ pub fn agent(case: &Case) -> Vec<Finding> {
 /// How much of the user's share of kernel keys is used.
 pub fn quota(_: &Case) -> Vec<Finding> {
     const CHECK: &str = "quota";
-    let Some(users) = read_small("/proc/key-users") else {
+    let (Some(users), Some(user)) = (read_small("/proc/key-users"), user()) else {
         return Vec::new();
     };
-    let user = rustix::process::geteuid().as_raw();
     let Some([keys, key_limit, bytes, byte_limit]) = share_of(user, &users) else {
         return vec![Finding::ok(CHECK, "no kernel keys of yours")];
     };

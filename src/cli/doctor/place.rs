@@ -7,6 +7,7 @@ use nightlatch::FsError;
 use super::{Case, Finding};
 use crate::cli::Origin;
 use crate::cli::progress::size;
+use crate::cli::system::check_writable;
 
 /// Of many files that have the same thing wrong with them, so many are named.
 const NAMED: usize = 5;
@@ -30,21 +31,20 @@ pub fn home(case: &Case) -> Vec<Finding> {
         Origin::Unset => "the default",
     };
     let path = paths.home.display();
+    if let Some(error) = of_home(&case.survey.refused, &paths.home) {
+        return vec![Finding::fail(CHECK, format!("{error} ({from})")).advice(error.hint())];
+    }
     if !case.survey.exists {
         let found = format!("{path} ({from}) is not there yet");
         return vec![
             Finding::ok(CHECK, found).advice("it is made by: nightlatch register EMAIL".to_owned()),
         ];
     }
-    if let Some(error) = of_home(&case.survey.refused, &paths.home) {
-        return vec![Finding::fail(CHECK, format!("{error} ({from})")).advice(error.hint())];
-    }
     if let Some(error) = of_home(&case.survey.open, &paths.home) {
         let found = format!("{path} ({from}): {}", error.problem);
         return vec![Finding::warn(CHECK, found).advice(error.hint())];
     }
-    if let Err(error) = rustix::fs::access(&*paths.home, rustix::fs::Access::WRITE_OK) {
-        let error = std::io::Error::from(error);
+    if let Err(error) = check_writable(&paths.home) {
         let found = format!("{path} ({from}) cannot be written to: {error}");
         return vec![Finding::fail(CHECK, found)];
     }

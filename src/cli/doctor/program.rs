@@ -1,9 +1,10 @@
 //! The program itself, and where it is run.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::env::consts::EXE_SUFFIX;
+use std::path::PathBuf;
 
 use super::{Case, Finding};
+use crate::cli::system::{is_executable, is_same_file};
 use crate::cli::terminal::Terminal;
 
 /// Which program this is.
@@ -37,16 +38,11 @@ pub fn in_path(case: &Case) -> Vec<Finding> {
     let Some(own) = &case.program else {
         return vec![Finding::ok(CHECK, "the system does not tell where it lies")];
     };
-    let same = |one: &Path, other: &Path| {
-        let identity = |path| {
-            let found = std::fs::metadata(path).ok()?;
-            Some((found.dev(), found.ino()))
-        };
-        identity(one).is_some_and(|found| Some(found) == identity(other))
-    };
     let shown = own.display();
     let finding = match found_in_path(case) {
-        Some(found) if same(&found, own) => Finding::ok(CHECK, format!("{}", found.display())),
+        Some(found) if is_same_file(&found, own) => {
+            Finding::ok(CHECK, format!("{}", found.display()))
+        }
         Some(found) => {
             let found = found.display();
             Finding::warn(
@@ -67,11 +63,8 @@ pub fn in_path(case: &Case) -> Vec<Finding> {
 /// What a shell would run as `nightlatch`.
 fn found_in_path(case: &Case) -> Option<PathBuf> {
     std::env::split_paths(case.search_path.as_ref()?)
-        .map(|directory| directory.join("nightlatch"))
-        .find(|path| {
-            std::fs::metadata(path)
-                .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-        })
+        .map(|directory| directory.join(format!("nightlatch{EXE_SUFFIX}")))
+        .find(|path| std::fs::metadata(path).is_ok_and(|found| is_executable(&found)))
 }
 
 /// Whether a password can be asked for.

@@ -7,6 +7,7 @@ use nightlatch::guard::count_leases;
 
 use super::{Case, Finding};
 use crate::cli::progress::size;
+use crate::cli::system::check_writable;
 use crate::cli::text::{days, span};
 
 /// A log of up to this size verifies while somebody waits for all the other checks.
@@ -57,8 +58,7 @@ pub fn log(case: &Case) -> Vec<Finding> {
         Err(error) => return vec![Finding::fail(CHECK, error.to_string()).advice(error.hint())],
     };
     let mut findings = Vec::new();
-    if let Err(error) = rustix::fs::access(&directory, rustix::fs::Access::WRITE_OK) {
-        let error = std::io::Error::from(error);
+    if let Err(error) = check_writable(&directory) {
         let found = format!("{} cannot be written to: {error}", directory.display());
         findings.push(Finding::fail(CHECK, found));
     }

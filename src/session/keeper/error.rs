@@ -78,6 +78,7 @@ pub enum KeeperError {
 }
 
 impl KeeperError {
+    #[cfg(unix)] // where there is a keeper
     pub(super) fn system(operation: &'static str, source: impl Into<io::Error>) -> Self {
         Self::System {
             operation,

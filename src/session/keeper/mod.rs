@@ -4,6 +4,10 @@
 //! else one small agent process per home. It is never on disk. A keeper drops a payload by itself
 //! when its lifetime is over; that is the backstop, the clocks inside the payload decide.
 
+#[cfg(unix)]
+mod agent;
+#[cfg(windows)]
+#[path = "agent_absent.rs"]
 mod agent;
 mod auto;
 mod error;
@@ -27,7 +31,6 @@ pub use auto::AutoKeeper;
 pub use error::KeeperError;
 pub use kernel::KernelKeeper;
 
-use crate::config::MAX_CEILING;
 use crate::fs::{Dir, FsError};
 use crate::id::AccountId;
 
@@ -119,6 +122,7 @@ pub trait Keeper: Send + Sync {
 }
 
 /// The time a keeper holds a payload that is to live for `lifetime`.
+#[cfg(unix)]
 fn bounded(lifetime: Duration) -> Duration {
-    lifetime.min(MAX_CEILING)
+    lifetime.min(crate::config::MAX_CEILING)
 }

@@ -9,6 +9,7 @@ use nightlatch::memory::SecretBuffer;
 #[allow(dead_code)] // what the program below does not use of it, the real one does
 mod prompt;
 #[path = "../../../src/cli/terminal.rs"]
+#[allow(dead_code)] // as above
 mod terminal;
 
 /// Asks for passwords, each by a prompt given as an argument, and says how that went.

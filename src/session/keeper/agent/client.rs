@@ -54,6 +54,18 @@ impl AgentKeeper {
         }
     }
 
+    /// Whether an agent can be started here, as far as can be told without starting one.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn probe() -> Result<(), KeeperError> {
+        let made = std::os::unix::net::UnixDatagram::unbound();
+        made.map(drop).map_err(|error| KeeperError::Unusable {
+            keeper: KeeperKind::Agent,
+            why: format!("no socket can be made: {error}"),
+        })
+    }
+
     /// Whether there may be an agent: its socket exists. One system call, for callers that would
     /// rather not ask where nobody is.
     pub fn is_present(&self) -> bool {

@@ -11,8 +11,16 @@ pub(super) fn user_and_process(stream: &UnixStream) -> io::Result<(u32, i32)> {
     Ok((peer.uid(), peer.pid()))
 }
 
+/// The user id and the process id of the process at the other end, as the kernel noted them.
+#[cfg(target_os = "macos")]
+pub(super) fn user_and_process(stream: &UnixStream) -> io::Result<(u32, i32)> {
+    let (user, _) = nix::unistd::getpeereid(stream)?;
+    let process = nix::sys::socket::getsockopt(stream, nix::sys::socket::sockopt::LocalPeerPid)?;
+    Ok((user.as_raw(), process))
+}
+
 /// Not told on this platform, so nobody is trusted.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 pub(super) fn user_and_process(_: &UnixStream) -> io::Result<(u32, i32)> {
     Err(io::Error::new(
         io::ErrorKind::Unsupported,

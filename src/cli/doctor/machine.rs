@@ -1,17 +1,13 @@
-//! The machine: its clocks, and where memory may end up.
+//! The machine: its clocks, and where memory may end up. What is in `/proc` and `/sys` is Linux's alone.
 
 use nightlatch::audit::look;
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
-use rustix::process::{Resource, getrlimit};
 
 use super::{Case, Finding, read_small};
-use crate::cli::progress::size;
 use crate::cli::text::span;
 
 /// The beginning of 2026, before which this program was not.
 const PAST: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
-/// What locking the memory of a sign-in's secrets takes, with room to spare.
-const LOCKED: u64 = 64 * 1024;
 
 /// Whether sessions can be judged by the clocks.
 pub fn clock(case: &Case) -> Vec<Finding> {
@@ -19,8 +15,11 @@ pub fn clock(case: &Case) -> Vec<Finding> {
     let now = SystemClock.now();
     let uptime = span(std::time::Duration::from_nanos(now.boot.nanos()));
     let finding = match SystemClock.boot() {
-        Err(error) => Finding::fail(CHECK, format!("this boot cannot be told: {error}"))
-            .advice("mount /proc: without it no session is live".to_owned()),
+        Err(error) => {
+            let finding = Finding::fail(CHECK, format!("this boot cannot be told: {error}"));
+            let advice = "mount /proc: without it no session is live".to_owned();
+            finding.advice(cfg!(target_os = "linux").then_some(advice))
+        }
         Ok(boot) if boot.clock_shifted => Finding::fail(
             CHECK,
             "a time namespace shifts the clocks of this process: no session is live in it",
@@ -124,60 +123,6 @@ pub fn hibernation(_: &Case) -> Vec<Finding> {
     }]
 }
 
-/// Whether secrets can be kept out of swap.
-pub fn memory(_: &Case) -> Vec<Finding> {
-    const CHECK: &str = "memory";
-    vec![match getrlimit(Resource::Memlock).current {
-        None => Finding::ok(CHECK, "any amount may be locked"),
-        Some(limit) if limit >= LOCKED => {
-            Finding::ok(CHECK, format!("{} may be locked", size(limit)))
-        }
-        Some(limit) => Finding::warn(
-            CHECK,
-            format!(
-                "only {} may be locked, so secrets may be swapped out",
-                size(limit)
-            ),
-        )
-        .advice(format!(
-            "raise it to {} or more: ulimit -l, or memlock in limits.conf",
-            size(LOCKED)
-        )),
-    }]
-}
-
-/// Whether this process may leave its memory in a core dump.
-pub fn cores(_: &Case) -> Vec<Finding> {
-    const CHECK: &str = "cores";
-    let is_limited = getrlimit(Resource::Core).current == Some(0);
-    if is_dumpable() && !is_limited {
-        let found = "this process may leave a core dump, with what is in its memory";
-        return vec![
-            Finding::fail(CHECK, found).advice("set the limit yourself: ulimit -c 0".to_owned()),
-        ];
-    }
-    let pattern = read_small("/proc/sys/kernel/core_pattern");
-    let others = pattern.map_or(String::new(), |pattern| {
-        format!("; those of guarded commands go to: {}", pattern.trim_end())
-    });
-    vec![Finding::ok(
-        CHECK,
-        format!("nightlatch leaves none{others}"),
-    )]
-}
-
-#[cfg(target_os = "linux")]
-fn is_dumpable() -> bool {
-    use rustix::process::{DumpableBehavior, dumpable_behavior};
-    !matches!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable))
-}
-
-/// There is no such flag.
-#[cfg(not(target_os = "linux"))]
-fn is_dumpable() -> bool {
-    true
-}
-
 /// Whether programs of the same user may read each other's memory.
 pub fn tracing(_: &Case) -> Vec<Finding> {
     const CHECK: &str = "tracing";
@@ -192,4 +137,13 @@ pub fn tracing(_: &Case) -> Vec<Finding> {
         Finding::warn(CHECK, "any program of yours may read your shell's and guarded commands' memory, though not nightlatch's")
             .advice("restrict it: sysctl kernel.yama.ptrace_scope=1".to_owned())
     }]
+}
+
+/// What is not looked at here, so that nobody takes silence for good news.
+pub fn unseen(_: &Case) -> Vec<Finding> {
+    if cfg!(target_os = "linux") {
+        return Vec::new();
+    }
+    let found = "not looked at on this platform: swap, hibernation, the kind of file system, and whether other programs may read memory";
+    vec![Finding::warn("platform", found)]
 }

@@ -1,0 +1,43 @@
+//! Why a person gave no answer.
+
+use std::io;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum PromptError {
+    /// A signal arrived. The terminal is set back; let go of everything, then act on the signal
+    /// with [`die_of`](crate::cli::terminal::die_of).
+    #[error("interrupted by signal {0}")]
+    Interrupted(i32),
+    /// The person gave no answer (Ctrl-D), or the terminal was closed.
+    #[error("no answer was given")]
+    Cancelled,
+    /// The answer is longer than it may be; nothing of it was kept.
+    #[error("the answer is longer than {limit} bytes")]
+    TooLong {
+        /// The most bytes it may have.
+        limit: usize,
+    },
+    /// The answer is not text (UTF-8).
+    #[error("the answer is not valid UTF-8 text")]
+    NotText,
+    /// Whoever asked did not accept the answer.
+    #[error("the answer was not accepted")]
+    NotAccepted,
+    /// The terminal cannot be used.
+    #[error("cannot use the terminal: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl PromptError {
+    /// What the person can do about it, when there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Io(_) => Some("without a usable terminal: --password-stdin or --password-fd N"),
+            Self::NotText => Some("set the terminal to UTF-8"),
+            Self::Interrupted(_) | Self::Cancelled | Self::NotAccepted | Self::TooLong { .. } => {
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Asking a person where no terminal is used yet: Windows. Nobody is asked.
+
+#[path = "prompt/error.rs"]
+#[expect(dead_code, reason = "nobody is asked, so no answer is missing")]
+mod error;
+
+use nightlatch::memory::SecretBuffer;
+
+use super::terminal::Terminal;
+pub use error::PromptError;
+
+impl Terminal {
+    /// Cannot be called: there is no terminal.
+    pub fn read_password(&mut self, _: &str, _: usize) -> Result<SecretBuffer, PromptError> {
+        match *self {}
+    }
+
+    /// Cannot be called: there is no terminal.
+    pub fn read_passwords<const N: usize>(
+        &mut self,
+        _: [&str; N],
+        _: usize,
+        _: impl FnMut(&SecretBuffer) -> bool,
+    ) -> Result<[SecretBuffer; N], PromptError> {
+        match *self {}
+    }
+
+    /// Cannot be called: there is no terminal.
+    pub fn read_line(&mut self, _: &str) -> Result<String, PromptError> {
+        match *self {}
+    }
+}

@@ -1,0 +1,29 @@
+//! The terminal where none is used yet: Windows.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// No terminal.
+pub enum Terminal {}
+
+impl Terminal {
+    /// None: how to hide what is typed on this platform's console is not used yet.
+    pub fn open() -> Option<Self> {
+        None
+    }
+}
+
+/// How many columns `stream` has: not told.
+pub fn columns<T>(_: T) -> Option<usize> {
+    None
+}
+
+/// Never set: Ctrl-C ends the program at once.
+#[allow(clippy::unnecessary_wraps)] // the same face as where there are signals
+pub fn interruption() -> io::Result<Arc<AtomicBool>> {
+    Ok(Arc::default())
+}
+
+/// Does nothing: no prompt was interrupted.
+pub fn die_of(_: i32) {}

@@ -1,0 +1,49 @@
+//! Running a command where none can be followed to its end yet: Windows. It says so, and starts none.
+
+#[path = "run/ended.rs"]
+mod ended;
+#[path = "run/error.rs"]
+mod error;
+
+use std::convert::Infallible;
+use std::io;
+use std::process::Command;
+
+use crate::memory::CoreLimit;
+
+pub use ended::Ended;
+pub use error::RunError;
+
+/// What would run a command; there is none.
+pub struct Runner {
+    none: Infallible,
+}
+
+impl Runner {
+    /// Refuses.
+    ///
+    /// # Errors
+    /// Always [`RunError::Watch`].
+    pub fn new() -> Result<Self, RunError> {
+        Err(RunError::Watch(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "commands are not guarded on this platform yet",
+        )))
+    }
+
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn run(&mut self, _: &mut Command, _: Option<CoreLimit>) -> Result<Ended, RunError> {
+        match self.none {}
+    }
+
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn run_plain(&mut self, _: &mut Command, _: Option<CoreLimit>) -> Result<Ended, RunError> {
+        match self.none {}
+    }
+}
