@@ -626,7 +626,7 @@ fn sweep_some_refusals(deeds: &[Deed]) {
 
 fn sweep_all(faults_of: impl Fn(Deed, &[Call]) -> Vec<Fault>) {
     assert!(can_trace());
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let threads = std::thread::available_parallelism().map_or(2, |cores| 2 * usize::from(cores));
     let begun = Instant::now();
     let mut points = 0;
     for deed in DEEDS {
