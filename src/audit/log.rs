@@ -16,7 +16,7 @@ use super::event::Event;
 use super::kind::EventType;
 use super::line::{self, Link, Stamp};
 use super::origin::Origin;
-use super::sealing::{BadState, Place, Role, STATE_FILE, Sealing};
+use super::sealing::{BadState, Place, Role, STATE_FILE, Sealing, StateFile};
 use super::segment::{DIRECTORY, SEGMENT_SIZE, SegmentName, segments};
 use crate::clock::{Clock, Timestamp};
 use crate::fs::{Dir, DirLock, FsError};
@@ -127,9 +127,9 @@ impl AuditLog {
         let dir = self.directory_to_append()?;
         // What need not be done under the lock is done before: others wait for it.
         self.origin.get_or_init(Origin::of_this_process);
-        let state = Sealing::file(&dir)?;
+        let state = StateFile::open(&dir)?;
         let lock = dir.lock()?;
-        self.append_under(&dir, lock, state.as_ref(), events)
+        self.append_under(&dir, lock, state, events)
     }
 
     /// As [`AuditLog::append`], under the lock that is held already, and given back here. `state` is
@@ -138,7 +138,7 @@ impl AuditLog {
         &self,
         dir: &Dir,
         lock: DirLock,
-        state: Option<&File>,
+        state: Option<StateFile>,
         events: &[Event],
     ) -> Result<Appended, AuditError> {
         let names = lock.names()?;
@@ -364,11 +364,11 @@ pub(super) fn role_of(event_type: EventType) -> Role {
 /// The sealing state of the log in `dir`, whose `segments` there are; a new one for a new log.
 fn sealing_of(
     dir: &Dir,
-    state: Option<&File>,
+    state: Option<StateFile>,
     segments: &[SegmentName],
 ) -> Result<Sealing, AuditError> {
     let state = match state {
-        Some(file) => Some(Sealing::read(file, dir.path())?),
+        Some(file) => Some(file.read(dir.path())?),
         // Another process may have begun the log since.
         None => Sealing::load(dir)?,
     };

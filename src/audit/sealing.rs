@@ -211,51 +211,18 @@ impl Sealing {
 
     /// The state of the log in `dir`; `None` when there is none.
     pub(super) fn load(dir: &Dir) -> Result<Option<Result<Self, BadState>>, FsError> {
-        match Self::file(dir)? {
-            Some(file) => Self::read(&file, dir.path()).map(Some),
+        match StateFile::open(dir)? {
+            Some(file) => file.read(dir.path()).map(Some),
             None => Ok(None),
         }
-    }
-
-    /// The file of the state of the log in `dir`, to be read later; `None` when there is none.
-    pub(super) fn file(dir: &Dir) -> Result<Option<File>, FsError> {
-        dir.open_file(STATE_FILE)
     }
 
     /// The same of a copy of the log.
     pub(super) fn load_from(archive: &Archive) -> Result<Option<Result<Self, BadState>>, FsError> {
         match archive.open_file(STATE_FILE)? {
-            Some(file) => Self::read(&file, archive.path()).map(Some),
+            Some(file) => StateFile::new(file).read(archive.path()).map(Some),
             None => Ok(None),
         }
-    }
-
-    /// The state in its `file`, opened in `directory`.
-    pub(super) fn read(file: &File, directory: &Path) -> Result<Result<Self, BadState>, FsError> {
-        // Whoever reads without the lock may meet one copy before it is written, and the other after
-        // it is erased: not twice in a row.
-        for _ in 0..READS {
-            if let Some(state) = Self::read_once(file, directory)? {
-                return Ok(Ok(state));
-            }
-        }
-        // Of a file too short for both copies, which only a first save leaves, the whole one counts.
-        let (copies, whole) = read_copies(file, directory)?;
-        let is_empty = copies.expose()[..whole * SLOT]
-            .iter()
-            .all(|&byte| byte == 0);
-        Ok(Err(if is_empty {
-            BadState::Unwritten
-        } else {
-            BadState::Damaged
-        }))
-    }
-
-    fn read_once(file: &File, directory: &Path) -> Result<Option<Self>, FsError> {
-        let (copies, whole) = read_copies(file, directory)?;
-        let (copies, _) = copies.expose().as_chunks();
-        let states = copies.iter().take(whole).filter_map(Self::decode);
-        Ok(states.max_by_key(|state| state.version))
     }
 
     /// Makes the state durable and erases the one before it.
@@ -354,6 +321,65 @@ impl Sealing {
     }
 }
 
+/// The file of the state, open, and room for what is in it: made before the log is locked, so that
+/// nobody waits for that.
+pub(super) struct StateFile {
+    file: File,
+    copies: KeySectors,
+}
+
+impl StateFile {
+    /// That of the log in `dir`; `None` when there is none.
+    pub(super) fn open(dir: &Dir) -> Result<Option<Self>, FsError> {
+        Ok(dir.open_file(STATE_FILE)?.map(Self::new))
+    }
+
+    fn new(file: File) -> Self {
+        Self {
+            file,
+            copies: KeySectors::zeroed(),
+        }
+    }
+
+    /// The state in the file, which was opened in `directory`.
+    pub(super) fn read(mut self, directory: &Path) -> Result<Result<Sealing, BadState>, FsError> {
+        let mut is_empty = true;
+        // Whoever reads without the lock may meet one copy before it is written, and the other after
+        // it is erased: not twice in a row.
+        for _ in 0..READS {
+            let whole = self.read_copies(directory)?;
+            let (copies, _) = self.copies.expose().as_chunks();
+            let states = copies.iter().take(whole).filter_map(Sealing::decode);
+            if let Some(state) = states.max_by_key(|state| state.version) {
+                return Ok(Ok(state));
+            }
+            // Of a file too short for both copies, which only a first save leaves, the whole one counts.
+            let bytes = &self.copies.expose()[..whole * SLOT];
+            is_empty = bytes.iter().all(|&byte| byte == 0);
+        }
+        Ok(Err(if is_empty {
+            BadState::Unwritten
+        } else {
+            BadState::Damaged
+        }))
+    }
+
+    /// Both copies in one read: how many of them the file holds in full.
+    fn read_copies(&mut self, directory: &Path) -> Result<usize, FsError> {
+        let bytes = self.copies.expose_mut();
+        let mut length = 0;
+        while length < bytes.len() {
+            match self.file.read_at(&mut bytes[length..], length as u64) {
+                Ok(0) => break,
+                Ok(count) => length += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(FsError::new("read", directory.join(STATE_FILE), error)),
+            }
+        }
+        Ok(length / SLOT)
+    }
+}
+
 fn segment_key(seed: &Key) -> (Key, PublicKey) {
     pair(derive(seed, labels::AUDIT_SEGMENT_KEY, &[]))
 }
@@ -365,22 +391,6 @@ fn seal_key(seed: &Key) -> (Key, PublicKey) {
 fn pair(key: Key) -> (Key, PublicKey) {
     let public = PublicKey::of(&key);
     (key, public)
-}
-
-/// Both copies in one read, and how many of them the file holds in full.
-fn read_copies(file: &File, directory: &Path) -> Result<(KeySectors, usize), FsError> {
-    let mut copies = KeySectors::zeroed();
-    let bytes = copies.expose_mut();
-    let mut length = 0;
-    while length < bytes.len() {
-        match file.read_at(&mut bytes[length..], length as u64) {
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(FsError::new("read", directory.join(STATE_FILE), error)),
-        }
-    }
-    Ok((copies, length / SLOT))
 }
 
 fn write_slot(file: &File, slot: u64, bytes: &KeySector) -> std::io::Result<()> {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::{BadState, CHECKED, SLOT, Sealing};
+use super::{BadState, CHECKED, SLOT, Sealing, StateFile};
 use crate::crypto::sha256;
 
 /// A slot is accepted only as it is written, and not with a byte changed; of two, the newer state is
@@ -57,7 +57,7 @@ fn with_its_checksum(slot: &[u8; SLOT]) {
 /// Reads the file of these bytes, as every process that appends does.
 fn read(bytes: &[u8]) -> Result<Sealing, BadState> {
     let file = tempfile::tempfile().and_then(|mut file| file.write_all(bytes).map(|()| file));
-    let Ok(Ok(state)) = file.map(|file| Sealing::read(&file, Path::new("."))) else {
+    let Ok(Ok(state)) = file.map(|file| StateFile::new(file).read(Path::new("."))) else {
         unreachable!("a scratch file could not be written or read")
     };
     state
