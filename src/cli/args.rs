@@ -278,18 +278,25 @@ pub enum AuditCommand {
     after_help = "Examples:\n  nightlatch audit verify\n  nightlatch audit verify --fingerprint F --anchor anchor.json /mnt/copy/audit\n\nWith DIR it needs no account and no other file of the home. It writes and records nothing.\nExit codes: 0 when nothing is wrong; 7 when anything is, or there is no log."
 )]
 pub struct AuditVerify {
-    /// The fingerprint that was noted when the log began: 64 hexadecimal digits
-    #[arg(long, value_name = "F")]
-    pub fingerprint: Option<String>,
-    /// What `audit anchor --json` printed at another time; `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    pub anchor: Option<PathBuf>,
+    #[command(flatten)]
+    pub noted: Noted,
     /// Check the chain, but leave out the seals inside files that are closed
     #[arg(long)]
     pub fast: bool,
     /// The directory with the log's files, or a copy of it; by default that of the home
     #[arg(value_name = "DIR")]
     pub directory: Option<PathBuf>,
+}
+
+/// What was noted of the log before, to compare it with.
+#[derive(Debug, Args)]
+pub struct Noted {
+    /// The fingerprint that was noted when the log began: 64 hexadecimal digits
+    #[arg(long, value_name = "F")]
+    pub fingerprint: Option<String>,
+    /// What `audit anchor --json` printed at another time; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub anchor: Option<PathBuf>,
 }
 
 /// Which events: those that pass every filter given.
@@ -373,9 +380,8 @@ pub struct AuditReport {
     /// Write the page to FILE, for you alone to read; - is standard output
     #[arg(long, required = true, value_name = "FILE")]
     pub html: PathBuf,
-    /// The fingerprint that was noted when the log began: 64 hexadecimal digits
-    #[arg(long, value_name = "F")]
-    pub fingerprint: Option<String>,
+    #[command(flatten)]
+    pub noted: Noted,
     #[command(flatten)]
     pub filters: AuditFilters,
 }

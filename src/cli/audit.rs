@@ -20,7 +20,7 @@ use super::{Context, End, export, progress, prune, text};
 /// How often `--follow` looks for new events.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
 
-pub use verify::{copy_to_verify, expecting, no_log, not_verified, verify};
+pub use verify::{copy_to_verify, no_log, not_verified, verifier, verify};
 
 pub fn run(context: &Context, args: Audit) -> Result<End, Failure> {
     match args.command {

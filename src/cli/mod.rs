@@ -293,12 +293,12 @@ fn context(
             args: vec!["--home".into(), home.into(), "agent".into()],
         });
     }
-    if std::io::stderr().is_terminal() {
-        config = config.on_delay(Arc::new(move |delay| {
+    config = config.on_delay(Arc::new(move |delay| {
+        if std::io::stderr().is_terminal() {
             let span = text::span(delay + Duration::from_millis(999)); // rounded up
             ui.say(&format!("waiting {span}, because of failed sign-ins"));
-        }));
-    }
+        }
+    }));
     Ok(Context {
         ui,
         config,

@@ -203,6 +203,19 @@ fn the_page_tells_what_was_verified_and_what_was_not() {
     let text = page(&home, &["--fingerprint", fingerprint.as_str().unwrap()]);
     assert!(!text.contains("--fingerprint") && text.contains("against the one given"));
 
+    assert!(text.contains("--anchor"), "it says so of the anchor, too");
+    let anchor = home.outside("anchor.json");
+    let noted = home.run(&["audit", "anchor", "--json"]).succeeds().stdout;
+    std::fs::write(&anchor, &noted).unwrap();
+    let text = page(&home, &["--anchor", anchor.to_str().unwrap()]);
+    assert!(!text.contains("--anchor") && text.contains("Compared with the anchor"));
+    let later = noted.replacen("\"seq\":", "\"seq\":9", 1);
+    std::fs::write(&anchor, later).unwrap();
+    let (file, run) = report(&home, &["--anchor", anchor.to_str().unwrap()]);
+    run.refuses(7, "does not verify");
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains("the log ends before event"));
+
     let (file, run) = report(&home, &["--fingerprint", &"ab".repeat(32)]);
     run.refuses(7, "does not verify");
     let text = std::fs::read_to_string(file).unwrap();

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use nightlatch::audit::{Anchor, AuditError, Finding, Problem, Progress, Verification, Verifier};
 
-use crate::cli::args::{AuditCommand, AuditVerify, Command};
+use crate::cli::args::{AuditCommand, AuditVerify, Command, Noted};
 use crate::cli::exit::{Code, Failure};
 use crate::cli::ui::{BAD, GOOD, STRONG, Ui, WARN};
 use crate::cli::{Context, End, progress, text};
@@ -33,7 +33,10 @@ pub fn copy_to_verify(command: &Command) -> Option<(&AuditVerify, &Path)> {
 
 /// Verifies the log in `directory`.
 pub fn verify(ui: Ui, args: &AuditVerify, directory: &Path) -> Result<End, Failure> {
-    let (verifier, anchor) = verifier(args, directory)?;
+    let (mut verifier, anchor) = verifier(directory, &args.noted)?;
+    if args.fast {
+        verifier = verifier.fast();
+    }
     let done = Progress::default();
     let result = progress::watched(ui, "verifying", || done.get(), || verifier.run(&done))
         .map_err(|error| unreadable(error, directory))?;
@@ -84,14 +87,15 @@ fn unreadable(error: AuditError, directory: &Path) -> Failure {
     Failure::from(error).hint(hint.to_owned())
 }
 
-fn verifier(args: &AuditVerify, directory: &Path) -> Result<(Verifier, Option<Anchor>), Failure> {
+/// A verifier of the log in `directory` that compares it with what was noted, and the anchor of that.
+pub fn verifier(directory: &Path, noted: &Noted) -> Result<(Verifier, Option<Anchor>), Failure> {
     let mut verifier = Verifier::new(directory);
-    if let Some(fingerprint) = &args.fingerprint {
+    if let Some(fingerprint) = &noted.fingerprint {
         verifier = expecting(verifier, fingerprint)?;
     }
-    let anchor = args.anchor.as_deref().map(read_anchor).transpose()?;
+    let anchor = noted.anchor.as_deref().map(read_anchor).transpose()?;
     if let Some(anchor) = &anchor {
-        let given = args.fingerprint.as_deref().map(str::trim);
+        let given = noted.fingerprint.as_deref().map(str::trim);
         if given.is_some_and(|given| !given.eq_ignore_ascii_case(&anchor.fingerprint())) {
             return Err(
                 Failure::usage("--fingerprint and --anchor are of different logs")
@@ -100,11 +104,11 @@ fn verifier(args: &AuditVerify, directory: &Path) -> Result<(Verifier, Option<An
         }
         verifier = verifier.anchor(anchor.clone());
     }
-    Ok((if args.fast { verifier.fast() } else { verifier }, anchor))
+    Ok((verifier, anchor))
 }
 
 /// The same for the log of this fingerprint only.
-pub fn expecting(verifier: Verifier, fingerprint: &str) -> Result<Verifier, Failure> {
+fn expecting(verifier: Verifier, fingerprint: &str) -> Result<Verifier, Failure> {
     verifier.fingerprint(fingerprint).map_err(|error| {
         Failure::usage(format!("--fingerprint: {error}"))
             .hint("it is what `nightlatch audit fingerprint` printed".to_owned())

@@ -9,12 +9,12 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use nightlatch::audit::{Details, Event, Limit, Progress, Record, Statistics, Verifier};
+use nightlatch::audit::{Details, Event, Limit, Progress, Record, Statistics};
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use serde_json::json;
 
 use super::args::AuditReport;
-use super::audit::{expecting, no_log, not_verified, query, warn_of_unreadable};
+use super::audit::{no_log, not_verified, query, verifier, warn_of_unreadable};
 use super::exit::Failure;
 use super::stats::has_all_of_sessions;
 use super::{Context, End, progress};
@@ -33,10 +33,7 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
     let query = query(&args.filters)?;
     let guard = context.guard()?;
     let directory = context.config.home().join("audit");
-    let mut verifier = Verifier::new(&directory);
-    if let Some(fingerprint) = &args.fingerprint {
-        verifier = expecting(verifier, fingerprint)?;
-    }
+    let (verifier, anchor) = verifier(&directory, &args.noted)?;
     let Some(log) = guard.audit().filter(|_| directory.is_dir()) else {
         return Err(no_log());
     };
@@ -75,6 +72,7 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
         now: SystemClock.now().wall,
         filters: &args.filters,
         verification: &verification,
+        anchor: anchor.as_ref(),
         statistics: &statistics,
         newest: newest.make_contiguous(),
         unreadable: visited.unreadable,

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use askama::Template;
-use nightlatch::audit::{Bucket, Record, SessionSpan, Statistics, Verification};
+use nightlatch::audit::{Anchor, Bucket, Record, SessionSpan, Statistics, Verification};
 use nightlatch::clock::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -30,6 +30,8 @@ pub struct Content<'a> {
     pub now: Timestamp,
     pub filters: &'a AuditFilters,
     pub verification: &'a Verification,
+    /// What it was compared with, if one was given.
+    pub anchor: Option<&'a Anchor>,
     pub statistics: &'a Statistics,
     pub newest: &'a [Record],
     pub unreadable: u64,
@@ -147,8 +149,8 @@ pub fn render(content: &Content<'_>) -> Result<String, Failure> {
             .collect(),
         more_findings: verification.more_findings
             + verification.findings.len().saturating_sub(FINDINGS) as u64,
-        checked: checked(verification),
-        unchecked: unchecked(verification),
+        checked: checked(verification, content.anchor),
+        unchecked: unchecked(verification, content.anchor),
         total: total.events,
         failed: total.failed,
         lockouts: total.lockouts,
@@ -258,7 +260,7 @@ fn filters(filters: &AuditFilters) -> Vec<String> {
     said
 }
 
-fn checked(verification: &Verification) -> Vec<(&'static str, String)> {
+fn checked(verification: &Verification, anchor: Option<&Anchor>) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("Segments", verification.segments.to_string()),
         (
@@ -285,16 +287,22 @@ fn checked(verification: &Verification) -> Vec<(&'static str, String)> {
         };
         facts.push((name, shown(fingerprint, 64)));
     }
+    if let Some(anchor) = anchor {
+        facts.push(("Compared with the anchor of event", anchor.seq.to_string()));
+    }
     facts
 }
 
 /// What a good result does not mean.
-fn unchecked(verification: &Verification) -> Vec<String> {
+fn unchecked(verification: &Verification, anchor: Option<&Anchor>) -> Vec<String> {
     let mut left = Vec::new();
-    if !verification.fingerprint_given {
+    // An anchor has the fingerprint in it.
+    if !verification.fingerprint_given && anchor.is_none() {
         left.push("Whether the fingerprint is the one that was noted when the log began (--fingerprint). Without that, another log in its place would verify as well.".to_owned());
     }
-    left.push("Whether the log was set back as a whole to an earlier state: that takes an anchor that was kept elsewhere.".to_owned());
+    if anchor.is_none() {
+        left.push("Whether the log was set back as a whole to an earlier state: that takes an anchor that was kept elsewhere (--anchor).".to_owned());
+    }
     if !verification.state_seen {
         left.push("Whether the end was cut off: the sealing state is not there.".to_owned());
     }
