@@ -27,7 +27,7 @@ fn apart<T>(work: impl FnOnce() -> T) -> T {
 }
 
 #[inline(never)]
-#[allow(clippy::large_stack_arrays)] // its size is its purpose; no stack of ours is under 2 MiB
+#[allow(clippy::large_stack_arrays)] // its size is its purpose; every stack is far larger
 fn overwrite<const DEPTH: usize>() {
     // What is lent to the black box must have been written.
     black_box(&mut [0_u8; DEPTH]);
