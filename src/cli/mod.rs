@@ -201,17 +201,16 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
         None => {
             Err(Failure::usage("no command was given").hint("see nightlatch --help".to_owned()))
         }
-        // What these print is the same in every home, and where there is none.
-        Some(Command::Completions(args)) => completions::run(ui, &args),
-        Some(Command::Man(args)) => man::run(ui, &args),
-        // It has to work where no other command does.
-        Some(Command::Doctor) => doctor::run(ui, cli.global, surroundings),
-        Some(command) => match audit::copy_to_verify(&command) {
-            // A copy on some machine: nothing of this one's home, account or settings has a part in it.
-            Some((args, directory)) => audit::verify(ui, args, directory),
-            None => context(ui, cli.global, surroundings, program, core_limit)
-                .and_then(|context| dispatch(&context, command)),
-        },
+        Some(command) => {
+            let given = Given {
+                ui,
+                global: cli.global,
+                surroundings,
+                program,
+                core_limit,
+            };
+            dispatch(given, command)
+        }
     };
     match result {
         Ok(End::Done) => ExitCode::SUCCESS,
@@ -232,34 +231,50 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
     }
 }
 
-fn dispatch(context: &Context, command: Command) -> Result<End, Failure> {
-    match command {
-        Command::Register(args) => register::run(context, &args),
-        Command::Login(args) => login::run(context, &args),
-        Command::Logout(args) => session::logout(context, &args),
-        Command::Status(args) => session::status(context, &args),
-        Command::Extend => session::extend(context),
-        Command::Whoami => session::whoami(context),
-        Command::Exec(args) => exec::run(context, &args),
-        Command::Hook(args) => hook::run(context, &args),
-        Command::Passwd(args) => passwd::run(context, &args),
-        Command::Audit(args) => audit::run(context, *args),
-        Command::Config(args) => config::run(context, &args.command),
-        Command::Doctor => Ok(End::Done), // told above
-        Command::Tour => tour::run(context),
-        Command::Completions(args) => completions::run(context.ui, &args),
-        Command::Man(args) => man::run(context.ui, &args),
-        Command::Agent => session::agent(context),
-    }
-}
-
-fn context(
+/// What there is before anything is looked at.
+struct Given {
     ui: Ui,
     global: Global,
     surroundings: Surroundings,
     program: Option<PathBuf>,
     core_limit: CoreLimit,
-) -> Result<Context, Failure> {
+}
+
+fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
+    if let Some((args, directory)) = audit::copy_to_verify(&command) {
+        // A copy on some machine: nothing of this one's home, account or settings has a part in it.
+        return audit::verify(given.ui, args, directory);
+    }
+    match command {
+        Command::Register(args) => register::run(&context(given)?, &args),
+        Command::Login(args) => login::run(&context(given)?, &args),
+        Command::Logout(args) => session::logout(&context(given)?, &args),
+        Command::Status(args) => session::status(&context(given)?, &args),
+        Command::Extend => session::extend(&context(given)?),
+        Command::Whoami => session::whoami(&context(given)?),
+        Command::Exec(args) => exec::run(&context(given)?, &args),
+        Command::Hook(args) => hook::run(&context(given)?, &args),
+        Command::Passwd(args) => passwd::run(&context(given)?, &args),
+        Command::Audit(args) => audit::run(&context(given)?, *args),
+        Command::Config(args) => config::run(&context(given)?, &args.command),
+        // It has to work where no other command does.
+        Command::Doctor => doctor::run(given.ui, given.global, given.surroundings),
+        Command::Tour => tour::run(&context(given)?),
+        // What these print is the same in every home, and where there is none.
+        Command::Completions(args) => completions::run(given.ui, &args),
+        Command::Man(args) => man::run(given.ui, &args),
+        Command::Agent => session::agent(&context(given)?),
+    }
+}
+
+fn context(given: Given) -> Result<Context, Failure> {
+    let Given {
+        ui,
+        global,
+        surroundings,
+        program,
+        core_limit,
+    } = given;
     let origins = Origins::of(&global, &surroundings);
     let home = global.home.clone().or(surroundings.home.map(PathBuf::from));
     let mut config = match &home {
