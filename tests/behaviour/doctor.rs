@@ -39,6 +39,15 @@ impl Told {
         Self::by(home.command(&["doctor", "--json"]))
     }
 
+    /// The same, and that it left every file as it was.
+    #[track_caller]
+    fn changing_nothing(home: &Home) -> Self {
+        let before = tree(&home.path());
+        let told = Self::of(home);
+        assert_eq!(tree(&home.path()), before);
+        told
+    }
+
     /// That `check` came out as `state`, and told of `part`.
     #[track_caller]
     fn has(&self, check: &str, state: &str, part: &str) -> &Self {
@@ -127,24 +136,20 @@ fn what_is_open_to_others_is_a_warning_and_what_they_may_have_written_a_failure_
     let home = Home::registered();
     set_mode(&home.path(), 0o755);
     set_mode(&home.path().join("audit/seal"), 0o644);
-    let before = tree(&home.path());
-    Told::of(&home)
+    Told::changing_nothing(&home)
         .has("home", "warn", "mode 0755")
         .has("files", "warn", "mode 0644")
         .has("accounts", "ok", "whole")
         .fails_only(&[]);
-    assert_eq!(tree(&home.path()), before);
     set_mode(&home.path().join("accounts.db"), 0o622);
     fs::hard_link(home.path().join("audit/seal"), home.outside("seal")).unwrap();
     symlink("/dev/null", home.path().join("current")).unwrap();
-    let before = tree(&home.path());
-    Told::of(&home)
+    Told::changing_nothing(&home)
         .has("files", "fail", "others may write to it (mode 0622)")
         .has("files", "fail", "2 hard links")
         .has("files", "fail", "symbolic link")
         .has("audit", "ok", "verifies")
         .fails_only(&["files"]);
-    assert_eq!(tree(&home.path()), before);
 }
 
 #[test]
@@ -194,12 +199,10 @@ fn a_damaged_account_database_fails_and_stays_as_it_is() {
         Vec::new(),
     ] {
         fs::write(&path, content).unwrap();
-        let before = tree(&home.path());
-        Told::of(&home)
+        Told::changing_nothing(&home)
             .has("accounts", "fail", "accounts.db")
             .has("audit", "ok", "verifies")
             .fails_only(&["accounts"]);
-        assert_eq!(tree(&home.path()), before);
     }
 }
 
@@ -217,28 +220,22 @@ fn a_database_in_use_or_left_by_a_crash_is_read_and_not_touched() {
     for path in &companions {
         set_mode(path, 0o600);
     }
-    let before = tree(&home.path());
-    Told::of(&home)
+    Told::changing_nothing(&home)
         .has("accounts", "ok", "1, and the database is whole")
         .fails_only(&[]);
-    assert_eq!(tree(&home.path()), before);
     // As a killed process leaves it.
     drop(user);
     for (path, content) in names.iter().zip(&left) {
         fs::write(path, content).unwrap();
         set_mode(path, 0o600);
     }
-    let before = tree(&home.path());
-    Told::of(&home)
+    Told::changing_nothing(&home)
         .has("accounts", "ok", "1, and the database is whole")
         .fails_only(&[]);
-    assert_eq!(tree(&home.path()), before);
     fs::remove_file(&companions[1]).unwrap();
-    let before = tree(&home.path());
-    Told::of(&home)
+    Told::changing_nothing(&home)
         .has("accounts", "ok", "not looked into")
         .fails_only(&[]);
-    assert_eq!(tree(&home.path()), before);
 }
 
 #[test]
@@ -417,11 +414,9 @@ fn an_agent_is_found_running_and_found_killed() {
         "agent, as NIGHTLATCH_KEEPER",
     );
     home.login(&[]).succeeds();
-    let before = tree(&home.path());
-    Told::of(&home)
+    Told::changing_nothing(&home)
         .has("agent", "ok", "running")
         .fails_only(&[]);
-    assert_eq!(tree(&home.path()), before);
     assert!(home.is_active());
     home.run(&["logout"]).succeeds();
     until("the agent has left", || {
@@ -438,11 +433,9 @@ fn what_a_killed_guard_left_is_a_warning() {
     set_mode(&run, 0o700);
     fs::write(run.join("0.lease"), "{}").unwrap();
     set_mode(&run.join("0.lease"), 0o600);
-    let before = tree(&home.path());
-    Told::of(&home)
+    Told::changing_nothing(&home)
         .has("commands", "warn", "1 whose nightlatch was killed")
         .fails_only(&[]);
-    assert_eq!(tree(&home.path()), before);
 }
 
 #[test]
