@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use memchr::memmem;
-
 use super::end::End;
 use super::error::{AuditError, Damage};
-use super::line::Link;
+use super::line::{Link, line_end};
 use super::log::role_of;
 use super::record::Record;
 use super::seal::Parts;
@@ -96,34 +94,27 @@ fn unsealed(
     Ok(Some(bytes))
 }
 
-/// Steps over the sealed lines in `bytes`, which begin at `start` of `segment`.
+/// Steps over the sealed lines in `bytes`, which are whole lines and begin at `start` of `segment`.
 fn step_over(
     sealing: &mut Sealing,
     bytes: &[u8],
     segment: SegmentName,
     start: u64,
 ) -> Result<(), Damage> {
-    if let Some(length) = memchr::memchr(b'\n', bytes) {
-        let first = Parts::of(&bytes[..length]).ok_or(Damage::NotAnEvent)?;
-        if first.prev() != Some(sealing.last().hash) {
-            return Err(Damage::ForeignSeal);
-        }
-    }
-    let mut searched = 0;
-    while let Some(found) = memmem::find(&bytes[searched..], b",\"seal\":{") {
-        let at = searched + found;
-        let begin = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |before| before + 1);
-        let Some(length) = memchr::memchr(b'\n', &bytes[at..]) else {
-            break;
-        };
-        let end = at + length;
+    let mut begin = 0;
+    for end in line_end().iter(bytes) {
         let line = &bytes[begin..end];
-        searched = end + 1;
-        let parts = Parts::of(line).ok_or(Damage::NotAnEvent)?;
-        if parts.seal.is_none() {
-            // The words stand in a text of the event.
+        if begin == 0 {
+            let first = Parts::of(line).ok_or(Damage::NotAnEvent)?;
+            if first.prev() != Some(sealing.last().hash) {
+                return Err(Damage::ForeignSeal);
+            }
+        }
+        begin = end + 1;
+        if !Parts::has_seal(line) {
             continue;
         }
+        let parts = Parts::of(line).ok_or(Damage::NotAnEvent)?;
         let event = Record::parse(line).ok_or(Damage::NotAnEvent)?;
         let sealed = Link {
             seq: event.seq,
@@ -131,7 +122,7 @@ fn step_over(
         };
         let place = Place {
             segment: segment.first(),
-            offset: start + end as u64 + 1,
+            offset: start + begin as u64,
         };
         let role = role_of(event.event_type);
         if !sealing.catch_up(role, sealed, &parts, event.timestamp, place) {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
+use memchr::arch::all::memchr::One;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -18,9 +18,11 @@ use crate::clock::Timestamp;
 /// No line is longer, its line end included. Texts are bounded so that events stay far below.
 pub(super) const LINE_LIMIT: usize = 64 * 1024;
 
-/// What ends the hashed part of a line. It cannot occur before: in a string, quotes are escaped,
-/// and no event has a detail of this name.
-const HASH_KEY: &[u8] = b",\"hash\":";
+/// Finds line ends, eight bytes at a time. Where there are few, that takes less time than asking the
+/// processor which of its instructions would find them faster.
+pub(super) fn line_end() -> One {
+    One::new(b'\n')
+}
 
 /// What the next line continues: the number and the hash of the line before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,12 +187,6 @@ impl<'a> Head<'a> {
     }
 }
 
-/// The hash of a line, computed from its bytes; `None` when it carries none.
-pub(super) fn recompute(line: &[u8]) -> Option<LineHash> {
-    let end = memmem::find(line, HASH_KEY)?;
-    Some(LineHash::of(&line[..end]))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -198,6 +194,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::seal::Parts;
     use super::super::tests::catalogue::catalogue;
     use super::super::text::{Action, ProgramName, RevocationReason};
     use super::super::{AuditName, CommandRefusal, Details};
@@ -235,6 +232,12 @@ mod tests {
         (String::from_utf8(out).unwrap(), next)
     }
 
+    /// The hash a line carries, and whether it is that of its bytes.
+    fn judged(line: &str) -> Option<(LineHash, bool)> {
+        let (parts, is_right) = Parts::judged(line.as_bytes())?;
+        Some((parts.hash, is_right))
+    }
+
     /// The format, byte for byte: a change here breaks every log there is.
     #[test]
     fn a_line_is_written_exactly_so() {
@@ -269,20 +272,8 @@ mod tests {
         for (details, _) in catalogue() {
             let (line, next) = rendered(Link::GENESIS, &Event::new(details), &origin);
             assert_eq!(line.matches(",\"hash\":").count(), 1, "{line}");
-            assert_eq!(recompute(line.trim_end().as_bytes()), Some(next.hash));
+            assert_eq!(judged(line.trim_end()), Some((next.hash, true)));
         }
-    }
-
-    #[test]
-    fn a_line_with_a_seal_after_the_hash_is_read() {
-        let origin = Origin::new("ws1", 1000, 4242, None);
-        let (line, next) = rendered(Link::GENESIS, &Event::new(Details::LoginAttempt), &origin);
-        let sealed = line
-            .trim_end()
-            .replace("\"}", "\",\"seal\":{\"hash\":\"x\",\"sig\":\"y\"}}");
-        assert_ne!(sealed, line.trim_end());
-        assert_eq!(Line::parse(sealed.as_bytes()).unwrap().link(), Some(next));
-        assert_eq!(recompute(sealed.as_bytes()), Some(next.hash));
     }
 
     fn keys_in_order(line: &str) -> Vec<String> {
@@ -350,7 +341,7 @@ mod tests {
             prop_assert_eq!(line.find('\n'), Some(line.len() - 1));
             let line = line.trim_end_matches('\n');
             prop_assert_eq!(keys_in_order(line), KEYS);
-            prop_assert_eq!(recompute(line.as_bytes()), Some(next.hash));
+            prop_assert_eq!(judged(line), Some((next.hash, true)));
             let read = Line::parse(line.as_bytes()).unwrap();
             prop_assert_eq!(read.link(), Some(next));
             prop_assert_eq!(&read.username.unwrap().0, event.who().unwrap().as_str());
@@ -363,7 +354,6 @@ mod tests {
         #[test]
         fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = Line::parse(&bytes);
-            let _ = recompute(&bytes);
         }
     }
 }

@@ -85,6 +85,11 @@ impl<'a> Parts<'a> {
         Some((parts, is_right))
     }
 
+    /// Whether a line, if it is one, carries a seal: by its last bytes alone.
+    pub(super) fn has_seal(line: &[u8]) -> bool {
+        line.ends_with(SEALED_END)
+    }
+
     /// Whether a line ends as one does; the digits of its hash are not looked at.
     pub(super) fn ends(line: &'a [u8]) -> bool {
         Self::cut(line, |_, _| Some(LineHash::ZERO)).is_some()

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::Path;
 
 use super::error::{AuditError, Damage};
-use super::line::{self, LINE_LIMIT, Line, Link};
+use super::line::{LINE_LIMIT, Line, Link, line_end};
+use super::seal::Parts;
 use super::segment::SEQ_END;
 use crate::fs::{FileExt, FsError};
 
@@ -46,7 +47,7 @@ impl Tail {
                 .map_err(failed)?;
             let start = size - window;
             let whole = start == 0;
-            let Some(end) = memchr::memrchr(b'\n', &bytes) else {
+            let Some(end) = line_end().rfind(&bytes) else {
                 if whole && bytes.len() <= LINE_LIMIT {
                     return Ok(Self {
                         length: 0,
@@ -57,7 +58,7 @@ impl Tail {
                 }
                 continue;
             };
-            let begin = match memchr::memrchr(b'\n', &bytes[..end]) {
+            let begin = match line_end().rfind(&bytes[..end]) {
                 Some(before) => before + 1,
                 None if whole => 0,
                 None => continue,
@@ -97,9 +98,9 @@ fn link_of(bytes: &[u8]) -> Result<Link, Damage> {
         .and_then(|line| line.link())
         .filter(|link| (1..SEQ_END - 1).contains(&link.seq))
         .ok_or(Damage::NotAnEvent)?;
-    if line::recompute(bytes) == Some(link.hash) {
-        Ok(link)
-    } else {
-        Err(Damage::WrongHash)
+    match Parts::judged(bytes) {
+        Some((parts, true)) if parts.hash == link.hash => Ok(link),
+        Some(_) => Err(Damage::WrongHash),
+        None => Err(Damage::NotAnEvent),
     }
 }
