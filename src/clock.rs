@@ -181,7 +181,19 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[cfg(unix)]
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    fn now(&self) -> Moment {
+        use nix::libc::{CLOCK_BOOTTIME, CLOCK_REALTIME};
+
+        use crate::memory::clock;
+        // Both are always there. If they were not, no session would be live at such times.
+        Moment {
+            wall: Timestamp(clock(CLOCK_REALTIME)),
+            boot: BootTime(u64::try_from(clock(CLOCK_BOOTTIME)).unwrap_or(0)),
+        }
+    }
+
+    #[cfg(all(unix, not(all(target_os = "linux", target_pointer_width = "64"))))]
     fn now(&self) -> Moment {
         use rustix::time::{ClockId, clock_gettime};
         // macOS: CLOCK_MONOTONIC goes on through sleep there, as CLOCK_BOOTTIME does on Linux.
@@ -189,10 +201,13 @@ impl Clock for SystemClock {
         const BOOT_CLOCK: ClockId = ClockId::Boottime;
         #[cfg(not(target_os = "linux"))]
         const BOOT_CLOCK: ClockId = ClockId::Monotonic;
-        let nanos = |t: rustix::time::Timespec| t.tv_sec.saturating_mul(1_000_000_000) + t.tv_nsec;
+        let nanos = |clock| {
+            let time = clock_gettime(clock);
+            time.tv_sec.saturating_mul(1_000_000_000) + time.tv_nsec
+        };
         Moment {
-            wall: Timestamp(nanos(clock_gettime(ClockId::Realtime))),
-            boot: BootTime(u64::try_from(nanos(clock_gettime(BOOT_CLOCK))).unwrap_or(0)),
+            wall: Timestamp(nanos(ClockId::Realtime)),
+            boot: BootTime(u64::try_from(nanos(BOOT_CLOCK)).unwrap_or(0)),
         }
     }
 

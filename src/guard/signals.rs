@@ -5,16 +5,18 @@
 //! more, the handler does what the system would have done by default, so that Ctrl-C ends the
 //! program again.
 
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{PollFd, PollFlags};
 use signal_hook::consts::{SIGCONT, SIGSTOP, SIGXFSZ};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithOrigin;
+
+use crate::memory::ignores;
 
 /// One more than the highest signal number that can be caught; real-time signals are above it.
 const LIMIT: usize = 32;
@@ -38,16 +40,14 @@ impl Catch {
     /// Starts to collect `unless_ignored`, except those this process was started with ignored (by
     /// nohup, or by a shell's `&`), which stay ignored, and `always`, even so.
     ///
-    /// On Linux the ignored ones are read from `/proc`; where there is none, none count as ignored.
-    ///
     /// # Errors
     /// When the system gives no socket pair, or a signal cannot be caught (SIGKILL, SIGSTOP, a
     /// fault, a real-time signal).
     pub fn new(unless_ignored: &[i32], always: &[i32]) -> io::Result<Self> {
-        let ignored = ignored_signals();
+        // What is ignored gets no handler here, so it is still seen to be the next time.
         let wanted = unless_ignored
             .iter()
-            .filter(|&&signal| !is_in(ignored, signal))
+            .filter(|&&signal| !ignores(signal))
             .chain(always);
         let (reader, writer) = UnixStream::pair()?;
         let delivery = SignalDelivery::with_pipe(reader, writer, WithOrigin::default(), [0; 0])?;
@@ -141,7 +141,7 @@ impl Drop for Catch {
 /// # Errors
 /// When the signal cannot be caught.
 pub fn survive_file_size_limit() -> io::Result<()> {
-    if !is_in(ignored_signals(), SIGXFSZ) {
+    if !ignores(SIGXFSZ) {
         signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     }
     Ok(())
@@ -209,61 +209,12 @@ fn slot(signal: i32) -> io::Result<(usize, &'static AtomicBool)> {
     }
 }
 
-/// The signals this process was started with ignored, as far as they still were when first asked
-/// for, bit `n - 1` for signal `n`. Looked up once.
-fn ignored_signals() -> u64 {
-    static IGNORED: OnceLock<u64> = OnceLock::new();
-    *IGNORED.get_or_init(read_ignored_signals)
-}
-
-fn read_ignored_signals() -> u64 {
-    // Long enough for a process in every group there can be: their list comes before the line.
-    const ENOUGH: u64 = 1 << 20;
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
-    let Ok(fd) = rustix::fs::open("/proc/self/status", flags, rustix::fs::Mode::empty()) else {
-        return 0;
-    };
-    let mut status = Vec::new();
-    match std::fs::File::from(fd)
-        .take(ENOUGH)
-        .read_to_end(&mut status)
-    {
-        Ok(_) => ignored_in(&String::from_utf8_lossy(&status)),
-        Err(_) => 0,
-    }
-}
-
-fn ignored_in(status: &str) -> u64 {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0)
-}
-
-fn is_in(mask: u64, signal: i32) -> bool {
-    (1..=64).contains(&signal) && mask >> (signal - 1) & 1 == 1
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGUSR1, SIGWINCH};
+    use signal_hook::consts::{SIGKILL, SIGUSR1, SIGWINCH};
 
     use super::*;
-
-    #[test]
-    fn the_ignored_signals_are_read_from_the_status() {
-        let mask = ignored_in("Name:\tx\nSigBlk:\tffff\nSigIgn:\t0000000000000001\nSigCgt:\t2\n");
-        assert!(is_in(mask, SIGHUP));
-        assert!(!is_in(mask, SIGINT));
-    }
-
-    #[test]
-    fn a_status_without_the_line_ignores_nothing() {
-        assert_eq!(ignored_in("Name:\tSigIgn: ff\n"), 0);
-        assert_eq!(ignored_in("SigIgn:\tnonsense\n"), 0);
-    }
 
     #[test]
     fn a_signal_that_cannot_be_caught_is_an_error_and_no_panic() {

@@ -20,6 +20,8 @@
 //! assert_eq!(key.expose()[0], 7);
 //! ```
 
+#[cfg(unix)]
+mod calls;
 mod heap;
 #[cfg(unix)]
 mod process;
@@ -31,6 +33,10 @@ mod stack;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub(crate) use calls::clock;
+#[cfg(unix)]
+pub use calls::ignores;
 pub use heap::WipingAllocator;
 pub use process::{AsFile, CoreLimit, harden, inherited};
 #[cfg(unix)]

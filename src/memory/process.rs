@@ -1,4 +1,4 @@
-//! Hardening of the process that holds secrets. The only unsafe code of the project is here.
+//! Hardening of the process that holds secrets.
 
 /// What a secret may be read from: an open file.
 pub use std::os::fd::AsFd as AsFile;

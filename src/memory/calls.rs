@@ -1,0 +1,36 @@
+//! System calls that no crate makes as we need them. They are here because all unsafe code is.
+
+use std::mem::MaybeUninit;
+
+use nix::libc;
+
+/// Whether this process ignores `signal`, as it was started to unless it has since done otherwise.
+pub fn ignores(signal: i32) -> bool {
+    let mut now = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action the call changes nothing, and fills in what is in force; where
+    // it does not, because there is no such signal, all zeros are a value as well.
+    #[allow(unsafe_code)]
+    let (asked, now) = unsafe {
+        let asked = libc::sigaction(signal, std::ptr::null(), now.as_mut_ptr());
+        (asked, now.assume_init())
+    };
+    asked == 0 && now.sa_sigaction == libc::SIG_IGN
+}
+
+/// A clock of the system, in nanoseconds; 0 when there is no such clock.
+///
+/// By the system call itself: a static program finds the quicker way around it by searching the
+/// kernel's table of them, which takes as long as thirty calls, and most programs read two clocks once.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))] // elsewhere there are two such calls
+pub(crate) fn clock(id: i32) -> i64 {
+    let mut now = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: the call fills in the time; where it does not, all zeros are a value as well.
+    #[allow(unsafe_code)]
+    let now = unsafe {
+        libc::syscall(libc::SYS_clock_gettime, id, now.as_mut_ptr());
+        now.assume_init()
+    };
+    now.tv_sec
+        .saturating_mul(1_000_000_000)
+        .saturating_add(now.tv_nsec)
+}
