@@ -79,11 +79,11 @@ pub fn run(context: &Context, args: &Hook) -> Result<End, Failure> {
 /// The words that run this very program, from any directory, for the home and the account that were
 /// named on the command line. What the environment named, it goes on naming.
 fn this_program(context: &Context) -> Result<Vec<String>, Failure> {
-    let program = context.program.as_deref().ok_or_else(|| {
+    let program = (context.program)().ok_or_else(|| {
         Failure::failed("hook", "cannot tell where this program lies")
             .hint("mount /proc, or start it by its full path".to_owned())
     })?;
-    let mut words = vec![plain(program)?];
+    let mut words = vec![plain(&program)?];
     if let Some(home) = &context.global.home {
         let home: PathBuf = std::path::absolute(home)
             .map_err(|error| Failure::failed("file", format!("{}: {error}", home.display())))?;

@@ -82,7 +82,7 @@ pub struct Surroundings {
     pub locale: Option<OsString>,
     /// `TZ`: the time zone of times for people.
     pub zone: Option<OsString>,
-    /// Tells where this program lies. Those that only look start no other, and need not know.
+    /// Tells where this program lies: only those that start another need to know.
     pub program: fn() -> Option<PathBuf>,
 }
 
@@ -143,7 +143,8 @@ struct Context {
     /// As given on the command line.
     global: Global,
     account: Option<Email>,
-    program: Option<PathBuf>,
+    /// Tells where this program lies.
+    program: fn() -> Option<PathBuf>,
     /// Whether the terminal shows more than ASCII.
     is_utf8: bool,
     zone: Zone,
@@ -189,13 +190,10 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
     };
     init_tracing(cli.global.verbose);
     // Those that only look write nothing, and are in a hurry.
-    let program = if matches!(cli.command, Some(Command::Status(_) | Command::Whoami)) {
-        None
-    } else {
+    if !matches!(cli.command, Some(Command::Status(_) | Command::Whoami)) {
         // Best effort: without it the signal ends us, and no command starts either.
         let _ = survive_file_size_limit();
-        (surroundings.program)()
-    };
+    }
     let result = match cli.command {
         _ if cli.exit_codes => exit::print_codes(ui),
         None => {
@@ -206,7 +204,6 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
                 ui,
                 global: cli.global,
                 surroundings,
-                program,
                 core_limit,
             };
             dispatch(given, command)
@@ -236,35 +233,43 @@ struct Given {
     ui: Ui,
     global: Global,
     surroundings: Surroundings,
-    program: Option<PathBuf>,
     core_limit: CoreLimit,
 }
 
 fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
-    if let Some((args, directory)) = audit::copy_to_verify(&command) {
-        // A copy on some machine: nothing of this one's home, account or settings has a part in it.
-        return audit::verify(given.ui, args, directory);
-    }
     match command {
-        Command::Register(args) => register::run(&context(given)?, &args),
-        Command::Login(args) => login::run(&context(given)?, &args),
-        Command::Logout(args) => session::logout(&context(given)?, &args),
+        // What runs at every prompt and in front of every command.
         Command::Status(args) => session::status(&context(given)?, &args),
         Command::Extend => session::extend(&context(given)?),
         Command::Whoami => session::whoami(&context(given)?),
         Command::Exec(args) => exec::run(&context(given)?, &args),
-        Command::Hook(args) => hook::run(&context(given)?, &args),
-        Command::Passwd(args) => passwd::run(&context(given)?, &args),
-        Command::Audit(args) => audit::run(&context(given)?, *args),
-        Command::Config(args) => config::run(&context(given)?, &args.command),
+
+        Command::Register(args) => seldom(|| register::run(&context(given)?, &args)),
+        Command::Login(args) => seldom(|| login::run(&context(given)?, &args)),
+        Command::Logout(args) => seldom(|| session::logout(&context(given)?, &args)),
+        Command::Hook(args) => seldom(|| hook::run(&context(given)?, &args)),
+        Command::Passwd(args) => seldom(|| passwd::run(&context(given)?, &args)),
+        Command::Audit(args) => seldom(|| match audit::copy_to_verify(&args) {
+            // A copy on some machine: nothing of this one's home, account or settings has a part in it.
+            Some((args, directory)) => audit::verify(given.ui, args, directory),
+            None => audit::run(&context(given)?, *args),
+        }),
+        Command::Config(args) => seldom(|| config::run(&context(given)?, &args.command)),
         // It has to work where no other command does.
-        Command::Doctor => doctor::run(given.ui, given.global, given.surroundings),
-        Command::Tour => tour::run(&context(given)?),
+        Command::Doctor => seldom(|| doctor::run(given.ui, given.global, given.surroundings)),
+        Command::Tour => seldom(|| tour::run(&context(given)?)),
         // What these print is the same in every home, and where there is none.
-        Command::Completions(args) => completions::run(given.ui, &args),
-        Command::Man(args) => man::run(given.ui, &args),
-        Command::Agent => session::agent(&context(given)?),
+        Command::Completions(args) => seldom(|| completions::run(given.ui, &args)),
+        Command::Man(args) => seldom(|| man::run(given.ui, &args)),
+        Command::Agent => seldom(|| session::agent(&context(given)?)),
     }
+}
+
+/// Keeps what runs seldom apart from what does not: then less of the program has to be loaded.
+#[cold]
+#[inline(never)]
+fn seldom(run: impl FnOnce() -> Result<End, Failure>) -> Result<End, Failure> {
+    run()
 }
 
 fn context(given: Given) -> Result<Context, Failure> {
@@ -272,9 +277,9 @@ fn context(given: Given) -> Result<Context, Failure> {
         ui,
         global,
         surroundings,
-        program,
         core_limit,
     } = given;
+    let program = surroundings.program;
     let origins = Origins::of(&global, &surroundings);
     let home = global.home.clone().or(surroundings.home.map(PathBuf::from));
     let mut config = match &home {
@@ -298,16 +303,15 @@ fn context(given: Given) -> Result<Context, Failure> {
             .map_err(|error| Failure::usage(format!("NIGHTLATCH_KEEPER: {error}")))?;
         config = config.keeper(choice);
     }
-    if let Some(program) = &program {
+    let home = config.home().to_owned();
+    config = config.launched_by(Arc::new(move || {
         // The agent starts in another directory and with an empty environment.
-        let home = std::path::absolute(config.home()).map_err(|error| {
-            Failure::failed("file", format!("{}: {error}", config.home().display()))
-        })?;
-        config = config.launcher(AgentLauncher {
-            program: program.clone(),
+        let home = std::path::absolute(&home).ok()?;
+        Some(AgentLauncher {
+            program: program()?,
             args: vec!["--home".into(), home.into(), "agent".into()],
-        });
-    }
+        })
+    }));
     config = config.on_delay(Arc::new(move |delay| {
         if std::io::stderr().is_terminal() {
             let span = text::span(delay + Duration::from_millis(999)); // rounded up

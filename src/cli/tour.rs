@@ -107,9 +107,7 @@ const AFTER_IDLE: &[Step] = &[
 ];
 
 pub fn run(context: &Context) -> Result<End, Failure> {
-    let program = context
-        .program
-        .clone()
+    let program = (context.program)()
         .ok_or_else(|| Failure::failed("tour", "cannot tell where this program lies"))?;
     let scratch = tempfile::Builder::new()
         .prefix("nightlatch-tour-")

@@ -37,7 +37,9 @@ use crate::id::AccountId;
 use crate::memory::CoreLimit;
 use crate::paths::{NoHomeDirectory, Paths};
 use crate::session::keeper::AutoKeeper;
-use crate::session::{AgentLauncher, NameLookup, Owner, SessionService, SessionStatus, Touch};
+use crate::session::{
+    AgentLaunch, AgentLauncher, NameLookup, Owner, SessionService, SessionStatus, Touch,
+};
 use lease::Leases;
 pub use lease::count_leases;
 #[cfg(any(test, fuzzing))]
@@ -49,7 +51,7 @@ pub struct GuardConfig {
     paths: Paths,
     account: Option<Email>,
     keeper: Option<KeeperChoice>,
-    launcher: Option<AgentLauncher>,
+    launch: Option<AgentLaunch>,
     core_limit: Option<CoreLimit>,
     on_delay: Option<DelayNotice>,
     clock: Arc<dyn Clock>,
@@ -74,7 +76,7 @@ impl GuardConfig {
             paths,
             account: None,
             keeper: None,
-            launcher: None,
+            launch: None,
             core_limit: None,
             on_delay: None,
             clock: Arc::new(SystemClock),
@@ -113,8 +115,14 @@ impl GuardConfig {
     /// With a way to start the agent, without which only the kernel's keyring can keep a new
     /// session's key.
     #[must_use]
-    pub fn launcher(mut self, launcher: AgentLauncher) -> Self {
-        self.launcher = Some(launcher);
+    pub fn launcher(self, launcher: AgentLauncher) -> Self {
+        self.launched_by(Arc::new(move || Some(launcher.clone())))
+    }
+
+    /// As [`GuardConfig::launcher`], asked only when an agent is to be started.
+    #[must_use]
+    pub fn launched_by(mut self, launch: AgentLaunch) -> Self {
+        self.launch = Some(launch);
         self
     }
 
@@ -218,7 +226,7 @@ impl Guard {
             if settings.syslog {
                 audit = audit.with_syslog(settings.syslog_socket);
             }
-            let keeper = AutoKeeper::new(choice, Arc::clone(&dir), config.launcher);
+            let keeper = AutoKeeper::new(choice, Arc::clone(&dir), config.launch);
             Home::new(dir, accounts, keeper, audit, &config.clock)
         });
         Ok(Self {

@@ -12,7 +12,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use keeper::{AgentError, AgentLauncher, Keeper, KeeperError, KeeperKind, serve_agent};
+pub use keeper::{
+    AgentError, AgentLaunch, AgentLauncher, Keeper, KeeperError, KeeperKind, serve_agent,
+};
 pub use model::{Dead, LimitedBy, Live, WALL_CLOCK_SLACK};
 pub use service::{
     CrashWatch, NameLookup, NewSession, Owner, Session, SessionError, SessionLock, SessionService,

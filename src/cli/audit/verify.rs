@@ -9,7 +9,7 @@ use std::path::Path;
 
 use nightlatch::audit::{Anchor, AuditError, Finding, Problem, Progress, Verification, Verifier};
 
-use crate::cli::args::{AuditCommand, AuditVerify, Command, Noted};
+use crate::cli::args::{Audit, AuditCommand, AuditVerify, Noted};
 use crate::cli::exit::{Code, Failure};
 use crate::cli::ui::{BAD, GOOD, STRONG, Ui, WARN};
 use crate::cli::{Context, End, progress, text};
@@ -21,10 +21,7 @@ const NAME_THE_DIRECTORY: &str =
     "name the directory that has the .jsonl files: in a home it is audit";
 
 /// The arguments and the directory of a verification that names one: it needs no home.
-pub fn copy_to_verify(command: &Command) -> Option<(&AuditVerify, &Path)> {
-    let Command::Audit(audit) = command else {
-        return None;
-    };
+pub fn copy_to_verify(audit: &Audit) -> Option<(&AuditVerify, &Path)> {
     let Some(AuditCommand::Verify(args)) = &audit.command else {
         return None;
     };

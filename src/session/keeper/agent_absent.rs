@@ -18,6 +18,9 @@ pub struct AgentLauncher {
     pub args: Vec<OsString>,
 }
 
+/// Would tell how the agent is started.
+pub type AgentLaunch = Arc<dyn Fn() -> Option<AgentLauncher> + Send + Sync>;
+
 /// Holds nothing: who is at the other end of a socket cannot be told here.
 pub struct AgentKeeper(());
 
@@ -64,7 +67,7 @@ pub fn serve(_: &Dir, _: &dyn Clock) -> Result<(), AgentError> {
 
 impl AgentKeeper {
     /// An agent that holds nothing.
-    pub fn new(_: Arc<Dir>, _: Option<AgentLauncher>) -> Self {
+    pub fn new(_: Arc<Dir>, _: Option<AgentLaunch>) -> Self {
         Self(())
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AgentKeeper, AgentLauncher, Keeper, KeeperError, KeeperKind, KernelKeeper, Payload, Slot,
+    AgentKeeper, AgentLaunch, Keeper, KeeperError, KeeperKind, KernelKeeper, Payload, Slot,
 };
 use crate::config::KeeperChoice;
 use crate::fs::Dir;
@@ -21,12 +21,12 @@ pub struct AutoKeeper {
 }
 
 impl AutoKeeper {
-    /// The keeper of `home` by `choice`; `launcher` starts an agent when a publish needs one.
-    pub fn new(choice: KeeperChoice, home: Arc<Dir>, launcher: Option<AgentLauncher>) -> Self {
+    /// The keeper of `home` by `choice`; `launch` tells how to start an agent when a publish needs one.
+    pub fn new(choice: KeeperChoice, home: Arc<Dir>, launch: Option<AgentLaunch>) -> Self {
         Self {
             choice,
             kernel: KernelKeeper,
-            agent: AgentKeeper::new(home, launcher),
+            agent: AgentKeeper::new(home, launch),
         }
     }
 

@@ -37,12 +37,15 @@ impl Scratch {
     }
 
     fn agent(&self) -> AgentKeeper {
-        AgentKeeper::new(Arc::clone(&self.home), Some(launcher(self.home.path())))
+        AgentKeeper::new(
+            Arc::clone(&self.home),
+            Some(launch(launcher(self.home.path()))),
+        )
     }
 
     fn auto(&self, choice: KeeperChoice) -> AutoKeeper {
         let launcher = launcher(self.home.path());
-        AutoKeeper::new(choice, Arc::clone(&self.home), Some(launcher))
+        AutoKeeper::new(choice, Arc::clone(&self.home), Some(launch(launcher)))
     }
 }
 
@@ -54,6 +57,10 @@ fn test_args(name: &str, told: &[&str]) -> Vec<std::ffi::OsString> {
         .chain(told.iter().copied())
         .map(Into::into)
         .collect()
+}
+
+fn launch(launcher: AgentLauncher) -> AgentLaunch {
+    Arc::new(move || Some(launcher.clone()))
 }
 
 fn launcher(home: &Path) -> AgentLauncher {
@@ -273,7 +280,7 @@ fn process_that_publishes() {
     let home = Arc::new(Dir::open(Path::new(&home)).unwrap().unwrap());
     let slot = Slot::new(&home, account.parse().unwrap()).unwrap();
     let launcher = launcher(home.path());
-    let keeper = AutoKeeper::new(KeeperChoice::Auto, home, Some(launcher));
+    let keeper = AutoKeeper::new(KeeperChoice::Auto, home, Some(launch(launcher)));
     for fill in 0..1000_u32 {
         let fill = payload(u8::try_from(fill % 251).unwrap());
         keeper.publish(&slot, &fill, LONG).unwrap();
@@ -383,7 +390,7 @@ fn a_program_that_cannot_serve_is_an_error_at_once() {
             program: PathBuf::from(program),
             args: Vec::new(),
         };
-        let keeper = AgentKeeper::new(Arc::clone(&scratch.home), Some(launcher));
+        let keeper = AgentKeeper::new(Arc::clone(&scratch.home), Some(launch(launcher)));
         let start = Instant::now();
         let result = keeper.publish(&scratch.slot(), &payload(1), LONG);
         assert!(matches!(result, Err(KeeperError::AgentStart { .. })));

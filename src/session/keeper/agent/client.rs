@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 
-use super::launch::{AgentLauncher, Started, remaining};
+use super::launch::{AgentLaunch, Started, remaining};
 use super::protocol::{
     REQUEST_LENGTH, RESPONSE_LENGTH, Response, encode_destroy, encode_publish, encode_read,
 };
@@ -30,7 +30,7 @@ const ATTEMPTS: usize = 4;
 /// Holds payloads in the agent process of one home.
 pub struct AgentKeeper {
     home: Arc<Dir>,
-    launcher: Option<AgentLauncher>,
+    launch: Option<AgentLaunch>,
     /// Agents this process started, to be reaped when they have ended.
     children: Mutex<Vec<Child>>,
 }
@@ -44,12 +44,12 @@ enum Failure {
 }
 
 impl AgentKeeper {
-    /// The agent of `home`, which is started by `launcher` when a publish finds none. Without a
-    /// launcher, a publish needs one that runs already.
-    pub fn new(home: Arc<Dir>, launcher: Option<AgentLauncher>) -> Self {
+    /// The agent of `home`, which is started as `launch` tells when a publish finds none. Without
+    /// that, a publish needs one that runs already.
+    pub fn new(home: Arc<Dir>, launch: Option<AgentLaunch>) -> Self {
         Self {
             home,
-            launcher,
+            launch,
             children: Mutex::default(),
         }
     }
@@ -112,7 +112,8 @@ impl AgentKeeper {
             if let Some(response) = self.ask(request)? {
                 return Ok(response);
             }
-            let launcher = self.launcher.as_ref().ok_or(KeeperError::NoAgent)?;
+            let launcher = self.launch.as_ref().and_then(|launch| launch());
+            let launcher = launcher.ok_or(KeeperError::NoAgent)?;
             let failed = |why| KeeperError::AgentStart { why };
             if remaining(deadline).is_zero() {
                 return Err(failed("it keeps leaving before it answers".to_owned()));

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -20,6 +21,9 @@ pub struct AgentLauncher {
     /// Its arguments, which tell it the home by an absolute path.
     pub args: Vec<OsString>,
 }
+
+/// Tells how the agent is started, asked when it is to be; `None` where that cannot be told.
+pub type AgentLaunch = Arc<dyn Fn() -> Option<AgentLauncher> + Send + Sync>;
 
 /// How a start ended.
 pub(super) enum Started {

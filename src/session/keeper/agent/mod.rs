@@ -21,7 +21,7 @@ use std::path::Path;
 use rustix::io::Errno;
 
 pub use client::AgentKeeper;
-pub use launch::AgentLauncher;
+pub use launch::{AgentLaunch, AgentLauncher};
 #[cfg(any(test, fuzzing))]
 pub(crate) use protocol::properties;
 

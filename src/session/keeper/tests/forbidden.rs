@@ -75,7 +75,7 @@ fn process_without_a_keyring() {
     assert!(matches!(refused, Err(KeeperError::Unusable { .. })));
 
     let launcher = launcher(home.path());
-    let keeper = AutoKeeper::new(KeeperChoice::Auto, home, Some(launcher));
+    let keeper = AutoKeeper::new(KeeperChoice::Auto, home, Some(launch(launcher)));
     let kind = keeper.publish(&slot, &payload(2), LONG).unwrap();
     assert_eq!(kind, KeeperKind::Agent);
     assert_eq!(fill_of(&keeper, &slot), Some(2));
