@@ -3,7 +3,8 @@
 //! Every step here has a reason found the hard way:
 //! - `@u` is linked into the process keyring first. Without that link a process whose session
 //!   keyring does not lead to `@u` (after `su`, in tmux after logout, under systemd's private mode)
-//!   finds keys there but does not possess them, and reading gives EACCES.
+//!   finds keys there but does not possess them, and reading gives EACCES. Reading tries it without
+//!   first, for making that keyring takes longer than the rest.
 //! - A payload is added to the process keyring, given its timeout, and only then linked into `@u`,
 //!   which displaces the old key in one step: nobody ever sees a key without a timeout, a part of a
 //!   payload, or none.
@@ -78,7 +79,10 @@ impl Keeper for KernelKeeper {
     fn read(&self, slot: &Slot) -> Result<Option<(Payload, KeeperKind)>, KeeperError> {
         let description = slot.to_string();
         let mut payload = Payload::zeroed();
-        let length = with_key(&description, |key| key.read(payload.expose_mut()))?;
+        let length = match read_as_we_are(&description, &mut payload) {
+            Some(length) => Some(length),
+            None => with_key(&description, |key| key.read(payload.expose_mut()))?,
+        };
         match length {
             None => Ok(None),
             Some(PAYLOAD_LENGTH) => Ok(Some((payload, KeeperKind::Kernel))),
@@ -124,6 +128,18 @@ impl KernelKeeper {
         let _ = ring.unlink_key(key);
         tried.map(drop)
     }
+}
+
+/// Reads the key of that description as far as this process gets without a keyring of its own, which
+/// takes the kernel longer to make than all the rest: mostly the login session's keyring leads to `@u`.
+/// `None` says nothing: with the link, more may be found.
+fn read_as_we_are(description: &str, payload: &mut Payload) -> Option<usize> {
+    if RING.get().is_some() {
+        return None;
+    }
+    let user = KeyRing::from_special_id(KeyRingIdentifier::User, false).ok()?;
+    let key = user.search(description).ok()?;
+    key.read(payload.expose_mut()).ok()
 }
 
 /// Gives the staged `key` its timeout and permissions and links it into `user`.
@@ -276,8 +292,32 @@ fn errno(error: KeyError) -> Errno {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::fs::Dir;
+    use crate::id::AccountId;
+
+    #[test]
+    fn a_process_whose_session_leads_to_the_user_keyring_reads_without_making_one() {
+        let scratch = tempfile::tempdir().unwrap();
+        let home = Dir::open_or_create(&scratch.path().join("home")).unwrap();
+        let slot = Slot::new(&home, AccountId::random().unwrap()).unwrap();
+        let made = std::thread::spawn(move || {
+            let session = KeyRing::from_special_id(KeyRingIdentifier::Session, true).unwrap();
+            session.link_keyring_id(KeyRingIdentifier::User).unwrap();
+            let payload = Payload::init_with(|into| into.fill(7));
+            let lifetime = Duration::from_secs(60);
+            KernelKeeper.publish(&slot, &payload, lifetime).unwrap();
+            // As a new process is.
+            RING.set(None);
+            let read = KernelKeeper.read(&slot).unwrap();
+            let read = read.map(|(payload, _)| payload.expose()[0]);
+            (read, RING.get().is_some())
+        });
+        assert_eq!(made.join().unwrap(), (Some(7), false));
+        assert!(KernelKeeper.destroy(&slot).unwrap());
+    }
 
     #[test]
     fn the_kernels_timeout_is_never_shorter_than_the_lifetime_and_never_none() {
