@@ -306,6 +306,15 @@ impl Dir {
         names_in(&self.handle).map_err(|error| self.error("list", "", error))
     }
 
+    /// As [`Dir::names`], by this very handle, which nobody else can be listing by: without opening the
+    /// directory once more.
+    ///
+    /// # Errors
+    /// As [`Dir::names`].
+    pub fn own_names(&mut self) -> Result<Vec<String>, FsError> {
+        names_by(&self.handle).map_err(|error| self.error("list", "", error))
+    }
+
     /// Removes half-written files that a crash left behind. Call it under the directory's lock.
     ///
     /// # Errors

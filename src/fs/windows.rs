@@ -270,6 +270,7 @@ never! {
     unlink(&str) -> Result<bool, FsError>;
     sync() -> Result<(), FsError>;
     names() -> Result<Vec<String>, FsError>;
+    own_names() -> Result<Vec<String>, FsError>;
     sweep_temporary() -> Result<(), FsError>;
     lock() -> Result<DirLock, FsError>;
     lock_file(&str) -> Result<DirLock, FsError>;

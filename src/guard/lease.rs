@@ -103,10 +103,10 @@ impl Leases {
         &self,
         mut found: impl FnMut(&Dir, &str, Option<SessionId>) -> Result<(), FsError>,
     ) -> Result<(), FsError> {
-        let Some(dir) = self.home.subdir(RUN)? else {
+        let Some(mut dir) = self.home.subdir(RUN)? else {
             return Ok(());
         };
-        for name in dir.names()? {
+        for name in dir.own_names()? {
             if !name.ends_with(SUFFIX) {
                 continue;
             }
