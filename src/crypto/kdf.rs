@@ -2,8 +2,7 @@
 //! RFC 5869).
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use hkdf::Hkdf;
-use sha2::Sha256;
+use hmac_sha256::HKDF;
 use zeroize::Zeroize;
 
 use super::Key;
@@ -129,12 +128,10 @@ pub fn argon2id(
 /// public `context`.
 pub fn derive(root: &Key, label: Label, context: &[u8]) -> Key {
     let mut derived = Key::zeroed();
-    // Not reachable: 32 bytes are far below HKDF's limit of 255 blocks.
-    #[allow(clippy::expect_used)]
+    let info = [label.as_bytes(), &[0], context].concat();
     on_wiped_stack::<SHALLOW, _>(|| {
-        Hkdf::<Sha256>::new(None, root.expose())
-            .expand_multi_info(&[label.as_bytes(), &[0], context], derived.expose_mut())
-            .expect("a 32-byte key");
+        let extracted = HKDF::extract([], root.expose());
+        HKDF::expand(derived.expose_mut(), extracted, info);
     });
     derived
 }
@@ -188,14 +185,37 @@ mod tests {
         );
     }
 
-    /// Each holds a password or a key: Argon2id's BLAKE2b, and the SHA-256 that HMAC and HKDF are
-    /// made of, whose buffer, checked with it, is that of all of them.
+    /// Each holds a password or a key: Argon2id's BLAKE2b, and AES-256-GCM. HMAC and HKDF do not, and
+    /// leave it to the wiping of the stack they use, which reaches further:
+    /// `computing_with_keys_uses_no_more_stack_than_is_wiped_behind_it`.
     #[test]
     fn hashes_and_ciphers_wipe_themselves_when_they_are_done() {
         fn wipes_itself<T: zeroize::ZeroizeOnDrop>() {}
         wipes_itself::<blake2::Blake2bVarCore>();
-        wipes_itself::<Sha256>();
         wipes_itself::<aes_gcm::Aes256Gcm>();
+    }
+
+    /// RFC 5869, test case 3: no salt. Its input is of another length than a root, so by the crate.
+    #[test]
+    fn the_derivation_is_hkdf_by_the_published_vector() {
+        let mut derived = [0; 42];
+        HKDF::expand(&mut derived, HKDF::extract([], [0x0b; 22]), []);
+        assert_eq!(
+            hex(&derived),
+            "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"
+        );
+    }
+
+    /// Computed with OpenSSL: `openssl kdf -keylen 32 -kdfopt digest:SHA2-256 -kdfopt hexkey:0101…
+    /// -kdfopt hexinfo:… HKDF`.
+    #[test]
+    fn the_label_and_the_context_are_the_derivations_info() {
+        let root = Key::init_with(|bytes| bytes.fill(1));
+        let derived = derive(&root, labels::SESSION_FILE, b"context");
+        assert_eq!(
+            hex(derived.expose()),
+            "35bc34fc17857d48da221ae5fb3da78cd40472584c149a3a1c3bef684e68fe2f"
+        );
     }
 
     #[test]

@@ -8,7 +8,9 @@ pub mod sign;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
-use hmac::{Hmac, KeyInit, Mac};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hmac_sha256::HMAC;
 use sha2::{Digest, Sha256};
 
 use crate::memory::{SHALLOW, Secret, on_wiped_stack};
@@ -21,22 +23,31 @@ pub type KeySector = Secret<512>;
 /// Two of them, one after the other.
 pub type KeySectors = Secret<1024>;
 
-/// SHA-256.
+/// What a process hashes in portable code before it asks the processor for its instructions: on a
+/// virtual machine, asking takes as long as this (docs/adr/0014-fast-to-load.md).
+const LITTLE: usize = 8 * 1024;
+
+/// SHA-256, of what is no secret.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
+    static HASHED: AtomicUsize = AtomicUsize::new(0);
+    // Threads that count past each other ask a little sooner or later.
+    let hashed = HASHED.load(Ordering::Relaxed).saturating_add(bytes.len());
+    if hashed > LITTLE {
+        return Sha256::digest(bytes).into();
+    }
+    HASHED.store(hashed, Ordering::Relaxed);
+    hmac_sha256::Hash::hash(bytes)
 }
 
 /// HMAC-SHA-256 over the length-prefixed `parts`, so that no two lists of parts collide.
 pub fn keyed_digest<'a>(key: &Key, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     on_wiped_stack::<SHALLOW, _>(|| {
-        // Not reachable: HMAC takes a key of any length.
-        #[allow(clippy::expect_used)]
-        let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).expect("any key length");
+        let mut mac = HMAC::new(key.expose());
         for part in parts {
-            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update((part.len() as u64).to_le_bytes());
             mac.update(part);
         }
-        mac.finalize().into_bytes().into()
+        mac.finalize()
     })
 }
 
