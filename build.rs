@@ -89,10 +89,25 @@ fn links(directory: &Path, arguments: &[String]) -> Result<bool, Box<dyn Error>>
     let linker = env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
     let mut link = Command::new(linker);
     link.arg(&source).arg("-o").arg(&program).args(arguments);
+    link.args(link_arguments_of(&variable("CARGO_ENCODED_RUSTFLAGS")));
     // As the compiler does: without it the linker looks for no library under these names.
     link.args(["-Wl,-Bdynamic", "-lgcc_s"]);
     link.args(LIBRARIES.map(|library| format!("-l{library}")));
     Ok(succeeds(&mut link) && succeeds(&mut Command::new(&program)))
+}
+
+/// What whoever builds hands to the linker, another linker's name among it, by the compiler's flags.
+fn link_arguments_of(flags: &str) -> Vec<String> {
+    let mut arguments = Vec::new();
+    for flag in flags.split('\x1f') {
+        let option = flag.strip_prefix("-C").unwrap_or(flag);
+        if let Some(argument) = option.strip_prefix("link-arg=") {
+            arguments.push(argument.to_owned());
+        } else if let Some(several) = option.strip_prefix("link-args=") {
+            arguments.extend(several.split_whitespace().map(str::to_owned));
+        }
+    }
+    arguments
 }
 
 fn succeeds(command: &mut Command) -> bool {
