@@ -10,6 +10,7 @@ use super::record::Record;
 use super::seal::Parts;
 use super::sealing::{Place, Sealing};
 use super::segment::SegmentName;
+use crate::crypto::Portable;
 use crate::fs::{Dir, FileExt, FsError};
 
 /// The longest stretch that can follow the last seal; far longer than any that does.
@@ -101,8 +102,24 @@ fn step_over(
     segment: SegmentName,
     start: u64,
 ) -> Result<(), Damage> {
+    static PORTABLE: Portable = Portable::first(256 * 1024);
+    if PORTABLE.covers(bytes.len()) {
+        step_over_lines(sealing, bytes, line_end().iter(bytes), segment, start)
+    } else {
+        let ends = memchr::memchr_iter(b'\n', bytes);
+        step_over_lines(sealing, bytes, ends, segment, start)
+    }
+}
+
+fn step_over_lines(
+    sealing: &mut Sealing,
+    bytes: &[u8],
+    ends: impl Iterator<Item = usize>,
+    segment: SegmentName,
+    start: u64,
+) -> Result<(), Damage> {
     let mut begin = 0;
-    for end in line_end().iter(bytes) {
+    for end in ends {
         let line = &bytes[begin..end];
         if begin == 0 {
             let first = Parts::of(line).ok_or(Damage::NotAnEvent)?;

@@ -2,15 +2,15 @@
 
 pub mod kdf;
 pub mod labels;
+mod portable;
 pub mod seal;
 pub mod sign;
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use hmac_sha256::HMAC;
+pub use portable::Portable;
 use sha2::{Digest, Sha256};
 
 use crate::memory::{SHALLOW, Secret, on_wiped_stack};
@@ -23,20 +23,14 @@ pub type KeySector = Secret<512>;
 /// Two of them, one after the other.
 pub type KeySectors = Secret<1024>;
 
-/// What a process hashes in portable code before it asks the processor for its instructions: on a
-/// virtual machine, asking takes as long as this (docs/adr/0014-fast-to-load.md).
-const LITTLE: usize = 8 * 1024;
-
 /// SHA-256, of what is no secret.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    static HASHED: AtomicUsize = AtomicUsize::new(0);
-    // Threads that count past each other ask a little sooner or later.
-    let hashed = HASHED.load(Ordering::Relaxed).saturating_add(bytes.len());
-    if hashed > LITTLE {
-        return Sha256::digest(bytes).into();
+    static PORTABLE: Portable = Portable::first(8 * 1024);
+    if PORTABLE.covers(bytes.len()) {
+        hmac_sha256::Hash::hash(bytes)
+    } else {
+        Sha256::digest(bytes).into()
     }
-    HASHED.store(hashed, Ordering::Relaxed);
-    hmac_sha256::Hash::hash(bytes)
 }
 
 /// HMAC-SHA-256 over the length-prefixed `parts`, so that no two lists of parts collide.
