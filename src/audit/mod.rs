@@ -4,6 +4,7 @@
 //! [`AuditLog`] appends them and answers a [`Query`].
 
 mod anchoring;
+mod canonical;
 mod catch_up;
 mod csv;
 mod danger;
