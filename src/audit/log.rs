@@ -144,7 +144,7 @@ impl AuditLog {
         events: &[Event],
     ) -> Result<Appended, AuditError> {
         let mut writer = Writer::open(self, dir, &lock.names()?, state)?;
-        writer.append(self.now(), events)?;
+        writer.append(events)?;
         drop(lock);
         if let Some(anchor) = writer.due_anchor() {
             self.tell(&anchor);

@@ -34,6 +34,8 @@ pub(super) struct Writer<'a> {
     pub(super) end: End,
     /// To be recorded first.
     repairs: Vec<Event>,
+    /// When it is appended to.
+    now: Timestamp,
     /// Whether an anchor is to be sent for what was appended.
     is_anchor_due: bool,
 }
@@ -87,26 +89,26 @@ impl<'a> Writer<'a> {
             head: HeadFile::open(dir)?,
             end,
             repairs,
+            now: log.now().whole_micros(),
             is_anchor_due: false,
         })
     }
 
-    /// Appends `events` in order at the time `now`, after what is to be recorded of repairs.
+    /// Appends `events` in order, after what is to be recorded of repairs.
     ///
     /// # Errors
     /// When the system refuses. Of up to 16 events none was appended then; of more, any number of
     /// whole sixteens may have been.
-    pub(super) fn append(&mut self, now: Timestamp, events: &[Event]) -> Result<(), AuditError> {
-        let now = now.whole_micros();
+    pub(super) fn append(&mut self, events: &[Event]) -> Result<(), AuditError> {
         let mut reason = OpeningReason::New;
         if self.end.length > 0
-            && let Some(due) = self.rotation_due(now)
+            && let Some(due) = rotation_due(self.log, &self.sealing, self.end.length, self.now)
         {
             self.rotate()?;
             reason = due;
         }
         if self.end.length == 0 {
-            self.open_segment(now, reason)?;
+            self.open_segment(reason)?;
         }
         let repairs = std::mem::take(&mut self.repairs);
         let all: Vec<Event>;
@@ -117,7 +119,7 @@ impl<'a> Writer<'a> {
             &all
         };
         for events in events.chunks(APPEND_LINES) {
-            self.commit(now, events)?;
+            self.commit(self.now, events)?;
         }
         Ok(())
     }
@@ -127,11 +129,6 @@ impl<'a> Writer<'a> {
         let Self { sealing, .. } = self;
         self.is_anchor_due
             .then(|| Anchor::new(sealing.last(), sealing.fingerprint()))
-    }
-
-    /// Why the open segment is to be closed before a line of the time `now`, if it is.
-    fn rotation_due(&self, now: Timestamp) -> Option<OpeningReason> {
-        rotation_due(self.log, &self.sealing, self.end.length, now)
     }
 
     /// Closes the open segment, durably, and creates the next one.
@@ -149,7 +146,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes the first line of a segment.
-    fn open_segment(&mut self, now: Timestamp, reason: OpeningReason) -> Result<(), AuditError> {
+    fn open_segment(&mut self, reason: OpeningReason) -> Result<(), AuditError> {
         // Nothing is written to a segment before its name would survive a loss of power.
         self.dir.sync()?;
         self.log.home.sync()?;
@@ -159,16 +156,17 @@ impl<'a> Writer<'a> {
             offset: 0,
         });
         let opened = opened(self.log, &self.sealing, &self.end, reason);
-        self.commit(now, &[opened])
+        self.commit(self.now, &[opened])
     }
 
-    /// Writes one append: its lines, then the state that comes after them, then the head.
-    fn commit(&mut self, now: Timestamp, events: &[Event]) -> Result<(), AuditError> {
+    /// Writes one append of the time `time`: its lines, then the state that comes after them, then the
+    /// head.
+    fn commit(&mut self, time: Timestamp, events: &[Event]) -> Result<(), AuditError> {
         let origin = self.log.origin();
-        let batch = Batch::seal(&mut self.sealing, origin, now, self.end.last, events)?;
+        let batch = Batch::seal(&mut self.sealing, origin, time, self.end.last, events)?;
         self.end.append(&batch.lines)?;
         let saved = self.journal(&batch.lines).and_then(|()| {
-            self.note_anchor(now, events);
+            self.note_anchor(events);
             self.state.save(&mut self.sealing)
         });
         if let Err(error) = saved {
@@ -206,7 +204,7 @@ impl<'a> Writer<'a> {
 
     /// Notes whether an anchor is due: where a session begins or ends, where a segment is closed, and
     /// every hour.
-    fn note_anchor(&mut self, now: Timestamp, events: &[Event]) {
+    fn note_anchor(&mut self, events: &[Event]) {
         let is_due = events.iter().any(|event| {
             matches!(
                 event.event_type(),
@@ -216,7 +214,7 @@ impl<'a> Writer<'a> {
                     | EventType::SegmentClosed
             )
         });
-        let announced_at = self.sealing.announced_at;
+        let (now, announced_at) = (self.now, self.sealing.announced_at);
         if self.log.syslog.is_some()
             && (is_due || now.since(announced_at) >= ANCHOR_EVERY || now < announced_at)
         {

@@ -122,26 +122,15 @@ fn what_the_system_log_was_told_shows_a_log_that_was_set_back() {
     let socket = listener(&path);
     let log = home.log().with_syslog(path);
     log.append_durable(&[used("a")]).unwrap();
-    let before: Vec<_> = home
-        .names()
-        .into_iter()
-        .map(|name| {
-            (
-                home.audit().join(&name),
-                std::fs::read(home.audit().join(name)).unwrap(),
-            )
-        })
-        .collect();
+    let before = home.files();
+    assert_eq!(received(&socket).len(), 1);
     home.set_day(1, 0);
     log.append_durable(&[used("b")]).unwrap();
     let anchor = anchor_in(&received(&socket)[0]);
     assert_eq!(problems(&home, anchor.clone()), []);
 
     // All of it as it was, state and all: only the anchor knows better.
-    std::fs::remove_file(home.audit().join("0000000000000004.jsonl")).unwrap();
-    for (path, content) in before {
-        std::fs::write(path, content).unwrap();
-    }
+    home.put(&before);
     home.verifies();
     let seq = anchor.seq;
     assert_eq!(problems(&home, anchor), [Problem::BeforeAnchor { seq }]);
