@@ -25,6 +25,12 @@ pub enum AuditError {
         /// Where it was.
         directory: PathBuf,
     },
+    /// A line that adds a legal hold is damaged, so which holds are in force cannot be told.
+    #[error("the audit log is damaged: {lines} of its lines about legal holds cannot be read")]
+    HoldUnreadable {
+        /// How many.
+        lines: u64,
+    },
     /// The system has no random bytes to give for an event's id.
     #[error("the audit log: no random bytes for an event id: {0}")]
     Random(#[from] getrandom::Error),
@@ -58,6 +64,9 @@ pub enum Damage {
     /// The state is of a time too long ago: an old copy of it was put back.
     #[error("goes on far beyond the line that was sealed last: the sealing state is an old copy")]
     OldSealState,
+    /// The first lines that are kept of removed segments are incomplete or changed.
+    #[error("does not lead from the first event to the oldest segment that is there")]
+    RemovedLines,
     /// A line carries a seal that this log did not make, or lacks one that it did.
     #[error("has a line that is not as it was sealed")]
     ForeignSeal,
@@ -85,6 +94,9 @@ impl AuditError {
                 "put it back; to begin a new log: mkdir -m 700 '{}'",
                 directory.display()
             )),
+            Self::HoldUnreadable { .. } => Some(
+                "nothing is removed until they can be read; see: nightlatch audit verify".to_owned(),
+            ),
             Self::Random(_) => None,
         }
     }

@@ -5,6 +5,7 @@
 
 mod anchoring;
 mod catch_up;
+mod coverage;
 mod csv;
 mod danger;
 mod details;
@@ -14,11 +15,13 @@ mod event;
 mod export;
 mod filter;
 mod hash;
+mod hold;
 mod json;
 mod kind;
 mod line;
 mod log;
 mod look;
+mod opening;
 mod origin;
 mod plan;
 mod progress;
@@ -28,6 +31,8 @@ mod query;
 mod reader;
 mod reason;
 mod record;
+mod record_details;
+mod removed;
 mod retention;
 mod scan;
 mod seal;
@@ -46,6 +51,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use coverage::Coverage;
 pub use csv::{write_csv_header, write_csv_record};
 #[doc(hidden)]
 pub use danger::DangerUnsynced;
@@ -54,6 +60,7 @@ pub use error::{AuditError, Damage};
 pub use event::{AuditName, Event, UNKNOWN_NAME};
 pub use export::ExportFormat;
 pub use hash::LineHash;
+pub use hold::{BadHoldName, BadHoldReason, Hold, HoldError, HoldName, HoldReason};
 pub use kind::{EventType, UnknownEventType};
 pub use log::{Appended, AuditLog};
 pub use look::{LogSummary, look};
@@ -65,7 +72,8 @@ pub use reason::{
     PasswordChangeFailure, RegistrationFailure, TerminationReason,
 };
 pub use record::Record;
-pub use retention::{OldSegment, Retention, RetentionTooShort};
+pub use record_details::PrunedDetails;
+pub use retention::{OldSegment, Pruning, Retention, RetentionTooShort};
 pub use segment::{QuarantineName, SegmentName};
 pub use stats::{AccountCount, Bucket, CommandSpan, Count, Outcome, SessionSpan, Statistics};
 pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
