@@ -95,7 +95,8 @@ impl AuditError {
                 directory.display()
             )),
             Self::HoldUnreadable { .. } => Some(
-                "nothing is removed until they can be read; see: nightlatch audit verify".to_owned(),
+                "nothing is removed until they can be read; see: nightlatch audit verify"
+                    .to_owned(),
             ),
             Self::Random(_) => None,
         }

@@ -256,8 +256,9 @@ impl AuditLog {
             let next = next.ok_or_else(|| damaged(next_name, Damage::NotAnEvent))?;
             let first = match own.take() {
                 Some(first) => first,
-                None => Opening::read(dir, name)?
-                    .ok_or_else(|| damaged(name, Damage::NotAnEvent))?,
+                None => {
+                    Opening::read(dir, name)?.ok_or_else(|| damaged(name, Damage::NotAnEvent))?
+                }
             };
             let (last, bytes) = end(dir, name)?;
             if last != next.continues || !next.follows(&first) {

@@ -49,7 +49,9 @@ pub struct HoldReason(String);
 
 /// A text that is no reason for a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the reason for a hold has 1 to {REASON_LENGTH} characters, none of them a control character")]
+#[error(
+    "the reason for a hold has 1 to {REASON_LENGTH} characters, none of them a control character"
+)]
 pub struct BadHoldReason;
 
 impl HoldReason {

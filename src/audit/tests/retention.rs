@@ -53,7 +53,10 @@ fn records(home: &Home) -> Vec<(u64, u64)> {
 fn removed_on_record(home: &Home) {
     home.verifies();
     let kept = std::fs::read_to_string(home.audit().join("removed.jsonl")).unwrap_or_default();
-    let present = home.names().into_iter().filter(|name| name.starts_with('0'));
+    let present = home
+        .names()
+        .into_iter()
+        .filter(|name| name.starts_with('0'));
     let present: Vec<_> = present
         .map(|name| {
             let text = std::fs::read_to_string(home.audit().join(name)).unwrap();
@@ -67,8 +70,10 @@ fn removed_on_record(home: &Home) {
     };
     let kept: Vec<_> = kept.lines().map(first_line).collect();
     assert!(kept.is_sorted_by(|one, next| one.0 < next.0), "{kept:?}");
-    let opened: BTreeMap<u64, Timestamp> =
-        kept.into_iter().chain(present.iter().map(|line| first_line(line))).collect();
+    let opened: BTreeMap<u64, Timestamp> = kept
+        .into_iter()
+        .chain(present.iter().map(|line| first_line(line)))
+        .collect();
     let mut next = 1;
     for (time, removal) in removals(home) {
         assert_eq!(removal.first_seq, next, "{removal:?}");
@@ -80,7 +85,10 @@ fn removed_on_record(home: &Home) {
         assert!(time.since(removal.to) >= removal.retention, "{removal:?}");
     }
     let oldest = first_line(&present[0]).0;
-    assert!(oldest <= next, "{oldest} was removed unrecorded, through {next}");
+    assert!(
+        oldest <= next,
+        "{oldest} was removed unrecorded, through {next}"
+    );
 }
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -371,8 +379,7 @@ fn a_removal_is_recorded_with_its_span_and_the_retention() {
     };
     let found = home.log().query(&query).unwrap();
     assert_eq!(found.total, 1);
-    let details: serde_json::Value =
-        serde_json::from_str(found.events[0].details.get()).unwrap();
+    let details: serde_json::Value = serde_json::from_str(found.events[0].details.get()).unwrap();
     let day = |day: u32| {
         let start = Timestamp::from_unix_nanos(START);
         start.plus(day * Duration::from_secs(DAY)).to_rfc3339()
