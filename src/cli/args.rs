@@ -271,6 +271,8 @@ pub enum AuditCommand {
     Anchor,
     /// Remove events that are older than the configured retention
     Prune(AuditPrune),
+    /// Keep everything for a legal case: while a hold is in force, nothing is removed
+    Hold(AuditHold),
 }
 
 #[derive(Debug, Args)]
@@ -388,12 +390,57 @@ pub struct AuditReport {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch audit prune --dry-run\n  nightlatch audit prune\n\nRemoves whole files, records it first, and what remains still verifies. `login` does the same after it signed in.\nThe retention is `retention` under [audit] in the configuration: 90 days unless set."
+    after_help = "Examples:\n  nightlatch audit prune --dry-run\n  nightlatch audit prune\n\nRemoves whole files, records it first, and what remains still verifies. `login` does the same after it signed in.\nThe retention is `retention` under [audit] in the configuration: 90 days unless set, 400 with the policy \"pci\".\nWhile a legal hold is in force nothing is removed; see nightlatch audit hold."
 )]
 pub struct AuditPrune {
     /// Only show what would be removed
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch audit hold add case-7 --reason \"Smith lawsuit\"\n  nightlatch audit hold list\n  nightlatch audit hold remove case-7"
+)]
+pub struct AuditHold {
+    #[command(subcommand)]
+    pub command: HoldCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HoldCommand {
+    /// Add a hold; until it is removed, nothing is removed from the log
+    #[command(
+        after_help = "Example:\n  nightlatch audit hold add case-7 --reason \"Smith lawsuit\"\n\nIt is recorded, with the account. Exit codes: 3 when there is one of this name; 4 without a live session."
+    )]
+    Add(HoldAdd),
+    /// List the holds in force
+    #[command(
+        after_help = "Examples:\n  nightlatch audit hold list\n  nightlatch audit hold list --json\n\nRecords nothing."
+    )]
+    List,
+    /// Remove a hold
+    #[command(
+        after_help = "Example:\n  nightlatch audit hold remove case-7\n\nIt is recorded, with the account. Exit codes: 3 when there is none of this name; 4 without a live session."
+    )]
+    Remove(HoldRemove),
+}
+
+#[derive(Debug, Args)]
+pub struct HoldAdd {
+    /// 1 to 64 characters: letters, digits, and . _ -
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Why: at most 200 characters
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct HoldRemove {
+    /// As `audit hold list` shows it
+    #[arg(value_name = "NAME")]
+    pub name: String,
 }
 
 #[derive(Debug, Args)]
