@@ -85,4 +85,7 @@ pub use segment::{QuarantineName, SegmentName};
 pub use settings::LogSettings;
 pub use stats::{AccountCount, Bucket, CommandSpan, Count, Outcome, SessionSpan, Statistics};
 pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
-pub use verify::{Anchor, BadAnchor, Finding, Problem, Verification, Verifier};
+pub use verify::{
+    Anchor, AnchorCounts, Anchors, BadAnchor, Finding, Problem, Removal, Repaired, Verification,
+    Verifier, Warning, WarningReason,
+};
