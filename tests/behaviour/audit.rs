@@ -547,7 +547,8 @@ fn a_log_whose_directory_is_gone_stops_the_command_and_lets_one_sign_out() {
         .create(&audit)
         .unwrap();
     // The state of the old log belongs to no other.
-    home.run(&touch).refuses(7, "ends before the line that was sealed last");
+    home.run(&touch)
+        .refuses(7, "ends before the line that was sealed last");
     std::fs::rename(home.path().join("seal"), home.outside("kept-seal")).unwrap();
     home.run(&touch).succeeds();
     log_is_whole(&home);

@@ -314,7 +314,12 @@ fn what_others_could_write_is_refused_and_left_alone() {
 }
 
 /// The files of the log that only its pruning uses, and those that every append does.
-const OF_PRUNING: [&str; 4] = ["audit/removed.jsonl", "audit/pruning", "audit/head", "seal/state"];
+const OF_PRUNING: [&str; 4] = [
+    "audit/removed.jsonl",
+    "audit/pruning",
+    "audit/head",
+    "seal/state",
+];
 
 #[test]
 fn what_pruning_uses_is_refused_when_others_may_write_it_or_own_it_and_nothing_is_removed() {

@@ -424,7 +424,12 @@ fn nothing_planted_at_the_names_that_pruning_uses_is_followed_written_or_waited_
     let victim = home.outside("victim");
     fs::write(&victim, "untouched").unwrap();
     set_mode(&victim, 0o604);
-    for name in ["audit/removed.jsonl", "audit/pruning", "audit/head", "seal/state"] {
+    for name in [
+        "audit/removed.jsonl",
+        "audit/pruning",
+        "audit/head",
+        "seal/state",
+    ] {
         let path = home.path().join(name);
         let away = home.outside("away");
         fs::rename(&path, &away).unwrap();
