@@ -10,7 +10,6 @@ use crate::clock::Timestamp;
 
 /// How far back the log reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Coverage {
     /// The time of the oldest event that is there.
     pub since: Timestamp,

@@ -4,7 +4,7 @@
 //! [`AuditLog`] appends them and answers a [`Query`].
 
 mod anchoring;
-mod catch_up;
+mod batch;
 mod coverage;
 mod csv;
 mod danger;
@@ -15,6 +15,7 @@ mod event;
 mod export;
 mod filter;
 mod hash;
+mod head;
 mod hold;
 mod json;
 mod kind;
@@ -27,17 +28,21 @@ mod plan;
 mod progress;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod quarantine;
 mod query;
 mod reader;
 mod reason;
 mod record;
 mod record_details;
+mod recovery;
 mod removed;
 mod retention;
 mod scan;
 mod seal;
 mod sealing;
 mod segment;
+mod settings;
+mod state_file;
 mod stats;
 #[cfg(unix)]
 mod syslog;
@@ -47,6 +52,7 @@ mod syslog;
 mod tail;
 mod text;
 mod verify;
+mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -55,7 +61,7 @@ pub use coverage::Coverage;
 pub use csv::{write_csv_header, write_csv_record};
 #[doc(hidden)]
 pub use danger::DangerUnsynced;
-pub use details::{CommandEnd, Details};
+pub use details::{CommandEnd, Details, Repair};
 pub use error::{AuditError, Damage};
 pub use event::{AuditName, Event, UNKNOWN_NAME};
 pub use export::ExportFormat;
@@ -68,13 +74,14 @@ pub use origin::Origin;
 pub use progress::Progress;
 pub use query::{BadLimit, Follow, Limit, Position, Query, QueryResult, QuerySummary};
 pub use reason::{
-    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure,
+    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure, OpeningReason,
     PasswordChangeFailure, RegistrationFailure, TerminationReason,
 };
 pub use record::Record;
 pub use record_details::PrunedDetails;
 pub use retention::{OldSegment, Pruning, Retention, RetentionTooShort};
 pub use segment::{QuarantineName, SegmentName};
+pub use settings::LogSettings;
 pub use stats::{AccountCount, Bucket, CommandSpan, Count, Outcome, SessionSpan, Statistics};
 pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
 pub use verify::{Anchor, BadAnchor, Finding, Problem, Verification, Verifier};

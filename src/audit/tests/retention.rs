@@ -91,6 +91,9 @@ fn removed_on_record(home: &Home) {
     );
 }
 
+/// The sealing state, from the directory of the log.
+const STATE: &str = "../seal/state";
+
 type Files = BTreeMap<String, Vec<u8>>;
 
 fn files(home: &Home) -> Files {
@@ -98,7 +101,11 @@ fn files(home: &Home) -> Files {
         let content = std::fs::read(home.audit().join(&name)).unwrap();
         (name, content)
     };
-    home.names().into_iter().map(read).collect()
+    home.names()
+        .into_iter()
+        .chain([STATE.to_owned()])
+        .map(read)
+        .collect()
 }
 
 /// Makes the log consist of these files.
