@@ -130,9 +130,10 @@ fn kept(config: &Config, coverage: Option<Coverage>, now: Timestamp) -> Finding 
     let Some(coverage) = coverage else {
         return Finding::ok(CHECK, kept);
     };
-    let whole_days =
-        |length: Duration| days(Duration::from_secs(length.as_secs() / 86_400 * 86_400));
-    let reaches = whole_days(now.since(coverage.since));
+    let reaches = match now.since(coverage.since).as_secs() / 86_400 {
+        0 => "less than a day".to_owned(),
+        whole => days(Duration::from_secs(whole * 86_400)),
+    };
     let kept = if coverage.is_complete {
         format!("{kept}; it reaches back {reaches}, to its first event")
     } else {
