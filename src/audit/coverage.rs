@@ -55,7 +55,7 @@ impl AuditLog {
 mod tests {
     use super::*;
 
-    const DAY: Duration = Duration::from_hours(24);
+    const DAY: Duration = Duration::from_secs(86_400);
 
     #[test]
     fn only_a_pruned_log_lacks_history() {

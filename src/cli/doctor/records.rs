@@ -124,7 +124,7 @@ pub fn retention(case: &Case) -> Vec<Finding> {
 fn kept(config: &Config, coverage: Option<Coverage>, now: Timestamp) -> Finding {
     const CHECK: &str = "retention";
     /// What PCI DSS 10.5.1 wants at hand.
-    const AT_HAND: Duration = Duration::from_hours(90 * 24);
+    const AT_HAND: Duration = Duration::from_secs(90 * 86_400);
     let kept_for = days(config.audit_retention);
     let kept = format!("the audit log is kept for {kept_for}");
     let Some(coverage) = coverage else {
@@ -156,9 +156,8 @@ fn kept(config: &Config, coverage: Option<Coverage>, now: Timestamp) -> Finding 
             "{kept}: {year} are missing of the 12 months that PCI DSS 10.5.1 demands, and {at_hand} of the 3 that it wants at hand"
         )
     };
-    Finding::warn(CHECK, found).advice(
-        "keep exports and copies from before; from now on nothing is removed early".to_owned(),
-    )
+    Finding::warn(CHECK, found)
+        .advice("look for exports and copies: what was removed cannot be brought back".to_owned())
 }
 
 /// Which legal holds are in force.

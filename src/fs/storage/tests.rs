@@ -36,7 +36,7 @@ const MOUNTS: &str = "\
 
 fn storage_of(path: &str, no_copy_on_write: bool, journals_data: bool) -> Storage {
     let mount = Mount::of(path.as_bytes(), MOUNTS.as_bytes()).unwrap();
-    Storage::of(Facts {
+    Storage::of(&Facts {
         mount: &mount,
         no_copy_on_write,
         journals_data,
