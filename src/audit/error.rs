@@ -61,6 +61,9 @@ pub enum Damage {
     /// Lines are gone from the log's end that had been sealed.
     #[error("ends before the line that was sealed last")]
     CutShort,
+    /// A line of a segment is not what was written there.
+    #[error("has a line that was changed, removed or inserted")]
+    BrokenChain,
     /// The first lines that are kept of removed segments are incomplete or changed.
     #[error("does not lead from the first event to the oldest segment that is there")]
     RemovedLines,

@@ -1,6 +1,86 @@
 //! What is on record of a removal.
 
+use super::super::super::line::{self, Link, Stamp};
 use super::*;
+use crate::id::SessionId;
+
+/// The line after `last` as somebody without keys can write it.
+fn forged(last: Link, details: Details) -> Vec<u8> {
+    let mut line = Vec::new();
+    let origin = Origin::new("ws1", 1000, 4242, Some("pts/3"));
+    let stamp = Stamp {
+        origin: &origin,
+        timestamp: Timestamp::from_unix_nanos(START + 7 * 86_400_000_000_000),
+        id: uuid::Uuid::from_u128(0x0197_0000_0000_7000_8000_0000_0000_0001),
+    };
+    line::write(&mut line, last, &Event::new(details), &stamp, |_| None);
+    line
+}
+
+#[test]
+fn a_line_that_somebody_without_keys_appends_lifts_no_hold() {
+    let home = Home::new();
+    home.use_on(0..=6);
+    let session = SessionId::from_bytes([0x5E; 16]);
+    let name = "case-7".parse().unwrap();
+    home.log()
+        .add_hold(&name, None, "alice@example.com", session)
+        .unwrap();
+    let names = home.names();
+    let newest = names.iter().rfind(|name| name.starts_with('0')).unwrap();
+    let path = home.audit().join(newest);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes
+        .trim_ascii_end()
+        .rsplit(|&byte| byte == b'\n')
+        .next()
+        .unwrap();
+    let last = line::Line::parse(last).unwrap().link().unwrap();
+    bytes.extend(forged(
+        last,
+        Details::AuditHoldRemoved { hold: name.clone() },
+    ));
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(home.log().holds().unwrap().len(), 1);
+    assert_eq!(home.log().prune(days(2)).unwrap().segments, []);
+    // By somebody with a session it is lifted.
+    home.log()
+        .remove_hold(&name, "alice@example.com", session)
+        .unwrap();
+    assert_eq!(home.log().prune(days(2)).unwrap().segments.len(), 2);
+}
+
+#[test]
+fn nothing_is_removed_of_segments_in_which_a_line_was_changed() {
+    for action in ["a", "b"] {
+        let home = Home::new();
+        home.use_on(0..=6);
+        let mut files = files(&home);
+        let (name, bytes) = files
+            .iter_mut()
+            .find(|(name, _)| name.starts_with('0'))
+            .unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let lines: Vec<_> = text.split_inclusive('\n').collect();
+        // Its own hash is right; what follows it continues another.
+        let opening = line::Line::parse(lines[0].trim_end().as_bytes()).unwrap();
+        let action = Action::new(action);
+        let changed = forged(
+            opening.link().unwrap(),
+            Details::SessionValidated { action },
+        );
+        *bytes = [lines[0].as_bytes(), &changed, lines[2].as_bytes()].concat();
+        let name = name.clone();
+        put(&home, &files);
+        let error = home.log().prune(days(2)).unwrap_err();
+        assert!(error.to_string().contains(&name), "{error}");
+        assert_eq!(records(&home), []);
+        let mut after = self::files(&home);
+        after.remove("pruning");
+        files.remove("pruning");
+        assert_eq!(after, files);
+    }
+}
 
 /// Both records of it are cut short, one after the other.
 #[test]
