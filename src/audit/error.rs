@@ -25,6 +25,12 @@ pub enum AuditError {
         /// Where it was.
         directory: PathBuf,
     },
+    /// A line that adds a legal hold is damaged, so which holds are in force cannot be told.
+    #[error("the audit log is damaged: {lines} of its lines about legal holds cannot be read")]
+    HoldUnreadable {
+        /// How many.
+        lines: u64,
+    },
     /// The system has no random bytes to give for an event's id.
     #[error("the audit log: no random bytes for an event id: {0}")]
     Random(#[from] getrandom::Error),
@@ -55,6 +61,12 @@ pub enum Damage {
     /// Lines are gone from the log's end that had been sealed.
     #[error("ends before the line that was sealed last")]
     CutShort,
+    /// A line of a segment is not what was written there.
+    #[error("has a line that was changed, removed or inserted")]
+    BrokenChain,
+    /// The first lines that are kept of removed segments are incomplete or changed.
+    #[error("does not lead from the first event to the oldest segment that is there")]
+    RemovedLines,
     /// The state is that of another log.
     #[error("is not the log that the sealing state belongs to")]
     ForeignState,
@@ -88,6 +100,10 @@ impl AuditError {
                 "put it back; to begin a new log, move seal beside it away, and: mkdir -m 700 '{}'",
                 directory.display()
             )),
+            Self::HoldUnreadable { .. } => Some(
+                "nothing is removed until they can be read; see: nightlatch audit verify"
+                    .to_owned(),
+            ),
             Self::Random(_) => None,
         }
     }

@@ -59,6 +59,8 @@ impl StateFile {
     /// When the system refuses.
     pub(super) fn create(home: &Dir, sealing: &mut Sealing) -> Result<Self, FsError> {
         let dir = home.subdir_or_create(SEAL_DIRECTORY)?;
+        // Before there is a file: those that are there already keep what they have.
+        dir.disable_copy_on_write()?;
         if dir.open_file(TAG_FILE)?.is_none() {
             dir.write_atomic(TAG_FILE, TAG, crate::fs::Durability::Volatile)?;
         }

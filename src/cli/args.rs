@@ -1,11 +1,15 @@
 //! The command line as clap reads it. Nothing of clap leaves `cli`: each command turns its
 //! arguments into the library's types in its first lines.
 
+mod hold;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use hold::{AuditHold, HoldCommand};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -271,6 +275,8 @@ pub enum AuditCommand {
     Anchor,
     /// Remove events that are older than the configured retention
     Prune(AuditPrune),
+    /// Keep everything for a legal case: while a hold is in force, nothing is removed
+    Hold(AuditHold),
 }
 
 #[derive(Debug, Args)]
@@ -388,7 +394,7 @@ pub struct AuditReport {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch audit prune --dry-run\n  nightlatch audit prune\n\nRemoves whole files, records it first, and what remains still verifies. `login` does the same after it signed in.\nThe retention is `retention` under [audit] in the configuration: 90 days unless set."
+    after_help = "Examples:\n  nightlatch audit prune --dry-run\n  nightlatch audit prune\n\nRemoves whole files, records it first, and what remains still verifies. `login` does the same after it signed in.\nThe retention is `retention` under [audit] in the configuration: 90 days unless set, 400 with the policy \"pci\".\nWhile a legal hold is in force nothing is removed; see nightlatch audit hold."
 )]
 pub struct AuditPrune {
     /// Only show what would be removed

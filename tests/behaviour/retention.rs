@@ -33,7 +33,7 @@ fn prune_shows_and_then_removes_what_is_older_than_the_retention() {
     assert!(
         would
             .stdout
-            .starts_with("0000000000000001.jsonl  events 1 to 3, closed 20")
+            .starts_with("0000000000000001.jsonl  events 1 to 3, 20")
     );
     assert!(would.stderr.contains("5 segments, "), "{would:#?}");
     assert!(would.stderr.contains(" would be removed"), "{would:#?}");
@@ -63,6 +63,23 @@ fn prune_shows_and_then_removes_what_is_older_than_the_retention() {
         (&removed[4]["first_seq"], &removed[4]["last_seq"]),
         (&13.into(), &15.into())
     );
+    assert_eq!(does["from"], removed[0]["opened_at"]);
+    assert_eq!(does["to"], removed[4]["closed_at"]);
+    assert_eq!(does["holds"], serde_json::json!([]));
+    // The record says the same.
+    let record = home.audit().pop().unwrap();
+    assert_eq!(record["event_type"], "AUDIT_PRUNED");
+    let details = &record["details"];
+    assert_eq!(
+        (&details["from"], &details["to"]),
+        (&does["from"], &does["to"])
+    );
+    assert_eq!(
+        (&details["first_seq"], &details["last_seq"]),
+        (&1.into(), &15.into())
+    );
+    assert_eq!(details["retention_seconds"], 2 * DAY);
+    assert_eq!(details["segments"], 5);
     // Today's segment was opened for the record.
     assert_eq!(segments(&home)[..5], before[5..]);
     assert_eq!(segments(&home).len(), 6);
@@ -282,7 +299,7 @@ fn following_goes_on_when_the_log_goes_on_in_another_segment_and_old_ones_are_re
     tomorrow.append_durable(&[used("tomorrow")]).unwrap();
     assert!(next().contains("\"action\":\"tomorrow\""));
     let retention = Retention::new(Duration::from_secs(2 * DAY)).unwrap();
-    assert_eq!(tomorrow.prune(retention).unwrap().len(), 7);
+    assert_eq!(tomorrow.prune(retention).unwrap().segments.len(), 7);
     tomorrow.append_durable(&[used("after")]).unwrap();
     assert!(next().contains("\"action\":\"after\""));
     assert!(follower.try_wait().unwrap().is_none());

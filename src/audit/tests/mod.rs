@@ -6,6 +6,7 @@ mod append;
 pub(super) mod catalogue;
 mod export;
 mod following;
+mod holds;
 mod journal;
 mod query;
 mod retention;

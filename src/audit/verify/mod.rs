@@ -31,7 +31,6 @@ use segment::{Report, Task, verify_segment};
 
 pub use anchor::{Anchor, BadAnchor};
 pub use finding::{Finding, Problem};
-pub(super) use segment::pruned;
 
 /// No more findings than this are kept, the first ones; the others are counted.
 const KEPT: usize = 1000;

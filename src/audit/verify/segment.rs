@@ -275,7 +275,7 @@ fn value_of<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a str> {
 }
 
 /// What an AUDIT_PRUNED says was removed last.
-pub(in crate::audit) fn pruned(line: &[u8]) -> Option<Link> {
+fn pruned(line: &[u8]) -> Option<Link> {
     #[derive(serde::Deserialize)]
     struct Pruned<'a> {
         last_seq: u64,
