@@ -101,7 +101,7 @@ fn the_state_lies_beside_the_log_closed_to_others_and_marked_for_backups() {
     let tag = std::fs::read_to_string(seal.join("CACHEDIR.TAG")).unwrap();
     assert!(tag.starts_with("Signature: 8a477f597d28d172789f06886806bc55\n"));
     assert_eq!(std::fs::read_dir(&seal).unwrap().count(), 2);
-    assert_eq!(state(&home).len(), 36_864);
+    assert_eq!(state(&home).len(), 135_168);
 }
 
 #[test]
