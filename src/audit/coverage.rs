@@ -10,7 +10,6 @@ use crate::clock::Timestamp;
 
 /// How far back the log reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Coverage {
     /// The time of the oldest event that is there.
     pub since: Timestamp,
@@ -56,7 +55,7 @@ impl AuditLog {
 mod tests {
     use super::*;
 
-    const DAY: Duration = Duration::from_hours(24);
+    const DAY: Duration = Duration::from_secs(86_400);
 
     #[test]
     fn only_a_pruned_log_lacks_history() {

@@ -109,7 +109,9 @@ impl DangerUnsynced {
     pub fn finish(mut self) -> Result<(), AuditError> {
         self.flush()?;
         self.state.save(&mut self.sealing)?;
-        let head = HeadFile::open(&self.dir)?;
-        Ok(head.write(self.dir.path(), &self.sealing.head())?)
+        if let Some(head) = self.sealing.head() {
+            HeadFile::open(&self.dir)?.write(self.dir.path(), head)?;
+        }
+        Ok(())
     }
 }

@@ -258,6 +258,7 @@ impl Details {
         }
     }
 
+    #[allow(clippy::too_many_lines)] // a table
     pub(super) fn write(&self, object: &mut Object<'_>) {
         match self {
             Self::LoginAttempt | Self::LoginSuccess | Self::SessionExtended => {}

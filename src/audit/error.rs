@@ -61,6 +61,9 @@ pub enum Damage {
     /// Lines are gone from the log's end that had been sealed.
     #[error("ends before the line that was sealed last")]
     CutShort,
+    /// A line of a segment is not what was written there.
+    #[error("has a line that was changed, removed or inserted")]
+    BrokenChain,
     /// The state is that of another log.
     #[error("is not the log that the sealing state belongs to")]
     ForeignState,

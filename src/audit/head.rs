@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::hash::LineHash;
 use super::line::Link;
 use crate::crypto::labels;
-use crate::crypto::sign::{PublicKey, Signature, verify};
+use crate::crypto::sign::{KeyPair, PublicKey, Signature, verify};
 use crate::fs::{Archive, Dir, FileExt, FsError};
 
 /// The file, in the directory of the log.
@@ -53,6 +53,16 @@ impl Head {
         message.extend_from_slice(&last.seq.to_le_bytes());
         message.extend_from_slice(fingerprint.as_bytes());
         message
+    }
+
+    /// Of the log with this `fingerprint`, which ends with `last`, signed with the key that the seal of
+    /// that line announces.
+    pub(super) fn sign(last: Link, fingerprint: PublicKey, key: &KeyPair) -> Self {
+        Self {
+            last,
+            fingerprint,
+            signature: key.sign(&Self::message(last, &fingerprint)),
+        }
     }
 
     /// Whether `key` signed it.
@@ -152,22 +162,15 @@ fn read_up_to(file: &File, into: &mut [u8]) -> std::io::Result<usize> {
 mod tests {
     use super::*;
     use crate::crypto::Key;
-    use crate::crypto::sign::sign;
 
     fn signed(seq: u64) -> (Head, PublicKey) {
-        let key = Key::init_with(|bytes| bytes.fill(7));
-        let public = PublicKey::of(&key);
+        let key = KeyPair::of(&Key::init_with(|bytes| bytes.fill(7)));
+        let public = key.public();
         let last = Link {
             seq,
             hash: LineHash::of(b"line"),
         };
-        let signature = sign(&key, &Head::message(last, &public));
-        let head = Head {
-            last,
-            fingerprint: public,
-            signature,
-        };
-        (head, public)
+        (Head::sign(last, public, &key), public)
     }
 
     #[test]

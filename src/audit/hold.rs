@@ -18,6 +18,7 @@ use super::query::{Limit, Query};
 use super::record::Record;
 use super::record_details::HoldDetails;
 use super::segment::PRUNING_LOCK;
+use super::state_file::load_beside;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 
@@ -83,8 +84,13 @@ impl AuditLog {
         if unreadable > 0 {
             return Err(AuditError::HoldUnreadable { lines: unreadable });
         }
+        let sealed = self.sealed_through()?;
         self.each_hold(EventType::AuditHoldRemoved, |record, details| {
-            holds.retain(|hold| hold.name != details.name || hold.seq > record.seq);
+            // What the state does not know of may be anybody's, who has no key: it lifts no hold. The
+            // next append takes it over, or moves it aside.
+            if record.seq <= sealed {
+                holds.retain(|hold| hold.name != details.name || hold.seq > record.seq);
+            }
         })?;
         Ok(holds)
     }
@@ -149,6 +155,18 @@ impl AuditLog {
             .about(AuditName::known(account))
             .in_session(session);
         Ok(self.append_durable(&[event])?)
+    }
+
+    /// The number of the last event that this log is known to have sealed; any number without a state,
+    /// as in a copy.
+    fn sealed_through(&self) -> Result<u64, AuditError> {
+        let Some(dir) = self.directory()? else {
+            return Ok(0);
+        };
+        Ok(match load_beside(dir.path())? {
+            Some(Ok(state)) => state.last().seq,
+            _ => u64::MAX,
+        })
     }
 
     /// Gives every record of this type to `each`, oldest first: how many could not be read.

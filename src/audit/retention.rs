@@ -22,8 +22,10 @@ use super::line::Link;
 use super::log::AuditLog;
 use super::opening::Opening;
 use super::query::{Limit, Query};
+use super::reader::{Found, Lines};
 use super::record_details::PrunedDetails;
 use super::removed::Removed;
+use super::seal::Parts;
 use super::segment::{PRUNING_LOCK, SegmentName, segments};
 use super::tail::Tail;
 use crate::clock::Timestamp;
@@ -148,9 +150,9 @@ impl AuditLog {
     /// all the while. Cheap when nothing is due: it then reads names, or two lines more.
     ///
     /// # Errors
-    /// When a file cannot be read, written or removed; when a segment that is due does not begin and end
-    /// as one, or the first lines of those removed before do not lead to it: it is evidence then, and
-    /// it stays, and all after it; when a legal hold cannot be read.
+    /// When a file cannot be read, written or removed; when a line of a segment that is due was changed, or
+    /// the first lines of those removed before do not lead to it: it is evidence then, and nothing is
+    /// removed; when a legal hold cannot be read.
     pub fn prune(&self, retention: Retention) -> Result<Pruning, AuditError> {
         let Some(dir) = self.long_enough(retention)? else {
             return Ok(Pruning::default());
@@ -167,6 +169,9 @@ impl AuditLog {
             return Ok(Pruning::stopped_by(holds));
         }
         let mut removed = Removed::load(&dir, &first.opening)?;
+        for due in &due {
+            check_chain(&dir, due)?;
+        }
         // Left over by a pruning that was cut short; its record may have been, too.
         let recorded = if removed.has(first.segment.name) {
             self.recorded(&due)?
@@ -298,6 +303,39 @@ fn followed_by_days(
         }
     }
     Ok(0)
+}
+
+/// Checks that every line of a segment that is due is the one that was written. One that somebody
+/// changed, without keys, is evidence, and may say that a hold was removed.
+fn check_chain(dir: &Dir, due: &Due) -> Result<(), AuditError> {
+    let name = due.segment.name.to_string();
+    let path = dir.path().join(&name);
+    let broken = || AuditError::damaged(&path, Damage::BrokenChain);
+    let file = dir.open_file(&name)?.ok_or_else(broken)?;
+    let mut lines = Lines::new(file);
+    let mut last = due.opening.continues;
+    while let Some(line) = lines
+        .next_line()
+        .map_err(|error| FsError::new("read", &path, error))?
+    {
+        let parts = match line {
+            Found::Line(line) => Parts::judged(line),
+            Found::TooLong => None,
+        };
+        let hash = parts
+            .filter(|(parts, is_right)| *is_right && parts.continues(&last.hash))
+            .map(|(parts, _)| parts.hash)
+            .ok_or_else(broken)?;
+        last = Link {
+            seq: last.seq + 1,
+            hash,
+        };
+    }
+    if last == due.last {
+        Ok(())
+    } else {
+        Err(broken())
+    }
 }
 
 /// The last line of a closed segment, and the segment's size.

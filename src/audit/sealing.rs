@@ -19,7 +19,7 @@ use super::line::Link;
 use super::seal::Seal;
 use crate::clock::Timestamp;
 use crate::crypto::kdf::derive;
-use crate::crypto::sign::{PublicKey, sign};
+use crate::crypto::sign::{KeyPair, PublicKey};
 use crate::crypto::{Key, KeySector, labels, sha256};
 
 const MAGIC: &[u8; 8] = b"NLseal\0\x01";
@@ -89,11 +89,14 @@ pub(super) struct Sealing {
     pub(super) journal_start: u64,
     /// The number of the last event that was forwarded.
     pub(super) forwarded: u64,
+    /// Of the line sealed last, where this process sealed it.
+    head: Option<Head>,
 }
 
 /// What sealing a line changes.
 struct Step {
     seal: Seal,
+    head: Head,
     seal_seed: Option<Key>,
     /// Where the seal is that of a segment's first line.
     segment_seed: Option<Key>,
@@ -106,7 +109,7 @@ impl Sealing {
         let never = Timestamp::from_unix_nanos(0);
         Ok(Self {
             seal_seed: None,
-            fingerprint: segment_key(&segment_seed).1,
+            fingerprint: segment_key(&segment_seed).public(),
             segment_seed,
             last: Link::GENESIS,
             place: Place::NOWHERE,
@@ -117,6 +120,7 @@ impl Sealing {
             announced_at: never,
             journal_start: 0,
             forwarded: 0,
+            head: None,
         })
     }
 
@@ -127,7 +131,7 @@ impl Sealing {
 
     /// Verifies the first line of the next segment to be opened.
     pub(super) fn segment_key(&self) -> PublicKey {
-        segment_key(&self.segment_seed).1
+        segment_key(&self.segment_seed).public()
     }
 
     /// The last sealed line.
@@ -190,31 +194,29 @@ impl Sealing {
     fn step(&self, role: Role, link: Link) -> Step {
         let (key, seal_seed, next, segment_seed) = match &self.seal_seed {
             None => {
-                let (key, _) = segment_key(&self.segment_seed);
                 let seal_seed = derive(&self.segment_seed, labels::AUDIT_FIRST_SEAL, &[]);
                 let segment_seed = derive(&self.segment_seed, labels::AUDIT_NEXT_SEGMENT, &[]);
-                let next = seal_key(&seal_seed).1;
+                let (key, next) = (segment_key(&self.segment_seed), seal_key(&seal_seed));
                 (key, Some(seal_seed), next, Some(segment_seed))
             }
+            Some(seed) if role == Role::Closing => {
+                (seal_key(seed), None, segment_key(&self.segment_seed), None)
+            }
             Some(seed) => {
-                let (key, _) = seal_key(seed);
-                if role == Role::Closing {
-                    (key, None, segment_key(&self.segment_seed).1, None)
-                } else {
-                    let seal_seed = derive(seed, labels::AUDIT_NEXT_SEAL, &[]);
-                    let next = seal_key(&seal_seed).1;
-                    (key, Some(seal_seed), next, None)
-                }
+                let seal_seed = derive(seed, labels::AUDIT_NEXT_SEAL, &[]);
+                let next = seal_key(&seal_seed);
+                (seal_key(seed), Some(seal_seed), next, None)
             }
         };
-        let next_segment = segment_seed.as_ref().map(|seed| segment_key(seed).1);
-        let message = Seal::message(&link.hash, &next, next_segment.as_ref());
+        let next_segment = segment_seed.as_ref().map(|seed| segment_key(seed).public());
+        let message = Seal::message(&link.hash, &next.public(), next_segment.as_ref());
         Step {
             seal: Seal {
-                next,
+                next: next.public(),
                 next_segment,
-                signature: sign(&key, &message),
+                signature: key.sign(&message),
             },
+            head: Head::sign(link, self.fingerprint, &next),
             seal_seed,
             segment_seed,
         }
@@ -228,6 +230,7 @@ impl Sealing {
         }
         self.last = link;
         self.sealed_at = now;
+        self.head = Some(step.head);
     }
 
     /// Notes where the line sealed last ends.
@@ -235,17 +238,9 @@ impl Sealing {
         self.place = place;
     }
 
-    /// Where the log ends, signed with the key that the last seal announces.
-    pub(super) fn head(&self) -> Head {
-        let (key, _) = match &self.seal_seed {
-            Some(seed) => seal_key(seed),
-            None => segment_key(&self.segment_seed),
-        };
-        Head {
-            last: self.last,
-            fingerprint: self.fingerprint,
-            signature: sign(&key, &Head::message(self.last, &self.fingerprint)),
-        }
+    /// Where the log ends, signed with the key that the last seal announces, once a line was sealed.
+    pub(super) fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
     }
 
     /// As it is to be saved next.
@@ -332,21 +327,17 @@ impl Sealing {
             announced_at,
             journal_start,
             forwarded,
+            head: None,
         })
     }
 }
 
-fn segment_key(seed: &Key) -> (Key, PublicKey) {
-    pair(derive(seed, labels::AUDIT_SEGMENT_KEY, &[]))
+fn segment_key(seed: &Key) -> KeyPair {
+    KeyPair::of(&derive(seed, labels::AUDIT_SEGMENT_KEY, &[]))
 }
 
-fn seal_key(seed: &Key) -> (Key, PublicKey) {
-    pair(derive(seed, labels::AUDIT_SEAL_KEY, &[]))
-}
-
-fn pair(key: Key) -> (Key, PublicKey) {
-    let public = PublicKey::of(&key);
-    (key, public)
+fn seal_key(seed: &Key) -> KeyPair {
+    KeyPair::of(&derive(seed, labels::AUDIT_SEAL_KEY, &[]))
 }
 
 fn get<'a, const N: usize>(from: &mut &'a [u8]) -> Option<&'a [u8; N]> {

@@ -20,7 +20,7 @@ pub(super) const STATE_FILE: &str = "state";
 /// Where in the file the journal begins: on a page of its own.
 const JOURNAL_AT: u64 = 4096;
 /// How many bytes of lines the journal holds.
-pub(super) const JOURNAL_SIZE: u64 = 32 * 1024;
+pub(super) const JOURNAL_SIZE: u64 = 128 * 1024;
 /// How often a state that looks damaged is read again, which one being written may.
 const READS: u32 = 4;
 /// Tells backup programs to leave the directory out (<https://bford.info/cachedir/>).
@@ -59,6 +59,8 @@ impl StateFile {
     /// When the system refuses.
     pub(super) fn create(home: &Dir, sealing: &mut Sealing) -> Result<Self, FsError> {
         let dir = home.subdir_or_create(SEAL_DIRECTORY)?;
+        // Before there is a file: those that are there already keep what they have.
+        dir.disable_copy_on_write()?;
         if dir.open_file(TAG_FILE)?.is_none() {
             dir.write_atomic(TAG_FILE, TAG, crate::fs::Durability::Volatile)?;
         }

@@ -175,7 +175,9 @@ impl<'a> Writer<'a> {
         }
         self.end.length += batch.lines.len() as u64;
         self.end.last = batch.last;
-        self.head.write(self.dir.path(), &self.sealing.head())?;
+        if let Some(head) = self.sealing.head() {
+            self.head.write(self.dir.path(), head)?;
+        }
         Ok(())
     }
 

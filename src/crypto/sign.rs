@@ -19,19 +19,30 @@ pub struct PublicKey([u8; 32]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signature([u8; 64]);
 
+/// A key pair, to sign more than once with. Wiped when dropped.
+pub struct KeyPair(SigningKey);
+
+impl KeyPair {
+    /// The pair that `seed` is the secret of.
+    pub fn of(seed: &Key) -> Self {
+        Self(SigningKey::from_bytes(seed.expose()))
+    }
+
+    /// Its public key.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs `message`. The same pair and message always give the same signature.
+    pub fn sign(&self, message: &[u8]) -> Signature {
+        Signature(self.0.sign(message).to_bytes())
+    }
+}
+
 impl PublicKey {
     /// From its bytes; whether it is a point of the curve shows when something is verified.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
-    }
-
-    /// The key that verifies what [`sign`] signs with `seed`.
-    pub fn of(seed: &Key) -> Self {
-        Self(
-            SigningKey::from_bytes(seed.expose())
-                .verifying_key()
-                .to_bytes(),
-        )
     }
 
     /// Its bytes.
@@ -64,15 +75,6 @@ impl fmt::Display for Signature {
     }
 }
 
-/// Signs `message`. The same seed and message always give the same signature.
-pub fn sign(seed: &Key, message: &[u8]) -> Signature {
-    Signature(
-        SigningKey::from_bytes(seed.expose())
-            .sign(message)
-            .to_bytes(),
-    )
-}
-
 /// Whether `key` signed `message`. Keys and signatures that would fit more than one message or key
 /// are refused.
 pub fn verify(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
@@ -103,7 +105,7 @@ pub fn verify_all(signed: &[Signed<'_>]) -> bool {
     if getrandom::fill(random.as_flattened_mut()).is_err() {
         return false;
     }
-    let small_order = EIGHT_TORSION.map(|point| point.compress());
+    let small_order = EIGHT_TORSION.map(|point| height(&point.compress()));
     let mut sum = Sum {
         base: Scalar::ZERO,
         scalars: Vec::with_capacity(2 * signed.len() + 1),
@@ -134,7 +136,7 @@ impl Sum {
         &mut self,
         signed: &Signed<'_>,
         weight: Scalar,
-        small_order: &[CompressedEdwardsY; 8],
+        small_order: &[[u8; 32]; 8],
     ) -> Option<()> {
         let Signed {
             key,
@@ -145,11 +147,8 @@ impl Sum {
         let s: Option<Scalar> = Scalar::from_canonical_bytes(s).into();
         let (r, a) = (CompressedEdwardsY(r), CompressedEdwardsY(key.0));
         // Only one spelling of a point is the right one, and only that can be compared.
-        if !is_canonical(&r)
-            || !is_canonical(&a)
-            || small_order.contains(&r)
-            || small_order.contains(&a)
-        {
+        let is_refused = |point| !is_canonical(point) || small_order.contains(&height(point));
+        if is_refused(&r) || is_refused(&a) {
             return None;
         }
         let mut hash = Sha512::new();
@@ -164,8 +163,15 @@ impl Sum {
     }
 }
 
-/// Whether the coordinate is below the field's prime, 2^255 - 19. The sign of a zero is left to the
-/// points of small order, all of which are refused: only they have it.
+/// The point without the sign of its other coordinate: a point and its opposite have one order.
+fn height(point: &CompressedEdwardsY) -> [u8; 32] {
+    let mut bytes = *point.as_bytes();
+    bytes[31] &= 0x7f;
+    bytes
+}
+
+/// Whether the coordinate is below the field's prime, 2^255 - 19. A zero with a sign is left to the
+/// points of small order: only they have it.
 fn is_canonical(point: &CompressedEdwardsY) -> bool {
     let bytes = point.as_bytes();
     bytes[0] < 0xed || bytes[1..31].iter().any(|&byte| byte != 0xff) || bytes[31] & 0x7f != 0x7f
@@ -176,8 +182,8 @@ fn is_canonical(point: &CompressedEdwardsY) -> bool {
 mod tests {
     use super::*;
 
-    fn seed(byte: u8) -> Key {
-        Key::init_with(|bytes| bytes.fill(byte))
+    fn pair(byte: u8) -> KeyPair {
+        KeyPair::of(&Key::init_with(|bytes| bytes.fill(byte)))
     }
 
     /// RFC 8032, section 7.1, test 2.
@@ -186,10 +192,11 @@ mod tests {
         let bytes: [u8; 32] =
             unhex(b"4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb").unwrap();
         let seed = Key::init_with(|into| into.copy_from_slice(&bytes));
-        let public = PublicKey::of(&seed);
+        let pair = KeyPair::of(&seed);
+        let public = pair.public();
         let expected = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
         assert_eq!(public.to_string(), expected);
-        let signature = sign(&seed, &[0x72]);
+        let signature = pair.sign(&[0x72]);
         assert_eq!(
             signature.to_string(),
             "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
@@ -200,10 +207,10 @@ mod tests {
 
     #[test]
     fn another_message_key_or_signature_is_refused() {
-        let (public, signature) = (PublicKey::of(&seed(1)), sign(&seed(1), b"a"));
+        let (public, signature) = (pair(1).public(), pair(1).sign(b"a"));
         assert!(verify(&public, b"a", &signature));
         assert!(!verify(&public, b"b", &signature));
-        assert!(!verify(&PublicKey::of(&seed(2)), b"a", &signature));
+        assert!(!verify(&pair(2).public(), b"a", &signature));
         assert!(!verify(
             &PublicKey::from_bytes([0xff; 32]),
             b"a",
@@ -218,15 +225,15 @@ mod tests {
 
     #[test]
     fn a_batch_is_right_only_if_each_is() {
-        let seeds: Vec<Key> = (1..=20).map(seed).collect();
+        let pairs: Vec<KeyPair> = (1..=20).map(pair).collect();
         let texts: Vec<String> = (0..20).map(|at| format!("message {at}")).collect();
-        let mut signed: Vec<Signed<'_>> = seeds
+        let mut signed: Vec<Signed<'_>> = pairs
             .iter()
             .zip(&texts)
-            .map(|(seed, text)| Signed {
-                key: PublicKey::of(seed),
+            .map(|(pair, text)| Signed {
+                key: pair.public(),
                 message: text.as_bytes(),
-                signature: sign(seed, text.as_bytes()),
+                signature: pair.sign(text.as_bytes()),
             })
             .collect();
         assert!(verify_all(&signed));
@@ -237,7 +244,7 @@ mod tests {
                 assert!(!verify_all(&signed), "bit {bit} of {at}");
                 signed[at].signature.0[bit / 8] ^= 1 << (bit % 8);
             }
-            let key = std::mem::replace(&mut signed[at].key, PublicKey::of(&seed(99)));
+            let key = std::mem::replace(&mut signed[at].key, pair(99).public());
             assert!(!verify_all(&signed));
             signed[at].key = key;
         }
@@ -250,7 +257,7 @@ mod tests {
     /// What is accepted all at once is accepted one by one, in every spelling of points and numbers.
     #[test]
     fn another_spelling_of_a_signature_is_refused_in_a_batch_too() {
-        let (key, signature) = (PublicKey::of(&seed(1)), sign(&seed(1), b"a"));
+        let (key, signature) = (pair(1).public(), pair(1).sign(b"a"));
         let is_good = |key, signature| {
             let message = b"a".as_slice();
             let all = verify_all(&[Signed {

@@ -73,7 +73,7 @@ pub fn storage(path: &Path) -> Option<Storage> {
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let flags = rustix::fs::open(&real, flags, Mode::empty()).map_or(IFlags::empty(), flags_of);
-    Some(Storage::of(Facts {
+    Some(Storage::of(&Facts {
         mount: &mount,
         no_copy_on_write: flags.contains(IFlags::NOCOW),
         journals_data: flags.contains(IFlags::JOURNALING),

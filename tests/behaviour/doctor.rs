@@ -13,6 +13,7 @@ use nightlatch::{AuditLog, Dir};
 use serde_json::Value;
 
 use crate::support::checks::until;
+use crate::support::days::used_for_days;
 use crate::support::forbid::{KEYRING, KEYRING_AND_SOCKETS, forbid};
 use crate::support::users::{acting_as, program_for_all};
 use crate::support::{EMAIL, Home, PASSWORD, Run, tree};
@@ -480,4 +481,86 @@ fn names_from_the_disk_are_harmless_on_a_terminal() {
     symlink("x", home.path().join("\u{1b}[31m")).unwrap();
     let run = home.run(&["doctor"]).ends_with(1);
     assert!(run.stdout.contains("\\u{1b}[31m"), "{run:#?}");
+}
+
+#[test]
+fn legal_holds_and_the_reach_of_the_log_are_told() {
+    let home = Home::signed_in();
+    Told::changing_nothing(&home)
+        .has("holds", "ok", "no legal hold is in force")
+        .has(
+            "retention",
+            "ok",
+            "kept for 90 days; it reaches back less than a day, to its first event",
+        );
+    home.run(&["audit", "hold", "add", "case-7"]).succeeds();
+    Told::changing_nothing(&home).has("holds", "ok", "legal hold case-7, for");
+}
+
+#[test]
+fn under_the_pci_policy_a_pruned_log_warns_of_what_is_missing() {
+    let home = used_for_days();
+    home.run(&["audit", "prune"]).succeeds();
+    home.configure_audit("", "syslog = false");
+    let config = home.path().join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.replace("[password]\n", "[password]\npolicy = \"pci\"\n");
+    fs::write(&config, text).unwrap();
+    Told::changing_nothing(&home)
+        .has(
+            "retention",
+            "warn",
+            "kept for 400 days; it reaches back 5 days: 360 days are missing of the 12 months",
+        )
+        .fails_only(&[]);
+}
+
+#[test]
+fn the_file_system_under_the_sealing_keys_is_named() {
+    let home = Home::registered();
+    let there = nightlatch::storage(&home.path()).unwrap();
+    let told = Told::changing_nothing(&home);
+    let checks = told.report["checks"].as_array().unwrap();
+    let seal = checks
+        .iter()
+        .find(|found| found["check"] == "seal")
+        .unwrap();
+    let found = seal["found"].as_str().unwrap();
+    assert!(found.starts_with(&there.file_system), "{found}");
+}
+
+/// Needs root, and the right to mount.
+#[test]
+fn a_data_journal_under_the_sealing_keys_is_warned_of() {
+    let home = Home::registered();
+    let image = home.outside("image");
+    fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+    let seal = home.path().join("seal");
+    let script = "mkfs.ext4 -q \"$0\" && mount -o loop,data=journal \"$0\" \"$1\"";
+    let mounted = Command::new("sh")
+        .args(["-c", script])
+        .args([&image, &seal])
+        .output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        println!("skipped: cannot make and mount a file system");
+        return;
+    }
+    let run = home.run(&["doctor", "--json"]);
+    Command::new("umount").arg(&seal).status().unwrap();
+    let report = run.json();
+    let checks = report["checks"].as_array().unwrap();
+    let seal = checks
+        .iter()
+        .find(|found| found["check"] == "seal")
+        .unwrap();
+    assert_eq!(seal["state"], "warn");
+    let found = seal["found"].as_str().unwrap();
+    assert!(
+        found.contains("data=journal keeps overwritten keys"),
+        "{found}"
+    );
+    assert!(
+        seal["advice"].as_str().unwrap().contains("data=ordered"),
+        "{seal}"
+    );
 }

@@ -7,6 +7,7 @@ pub(super) mod catalogue;
 mod export;
 mod following;
 mod holds;
+mod journal;
 mod query;
 mod retention;
 mod scan;
@@ -14,6 +15,7 @@ mod seal;
 mod tampering;
 mod vectors;
 mod verify;
+mod verify_noted;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;

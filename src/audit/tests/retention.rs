@@ -1,5 +1,7 @@
 //! What goes, when it goes, and what a crash in between leaves.
 
+mod records;
+
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 
@@ -91,6 +93,9 @@ fn removed_on_record(home: &Home) {
     );
 }
 
+/// The sealing state, from the directory of the log.
+const STATE: &str = "../seal/state";
+
 type Files = BTreeMap<String, Vec<u8>>;
 
 fn files(home: &Home) -> Files {
@@ -98,7 +103,11 @@ fn files(home: &Home) -> Files {
         let content = std::fs::read(home.audit().join(&name)).unwrap();
         (name, content)
     };
-    home.names().into_iter().map(read).collect()
+    home.names()
+        .into_iter()
+        .chain([STATE.to_owned()])
+        .map(read)
+        .collect()
 }
 
 /// Makes the log consist of these files.
@@ -231,11 +240,11 @@ fn a_jump_ahead_after_months_of_use_removes_nothing_that_is_younger_than_the_ret
     let home = Home::new();
     for day in 0..=19 {
         home.use_on([day]);
-        home.log().prune(days(5)).unwrap().segments;
+        home.log().prune(days(5)).unwrap();
     }
     home.set_day(19, TO_MIDNIGHT);
     home.log().append_durable(&[used("today")]).unwrap();
-    home.log().prune(days(5)).unwrap().segments;
+    home.log().prune(days(5)).unwrap();
     let real = home.log().now();
     for year in [365, 365, 365] {
         home.set_day(19 + year, TO_MIDNIGHT);
@@ -343,134 +352,12 @@ fn a_crash_anywhere_leaves_a_log_that_verifies_and_the_next_pruning_finishes() {
     removed_on_record(&home);
 }
 
-/// Both records of it are cut short, one after the other.
-#[test]
-fn a_removal_on_record_is_not_recorded_again_when_more_grew_old_before_the_next_crash() {
-    let home = Home::new();
-    home.use_on(0..=8);
-    let before = files(&home);
-    let gone = home.log().prune(days(2)).unwrap().segments;
-    let mut cut_short = files(&home);
-    let name = gone[3].name.to_string();
-    cut_short.insert(name.clone(), before[&name].clone());
-    put(&home, &cut_short);
-    home.use_on([9]);
-    let recorded = files(&home);
-    home.log().prune(days(2)).unwrap();
-    // First lines are kept of two segments, and one of them is on record.
-    let kept = files(&home)["removed.jsonl"].clone();
-    put(&home, &recorded);
-    std::fs::write(home.audit().join("removed.jsonl"), kept).unwrap();
-    removed_on_record(&home);
-    let later = home.log().prune(days(2)).unwrap().segments;
-    let told = [(4, gone[3].last_seq), (1, later[1].last_seq)];
-    assert_eq!(records(&home), told);
-    removed_on_record(&home);
-}
-
-#[test]
-fn a_removal_is_recorded_with_its_span_and_the_retention() {
-    let home = Home::new();
-    home.use_on(0..=6);
-    let gone = home.log().prune(days(2)).unwrap().segments;
-    let query = Query {
-        types: vec![EventType::AuditPruned],
-        ..Query::default()
-    };
-    let found = home.log().query(&query).unwrap();
-    assert_eq!(found.total, 1);
-    let details: serde_json::Value = serde_json::from_str(found.events[0].details.get()).unwrap();
-    let day = |day: u32| {
-        let start = Timestamp::from_unix_nanos(START);
-        start.plus(day * Duration::from_secs(DAY)).to_rfc3339()
-    };
-    assert_eq!((gone.len(), details["segments"].as_u64()), (2, Some(2)));
-    assert_eq!(details["first_seq"], 1);
-    assert_eq!(details["last_seq"], 6);
-    assert_eq!(details["from"], day(0));
-    assert_eq!(details["to"], day(2));
-    assert_eq!(details["retention_seconds"], 2 * DAY);
-    removed_on_record(&home);
-}
-
-/// Late when it is first asked, and earlier from then on.
-struct SetBack {
-    asked: AtomicI64,
-    to: i64,
-}
-
-impl Clock for SetBack {
-    fn now(&self) -> Moment {
-        let late = self.asked.swap(self.to, Ordering::Relaxed);
-        Moment {
-            wall: Timestamp::from_unix_nanos(late),
-            boot: BootTime::from_nanos(0),
-        }
-    }
-
-    fn boot(&self) -> std::io::Result<Boot> {
-        Ok(Boot {
-            id: [0; 16],
-            clock_shifted: false,
-        })
-    }
-
-    fn sleep(&self, _: Duration) {}
-}
-
-#[test]
-fn a_clock_set_back_while_pruning_waits_leaves_no_early_record() {
-    let home = Home::new();
-    home.use_on(0..=6);
-    let now = home.clock.0.load(Ordering::Relaxed);
-    let clock = SetBack {
-        asked: AtomicI64::new(now),
-        to: now - 6 * 86_400_000_000_000,
-    };
-    let log = AuditLog::new(home.dir.clone(), Arc::new(clock));
-    assert_eq!(log.prune(days(2)).unwrap(), Pruning::default());
-    assert_eq!(records(&home), []);
-    assert_eq!(home.log().prune(days(2)).unwrap().segments.len(), 2);
-    removed_on_record(&home);
-}
-
-#[test]
-fn nothing_is_removed_when_the_first_lines_of_earlier_removals_are_incomplete() {
-    let home = Home::new();
-    home.use_on(0..=6);
-    home.log().prune(days(2)).unwrap();
-    home.use_on([7]);
-    let before = files(&home);
-    let lines = String::from_utf8(before["removed.jsonl"].clone()).unwrap();
-    let lines: Vec<_> = lines.lines().collect();
-    let changed = [
-        String::new(),
-        format!("{}\n", lines[0]),
-        format!("{}\n", lines[1]),
-        format!("{}\n{}\n", lines[1], lines[0]),
-        format!("{0}\n{0}\n{1}\n", lines[0], lines[1]),
-        format!("{}\n{}", lines[0], lines[1]),
-        format!("{}\n{}\n", lines[0].replace("ws1", "ws2"), lines[1]),
-    ];
-    for changed in changed {
-        let mut files = before.clone();
-        files.insert("removed.jsonl".to_owned(), changed.clone().into_bytes());
-        put(&home, &files);
-        let error = home.log().prune(days(2)).unwrap_err();
-        assert!(error.to_string().contains("removed.jsonl"), "{error}");
-        assert_eq!(self::files(&home), files, "{changed}");
-    }
-    put(&home, &before);
-    assert_eq!(home.log().prune(days(2)).unwrap().segments.len(), 1);
-    removed_on_record(&home);
-}
-
 #[test]
 fn a_half_written_file_of_first_lines_is_swept_away() {
     let home = Home::new();
     home.use_on(0..=6);
     std::fs::write(home.audit().join(".tmp-00"), "half").unwrap();
-    home.log().prune(days(2)).unwrap().segments;
+    home.log().prune(days(2)).unwrap();
     assert!(!home.audit().join(".tmp-00").exists());
     home.verifies();
 }
@@ -503,7 +390,7 @@ fn appending_waits_for_no_pruning_and_removing_holds_nobody_up() {
     let home = Home::new();
     home.use_on(0..=6);
     let before = files(&home);
-    home.log().prune(days(2)).unwrap().segments;
+    home.log().prune(days(2)).unwrap();
     let mut cut_short = files(&home);
     cut_short.extend(
         before

@@ -44,7 +44,7 @@ fn a_log_of_an_earlier_build_is_continued_from_its_state() {
     home.log()
         .append_durable(&[used("later"), Event::new(Details::LoginAttempt)])
         .unwrap();
-    assert_eq!(home.all_lines().len(), 14);
+    assert_eq!(home.all_lines().len(), 12);
     let result = verified(&home);
     assert_eq!(
         (result.findings, result.fingerprint.as_deref()),

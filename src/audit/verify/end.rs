@@ -9,7 +9,8 @@ use crate::audit::sealing::Sealing;
 use crate::audit::state_file::{BadState, SEAL_DIRECTORY, STATE_FILE};
 use crate::crypto::sign::PublicKey;
 
-/// Compares with the head. At most one append may follow it, which a crash kept from writing its own.
+/// Compares with the head. A crash may have kept one append from writing its own; what else follows it
+/// was not checked, unless it was appended while this looked at the log.
 pub(super) fn judge_head(join: &mut Join<'_>, snapshot: &Snapshot, fingerprint: Option<PublicKey>) {
     let Some(head) = snapshot.head else {
         return;
@@ -18,19 +19,15 @@ pub(super) fn judge_head(join: &mut Join<'_>, snapshot: &Snapshot, fingerprint: 
     let Some(head) = head else {
         return join.about_file(HEAD_NAME, Problem::BadHead);
     };
-    join.result.end_checked = true;
-    let seq = head.last.seq;
-    let found = sealed_line(join, head.last).and_then(|(line, next)| {
-        if fingerprint != Some(head.fingerprint) || !head.is_signed_by(&next) {
-            Err(Problem::ForeignHead)
-        } else if snapshot.is_consistent && join.sealed_lines > line.sealed_before + 1 {
-            Err(Problem::OldHead { seq })
-        } else {
-            Ok(())
+    match sealed_line(join, head.last) {
+        Err(problem) => join.about_file(HEAD_NAME, problem),
+        Ok((_, next)) if fingerprint != Some(head.fingerprint) || !head.is_signed_by(&next) => {
+            join.about_file(HEAD_NAME, Problem::ForeignHead);
         }
-    });
-    if let Err(problem) = found {
-        join.about_file(HEAD_NAME, problem);
+        Ok((line, _)) => {
+            join.result.end_checked =
+                !snapshot.is_consistent || join.sealed_lines <= line.sealed_before + 1;
+        }
     }
 }
 

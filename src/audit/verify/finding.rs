@@ -132,12 +132,6 @@ pub enum Problem {
         /// Its number.
         seq: u64,
     },
-    /// Rule 11: `head` is more than one append behind the log.
-    #[error("the head is older than the log: it was set back to event {seq}")]
-    OldHead {
-        /// The number in the head.
-        seq: u64,
-    },
     /// Rule 11: the sealing state cannot be read.
     #[error("the sealing state is damaged")]
     BadState,
@@ -224,7 +218,6 @@ impl Problem {
             Self::ForeignHead => "foreign_head",
             Self::CutEnd { .. } => "cut_end",
             Self::OtherEnd { .. } => "other_end",
-            Self::OldHead { .. } => "old_head",
             Self::BadState => "bad_state",
             Self::WrongFingerprint { .. } => "wrong_fingerprint",
             Self::OtherAnchors { .. } => "other_anchors",
@@ -261,7 +254,6 @@ impl Problem {
             | Self::ForeignHead
             | Self::CutEnd { .. }
             | Self::OtherEnd { .. }
-            | Self::OldHead { .. }
             | Self::BadState => 11,
             Self::WrongFingerprint { .. }
             | Self::OtherAnchors { .. }

@@ -43,9 +43,10 @@ pub struct Verification {
     pub fingerprint_given: bool,
     /// Whether the sealing state was there, which shows a cut end.
     pub state_seen: bool,
-    /// Whether `head` was there, which shows a cut end in a copy too.
+    /// Whether `head` was there.
     pub head_seen: bool,
-    /// Whether the end was compared with the head or the sealing state.
+    /// Whether the head or the sealing state says that the log ends where it should. An older head, or
+    /// none, leaves that open.
     pub end_checked: bool,
     /// The anchors that were given.
     pub anchors: AnchorCounts,

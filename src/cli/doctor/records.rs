@@ -124,15 +124,16 @@ pub fn retention(case: &Case) -> Vec<Finding> {
 fn kept(config: &Config, coverage: Option<Coverage>, now: Timestamp) -> Finding {
     const CHECK: &str = "retention";
     /// What PCI DSS 10.5.1 wants at hand.
-    const AT_HAND: Duration = Duration::from_hours(90 * 24);
+    const AT_HAND: Duration = Duration::from_secs(90 * 86_400);
     let kept_for = days(config.audit_retention);
     let kept = format!("the audit log is kept for {kept_for}");
     let Some(coverage) = coverage else {
         return Finding::ok(CHECK, kept);
     };
-    let whole_days =
-        |length: Duration| days(Duration::from_secs(length.as_secs() / 86_400 * 86_400));
-    let reaches = whole_days(now.since(coverage.since));
+    let reaches = match now.since(coverage.since).as_secs() / 86_400 {
+        0 => "less than a day".to_owned(),
+        whole => days(Duration::from_secs(whole * 86_400)),
+    };
     let kept = if coverage.is_complete {
         format!("{kept}; it reaches back {reaches}, to its first event")
     } else {
@@ -155,9 +156,8 @@ fn kept(config: &Config, coverage: Option<Coverage>, now: Timestamp) -> Finding 
             "{kept}: {year} are missing of the 12 months that PCI DSS 10.5.1 demands, and {at_hand} of the 3 that it wants at hand"
         )
     };
-    Finding::warn(CHECK, found).advice(
-        "keep exports and copies from before; from now on nothing is removed early".to_owned(),
-    )
+    Finding::warn(CHECK, found)
+        .advice("look for exports and copies: what was removed cannot be brought back".to_owned())
 }
 
 /// Which legal holds are in force.

@@ -54,9 +54,9 @@ fn told(storage: &Storage, seal: &Path) -> Finding {
                 "switch that off: mkdir -m 700 '{seal}.new' && chattr +C '{seal}.new' && cp -p '{seal}'/* '{seal}.new' && rm -r '{seal}' && mv '{seal}.new' '{seal}'"
             ))
         }
-        Erasure::Kept(Kept::CopyOnWrite) => kept(format!("{name} copies on write")),
+        Erasure::Kept(Kept::CopyOnWrite) => kept(&format!("{name} copies on write")),
         Erasure::Kept(Kept::LogStructured) => {
-            kept(format!("{name} writes every version to a new place"))
+            kept(&format!("{name} writes every version to a new place"))
         }
         Erasure::Kept(Kept::DataJournal) => {
             let found = format!("{name} with data=journal keeps overwritten keys in its journal");
@@ -72,7 +72,7 @@ fn told(storage: &Storage, seal: &Path) -> Finding {
     }
 }
 
-fn kept(why: String) -> Finding {
+fn kept(why: &str) -> Finding {
     let found = format!(
         "{why}: old sealing keys stay on the disk, where root could find them and rewrite the log"
     );

@@ -301,7 +301,8 @@ fn unchecked(verification: &Verification) -> Vec<String> {
     }
     if !verification.end_checked {
         left.push(
-            "Whether the end was cut off: there is neither a head nor a sealing state.".to_owned(),
+            "Whether the end was cut off: there is no present head and no sealing state."
+                .to_owned(),
         );
     }
     if verification.unsealed_bytes > 0 {

@@ -75,22 +75,14 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
         let code = escape
             .and_then(|digits| std::str::from_utf8(digits).ok())
             .and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match code {
-            Some(code) => {
-                plain.push(code);
-                rest = &after[3..];
-            }
-            None => {
-                plain.push(byte);
-                rest = after;
-            }
-        }
+        plain.push(code.unwrap_or(byte));
+        rest = if code.is_some() { &after[3..] } else { after };
     }
     plain
 }
 
 impl Storage {
-    pub(super) fn of(facts: Facts<'_>) -> Self {
+    pub(super) fn of(facts: &Facts<'_>) -> Self {
         let mount = facts.mount;
         let erasure = match &*mount.file_system {
             "ext3" | "ext4" if facts.journals_data || mount.has("data=journal") => {

@@ -36,7 +36,7 @@ const MOUNTS: &str = "\
 
 fn storage_of(path: &str, no_copy_on_write: bool, journals_data: bool) -> Storage {
     let mount = Mount::of(path.as_bytes(), MOUNTS.as_bytes()).unwrap();
-    Storage::of(Facts {
+    Storage::of(&Facts {
         mount: &mount,
         no_copy_on_write,
         journals_data,
@@ -209,7 +209,8 @@ fn a_data_journal_is_seen_as_an_option_of_the_mount_of_the_superblock_and_of_the
     };
     assert_eq!(storage(&mounted.path()).unwrap().erasure, journaled);
     drop(mounted);
-    let by_default = ["mkfs.ext4", "-q", "-E", "mount_opts=data=journal"];
+    let by_default = "mkfs.ext4 -q \"$0\" && tune2fs -o journal_data \"$0\"";
+    let by_default = ["sh", "-c", by_default];
     if let Some(mounted) = Mounted::new(&by_default, size, "loop") {
         assert_eq!(storage(&mounted.path()).unwrap().erasure, journaled);
     }

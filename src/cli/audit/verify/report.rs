@@ -274,7 +274,14 @@ impl Report<'_> {
             gaps.push("whose log it is: compare the fingerprint, or give --fingerprint".to_owned());
         }
         if !result.end_checked {
-            gaps.push("the end: there is no head, so it may be cut off; give --anchors".to_owned());
+            gaps.push(
+                if result.head_seen {
+                    "the end: the head is an older one, so events may be cut off; give --anchors"
+                } else {
+                    "the end: there is no head, so events may be cut off; give --anchors"
+                }
+                .to_owned(),
+            );
         } else if result.anchors.given == 0 {
             gaps.push(
                 "whether all of it was set back to an earlier time: give --anchors".to_owned(),
