@@ -8,7 +8,7 @@ use super::line::{Link, line_end};
 use super::log::role_of;
 use super::record::Record;
 use super::seal::Parts;
-use super::sealing::{Place, Sealing};
+use super::sealing::{Place, Role, Sealing};
 use super::segment::SegmentName;
 use crate::crypto::Portable;
 use crate::fs::{Dir, FileExt, FsError};
@@ -141,7 +141,7 @@ fn step_over_lines(
             segment: segment.first(),
             offset: start + begin as u64,
         };
-        let role = role_of(event.event_type);
+        let role = event.event_type.known().map_or(Role::Inner, role_of);
         if !sealing.catch_up(role, sealed, &parts, event.timestamp, place) {
             return Err(Damage::ForeignSeal);
         }

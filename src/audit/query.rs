@@ -5,8 +5,8 @@ mod each;
 pub(super) mod properties;
 
 use super::error::AuditError;
+use super::event_name::EventName;
 use super::filter::{Filter, Verdict};
-use super::kind::EventType;
 use super::log::AuditLog;
 use super::plan::{Piece, Plan};
 use super::progress::Progress;
@@ -60,7 +60,7 @@ pub struct Query {
     /// About this user; upper and lower case are the same.
     pub user: Option<String>,
     /// Of one of these types; of any when empty.
-    pub types: Vec<EventType>,
+    pub types: Vec<EventName>,
     /// At this time or later.
     pub since: Option<Timestamp>,
     /// Before this time.

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use nightlatch::audit::{
-    Details, Event, EventType, Limit, Progress, Query, QueryResult, Record, write_csv_header,
-    write_csv_record,
+    Details, Event, EventName, EventType, Limit, Progress, Query, QueryResult, Record,
+    write_csv_header, write_csv_record,
 };
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use serde_json::value::RawValue;
@@ -54,7 +54,7 @@ fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
     }
     let query = Query {
         limit: Limit::new(args.limit.into()).map_err(|error| Failure::usage(error.to_string()))?,
-        ..query(&args.filters)?
+        ..query(context, &args.filters)?
     };
     let guard = context.guard()?;
     let Some(log) = guard.audit() else {
@@ -102,7 +102,7 @@ pub fn warn_of_unreadable(context: &Context, unreadable: u64) {
 }
 
 /// The filters as the library takes them, with its limit.
-pub fn query(args: &AuditFilters) -> Result<Query, Failure> {
+pub fn query(context: &Context, args: &AuditFilters) -> Result<Query, Failure> {
     let now = SystemClock.now().wall;
     let time = |name: &str, text: &Option<String>| {
         text.as_deref()
@@ -112,7 +112,7 @@ pub fn query(args: &AuditFilters) -> Result<Query, Failure> {
     let types = args
         .event
         .iter()
-        .map(|name| event_type(name))
+        .map(|name| event_type(context, name))
         .collect::<Result<_, _>>()?;
     Ok(Query {
         user: args.user.clone(),
@@ -130,24 +130,33 @@ pub fn query(args: &AuditFilters) -> Result<Query, Failure> {
     })
 }
 
-fn event_type(name: &str) -> Result<EventType, Failure> {
+/// A type of the catalogue, or one that only a later version knows, which may also be a slip.
+fn event_type(context: &Context, name: &str) -> Result<EventName, Failure> {
     let capitals = name.to_ascii_uppercase();
-    capitals.parse().map_err(|_| {
-        let near = EventType::ALL
-            .iter()
-            .map(|known| (strsim::jaro_winkler(&capitals, known.as_str()), known))
-            .filter(|(likeness, _)| *likeness > 0.8)
-            .max_by(|one, other| one.0.total_cmp(&other.0));
-        let mut hint = near.map_or(String::new(), |(_, known)| {
-            format!("did you mean {known}? ")
-        });
+    let near = || {
+        let likeness = |known: &EventType| strsim::jaro_winkler(&capitals, known.as_str());
+        let near = EventType::ALL.iter().map(|known| (likeness(known), known));
+        near.filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|one, other| one.0.total_cmp(&other.0))
+            .map(|(_, known)| format!("did you mean {known}?"))
+    };
+    let Ok(event_type) = capitals.parse::<EventName>() else {
+        let mut hint = near().map_or(String::new(), |near| format!("{near} "));
         hint.push_str("one of");
         // One name after the other: collected and joined, it takes rustc 1.95 minutes to optimise.
         for known in EventType::ALL {
             let _ = write!(hint, " {known}");
         }
-        Failure::usage(format!("\"{name}\" is no event type")).hint(hint)
-    })
+        return Err(Failure::usage(format!("\"{name}\" is not an event type")).hint(hint));
+    };
+    if event_type.known().is_none() {
+        let near = near().map_or(String::new(), |near| format!("; {near}"));
+        let version = env!("CARGO_PKG_VERSION");
+        let warning =
+            format!("nightlatch {version} does not know the event type {event_type}{near}");
+        context.ui.warn(&warning);
+    }
+    Ok(event_type)
 }
 
 /// RFC 3339, a date (its beginning, in UTC), or an age such as `2h`.

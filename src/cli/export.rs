@@ -14,7 +14,7 @@ use super::{Context, End, progress};
 const PIECE: usize = 64 * 1024;
 
 pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
-    let query = query(&args.filters)?;
+    let query = query(context, &args.filters)?;
     let guard = context.guard()?;
     let Some(log) = guard.audit() else {
         return Ok(End::Done);

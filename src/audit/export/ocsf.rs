@@ -1,6 +1,7 @@
 //! Open Cybersecurity Schema Framework 1.3.0 (schema.ocsf.io): each event in the class of its kind.
 
 use super::{PRODUCT, Said, email};
+use crate::audit::event_name::EventName;
 use crate::audit::json::Object;
 use crate::audit::kind::EventType;
 use crate::audit::record::Record;
@@ -12,6 +13,8 @@ const LOG_NAME: &str = "audit";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
+    /// For types that only a later version knows.
+    BaseEvent = 0,
     AccountChange = 3001,
     Authentication = 3002,
     ProcessActivity = 1007,
@@ -21,6 +24,7 @@ enum Class {
 impl Class {
     fn name(self) -> &'static str {
         match self {
+            Self::BaseEvent => "Base Event",
             Self::AccountChange => "Account Change",
             Self::Authentication => "Authentication",
             Self::ProcessActivity => "Process Activity",
@@ -33,8 +37,11 @@ impl Class {
 const OTHER: u32 = 99;
 
 /// Class, `activity_id` and `activity_name`: the schema's own, or ours with 99, Other.
-fn activity(event_type: EventType, said: &Said<'_>) -> (Class, u32, &'static str) {
+fn activity(event_type: &EventName, said: &Said<'_>) -> (Class, u32, &'static str) {
     use Class::{AccountChange, Authentication, EventLogActivity, ProcessActivity};
+    let Some(event_type) = event_type.known() else {
+        return (Class::BaseEvent, OTHER, "Other");
+    };
     match event_type {
         EventType::LoginSuccess | EventType::LoginFailure => (Authentication, 1, "Logon"),
         EventType::SessionExpired | EventType::SessionTerminated | EventType::SessionRevoked => {
@@ -64,8 +71,8 @@ fn activity(event_type: EventType, said: &Said<'_>) -> (Class, u32, &'static str
 
 /// 1 Informational, 2 Low, 3 Medium.
 fn severity(record: &Record) -> u32 {
-    match record.event_type {
-        EventType::AccountLocked | EventType::SessionInvalid | EventType::AuditRepaired => 3,
+    match record.event_type.known() {
+        Some(EventType::AccountLocked | EventType::SessionInvalid | EventType::AuditRepaired) => 3,
         _ if !record.success => 2,
         _ => 1,
     }
@@ -73,11 +80,11 @@ fn severity(record: &Record) -> u32 {
 
 /// 0 Unknown, 1 Success, 2 Failure.
 fn status(record: &Record) -> u32 {
-    match record.event_type {
+    match record.event_type.known() {
         // Recorded before it is known.
-        EventType::LoginAttempt | EventType::CommandStarted => 0,
+        Some(EventType::LoginAttempt | EventType::CommandStarted) => 0,
         // The sign-ins before it failed; the lock did not.
-        EventType::AccountLocked => 1,
+        Some(EventType::AccountLocked) => 1,
         _ if record.success => 1,
         _ => 2,
     }
@@ -85,7 +92,7 @@ fn status(record: &Record) -> u32 {
 
 pub(super) fn append(out: &mut Vec<u8>, record: &Record) {
     let said = Said::of(record);
-    let (class, activity_id, activity_name) = activity(record.event_type, &said);
+    let (class, activity_id, activity_name) = activity(&record.event_type, &said);
     let uid = class as u32;
     let mut event = Object::open(out);
     event.token("activity_id", activity_id);
@@ -113,6 +120,7 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record) {
             service.text("name", PRODUCT);
             service.close();
         }
+        Class::BaseEvent => {}
         Class::AccountChange => user(&mut event, record),
         Class::ProcessActivity => process(&mut event, record, &said),
         Class::EventLogActivity => {
@@ -215,7 +223,7 @@ fn metadata(event: &mut Object<'_>, record: &Record) {
     product.close();
     metadata.texts("profiles", &["host"]);
     metadata.text("uid", &record.id);
-    metadata.plain("event_code", record.event_type);
+    metadata.plain("event_code", &record.event_type);
     metadata.text("log_name", LOG_NAME);
     metadata.plain("original_time", record.timestamp);
     metadata.token("sequence", record.seq);

@@ -296,7 +296,7 @@ fn every_match_is_given_in_order_until_it_breaks_off() {
         log.append_durable(&[used(&format!("a{at}"))]).unwrap();
     }
     let query = Query {
-        types: vec![EventType::SessionValidated],
+        types: vec![EventType::SessionValidated.into()],
         limit: Limit::new(1).unwrap(),
         ..Query::default()
     };

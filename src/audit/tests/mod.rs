@@ -11,6 +11,7 @@ mod retention;
 mod scan;
 mod seal;
 mod tampering;
+mod unknown_types;
 mod vectors;
 mod verify;
 

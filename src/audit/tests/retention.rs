@@ -16,7 +16,7 @@ fn days(days: u64) -> Retention {
 /// The days (after the start) on which the segments that are there were opened.
 fn opened_on(home: &Home) -> Vec<i64> {
     let query = Query {
-        types: vec![EventType::SegmentOpened],
+        types: vec![EventType::SegmentOpened.into()],
         limit: Limit::new(1000).unwrap(),
         ..Query::default()
     };
@@ -29,7 +29,7 @@ fn opened_on(home: &Home) -> Vec<i64> {
 /// What the log says was removed: how many segments, through which event.
 fn records(home: &Home) -> Vec<(u64, u64)> {
     let query = Query {
-        types: vec![EventType::AuditPruned],
+        types: vec![EventType::AuditPruned.into()],
         ..Query::default()
     };
     let found = home.log().query(&query).unwrap();

@@ -21,14 +21,20 @@ fn a_log_of_an_earlier_build_is_read_for_ever() {
     let told: Vec<_> = found
         .events
         .iter()
-        .map(|record| (record.event_type, record.username.as_deref()))
+        .map(|record| (record.event_type.as_str(), record.username.as_deref()))
         .collect();
     assert_eq!(
         told,
         [
-            (EventType::LoginFailure, Some(UNKNOWN_NAME)),
-            (EventType::SessionCreated, Some("alice@example.com")),
-            (EventType::SessionValidated, Some("alice@example.com")),
+            (EventType::LoginFailure.as_str(), Some(UNKNOWN_NAME)),
+            (
+                EventType::SessionCreated.as_str(),
+                Some("alice@example.com")
+            ),
+            (
+                EventType::SessionValidated.as_str(),
+                Some("alice@example.com")
+            ),
         ]
     );
 }
