@@ -120,6 +120,11 @@ pub enum PasswordRules {
 
 impl PasswordRules {
     const ALL: [(&str, Self); 2] = [("nist", Self::Nist), ("pci", Self::Pci)];
+
+    /// The word that the configuration has for them.
+    pub fn name(self) -> &'static str {
+        name_in(&Self::ALL, &self)
+    }
 }
 
 /// How long a session lasts. Within the ceilings by construction.

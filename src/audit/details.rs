@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::hash::LineHash;
 use super::json::Object;
 use super::kind::EventType;
 use super::reason::{
-    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure,
+    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure, OpeningReason,
     PasswordChangeFailure, RegistrationFailure, TerminationReason,
 };
 use super::segment::{QuarantineName, SegmentName};
+use super::settings::LogSettings;
 use super::text::{Action, ArgvDigest, ProgramName, RevocationReason};
 use crate::crypto::sign::PublicKey;
 use crate::id::ExecId;
@@ -23,6 +26,28 @@ pub enum CommandEnd {
     Signalled(i32),
     /// With neither.
     Failed(CommandFailure),
+}
+
+/// How the end of the log was made good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// Bytes that no seal covered were moved out of the log, into this file.
+    MovedAside {
+        /// The file that holds them.
+        quarantine: QuarantineName,
+    },
+    /// Lines that a loss of power took from the disk were put back.
+    Restored,
+}
+
+impl Repair {
+    /// Its name in the log.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::MovedAside { .. } => "unsealed",
+            Self::Restored => "lost",
+        }
+    }
 }
 
 /// What an event says beyond who, when and where. Absent values are left out of the object; keys
@@ -132,16 +157,19 @@ pub enum Details {
         /// The hash of the last line removed: what the first line that remains continues.
         last_hash: LineHash,
     },
-    /// `{"segment","torn_bytes","quarantine"}`
+    /// `{"segment","reason","lines","bytes","quarantine"}`
     AuditRepaired {
-        /// The segment that ended in the middle of a line.
+        /// The segment whose end was repaired.
         segment: SegmentName,
-        /// How many bytes were moved aside.
-        torn_bytes: u64,
-        /// The file that holds them.
-        quarantine: QuarantineName,
+        /// What was done.
+        repair: Repair,
+        /// How many complete lines it was done to.
+        lines: u64,
+        /// How many bytes.
+        bytes: u64,
     },
-    /// `{"segment","fingerprint","key"}`
+    /// `{"segment","fingerprint","key","reason","boot","version","idle_seconds","max_seconds",
+    /// "retention_seconds","policy","syslog"}`
     SegmentOpened {
         /// The segment.
         segment: SegmentName,
@@ -149,6 +177,12 @@ pub enum Details {
         fingerprint: PublicKey,
         /// What verifies the seal of this line.
         key: PublicKey,
+        /// Why the segment was opened.
+        reason: OpeningReason,
+        /// The kernel's id of the boot, where the system tells it.
+        boot: Option<Uuid>,
+        /// The settings in force, where the program gave them.
+        settings: Option<LogSettings>,
     },
     /// `{"segment"}`
     SegmentClosed {
@@ -269,21 +303,37 @@ impl Details {
             }
             Self::AuditRepaired {
                 segment,
-                torn_bytes,
-                quarantine,
+                repair,
+                lines,
+                bytes,
             } => {
                 object.plain("segment", segment);
-                object.token("torn_bytes", torn_bytes);
-                object.plain("quarantine", quarantine);
+                object.plain("reason", repair.as_str());
+                object.token("lines", lines);
+                object.token("bytes", bytes);
+                if let Repair::MovedAside { quarantine } = repair {
+                    object.plain("quarantine", quarantine);
+                }
             }
             Self::SegmentOpened {
                 segment,
                 fingerprint,
                 key,
+                reason,
+                boot,
+                settings,
             } => {
                 object.plain("segment", segment);
                 object.plain("fingerprint", fingerprint);
                 object.plain("key", key);
+                object.plain("reason", reason);
+                if let Some(boot) = boot {
+                    object.plain("boot", boot.as_hyphenated());
+                }
+                object.plain("version", env!("CARGO_PKG_VERSION"));
+                if let Some(settings) = settings {
+                    settings.write(object);
+                }
             }
             Self::SegmentClosed { segment } => object.plain("segment", segment),
         }

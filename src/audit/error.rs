@@ -43,8 +43,8 @@ pub enum Damage {
     /// There is no line end within the last lines' worth of bytes.
     #[error("ends in a line longer than any event")]
     LineTooLong,
-    /// A segment that others follow ends in the middle of a line.
-    #[error("is not the last segment, yet ends in the middle of a line")]
+    /// A segment that others follow does not end in a sealed line.
+    #[error("is not the last segment, yet does not end in a sealed line")]
     TornInside,
     /// The segment does not begin where the one before it ends, or there is none before it.
     #[error("does not continue the segment before it")]
@@ -55,12 +55,15 @@ pub enum Damage {
     /// Lines are gone from the log's end that had been sealed.
     #[error("ends before the line that was sealed last")]
     CutShort,
-    /// The state is of a time too long ago: an old copy of it was put back.
-    #[error("goes on far beyond the line that was sealed last: the sealing state is an old copy")]
-    OldSealState,
-    /// A line carries a seal that this log did not make, or lacks one that it did.
-    #[error("has a line that is not as it was sealed")]
+    /// The state is that of another log.
+    #[error("is not the log that the sealing state belongs to")]
+    ForeignState,
+    /// A segment that others follow has lines that this log did not seal.
+    #[error("has lines that the log did not seal, and another segment follows")]
     ForeignSeal,
+    /// Where the last lines should be, none carries a seal.
+    #[error("ends in more lines without a seal than an append has")]
+    NoSeal,
 }
 
 impl AuditError {
@@ -78,7 +81,7 @@ impl AuditError {
             Self::Damaged { segment, .. } => {
                 let directory = segment.parent().unwrap_or(segment).display();
                 Some(format!(
-                    "see what is wrong: nightlatch audit verify; to begin a new log, move {directory} away, keep it as evidence, and: mkdir -m 700 '{directory}'"
+                    "see what is wrong: nightlatch audit verify; to begin a new log, move {directory} and seal beside it away, keep them as evidence, and: mkdir -m 700 '{directory}'"
                 ))
             }
             Self::Gone { directory } => Some(format!(

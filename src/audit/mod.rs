@@ -4,7 +4,7 @@
 //! [`AuditLog`] appends them and answers a [`Query`].
 
 mod anchoring;
-mod catch_up;
+mod batch;
 mod csv;
 mod danger;
 mod details;
@@ -15,6 +15,7 @@ mod event_name;
 mod export;
 mod filter;
 mod hash;
+mod head;
 mod json;
 mod kind;
 mod line;
@@ -25,15 +26,19 @@ mod plan;
 mod progress;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod quarantine;
 mod query;
 mod reader;
 mod reason;
 mod record;
+mod recovery;
 mod retention;
 mod scan;
 mod seal;
 mod sealing;
 mod segment;
+mod settings;
+mod state_file;
 mod stats;
 #[cfg(unix)]
 mod syslog;
@@ -43,6 +48,7 @@ mod syslog;
 mod tail;
 mod text;
 mod verify;
+mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -50,7 +56,7 @@ mod tests;
 pub use csv::{write_csv_header, write_csv_record};
 #[doc(hidden)]
 pub use danger::DangerUnsynced;
-pub use details::{CommandEnd, Details};
+pub use details::{CommandEnd, Details, Repair};
 pub use error::{AuditError, Damage};
 pub use event::{AuditName, Event, UNKNOWN_NAME};
 pub use event_name::{BadEventName, EventName};
@@ -63,12 +69,13 @@ pub use origin::Origin;
 pub use progress::Progress;
 pub use query::{BadLimit, Follow, Limit, Position, Query, QueryResult, QuerySummary};
 pub use reason::{
-    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure,
+    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure, OpeningReason,
     PasswordChangeFailure, RegistrationFailure, TerminationReason,
 };
 pub use record::Record;
 pub use retention::{OldSegment, Retention, RetentionTooShort};
 pub use segment::{QuarantineName, SegmentName};
+pub use settings::LogSettings;
 pub use stats::{AccountCount, Bucket, CommandSpan, Count, Outcome, SessionSpan, Statistics};
 pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
 pub use verify::{Anchor, BadAnchor, Finding, Problem, Verification, Verifier};

@@ -9,7 +9,6 @@ use super::kind::EventType;
 use super::line::{Head, LINE_LIMIT};
 use super::query::{Position, Query};
 use super::scan::Manner;
-use super::sealing::SEAL_AFTER;
 use super::segment::{SegmentName, segments};
 use crate::clock::Timestamp;
 use crate::fs::{Dir, FileExt, FsError};
@@ -136,10 +135,10 @@ impl Plan {
         if part.opened.is_some() {
             let bound = |time: Timestamp| cut(file, (start, closing), time, manner.narrow);
             if let Some(since) = query.since {
-                low = bound(since.minus(SEAL_AFTER))?.map_or(low, |(before, _)| before);
+                low = bound(since)?.map_or(low, |(before, _)| before);
             }
             if let Some(until) = query.until {
-                high = bound(until.plus(SEAL_AFTER))?.map_or(high, |(_, after)| after);
+                high = bound(until)?.map_or(high, |(_, after)| after);
             }
         }
         let size = manner.piece;

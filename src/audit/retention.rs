@@ -299,9 +299,13 @@ fn end(dir: &Dir, segment: SegmentName) -> Result<(Link, u64), AuditError> {
     let path: PathBuf = dir.path().join(&name);
     let file = dir.open_file(&name)?;
     let file = file.ok_or_else(|| AuditError::damaged(&path, Damage::Gap))?;
-    let tail = Tail::read(&file, &path, None)?;
+    let inspected = file.metadata();
+    let size = inspected
+        .map_err(|error| FsError::new("inspect", &path, error))?
+        .len();
+    let tail = Tail::read(&file, &path, size)?;
     match tail.last {
-        Some(last) if tail.torn().is_empty() => Ok((last, tail.length)),
+        Some(last) if tail.sealed == size => Ok((last, size)),
         _ => Err(AuditError::damaged(&path, Damage::TornInside)),
     }
 }

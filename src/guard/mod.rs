@@ -28,7 +28,7 @@ pub use error::{
 };
 
 use crate::account::{AccountService, DelayNotice, Email};
-use crate::audit::{AuditLog, AuditName, Retention};
+use crate::audit::{AuditLog, AuditName, LogSettings, Retention};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, ConfigProblem, KeeperChoice, Limits, PasswordRules};
 use crate::crypto::kdf::{Argon2Params, ParamsOutOfBounds};
@@ -222,7 +222,15 @@ impl Guard {
             let accounts =
                 AccountService::new(Arc::clone(&dir), clock, settings.password_rules, argon2)
                     .on_delay(config.on_delay);
-            let mut audit = AuditLog::new(Arc::clone(&dir), Arc::clone(&config.clock));
+            let recorded = LogSettings::new(
+                settings.limits.idle(),
+                settings.limits.max(),
+                retention.get(),
+                settings.password_rules.name(),
+                settings.syslog,
+            );
+            let mut audit =
+                AuditLog::new(Arc::clone(&dir), Arc::clone(&config.clock)).with_settings(recorded);
             if settings.syslog {
                 audit = audit.with_syslog(settings.syslog_socket);
             }

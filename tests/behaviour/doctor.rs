@@ -135,14 +135,14 @@ fn the_report_has_fixed_keys_and_nothing_is_changed_by_it() {
 fn what_is_open_to_others_is_a_warning_and_what_they_may_have_written_a_failure_and_both_stay() {
     let home = Home::registered();
     set_mode(&home.path(), 0o755);
-    set_mode(&home.path().join("audit/seal"), 0o644);
+    set_mode(&home.path().join("seal/state"), 0o644);
     Told::changing_nothing(&home)
         .has("home", "warn", "mode 0755")
         .has("files", "warn", "mode 0644")
         .has("accounts", "ok", "whole")
         .fails_only(&[]);
     set_mode(&home.path().join("accounts.db"), 0o622);
-    fs::hard_link(home.path().join("audit/seal"), home.outside("seal")).unwrap();
+    fs::hard_link(home.path().join("seal/state"), home.outside("seal")).unwrap();
     symlink("/dev/null", home.path().join("current")).unwrap();
     Told::changing_nothing(&home)
         .has("files", "fail", "others may write to it (mode 0622)")
@@ -243,7 +243,7 @@ fn a_log_that_was_edited_cut_or_taken_away_fails() {
     let home = Home::registered();
     let segment = home.path().join("audit/0000000000000001.jsonl");
     let good = fs::read_to_string(&segment).unwrap();
-    let seal = home.path().join("audit/seal");
+    let seal = home.path().join("seal/state");
     let state = fs::read(&seal).unwrap();
     let lines: Vec<_> = good.split_inclusive('\n').collect();
     for content in [
@@ -279,7 +279,7 @@ fn of_a_large_log_the_end_is_looked_at_and_the_rest_is_told_to_be_unread() {
     let mut log = DangerUnsynced::new(&dir, AuditLog::new(dir.clone(), clock)).unwrap();
     for _ in 0..3000 {
         let event = Event::new(Details::LoginAttempt);
-        log.append(SystemClock.now().wall, &event).unwrap();
+        log.append(SystemClock.now().wall, &[event]).unwrap();
     }
     log.finish().unwrap();
     Told::of(&home).has("audit", "ok", "its end is good, and the rest was not read");

@@ -150,21 +150,48 @@ pub(in crate::audit) fn catalogue() -> Vec<(Details, String)> {
         (
             Details::AuditRepaired {
                 segment,
-                torn_bytes: 17,
-                quarantine: QuarantineName::new(5, 0xab),
+                repair: Repair::MovedAside {
+                    quarantine: QuarantineName::new(5, 0xab),
+                },
+                lines: 2,
+                bytes: 617,
             },
-            r#"{"segment":"0000000000000001.jsonl","torn_bytes":17,"quarantine":"torn-5-00000000000000ab.part"}"#.into(),
+            r#"{"segment":"0000000000000001.jsonl","reason":"unsealed","lines":2,"bytes":617,"quarantine":"unsealed-5-00000000000000ab.part"}"#.into(),
+        ),
+        (
+            Details::AuditRepaired {
+                segment,
+                repair: Repair::Restored,
+                lines: 3,
+                bytes: 1234,
+            },
+            r#"{"segment":"0000000000000001.jsonl","reason":"lost","lines":3,"bytes":1234}"#.into(),
         ),
         (
             Details::SegmentOpened {
                 segment,
                 fingerprint: PublicKey::from_bytes([0x11; 32]),
                 key: PublicKey::from_bytes([0x22; 32]),
+                reason: OpeningReason::Clock,
+                boot: Some(uuid::Uuid::from_bytes([0x33; 16])),
+                settings: Some(LogSettings::new(
+                    Duration::from_secs(900),
+                    Duration::from_secs(14_400),
+                    Duration::from_secs(7_776_000),
+                    "nist",
+                    true,
+                )),
             },
             format!(
-                r#"{{"segment":"0000000000000001.jsonl","fingerprint":"{}","key":"{}"}}"#,
+                concat!(
+                    r#"{{"segment":"0000000000000001.jsonl","fingerprint":"{}","key":"{}","#,
+                    r#""reason":"clock","boot":"33333333-3333-3333-3333-333333333333","version":"{}","#,
+                    r#""idle_seconds":900,"max_seconds":14400,"retention_seconds":7776000,"#,
+                    r#""policy":"nist","syslog":true}}"#
+                ),
                 "11".repeat(32),
-                "22".repeat(32)
+                "22".repeat(32),
+                env!("CARGO_PKG_VERSION")
             ),
         ),
         (

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::segment::number;
 use super::{Anchor, KEPT, Progress, Verification, Verifier};
-use crate::audit::sealing::STATE_FILE;
+use crate::audit::head::HEAD_FILE;
 use crate::audit::segment::{OPENINGS, SegmentName};
 
 /// A sealed log that is known to be genuine, and its fingerprint.
@@ -41,7 +41,7 @@ pub(crate) fn audit_directory(bytes: &[u8]) -> bool {
     };
     let first = number(segment).unwrap_or(1);
     let name = SegmentName::starting_at(first).to_string();
-    for (name, bytes) in [(STATE_FILE, state), (OPENINGS, openings), (&name, segment)] {
+    for (name, bytes) in [(HEAD_FILE, state), (OPENINGS, openings), (&name, segment)] {
         if !bytes.is_empty() {
             put(directory.path(), name, bytes);
         }

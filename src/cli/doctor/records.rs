@@ -62,10 +62,10 @@ pub fn log(case: &Case) -> Vec<Finding> {
         let found = format!("{} cannot be written to: {error}", directory.display());
         findings.push(Finding::fail(CHECK, found));
     }
-    if summary.ends_torn {
-        let found = "ends in the middle of a line: it is being written, or a process was killed";
-        findings
-            .push(Finding::warn(CHECK, found).advice("the next event sets it right".to_owned()));
+    if summary.unsealed > 0 {
+        let found = "bytes after the last seal: an event is being written, or a process was killed";
+        let advice = "the next event moves them aside and records it";
+        findings.push(Finding::warn(CHECK, found).advice(advice.to_owned()));
     }
     let what = described(&summary);
     if summary.bytes > VERIFIED_IN_PASSING {
@@ -92,7 +92,7 @@ fn described(summary: &LogSummary) -> String {
         count => format!("{count} files"),
     };
     let (last, bytes) = (summary.last_seq, size(summary.bytes));
-    format!("{last} events so far, {bytes} in {files}, last sealed {age} ago")
+    format!("{last} events so far, {bytes} in {files}, the last one {age} ago")
 }
 
 /// How long the log is kept.
