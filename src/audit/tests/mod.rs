@@ -6,13 +6,16 @@ mod append;
 pub(super) mod catalogue;
 mod export;
 mod following;
+mod forwarding;
 mod holds;
 mod journal;
 mod query;
 mod retention;
 mod scan;
 mod seal;
+mod shipping;
 mod tampering;
+mod unknown_types;
 mod vectors;
 mod verify;
 
