@@ -17,6 +17,8 @@
 //! retention = "90d"       # keep what happened for so long; 1d or more
 //! syslog = true           # tell the system log of the audit log's end
 //! syslog_socket = "/dev/log"
+//! forward = "off"         # send each event on: off, syslog, journald
+//! on_tamper = "COMMAND"   # run by `audit verify --alert` and on lockout
 //!
 //! [guard]
 //! commands = ["psql"]     # what `nightlatch hook` wraps in the shell
@@ -63,6 +65,10 @@ const PCI_RETENTION_DEFAULT: Duration = Duration::from_secs(400 * 24 * 3600);
 
 /// Where the system log listens on Linux.
 const SYSLOG_SOCKET: &str = "/dev/log";
+/// Where journald listens for its native protocol.
+const JOURNALD_SOCKET: &str = "/run/systemd/journal/socket";
+/// The longest command that `audit.on_tamper` may be, in bytes.
+const COMMAND_LIMIT: usize = 4096;
 
 /// Where the session's key may live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,6 +117,26 @@ impl std::fmt::Display for KeeperChoice {
 fn name_in<T: PartialEq>(all: &[(&'static str, T)], value: &T) -> &'static str {
     let found = all.iter().find(|(_, choice)| choice == value);
     found.map_or("", |(name, _)| name)
+}
+
+/// Where each audit event is sent as it is sealed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardChoice {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// To the system log, at `audit.syslog_socket`.
+    Syslog,
+    /// To journald, at `audit.journald_socket`.
+    Journald,
+}
+
+impl ForwardChoice {
+    const ALL: [(&str, Self); 3] = [
+        ("off", Self::Off),
+        ("syslog", Self::Syslog),
+        ("journald", Self::Journald),
+    ];
 }
 
 /// Which rules a new password must meet.
@@ -236,6 +262,12 @@ pub struct Config {
     pub syslog: bool,
     /// Where the system log listens.
     pub syslog_socket: PathBuf,
+    /// Where each audit event is sent as it is sealed.
+    pub forward: ForwardChoice,
+    /// Where journald listens.
+    pub journald_socket: PathBuf,
+    /// The shell command to run when the audit log does not verify and when sign-in is locked.
+    pub on_tamper: Option<String>,
     /// The commands that are wrapped in the shell, each once.
     pub guarded_commands: Vec<CommandName>,
 }
@@ -251,6 +283,9 @@ impl Default for Config {
             audit_retention: 90 * RETENTION_FLOOR,
             syslog: true,
             syslog_socket: SYSLOG_SOCKET.into(),
+            forward: ForwardChoice::default(),
+            journald_socket: JOURNALD_SOCKET.into(),
+            on_tamper: None,
             guarded_commands: Vec::new(),
         }
     }

@@ -50,7 +50,8 @@ pub use crypto::kdf::{Argon2Params, HashFailed, ParamsOutOfBounds};
 pub use fs::{Dir, Erasure, FsError, FsProblem, Kept, Storage, Survey, Unsure, storage, survey};
 pub use guard::run::Ended;
 pub use guard::{
-    ActiveSession, CommandError, Denied, Finished, Guard, GuardConfig, GuardError,
-    PasswordChangeError, Refusals, RegisterError, Registered, RunOptions, Scripts, SignInError,
+    ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Finished, Guard, GuardConfig,
+    GuardError, PasswordChangeError, Refusals, RegisterError, Registered, RunOptions, Scripts,
+    SignInError,
 };
 pub use session::SessionService;

@@ -120,7 +120,7 @@ impl Bench {
     fn filter(&self) {
         println!("filter by type");
         let query = Query {
-            types: vec![EventType::LoginFailure],
+            types: vec![EventType::LoginFailure.into()],
             ..Query::default()
         };
         let ask = || drop(self.log.query(&query).expect("an answer"));

@@ -7,7 +7,7 @@ use super::log::AuditLog;
 use super::sealing::Sealing;
 use super::segment::segments;
 use super::state_file::StateFile;
-use super::syslog;
+use super::syslog::{self, anchor_message};
 use super::verify::Anchor;
 
 impl AuditLog {
@@ -64,7 +64,8 @@ impl AuditLog {
             return;
         };
         let pid = self.origin().pid();
-        match syslog::send(path, pid, anchor) {
+        let message = anchor_message(pid, anchor);
+        match syslog::Socket::open(path).and_then(|socket| socket.send(message.as_bytes())) {
             Ok(()) => tracing::debug!(seq = anchor.seq, "sent an anchor to the system log"),
             Err(error) => {
                 tracing::debug!(%error, path = %path.display(), "could not send an anchor to the system log");

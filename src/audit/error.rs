@@ -25,6 +25,16 @@ pub enum AuditError {
         /// Where it was.
         directory: PathBuf,
     },
+    /// The log ends before an event that was read from it earlier.
+    #[error(
+        "the audit log was set back: it ends at event {last}, and event {after} was read before"
+    )]
+    SetBack {
+        /// The number of the last event.
+        last: u64,
+        /// The number that was asked to be continued.
+        after: u64,
+    },
     /// A line that adds a legal hold is damaged, so which holds are in force cannot be told.
     #[error("the audit log is damaged: {lines} of its lines about legal holds cannot be read")]
     HoldUnreadable {
@@ -100,6 +110,10 @@ impl AuditError {
                 "put it back; to begin a new log, move seal beside it away, and: mkdir -m 700 '{}'",
                 directory.display()
             )),
+            Self::SetBack { .. } => Some(
+                "keep the log as it is, and see what an anchor says: nightlatch audit verify --anchor FILE"
+                    .to_owned(),
+            ),
             Self::HoldUnreadable { .. } => Some(
                 "nothing is removed until they can be read; see: nightlatch audit verify"
                     .to_owned(),

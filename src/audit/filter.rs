@@ -2,8 +2,8 @@
 
 use memchr::memmem::Finder;
 
+use super::event_name::EventName;
 use super::json::push_string;
-use super::kind::EventType;
 use super::line::Head;
 use super::query::Query;
 use super::reader::Found;
@@ -15,7 +15,7 @@ use crate::id::SessionId;
 /// A query made ready to judge lines.
 pub(super) struct Filter {
     user: Option<String>,
-    types: Vec<EventType>,
+    types: Vec<EventName>,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     since_text: Option<Vec<u8>>,
@@ -47,7 +47,7 @@ impl Filter {
             let mut needle = b"\"username\":".to_vec();
             push_string(&mut needle, user);
             Some(needle)
-        } else if let [only] = query.types[..] {
+        } else if let [only] = &query.types[..] {
             Some(format!("\"event_type\":\"{only}\"").into_bytes())
         } else if query.failed_only {
             Some(b"\"success\":false".to_vec())
@@ -118,7 +118,7 @@ impl Filter {
 
     /// What shows without parsing the line.
     fn rules_out(&self, head: &Head<'_>) -> bool {
-        let type_is = |wanted: &EventType| head.event_type == wanted.as_str().as_bytes();
+        let type_is = |wanted: &EventName| head.event_type == wanted.as_str().as_bytes();
         // Texts of one form sort as the times do. One that equals a bound is left to the parser, which
         // knows what a bound says below a microsecond.
         self.since_text

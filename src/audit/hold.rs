@@ -190,7 +190,7 @@ impl AuditLog {
 
 fn of_type(event_type: EventType) -> Query {
     Query {
-        types: vec![event_type],
+        types: vec![event_type.into()],
         ..Query::default()
     }
 }

@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::event::Event;
+use super::event_name::EventName;
 use super::hash::LineHash;
 use super::json::Object;
-use super::kind::EventType;
 use super::origin::Origin;
 use super::seal::Seal;
 use crate::clock::Timestamp;
@@ -168,17 +168,14 @@ impl<'a> Head<'a> {
         })
     }
 
-    /// Whether it is of an event that there is, at a time in the form that this program writes.
+    /// Whether it names an event type, at a time in the form that this program writes.
     pub(super) fn is_well_formed(&self) -> bool {
         const FORM: &[u8] = b"0000-00-00T00:00:00.000000Z";
         let is_formed = |(&byte, &form): (&u8, &u8)| match form {
             b'0' => byte.is_ascii_digit(),
             other => byte == other,
         };
-        self.timestamp.iter().zip(FORM).all(is_formed)
-            && EventType::ALL
-                .iter()
-                .any(|event_type| event_type.as_str().as_bytes() == self.event_type)
+        self.timestamp.iter().zip(FORM).all(is_formed) && EventName::is_formed(self.event_type)
     }
 
     /// When the event was recorded.

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::error::AuditError;
 use super::event::Event;
+use super::forward::Forward;
 use super::origin::Origin;
 use super::segment::{DIRECTORY, SEGMENT_SIZE};
 use super::settings::LogSettings;
@@ -46,6 +47,8 @@ pub struct AuditLog {
     is_new: Option<Box<dyn Fn() -> bool + Send + Sync>>,
     /// Where the system log listens, when anchors are to be sent to it.
     pub(super) syslog: Option<PathBuf>,
+    /// Where each event is sent as it is sealed.
+    pub(super) forward: Option<Forward>,
     /// The settings in force, recorded with each segment.
     pub(super) settings: Option<LogSettings>,
 }
@@ -82,6 +85,7 @@ impl AuditLog {
             segment_size: SEGMENT_SIZE,
             is_new: None,
             syslog: None,
+            forward: None,
             settings: None,
         }
     }
@@ -105,6 +109,14 @@ impl AuditLog {
     #[must_use]
     pub fn with_origin(mut self, origin: Origin) -> Self {
         self.origin = origin.into();
+        self
+    }
+
+    /// As before, and sends each event on as it is sealed. Best effort: an event that could not be sent
+    /// is sent with a later one. Where this is not set, the log's present end counts as sent.
+    #[must_use]
+    pub fn with_forward(mut self, forward: Forward) -> Self {
+        self.forward = Some(forward);
         self
     }
 

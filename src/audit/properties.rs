@@ -106,7 +106,7 @@ fn says_what_was_hashed(record: &Record) {
             record.pid,
             record.tty.clone(),
         );
-        let what = (record.event_type, record.session_id, record.success);
+        let what = (record.event_type.clone(), record.session_id, record.success);
         (
             record.seq,
             record.timestamp,

@@ -5,8 +5,8 @@ mod each;
 pub(super) mod properties;
 
 use super::error::AuditError;
+use super::event_name::EventName;
 use super::filter::{Filter, Verdict};
-use super::kind::EventType;
 use super::log::AuditLog;
 use super::plan::{Piece, Plan};
 use super::progress::Progress;
@@ -62,7 +62,7 @@ pub struct Query {
     /// About this user; upper and lower case are the same.
     pub user: Option<String>,
     /// Of one of these types; of any when empty.
-    pub types: Vec<EventType>,
+    pub types: Vec<EventName>,
     /// At this time or later.
     pub since: Option<Timestamp>,
     /// Before this time.
@@ -73,6 +73,18 @@ pub struct Query {
     pub failed_only: bool,
     /// The most events to give.
     pub limit: Limit,
+}
+
+impl Query {
+    /// Whether `record` passes every filter. The limit does not apply.
+    pub fn matches(&self, record: &Record) -> bool {
+        let line = [record.raw.as_bytes(), b"\n"].concat();
+        let mut is_match = false;
+        Filter::new(self).judge_block(&line, |verdict| {
+            is_match |= matches!(verdict, Verdict::Match(_));
+        });
+        is_match
+    }
 }
 
 /// The answer to a [`Query`].

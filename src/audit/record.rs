@@ -2,8 +2,8 @@
 
 use serde_json::value::RawValue;
 
+use super::event_name::EventName;
 use super::hash::LineHash;
-use super::kind::EventType;
 use super::line::Line;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
@@ -21,8 +21,8 @@ pub struct Record {
     pub id: String,
     /// When it was recorded.
     pub timestamp: Timestamp,
-    /// What happened.
-    pub event_type: EventType,
+    /// What happened; perhaps of a type that only a later version knows.
+    pub event_type: EventName,
     /// Whom it is about.
     pub username: Option<String>,
     /// In which session.
@@ -46,7 +46,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads a line without its line end; `None` when it is not an event of the catalogue.
+    /// Reads a line without its line end; `None` when it is not an event.
     pub(super) fn parse(raw: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(raw).ok()?;
         let View {
@@ -81,7 +81,7 @@ impl Record {
 pub(super) struct View<'a> {
     pub(super) line: Line<'a>,
     pub(super) timestamp: Timestamp,
-    pub(super) event_type: EventType,
+    pub(super) event_type: EventName,
     pub(super) session_id: Option<SessionId>,
     prev: LineHash,
     hash: LineHash,

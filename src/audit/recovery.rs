@@ -195,7 +195,7 @@ impl Segment {
                 }
                 continue;
             };
-            let role = Role::of(record.event_type);
+            let role = record.event_type.known().map_or(Role::Inner, Role::of);
             let place = Place {
                 segment: self.name.first(),
                 offset: from + lines.consumed(),

@@ -208,7 +208,7 @@ impl AuditLog {
     /// How many of the segments that are `due`, from the oldest on, have their removal on record.
     fn recorded(&self, due: &[Due]) -> Result<usize, AuditError> {
         let query = Query {
-            types: vec![EventType::AuditPruned],
+            types: vec![EventType::AuditPruned.into()],
             limit: Limit::MAX,
             ..Query::default()
         };

@@ -8,6 +8,7 @@ use super::details::Details;
 use super::end::End;
 use super::error::{AuditError, Damage};
 use super::event::Event;
+use super::forward::Sender;
 use super::head::HeadFile;
 use super::kind::EventType;
 use super::log::AuditLog;
@@ -167,6 +168,7 @@ impl<'a> Writer<'a> {
         self.end.append(&batch.lines)?;
         let saved = self.journal(&batch.lines).and_then(|()| {
             self.note_anchor(events);
+            self.forward(&batch);
             self.state.save(&mut self.sealing)
         });
         if let Err(error) = saved {
@@ -197,6 +199,22 @@ impl<'a> Writer<'a> {
             offset,
         });
         Ok(())
+    }
+
+    /// Sends what was written, and what could not be sent before, where events are forwarded. Where they
+    /// are not, nothing is owed.
+    fn forward(&mut self, batch: &Batch) {
+        self.sealing.forwarded = match &self.log.forward {
+            Some(forward) => {
+                let fingerprint = self.sealing.fingerprint();
+                let sender = Sender {
+                    pid: self.log.origin().pid(),
+                    fingerprint: fingerprint.to_string(),
+                };
+                forward.send(self.dir, &sender, self.sealing.forwarded, batch)
+            }
+            None => batch.last.seq,
+        };
     }
 
     fn sync(&self) -> Result<(), FsError> {

@@ -286,6 +286,9 @@ pub enum AuditCommand {
 pub struct AuditVerify {
     #[command(flatten)]
     pub noted: Noted,
+    /// Run the command of `on_tamper` in the configuration when the log does not verify
+    #[arg(long, conflicts_with = "directory")]
+    pub alert: bool,
     /// Check the chain, but leave out the seals inside files that are closed
     #[arg(long)]
     pub fast: bool,
@@ -354,7 +357,7 @@ pub struct AuditList {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch audit export --format ocsf --since 2026-11-01 >november.jsonl\n  nightlatch audit export --format ecs --failed | gzip >failures.ndjson.gz"
+    after_help = "Examples:\n  nightlatch audit export --format ocsf --since 2026-11-01 >november.jsonl\n  nightlatch audit export --format ecs --failed | gzip >failures.ndjson.gz\n  nightlatch audit export --follow --after 4711 | ssh collector 'cat >>log.jsonl'\n\nExit codes: 7 when the log ends before SEQ: it was set back."
 )]
 pub struct AuditExport {
     #[command(flatten)]
@@ -362,6 +365,12 @@ pub struct AuditExport {
     /// In which form, one JSON object a line
     #[arg(long, value_enum, default_value = "jsonl")]
     pub format: ExportForm,
+    /// Only events with a number greater than SEQ: the last one that was received, or 0
+    #[arg(long, value_name = "SEQ")]
+    pub after: Option<u64>,
+    /// Go on exporting events as they come
+    #[arg(long, requires = "after")]
+    pub follow: bool,
 }
 
 /// In which form events are exported.

@@ -5,9 +5,10 @@ mod verify;
 use std::fmt::Write;
 use std::time::Duration;
 
+use nightlatch::AlertKind;
 use nightlatch::audit::{
-    Details, Event, EventType, Limit, Progress, Query, QueryResult, Record, write_csv_header,
-    write_csv_record,
+    Details, Event, EventName, EventType, Limit, Progress, Query, QueryResult, Record,
+    write_csv_header, write_csv_record,
 };
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use serde_json::value::RawValue;
@@ -26,10 +27,15 @@ pub fn run(context: &Context, args: Audit) -> Result<End, Failure> {
     match args.command {
         Some(AuditCommand::Verify(args)) => {
             let directory = context.config.home().join("audit");
-            if matches!(directory.try_exists(), Ok(false)) {
-                return Err(verify::no_log());
+            let result = if matches!(directory.try_exists(), Ok(false)) {
+                Err(verify::no_log())
+            } else {
+                verify(context.ui, &args, &directory)
+            };
+            if let (true, Err(failure)) = (args.alert, &result) {
+                alert(context, failure);
             }
-            verify(context.ui, &args, &directory)
+            result
         }
         Some(AuditCommand::Fingerprint) => verify::fingerprint(context),
         Some(AuditCommand::Anchor) => verify::anchor(context),
@@ -40,6 +46,28 @@ pub fn run(context: &Context, args: Audit) -> Result<End, Failure> {
         Some(AuditCommand::Prune(args)) => prune::run(context, &args),
         Some(AuditCommand::Hold(args)) => hold::run(context, &args.command),
         None => self::list(context, &args.list),
+    }
+}
+
+/// Runs the alert command where the log did not verify. What becomes of it changes nothing of that.
+fn alert(context: &Context, failure: &Failure) {
+    if failure.code != Code::Audit {
+        return;
+    }
+    let raised = context
+        .guard()
+        .map_err(|failure| failure.message)
+        .and_then(|guard| {
+            let raised = guard.alert(AlertKind::Tamper, &failure.message);
+            raised.map_err(|error| error.to_string())
+        });
+    match raised {
+        Ok(true) => {}
+        Ok(false) => {
+            let warning = "no alert: on_tamper under [audit] is not set in the configuration";
+            context.ui.warn(warning);
+        }
+        Err(error) => context.ui.warn(&error),
     }
 }
 
@@ -55,7 +83,7 @@ fn list(context: &Context, args: &AuditList) -> Result<End, Failure> {
     }
     let query = Query {
         limit: Limit::new(args.limit.into()).map_err(|error| Failure::usage(error.to_string()))?,
-        ..query(&args.filters)?
+        ..query(context, &args.filters)?
     };
     let guard = context.guard()?;
     let Some(log) = guard.audit() else {
@@ -103,7 +131,7 @@ pub fn warn_of_unreadable(context: &Context, unreadable: u64) {
 }
 
 /// The filters as the library takes them, with its limit.
-pub fn query(args: &AuditFilters) -> Result<Query, Failure> {
+pub fn query(context: &Context, args: &AuditFilters) -> Result<Query, Failure> {
     let now = SystemClock.now().wall;
     let time = |name: &str, text: &Option<String>| {
         text.as_deref()
@@ -113,7 +141,7 @@ pub fn query(args: &AuditFilters) -> Result<Query, Failure> {
     let types = args
         .event
         .iter()
-        .map(|name| event_type(name))
+        .map(|name| event_type(context, name))
         .collect::<Result<_, _>>()?;
     Ok(Query {
         user: args.user.clone(),
@@ -131,24 +159,33 @@ pub fn query(args: &AuditFilters) -> Result<Query, Failure> {
     })
 }
 
-fn event_type(name: &str) -> Result<EventType, Failure> {
+/// A type of the catalogue, or one that only a later version knows, which may also be a slip.
+fn event_type(context: &Context, name: &str) -> Result<EventName, Failure> {
     let capitals = name.to_ascii_uppercase();
-    capitals.parse().map_err(|_| {
-        let near = EventType::ALL
-            .iter()
-            .map(|known| (strsim::jaro_winkler(&capitals, known.as_str()), known))
-            .filter(|(likeness, _)| *likeness > 0.8)
-            .max_by(|one, other| one.0.total_cmp(&other.0));
-        let mut hint = near.map_or(String::new(), |(_, known)| {
-            format!("did you mean {known}? ")
-        });
+    let near = || {
+        let likeness = |known: &EventType| strsim::jaro_winkler(&capitals, known.as_str());
+        let near = EventType::ALL.iter().map(|known| (likeness(known), known));
+        near.filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|one, other| one.0.total_cmp(&other.0))
+            .map(|(_, known)| format!("did you mean {known}?"))
+    };
+    let Ok(event_type) = capitals.parse::<EventName>() else {
+        let mut hint = near().map_or(String::new(), |near| format!("{near} "));
         hint.push_str("one of");
         // One name after the other: collected and joined, it takes rustc 1.95 minutes to optimise.
         for known in EventType::ALL {
             let _ = write!(hint, " {known}");
         }
-        Failure::usage(format!("\"{name}\" is no event type")).hint(hint)
-    })
+        return Err(Failure::usage(format!("\"{name}\" is not an event type")).hint(hint));
+    };
+    if event_type.known().is_none() {
+        let near = near().map_or(String::new(), |near| format!("; {near}"));
+        let version = env!("CARGO_PKG_VERSION");
+        let warning =
+            format!("nightlatch {version} does not know the event type {event_type}{near}");
+        context.ui.warn(&warning);
+    }
+    Ok(event_type)
 }
 
 /// RFC 3339, a date (its beginning, in UTC), or an age such as `2h`.

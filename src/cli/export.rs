@@ -1,8 +1,11 @@
 //! `audit export`: every event that matches, for another program.
 
+mod ship;
+
 use std::ops::ControlFlow;
 
-use nightlatch::audit::{Details, Event, ExportFormat, Limit, Progress, Query};
+use nightlatch::AuditLog;
+use nightlatch::audit::{Details, Event, ExportFormat, Limit, Progress, Query, Record};
 
 use super::args::{AuditExport, ExportForm};
 use super::audit::{query, warn_of_unreadable};
@@ -14,8 +17,11 @@ use super::{Context, End, progress};
 const PIECE: usize = 64 * 1024;
 
 pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
-    let query = query(&args.filters)?;
+    let query = query(context, &args.filters)?;
     let guard = context.guard()?;
+    if let Some(after) = args.after {
+        return ship::run(context, args, guard.audit(), after, &query);
+    }
     let Some(log) = guard.audit() else {
         return Ok(End::Done);
     };
@@ -31,13 +37,13 @@ pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
     });
     let recorded = log.append_durable(&[read]);
     if found.total > 0 {
-        let mut output = Output::new(context.ui, args.format);
+        let mut output = Output::new(context.ui, args.format, log);
         let mut left = found.total;
         let done = Progress::default();
         let mut write_all = || {
             log.for_each(&query, &done, |record| {
                 left -= 1;
-                output.format.append(&mut output.pending, record);
+                output.add(record);
                 if output.pending.len() >= PIECE {
                     output.write();
                 }
@@ -65,13 +71,14 @@ pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
 struct Output {
     ui: Ui,
     format: ExportFormat,
+    fingerprint: Option<String>,
     pending: Vec<u8>,
     /// `false` when nobody reads any more.
     wanted: Result<bool, Failure>,
 }
 
 impl Output {
-    fn new(ui: Ui, form: ExportForm) -> Self {
+    fn new(ui: Ui, form: ExportForm, log: &AuditLog) -> Self {
         let format = match form {
             ExportForm::Ocsf => ExportFormat::Ocsf,
             ExportForm::Ecs => ExportFormat::Ecs,
@@ -80,9 +87,16 @@ impl Output {
         Self {
             ui,
             format,
+            // A log without its sealing state is exported all the same.
+            fingerprint: log.fingerprint().ok().flatten(),
             pending: Vec::with_capacity(2 * PIECE),
             wanted: Ok(true),
         }
+    }
+
+    fn add(&mut self, record: &Record) {
+        self.format
+            .append(&mut self.pending, record, self.fingerprint.as_deref());
     }
 
     fn write(&mut self) {

@@ -319,6 +319,9 @@ fn context(given: Given) -> Result<Context, Failure> {
             ui.say(&format!("waiting {span}, because of failed sign-ins"));
         }
     }));
+    config = config.on_alert_failure(Arc::new(move |failed| {
+        ui.warn(&failed.to_string());
+    }));
     Ok(Context {
         ui,
         config,

@@ -29,7 +29,7 @@ const WIDTH: usize = 80;
 const NARROWEST: usize = 40;
 
 pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
-    let query = query(&args.filters)?;
+    let query = query(context, &args.filters)?;
     let guard = context.guard()?;
     let now = SystemClock.now().wall;
     let mut statistics = Statistics::default();

@@ -4,9 +4,15 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
 
+use nightlatch::guard::signals::Catch;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Access, Mode, OFlags};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tempfile::NamedTempFile;
+
+use super::exit::Failure;
 
 /// Up to `limit` bytes of a small file of the system's, such as those of `/proc`; `None` where there is
 /// none, or it may not be read.
@@ -52,4 +58,48 @@ pub fn file_for_all(dir: &Path) -> io::Result<NamedTempFile> {
 #[allow(clippy::unnecessary_wraps)] // the same face as where users have no number
 pub fn user() -> Option<u32> {
     Some(rustix::process::geteuid().as_raw())
+}
+
+/// Signals that end a program, held back until what is being written is whole.
+pub struct Interruption(Catch);
+
+impl Interruption {
+    /// Starts to hold SIGHUP, SIGINT and SIGTERM back, where they are not ignored.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn catch() -> Result<Self, Failure> {
+        Catch::new(&[SIGHUP, SIGINT, SIGTERM], &[])
+            .map(Self)
+            .map_err(|error| Failure::failed("signals", format!("cannot catch signals: {error}")))
+    }
+
+    /// Waits until stdout takes a line; `false` when a signal came first.
+    pub fn wait_to_write(&mut self) -> bool {
+        let stdout = io::stdout();
+        self.poll(&[PollFd::new(&stdout, PollFlags::OUT)], None)
+    }
+
+    /// Waits so long; `false` when a signal came, or nobody reads stdout any more.
+    pub fn wait(&mut self, time: Duration) -> bool {
+        let time = Timespec::try_from(time).ok();
+        let stdout = io::stdout();
+        // Asked for nothing, a pipe says when its reader is gone.
+        let stdout = [PollFd::new(&stdout, PollFlags::empty())];
+        self.poll(&stdout, time.as_ref())
+    }
+
+    fn poll(&mut self, stdout: &[PollFd<'_>; 1], time: Option<&Timespec>) -> bool {
+        let mut fds = [stdout[0].clone(), PollFd::new(&self.0, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, time) {
+            Ok(_) => {
+                let is_closed = fds[0].revents().intersects(PollFlags::ERR);
+                let is_signalled = !fds[1].revents().is_empty();
+                !(is_closed || is_signalled)
+            }
+            // A signal: its handler has run, and it shows at the next look.
+            Err(rustix::io::Errno::INTR) => self.0.pending().is_empty(),
+            Err(_) => true,
+        }
+    }
 }

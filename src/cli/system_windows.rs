@@ -3,8 +3,12 @@
 use std::fs::Metadata;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
+use nightlatch::clock::{Clock, SystemClock};
 use tempfile::NamedTempFile;
+
+use super::exit::Failure;
 
 /// None: there are no such files here.
 pub fn read(_: &Path, _: usize) -> Option<Vec<u8>> {
@@ -36,4 +40,31 @@ pub fn file_for_all(dir: &Path) -> io::Result<NamedTempFile> {
 /// None: users have no numbers here.
 pub fn user() -> Option<u32> {
     None
+}
+
+/// Signals that end a program: they are left alone here.
+pub struct Interruption;
+
+impl Interruption {
+    /// Holds nothing back.
+    ///
+    /// # Errors
+    /// Never.
+    #[allow(clippy::unnecessary_wraps)] // the same face as where there are signals
+    pub fn catch() -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    /// Waits for nothing.
+    #[allow(clippy::unused_self)] // as above
+    pub fn wait_to_write(&mut self) -> bool {
+        true
+    }
+
+    /// Waits so long.
+    #[allow(clippy::unused_self)] // as above
+    pub fn wait(&mut self, time: Duration) -> bool {
+        SystemClock.sleep(time);
+        true
+    }
 }

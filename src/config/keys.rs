@@ -7,8 +7,9 @@ use toml::de::DeValue;
 
 use super::settings::SettingValue;
 use super::{
-    ARGON2_MEMORY_KIB, ARGON2_PASSES, Config, IDLE_CEILING, KeeperChoice, LimitOutOfRange,
-    MAX_CEILING, PasswordRules, RETENTION_FLOOR, command_name, name_in, within,
+    ARGON2_MEMORY_KIB, ARGON2_PASSES, COMMAND_LIMIT, Config, ForwardChoice, IDLE_CEILING,
+    JOURNALD_SOCKET, KeeperChoice, LimitOutOfRange, MAX_CEILING, PasswordRules, RETENTION_FLOOR,
+    command_name, name_in, within,
 };
 
 /// A key of the file.
@@ -110,13 +111,41 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "audit.syslog_socket",
         set: |config, value| {
-            let path = value.as_str().map(PathBuf::from);
-            config.syslog_socket = path
-                .filter(|path| path.is_absolute())
-                .ok_or_else(|| is("an absolute path", Some("write \"/dev/log\"".to_owned())))?;
+            config.syslog_socket = absolute(value, "/dev/log")?;
             Ok(())
         },
         get: |config| SettingValue::Text(config.syslog_socket.display().to_string()),
+    },
+    Key {
+        name: "audit.forward",
+        set: |config, value| {
+            config.forward = one_of(value, &ForwardChoice::ALL)?;
+            Ok(())
+        },
+        get: |config| SettingValue::Text(name_in(&ForwardChoice::ALL, &config.forward).to_owned()),
+    },
+    Key {
+        name: "audit.journald_socket",
+        set: |config, value| {
+            config.journald_socket = absolute(value, JOURNALD_SOCKET)?;
+            Ok(())
+        },
+        get: |config| SettingValue::Text(config.journald_socket.display().to_string()),
+    },
+    Key {
+        name: "audit.on_tamper",
+        set: |config, value| {
+            let command = value.as_str().map(str::trim).filter(|command| {
+                (1..=COMMAND_LIMIT).contains(&command.len()) && !command.contains('\0')
+            });
+            let command = command.ok_or_else(|| {
+                let example = "write \"logger -p auth.crit \\\"$NIGHTLATCH_ALERT_MESSAGE\\\"\"";
+                is("a shell command", Some(example.to_owned()))
+            })?;
+            config.on_tamper = Some(command.to_owned());
+            Ok(())
+        },
+        get: |config| SettingValue::Text(config.on_tamper.clone().unwrap_or_default()),
     },
     Key {
         name: "guard.commands",
@@ -153,6 +182,12 @@ fn duration(value: &DeValue<'_>, example: &str) -> Result<Duration, Refused> {
     parsed
         .and_then(Result::ok)
         .ok_or_else(|| is("a length of time", Some(format!("write \"{example}\""))))
+}
+
+fn absolute(value: &DeValue<'_>, example: &str) -> Result<PathBuf, Refused> {
+    let path = value.as_str().map(PathBuf::from);
+    path.filter(|path| path.is_absolute())
+        .ok_or_else(|| is("an absolute path", Some(format!("write \"{example}\""))))
 }
 
 pub(super) fn span(length: Duration) -> SettingValue {

@@ -2,8 +2,8 @@
 //! audit log records, put together.
 
 use super::{
-    ActiveSession, Guard, GuardConfig, GuardError, Home, PasswordChangeError, RegisterError,
-    SignInError,
+    ActiveSession, AlertKind, Guard, GuardConfig, GuardError, Home, PasswordChangeError,
+    RegisterError, SignInError,
 };
 use crate::account::{
     self, Account, AccountService, ChangeError, DisplayName, Email, FAILURES_TO_LOCK, LOCK,
@@ -118,6 +118,9 @@ impl Guard {
                 let (reason, error) = self.judge_failure(error);
                 home.record(&failure_events(&name, reason))
                     .map_err(GuardError::from)?;
+                if reason.locks {
+                    self.alert_of_lockout();
+                }
                 return Err(error);
             }
         };
@@ -228,6 +231,7 @@ impl Guard {
                 if failed.locks {
                     home.record(&[locked_event(&AuditName::known(account.email.normalized()))])
                         .map_err(GuardError::from)?;
+                    self.alert_of_lockout();
                 }
                 (failed.reason.into(), PasswordChangeError::SignIn(error))
             }
@@ -266,6 +270,17 @@ impl Guard {
     pub fn serve_agent(config: GuardConfig) -> Result<(), GuardError> {
         let guard = Self::open(config)?;
         Ok(serve_agent(&guard.home()?.dir, &*guard.clock)?)
+    }
+
+    /// Runs the alert command after a lockout was recorded. The name stays out of it: it may be one that
+    /// is not an account's, and people type passwords there.
+    fn alert_of_lockout(&self) {
+        let message = format!("sign-in was locked after {FAILURES_TO_LOCK} failures in a row");
+        if let Err(error) = self.alert(AlertKind::Lockout, &message)
+            && let Some(told) = &self.on_alert_failure
+        {
+            told(&error);
+        }
     }
 
     /// What a failed sign-in means for the record, and for the person.

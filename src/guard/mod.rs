@@ -2,6 +2,11 @@
 
 mod accounts;
 mod active;
+#[cfg(unix)]
+mod alert;
+#[cfg(windows)]
+#[path = "alert_absent.rs"]
+mod alert;
 mod command;
 mod error;
 mod lease;
@@ -22,15 +27,18 @@ use std::time::Duration;
 
 pub use accounts::Registered;
 pub use active::ActiveSession;
+pub use alert::{AlertFailed, AlertKind};
 pub use command::{Finished, Refusals, RunOptions, Scripts};
 pub use error::{
     CommandError, Denied, GuardError, PasswordChangeError, RegisterError, SignInError,
 };
 
 use crate::account::{AccountService, DelayNotice, Email};
-use crate::audit::{AuditLog, AuditName, LogSettings, Retention};
+use crate::audit::{AuditLog, AuditName, Forward, ForwardTo, LogSettings, Retention};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigError, ConfigProblem, KeeperChoice, Limits, PasswordRules};
+use crate::config::{
+    Config, ConfigError, ConfigProblem, ForwardChoice, KeeperChoice, Limits, PasswordRules,
+};
 use crate::crypto::kdf::{Argon2Params, ParamsOutOfBounds};
 use crate::fs::Dir;
 use crate::id::AccountId;
@@ -45,6 +53,9 @@ pub use lease::count_leases;
 #[cfg(any(test, fuzzing))]
 pub(crate) use lease::properties;
 
+/// Is told why the command of `audit.on_tamper` did not do its work.
+pub type AlertFailureNotice = Arc<dyn Fn(&AlertFailed) + Send + Sync>;
+
 /// What a guard needs to know before it opens.
 #[derive(Clone)]
 pub struct GuardConfig {
@@ -54,6 +65,7 @@ pub struct GuardConfig {
     launch: Option<AgentLaunch>,
     core_limit: Option<CoreLimit>,
     on_delay: Option<DelayNotice>,
+    on_alert_failure: Option<AlertFailureNotice>,
     clock: Arc<dyn Clock>,
 }
 
@@ -79,6 +91,7 @@ impl GuardConfig {
             launch: None,
             core_limit: None,
             on_delay: None,
+            on_alert_failure: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -142,6 +155,13 @@ impl GuardConfig {
         self
     }
 
+    /// Calls `told` when the command of `audit.on_tamper` failed on a lockout.
+    #[must_use]
+    pub fn on_alert_failure(mut self, told: AlertFailureNotice) -> Self {
+        self.on_alert_failure = Some(told);
+        self
+    }
+
     /// With another clock, for tests: whoever holds the clock decides when sessions end.
     #[must_use]
     pub fn with_danger_clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -171,6 +191,8 @@ pub struct Guard {
     password_rules: PasswordRules,
     retention: Retention,
     core_limit: Option<CoreLimit>,
+    on_tamper: Option<String>,
+    on_alert_failure: Option<AlertFailureNotice>,
     clock: Arc<dyn Clock>,
     path: PathBuf,
     /// `None` while there is no home on disk: then nobody is signed in, and looking creates none.
@@ -231,6 +253,14 @@ impl Guard {
             );
             let mut audit =
                 AuditLog::new(Arc::clone(&dir), Arc::clone(&config.clock)).with_settings(recorded);
+            let forward = match settings.forward {
+                ForwardChoice::Off => None,
+                ForwardChoice::Syslog => Some((ForwardTo::Syslog, settings.syslog_socket.clone())),
+                ForwardChoice::Journald => Some((ForwardTo::Journald, settings.journald_socket)),
+            };
+            if let Some((to, socket)) = forward {
+                audit = audit.with_forward(Forward::new(to, socket));
+            }
             if settings.syslog {
                 audit = audit.with_syslog(settings.syslog_socket);
             }
@@ -243,6 +273,8 @@ impl Guard {
             password_rules: settings.password_rules,
             retention,
             core_limit: config.core_limit,
+            on_tamper: settings.on_tamper,
+            on_alert_failure: config.on_alert_failure,
             clock: config.clock,
             path: config.paths.home,
             home,
@@ -257,6 +289,20 @@ impl Guard {
     /// How long the audit log is to be kept, as configured.
     pub fn retention(&self) -> Retention {
         self.retention
+    }
+
+    /// Runs the command of `audit.on_tamper`, with the kind and `message` in its environment, and waits
+    /// for it, at most 12 seconds. `false` when none is configured.
+    ///
+    /// # Errors
+    /// When the command could not be started, failed, or did not end in time.
+    pub fn alert(&self, kind: AlertKind, message: &str) -> Result<bool, AlertFailed> {
+        match &self.on_tamper {
+            None => Ok(false),
+            Some(command) => {
+                alert::run(command, kind, message, &self.path, &*self.clock).map(|()| true)
+            }
+        }
     }
 
     /// The audit log; `None` while there is no home.

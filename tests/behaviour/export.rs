@@ -103,7 +103,7 @@ fn an_export_takes_the_filters_of_the_list_and_has_no_limit() {
     let all = export(&home, &["--since", "0001-01-01", "--until", "9999-12-31"]).succeeds();
     assert!(all.stdout.lines().count() > 10);
     export(&home, &["--limit", "5"]).refuses(2, "--limit");
-    export(&home, &["--event", "NO_SUCH"]).refuses(2, "no event type");
+    export(&home, &["--event", "no-such"]).refuses(2, "not an event type");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn an_export_that_nobody_reads_ends_quietly_and_is_on_record() {
 fn an_export_that_cannot_be_recorded_is_written_and_reports_7() {
     let home = eventful();
     let count = home.audit_lines().len();
-    std::fs::remove_file(home.path().join("audit/seal")).unwrap();
+    std::fs::remove_file(home.path().join("seal/state")).unwrap();
     let run = export(&home, &["--format", "ecs"]).refuses(7, "audit log");
     assert_eq!(run.stdout.lines().count(), count);
     assert_eq!(home.audit_lines().len(), count);

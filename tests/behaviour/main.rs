@@ -10,6 +10,7 @@ mod support;
 
 mod accounts;
 mod agent;
+mod alerts;
 mod appearance;
 mod audit;
 mod bad_input;
@@ -39,6 +40,7 @@ mod races;
 mod report;
 mod retention;
 mod run;
+mod shipping;
 mod sign_in;
 mod signals;
 mod status;

@@ -1,15 +1,17 @@
 //! Elastic Common Schema 8.17.0.
 
+use super::sentence::sentence;
 use super::{PRODUCT, Said, email};
+use crate::audit::event_name::EventName;
 use crate::audit::json::Object;
 use crate::audit::kind::EventType;
 use crate::audit::record::Record;
 
 const VERSION: &str = "8.17.0";
 
-/// `event.category` and `event.type`.
-fn category(event_type: EventType) -> (&'static str, &'static [&'static str]) {
-    match event_type {
+/// `event.category` and `event.type`; `None` for a type that only a later version knows.
+fn category(event_type: &EventName) -> Option<(&'static str, &'static [&'static str])> {
+    Some(match event_type.known()? {
         EventType::LoginAttempt => ("authentication", &["info"]),
         EventType::LoginSuccess | EventType::LoginFailure => ("authentication", &["start"]),
         EventType::SessionCreated => ("session", &["start"]),
@@ -30,24 +32,25 @@ fn category(event_type: EventType) -> (&'static str, &'static [&'static str]) {
         EventType::SegmentOpened => ("file", &["creation"]),
         EventType::AuditHoldAdded | EventType::AuditHoldRemoved => ("configuration", &["change"]),
         EventType::AuditRepaired | EventType::SegmentClosed => ("file", &["change"]),
-    }
+    })
 }
 
 fn outcome(record: &Record) -> &'static str {
-    match record.event_type {
+    match record.event_type.known() {
         // Recorded before it is known.
-        EventType::LoginAttempt | EventType::CommandStarted => "unknown",
+        Some(EventType::LoginAttempt | EventType::CommandStarted) => "unknown",
         // The sign-ins before it failed; the lock did not.
-        EventType::AccountLocked => "success",
+        Some(EventType::AccountLocked) => "success",
         _ if record.success => "success",
         _ => "failure",
     }
 }
 
-pub(super) fn append(out: &mut Vec<u8>, record: &Record) {
+pub(super) fn append(out: &mut Vec<u8>, record: &Record, fingerprint: Option<&str>) {
     let said = Said::of(record);
     let mut line = Object::open(out);
     line.plain("@timestamp", record.timestamp);
+    line.text("message", &sentence(record, &said));
     let mut ecs = line.object("ecs");
     ecs.text("version", VERSION);
     ecs.close();
@@ -67,6 +70,7 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record) {
         file.close();
     }
     let mut host = line.object("host");
+    host.text("name", &record.host);
     host.text("hostname", &record.host);
     host.close();
     let mut related = line.object("related");
@@ -76,6 +80,11 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record) {
     }
     related.close();
     let mut own = line.object(PRODUCT);
+    if let Some(fingerprint) = fingerprint {
+        let mut log = own.object("log");
+        log.text("fingerprint", fingerprint);
+        log.close();
+    }
     if let Some(session) = record.session_id {
         own.plain("session_id", session);
     }
@@ -90,14 +99,16 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record) {
 }
 
 fn event(line: &mut Object<'_>, record: &Record, said: &Said<'_>) {
-    let (category, types) = category(record.event_type);
+    let category = category(&record.event_type);
     let mut event = line.object("event");
     event.text("id", &record.id);
     event.text("kind", "event");
-    event.texts("category", &[category]);
-    event.texts("type", types);
+    if let Some((category, types)) = category {
+        event.texts("category", &[category]);
+        event.texts("type", types);
+    }
     event.plain("action", record.event_type.as_str().to_ascii_lowercase());
-    event.plain("code", record.event_type);
+    event.plain("code", &record.event_type);
     event.text("outcome", outcome(record));
     if let Some(reason) = said.error.as_deref().or(said.reason.as_deref()) {
         event.text("reason", reason);
@@ -116,8 +127,8 @@ fn event(line: &mut Object<'_>, record: &Record, said: &Said<'_>) {
 fn process(line: &mut Object<'_>, record: &Record, said: &Said<'_>) {
     let mut process = line.object("process");
     if matches!(
-        record.event_type,
-        EventType::CommandStarted | EventType::CommandFinished | EventType::CommandRefused
+        record.event_type.known(),
+        Some(EventType::CommandStarted | EventType::CommandFinished | EventType::CommandRefused)
     ) {
         if let Some(program) = &said.program {
             process.text("name", program);

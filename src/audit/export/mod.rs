@@ -5,6 +5,7 @@
 
 mod ecs;
 mod ocsf;
+mod sentence;
 
 use std::borrow::Cow;
 
@@ -28,12 +29,13 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
-    /// Appends `record` and a line end to `out`.
-    pub fn append(self, out: &mut Vec<u8>, record: &Record) {
+    /// Appends `record` and a line end to `out`. `fingerprint` is that of the log the record is from,
+    /// where it is known; the log's own lines go out without it.
+    pub fn append(self, out: &mut Vec<u8>, record: &Record, fingerprint: Option<&str>) {
         match self {
             Self::Jsonl => out.extend_from_slice(record.raw.as_bytes()),
-            Self::Ocsf => ocsf::append(out, record),
-            Self::Ecs => ecs::append(out, record),
+            Self::Ocsf => ocsf::append(out, record, fingerprint),
+            Self::Ecs => ecs::append(out, record, fingerprint),
         }
         out.push(b'\n');
     }
@@ -53,6 +55,7 @@ struct Said<'a> {
     #[serde(borrow)]
     segment: Option<Cow<'a, str>>,
     exit_code: Option<i32>,
+    signal: Option<i32>,
     duration_ms: Option<u64>,
 }
 

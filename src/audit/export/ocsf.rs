@@ -1,6 +1,8 @@
 //! Open Cybersecurity Schema Framework 1.3.0 (schema.ocsf.io): each event in the class of its kind.
 
+use super::sentence::sentence;
 use super::{PRODUCT, Said, email};
+use crate::audit::event_name::EventName;
 use crate::audit::json::Object;
 use crate::audit::kind::EventType;
 use crate::audit::record::Record;
@@ -12,6 +14,8 @@ const LOG_NAME: &str = "audit";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
+    /// For types that only a later version knows.
+    BaseEvent = 0,
     AccountChange = 3001,
     Authentication = 3002,
     ProcessActivity = 1007,
@@ -21,6 +25,7 @@ enum Class {
 impl Class {
     fn name(self) -> &'static str {
         match self {
+            Self::BaseEvent => "Base Event",
             Self::AccountChange => "Account Change",
             Self::Authentication => "Authentication",
             Self::ProcessActivity => "Process Activity",
@@ -29,12 +34,15 @@ impl Class {
     }
 }
 
-/// The activity that the schema has a name for none of.
+/// `activity_id` for activities that OCSF does not define.
 const OTHER: u32 = 99;
 
 /// Class, `activity_id` and `activity_name`: the schema's own, or ours with 99, Other.
-fn activity(event_type: EventType, said: &Said<'_>) -> (Class, u32, &'static str) {
+fn activity(event_type: &EventName, said: &Said<'_>) -> (Class, u32, &'static str) {
     use Class::{AccountChange, Authentication, EventLogActivity, ProcessActivity};
+    let Some(event_type) = event_type.known() else {
+        return (Class::BaseEvent, OTHER, "Other");
+    };
     match event_type {
         EventType::LoginSuccess | EventType::LoginFailure => (Authentication, 1, "Logon"),
         EventType::SessionExpired | EventType::SessionTerminated | EventType::SessionRevoked => {
@@ -66,28 +74,28 @@ fn activity(event_type: EventType, said: &Said<'_>) -> (Class, u32, &'static str
 
 /// 1 Informational, 2 Low, 3 Medium.
 fn severity(record: &Record) -> u32 {
-    match record.event_type {
-        EventType::AccountLocked | EventType::SessionInvalid | EventType::AuditRepaired => 3,
+    match record.event_type.known() {
+        Some(EventType::AccountLocked | EventType::SessionInvalid | EventType::AuditRepaired) => 3,
         _ if !record.success => 2,
         _ => 1,
     }
 }
 
-/// 0 Unknown, 1 Success, 2 Failure.
-fn status(record: &Record) -> u32 {
-    match record.event_type {
+/// `status_id` and its caption.
+fn status(record: &Record) -> (u32, &'static str) {
+    match record.event_type.known() {
         // Recorded before it is known.
-        EventType::LoginAttempt | EventType::CommandStarted => 0,
+        Some(EventType::LoginAttempt | EventType::CommandStarted) => (0, "Unknown"),
         // The sign-ins before it failed; the lock did not.
-        EventType::AccountLocked => 1,
-        _ if record.success => 1,
-        _ => 2,
+        Some(EventType::AccountLocked) => (1, "Success"),
+        _ if record.success => (1, "Success"),
+        _ => (2, "Failure"),
     }
 }
 
-pub(super) fn append(out: &mut Vec<u8>, record: &Record) {
+pub(super) fn append(out: &mut Vec<u8>, record: &Record, fingerprint: Option<&str>) {
     let said = Said::of(record);
-    let (class, activity_id, activity_name) = activity(record.event_type, &said);
+    let (class, activity_id, activity_name) = activity(&record.event_type, &said);
     let uid = class as u32;
     let mut event = Object::open(out);
     event.token("activity_id", activity_id);
@@ -99,11 +107,14 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record) {
     // Rounded down, before 1970 too. The exact time is `metadata.original_time`.
     event.token("time", record.timestamp.unix_nanos().div_euclid(1_000_000));
     event.token("severity_id", severity(record));
-    event.token("status_id", status(record));
+    let (status_id, status) = status(record);
+    event.token("status_id", status_id);
+    event.text("status", status);
+    event.text("message", &sentence(record, &said));
     let reason = said.reason.as_deref();
     if matches!(
-        record.event_type,
-        EventType::SessionRevoked | EventType::AuditHoldAdded
+        record.event_type.known(),
+        Some(EventType::SessionRevoked | EventType::AuditHoldAdded)
     ) {
         // A person's words, not a code.
         text_if(&mut event, "status_detail", reason);
@@ -118,6 +129,7 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record) {
             service.text("name", PRODUCT);
             service.close();
         }
+        Class::BaseEvent => {}
         Class::AccountChange => user(&mut event, record),
         Class::ProcessActivity => process(&mut event, record, &said),
         Class::EventLogActivity => {
@@ -132,19 +144,37 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record) {
             }
         }
     }
-    actor(&mut event, record, class);
-    let mut device = event.object("device");
-    device.text("hostname", &record.host);
-    device.token("type_id", 0); // Unknown
-    device.close();
-    metadata(&mut event, record);
+    if class != Class::BaseEvent {
+        actor(&mut event, record, class);
+        let mut device = event.object("device");
+        device.text("hostname", &record.host);
+        device.token("type_id", 0); // Unknown
+        device.close();
+    }
+    metadata(&mut event, record, class);
     let mut unmapped = event.object("unmapped");
     unmapped.token("success", record.success);
     unmapped.token("details", record.details.get());
     unmapped.plain("prev", record.prev);
     unmapped.plain("hash", record.hash);
+    text_if(&mut unmapped, "fingerprint", fingerprint);
+    if class == Class::BaseEvent {
+        elsewhere_in_other_classes(&mut unmapped, record);
+    }
     unmapped.close();
     event.close();
+}
+
+/// What the schema has no place for in a base event.
+fn elsewhere_in_other_classes(unmapped: &mut Object<'_>, record: &Record) {
+    text_if(unmapped, "username", record.username.as_deref());
+    if let Some(session) = record.session_id {
+        unmapped.plain("session_id", session);
+    }
+    unmapped.text("host", &record.host);
+    unmapped.token("uid", record.uid);
+    unmapped.token("pid", record.pid);
+    text_if(unmapped, "tty", record.tty.as_deref());
 }
 
 fn text_if(object: &mut Object<'_>, key: &'static str, value: Option<&str>) {
@@ -160,8 +190,30 @@ fn user(object: &mut Object<'_>, record: &Record) {
         Some(name) => user.text("name", name),
         None => user.plain("uid", record.uid),
     }
-    text_if(&mut user, "email_addr", email(record));
+    let email = email(record).filter(|email| is_email_t(email));
+    text_if(&mut user, "email_addr", email);
     user.close();
+}
+
+/// Whether `email` matches the schema's type `email_t`, which takes ASCII only:
+/// ``^[a-zA-Z0-9!#$%&'*+-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9-.]+$``
+fn is_email_t(email: &str) -> bool {
+    let is_label = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    // `+-/` is a range: + , - . /
+    let is_local =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+,-./=?^_`{|}~".contains(&byte);
+    let Some((local, domain)) = email.split_once('@') else {
+        return false;
+    };
+    let Some((label, rest)) = domain.split_once('.') else {
+        return false;
+    };
+    !local.is_empty()
+        && local.bytes().all(is_local)
+        && !label.is_empty()
+        && label.bytes().all(is_label)
+        && !rest.is_empty()
+        && rest.bytes().all(|byte| is_label(byte) || byte == b'.')
 }
 
 fn session(object: &mut Object<'_>, record: &Record) {
@@ -210,7 +262,7 @@ fn actor(event: &mut Object<'_>, record: &Record, class: Class) {
     actor.close();
 }
 
-fn metadata(event: &mut Object<'_>, record: &Record) {
+fn metadata(event: &mut Object<'_>, record: &Record, class: Class) {
     let mut metadata = event.object("metadata");
     metadata.text("version", VERSION);
     let mut product = metadata.object("product");
@@ -218,9 +270,11 @@ fn metadata(event: &mut Object<'_>, record: &Record) {
     product.text("vendor_name", PRODUCT);
     product.text("version", env!("CARGO_PKG_VERSION"));
     product.close();
-    metadata.texts("profiles", &["host"]);
+    if class != Class::BaseEvent {
+        metadata.texts("profiles", &["host"]);
+    }
     metadata.text("uid", &record.id);
-    metadata.plain("event_code", record.event_type);
+    metadata.plain("event_code", &record.event_type);
     metadata.text("log_name", LOG_NAME);
     metadata.plain("original_time", record.timestamp);
     metadata.token("sequence", record.seq);

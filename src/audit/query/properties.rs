@@ -25,7 +25,7 @@ pub(in crate::audit) fn found_by_what_it_says(line: &[u8]) -> bool {
         .filter(|name| name.trim().to_lowercase() == *name);
     let all = Query {
         user: user.clone(),
-        types: vec![record.event_type],
+        types: vec![record.event_type.clone()],
         since: Some(record.timestamp),
         until: Some(record.timestamp.plus(Duration::from_nanos(1))),
         session: record.session_id,

@@ -8,6 +8,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use super::event_name::EventName;
 use super::kind::EventType;
 use super::record::Record;
 use crate::clock::Timestamp;
@@ -19,6 +20,8 @@ pub use spans::{CommandSpan, Outcome, SessionSpan};
 
 /// Accounts counted by name; a log written by somebody hostile may hold any number of them.
 const MAX_ACCOUNTS: usize = 10_000;
+/// Types counted by name; such a log may hold any number of those that this version does not know.
+const MAX_TYPES: usize = 1000;
 
 /// How many events there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +74,8 @@ impl AccountCount {
 pub struct Statistics {
     total: Count,
     range: Option<(Timestamp, Timestamp)>,
-    types: [Count; EventType::ALL.len()],
+    types: BTreeMap<EventName, Count>,
+    other_types: Count,
     hours: [Count; 24],
     accounts: BTreeMap<String, AccountCount>,
     other_accounts: AccountCount,
@@ -86,13 +90,21 @@ impl Statistics {
         self.total.add(record);
         let (first, last) = self.range.unwrap_or((at, at));
         self.range = Some((first.min(at), last.max(at)));
-        self.types[record.event_type as usize].add(record);
+        self.event_type(&record.event_type).add(record);
         self.hours[usize::from(at.to_offset_date_time().hour())].add(record);
         if let Some(name) = &record.username {
             self.account(name).add(record);
         }
         self.series.add(record);
         self.spans.add(record);
+    }
+
+    fn event_type(&mut self, name: &EventName) -> &mut Count {
+        let is_new = !self.types.contains_key(name);
+        if is_new && name.known().is_none() && self.types.len() >= MAX_TYPES {
+            return &mut self.other_types;
+        }
+        self.types.entry(name.clone()).or_default()
     }
 
     fn account(&mut self, name: &str) -> &mut AccountCount {
@@ -113,15 +125,20 @@ impl Statistics {
     }
 
     /// The types there are, the most frequent first.
-    pub fn by_type(&self) -> Vec<(EventType, Count)> {
-        let mut types: Vec<_> = EventType::ALL
+    pub fn by_type(&self) -> Vec<(&EventName, Count)> {
+        let mut types: Vec<_> = self
+            .types
             .iter()
-            .copied()
-            .zip(self.types)
-            .filter(|(_, count)| count.events > 0)
+            .map(|(name, count)| (name, *count))
             .collect();
         types.sort_by_key(|(_, count)| std::cmp::Reverse(count.events));
         types
+    }
+
+    /// Events of types that this version does not know, beyond the first 1,000 types, which are not
+    /// told apart.
+    pub fn other_types(&self) -> Count {
+        self.other_types
     }
 
     /// The accounts there are, the one with most events first.
@@ -166,7 +183,9 @@ impl Statistics {
 
     /// How many guarded commands started.
     pub fn command_count(&self) -> u64 {
-        self.types[EventType::CommandStarted as usize].events
+        self.types
+            .get(&EventType::CommandStarted.into())
+            .map_or(0, |count| count.events)
     }
 
     /// The newest 1,000 guarded commands, in the order of their beginning.

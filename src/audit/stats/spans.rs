@@ -121,17 +121,21 @@ struct Details {
 impl Spans {
     pub(super) fn add(&mut self, record: &Record) {
         use EventType as Is;
-        match record.event_type {
-            Is::SessionCreated | Is::SessionExtended | Is::SessionValidated => self.seen(record),
-            Is::SessionExpired
-            | Is::SessionTerminated
-            | Is::SessionInvalid
-            | Is::SessionRevoked => self.ended(record),
-            Is::CommandStarted => {
+        match record.event_type.known() {
+            Some(Is::SessionCreated | Is::SessionExtended | Is::SessionValidated) => {
+                self.seen(record);
+            }
+            Some(
+                Is::SessionExpired
+                | Is::SessionTerminated
+                | Is::SessionInvalid
+                | Is::SessionRevoked,
+            ) => self.ended(record),
+            Some(Is::CommandStarted) => {
                 self.seen(record);
                 self.started(record);
             }
-            Is::CommandFinished => self.finished(record),
+            Some(Is::CommandFinished) => self.finished(record),
             _ => {}
         }
     }
@@ -175,7 +179,7 @@ impl Spans {
     fn ended(&mut self, record: &Record) {
         let open = record.session_id.and_then(|id| self.open.remove(&id));
         if let Some(open) = open {
-            let span = open.ended(Some(record.event_type), record.timestamp);
+            let span = open.ended(record.event_type.known(), record.timestamp);
             self.keep(span);
         }
     }

@@ -77,7 +77,7 @@ proptest! {
         let types: BTreeSet<_> = records.iter().map(|record| record.event_type.as_str()).collect();
         prop_assert_eq!(found.by_type().len(), types.len());
         for (kind, count) in found.by_type() {
-            prop_assert_eq!(count, naive(records.iter().filter(|record| record.event_type == kind)));
+            prop_assert_eq!(count, naive(records.iter().filter(|record| record.event_type == *kind)));
         }
         let names: BTreeSet<_> = records.iter().map(|record| record.username.clone()).collect();
         prop_assert_eq!(found.by_account().len(), names.len());

@@ -13,6 +13,9 @@ use crate::id::SessionId;
 const OCSF: &str = include_str!("../../../tests/vectors/ocsf-1.3.0.json");
 const ECS: &str = include_str!("../../../tests/vectors/ecs-8.17.0.json");
 
+/// Of some log.
+const FINGERPRINT: &str = "1a06d15a4afab25480c8dd8d955697d390d837053582e60ab937a4e68931a142";
+
 /// A record of every event there is, about an account and in a session; then of each about nobody.
 fn records() -> Vec<Record> {
     let somewhere = Origin::new("ws1", 1000, 4242, Some("pts/3"));
@@ -45,7 +48,7 @@ fn records() -> Vec<Record> {
 
 fn text_of(format: ExportFormat, record: &Record) -> String {
     let mut out = Vec::new();
-    format.append(&mut out, record);
+    format.append(&mut out, record, Some(FINGERPRINT));
     String::from_utf8(out).unwrap()
 }
 
@@ -113,9 +116,41 @@ fn every_event_is_an_ocsf_event_as_the_schema_has_it() {
             "{event}"
         );
         assert!(has(&schema["status_id"], &event["status_id"]), "{event}");
+        let status = event["status_id"].to_string();
+        assert_eq!(event["status"], schema["status"][status], "{event}");
+        let severity = event["severity_id"].to_string();
+        assert!(schema["severity"][severity].is_string(), "{event}");
+        let kind = event["device"]["type_id"].to_string();
+        assert!(schema["device.type_id"][kind].is_string(), "{event}");
+        for (kinds, value) in [
+            ("log_type_id", &event["log_type_id"]),
+            ("file.type_id", &event["file"]["type_id"]),
+        ] {
+            let is_known = schema[kinds][value.to_string()].is_string();
+            assert!(value.is_null() || is_known, "{event}");
+        }
         assert!(event["exit_code"].is_null() || event["exit_code"].is_i64());
         assert_eq!(event["metadata"]["version"], "1.3.0");
     }
+}
+
+#[test]
+fn a_type_that_only_a_later_version_knows_is_an_ocsf_base_event() {
+    let schema: Value = serde_json::from_str(OCSF).unwrap();
+    let raw = records()[0].raw.replace("LOGIN_ATTEMPT", "SECRET_READ");
+    let record = Record::parse(raw.as_bytes()).unwrap();
+    let event = exported(ExportFormat::Ocsf, &record);
+    conforms(&event, &schema["classes"]["0"], &schema);
+    assert_eq!(
+        (&event["class_uid"], &event["type_uid"]),
+        (&0.into(), &99.into())
+    );
+    assert_eq!(event["metadata"]["event_code"], "SECRET_READ");
+    assert_eq!(event["unmapped"]["username"], "alice@example.com");
+    assert_eq!(event["unmapped"]["host"], "ws1");
+    let ecs = exported(ExportFormat::Ecs, &record);
+    assert_eq!(ecs["event"]["code"], "SECRET_READ");
+    assert!(ecs["event"]["category"].is_null());
 }
 
 #[test]
@@ -184,17 +219,63 @@ fn every_exported_event_says_what_its_line_says() {
             ("session_id", &ecs["nightlatch"]["session_id"]),
             ("tty", &ecs["nightlatch"]["tty"]),
             ("host", &ecs["host"]["hostname"]),
+            ("host", &ecs["host"]["name"]),
             ("username", &ecs["user"]["name"]),
             ("username", &ecs["user"]["email"]),
             ("username", &ecs["related"]["user"][0]),
         ] {
             assert_eq!(&line[key], value, "{key} in {ecs}");
         }
+        assert_eq!(ocsf["unmapped"]["fingerprint"], FINGERPRINT);
+        assert_eq!(ecs["nightlatch"]["log"]["fingerprint"], FINGERPRINT);
         assert_eq!(process["real_user"]["id"], line["uid"].to_string());
         assert_eq!(
             text_of(ExportFormat::Jsonl, &record),
             format!("{}\n", record.raw)
         );
+    }
+}
+
+#[test]
+fn an_ocsf_email_is_one_that_the_schema_accepts() {
+    let schema: Value = serde_json::from_str(OCSF).unwrap();
+    let regex = "^[a-zA-Z0-9!#$%&'*+-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\\.[a-zA-Z0-9-.]+$";
+    assert_eq!(schema["email_t"], regex, "is_email_t is for this one");
+    for (email, is_valid) in [
+        ("alice@example.com", true),
+        ("a.b+c,d@mail.example-1.co.uk", true),
+        ("o'brien@example.com", true),
+        ("jürgen@example.com", false),
+        ("alice@exämple.com", false),
+        ("alice@localhost", false),
+        ("\\\"a b\\\"@example.com", false),
+        ("alice@[127.0.0.1]", false),
+        ("alice@.com", false),
+        ("alice@example.", false),
+    ] {
+        let raw = records()[2].raw.replace("alice@example.com", email);
+        let record = Record::parse(raw.as_bytes()).unwrap();
+        let user = exported(ExportFormat::Ocsf, &record)["user"].clone();
+        let name = record.username.unwrap();
+        assert_eq!(user["name"], *name);
+        let expected = is_valid.then_some(name);
+        assert_eq!(user["email_addr"].as_str(), expected.as_deref(), "{email}");
+    }
+}
+
+#[test]
+fn a_message_is_one_sentence_without_control_characters() {
+    let hostile = records()[2]
+        .raw
+        .replace("alice@example.com", "a\\u001b[31m\\n@b\\u009b");
+    let hostile = Record::parse(hostile.as_bytes()).unwrap();
+    for record in records().into_iter().chain([hostile]) {
+        let ecs = exported(ExportFormat::Ecs, &record)["message"].clone();
+        assert_eq!(exported(ExportFormat::Ocsf, &record)["message"], ecs);
+        let message = ecs.as_str().unwrap();
+        assert!(!message.contains(char::is_control), "{message:?}");
+        assert!(message.starts_with(char::is_uppercase), "{message}");
+        assert!(message.ends_with('.'), "{message}");
     }
 }
 
@@ -296,7 +377,7 @@ fn every_match_is_given_in_order_until_it_breaks_off() {
         log.append_durable(&[used(&format!("a{at}"))]).unwrap();
     }
     let query = Query {
-        types: vec![EventType::SessionValidated],
+        types: vec![EventType::SessionValidated.into()],
         limit: Limit::new(1).unwrap(),
         ..Query::default()
     };

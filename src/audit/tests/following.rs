@@ -4,7 +4,7 @@ use super::*;
 
 fn only_used() -> Query {
     Query {
-        types: vec![EventType::SessionValidated],
+        types: vec![EventType::SessionValidated.into()],
         ..Query::default()
     }
 }

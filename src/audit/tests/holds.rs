@@ -35,14 +35,18 @@ fn names(log: &AuditLog) -> Vec<String> {
 fn order(home: &Home) -> Vec<EventType> {
     let query = Query {
         types: vec![
-            EventType::AuditPruned,
-            EventType::AuditHoldAdded,
-            EventType::AuditHoldRemoved,
+            EventType::AuditPruned.into(),
+            EventType::AuditHoldAdded.into(),
+            EventType::AuditHoldRemoved.into(),
         ],
         ..Query::default()
     };
     let found = home.log().query(&query).unwrap();
-    found.events.iter().map(|event| event.event_type).collect()
+    found
+        .events
+        .iter()
+        .filter_map(|event| event.event_type.known())
+        .collect()
 }
 
 #[test]

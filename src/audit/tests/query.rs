@@ -59,7 +59,7 @@ fn each_filter_finds_its_events_and_no_others() {
         ..all()
     };
     let types = |types: &[EventType]| Query {
-        types: types.to_vec(),
+        types: types.iter().copied().map(EventName::from).collect(),
         ..all()
     };
     assert_eq!(find(&home, &all()), [1, 2, 3, 4, 5]);
@@ -224,7 +224,7 @@ fn following_gives_what_comes_after_the_answer_once() {
     let home = Home::new();
     let log = home.log();
     let only_used = Query {
-        types: vec![EventType::SessionValidated],
+        types: vec![EventType::SessionValidated.into()],
         ..Query::default()
     };
     let mut from_nothing = log.follow(&only_used, Position::default());

@@ -18,7 +18,7 @@ fn days(days: u64) -> Retention {
 /// The days (after the start) on which the segments that are there were opened.
 fn opened_on(home: &Home) -> Vec<i64> {
     let query = Query {
-        types: vec![EventType::SegmentOpened],
+        types: vec![EventType::SegmentOpened.into()],
         limit: Limit::new(1000).unwrap(),
         ..Query::default()
     };
@@ -31,7 +31,7 @@ fn opened_on(home: &Home) -> Vec<i64> {
 /// What the log says was removed, with the time of each record.
 fn removals(home: &Home) -> Vec<(Timestamp, PrunedDetails)> {
     let query = Query {
-        types: vec![EventType::AuditPruned],
+        types: vec![EventType::AuditPruned.into()],
         ..Query::default()
     };
     let found = home.log().query(&query).unwrap();

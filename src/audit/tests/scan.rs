@@ -53,8 +53,11 @@ fn query() -> impl Strategy<Value = Query> {
     };
     let types = prop_oneof![
         Just(vec![]),
-        Just(vec![EventType::LoginFailure]),
-        Just(vec![EventType::SessionExtended, EventType::SegmentClosed]),
+        Just(vec![EventType::LoginFailure.into()]),
+        Just(vec![
+            EventType::SessionExtended.into(),
+            EventType::SegmentClosed.into()
+        ]),
     ];
     (types, time(), time(), 0..5_u8, any::<bool>(), 1..200_u64).prop_map(
         |(types, since, until, who, failed_only, limit)| Query {

@@ -30,7 +30,7 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
     if !to_stdout {
         check_replaceable(&args.html)?;
     }
-    let query = query(&args.filters)?;
+    let query = query(context, &args.filters)?;
     let guard = context.guard()?;
     let directory = context.config.home().join("audit");
     let (verifier, _) = verifier(&directory, &args.noted)?;

@@ -90,7 +90,7 @@ struct Account {
 struct Row {
     seq: u64,
     time: String,
-    event_type: &'static str,
+    event_type: String,
     success: bool,
     username: String,
     details: String,
@@ -367,7 +367,7 @@ fn row(record: &Record) -> Row {
     Row {
         seq: record.seq,
         time: record.timestamp.to_rfc3339()[..19].replace('T', " "),
-        event_type: record.event_type.as_str(),
+        event_type: record.event_type.to_string(),
         success: record.success,
         username: shown(record.username.as_deref().unwrap_or("-"), 100),
         details: shown(&plain_details(record.details.get()), CELL),

@@ -258,10 +258,9 @@ impl Bench {
         let found = self.audit.query(&query).unwrap();
         assert_eq!(found.unreadable, 0);
         let happened = found.events.into_iter().filter(|record| {
-            let event_type = record.event_type;
             !matches!(
-                event_type,
-                EventType::SegmentOpened | EventType::SegmentClosed
+                record.event_type.known(),
+                Some(EventType::SegmentOpened | EventType::SegmentClosed)
             )
         });
         let told = |record: crate::audit::Record| {

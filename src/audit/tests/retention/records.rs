@@ -113,7 +113,7 @@ fn a_removal_is_recorded_with_its_span_and_the_retention() {
     home.use_on(0..=6);
     let gone = home.log().prune(days(2)).unwrap().segments;
     let query = Query {
-        types: vec![EventType::AuditPruned],
+        types: vec![EventType::AuditPruned.into()],
         ..Query::default()
     };
     let found = home.log().query(&query).unwrap();
