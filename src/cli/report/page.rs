@@ -284,8 +284,8 @@ fn checked(verification: &Verification) -> Vec<(&'static str, String)> {
     }
     let anchors = verification.anchors;
     if anchors.given > 0 {
-        let compared = format!("{} of {}", anchors.checked, anchors.given);
-        facts.push(("Anchors that fit", compared));
+        let compared = format!("{} of {} fit", anchors.checked, anchors.given);
+        facts.push(("Compared with the anchors given", compared));
     }
     facts
 }
