@@ -79,14 +79,14 @@ impl Case {
         self.home.path().join("audit")
     }
 
-    /// A copy of the log's files; with the sealing state, as a backup would have it, or without.
-    fn copy(&self, with: State) -> PathBuf {
+    /// A copy of the log's files, with or without its head.
+    fn copy(&self, with: Head) -> PathBuf {
         let copy = self.home.outside("copy");
         let _ = fs::remove_dir_all(&copy);
         fs::create_dir(&copy).unwrap();
         for file in files_in(&self.original()) {
             let name = file.file_name().unwrap();
-            if with == State::Kept || name != "seal" {
+            if with == Head::Kept || name != "head" {
                 fs::copy(&file, copy.join(name)).unwrap();
             }
         }
@@ -126,7 +126,7 @@ impl Case {
         let finding = finding.unwrap_or_else(|| panic!("no {problem} at {place:?}: {findings:#?}"));
         let run = self.verify(directory, more).ends_with(7);
         let message = finding["message"].as_str().unwrap();
-        let line = format!("{}{message}", place.shown());
+        let line = format!("{}{message} [rule {}]", place.shown(), finding["rule"]);
         assert!(run.stdout.lines().any(|is| is == line), "{line}: {run:#?}");
         let said = run
             .stderr
@@ -136,7 +136,7 @@ impl Case {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Head {
     Kept,
     Left,
 }
@@ -263,7 +263,7 @@ fn every_change_to_the_lines_of_any_segment_is_found_and_named() {
     for at in 0..3 {
         for (what, tamper) in TAMPERINGS {
             println!("{what}, segment {at}");
-            let copy = case.copy(State::Left);
+            let copy = case.copy(Head::Left);
             let segment = &segments(&copy)[at];
             let mut lines = lines_of(segment);
             let (index, problem) = tamper(&mut lines);
@@ -281,7 +281,7 @@ fn every_change_to_the_lines_of_any_segment_is_found_and_named() {
 #[test]
 fn a_segment_that_is_missing_or_renamed_is_found_and_named() {
     let case = Case::new();
-    let copy = case.copy(State::Left);
+    let copy = case.copy(Head::Left);
     let files = segments(&copy);
     let gap = Place {
         file: Some(name_of(&files[2])),
@@ -299,7 +299,7 @@ fn a_segment_that_is_missing_or_renamed_is_found_and_named() {
     fs::remove_file(&stray).unwrap();
     case.is_found(&copy, &[], "missing", &gap);
 
-    let copy = case.copy(State::Left);
+    let copy = case.copy(Head::Left);
     let other = copy.join("0000000000000011.jsonl");
     let segment = &segments(&copy)[1];
     let first = seq_of(&lines_of(segment)[0]);
@@ -316,18 +316,27 @@ fn a_segment_that_is_missing_or_renamed_is_found_and_named() {
 #[test]
 fn segments_removed_from_the_beginning_without_a_record_are_found() {
     let case = Case::new();
-    let copy = case.copy(State::Left);
+    let copy = case.copy(Head::Left);
     fs::remove_file(&segments(&copy)[0]).unwrap();
     case.is_found(&copy, &[], "unrecorded_prune", &Place::default());
 }
 
 #[test]
-fn a_cut_end_is_found_by_the_state_or_by_an_anchor() {
+fn a_cut_end_is_found_by_the_head_or_by_an_anchor() {
     let case = Case::new();
     let anchor = case.note_anchor();
-    for (state, more, problem) in [
-        (State::Kept, &[][..], "cut_end"),
-        (State::Left, &["--anchor", &anchor], "before_anchor"),
+    let head = || Place {
+        file: Some("head".to_owned()),
+        ..Place::default()
+    };
+    for (state, more, problem, place) in [
+        (Head::Kept, &[][..], "cut_end", head()),
+        (
+            Head::Left,
+            &["--anchor", &anchor],
+            "before_anchor",
+            Place::default(),
+        ),
     ] {
         for whole_segment in [false, true] {
             let copy = case.copy(state);
@@ -338,7 +347,7 @@ fn a_cut_end_is_found_by_the_state_or_by_an_anchor() {
                 let lines = lines_of(&last);
                 write_lines(&last, &lines[..1]);
             }
-            case.is_found(&copy, more, problem, &Place::default());
+            case.is_found(&copy, more, problem, &place);
         }
     }
 }
@@ -346,7 +355,7 @@ fn a_cut_end_is_found_by_the_state_or_by_an_anchor() {
 #[test]
 fn a_log_set_back_with_its_state_is_whole_but_for_an_anchor() {
     let case = Case::new();
-    let backup = case.copy(State::Kept);
+    let backup = case.copy(Head::Kept);
     case.append(4);
     let anchor = case.note_anchor();
     case.verify(&case.original(), &["--anchor", &anchor])
@@ -401,7 +410,7 @@ fn the_fast_way_finds_an_edit_and_says_what_it_leaves_out() {
     let told = |more: &[&str]| case.verify(&case.original(), more).succeeds().stdout;
     assert!(told(&["--fast"]).contains("not checked: the seals"));
     assert!(!told(&[]).contains("not checked: the seals"));
-    let copy = case.copy(State::Left);
+    let copy = case.copy(Head::Left);
     let segment = &segments(&copy)[1];
     let mut lines = lines_of(segment);
     lines[3] = edited(&lines[3]);
@@ -445,7 +454,7 @@ fn the_answer_in_json_has_fixed_keys_whatever_was_found() {
     assert_eq!(keys(&bad), keys(&good));
     assert_eq!(
         keys(&bad["findings"][0]).join(" "),
-        "file line seq problem message"
+        "file line seq rule problem message"
     );
     assert_eq!(bad["findings"][0]["problem"], "no_log");
     let error: Value = serde_json::from_str(&run.stderr).unwrap();
@@ -486,7 +495,7 @@ fn files_without_a_line_prove_nothing() {
     let case = Case::new();
     let fingerprint = case.fingerprint();
     let anchor = case.note_anchor();
-    let copy = case.copy(State::Left);
+    let copy = case.copy(Head::Left);
     for segment in &segments(&copy)[1..] {
         fs::remove_file(segment).unwrap();
     }
@@ -501,19 +510,23 @@ fn files_without_a_line_prove_nothing() {
         case.verify(&copy, &["--anchor", &anchor])
             .refuses(7, "does not verify");
     }
-    // What the state knows of is cut off, not missing.
-    let copy = case.copy(State::Kept);
+    // What the head names is cut off, not missing.
+    let copy = case.copy(Head::Kept);
     for segment in &segments(&copy)[1..] {
         fs::remove_file(segment).unwrap();
     }
     fs::write(&segments(&copy)[0], "").unwrap();
-    case.is_found(&copy, &[], "cut_end", &Place::default());
+    let head = Place {
+        file: Some("head".to_owned()),
+        ..Place::default()
+    };
+    case.is_found(&copy, &[], "cut_end", &head);
 }
 
 #[test]
 fn a_link_in_the_place_of_a_segment_is_found_and_keeps_nothing_else_from_being_verified() {
     let case = Case::new();
-    let copy = case.copy(State::Left);
+    let copy = case.copy(Head::Left);
     let segment = segments(&copy).pop().unwrap();
     fs::remove_file(&segment).unwrap();
     std::os::unix::fs::symlink("/dev/null", &segment).unwrap();
@@ -533,7 +546,7 @@ fn a_link_in_the_place_of_a_segment_is_found_and_keeps_nothing_else_from_being_v
 #[test]
 fn names_of_strange_files_do_nothing_to_the_terminal() {
     let case = Case::new();
-    let copy = case.copy(State::Left);
+    let copy = case.copy(Head::Left);
     fs::write(copy.join("\u{1b}[2J\u{202e}.jsonl"), "").unwrap();
     let run = case.verify(&copy, &[]).ends_with(7);
     assert!(
@@ -623,7 +636,7 @@ fn an_auditor_with_a_read_only_copy_needs_no_account_no_home_and_no_state() {
         Run::of(command)
     };
     let run = verify(&["--fingerprint", fingerprint.trim()]).succeeds();
-    assert!(run.stdout.contains("no sealing state here"), "{run:#?}");
+    assert!(run.stdout.contains("the end: there is no head"), "{run:#?}");
     verify(&["--fingerprint", &"0".repeat(64)]).ends_with(7);
     assert_eq!(tree(&copy), before);
     // Where even reading is refused, it says so.

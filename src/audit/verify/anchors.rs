@@ -85,7 +85,11 @@ impl Anchors {
         let mut own: Vec<_> = self
             .list
             .iter()
-            .filter(|(anchor, _)| Some(anchor.fingerprint) == fingerprint)
+            .filter(|(anchor, _)| match fingerprint {
+                Some(fingerprint) => anchor.fingerprint == fingerprint,
+                // Of a log that has nothing left, not even its fingerprint, all are.
+                None => last == 0,
+            })
             .collect();
         let mut counts = AnchorCounts {
             other_log: (self.list.len() - own.len()) as u64,
