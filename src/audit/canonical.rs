@@ -53,14 +53,13 @@ impl<'a> Canonical<'a> {
         cursor.token(b"\",\"username\":")?;
         let username = cursor.string_or_null()?;
         cursor.token(b",\"session_id\":")?;
-        let session_id = match cursor.token(b"null") {
-            Some(()) => None,
-            None => {
-                cursor.token(b"\"")?;
-                let id = cursor.take(UUID).filter(|id| is_uuid(id))?;
-                cursor.token(b"\"")?;
-                Some(id)
-            }
+        let session_id = if cursor.token(b"null").is_some() {
+            None
+        } else {
+            cursor.token(b"\"")?;
+            let id = cursor.take(UUID).filter(|id| is_uuid(id))?;
+            cursor.token(b"\"")?;
+            Some(id)
         };
         cursor.token(b",\"success\":")?;
         let success = cursor.token(b"true").is_some();

@@ -118,6 +118,7 @@ impl<'a> Cursor<'a> {
         (is_ascii || std::str::from_utf8(text).is_ok()).then_some(text)
     }
 
+    #[allow(clippy::option_option)] // not canonical, null, or a text
     pub(super) fn string_or_null(&mut self) -> Option<Option<&'a [u8]>> {
         match self.token(b"null") {
             Some(()) => Some(None),

@@ -175,6 +175,7 @@ impl<'a> Join<'a> {
 
     /// The first line of the segment after the event `last`, there or removed; `Some(None)` when it is
     /// not canonical.
+    #[allow(clippy::option_option)] // not there, not canonical, or a line
     fn first_line_after(&self, last: u64) -> Option<Option<&FirstLine>> {
         let first = last.checked_add(1)?;
         let segments = &self.snapshot.segments;

@@ -47,10 +47,8 @@ impl KeyChain {
             .segments
             .iter()
             .filter_map(|segment| segment.first.as_ref());
-        let all = chain.removed.iter().chain(present);
-        chain.fingerprint = all
-            .filter_map(|line| line.opened.as_ref()?.fingerprint)
-            .next();
+        let mut all = chain.removed.iter().chain(present);
+        chain.fingerprint = all.find_map(|line| line.opened.as_ref()?.fingerprint);
         for segment in &snapshot.segments {
             if segment.name.first() == 1 {
                 key = chain.fingerprint;

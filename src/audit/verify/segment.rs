@@ -182,7 +182,7 @@ impl Pass<'_, '_> {
     }
 
     fn line(&mut self, line: &Canonical<'_>) {
-        let seq = line.seq;
+        let Canonical { seq, .. } = *line;
         let is_first = self.report.lines == 1;
         self.after_closing(Some(seq));
         if !line.parts.hash_is_right() {

@@ -20,6 +20,7 @@ const TRIES: u32 = 50;
 const FIRST_READ: usize = 4 * 1024;
 
 /// The files of the log and their sizes at one moment.
+#[allow(clippy::option_option)] // no head, a damaged one, or a head
 pub(super) struct Snapshot {
     pub(super) segments: Vec<Segment>,
     pub(super) has_removed: bool,
@@ -151,6 +152,7 @@ impl List {
 }
 
 /// What is no regular file is not the log's head.
+#[allow(clippy::option_option)] // as above
 fn head(archive: &Archive) -> Result<Option<Option<Head>>, FsError> {
     match Head::load(archive) {
         Err(error) if error.io_kind().is_none() => Ok(Some(None)),

@@ -27,6 +27,7 @@ pub(super) struct Work<'a> {
 }
 
 /// How it ended.
+#[allow(clippy::large_enum_variant)] // there is one
 pub(super) enum Done<'a> {
     All(Join<'a>),
     /// A segment was removed meanwhile.
