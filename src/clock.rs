@@ -88,6 +88,18 @@ impl Timestamp {
         Some(Self(i64::try_from(nanos).unwrap_or(nearest)))
     }
 
+    /// The microsecond it is in, which is as exact as it is written.
+    #[must_use]
+    pub const fn whole_micros(self) -> Self {
+        let below = self.0.rem_euclid(1000);
+        // The first microsecond of the range is not whole.
+        Self(if self.0 < i64::MIN + below {
+            self.0
+        } else {
+            self.0 - below
+        })
+    }
+
     /// The day it is in, in UTC, counted from the first of 1970.
     pub const fn day(self) -> i64 {
         self.0.div_euclid(86_400_000_000_000)

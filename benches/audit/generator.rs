@@ -20,7 +20,8 @@ pub const DAYS: u64 = 90;
 const PROGRAMS: [&str; 6] = ["kubectl", "psql", "deploy", "terraform", "ssh", "vault"];
 const USERS: [&str; 5] = ["ann", "bob", "eve", "dan", "kim"];
 
-/// Work comes in bursts of about so many events: a sign-in or its like, then commands in quick order.
+/// Work comes in bursts of about so many events: a sign-in or its like, then commands in quick
+/// succession. Appends have two events, as those of guarded commands do.
 const BURST: u64 = 58;
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
@@ -65,27 +66,31 @@ pub fn generate(path: &Path, count: u64, seed: u64) -> Arc<Dir> {
         let user = USERS[usize::try_from(random.below(5)).unwrap_or(0)];
         let name = AuditName::known(&format!("{user}@acme.test"));
         let session = SessionId::from_bytes(random.id());
-        let mut put = |now, event: Event| {
-            out.append(now, &event.about(name.clone()))
-                .expect("appended");
-            written += 1;
+        let mut put = |now, events: &[Event]| {
+            let about = events.iter().map(|event| event.clone().about(name.clone()));
+            let events: Vec<_> = about.collect();
+            out.append(now, &events).expect("appended");
+            written += events.len() as u64;
         };
         if random.below(9) == 0 {
             let reason = LoginFailure::WrongCredentials;
             let attempts = Some(1);
-            put(now, Event::new(Details::LoginFailure { reason, attempts }));
+            put(
+                now,
+                &[Event::new(Details::LoginFailure { reason, attempts })],
+            );
         }
         let (idle, max) = (Duration::from_secs(900), Duration::from_secs(43_200));
         if random.below(3) == 0 {
             let reason = TerminationReason::Logout;
             put(
                 now,
-                Event::new(Details::SessionTerminated { reason }).in_session(session),
+                &[Event::new(Details::SessionTerminated { reason }).in_session(session)],
             );
         } else {
             put(
                 now,
-                Event::new(Details::SessionCreated { idle, max }).in_session(session),
+                &[Event::new(Details::SessionCreated { idle, max }).in_session(session)],
             );
         }
         for _ in 0..BURST / 2 {
@@ -97,13 +102,13 @@ pub fn generate(path: &Path, count: u64, seed: u64) -> Arc<Dir> {
             let program = ProgramName::new(program.as_ref());
             if number.is_multiple_of(5) {
                 let action = Action::new("exec");
+                let used = [
+                    Details::SessionValidated { action },
+                    Details::SessionExtended,
+                ];
                 put(
                     now,
-                    Event::new(Details::SessionValidated { action }).in_session(session),
-                );
-                put(
-                    now,
-                    Event::new(Details::SessionExtended).in_session(session),
+                    &used.map(|details| Event::new(details).in_session(session)),
                 );
                 continue;
             }
@@ -113,11 +118,13 @@ pub fn generate(path: &Path, count: u64, seed: u64) -> Arc<Dir> {
                 program,
                 argv,
             };
-            put(now, Event::new(started).in_session(session));
             let took = Duration::from_millis(random.below(90_000));
             let end = CommandEnd::Exited(i32::from(random.below(12) == 0));
             let finished = Details::CommandFinished { exec, end, took };
-            put(now, Event::new(finished).in_session(session));
+            put(
+                now,
+                &[started, finished].map(|details| Event::new(details).in_session(session)),
+            );
         }
     }
     out.finish().expect("the state is written");

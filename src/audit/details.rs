@@ -2,15 +2,21 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::hash::LineHash;
+use super::hold::{HoldName, HoldReason};
 use super::json::Object;
 use super::kind::EventType;
+use super::read_record::{ReadFilters, ReadKind};
 use super::reason::{
-    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure,
+    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure, OpeningReason,
     PasswordChangeFailure, RegistrationFailure, TerminationReason,
 };
 use super::segment::{QuarantineName, SegmentName};
+use super::settings::LogSettings;
 use super::text::{Action, ArgvDigest, ProgramName, RevocationReason};
+use crate::clock::Timestamp;
 use crate::crypto::sign::PublicKey;
 use crate::id::ExecId;
 
@@ -23,6 +29,28 @@ pub enum CommandEnd {
     Signalled(i32),
     /// With neither.
     Failed(CommandFailure),
+}
+
+/// How the end of the log was made good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// Bytes that no seal covered were moved out of the log, into this file.
+    MovedAside {
+        /// The file that holds them.
+        quarantine: QuarantineName,
+    },
+    /// Lines that a loss of power took from the disk were put back.
+    Restored,
+}
+
+impl Repair {
+    /// Its name in the log.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::MovedAside { .. } => "unsealed",
+            Self::Restored => "lost",
+        }
+    }
 }
 
 /// What an event says beyond who, when and where. Absent values are left out of the object; keys
@@ -116,32 +144,59 @@ pub enum Details {
         /// Why.
         reason: CommandRefusal,
     },
-    /// `{"matched","returned"}`
+    /// `{"how","filters","matched","returned"}`
     AuditRead {
+        /// How the log was read.
+        how: ReadKind,
+        /// With which filters.
+        filters: ReadFilters,
         /// Events that matched the query.
         matched: u64,
         /// Events that were shown.
         returned: u64,
     },
-    /// `{"segments","last_seq","last_hash"}`
+    /// `{"segments","first_seq","last_seq","last_hash","from","to","retention_seconds"}`
     AuditPruned {
         /// How many segments were removed.
         segments: u64,
+        /// The sequence number of the first line removed.
+        first_seq: u64,
         /// The sequence number of the last line removed.
         last_seq: u64,
         /// The hash of the last line removed: what the first line that remains continues.
         last_hash: LineHash,
+        /// The time of the first line removed.
+        from: Timestamp,
+        /// The time of the first line that remains, which is when the last segment was closed.
+        to: Timestamp,
+        /// The retention in force.
+        retention: Duration,
     },
-    /// `{"segment","torn_bytes","quarantine"}`
+    /// `{"hold","reason"}`
+    AuditHoldAdded {
+        /// The hold.
+        hold: HoldName,
+        /// Why.
+        reason: Option<HoldReason>,
+    },
+    /// `{"hold"}`
+    AuditHoldRemoved {
+        /// The hold.
+        hold: HoldName,
+    },
+    /// `{"segment","reason","lines","bytes","quarantine"}`
     AuditRepaired {
-        /// The segment that ended in the middle of a line.
+        /// The segment whose end was repaired.
         segment: SegmentName,
-        /// How many bytes were moved aside.
-        torn_bytes: u64,
-        /// The file that holds them.
-        quarantine: QuarantineName,
+        /// What was done.
+        repair: Repair,
+        /// How many complete lines it was done to.
+        lines: u64,
+        /// How many bytes.
+        bytes: u64,
     },
-    /// `{"segment","fingerprint","key"}`
+    /// `{"segment","fingerprint","key","reason","boot","version","idle_seconds","max_seconds",
+    /// "retention_seconds","policy","syslog"}`
     SegmentOpened {
         /// The segment.
         segment: SegmentName,
@@ -149,6 +204,12 @@ pub enum Details {
         fingerprint: PublicKey,
         /// What verifies the seal of this line.
         key: PublicKey,
+        /// Why the segment was opened.
+        reason: OpeningReason,
+        /// The kernel's id of the boot, where the system tells it.
+        boot: Option<Uuid>,
+        /// The settings in force, where the program gave them.
+        settings: Option<LogSettings>,
     },
     /// `{"segment"}`
     SegmentClosed {
@@ -179,6 +240,8 @@ impl Details {
             Self::CommandRefused { .. } => EventType::CommandRefused,
             Self::AuditRead { .. } => EventType::AuditRead,
             Self::AuditPruned { .. } => EventType::AuditPruned,
+            Self::AuditHoldAdded { .. } => EventType::AuditHoldAdded,
+            Self::AuditHoldRemoved { .. } => EventType::AuditHoldRemoved,
             Self::AuditRepaired { .. } => EventType::AuditRepaired,
             Self::SegmentOpened { .. } => EventType::SegmentOpened,
             Self::SegmentClosed { .. } => EventType::SegmentClosed,
@@ -200,6 +263,7 @@ impl Details {
         }
     }
 
+    #[allow(clippy::too_many_lines)] // a table
     pub(super) fn write(&self, object: &mut Object<'_>) {
         match self {
             Self::LoginAttempt | Self::LoginSuccess | Self::SessionExtended => {}
@@ -254,36 +318,74 @@ impl Details {
                 object.text("program", program.as_str());
                 object.plain("reason", reason);
             }
-            Self::AuditRead { matched, returned } => {
+            Self::AuditRead {
+                how,
+                filters,
+                matched,
+                returned,
+            } => {
+                object.plain("how", how);
+                filters.write(object.object("filters"));
                 object.token("matched", matched);
                 object.token("returned", returned);
             }
             Self::AuditPruned {
                 segments,
+                first_seq,
                 last_seq,
                 last_hash,
+                from,
+                to,
+                retention,
             } => {
                 object.token("segments", segments);
+                object.token("first_seq", first_seq);
                 object.token("last_seq", last_seq);
                 object.plain("last_hash", last_hash);
+                object.plain("from", from);
+                object.plain("to", to);
+                object.token("retention_seconds", retention.as_secs());
             }
+            Self::AuditHoldAdded { hold, reason } => {
+                object.plain("hold", hold);
+                if let Some(reason) = reason {
+                    object.text("reason", reason.as_str());
+                }
+            }
+            Self::AuditHoldRemoved { hold } => object.plain("hold", hold),
             Self::AuditRepaired {
                 segment,
-                torn_bytes,
-                quarantine,
+                repair,
+                lines,
+                bytes,
             } => {
                 object.plain("segment", segment);
-                object.token("torn_bytes", torn_bytes);
-                object.plain("quarantine", quarantine);
+                object.plain("reason", repair.as_str());
+                object.token("lines", lines);
+                object.token("bytes", bytes);
+                if let Repair::MovedAside { quarantine } = repair {
+                    object.plain("quarantine", quarantine);
+                }
             }
             Self::SegmentOpened {
                 segment,
                 fingerprint,
                 key,
+                reason,
+                boot,
+                settings,
             } => {
                 object.plain("segment", segment);
                 object.plain("fingerprint", fingerprint);
                 object.plain("key", key);
+                object.plain("reason", reason);
+                if let Some(boot) = boot {
+                    object.plain("boot", boot.as_hyphenated());
+                }
+                object.plain("version", env!("CARGO_PKG_VERSION"));
+                if let Some(settings) = settings {
+                    settings.write(object);
+                }
             }
             Self::SegmentClosed { segment } => object.plain("segment", segment),
         }

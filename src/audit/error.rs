@@ -25,6 +25,12 @@ pub enum AuditError {
         /// Where it was.
         directory: PathBuf,
     },
+    /// A line that adds a legal hold is damaged, so which holds are in force cannot be told.
+    #[error("the audit log is damaged: {lines} of its lines about legal holds cannot be read")]
+    HoldUnreadable {
+        /// How many.
+        lines: u64,
+    },
     /// The system has no random bytes to give for an event's id.
     #[error("the audit log: no random bytes for an event id: {0}")]
     Random(#[from] getrandom::Error),
@@ -43,8 +49,8 @@ pub enum Damage {
     /// There is no line end within the last lines' worth of bytes.
     #[error("ends in a line longer than any event")]
     LineTooLong,
-    /// A segment that others follow ends in the middle of a line.
-    #[error("is not the last segment, yet ends in the middle of a line")]
+    /// A segment that others follow does not end in a sealed line.
+    #[error("is not the last segment, yet does not end in a sealed line")]
     TornInside,
     /// The segment does not begin where the one before it ends, or there is none before it.
     #[error("does not continue the segment before it")]
@@ -55,12 +61,21 @@ pub enum Damage {
     /// Lines are gone from the log's end that had been sealed.
     #[error("ends before the line that was sealed last")]
     CutShort,
-    /// The state is of a time too long ago: an old copy of it was put back.
-    #[error("goes on far beyond the line that was sealed last: the sealing state is an old copy")]
-    OldSealState,
-    /// A line carries a seal that this log did not make, or lacks one that it did.
-    #[error("has a line that is not as it was sealed")]
+    /// A line of a segment is not what was written there.
+    #[error("has a line that was changed, removed or inserted")]
+    BrokenChain,
+    /// The first lines that are kept of removed segments are incomplete or changed.
+    #[error("does not lead from the first event to the oldest segment that is there")]
+    RemovedLines,
+    /// The state is that of another log.
+    #[error("is not the log that the sealing state belongs to")]
+    ForeignState,
+    /// A segment that others follow has lines that this log did not seal.
+    #[error("has lines that the log did not seal, and another segment follows")]
     ForeignSeal,
+    /// Where the last lines should be, none carries a seal.
+    #[error("ends in more lines without a seal than an append has")]
+    NoSeal,
 }
 
 impl AuditError {
@@ -78,13 +93,17 @@ impl AuditError {
             Self::Damaged { segment, .. } => {
                 let directory = segment.parent().unwrap_or(segment).display();
                 Some(format!(
-                    "see what is wrong: nightlatch audit verify; to begin a new log, move {directory} away, keep it as evidence, and: mkdir -m 700 '{directory}'"
+                    "see what is wrong: nightlatch audit verify; to begin a new log, move {directory} and seal beside it away, keep them as evidence, and: mkdir -m 700 '{directory}'"
                 ))
             }
             Self::Gone { directory } => Some(format!(
-                "put it back; to begin a new log: mkdir -m 700 '{}'",
+                "put it back; to begin a new log, move seal beside it away, and: mkdir -m 700 '{}'",
                 directory.display()
             )),
+            Self::HoldUnreadable { .. } => Some(
+                "nothing is removed until they can be read; see: nightlatch audit verify"
+                    .to_owned(),
+            ),
             Self::Random(_) => None,
         }
     }

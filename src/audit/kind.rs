@@ -43,27 +43,16 @@ names! {
         AuditRead => "AUDIT_READ",
         /// Old segments were removed.
         AuditPruned => "AUDIT_PRUNED",
-        /// A torn last line was moved aside.
+        /// A legal hold was added: nothing is removed from the log.
+        AuditHoldAdded => "AUDIT_HOLD_ADDED",
+        /// A legal hold was removed.
+        AuditHoldRemoved => "AUDIT_HOLD_REMOVED",
+        /// The end of the log was made good after a crash.
         AuditRepaired => "AUDIT_REPAIRED",
         /// A segment begins.
         SegmentOpened => "SEGMENT_OPENED",
         /// A segment is complete.
         SegmentClosed => "SEGMENT_CLOSED",
-    }
-}
-
-impl EventType {
-    /// Whether such an event is sealed with the line that tells of it: those of sign-in, accounts,
-    /// the ends of sessions and the log itself. The use of a session waits for the next seal.
-    pub(super) fn is_sealed_at_once(self) -> bool {
-        !matches!(
-            self,
-            Self::SessionValidated
-                | Self::SessionExtended
-                | Self::CommandStarted
-                | Self::CommandFinished
-                | Self::CommandRefused
-        )
     }
 }
 

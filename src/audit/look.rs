@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::error::{AuditError, Damage};
-use super::sealing::{BadState, STATE_FILE, Sealing};
 use super::segment::segments;
+use super::state_file::{BadState, load_beside};
 use super::tail::Tail;
 use crate::clock::Timestamp;
 use crate::fs::{Archive, FsError};
@@ -15,14 +15,14 @@ use crate::fs::{Archive, FsError};
 pub struct LogSummary {
     /// The number of the last event.
     pub last_seq: u64,
-    /// When the last seal was made.
+    /// The time of the last sealed event.
     pub sealed_at: Timestamp,
     /// The files of the log.
     pub segments: usize,
     /// The bytes in them.
     pub bytes: u64,
-    /// Whether it ends in the middle of a line, which the next event sets right.
-    pub ends_torn: bool,
+    /// The bytes after the last seal, which are not vouched for; the next event moves them aside.
+    pub unsealed: u64,
 }
 
 /// Looks at the end of the log in `directory` and at its sealing state: whether the one goes on where
@@ -38,16 +38,13 @@ pub fn look(directory: &Path) -> Result<Option<LogSummary>, AuditError> {
         Err(error) => return Err(error.into()),
     };
     // Before the segments: what is appended from here on cannot make it be ahead of them.
-    let state = Sealing::load_from(&archive)?;
+    let state = load_beside(directory)?;
     let segments = segments(&archive.names()?);
     let Some(last) = segments.last() else {
         return match state {
-            None | Some(Err(BadState::Unwritten)) => Ok(None),
+            None => Ok(None),
             Some(Ok(state)) if state.last().seq == 0 => Ok(None),
-            Some(_) => Err(AuditError::damaged(
-                &directory.join(STATE_FILE),
-                Damage::CutShort,
-            )),
+            Some(Ok(_) | Err(BadState)) => Err(AuditError::damaged(directory, Damage::CutShort)),
         };
     };
     let path = directory.join(last.to_string());
@@ -55,23 +52,25 @@ pub fn look(directory: &Path) -> Result<Option<LogSummary>, AuditError> {
         return Err(AuditError::damaged(&path, Damage::NoSealState));
     };
     let mut bytes = 0;
-    let mut tail = None;
+    let mut end = None;
     for name in &segments {
         let path = directory.join(name.to_string());
         let Some(file) = archive.open_file(&name.to_string())? else {
             continue;
         };
         let inspected = file.metadata();
-        bytes += inspected
+        let size = inspected
             .map_err(|error| FsError::new("inspect", &path, error))?
             .len();
+        bytes += size;
         if name == last {
-            tail = Some(Tail::read(&file, &path, None)?);
+            let tail = Tail::read(&file, &path, size)?;
+            end = Some((tail.last, size - tail.sealed));
         }
     }
-    let tail = tail.ok_or_else(|| AuditError::damaged(&path, Damage::CutShort))?;
-    // An empty segment is one that was just begun.
-    let last_seq = tail.last.map_or(last.first() - 1, |link| link.seq);
+    let (link, unsealed) = end.ok_or_else(|| AuditError::damaged(&path, Damage::CutShort))?;
+    // A segment without a sealed line is one that was just begun.
+    let last_seq = link.map_or(last.first() - 1, |link| link.seq);
     if last_seq < state.last().seq {
         return Err(AuditError::damaged(&path, Damage::CutShort));
     }
@@ -80,6 +79,6 @@ pub fn look(directory: &Path) -> Result<Option<LogSummary>, AuditError> {
         sealed_at: state.sealed_at(),
         segments: segments.len(),
         bytes,
-        ends_torn: !tail.torn().is_empty(),
+        unsealed,
     }))
 }

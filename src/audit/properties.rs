@@ -23,7 +23,7 @@ pub(crate) use super::sealing::properties::seal_state;
 pub(crate) use super::verify::properties::{audit_anchor, audit_directory};
 
 /// Lines whose hashes are known to be theirs.
-const GENUINE: &str = include_str!("../../tests/vectors/audit-v1.jsonl");
+const GENUINE: &str = include_str!("../../tests/vectors/log/audit/0000000000000001.jsonl");
 
 /// Lines are told apart as the line ends say; one that is accepted reads back, renders as one row,
 /// and says what its hash was computed of. Whatever the text in an event, it is written as one line

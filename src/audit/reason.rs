@@ -133,6 +133,19 @@ names! {
     }
 }
 names! {
+    /// Why a segment was opened.
+    OpeningReason {
+        /// The log begins.
+        New => "new",
+        /// A day (UTC) began.
+        Day => "day",
+        /// The segment before was large.
+        Size => "size",
+        /// The wall clock was set back.
+        Clock => "clock",
+    }
+}
+names! {
     /// Why a guarded command has no exit code or signal.
     CommandFailure {
         /// There is no such program.
@@ -178,6 +191,7 @@ mod tests {
             InvalidReason::ALL.iter().map(|r| r.as_str()).collect(),
             CommandRefusal::ALL.iter().map(|r| r.as_str()).collect(),
             CommandFailure::ALL.iter().map(|r| r.as_str()).collect(),
+            OpeningReason::ALL.iter().map(|r| r.as_str()).collect(),
         ];
         for names in sets {
             for (at, name) in names.iter().enumerate() {

@@ -10,6 +10,8 @@ pub(super) const OPENINGS: &str = "removed.jsonl";
 pub(super) const PRUNING_LOCK: &str = "pruning";
 /// A segment that has grown to this many bytes is closed.
 pub(super) const SEGMENT_SIZE: u64 = 64 * 1024 * 1024;
+/// An append has no more lines than this; the last of them carries its seal.
+pub(super) const APPEND_LINES: usize = 16;
 /// Sequence numbers stay below this, so that the names of segments sort.
 pub(super) const SEQ_END: u64 = 10_000_000_000_000_000;
 
@@ -57,7 +59,7 @@ pub(super) fn segments(names: &[String]) -> Vec<SegmentName> {
     segments
 }
 
-/// The name of a file with the bytes of a torn line: `torn-<seq>-<random>.part`, where `seq` is the
+/// The name of a file with bytes that no seal covered: `unsealed-<seq>-<random>.part`, where `seq` is the
 /// number the next line got. While no line has that number, the repair is not recorded yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QuarantineName {
@@ -73,7 +75,7 @@ impl QuarantineName {
     /// From a file name in the one spelling that [`fmt::Display`] gives; `None` when it is another
     /// file's.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let parts = text.strip_prefix("torn-")?.strip_suffix(".part")?;
+        let parts = text.strip_prefix("unsealed-")?.strip_suffix(".part")?;
         let (seq, random) = parts.split_once('-')?;
         let name = Self {
             seq: seq.parse().ok()?,
@@ -90,7 +92,7 @@ impl QuarantineName {
 
 impl fmt::Display for QuarantineName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "torn-{}-{:016x}.part", self.seq, self.random)
+        write!(f, "unsealed-{}-{:016x}.part", self.seq, self.random)
     }
 }
 
@@ -102,12 +104,12 @@ mod tests {
     fn segments_sort_by_their_first_line_and_other_files_are_none() {
         let names = [
             "0000000000000100.jsonl",
-            "torn-5-00000000000000ab.part",
+            "unsealed-5-00000000000000ab.part",
             "0000000000000001.jsonl",
             "0000000000000000.jsonl",
             "1.jsonl",
             "+000000000000001.jsonl",
-            "seal",
+            "head",
         ]
         .map(str::to_owned);
         let firsts: Vec<_> = segments(&names).iter().map(|name| name.first()).collect();
@@ -119,9 +121,9 @@ mod tests {
         let name = QuarantineName::new(5, 0xab);
         assert_eq!(QuarantineName::parse(&name.to_string()), Some(name));
         for other in [
-            "torn-5-ab.part",
-            "torn-05-00000000000000ab.part",
-            "torn-5.part",
+            "unsealed-5-ab.part",
+            "unsealed-05-00000000000000ab.part",
+            "unsealed-5.part",
             "x",
         ] {
             assert_eq!(QuarantineName::parse(other), None, "{other}");

@@ -6,94 +6,69 @@ use std::path::Path;
 use super::error::{AuditError, Damage};
 use super::line::{LINE_LIMIT, Line, Link, line_end};
 use super::seal::Parts;
-use super::segment::SEQ_END;
+use super::segment::{APPEND_LINES, SEQ_END};
 use crate::fs::{FileExt, FsError};
 
-/// Enough for the last line of nearly every log.
+/// Enough for the last lines of nearly every log.
 const FIRST_READ: u64 = 4 * 1024;
-/// Enough for the longest line and as much again of a torn one.
-const READ_LIMIT: u64 = 2 * LINE_LIMIT as u64;
+/// Enough for the longest append.
+const READ_LIMIT: u64 = (APPEND_LINES as u64 + 2) * LINE_LIMIT as u64;
 
 /// How a segment ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Tail {
-    /// The bytes up to the end of the last complete line.
-    pub(super) length: u64,
-    /// The last complete line, when there is one.
+    /// The bytes up to the end of the last sealed line; 0 when there is none.
+    pub(super) sealed: u64,
+    /// The last sealed line, when there is one.
     pub(super) last: Option<Link>,
-    /// The end of the segment as it was read.
-    bytes: Vec<u8>,
-    /// Where in the segment it begins.
-    start: u64,
 }
 
 impl Tail {
-    /// Reads the end of the segment `file`, opened at `path`, and checks its last complete line. Reads
-    /// from `from` when it has to be read from there anyway, and that is not far from the end.
+    /// Reads the end of the segment `file`, opened at `path`, as far as it has `size` bytes, and checks
+    /// its last sealed line.
     ///
     /// # Errors
-    /// When that line is not an event, does not match its own hash, or is longer than any.
-    pub(super) fn read(file: &File, path: &Path, from: Option<u64>) -> Result<Self, AuditError> {
+    /// When that line is not an event or does not match its own hash, or none is found within the
+    /// length of the longest append.
+    pub(super) fn read(file: &File, path: &Path, size: u64) -> Result<Self, AuditError> {
         let failed = |error| FsError::new("read", path, error);
         let damaged = |damage| AuditError::damaged(path, damage);
-        let size = file.metadata().map_err(failed)?.len();
-        let wanted = from.and_then(|from| size.checked_sub(from));
-        let first = FIRST_READ.max(wanted.filter(|&wanted| wanted <= READ_LIMIT).unwrap_or(0));
-        for window in [first, READ_LIMIT] {
+        for window in [FIRST_READ, READ_LIMIT] {
             let window = window.min(size);
-            // At most 128 KiB.
-            let mut bytes = vec![0; usize::try_from(window).unwrap_or_default()];
-            file.read_exact_at(&mut bytes, size - window)
-                .map_err(failed)?;
             let start = size - window;
-            let whole = start == 0;
-            let Some(end) = line_end().rfind(&bytes) else {
-                if whole && bytes.len() <= LINE_LIMIT {
+            // At most about a megabyte.
+            let mut bytes = vec![0; usize::try_from(window).unwrap_or_default()];
+            file.read_exact_at(&mut bytes, start).map_err(failed)?;
+            let mut end = bytes.len();
+            while let Some(at) = line_end().rfind(&bytes[..end]) {
+                let begin = match line_end().rfind(&bytes[..at]) {
+                    Some(before) => before + 1,
+                    None if start == 0 => 0,
+                    None => break,
+                };
+                let line = &bytes[begin..at];
+                if Parts::has_seal(line) {
+                    let last = link_of(line).map_err(damaged)?;
                     return Ok(Self {
-                        length: 0,
-                        last: None,
-                        bytes,
-                        start,
+                        sealed: start + at as u64 + 1,
+                        last: Some(last),
                     });
                 }
-                continue;
-            };
-            let begin = match line_end().rfind(&bytes[..end]) {
-                Some(before) => before + 1,
-                None if whole => 0,
-                None => continue,
-            };
-            let last = link_of(&bytes[begin..end]).map_err(damaged)?;
-            return Ok(Self {
-                length: start + end as u64 + 1,
-                last: Some(last),
-                bytes,
-                start,
-            });
+                end = begin;
+            }
+            if start == 0 {
+                return Ok(Self {
+                    sealed: 0,
+                    last: None,
+                });
+            }
         }
-        Err(damaged(Damage::LineTooLong))
-    }
-
-    /// What stands after the last complete line, which no line end follows.
-    pub(super) fn torn(&self) -> &[u8] {
-        self.from(self.length).unwrap_or_default()
-    }
-
-    /// The complete lines from `offset` on; `None` when that was not read.
-    pub(super) fn lines_from(&self, offset: u64) -> Option<&[u8]> {
-        let torn = self.torn().len();
-        let bytes = self.from(offset)?;
-        bytes.get(..bytes.len().checked_sub(torn)?)
-    }
-
-    fn from(&self, offset: u64) -> Option<&[u8]> {
-        let at = usize::try_from(offset.checked_sub(self.start)?).ok()?;
-        self.bytes.get(at..)
+        Err(damaged(Damage::NoSeal))
     }
 }
 
 /// What a line (without its line end) hands on to the next.
-fn link_of(bytes: &[u8]) -> Result<Link, Damage> {
+pub(super) fn link_of(bytes: &[u8]) -> Result<Link, Damage> {
     let link = Line::parse(bytes)
         .and_then(|line| line.link())
         .filter(|link| (1..SEQ_END - 1).contains(&link.seq))

@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use nightlatch::audit::{Details, Event, ExportFormat, Limit, Progress, Query};
+use nightlatch::audit::{ExportFormat, Progress, ReadKind, Reading};
 
 use super::args::{AuditExport, ExportForm};
-use super::audit::{query, warn_of_unreadable};
+use super::audit::{query, warn_of_unreadable, with_reader};
 use super::exit::Failure;
 use super::ui::Ui;
 use super::{Context, End, progress};
@@ -15,33 +15,16 @@ const PIECE: usize = 64 * 1024;
 
 pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
     let query = query(context, &args.filters)?;
-    let guard = context.guard()?;
-    let Some(log) = guard.audit() else {
-        return Ok(End::Done);
-    };
-    // Counted first: the record of the reading must stand before the data leaves, for whoever
-    // interrupts the export has read all the same. The data ends before that record.
-    let found = log.query(&Query {
-        limit: Limit::new(1).map_err(|error| Failure::usage(error.to_string()))?,
-        ..query.clone()
-    })?;
-    let read = Event::new(Details::AuditRead {
-        matched: found.total,
-        returned: found.total,
-    });
-    let recorded = log.append_durable(&[read]);
-    if found.total > 0 {
-        let mut output = Output::new(context.ui, args.format);
-        let mut left = found.total;
+    let mut output = Output::new(context.ui, args.format);
+    let Reading { answer, recorded } = with_reader(context, &args.filters, |log| {
         let done = Progress::default();
         let mut write_all = || {
-            log.for_each(&query, &done, |record| {
-                left -= 1;
+            log.for_each(ReadKind::Export, &query, &done, |record| {
                 output.format.append(&mut output.pending, record);
                 if output.pending.len() >= PIECE {
                     output.write();
                 }
-                if left == 0 || output.is_over() {
+                if output.is_over() {
                     ControlFlow::Break(())
                 } else {
                     ControlFlow::Continue(())
@@ -49,14 +32,14 @@ pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
             })
         };
         // Where the lines go to the same terminal they show how far it is.
-        if context.ui.on_terminal {
-            write_all()?;
+        Ok(if context.ui.on_terminal {
+            write_all()?
         } else {
-            progress::watched(context.ui, "exporting", || done.get(), write_all)?;
-        }
-        output.finish()?;
-    }
-    warn_of_unreadable(context, found.unreadable);
+            progress::watched(context.ui, "exporting", || done.get(), write_all)?
+        })
+    })?;
+    output.finish()?;
+    warn_of_unreadable(context, answer.unreadable);
     recorded?;
     Ok(End::Done)
 }
@@ -95,7 +78,7 @@ impl Output {
     }
 
     fn finish(mut self) -> Result<(), Failure> {
-        if !self.is_over() {
+        if !self.is_over() && !self.pending.is_empty() {
             self.write();
         }
         self.wanted.map(drop)

@@ -30,6 +30,8 @@ pub const AUDIT_SEAL_KEY: Label = Label("nightlatch audit seal key v1");
 pub const AUDIT_NEXT_SEAL: Label = Label("nightlatch audit next seal v1");
 /// Begins what a seal signs.
 pub const AUDIT_SEAL: Label = Label("nightlatch audit seal v1");
+/// Begins what the log's head signs.
+pub const AUDIT_HEAD: Label = Label("nightlatch audit head v1");
 
 #[cfg(test)]
 pub(crate) const ALL: &[Label] = &[
@@ -42,6 +44,7 @@ pub(crate) const ALL: &[Label] = &[
     AUDIT_SEAL_KEY,
     AUDIT_NEXT_SEAL,
     AUDIT_SEAL,
+    AUDIT_HEAD,
 ];
 
 #[cfg(test)]

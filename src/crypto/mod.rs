@@ -20,8 +20,6 @@ pub type Key = Secret<32>;
 
 /// Keys as they stand in one sector of a file; wiped when dropped.
 pub type KeySector = Secret<512>;
-/// Two of them, one after the other.
-pub type KeySectors = Secret<1024>;
 
 /// SHA-256, of what is no secret.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -14,19 +14,30 @@ pub struct PublicKey([u8; 32]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signature([u8; 64]);
 
+/// A key pair, to sign more than once with. Wiped when dropped.
+pub struct KeyPair(SigningKey);
+
+impl KeyPair {
+    /// The pair that `seed` is the secret of.
+    pub fn of(seed: &Key) -> Self {
+        Self(SigningKey::from_bytes(seed.expose()))
+    }
+
+    /// Its public key.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs `message`. The same pair and message always give the same signature.
+    pub fn sign(&self, message: &[u8]) -> Signature {
+        Signature(self.0.sign(message).to_bytes())
+    }
+}
+
 impl PublicKey {
     /// From its bytes; whether it is a point of the curve shows when something is verified.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
-    }
-
-    /// The key that verifies what [`sign`] signs with `seed`.
-    pub fn of(seed: &Key) -> Self {
-        Self(
-            SigningKey::from_bytes(seed.expose())
-                .verifying_key()
-                .to_bytes(),
-        )
     }
 
     /// Its bytes.
@@ -57,15 +68,6 @@ impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex(&self.0))
     }
-}
-
-/// Signs `message`. The same seed and message always give the same signature.
-pub fn sign(seed: &Key, message: &[u8]) -> Signature {
-    Signature(
-        SigningKey::from_bytes(seed.expose())
-            .sign(message)
-            .to_bytes(),
-    )
 }
 
 /// Whether `key` signed `message`. Keys and signatures that would fit more than one message or key
@@ -99,8 +101,8 @@ pub fn verify_all(keys: &[PublicKey], messages: &[&[u8]], signatures: &[Signatur
 mod tests {
     use super::*;
 
-    fn seed(byte: u8) -> Key {
-        Key::init_with(|bytes| bytes.fill(byte))
+    fn pair(byte: u8) -> KeyPair {
+        KeyPair::of(&Key::init_with(|bytes| bytes.fill(byte)))
     }
 
     /// RFC 8032, section 7.1, test 2.
@@ -109,10 +111,11 @@ mod tests {
         let bytes: [u8; 32] =
             unhex(b"4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb").unwrap();
         let seed = Key::init_with(|into| into.copy_from_slice(&bytes));
-        let public = PublicKey::of(&seed);
+        let pair = KeyPair::of(&seed);
+        let public = pair.public();
         let expected = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
         assert_eq!(public.to_string(), expected);
-        let signature = sign(&seed, &[0x72]);
+        let signature = pair.sign(&[0x72]);
         assert_eq!(
             signature.to_string(),
             "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
@@ -123,10 +126,10 @@ mod tests {
 
     #[test]
     fn another_message_key_or_signature_is_refused() {
-        let (public, signature) = (PublicKey::of(&seed(1)), sign(&seed(1), b"a"));
+        let (public, signature) = (pair(1).public(), pair(1).sign(b"a"));
         assert!(verify(&public, b"a", &signature));
         assert!(!verify(&public, b"b", &signature));
-        assert!(!verify(&PublicKey::of(&seed(2)), b"a", &signature));
+        assert!(!verify(&pair(2).public(), b"a", &signature));
         assert!(!verify(
             &PublicKey::from_bytes([0xff; 32]),
             b"a",
@@ -141,14 +144,14 @@ mod tests {
 
     #[test]
     fn a_batch_is_right_only_if_each_is() {
-        let seeds: Vec<Key> = (1..=20).map(seed).collect();
-        let keys: Vec<PublicKey> = seeds.iter().map(PublicKey::of).collect();
+        let pairs: Vec<KeyPair> = (1..=20).map(pair).collect();
+        let keys: Vec<PublicKey> = pairs.iter().map(KeyPair::public).collect();
         let texts: Vec<String> = (0..20).map(|at| format!("message {at}")).collect();
         let messages: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
-        let mut signatures: Vec<Signature> = seeds
+        let mut signatures: Vec<Signature> = pairs
             .iter()
             .zip(&messages)
-            .map(|(seed, message)| sign(seed, message))
+            .map(|(pair, message)| pair.sign(message))
             .collect();
         assert!(verify_all(&keys, &messages, &signatures));
         assert!(!verify_all(&keys[1..], &messages, &signatures));

@@ -170,11 +170,7 @@ impl Dir {
     /// # Errors
     /// When it is not a regular file of ours alone (see the module), or cannot be opened.
     pub fn open_file(&self, name: &str) -> Result<Option<File>, FsError> {
-        match self.open_with(name, OFlags::RDONLY) {
-            Ok(file) => Ok(Some(file)),
-            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.open_if_there(name, OFlags::RDONLY)
     }
 
     /// Opens `name` for reading and appending, creating it (0600) when there is none.
@@ -193,12 +189,28 @@ impl Dir {
         self.open_with(name, OFlags::RDWR | OFlags::CREATE)
     }
 
+    /// Opens `name` for reading and writing anywhere in it; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`Dir::open_file`].
+    pub fn open_existing(&self, name: &str) -> Result<Option<File>, FsError> {
+        self.open_if_there(name, OFlags::RDWR)
+    }
+
     /// Creates `name` (0600) for reading and writing; there must be none yet.
     ///
     /// # Errors
     /// When something stands there already, or it cannot be created.
     pub fn create_new(&self, name: &str) -> Result<File, FsError> {
         self.open_with(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)
+    }
+
+    fn open_if_there(&self, name: &str, flags: OFlags) -> Result<Option<File>, FsError> {
+        match self.open_with(name, flags) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn open_with(&self, name: &str, flags: OFlags) -> Result<File, FsError> {

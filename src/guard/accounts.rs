@@ -136,10 +136,7 @@ impl Guard {
                 .is_ok_and(|current| current == Some(generation))
         };
         match home.sessions.create(new, vec![success], still_valid) {
-            Ok(session) => {
-                home.audit.announce();
-                Ok(ActiveSession::mint(self, home, session))
-            }
+            Ok(session) => Ok(ActiveSession::mint(self, home, session)),
             Err(SessionError::AccountChanged) => {
                 let failure = Failed {
                     reason: LoginFailure::WrongCredentials,

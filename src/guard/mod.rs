@@ -28,7 +28,7 @@ pub use error::{
 };
 
 use crate::account::{AccountService, DelayNotice, Email};
-use crate::audit::{AuditLog, AuditName, Retention};
+use crate::audit::{AuditLog, AuditName, LogSettings, Retention};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, ConfigProblem, KeeperChoice, Limits, PasswordRules};
 use crate::crypto::kdf::{Argon2Params, ParamsOutOfBounds};
@@ -222,7 +222,15 @@ impl Guard {
             let accounts =
                 AccountService::new(Arc::clone(&dir), clock, settings.password_rules, argon2)
                     .on_delay(config.on_delay);
-            let mut audit = AuditLog::new(Arc::clone(&dir), Arc::clone(&config.clock));
+            let recorded = LogSettings::new(
+                settings.limits.idle(),
+                settings.limits.max(),
+                retention.get(),
+                settings.password_rules.name(),
+                settings.syslog,
+            );
+            let mut audit =
+                AuditLog::new(Arc::clone(&dir), Arc::clone(&config.clock)).with_settings(recorded);
             if settings.syslog {
                 audit = audit.with_syslog(settings.syslog_socket);
             }
@@ -357,6 +365,13 @@ impl Home {
             let accounts = Arc::clone(&accounts);
             // An account is on record before it exists.
             move || accounts.count().is_ok_and(|count| count == 0)
+        });
+        let audit = audit.with_accounts({
+            let accounts = Arc::clone(&accounts);
+            move |email| {
+                let email = email.parse::<Email>();
+                email.is_ok_and(|email| matches!(accounts.find(&email), Ok(Some(_))))
+            }
         });
         let audit = Arc::new(audit);
         let names: NameLookup = Box::new({

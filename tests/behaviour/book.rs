@@ -16,7 +16,16 @@ use crate::support::{PASSWORD, files_in};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nightlatch");
 
 /// Programs that need not be installed for a document to speak of them.
-const STAND_INS: &[&str] = &["psql", "kubectl", "terraform", "systemctl", "sudo"];
+const STAND_INS: &[&str] = &[
+    "psql",
+    "kubectl",
+    "terraform",
+    "systemctl",
+    "sudo",
+    "rsync",
+    "restic",
+    "borg",
+];
 
 /// What cannot be run here, and who runs it instead.
 const ELSEWHERE: &[(&str, &str)] = &[

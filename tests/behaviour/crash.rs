@@ -36,22 +36,33 @@ enum Deed {
     Rotate,
     /// Old segments are removed.
     Prune,
+    /// A legal hold is added while old segments are due.
+    Hold,
 }
 
 impl Deed {
     /// Whether it begins in a home that no such deed was done in before.
     fn needs_new_home(self) -> bool {
-        use Deed::{FirstLogin, Prune, Register, Rotate};
-        matches!(self, Register | FirstLogin | Rotate | Prune)
+        use Deed::{FirstLogin, Hold, Prune, Register, Rotate};
+        matches!(self, Register | FirstLogin | Rotate | Prune | Hold)
+    }
+
+    /// Whether it asks the keeper for anything.
+    fn uses_a_session(self) -> bool {
+        !matches!(self, Self::Register | Self::Rotate | Self::Prune)
     }
 
     /// Whether there is an account to begin with.
     fn needs_account(self) -> bool {
-        !matches!(self, Self::Register | Self::Rotate | Self::Prune)
+        !matches!(
+            self,
+            Self::Register | Self::Rotate | Self::Prune | Self::Hold
+        )
     }
 }
 
-const DEEDS: [Deed; 9] = [
+const DEEDS: [Deed; 10] = [
+    Deed::Hold,
     Deed::Prune,
     Deed::Rotate,
     Deed::Passwd,
@@ -120,6 +131,13 @@ impl Stage {
                 keep_for_two_days(&self.home);
                 use_on(&self.home, -10..0);
             }
+            Deed::Hold => {
+                use_on(&self.home, -10..0);
+                self.home.register(EMAIL, PASSWORD).succeeds();
+                self.login().succeeds();
+                // From now on: a sign-in removes what is due.
+                keep_for_two_days(&self.home);
+            }
             _ => {}
         }
         if deed.needs_account() && self.home.audit_lines().is_empty() {
@@ -182,6 +200,7 @@ impl Stage {
             Deed::Logout => (&["logout"], String::new()),
             Deed::Rotate => (&["audit"], String::new()),
             Deed::Prune => (&["audit", "prune"], String::new()),
+            Deed::Hold => (&["audit", "hold", "add", "case-7"], String::new()),
         };
         let mut arguments: Vec<_> = arguments.iter().map(|&text| text.to_owned()).collect();
         if deed == Deed::Exec {
@@ -308,6 +327,7 @@ impl Stage {
                 assert_eq!(segments(&self.home).len(), 2, "{run:#?}");
             }
             Deed::Prune => self.judge_prune(&log, run),
+            Deed::Hold => self.judge_hold(run),
         }
         // It is as if nothing had happened, and nothing is left of it.
         self.login().succeeds();
@@ -387,6 +407,25 @@ impl Stage {
         self.home.run(&["audit", "prune"]).succeeds();
         assert_eq!(recorded(), 6, "{run:#?}");
         assert_eq!(segments(&self.home).len(), 4 + 1, "{run:#?}");
+    }
+
+    /// It is in force and stops removal, or it is not and does not.
+    fn judge_hold(&self, run: &Run) {
+        let holds = self.home.run(&["audit", "hold", "list", "--json"]);
+        let holds = holds.succeeds().json()["holds"].as_array().unwrap().len();
+        assert!(run.code != 0 || holds == 1, "{run:#?}");
+        let before = segments(&self.home);
+        self.home.run(&["audit", "prune"]).succeeds();
+        assert_eq!(segments(&self.home) == before, holds == 1, "{run:#?}");
+        if holds == 1 {
+            self.login().succeeds();
+            assert_eq!(segments(&self.home), before, "{run:#?}");
+            self.home
+                .run(&["audit", "hold", "remove", "case-7"])
+                .succeeds();
+            self.home.run(&["audit", "prune"]).succeeds();
+        }
+        assert_eq!(segments(&self.home), before[6..], "{run:#?}");
     }
 
     fn judge_passwd(&mut self, live: Option<&String>, run: &Run) {
@@ -555,7 +594,9 @@ fn short_writes(deed: Deed) -> Vec<Fault> {
             (0..2_000).step_by(37).map(Fault::LogGrowth).collect()
         }
         // Of a log of so few days no file is longer.
-        Deed::Rotate | Deed::Prune => (0..8_000).step_by(83).map(Fault::FileSize).collect(),
+        Deed::Rotate | Deed::Prune | Deed::Hold => {
+            (0..8_000).step_by(83).map(Fault::FileSize).collect()
+        }
         _ => (0..70_000).step_by(997).map(Fault::FileSize).collect(),
     }
 }
@@ -629,10 +670,16 @@ fn sweep_all(faults_of: impl Fn(Deed, &[Call]) -> Vec<Fault>) {
     let threads = std::thread::available_parallelism().map_or(2, |cores| 2 * usize::from(cores));
     let begun = Instant::now();
     let mut points = 0;
-    for deed in DEEDS {
-        let faults = faults_of(deed, &calls_of(deed, "kernel"));
-        points += faults.len();
-        sweep(deed, "kernel", &faults, threads);
+    for keeper in ["kernel", "agent"] {
+        for deed in DEEDS {
+            // What touches no session is the same with either.
+            if keeper == "agent" && !deed.uses_a_session() {
+                continue;
+            }
+            let faults = faults_of(deed, &calls_of(deed, keeper));
+            points += faults.len();
+            sweep(deed, keeper, &faults, threads);
+        }
     }
     let seconds = begun.elapsed().as_secs();
     println!("{points} points tried in {seconds} s, {threads} at a time");
@@ -680,14 +727,19 @@ fn a_kill_while_pruning_leaves_a_log_that_verifies_and_the_next_pruning_ends_it(
 }
 
 #[test]
+fn a_kill_while_a_hold_is_added_leaves_one_that_stops_removal_or_none() {
+    sweep_some_kills(Deed::Hold);
+}
+
+#[test]
 fn a_refused_call_is_told_and_the_next_command_works() {
     sweep_some_refusals(&DEEDS);
 }
 
 #[test]
 fn a_write_cut_short_is_told_and_loses_no_event() {
-    use Deed::{Exec, Extend, Logout, Prune, Register, Rotate};
-    for deed in [Register, Extend, Exec, Logout, Rotate, Prune] {
+    use Deed::{Exec, Extend, Hold, Logout, Prune, Register, Rotate};
+    for deed in [Register, Extend, Exec, Logout, Rotate, Prune, Hold] {
         sweep(deed, "kernel", &some(short_writes(deed), 6), 2);
     }
 }

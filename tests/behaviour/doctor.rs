@@ -13,6 +13,7 @@ use nightlatch::{AuditLog, Dir};
 use serde_json::Value;
 
 use crate::support::checks::until;
+use crate::support::days::used_for_days;
 use crate::support::forbid::{KEYRING, KEYRING_AND_SOCKETS, forbid};
 use crate::support::users::{acting_as, program_for_all};
 use crate::support::{EMAIL, Home, PASSWORD, Run, tree};
@@ -135,14 +136,14 @@ fn the_report_has_fixed_keys_and_nothing_is_changed_by_it() {
 fn what_is_open_to_others_is_a_warning_and_what_they_may_have_written_a_failure_and_both_stay() {
     let home = Home::registered();
     set_mode(&home.path(), 0o755);
-    set_mode(&home.path().join("audit/seal"), 0o644);
+    set_mode(&home.path().join("seal/state"), 0o644);
     Told::changing_nothing(&home)
         .has("home", "warn", "mode 0755")
         .has("files", "warn", "mode 0644")
         .has("accounts", "ok", "whole")
         .fails_only(&[]);
     set_mode(&home.path().join("accounts.db"), 0o622);
-    fs::hard_link(home.path().join("audit/seal"), home.outside("seal")).unwrap();
+    fs::hard_link(home.path().join("seal/state"), home.outside("seal")).unwrap();
     symlink("/dev/null", home.path().join("current")).unwrap();
     Told::changing_nothing(&home)
         .has("files", "fail", "others may write to it (mode 0622)")
@@ -243,7 +244,7 @@ fn a_log_that_was_edited_cut_or_taken_away_fails() {
     let home = Home::registered();
     let segment = home.path().join("audit/0000000000000001.jsonl");
     let good = fs::read_to_string(&segment).unwrap();
-    let seal = home.path().join("audit/seal");
+    let seal = home.path().join("seal/state");
     let state = fs::read(&seal).unwrap();
     let lines: Vec<_> = good.split_inclusive('\n').collect();
     for content in [
@@ -263,7 +264,7 @@ fn a_log_that_was_edited_cut_or_taken_away_fails() {
         .fails_only(&["audit"]);
     fs::write(&seal, &state).unwrap();
     fs::write(&segment, good + "{\"seq\":").unwrap();
-    Told::of(&home).has("audit", "warn", "middle of a line");
+    Told::of(&home).has("audit", "warn", "bytes after the last seal");
     fs::rename(home.path().join("audit"), home.outside("audit")).unwrap();
     Told::of(&home)
         .has("audit", "fail", "is gone")
@@ -279,7 +280,7 @@ fn of_a_large_log_the_end_is_looked_at_and_the_rest_is_told_to_be_unread() {
     let mut log = DangerUnsynced::new(&dir, AuditLog::new(dir.clone(), clock)).unwrap();
     for _ in 0..3000 {
         let event = Event::new(Details::LoginAttempt);
-        log.append(SystemClock.now().wall, &event).unwrap();
+        log.append(SystemClock.now().wall, &[event]).unwrap();
     }
     log.finish().unwrap();
     Told::of(&home).has("audit", "ok", "its end is good, and the rest was not read");
@@ -480,4 +481,86 @@ fn names_from_the_disk_are_harmless_on_a_terminal() {
     symlink("x", home.path().join("\u{1b}[31m")).unwrap();
     let run = home.run(&["doctor"]).ends_with(1);
     assert!(run.stdout.contains("\\u{1b}[31m"), "{run:#?}");
+}
+
+#[test]
+fn legal_holds_and_the_reach_of_the_log_are_told() {
+    let home = Home::signed_in();
+    Told::changing_nothing(&home)
+        .has("holds", "ok", "no legal hold is in force")
+        .has(
+            "retention",
+            "ok",
+            "kept for 90 days; it reaches back less than a day, to its first event",
+        );
+    home.run(&["audit", "hold", "add", "case-7"]).succeeds();
+    Told::changing_nothing(&home).has("holds", "ok", "legal hold case-7, for");
+}
+
+#[test]
+fn under_the_pci_policy_a_pruned_log_warns_of_what_is_missing() {
+    let home = used_for_days();
+    home.run(&["audit", "prune"]).succeeds();
+    home.configure_audit("", "syslog = false");
+    let config = home.path().join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.replace("[password]\n", "[password]\npolicy = \"pci\"\n");
+    fs::write(&config, text).unwrap();
+    Told::changing_nothing(&home)
+        .has(
+            "retention",
+            "warn",
+            "kept for 400 days; it reaches back 5 days: 360 days are missing of the 12 months",
+        )
+        .fails_only(&[]);
+}
+
+#[test]
+fn the_file_system_under_the_sealing_keys_is_named() {
+    let home = Home::registered();
+    let there = nightlatch::storage(&home.path()).unwrap();
+    let told = Told::changing_nothing(&home);
+    let checks = told.report["checks"].as_array().unwrap();
+    let seal = checks
+        .iter()
+        .find(|found| found["check"] == "seal")
+        .unwrap();
+    let found = seal["found"].as_str().unwrap();
+    assert!(found.starts_with(&there.file_system), "{found}");
+}
+
+/// Needs root, and the right to mount.
+#[test]
+fn a_data_journal_under_the_sealing_keys_is_warned_of() {
+    let home = Home::registered();
+    let image = home.outside("image");
+    fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+    let seal = home.path().join("seal");
+    let script = "mkfs.ext4 -q \"$0\" && mount -o loop,data=journal \"$0\" \"$1\"";
+    let mounted = Command::new("sh")
+        .args(["-c", script])
+        .args([&image, &seal])
+        .output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        println!("skipped: cannot make and mount a file system");
+        return;
+    }
+    let run = home.run(&["doctor", "--json"]);
+    Command::new("umount").arg(&seal).status().unwrap();
+    let report = run.json();
+    let checks = report["checks"].as_array().unwrap();
+    let seal = checks
+        .iter()
+        .find(|found| found["check"] == "seal")
+        .unwrap();
+    assert_eq!(seal["state"], "warn");
+    let found = seal["found"].as_str().unwrap();
+    assert!(
+        found.contains("data=journal keeps overwritten keys"),
+        "{found}"
+    );
+    assert!(
+        seal["advice"].as_str().unwrap().contains("data=ordered"),
+        "{seal}"
+    );
 }

@@ -22,6 +22,7 @@ mod doctor;
 mod documented;
 mod export;
 mod files;
+mod holds;
 mod hook;
 mod interactive;
 mod jobs;

@@ -33,7 +33,7 @@ fn prune_shows_and_then_removes_what_is_older_than_the_retention() {
     assert!(
         would
             .stdout
-            .starts_with("0000000000000001.jsonl  events 1 to 3, closed 20")
+            .starts_with("0000000000000001.jsonl  events 1 to 3, 20")
     );
     assert!(would.stderr.contains("5 segments, "), "{would:#?}");
     assert!(would.stderr.contains(" would be removed"), "{would:#?}");
@@ -63,6 +63,23 @@ fn prune_shows_and_then_removes_what_is_older_than_the_retention() {
         (&removed[4]["first_seq"], &removed[4]["last_seq"]),
         (&13.into(), &15.into())
     );
+    assert_eq!(does["from"], removed[0]["opened_at"]);
+    assert_eq!(does["to"], removed[4]["closed_at"]);
+    assert_eq!(does["holds"], serde_json::json!([]));
+    // The record says the same.
+    let record = home.audit().pop().unwrap();
+    assert_eq!(record["event_type"], "AUDIT_PRUNED");
+    let details = &record["details"];
+    assert_eq!(
+        (&details["from"], &details["to"]),
+        (&does["from"], &does["to"])
+    );
+    assert_eq!(
+        (&details["first_seq"], &details["last_seq"]),
+        (&1.into(), &15.into())
+    );
+    assert_eq!(details["retention_seconds"], 2 * DAY);
+    assert_eq!(details["segments"], 5);
     // Today's segment was opened for the record.
     assert_eq!(segments(&home)[..5], before[5..]);
     assert_eq!(segments(&home).len(), 6);
@@ -189,9 +206,10 @@ fn sign_in(home: &Home) -> (u32, Run) {
 }
 
 #[test]
-fn a_sign_in_tells_the_system_log_of_the_logs_end_and_a_wrong_password_does_not() {
+fn a_sign_in_and_a_sign_out_send_an_anchor_and_a_wrong_password_does_not() {
     let (home, socket) = with_listener();
     home.register(EMAIL, PASSWORD).succeeds();
+    assert_eq!(received(&socket).len(), 1, "the first event of a log");
     home.run_with_input(&["login", "--password-stdin"], b"wrong")
         .ends_with(5);
     assert_eq!(received(&socket), [""; 0]);
@@ -206,10 +224,12 @@ fn a_sign_in_tells_the_system_log_of_the_logs_end_and_a_wrong_password_does_not(
     home.run(&["exec", "--", "true"]).succeeds();
     assert!(holds_against(&home.path().join("audit"), anchor));
     assert_eq!(received(&socket), [""; 0]);
+    home.run(&["logout"]).succeeds();
+    assert_eq!(received(&socket).len(), 1);
 }
 
 #[test]
-fn the_first_event_of_a_day_tells_the_system_log() {
+fn the_first_event_of_a_day_sends_an_anchor() {
     let (home, socket) = with_listener();
     let yesterday = log_on_day(&home, -1);
     yesterday.append_durable(&[used("a")]).unwrap();
@@ -225,11 +245,12 @@ fn the_first_event_of_a_day_tells_the_system_log() {
 }
 
 #[test]
-fn the_system_log_is_not_told_where_that_is_turned_off_or_nobody_listens() {
+fn no_anchor_is_sent_where_that_is_turned_off_or_nobody_listens() {
     let (home, socket) = with_listener();
     let path = home.outside("log");
     home.register(EMAIL, PASSWORD).succeeds();
     let told = format!("syslog_socket = \"{}\"", path.display());
+    assert_eq!(received(&socket).len(), 1, "the first event of a log");
     home.configure_audit("", &format!("{told}\nsyslog = false"));
     home.login(&[]).succeeds();
     assert_eq!(received(&socket), [""; 0]);
@@ -278,7 +299,7 @@ fn following_goes_on_when_the_log_goes_on_in_another_segment_and_old_ones_are_re
     tomorrow.append_durable(&[used("tomorrow")]).unwrap();
     assert!(next().contains("\"action\":\"tomorrow\""));
     let retention = Retention::new(Duration::from_secs(2 * DAY)).unwrap();
-    assert_eq!(tomorrow.prune(retention).unwrap().len(), 7);
+    assert_eq!(tomorrow.prune(retention).unwrap().segments.len(), 7);
     tomorrow.append_durable(&[used("after")]).unwrap();
     assert!(next().contains("\"action\":\"after\""));
     assert!(follower.try_wait().unwrap().is_none());

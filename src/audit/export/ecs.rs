@@ -30,6 +30,7 @@ fn category(event_type: &EventName) -> Option<(&'static str, &'static [&'static 
         EventType::AuditRead => ("file", &["access"]),
         EventType::AuditPruned => ("file", &["deletion"]),
         EventType::SegmentOpened => ("file", &["creation"]),
+        EventType::AuditHoldAdded | EventType::AuditHoldRemoved => ("configuration", &["change"]),
         EventType::AuditRepaired | EventType::SegmentClosed => ("file", &["change"]),
     })
 }

@@ -68,28 +68,51 @@ fn a_log_without_events_has_no_anchor_and_one_with_events_that_of_its_last_seal(
     assert_eq!(problems(&home, anchor), []);
 }
 
+fn session(details: Details) -> Event {
+    Event::new(details).in_session(crate::id::SessionId::random().unwrap())
+}
+
 #[test]
-fn the_system_log_is_told_at_rotation_and_when_asked_and_no_other_time() {
+fn an_anchor_is_sent_when_a_session_begins_or_ends_at_rotation_and_every_hour() {
+    const HOUR: i64 = 3600 * 1_000_000_000;
     let home = Home::new();
     let path = home.dir.path().join("log");
     let socket = listener(&path);
     let log = home.log().with_syslog(path);
-    log.announce();
-    log.append_durable(&[used("a")]).unwrap();
-    log.append_durable(&[Event::new(Details::LoginSuccess)])
-        .unwrap();
-    assert_eq!(received(&socket), [""; 0]);
-
-    log.announce();
-    let first = log.anchor().unwrap().unwrap();
-    assert_eq!(received(&socket), [told(&first)]);
-
+    let expect = |what: &str, event: Event, is_sent: bool| {
+        log.append_durable(&[event]).unwrap();
+        let anchor = log.anchor().unwrap().unwrap();
+        let expected: Vec<_> = is_sent.then(|| told(&anchor)).into_iter().collect();
+        let messages = received(&socket);
+        assert_eq!(messages, expected, "{what}");
+        if let [message] = &messages[..] {
+            assert_eq!(anchor_in(message), anchor);
+        }
+    };
+    expect("the first event", used("a"), true);
+    expect("use", used("a"), false);
+    let created = Details::SessionCreated {
+        idle: Duration::from_secs(900),
+        max: Duration::from_secs(14_400),
+    };
+    expect("sign-in", session(created), true);
+    expect("use", used("a"), false);
+    let reason = TerminationReason::Logout;
+    expect(
+        "sign-out",
+        session(Details::SessionTerminated { reason }),
+        true,
+    );
     home.set_day(1, 0);
-    log.append_durable(&[used("b")]).unwrap();
-    let second = log.anchor().unwrap().unwrap();
-    let messages = received(&socket);
-    assert_eq!(messages, [told(&second)]);
-    assert_eq!(anchor_in(&messages[0]), second);
+    expect("rotation", used("b"), true);
+    home.shift(HOUR - 1000);
+    // Into the same day: the log began at 23:41.
+    expect("rotation at midnight", used("b"), true);
+    home.shift(HOUR - 1000);
+    expect("less than an hour", used("b"), false);
+    home.shift(1000);
+    expect("an hour", used("b"), true);
+    expect("use", used("b"), false);
 }
 
 #[test]
@@ -99,26 +122,15 @@ fn what_the_system_log_was_told_shows_a_log_that_was_set_back() {
     let socket = listener(&path);
     let log = home.log().with_syslog(path);
     log.append_durable(&[used("a")]).unwrap();
-    let before: Vec<_> = home
-        .names()
-        .into_iter()
-        .map(|name| {
-            (
-                home.audit().join(&name),
-                std::fs::read(home.audit().join(name)).unwrap(),
-            )
-        })
-        .collect();
+    let before = home.files();
+    assert_eq!(received(&socket).len(), 1);
     home.set_day(1, 0);
     log.append_durable(&[used("b")]).unwrap();
     let anchor = anchor_in(&received(&socket)[0]);
     assert_eq!(problems(&home, anchor.clone()), []);
 
     // All of it as it was, state and all: only the anchor knows better.
-    std::fs::remove_file(home.audit().join("0000000000000004.jsonl")).unwrap();
-    for (path, content) in before {
-        std::fs::write(path, content).unwrap();
-    }
+    home.put(&before);
     home.verifies();
     let seq = anchor.seq;
     assert_eq!(problems(&home, anchor), [Problem::BeforeAnchor { seq }]);
@@ -131,11 +143,7 @@ fn rotates_with(path: PathBuf) {
     home.set_day(1, 0);
     let log = home.log().with_syslog(path);
     let (done, is_done) = mpsc::channel();
-    std::thread::spawn(move || {
-        let appended = log.append_durable(&[used("b")]);
-        log.announce();
-        done.send(appended)
-    });
+    std::thread::spawn(move || done.send(log.append_durable(&[used("b")])));
     is_done.recv_timeout(PATIENCE).unwrap().unwrap();
     home.verifies();
 }

@@ -131,40 +131,93 @@ pub(in crate::audit) fn catalogue() -> Vec<(Details, String)> {
         ),
         (
             Details::AuditRead {
+                how: ReadKind::List,
+                filters: ReadFilters::default(),
                 matched: 12,
                 returned: 10,
             },
-            r#"{"matched":12,"returned":10}"#.into(),
+            r#"{"how":"list","filters":{},"matched":12,"returned":10}"#.into(),
         ),
         (
             Details::AuditPruned {
                 segments: 2,
+                first_seq: 1,
                 last_seq: 99,
                 last_hash: LineHash::ZERO,
+                from: Timestamp::from_unix_nanos(START),
+                to: Timestamp::from_unix_nanos(START).plus(Duration::from_hours(48)),
+                retention: Duration::from_hours(24),
             },
             format!(
-                r#"{{"segments":2,"last_seq":99,"last_hash":"{}"}}"#,
+                r#"{{"segments":2,"first_seq":1,"last_seq":99,"last_hash":"{}","from":"2025-11-20T23:41:07.123456Z","to":"2025-11-22T23:41:07.123456Z","retention_seconds":86400}}"#,
                 "0".repeat(64)
             ),
         ),
         (
+            Details::AuditHoldAdded {
+                hold: "case-7".parse().unwrap(),
+                reason: Some("\"Smith\" lawsuit".parse().unwrap()),
+            },
+            r#"{"hold":"case-7","reason":"\"Smith\" lawsuit"}"#.into(),
+        ),
+        (
+            Details::AuditHoldAdded {
+                hold: "case-8".parse().unwrap(),
+                reason: None,
+            },
+            r#"{"hold":"case-8"}"#.into(),
+        ),
+        (
+            Details::AuditHoldRemoved {
+                hold: "case-7".parse().unwrap(),
+            },
+            r#"{"hold":"case-7"}"#.into(),
+        ),
+        (
             Details::AuditRepaired {
                 segment,
-                torn_bytes: 17,
-                quarantine: QuarantineName::new(5, 0xab),
+                repair: Repair::MovedAside {
+                    quarantine: QuarantineName::new(5, 0xab),
+                },
+                lines: 2,
+                bytes: 617,
             },
-            r#"{"segment":"0000000000000001.jsonl","torn_bytes":17,"quarantine":"torn-5-00000000000000ab.part"}"#.into(),
+            r#"{"segment":"0000000000000001.jsonl","reason":"unsealed","lines":2,"bytes":617,"quarantine":"unsealed-5-00000000000000ab.part"}"#.into(),
+        ),
+        (
+            Details::AuditRepaired {
+                segment,
+                repair: Repair::Restored,
+                lines: 3,
+                bytes: 1234,
+            },
+            r#"{"segment":"0000000000000001.jsonl","reason":"lost","lines":3,"bytes":1234}"#.into(),
         ),
         (
             Details::SegmentOpened {
                 segment,
                 fingerprint: PublicKey::from_bytes([0x11; 32]),
                 key: PublicKey::from_bytes([0x22; 32]),
+                reason: OpeningReason::Clock,
+                boot: Some(uuid::Uuid::from_bytes([0x33; 16])),
+                settings: Some(LogSettings::new(
+                    Duration::from_secs(900),
+                    Duration::from_secs(14_400),
+                    Duration::from_secs(7_776_000),
+                    "nist",
+                    true,
+                )),
             },
             format!(
-                r#"{{"segment":"0000000000000001.jsonl","fingerprint":"{}","key":"{}"}}"#,
+                concat!(
+                    r#"{{"segment":"0000000000000001.jsonl","fingerprint":"{}","key":"{}","#,
+                    r#""reason":"clock","boot":"33333333-3333-3333-3333-333333333333","version":"{}","#,
+                    r#""idle_seconds":900,"max_seconds":14400,"retention_seconds":7776000,"#,
+                    r#""policy":"nist","syslog":true}}"#
+                ),
                 "11".repeat(32),
-                "22".repeat(32)
+                "22".repeat(32),
+                env!("CARGO_PKG_VERSION")
             ),
         ),
         (
@@ -189,7 +242,7 @@ fn the_catalogue_of_this_test_is_complete_and_names_read_back() {
         assert_eq!(event_type.as_str().parse(), Ok(event_type));
     }
     assert!("login_success".parse::<EventType>().is_err());
-    assert_eq!(EventType::ALL.len(), 21);
+    assert_eq!(EventType::ALL.len(), 23);
 }
 
 #[test]

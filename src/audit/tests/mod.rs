@@ -6,8 +6,12 @@ mod append;
 pub(super) mod catalogue;
 mod export;
 mod following;
+mod holds;
+mod journal;
 mod query;
+mod reading;
 mod retention;
+mod rows;
 mod scan;
 mod seal;
 mod tampering;
@@ -19,7 +23,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::*;
@@ -29,8 +33,11 @@ use crate::fs::Dir;
 /// 2025-11-20T23:41:07.123456Z
 const START: i64 = 1_763_682_067_123_456_000;
 
-/// A clock that stands until it is moved.
-struct Still(AtomicI64);
+/// The sealing state, in the home.
+const STATE: &str = "seal/state";
+
+/// A clock that stands until it is moved, and the boot it runs in.
+struct Still(AtomicI64, AtomicU8);
 
 impl Clock for Still {
     fn now(&self) -> Moment {
@@ -42,7 +49,7 @@ impl Clock for Still {
 
     fn boot(&self) -> std::io::Result<Boot> {
         Ok(Boot {
-            id: [0; 16],
+            id: [self.1.load(Ordering::Relaxed); 16],
             clock_shifted: false,
         })
     }
@@ -66,7 +73,7 @@ impl Home {
         Self {
             _temp: temp,
             dir: Arc::new(dir),
-            clock: Arc::new(Still(AtomicI64::new(START))),
+            clock: Arc::new(Still(AtomicI64::new(START), AtomicU8::new(1))),
         }
     }
 
@@ -111,29 +118,44 @@ impl Home {
         std::fs::read(self.segment()).unwrap()
     }
 
+    /// Restarts the machine.
+    fn reboot(&self) {
+        self.clock.1.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Moves the clock, back too.
     fn shift(&self, nanos: i64) {
         self.clock.0.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// The files of the log, by name.
-    fn files(&self) -> BTreeMap<String, Vec<u8>> {
-        let read = |name: String| {
-            (
-                name.clone(),
-                std::fs::read(self.audit().join(name)).unwrap(),
-            )
-        };
-        self.names().into_iter().map(read).collect()
+    /// Where a file of the log is: [`STATE`] is beside its directory.
+    fn path_of(&self, name: &str) -> PathBuf {
+        if name == STATE {
+            self.dir.path().join(STATE)
+        } else {
+            self.audit().join(name)
+        }
     }
 
-    /// Makes `files` all there is of the log.
+    /// The files of the log, by name, and the sealing state, where they are there.
+    fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let names = self.names().into_iter().chain([STATE.to_owned()]);
+        names
+            .filter_map(|name| {
+                let bytes = std::fs::read(self.path_of(&name)).ok()?;
+                Some((name, bytes))
+            })
+            .collect()
+    }
+
+    /// Makes `files` all there is of the log and of its state.
     fn put(&self, files: &BTreeMap<String, Vec<u8>>) {
         for name in self.names() {
             std::fs::remove_file(self.audit().join(name)).unwrap();
         }
+        let _ = std::fs::remove_file(self.path_of(STATE));
         for (name, bytes) in files {
-            let path = self.audit().join(name);
+            let path = self.path_of(name);
             std::fs::write(&path, bytes).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
@@ -210,4 +232,15 @@ fn actions(records: &[Record]) -> Vec<String> {
             details["action"].as_str().unwrap_or_default().to_owned()
         })
         .collect()
+}
+
+impl AuditLog {
+    fn query_by(
+        &self,
+        query: &Query,
+        manner: &super::scan::Manner,
+        progress: &Progress,
+    ) -> Result<QueryResult, AuditError> {
+        self.reader().query_by(query, manner, progress)
+    }
 }

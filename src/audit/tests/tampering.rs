@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::sealing::STATE_FILE;
 use super::*;
 use crate::crypto::{hex, sha256};
 
@@ -63,7 +62,7 @@ pub(super) fn lines_of(files: &Files) -> Vec<(String, String)> {
 
 pub(super) fn with_lines(files: &Files, lines: &[(String, String)]) -> Files {
     let mut files = files.clone();
-    files.retain(|name, _| name == STATE_FILE);
+    files.retain(|name, _| name == STATE);
     for (name, line) in lines {
         let bytes = files.entry(name.clone()).or_default();
         bytes.extend_from_slice(line.as_bytes());
@@ -316,7 +315,7 @@ fn tamper(home: &Home, how: Tampering, one: Index, two: Index) -> Result<(), Tes
             let cut = Problem::CutEnd { seq };
             prop_assert!(has(&verified(home), &cut));
             // Without the state nothing tells, which SECURITY.md says.
-            std::fs::remove_file(home.audit().join(STATE_FILE)).unwrap();
+            std::fs::remove_file(home.path_of(STATE)).unwrap();
             prop_assert_eq!(verified(home).findings, []);
         }
         Tampering::RollBack => {
@@ -354,7 +353,7 @@ fn tamper(home: &Home, how: Tampering, one: Index, two: Index) -> Result<(), Tes
             prop_assert!(found.findings.iter().any(is_wrong));
             // With the old state beside it, or under the old fingerprint's name, it shows as well.
             let mut mixed = other.files();
-            mixed.insert(STATE_FILE.to_owned(), files[STATE_FILE].clone());
+            mixed.insert(STATE.to_owned(), files[STATE].clone());
             home.put(&mixed);
             prop_assert!(!verified(home).is_good());
         }

@@ -4,73 +4,47 @@ use std::path::Path;
 
 use super::*;
 
-/// Of before there were seals.
-const LOG: &str = include_str!("../../../tests/vectors/audit-v1.jsonl");
+/// Of the log in `tests/vectors/log`, noted when it was written.
+const FINGERPRINT: &str = "1a06d15a4afab25480c8dd8d955697d390d837053582e60ab937a4e68931a142";
 
-/// Of the log in `tests/vectors/audit-v2`, noted when it was written.
-const FINGERPRINT: &str = "72cb0cb231edab425838dd3407b88db7e26a6646b774240ed3027e9da2dbb590";
-
-#[test]
-fn a_log_of_an_earlier_build_is_read_for_ever() {
-    let home = Home::new();
-    home.dir.subdir_or_create("audit").unwrap();
-    std::fs::write(home.segment(), LOG).unwrap();
-    assert_eq!(home.all_lines().len(), 3, "the chain holds");
-    let found = home.log().query(&Query::default()).unwrap();
-    assert_eq!((found.total, found.unreadable), (3, 0));
-    let told: Vec<_> = found
-        .events
-        .iter()
-        .map(|record| (record.event_type.as_str(), record.username.as_deref()))
-        .collect();
-    assert_eq!(
-        told,
-        [
-            (EventType::LoginFailure.as_str(), Some(UNKNOWN_NAME)),
-            (
-                EventType::SessionCreated.as_str(),
-                Some("alice@example.com")
-            ),
-            (
-                EventType::SessionValidated.as_str(),
-                Some("alice@example.com")
-            ),
-        ]
-    );
-}
-
-fn sealed() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/audit-v2")
+/// A home with the directories `audit` and `seal`.
+fn vector() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/log")
 }
 
 #[test]
-fn a_sealed_log_of_an_earlier_build_verifies_for_ever() {
-    let verifier = Verifier::new(&sealed()).fingerprint(FINGERPRINT).unwrap();
+fn a_log_of_an_earlier_build_verifies_for_ever() {
+    let verifier = Verifier::new(&vector().join("audit"));
+    let verifier = verifier.fingerprint(FINGERPRINT).unwrap();
     let result = verifier.run(&Progress::default()).unwrap();
     assert_eq!(result.findings, []);
-    assert_eq!((result.segments, result.lines, result.seals), (2, 9, 6));
-    assert_eq!(
-        (result.first_seq, result.sealed_through),
-        (Some(1), Some(8))
-    );
+    assert_eq!((result.segments, result.lines, result.seals), (2, 10, 9));
+    assert_eq!(result.first_seq, Some(1));
+    assert_eq!(result.last.map(|(seq, _)| seq), Some(10));
     assert!(result.state_seen);
 }
 
 #[test]
-fn a_sealed_log_of_an_earlier_build_is_continued_from_its_state() {
-    let home = Home::new();
-    home.dir.subdir_or_create("audit").unwrap();
-    let files = std::fs::read_dir(sealed()).unwrap().map(|entry| {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        (name, std::fs::read(path).unwrap())
-    });
-    home.put(&files.collect());
+fn a_log_of_an_earlier_build_is_read_for_ever() {
+    let home = earlier();
+    let found = home.log().query(&Query::default()).unwrap();
+    assert_eq!((found.total, found.unreadable), (10, 0));
+    let names: Vec<_> = found
+        .events
+        .iter()
+        .filter_map(|record| record.username.as_deref())
+        .collect();
+    assert_eq!(names[..2], [UNKNOWN_NAME, "alice@example.com"]);
+}
+
+#[test]
+fn a_log_of_an_earlier_build_is_continued_from_its_state() {
+    let home = earlier();
     home.shift(86_400_000_000_000);
     home.log()
         .append_durable(&[used("later"), Event::new(Details::LoginAttempt)])
         .unwrap();
-    assert_eq!(home.all_lines().len(), 11);
+    assert_eq!(home.all_lines().len(), 12);
     let result = verified(&home);
     assert_eq!(
         (result.findings, result.fingerprint.as_deref()),
@@ -78,10 +52,25 @@ fn a_sealed_log_of_an_earlier_build_is_continued_from_its_state() {
     );
 }
 
+/// A home with the log of the vector.
+fn earlier() -> Home {
+    let home = Home::new();
+    home.log().append_durable(&[]).unwrap();
+    let read = |name: &str| std::fs::read(vector().join(name)).unwrap();
+    let mut files = BTreeMap::from([(STATE.to_owned(), read(STATE))]);
+    for entry in std::fs::read_dir(vector().join("audit")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let bytes = read(&format!("audit/{name}"));
+        files.insert(name, bytes);
+    }
+    home.put(&files);
+    home
+}
+
 #[test]
 #[ignore = "writes the vector, once for each version of the format"]
 #[allow(clippy::disallowed_macros)]
-fn write_sealed_vector() {
+fn write_vector() {
     let session = crate::id::SessionId::from_bytes([0x5E; 16]);
     let alice = || AuditName::known("alice@example.com");
     let home = Home::new();
@@ -110,17 +99,23 @@ fn write_sealed_vector() {
     home.log()
         .append_durable(&[Event::new(Details::LoginAttempt).about(alice())])
         .unwrap();
-    home.log()
-        .append_durable(&[used("not sealed yet").about(alice())])
-        .unwrap();
+    let two = [used("one of two"), used("two of two")].map(|event| event.about(alice()));
+    home.log().append_durable(&two).unwrap();
     assert!(
-        !sealed().exists(),
+        !vector().exists(),
         "{} is there for ever",
-        sealed().display()
+        vector().display()
     );
-    std::fs::create_dir(sealed()).unwrap();
+    for directory in ["audit", "seal"] {
+        std::fs::create_dir_all(vector().join(directory)).unwrap();
+    }
     for (name, bytes) in home.files() {
-        std::fs::write(sealed().join(name), bytes).unwrap();
+        let path = if name == STATE {
+            name
+        } else {
+            format!("audit/{name}")
+        };
+        std::fs::write(vector().join(path), bytes).unwrap();
     }
     println!("fingerprint: {:?}", verified(&home).fingerprint);
 }

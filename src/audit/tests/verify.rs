@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::sealing::STATE_FILE;
 use super::tampering::{Step, is_sealed, lines_of, log_of, rechain, with_lines};
 use super::*;
 
@@ -31,7 +30,7 @@ proptest! {
         bytes.splice(at..at, garbage.into_iter().chain([b'\n']));
         home.put(&inside);
         let found = verified(&home);
-        prop_assert!(!found.is_good() || name == STATE_FILE);
+        prop_assert!(!found.is_good() || name == STATE);
     }
 }
 
@@ -102,11 +101,11 @@ fn an_append_under_way_is_no_finding() {
     let (name, bytes) = home
         .files()
         .into_iter()
-        .rfind(|(name, _)| name != STATE_FILE)
+        .rfind(|(name, _)| name != STATE)
         .unwrap();
     let result = |length: usize| {
         std::fs::write(home.audit().join(&name), &bytes[..length]).unwrap();
-        std::fs::remove_file(home.audit().join(STATE_FILE)).ok();
+        std::fs::remove_file(home.path_of(STATE)).ok();
         verified(&home)
     };
     let lines = memchr::memchr_iter(b'\n', &bytes).count();
@@ -121,7 +120,7 @@ fn a_damaged_first_line_does_not_put_the_blame_on_the_segments_after_it() {
     let steps = [Step::SignIn, Step::Wait(86_400)].repeat(4);
     let home = log_of(&steps, 0);
     let files = home.files();
-    for name in files.keys().filter(|name| *name != STATE_FILE) {
+    for name in files.keys().filter(|name| *name != STATE) {
         let mut damaged = files.clone();
         damaged.get_mut(name).unwrap()[100] ^= 1;
         home.put(&damaged);
@@ -202,7 +201,7 @@ fn a_copy_of_the_segments_alone_verifies_whoever_owns_it_and_is_left_as_it_was()
     let copy = tempfile::tempdir().unwrap();
     for (name, bytes) in home.files() {
         let path = copy.path().join(&name);
-        if name != STATE_FILE {
+        if name != STATE {
             std::fs::write(&path, bytes).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
             // Only root can give it away; everybody else verifies what is readable to all.
@@ -250,29 +249,29 @@ fn a_directory_without_a_log_says_so() {
 fn a_state_that_was_never_written_in_full_is_no_log_and_with_a_log_it_is_damaged() {
     let home = log_of(&[Step::SignIn], 1);
     let files = home.files();
-    let state = &files[STATE_FILE];
+    let state = &files[STATE];
     for unwritten in [
         vec![],
         vec![0; 512],
         vec![0; 1024],
         state[512..700].to_vec(),
     ] {
-        let alone = [(STATE_FILE.to_owned(), unwritten.clone())].into();
+        let alone = [(STATE.to_owned(), unwritten.clone())].into();
         home.put(&alone);
         let problems = verified(&home).findings;
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!(problems[0].problem, Problem::NoLog);
         let mut with_log = files.clone();
-        with_log.insert(STATE_FILE.to_owned(), unwritten);
+        with_log.insert(STATE.to_owned(), unwritten);
         home.put(&with_log);
         assert_eq!(verified(&home).findings[0].problem, Problem::BadState);
     }
     // What was a state once and is none any more was damaged, whether or not lines are left.
     let damaged = state.iter().map(|byte| byte ^ 1).collect();
-    home.put(&[(STATE_FILE.to_owned(), damaged)].into());
+    home.put(&[(STATE.to_owned(), damaged)].into());
     assert_eq!(verified(&home).findings[0].problem, Problem::BadState);
     // And a log is begun where none was.
-    home.put(&[(STATE_FILE.to_owned(), vec![])].into());
+    home.put(&[(STATE.to_owned(), vec![])].into());
     home.log().append_durable(&[used("first")]).unwrap();
     home.verifies();
 }

@@ -20,8 +20,9 @@ use super::error::AuditError;
 use super::hash::LineHash;
 use super::line::Link;
 use super::progress::Progress;
-use super::sealing::{BadState, STATE_FILE, Sealing};
+use super::sealing::Sealing;
 use super::segment::{OPENINGS, SegmentName, segments};
+use super::state_file::{BadState, STATE_FILE, load_beside};
 use crate::crypto::sign::PublicKey;
 use crate::fs::{Archive, FsError};
 use descent::Descent;
@@ -30,7 +31,6 @@ use segment::{Report, Task, verify_segment};
 
 pub use anchor::{Anchor, BadAnchor};
 pub use finding::{Finding, Problem};
-pub(super) use segment::pruned;
 
 /// No more findings than this are kept, the first ones; the others are counted.
 const KEPT: usize = 1000;
@@ -160,11 +160,11 @@ impl Verifier {
             ..Verification::default()
         };
         // Before the segments: what is appended from here on cannot make it be ahead of them.
-        let saved = Sealing::load_from(&archive)?;
+        let saved = load_beside(&self.directory)?;
         let mut names = archive.names()?;
         names.sort_unstable();
         let segments = regular(&archive, segments(&names), &mut result)?;
-        let state = state(saved, !segments.is_empty(), &mut result);
+        let state = state(saved, &mut result);
         result.segments = segments.len() as u64;
         strange_files(&names, &mut result);
         if segments.is_empty() {
@@ -415,18 +415,13 @@ fn strange_files(names: &[String], result: &mut Verification) {
 
 /// The sealing state, when it is there: a copy need not have it, and of a log that was never `begun`
 /// it may not have been written.
-fn state(
-    saved: Option<Result<Sealing, BadState>>,
-    begun: bool,
-    result: &mut Verification,
-) -> Option<Sealing> {
+fn state(saved: Option<Result<Sealing, BadState>>, result: &mut Verification) -> Option<Sealing> {
     match saved? {
         Ok(state) => {
             result.state_seen = true;
             Some(state)
         }
-        Err(BadState::Unwritten) if !begun => None,
-        Err(_) => {
+        Err(BadState) => {
             result.about(STATE_FILE, 0, None, Problem::BadState);
             None
         }

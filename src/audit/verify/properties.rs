@@ -4,15 +4,15 @@ use std::path::Path;
 
 use super::segment::number;
 use super::{Anchor, KEPT, Progress, Verification, Verifier};
-use crate::audit::sealing::STATE_FILE;
+use crate::audit::head::HEAD_FILE;
 use crate::audit::segment::{OPENINGS, SegmentName};
 
 /// A sealed log that is known to be genuine, and its fingerprint.
 const GENUINE: [&str; 2] = [
-    include_str!("../../../tests/vectors/audit-v2/0000000000000001.jsonl"),
-    include_str!("../../../tests/vectors/audit-v2/0000000000000006.jsonl"),
+    include_str!("../../../tests/vectors/log/audit/0000000000000001.jsonl"),
+    include_str!("../../../tests/vectors/log/audit/0000000000000006.jsonl"),
 ];
-const FINGERPRINT: &str = "72cb0cb231edab425838dd3407b88db7e26a6646b774240ed3027e9da2dbb590";
+const FINGERPRINT: &str = "1a06d15a4afab25480c8dd8d955697d390d837053582e60ab937a4e68931a142";
 
 /// An anchor is read in one form, and written as one line that says the same.
 pub(crate) fn audit_anchor(bytes: &[u8]) -> bool {
@@ -41,7 +41,7 @@ pub(crate) fn audit_directory(bytes: &[u8]) -> bool {
     };
     let first = number(segment).unwrap_or(1);
     let name = SegmentName::starting_at(first).to_string();
-    for (name, bytes) in [(STATE_FILE, state), (OPENINGS, openings), (&name, segment)] {
+    for (name, bytes) in [(HEAD_FILE, state), (OPENINGS, openings), (&name, segment)] {
         if !bytes.is_empty() {
             put(directory.path(), name, bytes);
         }

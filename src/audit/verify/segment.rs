@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::finding::{Finding, Problem};
 use super::seals::{Seals, Waiting};
@@ -13,9 +12,7 @@ use crate::audit::progress::Progress;
 use crate::audit::reader::{Found, Lines};
 use crate::audit::record::Record;
 use crate::audit::seal::{Parts, Seal};
-use crate::audit::sealing::{SEAL_AFTER, SEAL_EVERY};
-use crate::audit::segment::{SEQ_END, SegmentName};
-use crate::clock::Timestamp;
+use crate::audit::segment::{APPEND_LINES, SEQ_END, SegmentName};
 use crate::crypto::sign::PublicKey;
 use crate::fs::FsError;
 
@@ -67,18 +64,8 @@ struct Pass<'a> {
     seals: &'a mut Seals,
     /// Verifies the next seal.
     key: Option<PublicKey>,
-    /// The lines since the last seal of the last segment, as many as can honestly be there.
-    unsealed: Vec<Unsealed>,
-    /// When the last seal was made.
-    sealed_at: Option<Timestamp>,
-}
-
-/// A line that no seal covers yet.
-struct Unsealed {
-    line: u64,
-    seq: u64,
-    /// The beginning of the line.
-    head: Vec<u8>,
+    /// The lines since the last seal.
+    unsealed: usize,
 }
 
 /// Reads the segment once; its seals are `seals` to verify.
@@ -91,8 +78,7 @@ pub(super) fn verify_segment<'a>(task: Task<'a>, seals: &'a mut Seals) -> Result
         task,
         report: Report::default(),
         seals,
-        unsealed: Vec::new(),
-        sealed_at: None,
+        unsealed: 0,
     };
     let mut told = 0;
     let mut ends_closed = false;
@@ -208,7 +194,7 @@ impl Pass<'_> {
         if self.report.lines == 1 {
             self.find(Some(seq), Problem::UnsealedOpening);
         }
-        self.unsealed(seq, line);
+        self.unsealed();
         false
     }
 
@@ -220,10 +206,7 @@ impl Pass<'_> {
         }
         let event_type = type_of(line);
         let is_closing = event_type == Some(EventType::SegmentClosed);
-        if self.task.is_last {
-            self.unsealed.clear();
-            self.sealed_at = time_of(line);
-        }
+        self.unsealed = 0;
         self.report.sealed_through = Some(this.seq);
         if event_type == Some(EventType::AuditPruned) {
             self.report.prunes.extend(pruned(line));
@@ -249,46 +232,17 @@ impl Pass<'_> {
         is_closing
     }
 
-    /// Notes a line without a seal; only those after the last seal of the log are looked into.
-    fn unsealed(&mut self, seq: u64, line: &[u8]) {
-        if self.task.is_last && (self.unsealed.len() as u64) < SEAL_EVERY {
-            self.unsealed.push(Unsealed {
-                line: self.report.lines,
-                seq,
-                head: line[..line.len().min(HEAD)].to_vec(),
-            });
+    /// Notes a line without a seal.
+    fn unsealed(&mut self) {
+        self.unsealed += 1;
+        if self.unsealed == APPEND_LINES {
+            self.find(self.report.last.map(|last| last.seq), Problem::UnsealedEnd);
         }
-    }
-
-    /// The first line after the last seal that must not be without one.
-    fn should_be_sealed(&self) -> Option<(u64, u64)> {
-        // An append that was cut short, or is under way, lacks the line that carries the seal; the
-        // lines of one append have one time.
-        let unfinished = self.unsealed.last().filter(|_| self.report.torn);
-        let unfinished = unfinished.and_then(|line| time_of(&line.head));
-        let found = self.unsealed.iter().enumerate().find(|(at, unsealed)| {
-            let time = time_of(&unsealed.head);
-            let late = match (time, self.sealed_at) {
-                // Lines tell times to the microsecond, and the rule is finer.
-                (Some(time), Some(sealed)) => {
-                    time < sealed || time.since(sealed) > SEAL_AFTER + Duration::from_micros(1)
-                }
-                _ => true,
-            };
-            (unfinished.is_none() || time != unfinished)
-                && (late
-                    || *at as u64 + 1 >= SEAL_EVERY
-                    || type_of(&unsealed.head).is_none_or(EventType::is_sealed_at_once))
-        });
-        found.map(|(_, unsealed)| (unsealed.line, unsealed.seq))
     }
 
     fn end(&mut self, ends_closed: bool) {
         let seq = self.report.last.map(|last| last.seq);
         if self.task.is_last {
-            if let Some((line, seq)) = self.should_be_sealed() {
-                self.find_at(line, Some(seq), Problem::UnsealedEnd);
-            }
             return;
         }
         if self.report.torn {
@@ -313,11 +267,6 @@ fn type_of(line: &[u8]) -> Option<EventType> {
     value_of(line, b"\"event_type\":\"")?.parse().ok()
 }
 
-/// When an event was recorded, found in the same way.
-fn time_of(line: &[u8]) -> Option<Timestamp> {
-    Timestamp::parse_rfc3339(value_of(line, b"\"timestamp\":\"")?)
-}
-
 fn value_of<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a str> {
     let head = &line[..line.len().min(HEAD)];
     let start = memchr::memmem::find(head, key)? + key.len();
@@ -326,7 +275,7 @@ fn value_of<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a str> {
 }
 
 /// What an AUDIT_PRUNED says was removed last.
-pub(in crate::audit) fn pruned(line: &[u8]) -> Option<Link> {
+fn pruned(line: &[u8]) -> Option<Link> {
     #[derive(serde::Deserialize)]
     struct Pruned<'a> {
         last_seq: u64,

@@ -1,0 +1,48 @@
+//! The settings that each segment's first line records, so that a change of them is on record.
+
+use std::time::Duration;
+
+use super::json::Object;
+
+/// The settings in force where events are recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogSettings {
+    /// The idle timeout of new sessions, in whole seconds.
+    pub idle: Duration,
+    /// The absolute limit of new sessions, in whole seconds.
+    pub max: Duration,
+    /// How long closed segments are kept, in whole seconds.
+    pub retention: Duration,
+    /// The password policy: `nist` or `pci`.
+    pub policy: &'static str,
+    /// Whether anchors are sent to the system log.
+    pub syslog: bool,
+}
+
+impl LogSettings {
+    /// From their values.
+    pub const fn new(
+        idle: Duration,
+        max: Duration,
+        retention: Duration,
+        policy: &'static str,
+        syslog: bool,
+    ) -> Self {
+        Self {
+            idle,
+            max,
+            retention,
+            policy,
+            syslog,
+        }
+    }
+
+    pub(super) fn write(&self, object: &mut Object<'_>) {
+        object.token("idle_seconds", self.idle.as_secs());
+        object.token("max_seconds", self.max.as_secs());
+        object.token("retention_seconds", self.retention.as_secs());
+        object.plain("policy", self.policy);
+        object.token("syslog", self.syslog);
+    }
+}
