@@ -198,7 +198,7 @@ fn the_events_in_json_are_the_logs_own_bytes() {
     let shown = &lines[..lines.len() - 1];
     assert!(!shown.is_empty());
     let expected = format!(
-        "{{\"schema\":1,\"events\":[{}],\"total\":{},\"has_more\":false}}\n",
+        "{{\"schema\":1,\"events\":[{}],\"total\":{},\"has_more\":false,\"removed\":[]}}\n",
         shown.join(","),
         shown.len()
     );
