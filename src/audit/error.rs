@@ -74,12 +74,12 @@ pub enum Damage {
     /// A line of a segment is not what was written there.
     #[error("has a line that was changed, removed or inserted")]
     BrokenChain,
-    /// The first lines that are kept of removed segments are incomplete or changed.
-    #[error("does not lead from the first event to the oldest segment that is there")]
-    RemovedLines,
     /// The state is that of another log.
     #[error("is not the log that the sealing state belongs to")]
     ForeignState,
+    /// The first lines that are kept of removed segments are incomplete or changed.
+    #[error("does not lead from the first event to the oldest segment that is there")]
+    RemovedLines,
     /// A segment that others follow has lines that this log did not seal.
     #[error("has lines that the log did not seal, and another segment follows")]
     ForeignSeal,

@@ -5,6 +5,7 @@
 
 mod anchoring;
 mod batch;
+mod canonical;
 mod command_facts;
 mod coverage;
 mod csv;
@@ -105,4 +106,7 @@ pub use settings::LogSettings;
 pub use shipping::{EventsAfter, NextEvents};
 pub use stats::{AccountCount, Bucket, CommandSpan, Count, SessionSpan, Statistics};
 pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
-pub use verify::{Anchor, BadAnchor, Finding, Problem, Verification, Verifier};
+pub use verify::{
+    Anchor, AnchorCounts, Anchors, BadAnchor, Finding, Problem, Removal, Repaired, Verification,
+    Verifier, Warning, WarningReason,
+};

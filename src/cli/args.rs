@@ -263,7 +263,7 @@ pub enum AuditCommand {
     Stats(AuditStats),
     /// Write a page to look at, with charts and the result of verification
     Report(AuditReport),
-    /// Tell whether the log is as it was sealed; exit 7 when it is not
+    /// Check the log for tampering; exit 7 when it does not verify
     Verify(AuditVerify),
     /// Print the log's fingerprint, to be noted elsewhere: with it anybody can verify the log
     #[command(
@@ -283,7 +283,7 @@ pub enum AuditCommand {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch audit verify\n  nightlatch audit verify --fingerprint F --anchor anchor.json /mnt/copy/audit\n\nWith DIR it needs no account and no other file of the home. It writes and records nothing.\nExit codes: 0 when nothing is wrong; 7 when anything is, or there is no log."
+    after_help = "Examples:\n  nightlatch audit verify\n  nightlatch audit verify --fingerprint F --anchor anchor.json /mnt/copy/audit\n  journalctl -o cat | nightlatch audit verify --anchors - --retention 90d\n\nWith DIR it needs no account and no other file of the home. It writes and records nothing.\nExit codes: 0 when nothing is wrong; 7 when anything is, or there is no log."
 )]
 pub struct AuditVerify {
     #[command(flatten)]
@@ -308,6 +308,12 @@ pub struct Noted {
     /// What `audit anchor --json` printed at another time; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub anchor: Option<PathBuf>,
+    /// Many anchors: JSON lines, or a system log as it is; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub anchors: Option<PathBuf>,
+    /// Find events that were removed sooner than D after the last of them, such as 90d
+    #[arg(long, value_name = "D", value_parser = humantime::parse_duration)]
+    pub retention: Option<std::time::Duration>,
 }
 
 #[derive(Debug, Args)]

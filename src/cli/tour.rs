@@ -102,7 +102,7 @@ const AFTER_IDLE: &[Step] = &[
         arguments: &["audit", "verify"],
         password: false,
         code: Code::Done,
-        shows: &["is as it was sealed", "fingerprint"],
+        shows: &["Verified: no tampering found", "fingerprint"],
     },
 ];
 

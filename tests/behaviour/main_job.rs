@@ -60,7 +60,7 @@ fn the_tour_shows_all_of_it_and_leaves_nothing_behind() {
         "no live session",
         "COMMAND_REFUSED",
         "$ nightlatch audit verify",
-        "is as it was sealed",
+        "Verified: no tampering found",
     ] {
         assert!(run.stdout.contains(shown), "{run:#?}");
     }

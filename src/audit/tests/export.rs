@@ -424,7 +424,9 @@ fn a_key_put_behind_the_hash_is_found_by_verification() {
             .unwrap()
     };
     assert!(verify().is_good());
-    for at in 0..good.lines().count() {
+    // The last line is then one that no seal vouches for: state and head show that a sealed one is gone.
+    let last = good.lines().count() - 1;
+    for at in 0..=last {
         let mut lines: Vec<String> = good.lines().map(str::to_owned).collect();
         let line = &mut lines[at];
         line.pop();
@@ -434,9 +436,11 @@ fn a_key_put_behind_the_hash_is_found_by_verification() {
         assert_eq!(found.unreadable, 0, "it still reads as an event");
         let verified = verify();
         assert!(
-            verified.findings.iter().any(
-                |finding| finding.line == at as u64 + 1 && finding.problem == Problem::NotALine
-            ),
+            verified.findings.iter().any(|finding| if at == last {
+                matches!(finding.problem, Problem::CutEnd { .. })
+            } else {
+                finding.line == at as u64 + 1 && finding.problem == Problem::NotALine
+            }),
             "{:?}",
             verified.findings
         );

@@ -20,6 +20,7 @@ mod tampering;
 mod unknown_types;
 mod vectors;
 mod verify;
+mod verify_noted;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;

@@ -35,7 +35,7 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
         Some(copy) => copy.clone(),
         None => context.config.home().join("audit"),
     };
-    let (verifier, anchor) = verifier(&directory, &args.noted)?;
+    let (verifier, _) = verifier(&directory, &args.noted)?;
     if args.filters.dir.is_none() && !directory.is_dir() {
         return Err(no_log());
     }
@@ -70,7 +70,6 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
         now: SystemClock.now().wall,
         filters: &args.filters,
         verification: &verification,
-        anchor: anchor.as_ref(),
         statistics: &statistics,
         newest: newest.make_contiguous(),
         unreadable: visited.unreadable,
