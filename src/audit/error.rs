@@ -85,7 +85,7 @@ impl AuditError {
                 ))
             }
             Self::Gone { directory } => Some(format!(
-                "put it back; to begin a new log: mkdir -m 700 '{}'",
+                "put it back; to begin a new log, move seal beside it away, and: mkdir -m 700 '{}'",
                 directory.display()
             )),
             Self::Random(_) => None,

@@ -546,6 +546,10 @@ fn a_log_whose_directory_is_gone_stops_the_command_and_lets_one_sign_out() {
         .mode(0o700)
         .create(&audit)
         .unwrap();
+    // The state of the old log belongs to no other.
+    home.run(&touch)
+        .refuses(7, "ends before the line that was sealed last");
+    std::fs::rename(home.path().join("seal"), home.outside("kept-seal")).unwrap();
     home.run(&touch).succeeds();
     log_is_whole(&home);
     assert_ne!(fingerprint(&home), old);
@@ -614,7 +618,7 @@ fn a_log_on_a_full_disk_stops_the_command_and_lets_one_sign_out() {
 }
 
 #[test]
-fn a_line_torn_by_a_crash_is_set_aside_and_recorded() {
+fn a_line_torn_by_a_crash_is_moved_aside_and_recorded() {
     let home = Home::signed_in();
     let audit = home.path().join("audit");
     let segment = audit.join("0000000000000001.jsonl");
@@ -627,7 +631,8 @@ fn a_line_torn_by_a_crash_is_set_aside_and_recorded() {
         .iter()
         .find(|event| event["event_type"] == "AUDIT_REPAIRED")
         .unwrap();
-    assert_eq!(repaired["details"]["torn_bytes"], 19);
+    assert_eq!(repaired["details"]["reason"], "unsealed");
+    assert_eq!(repaired["details"]["bytes"], 19);
     let kept = audit.join(repaired["details"]["quarantine"].as_str().unwrap());
     assert_eq!(std::fs::read(kept).unwrap(), b"{\"seq\":999,\"id\":\"01");
 }

@@ -45,6 +45,11 @@ impl Deed {
         matches!(self, Register | FirstLogin | Rotate | Prune)
     }
 
+    /// Whether it asks the keeper for anything.
+    fn uses_a_session(self) -> bool {
+        !matches!(self, Self::Register | Self::Rotate | Self::Prune)
+    }
+
     /// Whether there is an account to begin with.
     fn needs_account(self) -> bool {
         !matches!(self, Self::Register | Self::Rotate | Self::Prune)
@@ -629,10 +634,16 @@ fn sweep_all(faults_of: impl Fn(Deed, &[Call]) -> Vec<Fault>) {
     let threads = std::thread::available_parallelism().map_or(2, |cores| 2 * usize::from(cores));
     let begun = Instant::now();
     let mut points = 0;
-    for deed in DEEDS {
-        let faults = faults_of(deed, &calls_of(deed, "kernel"));
-        points += faults.len();
-        sweep(deed, "kernel", &faults, threads);
+    for keeper in ["kernel", "agent"] {
+        for deed in DEEDS {
+            // What touches no session is the same with either.
+            if keeper == "agent" && !deed.uses_a_session() {
+                continue;
+            }
+            let faults = faults_of(deed, &calls_of(deed, keeper));
+            points += faults.len();
+            sweep(deed, keeper, &faults, threads);
+        }
     }
     let seconds = begun.elapsed().as_secs();
     println!("{points} points tried in {seconds} s, {threads} at a time");

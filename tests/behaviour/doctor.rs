@@ -263,7 +263,7 @@ fn a_log_that_was_edited_cut_or_taken_away_fails() {
         .fails_only(&["audit"]);
     fs::write(&seal, &state).unwrap();
     fs::write(&segment, good + "{\"seq\":").unwrap();
-    Told::of(&home).has("audit", "warn", "middle of a line");
+    Told::of(&home).has("audit", "warn", "bytes after the last seal");
     fs::rename(home.path().join("audit"), home.outside("audit")).unwrap();
     Told::of(&home)
         .has("audit", "fail", "is gone")

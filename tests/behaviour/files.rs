@@ -279,7 +279,7 @@ fn what_others_could_read_is_closed_and_used() {
     home.login(&[]).succeeds();
     for entry in tree(&home.path()) {
         // The configuration is the user's to share, and nothing in it is secret.
-        let is_config = entry.path.ends_with("config.toml");
+        let is_config = entry.path.ends_with("config.toml") || entry.path.ends_with("CACHEDIR.TAG");
         let is_throttle = entry.path.starts_with(home.path().join("sign-in"));
         if !is_config && !is_throttle {
             assert_eq!(entry.mode & 0o077, 0, "{}", entry.path.display());
@@ -294,7 +294,8 @@ fn what_others_could_write_is_refused_and_left_alone() {
         ("accounts.db", 1),
         ("current", 1),
         ("audit/0000000000000001.jsonl", 7),
-        ("audit/seal", 7),
+        ("audit/head", 7),
+        ("seal/state", 7),
         ("config.toml", 1),
     ] {
         let path = home.path().join(name);
@@ -312,8 +313,13 @@ fn what_others_could_write_is_refused_and_left_alone() {
     }
 }
 
-/// The files of the log that only its pruning uses, and the one that every append does.
-const OF_PRUNING: [&str; 3] = ["audit/removed.jsonl", "audit/pruning", "audit/seal"];
+/// The files of the log that only its pruning uses, and those that every append does.
+const OF_PRUNING: [&str; 4] = [
+    "audit/removed.jsonl",
+    "audit/pruning",
+    "audit/head",
+    "seal/state",
+];
 
 #[test]
 fn what_pruning_uses_is_refused_when_others_may_write_it_or_own_it_and_nothing_is_removed() {
@@ -384,7 +390,9 @@ fn files_of_another_user_are_refused_and_left_alone() {
         ("sessions", 1),
         ("audit", 7),
         ("audit/0000000000000001.jsonl", 7),
-        ("audit/seal", 7),
+        ("audit/head", 7),
+        ("seal", 7),
+        ("seal/state", 7),
         ("config.toml", 1),
     ] {
         let path = home.path().join(name);
@@ -409,9 +417,11 @@ fn links_and_fifos_among_our_files_are_refused() {
         ("accounts.db", 1),
         ("current", 1),
         ("audit/0000000000000001.jsonl", 7),
-        ("audit/seal", 7),
+        ("audit/head", 7),
+        ("seal/state", 7),
         ("sessions", 1),
         ("audit", 7),
+        ("seal", 7),
     ] {
         let path = home.path().join(name);
         let elsewhere = home.outside("elsewhere");

@@ -143,6 +143,7 @@ fn nothing_was_kept(home: &Home) {
         "audit",
         "config.toml",
         "run",
+        "seal",
         "sessions",
         "sign-in",
     ];

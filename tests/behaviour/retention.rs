@@ -189,9 +189,10 @@ fn sign_in(home: &Home) -> (u32, Run) {
 }
 
 #[test]
-fn a_sign_in_tells_the_system_log_of_the_logs_end_and_a_wrong_password_does_not() {
+fn a_sign_in_and_a_sign_out_send_an_anchor_and_a_wrong_password_does_not() {
     let (home, socket) = with_listener();
     home.register(EMAIL, PASSWORD).succeeds();
+    assert_eq!(received(&socket).len(), 1, "the first event of a log");
     home.run_with_input(&["login", "--password-stdin"], b"wrong")
         .ends_with(5);
     assert_eq!(received(&socket), [""; 0]);
@@ -206,10 +207,12 @@ fn a_sign_in_tells_the_system_log_of_the_logs_end_and_a_wrong_password_does_not(
     home.run(&["exec", "--", "true"]).succeeds();
     assert!(holds_against(&home.path().join("audit"), anchor));
     assert_eq!(received(&socket), [""; 0]);
+    home.run(&["logout"]).succeeds();
+    assert_eq!(received(&socket).len(), 1);
 }
 
 #[test]
-fn the_first_event_of_a_day_tells_the_system_log() {
+fn the_first_event_of_a_day_sends_an_anchor() {
     let (home, socket) = with_listener();
     let yesterday = log_on_day(&home, -1);
     yesterday.append_durable(&[used("a")]).unwrap();
@@ -225,11 +228,12 @@ fn the_first_event_of_a_day_tells_the_system_log() {
 }
 
 #[test]
-fn the_system_log_is_not_told_where_that_is_turned_off_or_nobody_listens() {
+fn no_anchor_is_sent_where_that_is_turned_off_or_nobody_listens() {
     let (home, socket) = with_listener();
     let path = home.outside("log");
     home.register(EMAIL, PASSWORD).succeeds();
     let told = format!("syslog_socket = \"{}\"", path.display());
+    assert_eq!(received(&socket).len(), 1, "the first event of a log");
     home.configure_audit("", &format!("{told}\nsyslog = false"));
     home.login(&[]).succeeds();
     assert_eq!(received(&socket), [""; 0]);

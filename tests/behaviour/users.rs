@@ -305,7 +305,9 @@ fn whatever_the_umask_everything_made_is_the_owners_alone_and_the_owners() {
                 ".session",
                 "accounts.db",
                 ".jsonl",
-                "audit/seal",
+                "audit/head",
+                "seal/state",
+                "CACHEDIR.TAG",
                 "current",
                 "agent.lock",
             ] {
@@ -422,8 +424,13 @@ fn nothing_planted_at_the_names_that_pruning_uses_is_followed_written_or_waited_
     let victim = home.outside("victim");
     fs::write(&victim, "untouched").unwrap();
     set_mode(&victim, 0o604);
-    for name in ["removed.jsonl", "pruning", "seal"] {
-        let path = home.path().join("audit").join(name);
+    for name in [
+        "audit/removed.jsonl",
+        "audit/pruning",
+        "audit/head",
+        "seal/state",
+    ] {
+        let path = home.path().join(name);
         let away = home.outside("away");
         fs::rename(&path, &away).unwrap();
         for kind in ["link", "hard link", "directory", "socket", "FIFO", "device"] {

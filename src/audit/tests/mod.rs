@@ -6,6 +6,7 @@ mod append;
 pub(super) mod catalogue;
 mod export;
 mod following;
+mod journal;
 mod query;
 mod retention;
 mod scan;

@@ -2,16 +2,16 @@
 
 use super::line::LINE_LIMIT;
 use super::sealing::Sealing;
-use super::state_file::{JOURNAL_SIZE, StateFile};
+use super::state_file::StateFile;
 use super::*;
 use crate::crypto::kdf::derive;
 use crate::crypto::{Key, labels};
 
 const SECOND: i64 = 1_000_000_000;
 const DAY: i64 = 86_400 * SECOND;
-const FIRST: &str = "0000000000000001.jsonl";
+pub(super) const FIRST: &str = "0000000000000001.jsonl";
 
-fn append(home: &Home, event: Event) {
+pub(super) fn append(home: &Home, event: Event) {
     home.log().append_durable(&[event]).unwrap();
 }
 
@@ -28,12 +28,12 @@ fn seeds(bytes: &[u8]) -> (Key, Key) {
     (key(48), key(80))
 }
 
-fn state(home: &Home) -> Vec<u8> {
+pub(super) fn state(home: &Home) -> Vec<u8> {
     std::fs::read(home.path_of(STATE)).unwrap()
 }
 
 /// The state of a log that has no line yet.
-fn begin(home: &Home) {
+pub(super) fn begin(home: &Home) {
     drop(home.dir.subdir_or_create("audit").unwrap());
     let mut sealing = Sealing::generate().unwrap();
     StateFile::create(&home.dir, &mut sealing).unwrap();
@@ -295,106 +295,7 @@ fn a_crash_anywhere_in_a_rotation_is_recovered_from() {
     }
 }
 
-/// A log that ends in three appends of two lines, and where each of them ends.
-fn with_a_journal() -> (Home, Vec<usize>) {
-    let home = Home::new();
-    append(&home, used("a"));
-    let mut ends = vec![home.bytes().len()];
-    for name in ["b", "c", "d"] {
-        home.log()
-            .append_durable(&[used(name), used(name)])
-            .unwrap();
-        ends.push(home.bytes().len());
-    }
-    (home, ends)
-}
-
-#[test]
-fn lines_that_a_loss_of_power_took_are_put_back_from_the_journal() {
-    let (home, ends) = with_a_journal();
-    let files = home.files();
-    let whole = &files[FIRST];
-    // What is gone may be gone in any place, or be there as zeros.
-    for length in (ends[0] - 300..whole.len())
-        .step_by(97)
-        .chain([0, ends[1], whole.len() - 1])
-    {
-        for zeros in [0, 40] {
-            let mut segment = whole[..length].to_vec();
-            segment.extend(vec![0; zeros.min(whole.len() - length - 1)]);
-            let is_spoilt = segment.len() > length;
-            let mut files = files.clone();
-            files.insert(FIRST.to_owned(), segment);
-            home.put(&files);
-            home.reboot();
-            append(&home, used("on"));
-            assert_eq!(&home.bytes()[..whole.len()], whole, "{length}");
-            let lines = home.all_lines();
-            let repairs: Vec<_> = lines
-                .iter()
-                .filter(|line| line["event_type"] == "AUDIT_REPAIRED")
-                .map(|line| line["details"]["reason"].as_str().unwrap())
-                .collect();
-            let expected: &[&str] = if is_spoilt {
-                &["unsealed", "lost"]
-            } else {
-                &["lost"]
-            };
-            assert_eq!(repairs, expected, "{length}");
-            assert_eq!(verified(&home).findings, []);
-        }
-    }
-}
-
-#[test]
-fn an_end_that_is_gone_within_a_boot_is_not_put_back() {
-    let (home, ends) = with_a_journal();
-    let mut files = home.files();
-    let cut = files[FIRST][..ends[2]].to_vec();
-    files.insert(FIRST.to_owned(), cut);
-    home.put(&files);
-    assert_eq!(refused(&home), Damage::CutShort);
-    assert!(!verified(&home).is_good());
-}
-
-#[test]
-fn a_journal_that_does_not_lead_to_the_last_line_puts_nothing_back() {
-    let (home, ends) = with_a_journal();
-    let files = home.files();
-    home.reboot();
-    for at in [4096, 4096 + ends[1], 4096 + ends[3] - 1] {
-        let mut files = files.clone();
-        files.insert(FIRST.to_owned(), files[FIRST][..ends[1]].to_vec());
-        files.get_mut(STATE).unwrap()[at] ^= 1;
-        home.put(&files);
-        assert_eq!(refused(&home), Damage::CutShort, "{at}");
-    }
-}
-
-#[test]
-fn a_journal_that_is_full_begins_again_and_what_it_had_is_durable() {
-    let home = Home::new();
-    begin(&home);
-    let mut start = 0;
-    let mut begun_again = 0;
-    for _ in 0..200 {
-        append(&home, used("a"));
-        let bytes = state(&home);
-        let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
-        let (offset, journal_start) = (number(184), number(216));
-        assert!(offset - journal_start <= JOURNAL_SIZE);
-        if journal_start != start {
-            begun_again += 1;
-            start = journal_start;
-        }
-        let length = usize::try_from(offset - journal_start).unwrap();
-        let from = usize::try_from(journal_start).unwrap();
-        assert_eq!(bytes[4096..4096 + length], home.bytes()[from..]);
-    }
-    assert!(begun_again >= 2, "{begun_again}");
-}
-
-fn refused(home: &Home) -> Damage {
+pub(super) fn refused(home: &Home) -> Damage {
     let before = home.files();
     let error = home.log().append(&[used("x")]).unwrap_err();
     let AuditError::Damaged { damage, .. } = error else {
