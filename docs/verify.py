@@ -5,19 +5,19 @@ usage: verify.py DIR [--fingerprint HEX] [--anchors FILE] [--retention DAYS]
        verify.py --batch FILE     (such arguments in each line, as a JSON list)
 Needs Python 3.9 and the package `cryptography`. Exits with 0 when nothing is found, 7 when something is, 2 when it cannot verify.
 """
-import argparse, datetime, hashlib, json, os, re, sys
+import datetime, hashlib, json, os, re, sys
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 RULES = "files form hash order chain segments seals appends times removal head noted".split()  # as formats.md names them
 LIMIT = 65536  # bytes of a line with its line end
-ANCHOR = re.compile(r"\bseq\W+([0-9]{1,16})\W+hash\W+([0-9a-f]{64})\W+fingerprint\W+([0-9a-f]{64})\b")  # JSON or the system log's
+ANCHOR = re.compile(r"\bseq[^\w\n]+([0-9]{1,16})[^\w\n]+hash[^\w\n]+([0-9a-f]{64})[^\w\n]+fingerprint[^\w\n]+([0-9a-f]{64})\b")  # JSON or the system log's
 
 def when(value):
     """A time in microseconds since 1970; None when it is not spelled as the log spells times."""
     try:
         since = datetime.datetime.fromisoformat(value[:-1]) - datetime.datetime(1970, 1, 1) if TIME(value) else None
-        return since // datetime.timedelta(microseconds=1) if TIME(value) and "1678" <= value[:4] <= "2261" else None
+        return since // datetime.timedelta(microseconds=1) if since is not None and "1678" <= value[:4] <= "2261" else None
     except ValueError:  # such as February 30
         return None
 
@@ -89,12 +89,11 @@ def opens(event, name, fingerprint, key):
 
 class Verification:
     def __init__(self, directory, fingerprint=None, anchors=(), retention=None):
-        self.directory, self.findings, self.removed, self.removals, self.last_seals, self.holds = directory, [], [], [], [], set()
-        self.lines = self.events = self.seals = self.unsealed = 0
+        self.directory, self.findings, self.removed, self.removals, self.holds, self.head_line = directory, [], [], [], set(), None
+        self.lines = self.events = self.seals = self.unsealed = self.seals_after_head = 0
         self.noted = dict.fromkeys(seq for seq, _, _ in anchors)  # the hashes of the lines that were noted
         files = {entry.name: entry.is_file(follow_symlinks=False) for entry in os.scandir(directory)}
-        self.has_head = "head" in files
-        head = parse(open(self.path("head"), "rb").read(513), HEAD, 511) if files.get("head") else None
+        self.head = parse(open(self.path("head"), "rb").read(513), HEAD, 511) if files.get("head") else None
         is_name = text(r"(?!0{16})[0-9]{16}\.jsonl|removed\.jsonl")
         names = [name for name in sorted(files) if ".jsonl" in name and self.check(is_name(name) and files[name], name, 0, 1)]
         segments = [name for name in names if name != "removed.jsonl"]
@@ -109,7 +108,8 @@ class Verification:
             key = next_key(self.starts[int(name[:16])])
         self.check(self.lines, "", 0, 1)
         self.check_removals(first, retention)
-        self.check(not self.has_head or head and self.fits_head(head), "head", 0, 11)
+        self.check("head" not in files or self.head and self.fits_head(self.head, self.head_line), "head", 0, 11)
+        self.is_end_checked = self.head and self.seals_after_head < 2
         own = {(seq, digest) for seq, digest, of in anchors if of == self.fingerprint}
         self.check(not self.fingerprint or fingerprint in (None, self.fingerprint) and (own or not anchors), "", 0, 12)
         self.check(all(seq < first or self.noted[seq] == digest for seq, digest in own), "", 0, 12)
@@ -176,8 +176,10 @@ class Verification:
             self.findings += [(name, at, rule) for rule in broken if broken[rule]]
             if event:
                 seq, kind, hold = event["seq"], event["event_type"], {str(event["details"].get("hold"))}
-                self.events, self.seals = self.events + 1, self.seals + ("seal" in event)
-                self.last_seals = (self.last_seals + [event])[-2:] if "seal" in event else self.last_seals
+                is_head, is_sealed = self.head and seq == self.head["seq"], "seal" in event
+                self.events, self.seals = self.events + 1, self.seals + is_sealed
+                self.head_line = event if is_head else self.head_line
+                self.seals_after_head = 0 if is_head else self.seals_after_head + is_sealed
                 self.noted.update({seq: event["hash"]} if seq in self.noted else {})
                 self.removals += [(name, at, event, bool(self.holds))] if kind == "AUDIT_PRUNED" else []
                 self.holds = self.holds | hold if kind == "AUDIT_HOLD_ADDED" else self.holds - hold if kind == "AUDIT_HOLD_REMOVED" else self.holds
@@ -195,33 +197,31 @@ class Verification:
                 recorded |= last >= first or last == first - 1 and (not start or start["prev"] == details["last_hash"])
         self.check(recorded, "", 0, 10)
 
-    def fits_head(self, head):
-        keys = [event["seal"]["key"] for event in self.last_seals if (event["seq"], event["hash"]) == (head["seq"], head["hash"])]
+    def fits_head(self, head, line):
         message = bytes.fromhex(head["hash"]) + head["seq"].to_bytes(8, "little") + bytes.fromhex(head["fingerprint"])
-        is_by = lambda key: is_signed(key, b"nightlatch audit head v1\0" + message, head["sig"])
-        return head["fingerprint"] == self.fingerprint and any(map(is_by, keys))
+        fits = line and "seal" in line and line["hash"] == head["hash"] and head["fingerprint"] == self.fingerprint
+        return fits and is_signed(line["seal"]["key"], b"nightlatch audit head v1\0" + message, head["sig"])
 
-def verify(arguments):
-    parser = argparse.ArgumentParser(usage=__doc__)
-    for name, kind in ("directory", str), ("--fingerprint", str.lower), ("--anchors", str), ("--retention", int):
-        parser.add_argument(name, type=kind)
-    given = parser.parse_args(arguments)
-    found = ANCHOR.findall(open(given.anchors, encoding="utf-8", errors="replace").read()) if given.anchors else []
-    if given.anchors and not found or given.fingerprint and not HASH(given.fingerprint):
-        parser.error("a fingerprint has 64 hexadecimal digits" if found or not given.anchors else "there is no anchor in the file")
-    return Verification(given.directory, given.fingerprint, [(int(seq), digest, of) for seq, digest, of in found], given.retention)
+def verify(directory, *options):
+    given = dict(zip(options[::2], options[1::2]))
+    fingerprint, anchors, days = given.get("--fingerprint"), given.get("--anchors"), given.get("--retention")
+    found = ANCHOR.findall(open(anchors, encoding="utf-8", errors="replace").read()) if anchors else []
+    is_known = set(given) <= {"--fingerprint", "--anchors", "--retention"} and len(options) == 2 * len(given)
+    if not is_known or anchors and not found or not or_null(HASH)(fingerprint) or not or_null(text("[0-9]{1,6}"))(days):
+        raise OSError("no anchor in %s" % anchors if anchors and not found else __doc__)
+    return Verification(directory, fingerprint, [(int(seq), digest, of) for seq, digest, of in found], days and int(days))
 
 def main(arguments):
-    if arguments[:1] == ["--batch"]:
+    if arguments[:1] == ["--batch"] and len(arguments) == 2:
         for given in map(json.loads, open(arguments[1], encoding="utf-8")):
-            rules = sorted({rule for _, _, rule in verify(given).findings})
+            rules = sorted({rule for _, _, rule in verify(*given).findings})
             print(given[0], "bad" if rules else "good", *rules)
         return 0
-    log = verify(arguments)
+    log = verify(*arguments or [""])
     for file, line, rule in log.findings[:1000]:
         print("%s:%d: rule %d (%s)" % (ascii(file)[1:-1], line, rule, RULES[rule - 1]))
     print("%d events, %d seals, %d lines not vouched for, %d removals%s: %s" % (log.events, log.seals, log.unsealed, len(log.removals),
-          "" if log.has_head else ", end not checked", "%d findings" % len(log.findings) if log.findings else "verified"))
+          "" if log.is_end_checked else ", end not checked", "%d findings" % len(log.findings) if log.findings else "verified"))
     return 7 if log.findings else 0
 
 if __name__ == "__main__":
