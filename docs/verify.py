@@ -9,7 +9,6 @@ import datetime, hashlib, json, os, re, sys
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-RULES = "files form hash order chain segments seals appends times removal head noted".split()  # as formats.md names them
 LIMIT = 65536  # bytes of a line with its line end
 ANCHOR = re.compile(r"\bseq[^\w\n]+([0-9]{1,16})[^\w\n]+hash[^\w\n]+([0-9a-f]{64})[^\w\n]+fingerprint[^\w\n]+([0-9a-f]{64})\b")  # JSON or the system log's
 
@@ -56,14 +55,16 @@ def parse(data, fits=LINE, padded_to=0):
         return None
 
 def lines_of(path):
-    """Each line parsed (None when it is not canonical), its bytes, its size, and whether it has a line end."""
+    """Each line parsed (None when it is not canonical), whether its hash is right, its size, and whether it has a line end."""
     with open(path, "rb") as file:
         for line in iter(lambda: file.readline(LIMIT + 1), b""):
             size, rest = len(line), line
             while rest and not rest.endswith(b"\n"):
                 rest = file.readline(LIMIT)
                 size += len(rest)
-            yield parse(line) if rest and size <= LIMIT else None, line, size, bool(rest)
+            event = parse(line) if rest and size <= LIMIT else None
+            digest = hashlib.sha256(line.rpartition(b',"hash":"')[0]).hexdigest()
+            yield event, event and event["hash"] == digest, size, bool(rest)
 
 def is_signed(key, message, signature):
     try:
@@ -74,9 +75,6 @@ def is_signed(key, message, signature):
 def is_sealed_by(key, event):
     keys = bytes.fromhex(event["hash"] + event["seal"]["key"] + event["seal"].get("segment_key", ""))
     return is_signed(key, b"nightlatch audit seal v1\0" + keys, event["seal"]["sig"])
-
-def hash_is_right(line, event):
-    return hashlib.sha256(line.rpartition(b',"hash":"')[0]).hexdigest() == event["hash"]
 
 def next_key(event):
     """The key of the next segment's first line, as that of a segment names it."""
@@ -125,11 +123,11 @@ class Verification:
     def follow_removed(self, first, is_there):
         """Follows the first lines of removed segments (rule 10): the key that they give for the first line that is there."""
         key, fingerprint, last, leads = None, None, 0, self.check(is_there, "removed.jsonl", 0, 10)
-        for at, (event, line, _, _) in enumerate(lines_of(self.path("removed.jsonl")) if is_there else (), 1):
+        for at, (event, hash_is_right, _, _) in enumerate(lines_of(self.path("removed.jsonl")) if is_there else (), 1):
             if not event or event["seq"] < first:
                 if event and event["seq"] == 1 and last == 0:
                     key = fingerprint = event["details"].get("fingerprint")
-                fits = event and event["seq"] > last and hash_is_right(line, event) and HASH(key)
+                fits = event and event["seq"] > last and hash_is_right and HASH(key)
                 fits = fits and opens(event, "%016d.jsonl" % event["seq"], fingerprint, key) and is_sealed_by(key, event)
                 leads = self.check(fits, "removed.jsonl", at, 10) and leads
                 self.removed += [event] if event else []
@@ -140,7 +138,7 @@ class Verification:
     def verify_segment(self, name, key, before, is_last):
         """Verifies a segment that goes on after the number and hash in `before`, and whose first seal `key` verifies."""
         at, run, torn, waiting, time, event, seal, closed, start = 0, 0, 0, [], None, None, {}, False, self.starts[int(name[:16])]
-        for at, (event, line, size, has_end) in enumerate(lines_of(self.path(name)), 1):
+        for at, (event, hash_is_right, size, has_end) in enumerate(lines_of(self.path(name)), 1):
             self.lines, torn, is_first = self.lines + has_end, 0 if has_end else size, at == 1
             broken, closed, seal = {2: not event, 6: closed}, False, {}
             if event:
@@ -148,7 +146,7 @@ class Verification:
                 run, closed = 0 if seal else run + 1, kind == "SEGMENT_CLOSED"
                 begins = opens(event, name, self.fingerprint, key) if is_first else kind != "SEGMENT_OPENED" and not next_key(event)
                 closes = not closed or not seal or not next_key(start) or seal["key"] == next_key(start)
-                broken.update({3: not hash_is_right(line, event),
+                broken.update({3: not hash_is_right,
                                4: before and seq != before[0] + 1 or is_first and seq != int(name[:16]),
                                5: before and event["prev"] != before[1],
                                6: broken[6] or not begins or not closes,
@@ -182,7 +180,8 @@ class Verification:
                 self.seals_after_head = 0 if is_head else self.seals_after_head + is_sealed
                 self.noted.update({seq: event["hash"]} if seq in self.noted else {})
                 self.removals += [(name, at, event, bool(self.holds))] if kind == "AUDIT_PRUNED" else []
-                self.holds = self.holds | hold if kind == "AUDIT_HOLD_ADDED" else self.holds - hold if kind == "AUDIT_HOLD_REMOVED" else self.holds
+                self.holds |= hold if kind == "AUDIT_HOLD_ADDED" else set()
+                self.holds -= hold if kind == "AUDIT_HOLD_REMOVED" else set()
         waiting.clear()
 
     def check_removals(self, first, retention):
@@ -219,7 +218,7 @@ def main(arguments):
         return 0
     log = verify(*arguments or [""])
     for file, line, rule in log.findings[:1000]:
-        print("%s:%d: rule %d (%s)" % (ascii(file)[1:-1], line, rule, RULES[rule - 1]))
+        print("%s:%d: rule %d" % (ascii(file)[1:-1], line, rule))
     print("%d events, %d seals, %d lines not vouched for, %d removals%s: %s" % (log.events, log.seals, log.unsealed, len(log.removals),
           "" if log.is_end_checked else ", end not checked", "%d findings" % len(log.findings) if log.findings else "verified"))
     return 7 if log.findings else 0

@@ -23,7 +23,7 @@ pub(super) struct Case {
     /// A file of anchors.
     pub(super) anchors: Option<String>,
     /// In days.
-    pub(super) retention: Option<i64>,
+    pub(super) retention: Option<u64>,
     /// The rules that may be found broken, one of them for certain; an honest log breaks none.
     may: Vec<u8>,
 }
@@ -58,7 +58,7 @@ impl Case {
         self
     }
 
-    pub(super) fn kept_for(mut self, days: i64) -> Self {
+    pub(super) fn kept_for(mut self, days: u64) -> Self {
         self.retention = Some(days);
         self
     }
