@@ -56,6 +56,11 @@ pub const ARGON2_PASSES: RangeInclusive<u32> = 2..=16;
 /// The shortest retention of the audit log: a day, which is how long a segment lasts.
 pub const RETENTION_FLOOR: Duration = Duration::from_secs(24 * 3600);
 
+/// The shortest retention under `password.policy = "pci"`: 12 months (PCI DSS 4.0, 10.5.1).
+pub const PCI_RETENTION_FLOOR: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The default retention under `password.policy = "pci"`: a month more than what is asked for.
+const PCI_RETENTION_DEFAULT: Duration = Duration::from_secs(400 * 24 * 3600);
+
 /// Where the system log listens on Linux.
 const SYSLOG_SOCKET: &str = "/dev/log";
 
@@ -261,6 +266,11 @@ impl Config {
         Ok(Settings::load(path)?.into_config())
     }
 
+    /// Whether PCI DSS is to be met, which asks for more than its password rules.
+    pub fn follows_pci(&self) -> bool {
+        self.password_rules == PasswordRules::Pci
+    }
+
     #[cfg(any(test, fuzzing))]
     fn parse(content: &[u8]) -> Result<Self, Vec<ConfigProblem>> {
         read::read(content).map(|(config, _)| config)
@@ -350,6 +360,43 @@ mod tests {
         }
         let not_text = Config::parse(b"\xff").unwrap_err();
         assert!(not_text[0].to_string().contains("UTF-8"), "{not_text:?}");
+    }
+
+    #[test]
+    fn the_pci_policy_keeps_the_log_for_400_days_unless_more_is_configured() {
+        let retention = |content: &str| {
+            let days = Config::parse(content.as_bytes()).unwrap().audit_retention;
+            days.as_secs() / 86_400
+        };
+        let pci = "[password]\npolicy = \"pci\"\n";
+        assert_eq!(retention(""), 90);
+        assert_eq!(retention("[password]\npolicy = \"nist\""), 90);
+        assert_eq!(retention(pci), 400);
+        assert_eq!(
+            retention(&format!("{pci}[audit]\nretention = \"365d\"")),
+            365
+        );
+        assert_eq!(
+            retention(&format!("{pci}[audit]\nretention = \"3650d\"")),
+            3650
+        );
+    }
+
+    #[test]
+    fn the_pci_policy_refuses_a_retention_of_less_than_12_months_and_names_both_keys() {
+        let told = "line 2: audit.retention = \"364d\": password.policy = \"pci\" demands 365d or more \
+                    (PCI DSS 10.5.1) (write \"400d\", or leave it out)";
+        for content in [
+            "[audit]\nretention = \"364d\"\n[password]\npolicy = \"pci\"",
+            "password = { policy = \"pci\" }\naudit = { retention = \"364d\" }",
+        ] {
+            assert_eq!(problem(content), told);
+        }
+        // One mistake is told once.
+        let short = problem("[audit]\nretention = \"1h\"\n[password]\npolicy = \"pci\"");
+        assert!(short.contains("a day or more"), "{short}");
+        let other = problem("[audit]\nretention = \"2d\"\n[password]\npolicy = \"pcj\"");
+        assert!(other.contains("one of nist, pci"), "{other}");
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub mod session;
 pub use audit::AuditLog;
 pub use config::Config;
 pub use crypto::kdf::{Argon2Params, HashFailed, ParamsOutOfBounds};
-pub use fs::{Dir, FsError, FsProblem, Survey, survey};
+pub use fs::{Dir, Erasure, FsError, FsProblem, Kept, Storage, Survey, Unsure, storage, survey};
 pub use guard::run::Ended;
 pub use guard::{
     ActiveSession, CommandError, Denied, Finished, Guard, GuardConfig, GuardError,

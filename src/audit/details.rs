@@ -5,6 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::hash::LineHash;
+use super::hold::{HoldName, HoldReason};
 use super::json::Object;
 use super::kind::EventType;
 use super::reason::{
@@ -14,6 +15,7 @@ use super::reason::{
 use super::segment::{QuarantineName, SegmentName};
 use super::settings::LogSettings;
 use super::text::{Action, ArgvDigest, ProgramName, RevocationReason};
+use crate::clock::Timestamp;
 use crate::crypto::sign::PublicKey;
 use crate::id::ExecId;
 
@@ -148,14 +150,34 @@ pub enum Details {
         /// Events that were shown.
         returned: u64,
     },
-    /// `{"segments","last_seq","last_hash"}`
+    /// `{"segments","first_seq","last_seq","last_hash","from","to","retention_seconds"}`
     AuditPruned {
         /// How many segments were removed.
         segments: u64,
+        /// The sequence number of the first line removed.
+        first_seq: u64,
         /// The sequence number of the last line removed.
         last_seq: u64,
         /// The hash of the last line removed: what the first line that remains continues.
         last_hash: LineHash,
+        /// The time of the first line removed.
+        from: Timestamp,
+        /// The time of the first line that remains, which is when the last segment was closed.
+        to: Timestamp,
+        /// The retention in force.
+        retention: Duration,
+    },
+    /// `{"hold","reason"}`
+    AuditHoldAdded {
+        /// The hold.
+        hold: HoldName,
+        /// Why.
+        reason: Option<HoldReason>,
+    },
+    /// `{"hold"}`
+    AuditHoldRemoved {
+        /// The hold.
+        hold: HoldName,
     },
     /// `{"segment","reason","lines","bytes","quarantine"}`
     AuditRepaired {
@@ -213,6 +235,8 @@ impl Details {
             Self::CommandRefused { .. } => EventType::CommandRefused,
             Self::AuditRead { .. } => EventType::AuditRead,
             Self::AuditPruned { .. } => EventType::AuditPruned,
+            Self::AuditHoldAdded { .. } => EventType::AuditHoldAdded,
+            Self::AuditHoldRemoved { .. } => EventType::AuditHoldRemoved,
             Self::AuditRepaired { .. } => EventType::AuditRepaired,
             Self::SegmentOpened { .. } => EventType::SegmentOpened,
             Self::SegmentClosed { .. } => EventType::SegmentClosed,
@@ -294,13 +318,28 @@ impl Details {
             }
             Self::AuditPruned {
                 segments,
+                first_seq,
                 last_seq,
                 last_hash,
+                from,
+                to,
+                retention,
             } => {
                 object.token("segments", segments);
+                object.token("first_seq", first_seq);
                 object.token("last_seq", last_seq);
                 object.plain("last_hash", last_hash);
+                object.plain("from", from);
+                object.plain("to", to);
+                object.token("retention_seconds", retention.as_secs());
             }
+            Self::AuditHoldAdded { hold, reason } => {
+                object.plain("hold", hold);
+                if let Some(reason) = reason {
+                    object.text("reason", reason.as_str());
+                }
+            }
+            Self::AuditHoldRemoved { hold } => object.plain("hold", hold),
             Self::AuditRepaired {
                 segment,
                 repair,

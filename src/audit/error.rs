@@ -25,6 +25,12 @@ pub enum AuditError {
         /// Where it was.
         directory: PathBuf,
     },
+    /// A line that adds a legal hold is damaged, so which holds are in force cannot be told.
+    #[error("the audit log is damaged: {lines} of its lines about legal holds cannot be read")]
+    HoldUnreadable {
+        /// How many.
+        lines: u64,
+    },
     /// The system has no random bytes to give for an event's id.
     #[error("the audit log: no random bytes for an event id: {0}")]
     Random(#[from] getrandom::Error),
@@ -58,6 +64,9 @@ pub enum Damage {
     /// The state is that of another log.
     #[error("is not the log that the sealing state belongs to")]
     ForeignState,
+    /// The first lines that are kept of removed segments are incomplete or changed.
+    #[error("does not lead from the first event to the oldest segment that is there")]
+    RemovedLines,
     /// A segment that others follow has lines that this log did not seal.
     #[error("has lines that the log did not seal, and another segment follows")]
     ForeignSeal,
@@ -88,6 +97,10 @@ impl AuditError {
                 "put it back; to begin a new log, move seal beside it away, and: mkdir -m 700 '{}'",
                 directory.display()
             )),
+            Self::HoldUnreadable { .. } => Some(
+                "nothing is removed until they can be read; see: nightlatch audit verify"
+                    .to_owned(),
+            ),
             Self::Random(_) => None,
         }
     }

@@ -43,6 +43,10 @@ names! {
         AuditRead => "AUDIT_READ",
         /// Old segments were removed.
         AuditPruned => "AUDIT_PRUNED",
+        /// A legal hold was added: nothing is removed from the log.
+        AuditHoldAdded => "AUDIT_HOLD_ADDED",
+        /// A legal hold was removed.
+        AuditHoldRemoved => "AUDIT_HOLD_REMOVED",
         /// The end of the log was made good after a crash.
         AuditRepaired => "AUDIT_REPAIRED",
         /// A segment begins.

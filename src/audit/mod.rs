@@ -5,6 +5,8 @@
 
 mod anchoring;
 mod batch;
+mod canonical;
+mod coverage;
 mod csv;
 mod danger;
 mod details;
@@ -15,11 +17,13 @@ mod export;
 mod filter;
 mod hash;
 mod head;
+mod hold;
 mod json;
 mod kind;
 mod line;
 mod log;
 mod look;
+mod opening;
 mod origin;
 mod plan;
 mod progress;
@@ -30,7 +34,9 @@ mod query;
 mod reader;
 mod reason;
 mod record;
+mod record_details;
 mod recovery;
+mod removed;
 mod retention;
 mod scan;
 mod seal;
@@ -52,6 +58,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use coverage::Coverage;
 pub use csv::{write_csv_header, write_csv_record};
 #[doc(hidden)]
 pub use danger::DangerUnsynced;
@@ -60,6 +67,7 @@ pub use error::{AuditError, Damage};
 pub use event::{AuditName, Event, UNKNOWN_NAME};
 pub use export::ExportFormat;
 pub use hash::LineHash;
+pub use hold::{BadHoldName, BadHoldReason, Hold, HoldError, HoldName, HoldReason};
 pub use kind::{EventType, UnknownEventType};
 pub use log::{Appended, AuditLog};
 pub use look::{LogSummary, look};
@@ -71,9 +79,13 @@ pub use reason::{
     PasswordChangeFailure, RegistrationFailure, TerminationReason,
 };
 pub use record::Record;
-pub use retention::{OldSegment, Retention, RetentionTooShort};
+pub use record_details::PrunedDetails;
+pub use retention::{OldSegment, Pruning, Retention, RetentionTooShort};
 pub use segment::{QuarantineName, SegmentName};
 pub use settings::LogSettings;
 pub use stats::{AccountCount, Bucket, CommandSpan, Count, Outcome, SessionSpan, Statistics};
 pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
-pub use verify::{Anchor, BadAnchor, Finding, Problem, Verification, Verifier};
+pub use verify::{
+    Anchor, AnchorCounts, Anchors, BadAnchor, Finding, Problem, Removal, Repaired, Verification,
+    Verifier, Warning, WarningReason,
+};

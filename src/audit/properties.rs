@@ -5,6 +5,7 @@ use std::io::Read;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::canonical::properties::audit_canonical;
 use super::csv::write_csv_record;
 use super::details::Details;
 use super::event::{AuditName, Event};
@@ -71,6 +72,7 @@ fn read_in_lines(bytes: &[u8]) {
 }
 
 fn judge(line: &[u8]) -> bool {
+    audit_canonical(line);
     let judged = Parts::judged(line);
     let carried = Line::parse(line).and_then(|read| read.link());
     let Some(record) = Record::parse(line) else {

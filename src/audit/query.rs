@@ -28,6 +28,8 @@ pub struct Limit(u16);
 pub struct BadLimit(u64);
 
 impl Limit {
+    /// The smallest.
+    pub const MIN: Self = Self(1);
     /// The greatest.
     pub const MAX: Self = Self(1000);
 

@@ -10,30 +10,26 @@
 //! forward, however far, puts one day on record; one more than needed is asked for.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::details::Details;
 use super::error::{AuditError, Damage};
 use super::event::Event;
+use super::hold::Hold;
 use super::kind::EventType;
-use super::line::{LINE_LIMIT, Link};
+use super::line::Link;
 use super::log::AuditLog;
-use super::reader::{Found, Lines};
-use super::record::Record;
-use super::seal::Parts;
-use super::segment::{OPENINGS, PRUNING_LOCK, SegmentName, segments};
+use super::opening::Opening;
+use super::query::{Limit, Query};
+use super::record_details::PrunedDetails;
+use super::removed::Removed;
+use super::segment::{PRUNING_LOCK, SegmentName, segments};
 use super::tail::Tail;
-use super::verify::pruned;
 use crate::clock::Timestamp;
-use crate::fs::{Dir, Durability, FileExt, FsError, read_bounded};
+use crate::fs::{Dir, FsError};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Enough for the first line of any segment this program writes.
-const FIRST_READ: usize = 4 * 1024;
-/// First lines of segments of some centuries, one a day.
-const OPENINGS_LIMIT: usize = 64 * 1024 * 1024;
 
 /// How long a closed segment is kept: at least one day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +73,7 @@ impl Retention {
 
 /// A segment that is old enough to go, or went.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OldSegment {
     /// Its file.
     pub name: SegmentName,
@@ -84,82 +81,114 @@ pub struct OldSegment {
     pub last_seq: u64,
     /// Its size.
     pub bytes: u64,
-    /// When the segment after it was opened, which is when it was closed.
+    /// When it was opened: the time of its first line.
+    pub opened_at: Timestamp,
+    /// When it was closed: the time of the first line of the next segment.
     pub closed_at: Timestamp,
+}
+
+/// What [`AuditLog::prune`] did, or [`AuditLog::prunable`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pruning {
+    /// The segments that were, or would be, removed, oldest first.
+    pub segments: Vec<OldSegment>,
+    /// The legal holds that stopped it. Then there are no such segments. Empty when no segment was old
+    /// enough, whatever holds are in force.
+    pub holds: Vec<Hold>,
+}
+
+impl Pruning {
+    fn stopped_by(holds: Vec<Hold>) -> Self {
+        Self {
+            holds,
+            ..Self::default()
+        }
+    }
+
+    fn of(due: Vec<Due>) -> Self {
+        Self {
+            segments: due.into_iter().map(|due| due.segment).collect(),
+            ..Self::default()
+        }
+    }
 }
 
 /// A segment that may go, and what must be kept of it.
 struct Due {
     segment: OldSegment,
     last: Link,
-    /// Its first line, without the line end.
-    opening: Vec<u8>,
-}
-
-/// The first line of a segment.
-struct Opening {
-    line: Vec<u8>,
-    timestamp: Timestamp,
-    continues: Link,
+    opening: Opening,
 }
 
 impl AuditLog {
-    /// What [`AuditLog::prune`] would remove now, oldest first. Removes and records nothing.
+    /// What [`AuditLog::prune`] would remove now. Removes and records nothing.
     ///
     /// # Errors
     /// As [`AuditLog::prune`].
-    pub fn prunable(&self, retention: Retention) -> Result<Vec<OldSegment>, AuditError> {
-        let due = match self.long_enough(retention)? {
-            Some(dir) => {
-                let _pruning = dir.lock_file(PRUNING_LOCK)?;
-                self.due(&dir, retention)?
-            }
-            None => Vec::new(),
+    pub fn prunable(&self, retention: Retention) -> Result<Pruning, AuditError> {
+        let Some(dir) = self.long_enough(retention)? else {
+            return Ok(Pruning::default());
         };
-        Ok(due.into_iter().map(|due| due.segment).collect())
+        let _pruning = dir.lock_file(PRUNING_LOCK)?;
+        let due = self.due(&dir, retention)?;
+        if due.is_empty() {
+            return Ok(Pruning::default());
+        }
+        let holds = self.holds()?;
+        Ok(if holds.is_empty() {
+            Pruning::of(due)
+        } else {
+            Pruning::stopped_by(holds)
+        })
     }
 
     /// Removes the segments that were closed at least `retention` ago and after which as many days
-    /// are on record: what was removed, oldest first. The open segment stays. Events can be appended
+    /// are on record, unless a legal hold is in force. The open segment stays. Events can be appended
     /// all the while. Cheap when nothing is due: it then reads names, or two lines more.
     ///
     /// # Errors
-    /// When a file cannot be read, written or removed, or a segment that is due
-    /// does not begin and end as one: it is evidence then, and it stays, and all after it.
-    pub fn prune(&self, retention: Retention) -> Result<Vec<OldSegment>, AuditError> {
+    /// When a file cannot be read, written or removed; when a segment that is due does not begin and end
+    /// as one, or the first lines of those removed before do not lead to it: it is evidence then, and
+    /// it stays, and all after it; when a legal hold cannot be read.
+    pub fn prune(&self, retention: Retention) -> Result<Pruning, AuditError> {
         let Some(dir) = self.long_enough(retention)? else {
-            return Ok(Vec::new());
+            return Ok(Pruning::default());
         };
         // One process prunes at a time, without keeping others from appending. What it looks at are
-        // closed segments, which only pruning changes.
+        // closed segments, which only pruning changes, and holds, which change under the same lock.
         let _pruning = dir.lock_file(PRUNING_LOCK)?;
         let due = self.due(&dir, retention)?;
-        let Some(last) = due.last() else {
-            return Ok(Vec::new());
+        let (Some(first), Some(last)) = (due.first(), due.last()) else {
+            return Ok(Pruning::default());
         };
-        let mut kept = openings(&dir)?;
-        let known = listed(&kept);
+        let holds = self.holds()?;
+        if !holds.is_empty() {
+            return Ok(Pruning::stopped_by(holds));
+        }
+        let mut removed = Removed::load(&dir, &first.opening)?;
         // Left over by a pruning that was cut short; its record may have been, too.
-        let left_over = due
-            .iter()
-            .take_while(|due| known.contains(&due.segment.name))
-            .count();
-        let recorded = match left_over.checked_sub(1).map(|at| due[at].last) {
-            Some(last) if is_recorded(&dir, last)? => left_over,
-            _ => 0,
+        let recorded = if removed.has(first.segment.name) {
+            self.recorded(&due)?
+        } else {
+            0
         };
-        if recorded < due.len() {
-            for due in due.iter().filter(|due| !known.contains(&due.segment.name)) {
-                kept.extend_from_slice(&due.opening);
-                kept.push(b'\n');
-            }
+        if let Some(new) = due.get(recorded) {
             let lock = dir.lock()?;
+            // The clock may have been set back while this waited.
+            if self.now().since(last.segment.closed_at) < retention.get() {
+                return Ok(Pruning::default());
+            }
             dir.sweep_temporary()?;
-            dir.write_atomic(OPENINGS, &kept, Durability::Synced)?;
+            removed.add(&dir, due.iter().map(|due| &due.opening))?;
             let record = Event::new(Details::AuditPruned {
                 segments: (due.len() - recorded) as u64,
+                first_seq: new.segment.name.first(),
                 last_seq: last.last.seq,
                 last_hash: last.last.hash,
+                from: new.segment.opened_at,
+                to: last.segment.closed_at,
+                retention: retention.get(),
             });
             self.append_under(&dir, lock, None, &[record])?.sync()?;
         }
@@ -168,7 +197,25 @@ impl AuditLog {
             // Each for itself: after a loss of power there must be no gap among those that remain.
             dir.sync()?;
         }
-        Ok(due.into_iter().map(|due| due.segment).collect())
+        Ok(Pruning::of(due))
+    }
+
+    /// How many of the segments that are `due`, from the oldest on, have their removal on record.
+    fn recorded(&self, due: &[Due]) -> Result<usize, AuditError> {
+        let query = Query {
+            types: vec![EventType::AuditPruned],
+            limit: Limit::MAX,
+            ..Query::default()
+        };
+        let records = self.query(&query)?.events;
+        let removals = records
+            .iter()
+            .filter_map(|record| PrunedDetails::parse(record.details.get()));
+        let through = removals.filter_map(|removal| {
+            let is_last = |due: &Due| due.last == removal.last();
+            due.iter().position(is_last).map(|at| at + 1)
+        });
+        Ok(through.max().unwrap_or(0))
     }
 
     /// The directory, when there are segments enough for one to be old: every day takes one.
@@ -189,7 +236,7 @@ impl AuditLog {
         let mut own = None;
         for (at, pair) in segments.windows(2).enumerate() {
             let (name, next_name) = (pair[0], pair[1]);
-            let next = opening(dir, next_name)?;
+            let next = Opening::read(dir, next_name)?;
             let is_old = next
                 .as_ref()
                 .is_none_or(|next| now.since(next.timestamp) >= retention.get());
@@ -209,10 +256,12 @@ impl AuditLog {
             let next = next.ok_or_else(|| damaged(next_name, Damage::NotAnEvent))?;
             let first = match own.take() {
                 Some(first) => first,
-                None => opening(dir, name)?.ok_or_else(|| damaged(name, Damage::NotAnEvent))?,
+                None => {
+                    Opening::read(dir, name)?.ok_or_else(|| damaged(name, Damage::NotAnEvent))?
+                }
             };
             let (last, bytes) = end(dir, name)?;
-            if last != next.continues {
+            if last != next.continues || !next.follows(&first) {
                 return Err(damaged(next_name, Damage::Gap));
             }
             due.push(Due {
@@ -220,10 +269,11 @@ impl AuditLog {
                     name,
                     last_seq: last.seq,
                     bytes,
+                    opened_at: first.timestamp,
                     closed_at: next.timestamp,
                 },
                 last,
-                opening: first.line,
+                opening: first,
             });
             own = Some(next);
         }
@@ -241,56 +291,13 @@ fn followed_by_days(
 ) -> Result<usize, AuditError> {
     let mut days = BTreeSet::new();
     for (at, &name) in segments.iter().enumerate().skip(1).rev() {
-        let opened = opening(dir, name)?.map(|opening| opening.timestamp.day());
+        let opened = Opening::read(dir, name)?.map(|opening| opening.timestamp.day());
         days.extend(opened.filter(|&day| day <= now.day()));
         if days.len() as u64 >= retention.days_on_record() {
             return Ok(at);
         }
     }
     Ok(0)
-}
-
-/// The first line of a segment; `None` when it is none that opens this segment, or was changed.
-fn opening(dir: &Dir, segment: SegmentName) -> Result<Option<Opening>, AuditError> {
-    let name = segment.to_string();
-    let Some(file) = dir.open_file(&name)? else {
-        return Ok(None);
-    };
-    let line =
-        first_line(&file).map_err(|error| FsError::new("read", dir.path().join(&name), error))?;
-    let Some(line) = line else {
-        return Ok(None);
-    };
-    let record = Record::parse(&line).filter(|record| {
-        record.event_type == EventType::SegmentOpened && record.seq == segment.first()
-    });
-    let is_right = Parts::of(&line).is_some_and(|parts| parts.hash_is_right());
-    Ok(record.filter(|_| is_right).map(|record| Opening {
-        line,
-        timestamp: record.timestamp,
-        continues: Link {
-            seq: record.seq - 1,
-            hash: record.prev,
-        },
-    }))
-}
-
-fn first_line(file: &File) -> std::io::Result<Option<Vec<u8>>> {
-    for window in [FIRST_READ, LINE_LIMIT] {
-        let mut bytes = vec![0; window];
-        let mut filled = 0;
-        while filled < window {
-            match file.read_at(&mut bytes[filled..], filled as u64)? {
-                0 => break,
-                count => filled += count,
-            }
-        }
-        if let Some(length) = memchr::memchr(b'\n', &bytes[..filled]) {
-            bytes.truncate(length);
-            return Ok(Some(bytes));
-        }
-    }
-    Ok(None)
 }
 
 /// The last line of a closed segment, and the segment's size.
@@ -308,47 +315,4 @@ fn end(dir: &Dir, segment: SegmentName) -> Result<(Link, u64), AuditError> {
         Some(last) if tail.sealed == size => Ok((last, size)),
         _ => Err(AuditError::damaged(&path, Damage::TornInside)),
     }
-}
-
-/// The first lines of segments that went, or were to go, as they are kept.
-fn openings(dir: &Dir) -> Result<Vec<u8>, AuditError> {
-    match dir.open_file(OPENINGS)? {
-        Some(file) => Ok(read_bounded(
-            &file,
-            &dir.path().join(OPENINGS),
-            OPENINGS_LIMIT,
-        )?),
-        None => Ok(Vec::new()),
-    }
-}
-
-/// The segments whose first lines are kept.
-fn listed(kept: &[u8]) -> BTreeSet<SegmentName> {
-    kept.split(|&byte| byte == b'\n')
-        .filter_map(Record::parse)
-        .map(|record| SegmentName::starting_at(record.seq))
-        .collect()
-}
-
-/// Whether it is on record that everything up to `last` goes. Read from the newest segment back,
-/// and only when a pruning was cut short.
-fn is_recorded(dir: &Dir, last: Link) -> Result<bool, AuditError> {
-    let names = segments(&dir.names()?);
-    for name in names.iter().rev().filter(|name| name.first() > last.seq) {
-        let Some(file) = dir.open_file(&name.to_string())? else {
-            continue;
-        };
-        let failed = |error| FsError::new("read", dir.path().join(name.to_string()), error);
-        let mut lines = Lines::new(file);
-        while let Some(found) = lines.next_line().map_err(failed)? {
-            if let Found::Line(line) = found
-                && memchr::memmem::find(line, b"\"event_type\":\"AUDIT_PRUNED\"").is_some()
-                && let Some(link) = pruned(line)
-                && (link.seq > last.seq || link == last)
-            {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
 }

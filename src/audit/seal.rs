@@ -40,16 +40,29 @@ impl Seal {
         next: &PublicKey,
         next_segment: Option<&PublicKey>,
     ) -> Vec<u8> {
-        let label = labels::AUDIT_SEAL.as_bytes();
-        let mut message = Vec::with_capacity(label.len() + 1 + 3 * 32);
-        message.extend_from_slice(label);
-        message.push(0);
-        message.extend_from_slice(hash.as_bytes());
-        message.extend_from_slice(next.as_bytes());
-        if let Some(key) = next_segment {
-            message.extend_from_slice(key.as_bytes());
-        }
+        let mut message = Vec::with_capacity(labels::AUDIT_SEAL.as_bytes().len() + 1 + 3 * 32);
+        write_message(&mut message, hash, next, next_segment);
         message
+    }
+
+    /// Writes the message that this seal signs on the line of the hash `hash` at the end of `out`.
+    pub(super) fn write_message(&self, hash: &LineHash, out: &mut Vec<u8>) {
+        write_message(out, hash, &self.next, self.next_segment.as_ref());
+    }
+}
+
+fn write_message(
+    out: &mut Vec<u8>,
+    hash: &LineHash,
+    next: &PublicKey,
+    next_segment: Option<&PublicKey>,
+) {
+    out.extend_from_slice(labels::AUDIT_SEAL.as_bytes());
+    out.push(0);
+    out.extend_from_slice(hash.as_bytes());
+    out.extend_from_slice(next.as_bytes());
+    if let Some(key) = next_segment {
+        out.extend_from_slice(key.as_bytes());
     }
 }
 
@@ -121,6 +134,7 @@ impl<'a> Parts<'a> {
             .is_some_and(|digits| hash.is_spelled(digits))
     }
 
+    #[cfg(any(test, fuzzing))]
     /// The hash that the line says it continues, which stands last in what is hashed.
     pub(super) fn prev(&self) -> Option<LineHash> {
         LineHash::parse(self.prev_digits()?)

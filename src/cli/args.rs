@@ -257,7 +257,7 @@ pub enum AuditCommand {
     Stats(AuditStats),
     /// Write a page to look at, with charts and the result of verification
     Report(AuditReport),
-    /// Tell whether the log is as it was sealed; exit 7 when it is not
+    /// Check the log for tampering; exit 7 when it does not verify
     Verify(AuditVerify),
     /// Print the log's fingerprint, to be noted elsewhere: with it anybody can verify the log
     #[command(
@@ -271,11 +271,13 @@ pub enum AuditCommand {
     Anchor,
     /// Remove events that are older than the configured retention
     Prune(AuditPrune),
+    /// Keep everything for a legal case: while a hold is in force, nothing is removed
+    Hold(AuditHold),
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch audit verify\n  nightlatch audit verify --fingerprint F --anchor anchor.json /mnt/copy/audit\n\nWith DIR it needs no account and no other file of the home. It writes and records nothing.\nExit codes: 0 when nothing is wrong; 7 when anything is, or there is no log."
+    after_help = "Examples:\n  nightlatch audit verify\n  nightlatch audit verify --fingerprint F --anchor anchor.json /mnt/copy/audit\n  journalctl -o cat | nightlatch audit verify --anchors - --retention 90d\n\nWith DIR it needs no account and no other file of the home. It writes and records nothing.\nExit codes: 0 when nothing is wrong; 7 when anything is, or there is no log."
 )]
 pub struct AuditVerify {
     #[command(flatten)]
@@ -297,6 +299,12 @@ pub struct Noted {
     /// What `audit anchor --json` printed at another time; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub anchor: Option<PathBuf>,
+    /// Many anchors: JSON lines, or a system log as it is; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub anchors: Option<PathBuf>,
+    /// Find events that were removed sooner than D after the last of them, such as 90d
+    #[arg(long, value_name = "D", value_parser = humantime::parse_duration)]
+    pub retention: Option<std::time::Duration>,
 }
 
 /// Which events: those that pass every filter given.
@@ -388,12 +396,57 @@ pub struct AuditReport {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch audit prune --dry-run\n  nightlatch audit prune\n\nRemoves whole files, records it first, and what remains still verifies. `login` does the same after it signed in.\nThe retention is `retention` under [audit] in the configuration: 90 days unless set."
+    after_help = "Examples:\n  nightlatch audit prune --dry-run\n  nightlatch audit prune\n\nRemoves whole files, records it first, and what remains still verifies. `login` does the same after it signed in.\nThe retention is `retention` under [audit] in the configuration: 90 days unless set, 400 with the policy \"pci\".\nWhile a legal hold is in force nothing is removed; see nightlatch audit hold."
 )]
 pub struct AuditPrune {
     /// Only show what would be removed
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nightlatch audit hold add case-7 --reason \"Smith lawsuit\"\n  nightlatch audit hold list\n  nightlatch audit hold remove case-7"
+)]
+pub struct AuditHold {
+    #[command(subcommand)]
+    pub command: HoldCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HoldCommand {
+    /// Add a hold; until it is removed, nothing is removed from the log
+    #[command(
+        after_help = "Example:\n  nightlatch audit hold add case-7 --reason \"Smith lawsuit\"\n\nIt is recorded, with the account. Exit codes: 3 when there is one of this name; 4 without a live session."
+    )]
+    Add(HoldAdd),
+    /// List the holds in force
+    #[command(
+        after_help = "Examples:\n  nightlatch audit hold list\n  nightlatch audit hold list --json\n\nRecords nothing."
+    )]
+    List,
+    /// Remove a hold
+    #[command(
+        after_help = "Example:\n  nightlatch audit hold remove case-7\n\nIt is recorded, with the account. Exit codes: 3 when there is none of this name; 4 without a live session."
+    )]
+    Remove(HoldRemove),
+}
+
+#[derive(Debug, Args)]
+pub struct HoldAdd {
+    /// 1 to 64 characters: letters, digits, and . _ -
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Why: at most 200 characters
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct HoldRemove {
+    /// As `audit hold list` shows it
+    #[arg(value_name = "NAME")]
+    pub name: String,
 }
 
 #[derive(Debug, Args)]

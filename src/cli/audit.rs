@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::args::{Audit, AuditCommand, AuditFilters, AuditList, Format};
 use super::columns::{self, Column, Gives};
 use super::exit::{Code, Failure};
-use super::{Context, End, export, progress, prune, text};
+use super::{Context, End, export, hold, progress, prune, text};
 
 /// How often `--follow` looks for new events.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
@@ -38,6 +38,7 @@ pub fn run(context: &Context, args: Audit) -> Result<End, Failure> {
         Some(AuditCommand::Stats(args)) => super::stats::run(context, &args),
         Some(AuditCommand::Report(args)) => super::report::run(context, &args),
         Some(AuditCommand::Prune(args)) => prune::run(context, &args),
+        Some(AuditCommand::Hold(args)) => hold::run(context, &args.command),
         None => self::list(context, &args.list),
     }
 }

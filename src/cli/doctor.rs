@@ -13,6 +13,7 @@ mod machine;
 mod place;
 mod program;
 mod records;
+mod seal;
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -157,6 +158,8 @@ const CHECKS: &[fn(&Case) -> Vec<Finding>] = &[
     keeper::quota,
     records::log,
     records::retention,
+    records::holds,
+    seal::seal,
     records::syslog,
     records::leases,
     machine::clock,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use nightlatch::account::{BadEmail, BadName, DirectoryError, PolicyRefusal};
-use nightlatch::audit::AuditError;
+use nightlatch::audit::{AuditError, BadHoldName, BadHoldReason, HoldError};
 use nightlatch::config::ConfigError;
 use nightlatch::guard::run::RunError;
 use nightlatch::session::{KeeperError, SessionError};
@@ -153,6 +153,31 @@ impl From<ConfigError> for Failure {
 impl From<AuditError> for Failure {
     fn from(error: AuditError) -> Self {
         Self::new(Code::Audit, "audit", error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<BadHoldName> for Failure {
+    fn from(error: BadHoldName) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<BadHoldReason> for Failure {
+    fn from(error: BadHoldReason) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<HoldError> for Failure {
+    fn from(error: HoldError) -> Self {
+        let message = error.to_string();
+        let see = "see the holds in force: nightlatch audit hold list".to_owned();
+        match error {
+            HoldError::InForce(_) => Self::new(Code::Refused, "hold_in_force", message).hint(see),
+            HoldError::Unknown(_) => Self::new(Code::Refused, "no_such_hold", message).hint(see),
+            HoldError::Audit(error) => error.into(),
+            _ => Self::failed("hold", message),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod doctor;
 mod exec;
 mod exit;
 mod export;
+mod hold;
 mod hook;
 mod login;
 mod man;

@@ -1,22 +1,28 @@
 //! `audit prune`: remove what the retention no longer keeps; and the same after a sign-in.
 
 use nightlatch::Guard;
-use nightlatch::audit::OldSegment;
+use nightlatch::audit::{Hold, OldSegment, Pruning};
 
 use super::args::AuditPrune;
 use super::exit::Failure;
+use super::hold::HoldRow;
 use super::progress::size;
 use super::text::days;
 use super::{Context, End};
 
 /// What is, or would be, removed, for programs.
 #[derive(serde::Serialize)]
-struct Listing {
+struct Listing<'a> {
     schema: u32,
     dry_run: bool,
     retention_seconds: u64,
     segments: Vec<Removed>,
     bytes: u64,
+    /// The time of the first event removed, and when the last segment removed was closed.
+    from: Option<String>,
+    to: Option<String>,
+    /// What stopped it.
+    holds: Vec<HoldRow<'a>>,
 }
 
 #[derive(serde::Serialize)]
@@ -24,6 +30,7 @@ struct Removed {
     segment: String,
     first_seq: u64,
     last_seq: u64,
+    opened_at: String,
     closed_at: String,
     bytes: u64,
 }
@@ -31,8 +38,10 @@ struct Removed {
 pub fn run(context: &Context, args: &AuditPrune) -> Result<End, Failure> {
     let guard = context.guard()?;
     let retention = guard.retention();
-    let segments = match guard.audit() {
-        None => Vec::new(),
+    let Pruning {
+        segments, holds, ..
+    } = match guard.audit() {
+        None => Pruning::default(),
         Some(log) if args.dry_run => log.prunable(retention)?,
         Some(log) => log.prune(retention)?,
     };
@@ -44,6 +53,9 @@ pub fn run(context: &Context, args: &AuditPrune) -> Result<End, Failure> {
             retention_seconds: retention.get().as_secs(),
             segments: segments.iter().map(removed).collect(),
             bytes,
+            from: segments.first().map(|first| first.opened_at.to_rfc3339()),
+            to: segments.last().map(|last| last.closed_at.to_rfc3339()),
+            holds: holds.iter().map(HoldRow::of).collect(),
         })?;
         return Ok(End::Done);
     }
@@ -52,6 +64,10 @@ pub fn run(context: &Context, args: &AuditPrune) -> Result<End, Failure> {
         .map(|segment| line(context, segment))
         .collect();
     context.ui.data(&lines)?;
+    if !holds.is_empty() {
+        context.ui.say(&stopped_by(&holds));
+        return Ok(End::Done);
+    }
     let kept_for = days(retention.get());
     context.ui.say(&match (segments.len(), args.dry_run) {
         (0, _) => format!("nothing to remove: what is there is kept for {kept_for}"),
@@ -72,11 +88,23 @@ pub fn after_sign_in(context: &Context, guard: &Guard) {
     }
 }
 
+/// Says which holds are in the way.
+fn stopped_by(holds: &[Hold]) -> String {
+    let names: Vec<_> = holds.iter().map(|hold| hold.name.as_str()).collect();
+    let hold = match names[..] {
+        [_] => "a legal hold is in force",
+        _ => "legal holds are in force",
+    };
+    let see = "see nightlatch audit hold list";
+    format!("nothing is removed: {hold}: {}; {see}", names.join(", "))
+}
+
 fn removed(segment: &OldSegment) -> Removed {
     Removed {
         segment: segment.name.to_string(),
         first_seq: segment.name.first(),
         last_seq: segment.last_seq,
+        opened_at: segment.opened_at.to_rfc3339(),
         closed_at: segment.closed_at.to_rfc3339(),
         bytes: segment.bytes,
     }
@@ -87,12 +115,17 @@ fn line(context: &Context, segment: &OldSegment) -> String {
         name,
         last_seq,
         bytes,
+        opened_at,
         closed_at,
         ..
     } = segment;
-    let (first, closed_at) = (name.first(), context.zone.second(*closed_at));
+    let (opened, closed) = (
+        context.zone.second(*opened_at),
+        context.zone.second(*closed_at),
+    );
+    let first = name.first();
     format!(
-        "{name}  events {first} to {last_seq}, closed {closed_at}, {}\n",
+        "{name}  events {first} to {last_seq}, {opened} to {closed}, {}\n",
         size(*bytes)
     )
 }

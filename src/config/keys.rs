@@ -155,7 +155,7 @@ fn duration(value: &DeValue<'_>, example: &str) -> Result<Duration, Refused> {
         .ok_or_else(|| is("a length of time", Some(format!("write \"{example}\""))))
 }
 
-fn span(length: Duration) -> SettingValue {
+pub(super) fn span(length: Duration) -> SettingValue {
     let days = length.as_secs() / 86_400;
     // `humantime` would tell 90 days as 2months 29days 3h.
     SettingValue::Text(

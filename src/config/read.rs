@@ -3,8 +3,8 @@
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::keys::{KEYS, Key, Refused, nearest};
-use super::{Config, ConfigProblem};
+use super::keys::{KEYS, Key, Refused, nearest, span};
+use super::{Config, ConfigProblem, PCI_RETENTION_DEFAULT, PCI_RETENTION_FLOOR};
 
 /// Which keys the file sets, and on which lines.
 pub(super) type Lines = Vec<(&'static str, usize)>;
@@ -29,6 +29,7 @@ pub(super) fn read(content: &[u8]) -> Result<(Config, Lines), Vec<ConfigProblem>
     for (key, value) in table.get_ref() {
         reading.top(key, value.get_ref());
     }
+    reading.pci_retention();
     if reading.problems.is_empty() {
         return Ok((reading.config, reading.lines));
     }
@@ -99,6 +100,31 @@ impl Reading<'_> {
                 let what = format!("{name} = {}: it is {what}", written(value));
                 self.problem(key, name, what, suggestion);
             }
+        }
+    }
+
+    /// PCI DSS asks for a longer retention than others need: checked when all keys are read, whatever
+    /// their order.
+    fn pci_retention(&mut self) {
+        const KEY: &str = "audit.retention";
+        if !self.config.follows_pci() {
+            return;
+        }
+        let Some((_, line)) = self.lines.iter().find(|(name, _)| *name == KEY) else {
+            self.config.audit_retention = PCI_RETENTION_DEFAULT;
+            return;
+        };
+        if self.config.audit_retention < PCI_RETENTION_FLOOR {
+            let retention = span(self.config.audit_retention);
+            let floor = span(PCI_RETENTION_FLOOR);
+            self.problems.push(ConfigProblem {
+                line: Some(*line),
+                key: Some(KEY.to_owned()),
+                what: format!(
+                    "{KEY} = \"{retention}\": password.policy = \"pci\" demands {floor} or more (PCI DSS 10.5.1)"
+                ),
+                suggestion: Some("write \"400d\", or leave it out".to_owned()),
+            });
         }
     }
 

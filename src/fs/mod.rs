@@ -14,6 +14,11 @@ mod error;
 mod file;
 #[cfg(unix)]
 mod lock;
+#[cfg(target_os = "linux")]
+mod storage;
+#[cfg(not(target_os = "linux"))]
+#[path = "storage_absent.rs"]
+mod storage;
 #[cfg(unix)]
 mod survey;
 #[cfg(unix)]
@@ -35,6 +40,7 @@ pub use error::{FsError, FsProblem};
 pub use file::{has_lost_name, read_user_file};
 #[cfg(unix)]
 pub use lock::DirLock;
+pub use storage::{Erasure, Kept, Storage, Unsure, storage};
 #[cfg(unix)]
 pub use survey::{Survey, survey};
 #[cfg(unix)]

@@ -269,6 +269,7 @@ never! {
     rename(&str, &str) -> Result<(), FsError>;
     unlink(&str) -> Result<bool, FsError>;
     sync() -> Result<(), FsError>;
+    disable_copy_on_write() -> Result<bool, FsError>;
     names() -> Result<Vec<String>, FsError>;
     sweep_temporary() -> Result<(), FsError>;
     lock() -> Result<DirLock, FsError>;

@@ -282,7 +282,7 @@ fn following_goes_on_when_the_log_goes_on_in_another_segment_and_old_ones_are_re
     tomorrow.append_durable(&[used("tomorrow")]).unwrap();
     assert!(next().contains("\"action\":\"tomorrow\""));
     let retention = Retention::new(Duration::from_secs(2 * DAY)).unwrap();
-    assert_eq!(tomorrow.prune(retention).unwrap().len(), 7);
+    assert_eq!(tomorrow.prune(retention).unwrap().segments.len(), 7);
     tomorrow.append_durable(&[used("after")]).unwrap();
     assert!(next().contains("\"action\":\"after\""));
     assert!(follower.try_wait().unwrap().is_none());

@@ -28,6 +28,7 @@ fn category(event_type: EventType) -> (&'static str, &'static [&'static str]) {
         EventType::AuditRead => ("file", &["access"]),
         EventType::AuditPruned => ("file", &["deletion"]),
         EventType::SegmentOpened => ("file", &["creation"]),
+        EventType::AuditHoldAdded | EventType::AuditHoldRemoved => ("configuration", &["change"]),
         EventType::AuditRepaired | EventType::SegmentClosed => ("file", &["change"]),
     }
 }

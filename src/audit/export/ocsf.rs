@@ -59,6 +59,8 @@ fn activity(event_type: EventType, said: &Said<'_>) -> (Class, u32, &'static str
         EventType::SegmentOpened => (EventLogActivity, OTHER, "Segment Open"),
         EventType::AuditRead => (EventLogActivity, OTHER, "Read"),
         EventType::AuditRepaired => (EventLogActivity, OTHER, "Repair"),
+        EventType::AuditHoldAdded => (EventLogActivity, OTHER, "Hold Add"),
+        EventType::AuditHoldRemoved => (EventLogActivity, OTHER, "Hold Remove"),
     }
 }
 
@@ -99,7 +101,10 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record) {
     event.token("severity_id", severity(record));
     event.token("status_id", status(record));
     let reason = said.reason.as_deref();
-    if record.event_type == EventType::SessionRevoked {
+    if matches!(
+        record.event_type,
+        EventType::SessionRevoked | EventType::AuditHoldAdded
+    ) {
         // A person's words, not a code.
         text_if(&mut event, "status_detail", reason);
     } else {

@@ -139,13 +139,37 @@ pub(in crate::audit) fn catalogue() -> Vec<(Details, String)> {
         (
             Details::AuditPruned {
                 segments: 2,
+                first_seq: 1,
                 last_seq: 99,
                 last_hash: LineHash::ZERO,
+                from: Timestamp::from_unix_nanos(START),
+                to: Timestamp::from_unix_nanos(START).plus(Duration::from_hours(48)),
+                retention: Duration::from_hours(24),
             },
             format!(
-                r#"{{"segments":2,"last_seq":99,"last_hash":"{}"}}"#,
+                r#"{{"segments":2,"first_seq":1,"last_seq":99,"last_hash":"{}","from":"2025-11-20T23:41:07.123456Z","to":"2025-11-22T23:41:07.123456Z","retention_seconds":86400}}"#,
                 "0".repeat(64)
             ),
+        ),
+        (
+            Details::AuditHoldAdded {
+                hold: "case-7".parse().unwrap(),
+                reason: Some("\"Smith\" lawsuit".parse().unwrap()),
+            },
+            r#"{"hold":"case-7","reason":"\"Smith\" lawsuit"}"#.into(),
+        ),
+        (
+            Details::AuditHoldAdded {
+                hold: "case-8".parse().unwrap(),
+                reason: None,
+            },
+            r#"{"hold":"case-8"}"#.into(),
+        ),
+        (
+            Details::AuditHoldRemoved {
+                hold: "case-7".parse().unwrap(),
+            },
+            r#"{"hold":"case-7"}"#.into(),
         ),
         (
             Details::AuditRepaired {
@@ -216,7 +240,7 @@ fn the_catalogue_of_this_test_is_complete_and_names_read_back() {
         assert_eq!(event_type.as_str().parse(), Ok(event_type));
     }
     assert!("login_success".parse::<EventType>().is_err());
-    assert_eq!(EventType::ALL.len(), 21);
+    assert_eq!(EventType::ALL.len(), 23);
 }
 
 #[test]

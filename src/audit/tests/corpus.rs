@@ -16,8 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::audit::verify::Anchors;
-use crate::audit::{Progress, Verification, Verifier};
+use crate::audit::{Anchors, Progress, Verification, Verifier};
 use case::Case;
 
 /// The rules that a log breaks.

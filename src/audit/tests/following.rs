@@ -46,7 +46,7 @@ fn following_goes_on_when_segments_are_pruned_even_the_one_it_was_in() {
         seen.extend(actions(&keeps_up.poll().unwrap()));
     }
     assert_eq!(seen, ["1", "2", "3", "4", "5", "6"]);
-    assert_eq!(log.prune(retention).unwrap().len(), 2);
+    assert_eq!(log.prune(retention).unwrap().segments.len(), 2);
     assert!(keeps_up.poll().unwrap().is_empty());
     log.append_durable(&[used("7")]).unwrap();
     assert_eq!(actions(&keeps_up.poll().unwrap()), ["7"]);

@@ -7,6 +7,7 @@ pub(super) mod catalogue;
 mod corpus;
 mod export;
 mod following;
+mod holds;
 mod journal;
 mod query;
 mod retention;

@@ -26,21 +26,69 @@ fn opened_on(home: &Home) -> Vec<i64> {
     opened.map(|event| event.timestamp.day() - start).collect()
 }
 
-/// What the log says was removed: how many segments, through which event.
-fn records(home: &Home) -> Vec<(u64, u64)> {
+/// What the log says was removed, with the time of each record.
+fn removals(home: &Home) -> Vec<(Timestamp, PrunedDetails)> {
     let query = Query {
         types: vec![EventType::AuditPruned],
         ..Query::default()
     };
     let found = home.log().query(&query).unwrap();
-    let told = |record: &Record| {
-        let details: serde_json::Value = serde_json::from_str(record.details.get()).unwrap();
-        (
-            details["segments"].as_u64().unwrap(),
-            details["last_seq"].as_u64().unwrap(),
-        )
+    let read = |record: &Record| {
+        let details = PrunedDetails::parse(record.details.get()).unwrap();
+        (record.timestamp, details)
     };
-    found.events.iter().map(told).collect()
+    found.events.iter().map(read).collect()
+}
+
+/// How many segments the log says were removed, through which event.
+fn records(home: &Home) -> Vec<(u64, u64)> {
+    let removals = removals(home).into_iter();
+    removals
+        .map(|(_, removal)| (removal.segments, removal.last_seq))
+        .collect()
+}
+
+/// Everything that was removed is on record as the format has it, once, and nothing was removed early.
+#[track_caller]
+fn removed_on_record(home: &Home) {
+    home.verifies();
+    let kept = std::fs::read_to_string(home.audit().join("removed.jsonl")).unwrap_or_default();
+    let present = home
+        .names()
+        .into_iter()
+        .filter(|name| name.starts_with('0'));
+    let present: Vec<_> = present
+        .map(|name| {
+            let text = std::fs::read_to_string(home.audit().join(name)).unwrap();
+            text.lines().next().unwrap().to_owned()
+        })
+        .collect();
+    let first_line = |line: &str| {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        let time = Timestamp::parse_rfc3339(value["timestamp"].as_str().unwrap());
+        (value["seq"].as_u64().unwrap(), time.unwrap())
+    };
+    let kept: Vec<_> = kept.lines().map(first_line).collect();
+    assert!(kept.is_sorted_by(|one, next| one.0 < next.0), "{kept:?}");
+    let opened: BTreeMap<u64, Timestamp> = kept
+        .into_iter()
+        .chain(present.iter().map(|line| first_line(line)))
+        .collect();
+    let mut next = 1;
+    for (time, removal) in removals(home) {
+        assert_eq!(removal.first_seq, next, "{removal:?}");
+        next = removal.last_seq + 1;
+        let between = opened.range(removal.first_seq..=removal.last_seq);
+        assert_eq!(between.count() as u64, removal.segments, "{removal:?}");
+        assert_eq!(removal.from, opened[&removal.first_seq], "{removal:?}");
+        assert_eq!(removal.to, opened[&next], "{removal:?}");
+        assert!(time.since(removal.to) >= removal.retention, "{removal:?}");
+    }
+    let oldest = first_line(&present[0]).0;
+    assert!(
+        oldest <= next,
+        "{oldest} was removed unrecorded, through {next}"
+    );
 }
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -82,12 +130,12 @@ fn a_segment_goes_on_the_first_day_after_its_retention_and_not_a_moment_before()
     home.use_on(0..=5);
     home.set_day(5, TO_MIDNIGHT - 1);
     home.log().append_durable(&[used("b")]).unwrap();
-    assert_eq!(home.log().prune(days(3)).unwrap(), []);
+    assert_eq!(home.log().prune(days(3)).unwrap().segments, []);
     // Nobody has used the log on day 6 yet: nothing is on record of it.
     home.set_day(5, TO_MIDNIGHT);
-    assert_eq!(home.log().prune(days(3)).unwrap(), []);
+    assert_eq!(home.log().prune(days(3)).unwrap().segments, []);
     home.log().append_durable(&[used("c")]).unwrap();
-    let gone = home.log().prune(days(3)).unwrap();
+    let gone = home.log().prune(days(3)).unwrap().segments;
     let names: Vec<_> = gone.iter().map(|gone| gone.name.first()).collect();
     assert_eq!(names, [1]);
     assert_eq!(gone[0].closed_at.unix_nanos(), START + 86_400_000_000_000);
@@ -100,8 +148,8 @@ fn a_begun_day_of_the_retention_counts_as_a_whole_one() {
     let home = Home::new();
     home.use_on(0..=5);
     let two_and_a_moment = Retention::new(Duration::from_secs(2 * DAY + 1)).unwrap();
-    assert_eq!(home.log().prunable(two_and_a_moment).unwrap(), []);
-    assert_eq!(home.log().prunable(days(2)).unwrap().len(), 1);
+    assert_eq!(home.log().prunable(two_and_a_moment).unwrap().segments, []);
+    assert_eq!(home.log().prunable(days(2)).unwrap().segments.len(), 1);
 }
 
 #[test]
@@ -111,7 +159,7 @@ fn months_of_use_leave_exactly_what_the_retention_keeps_and_it_verifies_from_the
     let fingerprint = home.verifies().fingerprint.unwrap();
     for day in 1..=70 {
         home.use_on([day]);
-        let gone = home.log().prune(days(10)).unwrap();
+        let gone = home.log().prune(days(10)).unwrap().segments;
         assert_eq!(gone.len(), usize::from(day >= 13), "day {day}");
     }
     assert_eq!(opened_on(&home), (58..=70).collect::<Vec<_>>());
@@ -127,7 +175,7 @@ fn the_first_lines_that_are_kept_are_closed_to_others() {
     use std::os::unix::fs::PermissionsExt;
     let home = Home::new();
     home.use_on(0..=5);
-    assert_eq!(home.log().prune(days(1)).unwrap().len(), 2);
+    assert_eq!(home.log().prune(days(1)).unwrap().segments.len(), 2);
     for name in ["removed.jsonl", "pruning"] {
         let found = std::fs::metadata(home.audit().join(name)).unwrap();
         assert_eq!(found.permissions().mode() & 0o7777, 0o600, "{name}");
@@ -153,9 +201,9 @@ fn without_the_record_of_it_a_removal_is_found() {
 fn a_log_used_a_few_times_a_month_is_kept_longer() {
     let home = Home::new();
     home.use_on((0..=12).map(|use_| use_ * 10));
-    assert_eq!(home.log().prune(days(10)).unwrap(), []);
+    assert_eq!(home.log().prune(days(10)).unwrap().segments, []);
     home.use_on([130]);
-    assert_eq!(home.log().prune(days(10)).unwrap().len(), 1);
+    assert_eq!(home.log().prune(days(10)).unwrap().segments.len(), 1);
 }
 
 #[test]
@@ -166,11 +214,11 @@ fn a_clock_that_jumps_a_year_ahead_and_back_loses_nothing() {
         home.set_day(5 + 365, 0);
         for _ in 0..3 {
             home.log().append_durable(&[used("ahead")]).unwrap();
-            assert_eq!(home.log().prune(days(5)).unwrap(), []);
+            assert_eq!(home.log().prune(days(5)).unwrap().segments, []);
         }
         home.set_day(5, 60);
         home.log().append_durable(&[used("back")]).unwrap();
-        assert_eq!(home.log().prune(days(5)).unwrap(), []);
+        assert_eq!(home.log().prune(days(5)).unwrap().segments, []);
     }
     let opened: Vec<_> = (0..=5).chain([370, 5, 370, 5, 370, 5]).collect();
     assert_eq!(opened_on(&home), opened);
@@ -183,22 +231,22 @@ fn a_jump_ahead_after_months_of_use_removes_nothing_that_is_younger_than_the_ret
     let home = Home::new();
     for day in 0..=19 {
         home.use_on([day]);
-        home.log().prune(days(5)).unwrap();
+        home.log().prune(days(5)).unwrap().segments;
     }
     home.set_day(19, TO_MIDNIGHT);
     home.log().append_durable(&[used("today")]).unwrap();
-    home.log().prune(days(5)).unwrap();
+    home.log().prune(days(5)).unwrap().segments;
     let real = home.log().now();
     for year in [365, 365, 365] {
         home.set_day(19 + year, TO_MIDNIGHT);
         home.log().append_durable(&[used("ahead")]).unwrap();
-        for gone in home.log().prune(days(5)).unwrap() {
+        for gone in home.log().prune(days(5)).unwrap().segments {
             assert!(real.since(gone.closed_at) >= days(5).get(), "{gone:?}");
         }
     }
     home.set_day(19, TO_MIDNIGHT + 60);
     home.log().append_durable(&[used("back")]).unwrap();
-    assert_eq!(home.log().prune(days(5)).unwrap(), []);
+    assert_eq!(home.log().prune(days(5)).unwrap().segments, []);
     // The one that was closed on day 14 had its five days, by minutes.
     assert!(opened_on(&home).starts_with(&[14, 15, 16, 17, 18, 19, 20, 385]));
     home.verifies();
@@ -208,9 +256,9 @@ fn a_jump_ahead_after_months_of_use_removes_nothing_that_is_younger_than_the_ret
 fn days_on_record_that_lie_in_the_future_count_for_nothing() {
     let home = Home::new();
     home.use_on((0..=2).chain(365..=380).chain([9]));
-    assert_eq!(home.log().prune(days(5)).unwrap(), []);
+    assert_eq!(home.log().prune(days(5)).unwrap().segments, []);
     home.use_on(10..=14);
-    assert_eq!(home.log().prune(days(5)).unwrap().len(), 1);
+    assert_eq!(home.log().prune(days(5)).unwrap().segments.len(), 1);
 }
 
 #[test]
@@ -221,20 +269,20 @@ fn a_segment_that_was_closed_in_the_future_stays_until_then_and_its_retention_af
     home.set_day(101, 0);
     home.log().append_durable(&[used("ahead")]).unwrap();
     home.use_on(0..=20);
-    assert_eq!(home.log().prunable(days(1)).unwrap(), []);
+    assert_eq!(home.log().prunable(days(1)).unwrap().segments, []);
     home.use_on([102]);
-    assert!(!home.log().prunable(days(1)).unwrap().is_empty());
+    assert!(!home.log().prunable(days(1)).unwrap().segments.is_empty());
 }
 
 #[test]
 fn the_open_segment_and_a_young_log_stay() {
     let home = Home::new();
-    assert_eq!(home.log().prune(days(1)).unwrap(), []);
+    assert_eq!(home.log().prune(days(1)).unwrap().segments, []);
     assert!(!home.audit().exists());
     home.use_on([0]);
     home.set_day(1000, 0);
     let before = files(&home);
-    assert_eq!(home.log().prune(days(1)).unwrap(), []);
+    assert_eq!(home.log().prune(days(1)).unwrap().segments, []);
     assert_eq!(files(&home), before);
 }
 
@@ -243,11 +291,11 @@ fn looking_at_what_would_go_removes_and_records_nothing() {
     let home = Home::new();
     home.use_on(0..=6);
     let mut before = files(&home);
-    let would_go = home.log().prunable(days(2)).unwrap();
+    let would_go = home.log().prunable(days(2)).unwrap().segments;
     assert_eq!(would_go.len(), 2);
     before.insert("pruning".to_owned(), Vec::new());
     assert_eq!(files(&home), before);
-    assert_eq!(home.log().prune(days(2)).unwrap(), would_go);
+    assert_eq!(home.log().prune(days(2)).unwrap().segments, would_go);
 }
 
 #[test]
@@ -255,7 +303,7 @@ fn a_crash_anywhere_leaves_a_log_that_verifies_and_the_next_pruning_finishes() {
     let home = Home::new();
     home.use_on(0..=8);
     let before = files(&home);
-    let gone = home.log().prune(days(2)).unwrap();
+    let gone = home.log().prune(days(2)).unwrap().segments;
     assert_eq!(gone.len(), 4);
     let after = files(&home);
     let names: Vec<_> = gone.iter().map(|gone| gone.name.to_string()).collect();
@@ -264,11 +312,11 @@ fn a_crash_anywhere_leaves_a_log_that_verifies_and_the_next_pruning_finishes() {
     let mut cut_short = before.clone();
     cut_short.insert("removed.jsonl".to_owned(), after["removed.jsonl"].clone());
     put(&home, &cut_short);
-    home.verifies();
-    assert_eq!(home.log().prune(days(2)).unwrap(), gone);
+    removed_on_record(&home);
+    assert_eq!(home.log().prune(days(2)).unwrap().segments, gone);
     assert_eq!(records(&home), [(4, gone[3].last_seq)]);
     assert_eq!(files(&home)["removed.jsonl"], after["removed.jsonl"]);
-    home.verifies();
+    removed_on_record(&home);
 
     // After the record, with this many removed.
     for removed in 0..4 {
@@ -277,10 +325,10 @@ fn a_crash_anywhere_leaves_a_log_that_verifies_and_the_next_pruning_finishes() {
             cut_short.insert(name.clone(), before[name].clone());
         }
         put(&home, &cut_short);
-        home.verifies();
-        assert_eq!(home.log().prune(days(2)).unwrap(), gone[removed..]);
+        removed_on_record(&home);
+        assert_eq!(home.log().prune(days(2)).unwrap().segments, gone[removed..]);
         assert_eq!(files(&home), after, "{removed} were removed");
-        home.verifies();
+        removed_on_record(&home);
     }
 
     // The same, found only when more has grown old.
@@ -288,11 +336,133 @@ fn a_crash_anywhere_leaves_a_log_that_verifies_and_the_next_pruning_finishes() {
     cut_short.insert(names[3].clone(), before[&names[3]].clone());
     put(&home, &cut_short);
     home.use_on([9]);
-    let later = home.log().prune(days(2)).unwrap();
+    let later = home.log().prune(days(2)).unwrap().segments;
     assert_eq!(later.len(), 2);
     let told = [(4, gone[3].last_seq), (1, later[1].last_seq)];
     assert_eq!(records(&home), told);
-    home.verifies();
+    removed_on_record(&home);
+}
+
+/// Both records of it are cut short, one after the other.
+#[test]
+fn a_removal_on_record_is_not_recorded_again_when_more_grew_old_before_the_next_crash() {
+    let home = Home::new();
+    home.use_on(0..=8);
+    let before = files(&home);
+    let gone = home.log().prune(days(2)).unwrap().segments;
+    let mut cut_short = files(&home);
+    let name = gone[3].name.to_string();
+    cut_short.insert(name.clone(), before[&name].clone());
+    put(&home, &cut_short);
+    home.use_on([9]);
+    let recorded = files(&home);
+    home.log().prune(days(2)).unwrap();
+    // First lines are kept of two segments, and one of them is on record.
+    let kept = files(&home)["removed.jsonl"].clone();
+    put(&home, &recorded);
+    std::fs::write(home.audit().join("removed.jsonl"), kept).unwrap();
+    removed_on_record(&home);
+    let later = home.log().prune(days(2)).unwrap().segments;
+    let told = [(4, gone[3].last_seq), (1, later[1].last_seq)];
+    assert_eq!(records(&home), told);
+    removed_on_record(&home);
+}
+
+#[test]
+fn a_removal_is_recorded_with_its_span_and_the_retention() {
+    let home = Home::new();
+    home.use_on(0..=6);
+    let gone = home.log().prune(days(2)).unwrap().segments;
+    let query = Query {
+        types: vec![EventType::AuditPruned],
+        ..Query::default()
+    };
+    let found = home.log().query(&query).unwrap();
+    assert_eq!(found.total, 1);
+    let details: serde_json::Value = serde_json::from_str(found.events[0].details.get()).unwrap();
+    let day = |day: u32| {
+        let start = Timestamp::from_unix_nanos(START);
+        start.plus(day * Duration::from_secs(DAY)).to_rfc3339()
+    };
+    assert_eq!((gone.len(), details["segments"].as_u64()), (2, Some(2)));
+    assert_eq!(details["first_seq"], 1);
+    assert_eq!(details["last_seq"], 6);
+    assert_eq!(details["from"], day(0));
+    assert_eq!(details["to"], day(2));
+    assert_eq!(details["retention_seconds"], 2 * DAY);
+    removed_on_record(&home);
+}
+
+/// Late when it is first asked, and earlier from then on.
+struct SetBack {
+    asked: AtomicI64,
+    to: i64,
+}
+
+impl Clock for SetBack {
+    fn now(&self) -> Moment {
+        let late = self.asked.swap(self.to, Ordering::Relaxed);
+        Moment {
+            wall: Timestamp::from_unix_nanos(late),
+            boot: BootTime::from_nanos(0),
+        }
+    }
+
+    fn boot(&self) -> std::io::Result<Boot> {
+        Ok(Boot {
+            id: [0; 16],
+            clock_shifted: false,
+        })
+    }
+
+    fn sleep(&self, _: Duration) {}
+}
+
+#[test]
+fn a_clock_set_back_while_pruning_waits_leaves_no_early_record() {
+    let home = Home::new();
+    home.use_on(0..=6);
+    let now = home.clock.0.load(Ordering::Relaxed);
+    let clock = SetBack {
+        asked: AtomicI64::new(now),
+        to: now - 6 * 86_400_000_000_000,
+    };
+    let log = AuditLog::new(home.dir.clone(), Arc::new(clock));
+    assert_eq!(log.prune(days(2)).unwrap(), Pruning::default());
+    assert_eq!(records(&home), []);
+    assert_eq!(home.log().prune(days(2)).unwrap().segments.len(), 2);
+    removed_on_record(&home);
+}
+
+#[test]
+fn nothing_is_removed_when_the_first_lines_of_earlier_removals_are_incomplete() {
+    let home = Home::new();
+    home.use_on(0..=6);
+    home.log().prune(days(2)).unwrap();
+    home.use_on([7]);
+    let before = files(&home);
+    let lines = String::from_utf8(before["removed.jsonl"].clone()).unwrap();
+    let lines: Vec<_> = lines.lines().collect();
+    let changed = [
+        String::new(),
+        format!("{}\n", lines[0]),
+        format!("{}\n", lines[1]),
+        format!("{}\n{}\n", lines[1], lines[0]),
+        format!("{0}\n{0}\n{1}\n", lines[0], lines[1]),
+        format!("{}\n{}", lines[0], lines[1]),
+        format!("{}\n{}\n", lines[0].replace("ws1", "ws2"), lines[1]),
+    ];
+    for changed in changed {
+        let mut files = before.clone();
+        files.insert("removed.jsonl".to_owned(), changed.clone().into_bytes());
+        put(&home, &files);
+        let error = home.log().prune(days(2)).unwrap_err();
+        assert!(error.to_string().contains("removed.jsonl"), "{error}");
+        assert_eq!(self::files(&home), files, "{changed}");
+    }
+    put(&home, &before);
+    assert_eq!(home.log().prune(days(2)).unwrap().segments.len(), 1);
+    removed_on_record(&home);
 }
 
 #[test]
@@ -300,7 +470,7 @@ fn a_half_written_file_of_first_lines_is_swept_away() {
     let home = Home::new();
     home.use_on(0..=6);
     std::fs::write(home.audit().join(".tmp-00"), "half").unwrap();
-    home.log().prune(days(2)).unwrap();
+    home.log().prune(days(2)).unwrap().segments;
     assert!(!home.audit().join(".tmp-00").exists());
     home.verifies();
 }
@@ -333,7 +503,7 @@ fn appending_waits_for_no_pruning_and_removing_holds_nobody_up() {
     let home = Home::new();
     home.use_on(0..=6);
     let before = files(&home);
-    home.log().prune(days(2)).unwrap();
+    home.log().prune(days(2)).unwrap().segments;
     let mut cut_short = files(&home);
     cut_short.extend(
         before
@@ -348,7 +518,7 @@ fn appending_waits_for_no_pruning_and_removing_holds_nobody_up() {
     let appending = dir.lock().unwrap();
     let (done, is_done) = mpsc::channel();
     let log = home.log();
-    std::thread::spawn(move || done.send(log.prune(days(2)).map(|gone| gone.len())));
+    std::thread::spawn(move || done.send(log.prune(days(2)).map(|gone| gone.segments.len())));
     assert_eq!(is_done.recv_timeout(PATIENCE).unwrap().unwrap(), 1);
     drop(appending);
 
@@ -369,7 +539,7 @@ fn many_who_prune_and_append_at_once_record_each_segment_once() {
             let log = home.log();
             scope.spawn(move || {
                 log.append_durable(&[used("b")]).unwrap();
-                let gone = log.prune(days(2)).unwrap().len();
+                let gone = log.prune(days(2)).unwrap().segments.len();
                 log.append_durable(&[used("c")]).unwrap();
                 gone
             })

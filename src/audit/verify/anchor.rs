@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Verification;
-use super::finding::Problem;
 use crate::audit::hash::LineHash;
 use crate::audit::line::Link;
 use crate::crypto::sign::PublicKey;
@@ -87,17 +85,113 @@ impl Anchor {
         }
     }
 
-    pub(super) fn judge(&self, end: u64, noted: &[Link], result: &mut Verification) {
-        let Self { seq, hash, .. } = *self;
-        if seq > end {
-            result.about_log(Problem::BeforeAnchor { seq });
-        } else if result.first_seq.is_some_and(|first| seq < first) {
-            result.about_log(Problem::AnchorPruned { seq });
-        } else if !noted
-            .iter()
-            .any(|link| link.seq == seq && link.hash == hash)
-        {
-            result.about_log(Problem::AnchorMismatch { seq });
+    /// Finds an anchor in a line of a system log or of JSON, whatever surrounds it: `seq`, `hash` and
+    /// `fingerprint` with their values, in this order, and only punctuation between them.
+    pub(super) fn find_in(line: &[u8]) -> Option<Self> {
+        let starts = memchr::memmem::find_iter(line, b"seq");
+        starts.into_iter().find_map(|at| {
+            let is_word = at == 0 || !is_word(line[at - 1]);
+            let mut rest = Rest(&line[at + 3..]);
+            let seq = rest.value(16, u8::is_ascii_digit).filter(|_| is_word)?;
+            let hash = rest.word(b"hash")?.value(64, is_hex)?;
+            let fingerprint = rest.word(b"fingerprint")?.value(64, is_hex)?;
+            Some(Self {
+                seq: std::str::from_utf8(seq).ok()?.parse().ok()?,
+                hash: LineHash::parse(hash)?,
+                fingerprint: PublicKey::parse(fingerprint)?,
+            })
+        })
+    }
+}
+
+fn is_hex(byte: &u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+/// Of a word, as opposed to punctuation.
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
+}
+
+/// What is left of a line in which an anchor may stand.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    /// Passes the punctuation before a word, of which there is some.
+    fn punctuation(&mut self) -> Option<()> {
+        let count = self.0.iter().take_while(|&&byte| !is_word(byte)).count();
+        self.0 = &self.0[count..];
+        (count > 0).then_some(())
+    }
+
+    fn word(&mut self, word: &[u8]) -> Option<&mut Self> {
+        self.punctuation()?;
+        self.0 = self.0.strip_prefix(word)?;
+        Some(self)
+    }
+
+    /// A word of at most so many such bytes.
+    fn value(&mut self, most: usize, is_of_value: impl Fn(&u8) -> bool) -> Option<&'a [u8]> {
+        self.punctuation()?;
+        let length = self.0.iter().take_while(|&&byte| is_word(byte)).count();
+        let (value, rest) = self.0.split_at(length);
+        self.0 = rest;
+        (1..=most).contains(&length).then_some(value)?;
+        value.iter().all(is_of_value).then_some(value)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn anchor() -> Anchor {
+        let link = Link {
+            seq: 42,
+            hash: LineHash::of(b"line"),
+        };
+        Anchor::new(link, PublicKey::from_bytes([0xab; 32]))
+    }
+
+    #[test]
+    fn an_anchor_is_found_in_a_line_as_it_stands_in_a_system_log() {
+        let anchor = anchor();
+        let text = format!(
+            "seq=42 hash={} fingerprint={}",
+            anchor.hash,
+            anchor.fingerprint()
+        );
+        let json = anchor.to_json();
+        let good = [
+            json.clone(),
+            json.replace(':', ": "),
+            format!("Nov 28 10:00:00 ws1 nightlatch[4242]: audit anchor {text}"),
+            format!("2026-11-28T10:00:00.123456+00:00 ws1 nightlatch[4242]: audit anchor {text}"),
+            format!("<86>nightlatch[4242]: audit anchor {text}\r"),
+            format!("{{\"MESSAGE\":\"audit anchor {text}\",\"PRIORITY\":\"6\"}}"),
+            format!("seq=1 of something else, then audit anchor {text}."),
+        ];
+        for line in good {
+            assert_eq!(
+                Anchor::find_in(line.as_bytes()).as_ref(),
+                Some(&anchor),
+                "{line}"
+            );
+        }
+        let bad = [
+            String::new(),
+            "seq".to_owned(),
+            text.replace("seq=", "xseq="),
+            text.replace("seq=42", "seq=4x"),
+            text.replace("seq=42", "seq=12345678901234567"),
+            text.replace("hash=", "hash=0"),
+            text.replace("fingerprint=ab", "fingerprint=AB"),
+            format!("{text}0"),
+            text.replace(" hash", " and hash"),
+        ];
+        for line in bad {
+            assert_eq!(Anchor::find_in(line.as_bytes()), None, "{line}");
         }
     }
 }

@@ -1,40 +1,51 @@
-//! Verification: whether a log is what was once sealed, told by its own lines and a public key.
+//! Verification: whether a log is what was once sealed, by the numbered rules of docs/formats.md.
 //!
-//! It needs the segments and nothing else of ours, on any machine, and trusts none of them. Segments
+//! It needs the files of the log and a public key, on any machine, and trusts none of them. Segments
 //! are verified beside each other: the first line of each names the key of the next one's.
 
 mod anchor;
-mod descent;
+mod anchors;
+mod end;
 mod finding;
+mod join;
+mod key_chain;
 #[cfg(any(test, fuzzing))]
 pub(super) mod properties;
+mod records;
+mod result;
 mod seals;
 mod segment;
+mod sessions;
+mod snapshot;
+mod unsealed;
+mod work;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::error::AuditError;
-use super::hash::LineHash;
-use super::line::Link;
 use super::progress::Progress;
 use super::sealing::Sealing;
-use super::segment::{OPENINGS, SegmentName, segments};
-use super::state_file::{BadState, STATE_FILE, load_beside};
+use super::state_file::{BadState, load_beside};
 use crate::crypto::sign::PublicKey;
 use crate::fs::{Archive, FsError};
-use descent::Descent;
-use seals::Seals;
-use segment::{Report, Task, verify_segment};
+use end::{judge_head, judge_state};
+use finding::Findings;
+use join::Join;
+use key_chain::KeyChain;
+use snapshot::{Segment, Snapshot};
+use unsealed::UnsealedEnd;
+use work::{Done, Work};
 
 pub use anchor::{Anchor, BadAnchor};
+pub use anchors::Anchors;
 pub use finding::{Finding, Problem};
-pub(super) use segment::pruned;
+pub use result::{AnchorCounts, Removal, Repaired, Verification, Warning, WarningReason};
 
-/// No more findings than this are kept, the first ones; the others are counted.
-const KEPT: usize = 1000;
+/// Verification begins again this often when segments are removed meanwhile.
+const RESTARTS: u32 = 3;
+/// There is no use in another thread for fewer bytes than this.
+const SHARE: u64 = 256 * 1024;
 
 /// What to verify, and against what.
 ///
@@ -59,56 +70,20 @@ const KEPT: usize = 1000;
 pub struct Verifier {
     directory: PathBuf,
     fingerprint: Option<PublicKey>,
-    anchor: Option<Anchor>,
+    anchors: Anchors,
+    retention: Option<Duration>,
     fast: bool,
     threads: usize,
 }
 
-/// What a log turned out to be.
-#[derive(Clone, Debug, Default)]
-pub struct Verification {
-    /// What is wrong, in the order of the log.
-    pub findings: Vec<Finding>,
-    /// How many more things are wrong than are named.
-    pub more_findings: u64,
-    /// Files of the log.
-    pub segments: u64,
-    /// Lines in them.
-    pub lines: u64,
-    /// Bytes in them.
-    pub bytes: u64,
-    /// Seals whose signatures were verified.
-    pub seals: u64,
-    /// The number of the first event there is.
-    pub first_seq: Option<u64>,
-    /// The number and the hash of the last.
-    pub last: Option<(u64, LineHash)>,
-    /// The last event that a seal covers.
-    pub sealed_through: Option<u64>,
-    /// The log's first public key, in hexadecimal, as the log itself tells it.
-    pub fingerprint: Option<String>,
-    /// Whether the fingerprint was compared with one that was given.
-    pub fingerprint_given: bool,
-    /// Whether the sealing state was there, which shows a cut end.
-    pub state_seen: bool,
-    /// Whether the log ends in the middle of a line: it is being written, or a crash tore it.
-    pub ends_torn: bool,
-}
-
-impl Verification {
-    /// Whether nothing is wrong.
-    pub fn is_good(&self) -> bool {
-        self.findings.is_empty() && self.more_findings == 0
-    }
-}
-
 impl Verifier {
-    /// Of the segments in `directory`, everything.
+    /// Of the log in `directory`, everything.
     pub fn new(directory: &Path) -> Self {
         Self {
             directory: directory.to_owned(),
             fingerprint: None,
-            anchor: None,
+            anchors: Anchors::default(),
+            retention: None,
             fast: false,
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         }
@@ -127,316 +102,184 @@ impl Verifier {
 
     /// Compares with what was noted of the log at another time.
     #[must_use]
-    pub fn anchor(mut self, anchor: Anchor) -> Self {
-        self.anchor = Some(anchor);
+    pub fn anchor(self, anchor: Anchor) -> Self {
+        self.anchors(Anchors::one(anchor, "the anchor"))
+    }
+
+    /// Compares with what was noted of the log at other times, besides what was given before. Anchors of
+    /// other logs are counted and ignored, unless all are of other logs.
+    #[must_use]
+    pub fn anchors(mut self, anchors: Anchors) -> Self {
+        self.anchors.extend(anchors);
         self
     }
 
-    /// Verifies the chain of all lines, all seals of the last segment, and of the others only those of
-    /// their first and last lines. It finds every change by somebody who did not have the log's next
-    /// keys. What it leaves out: whoever took the machine over while a segment was open had the key of
-    /// the next one, and may have written that segment anew from its first line on before closing it;
-    /// only the seals within it, whose keys were erased by then, tell.
+    /// Finds events that were removed sooner than this after the last of them.
+    #[must_use]
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
+    /// Verifies all rules, but of the signatures only those of the last segment, and of the first and
+    /// the last line of each other one. What it leaves out: whoever took the machine over while a
+    /// segment was open had the key of the next segment's first line, and may have rewritten the open
+    /// one from its first line on before closing it; only the seals within it, whose keys were erased
+    /// by then, show that.
     #[must_use]
     pub fn fast(mut self) -> Self {
         self.fast = true;
         self
     }
 
-    /// How many segments are verified at the same time: by default, as many as there are processors.
+    /// How many threads verify: by default, as many as there are processors.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
         self
     }
 
-    /// Verifies. What is wrong with the log is in the answer.
+    /// Verifies. What is wrong with the log is in the answer. The log may be appended to meanwhile: what
+    /// is there at the beginning is verified.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn run(&self, progress: &Progress) -> Result<Verification, AuditError> {
-        let archive = Archive::open(&self.directory)?;
-        let mut result = Verification {
-            fingerprint_given: self.fingerprint.is_some(),
-            ..Verification::default()
-        };
-        // Before the segments: what is appended from here on cannot make it be ahead of them.
-        let saved = load_beside(&self.directory)?;
-        let mut names = archive.names()?;
-        names.sort_unstable();
-        let segments = regular(&archive, segments(&names), &mut result)?;
-        let state = state(saved, &mut result);
-        result.segments = segments.len() as u64;
-        strange_files(&names, &mut result);
-        if segments.is_empty() {
-            let seq = state.as_ref().map_or(0, |state| state.last().seq);
-            let problem = if seq > 0 {
-                Problem::CutEnd { seq }
-            } else {
-                Problem::NoLog
-            };
-            result.about_log(problem);
-            return Ok(result);
+        for _ in 0..RESTARTS {
+            if let Some(result) = self.attempt(progress, false)? {
+                return Ok(result);
+            }
         }
-        let descent = Descent::read(
-            &archive,
-            &segments,
-            self.expected_fingerprint(),
-            &mut result,
-        )?;
-        let watched: Vec<u64> = state
-            .iter()
-            .map(|state| state.last().seq)
-            .chain(self.anchor.iter().map(|anchor| anchor.seq))
-            .collect();
-        let reports = self.verify_segments(&archive, &segments, &descent, &watched, progress)?;
-        self.join(reports, state.as_ref(), &descent, &mut result);
-        Ok(result)
+        Ok(self.attempt(progress, true)?.unwrap_or_default())
     }
 
-    fn expected_fingerprint(&self) -> Option<PublicKey> {
-        self.fingerprint
-            .or(self.anchor.as_ref().map(|anchor| anchor.fingerprint))
-    }
-
-    fn verify_segments(
+    /// `None` when a segment was removed meanwhile, unless this `is_last`.
+    fn attempt(
         &self,
-        archive: &Archive,
-        segments: &[SegmentName],
-        descent: &Descent,
-        watched: &[u64],
         progress: &Progress,
-    ) -> Result<Vec<(SegmentName, Report)>, FsError> {
-        for name in segments {
-            let path = archive.path().join(name.to_string());
-            if let Some(file) = archive.open_file(&name.to_string())? {
-                let inspected = file.metadata();
-                let inspected = inspected.map_err(|error| FsError::new("inspect", &path, error))?;
-                progress.expect(inspected.len());
-            }
+        is_last: bool,
+    ) -> Result<Option<Verification>, AuditError> {
+        let archive = Archive::open(&self.directory)?;
+        // Before the segments: what is appended from here on cannot make it be ahead of them.
+        let state = load_beside(&self.directory)?;
+        let mut findings = Findings::default();
+        let snapshot = Snapshot::take(&archive, &mut findings)?;
+        let chain = KeyChain::read(&archive, &snapshot, &mut findings)?;
+        let Some(end) = unsealed_end(&archive, snapshot.segments.last())? else {
+            return Ok(if is_last {
+                Some(Verification::default())
+            } else {
+                None
+            });
+        };
+        let mut watched = self.watched(&snapshot, state.as_ref());
+        watched.sort_unstable();
+        watched.dedup();
+        let bytes: u64 = snapshot.segments.iter().map(|segment| segment.size).sum();
+        progress.expect(bytes);
+        let share = usize::try_from(bytes / SHARE).unwrap_or(usize::MAX);
+        let mut join = Join::new(&snapshot, &chain, self.retention);
+        join.findings.append(findings);
+        let work = Work {
+            archive: &archive,
+            snapshot: &snapshot,
+            chain: &chain,
+            watched: &watched,
+            sealed: end.map_or(0, |end| end.sealed),
+            fast: self.fast,
+            stops: !is_last,
+            progress,
+        };
+        match work.run(self.threads.min(1 + share), join)? {
+            Done::All(join) => Ok(Some(self.judge(join, &snapshot, &chain, end, state))),
+            Done::Vanished => Ok(None),
         }
-        // No more of them are open at the same time than there are threads.
-        let verify = |at: usize, name: SegmentName, seals: &mut Seals| {
-            // Removed since it was listed: told of as missing, by the numbers.
-            let Some(file) = archive.open_file(&name.to_string())? else {
-                return Ok(None);
-            };
-            let task = Task {
-                name,
-                file,
-                path: archive.path().join(name.to_string()),
-                key: descent.key_of(name),
-                is_last: at + 1 == segments.len(),
-                fast: self.fast,
-                watched,
-                progress,
-            };
-            let report = verify_segment(task, seals)?;
-            Ok(Some((name, report)))
-        };
-        let next = AtomicUsize::new(0);
-        let done: Vec<_> = segments.iter().map(|_| Mutex::new(None)).collect();
-        let foreign = Mutex::new(BTreeMap::new());
-        let work = || {
-            let mut seals = Seals::default();
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(&name) = segments.get(at) else {
-                    break;
-                };
-                let report = verify(at, name, &mut seals);
-                if let Ok(mut slot) = done[at].lock() {
-                    *slot = Some(report);
-                }
-            }
-            let mut found = seals.finish();
-            // Each segment is in one thread's map only.
-            let mut foreign = foreign.lock().unwrap_or_else(PoisonError::into_inner);
-            foreign.append(&mut found);
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..self.threads.min(segments.len()) {
-                scope.spawn(work);
-            }
-            work();
-        });
-        let mut foreign = foreign.into_inner().unwrap_or_else(PoisonError::into_inner);
-        done.iter()
-            .filter_map(take)
-            .filter_map(Result::transpose)
-            .map(|done| {
-                done.map(|(name, mut report)| {
-                    if let Some(foreign) = foreign.remove(&name) {
-                        foreign.tell(name, &mut report);
-                    }
-                    (name, report)
-                })
-            })
-            .collect()
     }
 
-    /// Judges how the segments fit each other, the state and the anchor.
-    fn join(
+    /// The numbers of the lines to compare with something.
+    fn watched(&self, snapshot: &Snapshot, state: Option<&Result<Sealing, BadState>>) -> Vec<u64> {
+        let head = snapshot.head.flatten().map(|head| head.last.seq);
+        let state = state.and_then(|state| state.as_ref().ok());
+        let state = state.map(|state| state.last().seq);
+        self.anchors.numbers().chain(head).chain(state).collect()
+    }
+
+    /// Judges what is about the log as a whole.
+    fn judge(
         &self,
-        reports: Vec<(SegmentName, Report)>,
-        state: Option<&Sealing>,
-        descent: &Descent,
-        result: &mut Verification,
-    ) {
-        let mut last: Option<Link> = None;
-        let mut next_key = None;
-        result.first_seq = reports.first().map(|(name, _)| name.first());
-        let mut noted = Vec::new();
-        let mut prunes = Vec::new();
-        let mut first_continues = None;
-        for (name, report) in reports {
-            match (last, report.continues) {
-                (Some(last), continues)
-                    if name.first() != last.seq + 1
-                        || continues.is_some_and(|hash| hash != last.hash) =>
-                {
-                    let problem = if name.first() > last.seq + 1 {
-                        let (from, to) = (last.seq + 1, name.first() - 1);
-                        Problem::Missing { from, to }
-                    } else if name.first() <= last.seq {
-                        let expected = last.seq + 1;
-                        Problem::OutOfOrder { expected }
-                    } else {
-                        Problem::Unchained
-                    };
-                    result.about(&name.to_string(), 1, Some(name.first()), problem);
-                }
-                (None, continues) => first_continues = continues,
-                // The two chains of keys must tell the same of a first line.
-                (Some(last), Some(_))
-                    if next_key.is_some_and(|key| Some(key) != descent.key_of(name)) =>
-                {
-                    let file = name.to_string();
-                    result.about(&file, 1, Some(last.seq + 1), Problem::ForeignSeal);
-                }
-                _ => {}
+        mut join: Join<'_>,
+        snapshot: &Snapshot,
+        chain: &KeyChain,
+        end: Option<UnsealedEnd>,
+        state: Option<Result<Sealing, BadState>>,
+    ) -> Verification {
+        join.finish();
+        if let (Some(end), Some(last)) = (end, snapshot.segments.last()) {
+            join.result.unsealed_lines = end.lines;
+            join.result.unsealed_bytes = end.bytes;
+            if !end.is_of_one_append() {
+                join.about_file(&last.name.to_string(), Problem::UnsealedEnd);
             }
-            next_key = report.next_key;
-            result.lines += report.lines;
-            result.bytes += report.bytes;
-            result.seals += report.seals;
-            report
-                .findings
-                .into_iter()
-                .for_each(|finding| result.add(finding));
-            result.more_findings += report.more_findings;
-            result.sealed_through = report.sealed_through.or(result.sealed_through);
-            result.ends_torn = report.torn;
-            noted.extend(report.watched);
-            prunes.extend(report.prunes);
-            last = report.last.or(last);
         }
-        result.last = last.map(|last| (last.seq, last.hash));
-        descent.judge_prunes(&prunes, first_continues, result);
-        let end = last.map_or(0, |last| last.seq);
-        // Files without a line prove nothing: that is no log that is as it was sealed.
-        if last.is_none()
-            && result.findings.is_empty()
-            && state.is_none_or(|state| state.last().seq == 0)
+        if join.result.lines + join.result.unsealed_lines == 0 {
+            join.about_log(Problem::NoLog);
+        }
+        join.result.segments = snapshot.segments.len() as u64;
+        join.result.first_seq = (join.result.lines > 0)
+            .then(|| {
+                snapshot
+                    .segments
+                    .first()
+                    .map(|segment| segment.name.first())
+            })
+            .flatten();
+        join.result.fingerprint = chain.fingerprint.map(|key| key.to_string());
+        judge_head(&mut join, snapshot, chain.fingerprint);
+        judge_state(&mut join, state);
+        self.compare(&mut join, chain.fingerprint);
+        let (findings, more) = std::mem::take(&mut join.findings).finish();
+        Verification {
+            findings,
+            more_findings: more,
+            ..join.result
+        }
+    }
+
+    /// Compares with what was noted.
+    fn compare(&self, join: &mut Join<'_>, fingerprint: Option<PublicKey>) {
+        if let (Some(expected), Some(found)) = (self.fingerprint, fingerprint)
+            && expected != found
         {
-            result.about_log(Problem::NoLog);
+            let (expected, found) = (expected.to_string(), found.to_string());
+            join.about_log(Problem::WrongFingerprint { expected, found });
         }
-        if let Some(state) = state {
-            judge_state(state, &noted, result);
-        }
-        if let Some(anchor) = &self.anchor {
-            anchor.judge(end, &noted, result);
-        }
-        if let (Some(expected), Some(found)) = (self.expected_fingerprint(), &result.fingerprint) {
-            let expected = expected.to_string();
-            if *found != expected {
-                let found = found.clone();
-                result.about_log(Problem::WrongFingerprint { expected, found });
-            }
-        }
+        let first = join.result.first_seq.unwrap_or(1);
+        let last = join.result.last.map_or(0, |(seq, _)| seq);
+        let watched = std::mem::take(&mut join.watched);
+        let judged = |problem| join.about_log(problem);
+        let counts = self
+            .anchors
+            .judge(fingerprint, (first, last), &watched, judged);
+        join.result.fingerprint_given = self.fingerprint.is_some() || counts.given > 0;
+        join.result.anchors = counts;
     }
 }
 
-impl Verification {
-    fn about(&mut self, file: &str, line: u64, seq: Option<u64>, problem: Problem) {
-        self.add(Finding {
-            file: file.to_owned(),
-            line,
-            seq,
-            problem,
-        });
-    }
-
-    fn add(&mut self, finding: Finding) {
-        if self.findings.len() < KEPT {
-            self.findings.push(finding);
-        } else {
-            self.more_findings += 1;
-        }
-    }
-
-    fn about_log(&mut self, problem: Problem) {
-        self.about("", 0, None, problem);
-    }
-}
-
-fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
-    slot.lock().ok().and_then(|mut slot| slot.take())
-}
-
-/// The segments that are files. A link or a pipe by the name of one is none: what it leads to could
-/// be another the next time.
-fn regular(
+/// What follows the last seal; `Some(None)` where there is no segment, `None` when the last one was
+/// removed meanwhile.
+#[allow(clippy::option_option)] // both are told apart once
+fn unsealed_end(
     archive: &Archive,
-    named: Vec<SegmentName>,
-    result: &mut Verification,
-) -> Result<Vec<SegmentName>, FsError> {
-    let mut segments = Vec::with_capacity(named.len());
-    for name in named {
-        match archive.open_file(&name.to_string()) {
-            Ok(_) => segments.push(name),
-            Err(error) if error.io_kind().is_some() => return Err(error),
-            Err(_) => result.about(&name.to_string(), 0, None, Problem::StrangeFile),
-        }
-    }
-    Ok(segments)
-}
-
-/// Names what looks like a part of the log and is none: a segment that was renamed.
-fn strange_files(names: &[String], result: &mut Verification) {
-    for name in names {
-        if name.contains(".jsonl")
-            && name != OPENINGS
-            && segments(std::slice::from_ref(name)).is_empty()
-        {
-            result.about(name, 0, None, Problem::StrangeFile);
-        }
-    }
-}
-
-/// The sealing state, when it is there: a copy need not have it, and of a log that was never `begun`
-/// it may not have been written.
-fn state(saved: Option<Result<Sealing, BadState>>, result: &mut Verification) -> Option<Sealing> {
-    match saved? {
-        Ok(state) => {
-            result.state_seen = true;
-            Some(state)
-        }
-        Err(BadState) => {
-            result.about(STATE_FILE, 0, None, Problem::BadState);
-            None
-        }
-    }
-}
-
-fn judge_state(state: &Sealing, noted: &[Link], result: &mut Verification) {
-    let Link { seq, hash } = state.last();
-    if seq > result.sealed_through.unwrap_or(0) {
-        result.about_log(Problem::CutEnd { seq });
-    } else if noted
-        .iter()
-        .any(|link| link.seq == seq && link.hash != hash)
-    {
-        result.about_log(Problem::StateMismatch { seq });
-    }
+    last: Option<&Segment>,
+) -> Result<Option<Option<UnsealedEnd>>, FsError> {
+    let Some(last) = last else {
+        return Ok(Some(None));
+    };
+    let name = last.name.to_string();
+    let Some(file) = archive.open_file(&name)? else {
+        return Ok(None);
+    };
+    let end = UnsealedEnd::read(&file, last.size);
+    let end = end.map_err(|error| FsError::new("read", archive.path().join(name), error))?;
+    Ok(Some(Some(end)))
 }

@@ -1,291 +1,357 @@
-//! Verifying one segment by itself: its chain, and the seals along it.
+//! Verifying one segment by itself: form, hashes, order, chain, times, and the seals to be verified.
+//!
+//! How it goes on after a finding is in docs/formats.md, "After a finding".
 
 use std::fs::File;
 use std::path::PathBuf;
 
-use super::finding::{Finding, Problem};
+use super::finding::{Finding, Findings, Problem};
+use super::records::{Noted, noted};
 use super::seals::{Seals, Waiting};
+use super::sessions::SegmentSessions;
+use super::snapshot::FirstLine;
+use crate::audit::canonical::Canonical;
 use crate::audit::hash::LineHash;
 use crate::audit::kind::EventType;
 use crate::audit::line::Link;
 use crate::audit::progress::Progress;
-use crate::audit::reader::{Found, Lines};
-use crate::audit::record::Record;
-use crate::audit::seal::{Parts, Seal};
-use crate::audit::segment::{APPEND_LINES, SEQ_END, SegmentName};
+use crate::audit::reader::{Found, Lines, Section};
+use crate::audit::segment::{APPEND_LINES, SegmentName};
+use crate::clock::Timestamp;
 use crate::crypto::sign::PublicKey;
 use crate::fs::FsError;
 
-/// More findings than this in one segment are counted and not kept.
-pub(super) const KEPT: usize = 100;
-/// The type and the time of an event end before this byte of its line.
-const HEAD: usize = 192;
+/// How many bytes are read between two reports of progress.
+const STEP: u64 = 1 << 20;
 
 /// A segment to be verified.
 pub(super) struct Task<'a> {
     pub(super) name: SegmentName,
     pub(super) file: File,
     pub(super) path: PathBuf,
-    /// Verifies the seal of the first line; `None` when nothing tells it.
+    /// How much of it is verified: in the last segment, what is sealed.
+    pub(super) size: u64,
+    /// Verifies the seal of the first line, where it is known.
     pub(super) key: Option<PublicKey>,
+    /// The log's first key, where it is known.
+    pub(super) fingerprint: Option<PublicKey>,
     pub(super) is_last: bool,
     /// Only the seals of the first and the last line, except in the last segment.
     pub(super) fast: bool,
-    /// Numbers of events whose hashes are wanted.
+    /// Numbers of events whose hashes are wanted, ascending.
     pub(super) watched: &'a [u64],
     /// Counts the bytes read.
     pub(super) progress: &'a Progress,
 }
 
 /// What a segment turned out to be.
-#[derive(Default)]
 pub(super) struct Report {
+    pub(super) name: SegmentName,
     pub(super) lines: u64,
-    pub(super) seals: u64,
     pub(super) bytes: u64,
-    pub(super) findings: Vec<Finding>,
-    pub(super) more_findings: u64,
-    /// What the first line continues.
-    pub(super) continues: Option<LineHash>,
+    /// Seals whose signatures are verified.
+    pub(super) seals: u64,
+    /// Lines with a seal.
+    pub(super) sealed_lines: u64,
+    pub(super) findings: Findings,
+    /// Number and `prev` of the first line; `None` when it is not canonical.
+    pub(super) first: Option<(Link, Timestamp)>,
+    /// What the next segment continues: `None` when the last line is not canonical.
     pub(super) last: Option<Link>,
-    /// The key that the last seal names: after a closing one, that of the next first line.
-    pub(super) next_key: Option<PublicKey>,
-    pub(super) sealed_through: Option<u64>,
-    pub(super) watched: Vec<Link>,
-    /// Prunes that are on record here.
-    pub(super) prunes: Vec<Link>,
-    /// Bytes after the last line end.
-    pub(super) torn: bool,
+    /// The last line with a seal.
+    pub(super) last_sealed: Option<Link>,
+    pub(super) watched: Vec<Watched>,
+    pub(super) noted: Vec<Noted>,
+    pub(super) sessions: SegmentSessions,
 }
 
-struct Pass<'a> {
-    task: Task<'a>,
+/// A line whose number was to be watched.
+#[derive(Clone, Copy)]
+pub(super) struct Watched {
+    pub(super) link: Link,
+    /// The key that its seal names, when it has one.
+    pub(super) next: Option<PublicKey>,
+    /// How many lines with a seal there are in its segment up to it.
+    pub(super) sealed_before: u64,
+}
+
+struct Pass<'a, 'b> {
+    task: &'a Task<'a>,
+    seals: &'a mut Seals<'b>,
     report: Report,
-    seals: &'a mut Seals,
     /// Verifies the next seal.
     key: Option<PublicKey>,
-    /// The lines since the last seal.
+    /// The line before, unless it is not canonical.
+    before: Option<Link>,
+    time: Option<Timestamp>,
+    /// Lines in a row without a seal.
     unsealed: usize,
+    /// Whether the line before closed the segment.
+    closed: bool,
+    /// Whether the last line was canonical, and had a seal.
+    last: Option<bool>,
+    /// The key for the next segment, as the first line names it.
+    next_segment: Option<PublicKey>,
+    /// The next number to watch, by its place.
+    watching: usize,
 }
 
 /// Reads the segment once; its seals are `seals` to verify.
-pub(super) fn verify_segment<'a>(task: Task<'a>, seals: &'a mut Seals) -> Result<Report, FsError> {
-    let path = task.path.clone();
-    let file = task.file.try_clone();
-    let mut lines = Lines::new(file.map_err(|error| FsError::new("read", &path, error))?);
-    let mut pass = Pass {
-        key: task.key,
-        task,
-        report: Report::default(),
-        seals,
-        unsealed: 0,
+pub(super) fn verify_segment(task: &Task<'_>, seals: &mut Seals<'_>) -> Result<Report, FsError> {
+    let failed = |error| FsError::new("read", &task.path, error);
+    let section = Section {
+        file: task.file.try_clone().map_err(failed)?,
+        at: 0,
+        end: task.size,
     };
-    let mut told = 0;
-    let mut ends_closed = false;
-    loop {
-        let read = lines.next_line();
-        match read.map_err(|error| FsError::new("read", &path, error))? {
-            None => break,
-            Some(Found::TooLong) => {
-                pass.report.lines += 1;
-                pass.find(None, Problem::NotALine);
-                ends_closed = false;
-            }
-            Some(Found::Line(line)) => {
-                pass.report.lines += 1;
-                ends_closed = pass.line(line);
-            }
-        }
-        if lines.consumed() - told >= 1 << 20 {
-            pass.task.progress.add(lines.consumed() - told);
-            told = lines.consumed();
-        }
-    }
-    pass.task.progress.add(lines.consumed() - told);
-    pass.report.bytes = lines.consumed();
-    pass.report.torn = lines.ends_torn();
-    pass.end(ends_closed);
-    Ok(pass.report)
-}
-
-impl Report {
-    /// Notes what is wrong with a line of the segment `name`.
-    pub(super) fn find_at(
-        &mut self,
-        name: SegmentName,
-        line: u64,
-        seq: Option<u64>,
-        problem: Problem,
-    ) {
-        // Seals are verified late: what is found first is not always what is first in the log.
-        let findings = &mut self.findings;
-        let at = findings.partition_point(|finding| finding.line <= line);
-        findings.insert(
-            at,
-            Finding {
-                file: name.to_string(),
-                line,
-                seq,
-                problem,
-            },
-        );
-        if findings.len() > KEPT {
-            findings.truncate(KEPT);
-            self.more_findings += 1;
-        }
-    }
-}
-
-impl Pass<'_> {
-    fn find(&mut self, seq: Option<u64>, problem: Problem) {
-        let line = self.report.lines;
-        self.find_at(line, seq, problem);
-    }
-
-    fn find_at(&mut self, line: u64, seq: Option<u64>, problem: Problem) {
-        self.report.find_at(self.task.name, line, seq, problem);
-    }
-
-    /// Judges a line: whether it closes the segment.
-    fn line(&mut self, line: &[u8]) -> bool {
-        let (Some(seq), Some((parts, is_right))) = (number(line), Parts::judged(line)) else {
-            self.find(None, Problem::NotALine);
-            return false;
+    let mut lines = Lines::new(section);
+    let mut pass = Pass {
+        seals,
+        report: Report {
+            name: task.name,
+            lines: 0,
+            bytes: task.size,
+            seals: 0,
+            sealed_lines: 0,
+            findings: Findings::default(),
+            first: None,
+            last: None,
+            last_sealed: None,
+            watched: Vec::new(),
+            noted: Vec::new(),
+            sessions: SegmentSessions::default(),
+        },
+        key: task.key,
+        before: None,
+        time: None,
+        unsealed: 0,
+        closed: false,
+        last: None,
+        next_segment: None,
+        watching: 0,
+        task,
+    };
+    let mut reported = 0;
+    while let Some(found) = lines.next_line().map_err(failed)? {
+        pass.report.lines += 1;
+        let line = match found {
+            Found::Line(line) => Canonical::parse(line),
+            Found::TooLong => None,
         };
-        if !is_right {
+        match line {
+            Some(line) => pass.line(&line),
+            None => pass.not_a_line(Problem::NotALine),
+        }
+        if lines.consumed() - reported >= STEP {
+            task.progress.add(lines.consumed() - reported);
+            reported = lines.consumed();
+        }
+    }
+    task.progress.add(task.size - reported);
+    if lines.ends_torn() {
+        pass.report.lines += 1;
+        pass.not_a_line(Problem::Torn);
+        pass.report.lines -= 1;
+    }
+    Ok(pass.finish())
+}
+
+impl Pass<'_, '_> {
+    fn find(&mut self, seq: Option<u64>, problem: Problem) {
+        let finding = Finding {
+            file: self.task.name.to_string(),
+            line: self.report.lines,
+            seq,
+            problem,
+        };
+        self.report.findings.add(self.task.name.first(), finding);
+    }
+
+    /// Where a line that is not canonical stands, nobody knows what the next one continues.
+    fn not_a_line(&mut self, problem: Problem) {
+        self.after_closing(None);
+        self.find(None, problem);
+        (self.before, self.key, self.last) = (None, None, None);
+        self.unsealed = 0;
+    }
+
+    fn after_closing(&mut self, seq: Option<u64>) {
+        if std::mem::take(&mut self.closed) {
+            self.find(seq, Problem::AfterClosing);
+        }
+    }
+
+    fn line(&mut self, line: &Canonical<'_>) {
+        let seq = line.seq;
+        let is_first = self.report.lines == 1;
+        self.after_closing(Some(seq));
+        if !line.parts.hash_is_right() {
             self.find(Some(seq), Problem::Edited);
         }
-        match self.report.last {
-            None if self.report.lines == 1 => {
-                let prev = parts.prev();
-                self.report.continues = prev;
-                if prev.is_none() && is_right {
-                    self.find(Some(seq), Problem::Unchained);
-                }
-                if seq != self.task.name.first() {
-                    self.find(Some(seq), Problem::Misnamed);
-                }
-            }
-            // No line before it could be read, which is found already.
-            None => {}
-            Some(last) => {
-                if seq > last.seq + 1 {
-                    let (from, to) = (last.seq + 1, seq - 1);
-                    self.find(Some(seq), Problem::Missing { from, to });
-                } else if seq <= last.seq {
-                    let expected = last.seq + 1;
-                    self.find(Some(seq), Problem::OutOfOrder { expected });
-                } else if is_right && !parts.continues(&last.hash) {
-                    self.find(Some(seq), Problem::Unchained);
-                }
-            }
+        if is_first {
+            self.first_line(line);
+        } else {
+            self.follows(line);
         }
-        let this = Link {
+        self.closed = line.event_type == EventType::SegmentClosed.as_str();
+        self.unsealed += 1;
+        if line.parts.seal.is_some() {
+            self.unsealed = 0;
+        } else if self.unsealed == APPEND_LINES {
+            self.find(Some(seq), Problem::LongAppend);
+        }
+        self.times(line);
+        self.seal(line, is_first);
+        let link = Link {
             seq,
-            hash: parts.hash,
+            hash: line.parts.hash,
         };
-        self.report.last = Some(this);
-        if self.task.watched.contains(&seq) {
-            self.report.watched.push(this);
-        }
-        if let Some(seal) = parts.seal {
-            return self.seal(this, &seal, line);
-        }
-        if self.report.lines == 1 {
-            self.find(Some(seq), Problem::UnsealedOpening);
-        }
-        self.unsealed();
-        false
+        self.watch(link, line);
+        self.report.noted.extend(noted(line, self.report.lines));
+        self.report.sessions.see(line);
+        self.before = Some(link);
+        self.last = Some(line.parts.seal.is_some());
     }
 
-    /// Notes a seal to be verified, and what it seals: whether it closes the segment.
-    fn seal(&mut self, this: Link, seal: &Seal, line: &[u8]) -> bool {
-        let is_opening = self.report.lines == 1;
-        if is_opening != seal.next_segment.is_some() {
-            self.find(Some(this.seq), Problem::UnsealedOpening);
+    fn first_line(&mut self, line: &Canonical<'_>) {
+        let seq = line.seq;
+        let continues = Link {
+            seq,
+            hash: line.prev,
+        };
+        self.report.first = Some((continues, line.timestamp));
+        if seq != self.task.name.first() {
+            self.find(Some(seq), Problem::Misnamed);
         }
-        let event_type = type_of(line);
-        let is_closing = event_type == Some(EventType::SegmentClosed);
-        self.unsealed = 0;
-        self.report.sealed_through = Some(this.seq);
-        if event_type == Some(EventType::AuditPruned) {
-            self.report.prunes.extend(pruned(line));
+        let first = FirstLine::of(line);
+        self.next_segment = first.next_segment();
+        if !first.opens(self.task.name, self.task.fingerprint, self.key) {
+            self.find(Some(seq), Problem::BadOpening);
         }
+    }
+
+    fn follows(&mut self, line: &Canonical<'_>) {
+        let seq = line.seq;
+        if let Some(before) = self.before {
+            if let Some(problem) = out_of_order(before.seq, seq) {
+                self.find(Some(seq), problem);
+            }
+            if line.prev != before.hash {
+                self.find(Some(seq), Problem::Unchained);
+            }
+        }
+        let names_segment = line
+            .parts
+            .seal
+            .is_some_and(|seal| seal.next_segment.is_some());
+        if names_segment || line.event_type == EventType::SegmentOpened.as_str() {
+            self.find(Some(seq), Problem::InnerOpening);
+        }
+    }
+
+    fn times(&mut self, line: &Canonical<'_>) {
+        if let Some(before) = self.time {
+            if line.timestamp < before {
+                self.find(Some(line.seq), Problem::TimeBack);
+            } else if line.timestamp.day() != before.day() {
+                self.find(Some(line.seq), Problem::OtherDay);
+            }
+        }
+        self.time = Some(line.timestamp);
+    }
+
+    fn seal(&mut self, line: &Canonical<'_>, is_first: bool) {
+        let Some(seal) = line.parts.seal else {
+            if is_first {
+                self.key = None;
+            }
+            return;
+        };
         let key = self.key.replace(seal.next);
-        self.report.next_key = Some(seal.next);
-        if is_opening && key.is_none() {
-            self.find(Some(this.seq), Problem::ForeignSeal);
+        if self.closed && self.next_segment.is_some_and(|next| next != seal.next) {
+            self.find(Some(line.seq), Problem::ClosingKey);
         }
+        self.report.sealed_lines += 1;
+        self.report.last_sealed = Some(Link {
+            seq: line.seq,
+            hash: line.parts.hash,
+        });
         // The lines of an earlier segment are vouched for by the first line of the next one.
-        let skips = self.task.fast && !self.task.is_last && !is_opening && !is_closing;
-        if let Some(key) = key.filter(|_| !skips) {
+        let is_skipped = self.task.fast && !self.task.is_last && !is_first && !self.closed;
+        if let Some(key) = key.filter(|_| !is_skipped) {
             self.report.seals += 1;
             self.seals.add(Waiting {
                 segment: self.task.name,
                 line: self.report.lines,
-                seq: this.seq,
+                seq: line.seq,
                 key,
-                message: Seal::message(&this.hash, &seal.next, seal.next_segment.as_ref()),
-                signature: seal.signature,
+                hash: line.parts.hash,
+                seal,
             });
         }
-        is_closing
     }
 
-    /// Notes a line without a seal.
-    fn unsealed(&mut self) {
-        self.unsealed += 1;
-        if self.unsealed == APPEND_LINES {
-            self.find(self.report.last.map(|last| last.seq), Problem::UnsealedEnd);
+    fn watch(&mut self, link: Link, line: &Canonical<'_>) {
+        let watched = self.task.watched;
+        if self.before.is_none_or(|before| link.seq <= before.seq) {
+            self.watching = watched.partition_point(|&seq| seq < link.seq);
+        }
+        while watched
+            .get(self.watching)
+            .is_some_and(|&seq| seq < link.seq)
+        {
+            self.watching += 1;
+        }
+        if watched.get(self.watching) == Some(&link.seq) {
+            self.report.watched.push(Watched {
+                link,
+                next: line.parts.seal.map(|seal| seal.next),
+                sealed_before: self.report.sealed_lines,
+            });
         }
     }
 
-    fn end(&mut self, ends_closed: bool) {
-        let seq = self.report.last.map(|last| last.seq);
-        if self.task.is_last {
-            return;
+    fn finish(mut self) -> Report {
+        self.report.last = self.before;
+        if !self.task.is_last {
+            let seq = self.before.map(|last| last.seq);
+            let is_empty = self.report.lines == 0 && self.task.size == 0;
+            let is_closed = self.closed && self.last == Some(true);
+            if is_empty || self.last.is_some() && !is_closed {
+                self.find(seq, Problem::NotClosed);
+            }
+            if self.last == Some(false) {
+                self.find(seq, Problem::UnsealedEnd);
+            }
         }
-        if self.report.torn {
-            self.find_at(self.report.lines + 1, None, Problem::Torn);
-        } else if !ends_closed {
-            self.find(seq, Problem::NotClosed);
-        }
+        self.report
     }
 }
 
-/// The number a line begins with.
-pub(super) fn number(line: &[u8]) -> Option<u64> {
-    let digits = line.strip_prefix(b"{\"seq\":")?;
-    let end = memchr::memchr(b',', digits)?;
-    let seq = std::str::from_utf8(&digits[..end]).ok()?.parse().ok()?;
-    (1..SEQ_END).contains(&seq).then_some(seq)
-}
-
-/// The type of an event, which stands near the beginning of a line. No value before it can hold
-/// these bytes: numbers, ids and times have no quotes.
-fn type_of(line: &[u8]) -> Option<EventType> {
-    value_of(line, b"\"event_type\":\"")?.parse().ok()
-}
-
-fn value_of<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a str> {
-    let head = &line[..line.len().min(HEAD)];
-    let start = memchr::memmem::find(head, key)? + key.len();
-    let end = start + memchr::memchr(b'"', &head[start..])?;
-    std::str::from_utf8(&head[start..end]).ok()
-}
-
-/// What an AUDIT_PRUNED says was removed last.
-pub(in crate::audit) fn pruned(line: &[u8]) -> Option<Link> {
-    #[derive(serde::Deserialize)]
-    struct Pruned<'a> {
-        last_seq: u64,
-        last_hash: &'a str,
+/// What is wrong with `seq` after `before`, if anything.
+pub(super) fn out_of_order(before: u64, seq: u64) -> Option<Problem> {
+    let expected = before + 1;
+    match seq.cmp(&expected) {
+        std::cmp::Ordering::Equal => None,
+        std::cmp::Ordering::Greater => Some(Problem::Missing {
+            from: expected,
+            to: seq - 1,
+        }),
+        std::cmp::Ordering::Less => Some(Problem::OutOfOrder { expected }),
     }
-    let record = Record::parse(line)?;
-    let pruned: Pruned<'_> = serde_json::from_str(record.details.get()).ok()?;
-    let hash = LineHash::parse(pruned.last_hash.as_bytes())?;
-    Some(Link {
-        seq: pruned.last_seq,
-        hash,
-    })
 }
+
+/// Whether the segment's first line continues `before`: what is wrong with it.
+pub(super) fn continues(before: Link, (first, _): (Link, Timestamp)) -> [Option<Problem>; 2] {
+    let unchained = first.hash != before.hash;
+    [
+        out_of_order(before.seq, first.seq),
+        unchained.then_some(Problem::Unchained),
+    ]
+}
+
+/// What the first line of a log that begins with event 1 continues.
+pub(super) const START: Link = Link {
+    seq: 0,
+    hash: LineHash::ZERO,
+};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nightlatch::FsError;
+use nightlatch::{FsError, storage};
 
 use super::{Case, Finding};
 use crate::cli::Origin;
@@ -124,39 +124,19 @@ pub fn disk(case: &Case) -> Vec<Finding> {
 }
 
 /// What is unusual about the file system, and what to do.
-#[cfg(target_os = "linux")]
 fn file_system(path: &Path) -> Option<(String, &'static str)> {
-    /// Magic numbers of statfs(2), for those whose locks are another machine's matter.
-    const NETWORK: &[(u32, &str)] = &[
-        (0x6969, "NFS"),
-        (0x517b, "SMB"),
-        (0xfe53_4d42, "SMB"),
-        (0xff53_4d42, "CIFS"),
-        (0x0102_1997, "9P"),
-        (0x00c3_6400, "Ceph"),
-        (0x5346_414f, "AFS"),
-    ];
-    const MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
-    let found = rustix::fs::statfs(path).ok()?;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 32 bits on every platform
-    let magic = found.f_type as u32;
-    if let Some((_, name)) = NETWORK.iter().find(|(number, _)| *number == magic) {
+    let found = storage(path)?;
+    if found.is_remote() {
+        let name = &found.file_system;
         let what = format!("it is on a network file system ({name}), whose locks may not hold");
         return Some((what, "choose a local place: --home DIR or NIGHTLATCH_HOME"));
     }
-    MEMORY.contains(&magic).then(|| {
-        let what = "it is in memory (tmpfs): accounts and the audit log are gone after a reboot";
-        (
-            what.to_owned(),
-            "choose a place on a disk, unless that is meant",
-        )
+    found.is_in_memory().then(|| {
+        let name = &found.file_system;
+        let what =
+            format!("it is in memory ({name}): accounts and the audit log are gone after a reboot");
+        (what, "choose a place on a disk, unless that is meant")
     })
-}
-
-/// Not told on this platform.
-#[cfg(not(target_os = "linux"))]
-fn file_system(_: &Path) -> Option<(String, &'static str)> {
-    None
 }
 
 /// The configuration file, and what else was given.

@@ -1,9 +1,14 @@
 //! What is kept: accounts, the audit log, what running commands left.
 
 use nightlatch::account::{DatabaseState, check_database};
-use nightlatch::audit::{LogSummary, Progress, Verifier, look};
-use nightlatch::clock::{Clock, SystemClock};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nightlatch::audit::{Coverage, Hold, LogSummary, Progress, Verifier, look};
+use nightlatch::clock::{Clock, SystemClock, Timestamp};
+use nightlatch::config::PCI_RETENTION_FLOOR;
 use nightlatch::guard::count_leases;
+use nightlatch::{AuditLog, Config, Dir};
 
 use super::{Case, Finding};
 use crate::cli::progress::size;
@@ -95,16 +100,87 @@ fn described(summary: &LogSummary) -> String {
     format!("{last} events so far, {bytes} in {files}, the last one {age} ago")
 }
 
-/// How long the log is kept.
+/// The log, to be asked; `None` where opening the home would close it to others first.
+fn opened_log(case: &Case) -> Option<AuditLog> {
+    let home = case.home()?;
+    let survey = &case.survey;
+    if !survey.refused.is_empty() || !survey.open.is_empty() {
+        return None;
+    }
+    let home = Dir::open(home).ok()??;
+    Some(AuditLog::new(Arc::new(home), Arc::new(SystemClock)))
+}
+
+/// How long the log is kept, and how far back it reaches.
 pub fn retention(case: &Case) -> Vec<Finding> {
     let Some(config) = case.config() else {
         return Vec::new();
     };
-    let kept = days(config.audit_retention);
-    vec![Finding::ok(
-        "retention",
-        format!("the audit log is kept for {kept}"),
-    )]
+    // One that cannot be read is told of elsewhere.
+    let coverage = opened_log(case).and_then(|log| log.coverage().ok().flatten());
+    vec![kept(config, coverage, SystemClock.now().wall)]
+}
+
+fn kept(config: &Config, coverage: Option<Coverage>, now: Timestamp) -> Finding {
+    const CHECK: &str = "retention";
+    /// What PCI DSS 10.5.1 wants at hand.
+    const AT_HAND: Duration = Duration::from_hours(90 * 24);
+    let kept_for = days(config.audit_retention);
+    let kept = format!("the audit log is kept for {kept_for}");
+    let Some(coverage) = coverage else {
+        return Finding::ok(CHECK, kept);
+    };
+    let whole_days =
+        |length: Duration| days(Duration::from_secs(length.as_secs() / 86_400 * 86_400));
+    let reaches = whole_days(now.since(coverage.since));
+    let kept = if coverage.is_complete {
+        format!("{kept}; it reaches back {reaches}, to its first event")
+    } else {
+        format!("{kept}; it reaches back {reaches}")
+    };
+    // Begun days are missing, too.
+    let missing = |length| {
+        let missing = coverage.missing(length, now).as_secs();
+        days(Duration::from_secs(missing.div_ceil(86_400) * 86_400))
+    };
+    if !config.follows_pci() || coverage.missing(PCI_RETENTION_FLOOR, now).is_zero() {
+        return Finding::ok(CHECK, kept);
+    }
+    let year = missing(PCI_RETENTION_FLOOR);
+    let found = if coverage.missing(AT_HAND, now).is_zero() {
+        format!("{kept}: {year} are missing of the 12 months that PCI DSS 10.5.1 demands")
+    } else {
+        let at_hand = missing(AT_HAND);
+        format!(
+            "{kept}: {year} are missing of the 12 months that PCI DSS 10.5.1 demands, and {at_hand} of the 3 that it wants at hand"
+        )
+    };
+    Finding::warn(CHECK, found).advice(
+        "keep exports and copies from before; from now on nothing is removed early".to_owned(),
+    )
+}
+
+/// Which legal holds are in force.
+pub fn holds(case: &Case) -> Vec<Finding> {
+    const CHECK: &str = "holds";
+    let Some(log) = opened_log(case) else {
+        return Vec::new();
+    };
+    match log.holds() {
+        Ok(holds) if holds.is_empty() => vec![Finding::ok(CHECK, "no legal hold is in force")],
+        Ok(holds) => holds.iter().map(in_force).collect(),
+        Err(error) => vec![Finding::fail(CHECK, error.to_string()).advice(error.hint())],
+    }
+}
+
+fn in_force(hold: &Hold) -> Finding {
+    let age = SystemClock.now().wall.since(hold.added_at);
+    let found = format!(
+        "legal hold {}, for {}: nothing is removed from the audit log",
+        hold.name,
+        span(age)
+    );
+    Finding::ok("holds", found)
 }
 
 /// Whether somebody hears of the log's end.
@@ -145,4 +221,58 @@ pub fn leases(case: &Case) -> Vec<Finding> {
         .advice("the sessions they had are over: nightlatch login".to_owned()),
         Err(error) => Finding::fail(CHECK, error.to_string()).advice(error.hint()),
     }]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::State;
+
+    const DAY: u64 = 86_400;
+
+    fn told(policy: &str, reaches: u64, is_complete: bool) -> (State, String) {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("config.toml");
+        let mut content = tempfile::NamedTempFile::new_in(scratch.path()).unwrap();
+        std::io::Write::write_all(&mut content, policy.as_bytes()).unwrap();
+        content.persist(&file).unwrap();
+        let config = Config::load(&file).unwrap();
+        let now = Timestamp::from_unix_seconds(1_800_000_000);
+        let since = now.minus(Duration::from_secs(reaches * DAY + 60));
+        let finding = kept(&config, Some(Coverage { since, is_complete }), now);
+        (finding.state, finding.found)
+    }
+
+    #[test]
+    fn under_the_pci_policy_it_says_what_is_missing_of_12_months() {
+        let pci = "[password]\npolicy = \"pci\"";
+        let (state, found) = told(pci, 100, false);
+        assert_eq!(state, State::Warn);
+        assert_eq!(
+            found,
+            "the audit log is kept for 400 days; it reaches back 100 days: 265 days are missing of the 12 months that PCI DSS 10.5.1 demands"
+        );
+        let (state, found) = told(pci, 30, false);
+        assert_eq!(state, State::Warn);
+        assert!(
+            found.ends_with("335 days are missing of the 12 months that PCI DSS 10.5.1 demands, and 60 days of the 3 that it wants at hand"),
+            "{found}"
+        );
+        assert_eq!(told(pci, 365, false).0, State::Ok);
+        let (state, found) = told(pci, 30, true);
+        assert_eq!(state, State::Ok, "nothing was removed");
+        assert!(
+            found.ends_with("it reaches back 30 days, to its first event"),
+            "{found}"
+        );
+        let (state, found) = told("", 30, false);
+        assert_eq!(
+            (state, &*found),
+            (
+                State::Ok,
+                "the audit log is kept for 90 days; it reaches back 30 days"
+            )
+        );
+    }
 }

@@ -33,7 +33,7 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
     let query = query(&args.filters)?;
     let guard = context.guard()?;
     let directory = context.config.home().join("audit");
-    let (verifier, anchor) = verifier(&directory, &args.noted)?;
+    let (verifier, _) = verifier(&directory, &args.noted)?;
     let Some(log) = guard.audit().filter(|_| directory.is_dir()) else {
         return Err(no_log());
     };
@@ -72,7 +72,6 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
         now: SystemClock.now().wall,
         filters: &args.filters,
         verification: &verification,
-        anchor: anchor.as_ref(),
         statistics: &statistics,
         newest: newest.make_contiguous(),
         unreadable: visited.unreadable,

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use askama::Template;
-use nightlatch::audit::{Anchor, Bucket, Record, SessionSpan, Statistics, Verification};
+use nightlatch::audit::{Bucket, Record, SessionSpan, Statistics, Verification};
 use nightlatch::clock::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -30,8 +30,6 @@ pub struct Content<'a> {
     pub now: Timestamp,
     pub filters: &'a AuditFilters,
     pub verification: &'a Verification,
-    /// What it was compared with, if one was given.
-    pub anchor: Option<&'a Anchor>,
     pub statistics: &'a Statistics,
     pub newest: &'a [Record],
     pub unreadable: u64,
@@ -149,8 +147,8 @@ pub fn render(content: &Content<'_>) -> Result<String, Failure> {
             .collect(),
         more_findings: verification.more_findings
             + verification.findings.len().saturating_sub(FINDINGS) as u64,
-        checked: checked(verification, content.anchor),
-        unchecked: unchecked(verification, content.anchor),
+        checked: checked(verification),
+        unchecked: unchecked(verification),
         total: total.events,
         failed: total.failed,
         lockouts: total.lockouts,
@@ -260,7 +258,7 @@ fn filters(filters: &AuditFilters) -> Vec<String> {
     said
 }
 
-fn checked(verification: &Verification, anchor: Option<&Anchor>) -> Vec<(&'static str, String)> {
+fn checked(verification: &Verification) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("Segments", verification.segments.to_string()),
         (
@@ -276,9 +274,6 @@ fn checked(verification: &Verification, anchor: Option<&Anchor>) -> Vec<(&'stati
         facts.push(("Events in the log", format!("{first} to {last}")));
         facts.push(("Hash of the last", hash.to_string()));
     }
-    if let Some(seq) = verification.sealed_through {
-        facts.push(("Sealed up to event", seq.to_string()));
-    }
     if let Some(fingerprint) = &verification.fingerprint {
         let name = if verification.fingerprint_given {
             "Fingerprint, against the one given"
@@ -287,37 +282,33 @@ fn checked(verification: &Verification, anchor: Option<&Anchor>) -> Vec<(&'stati
         };
         facts.push((name, shown(fingerprint, 64)));
     }
-    if let Some(anchor) = anchor {
-        facts.push(("Compared with the anchor of event", anchor.seq.to_string()));
+    let anchors = verification.anchors;
+    if anchors.given > 0 {
+        let compared = format!("{} of {}", anchors.checked, anchors.given);
+        facts.push(("Anchors that fit", compared));
     }
     facts
 }
 
 /// What a good result does not mean.
-fn unchecked(verification: &Verification, anchor: Option<&Anchor>) -> Vec<String> {
+fn unchecked(verification: &Verification) -> Vec<String> {
     let mut left = Vec::new();
-    // An anchor has the fingerprint in it.
-    if !verification.fingerprint_given && anchor.is_none() {
+    if !verification.fingerprint_given {
         left.push("Whether the fingerprint is the one that was noted when the log began (--fingerprint). Without that, another log in its place would verify as well.".to_owned());
     }
-    if anchor.is_none() {
+    if verification.anchors.given == 0 {
         left.push("Whether the log was set back as a whole to an earlier state: that takes an anchor that was kept elsewhere (--anchor).".to_owned());
     }
-    if !verification.state_seen {
-        left.push("Whether the end was cut off: the sealing state is not there.".to_owned());
-    }
-    if let (Some((last, _)), Some(sealed)) = (verification.last, verification.sealed_through)
-        && last > sealed
-    {
-        left.push(format!(
-            "Events {} to {last}: they are chained, but no seal covers them yet.",
-            sealed + 1
-        ));
-    }
-    if verification.ends_torn {
+    if !verification.end_checked {
         left.push(
-            "The last, incomplete line: it was being written, or a crash tore it.".to_owned(),
+            "Whether the end was cut off: there is neither a head nor a sealing state.".to_owned(),
         );
+    }
+    if verification.unsealed_bytes > 0 {
+        left.push(format!(
+            "What follows the last seal ({} bytes): it is not vouched for, and no event.",
+            verification.unsealed_bytes
+        ));
     }
     left.push("This page itself: it is no part of the log, and can be changed by whoever has it. It was made by the machine that the log is about.".to_owned());
     left

@@ -62,7 +62,7 @@ pub fn pruned_before() -> Home {
     keep_for_two_days(&home);
     use_on(&home, -20..-5);
     let retention = Retention::new(Duration::from_secs(2 * DAY)).unwrap();
-    let removed = log_on_day(&home, -6).prune(retention).unwrap();
+    let removed = log_on_day(&home, -6).prune(retention).unwrap().segments;
     assert!(removed.len() > 5, "{removed:?}");
     use_on(&home, -5..0);
     home

@@ -152,7 +152,7 @@ fn searches(record: &Record) -> Vec<Query> {
         ..all()
     };
     let named = Query {
-        types: vec![record.event_type.clone()],
+        types: vec![record.event_type],
         ..all()
     };
     let of_user = record.username.iter().map(|user| Query {

@@ -1,0 +1,228 @@
+//! The parts of JSON that a line may have, each in its one spelling.
+
+use std::collections::BTreeSet;
+
+/// How deep objects and lists are nested at most, the details themselves included.
+const LEVELS: usize = 4;
+/// So many keys of one object are held against each other without allocating.
+const FEW_KEYS: usize = 16;
+
+/// What a byte is within a string.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Plain,
+    /// Of a character that is not ASCII.
+    High,
+    /// A quote or a backslash.
+    Special,
+    Control,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Plain; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if byte < 0x20 {
+            classes[byte] = Class::Control;
+        } else if byte >= 0x80 {
+            classes[byte] = Class::High;
+        }
+        byte += 1;
+    }
+    classes[b'"' as usize] = Class::Special;
+    classes[b'\\' as usize] = Class::Special;
+    classes
+};
+
+/// A place in a line. Where a method gives `None`, the line is not canonical, and the place is not
+/// meaningful any more; only [`Cursor::token`] stays where it was.
+pub(super) struct Cursor<'a> {
+    line: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(line: &'a [u8]) -> Self {
+        Self { line, at: 0 }
+    }
+
+    /// How many bytes are passed.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// What is not passed yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        &self.line[self.at..]
+    }
+
+    /// Passes exactly `token`.
+    pub(super) fn token(&mut self, token: &[u8]) -> Option<()> {
+        let is_next = self.rest().starts_with(token);
+        if is_next {
+            self.at += token.len();
+        }
+        is_next.then_some(())
+    }
+
+    /// Passes so many bytes, whatever they are.
+    pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let taken = self.rest().get(..count)?;
+        self.at += count;
+        Some(taken)
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.line.get(self.at).copied()
+    }
+
+    /// A number up to `limit`, without leading zeros.
+    pub(super) fn unsigned(&mut self, limit: u64) -> Option<u64> {
+        let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit());
+        let mut value = 0_u64;
+        let mut count = 0;
+        for digit in digits {
+            // A zero is followed by nothing.
+            if count > 0 && value == 0 {
+                return None;
+            }
+            value = value
+                .checked_mul(10)?
+                .checked_add(u64::from(digit - b'0'))?;
+            count += 1;
+        }
+        self.at += count;
+        (count > 0 && value <= limit).then_some(value)
+    }
+
+    /// What is between the quotes of a string.
+    pub(super) fn string(&mut self) -> Option<&'a [u8]> {
+        self.token(b"\"")?;
+        let start = self.at;
+        let mut is_ascii = true;
+        loop {
+            let byte = self.peek()?;
+            match CLASSES[usize::from(byte)] {
+                Class::Plain => self.at += 1,
+                Class::High => {
+                    is_ascii = false;
+                    self.at += 1;
+                }
+                Class::Control => return None,
+                Class::Special if byte == b'"' => break,
+                Class::Special => self.at += escape(self.rest())?,
+            }
+        }
+        let text = &self.line[start..self.at];
+        self.at += 1;
+        (is_ascii || std::str::from_utf8(text).is_ok()).then_some(text)
+    }
+
+    pub(super) fn string_or_null(&mut self) -> Option<Option<&'a [u8]>> {
+        match self.token(b"null") {
+            Some(()) => Some(None),
+            None => self.string().map(Some),
+        }
+    }
+
+    /// An object with its braces.
+    pub(super) fn object(&mut self) -> Option<&'a [u8]> {
+        let start = self.at;
+        self.members(1)?;
+        Some(&self.line[start..self.at])
+    }
+
+    fn members(&mut self, level: usize) -> Option<()> {
+        self.token(b"{")?;
+        if self.token(b"}").is_some() {
+            return Some(());
+        }
+        let mut keys = Keys::default();
+        loop {
+            let key = self.string()?;
+            if !keys.add(key) {
+                return None;
+            }
+            self.token(b":")?;
+            self.value(level + 1)?;
+            if self.token(b",").is_none() {
+                return self.token(b"}");
+            }
+        }
+    }
+
+    fn elements(&mut self, level: usize) -> Option<()> {
+        self.token(b"[")?;
+        if self.token(b"]").is_some() {
+            return Some(());
+        }
+        loop {
+            self.value(level + 1)?;
+            if self.token(b",").is_none() {
+                return self.token(b"]");
+            }
+        }
+    }
+
+    /// A value; an object or a list would be at this level.
+    fn value(&mut self, level: usize) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string().map(drop),
+            b'{' if level <= LEVELS => self.members(level),
+            b'[' if level <= LEVELS => self.elements(level),
+            b't' => self.token(b"true"),
+            b'f' => self.token(b"false"),
+            b'n' => self.token(b"null"),
+            b'-' => {
+                self.token(b"-")?;
+                let size = self.unsigned(i64::MIN.unsigned_abs())?;
+                (size > 0).then_some(())
+            }
+            _ => self.unsigned(u64::MAX).map(drop),
+        }
+    }
+}
+
+/// The length of the escape that `rest` begins with.
+fn escape(rest: &[u8]) -> Option<usize> {
+    match rest.get(1)? {
+        b'"' | b'\\' | b'b' | b't' | b'n' | b'f' | b'r' => Some(2),
+        b'u' => {
+            let &[b'0', b'0', high @ (b'0' | b'1'), low] = rest.get(2..6)? else {
+                return None;
+            };
+            let digit = match low {
+                b'0'..=b'9' => low - b'0',
+                b'a'..=b'f' => low - b'a' + 10,
+                _ => return None,
+            };
+            let has_short_form = high == b'0' && matches!(digit, 8 | 9 | 10 | 12 | 13);
+            (!has_short_form).then_some(6)
+        }
+        _ => None,
+    }
+}
+
+/// The keys of an object so far. Each has one spelling, so equal keys are equal bytes.
+#[derive(Default)]
+struct Keys<'a> {
+    few: [&'a [u8]; FEW_KEYS],
+    count: usize,
+    /// Those beyond the first few: an object of thousands must not take the square of their number.
+    more: BTreeSet<&'a [u8]>,
+}
+
+impl<'a> Keys<'a> {
+    /// Whether the key is new.
+    fn add(&mut self, key: &'a [u8]) -> bool {
+        if self.few[..self.count].contains(&key) {
+            return false;
+        }
+        if self.count < FEW_KEYS {
+            self.few[self.count] = key;
+            self.count += 1;
+            return true;
+        }
+        self.more.insert(key)
+    }
+}

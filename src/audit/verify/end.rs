@@ -1,0 +1,72 @@
+//! Whether the log ends where its head and its sealing state say.
+
+use super::finding::Problem;
+use super::join::Join;
+use super::segment::Watched;
+use super::snapshot::{HEAD_NAME, Snapshot};
+use crate::audit::line::Link;
+use crate::audit::sealing::Sealing;
+use crate::audit::state_file::{BadState, SEAL_DIRECTORY, STATE_FILE};
+use crate::crypto::sign::PublicKey;
+
+/// Compares with the head. At most one append may follow it, which a crash kept from writing its own.
+pub(super) fn judge_head(join: &mut Join<'_>, snapshot: &Snapshot, fingerprint: Option<PublicKey>) {
+    let Some(head) = snapshot.head else {
+        return;
+    };
+    join.result.head_seen = true;
+    let Some(head) = head else {
+        return join.about_file(HEAD_NAME, Problem::BadHead);
+    };
+    join.result.end_checked = true;
+    let seq = head.last.seq;
+    let found = sealed_line(join, head.last).and_then(|(line, next)| {
+        if fingerprint != Some(head.fingerprint) || !head.is_signed_by(&next) {
+            Err(Problem::ForeignHead)
+        } else if snapshot.is_consistent && join.sealed_lines > line.sealed_before + 1 {
+            Err(Problem::OldHead { seq })
+        } else {
+            Ok(())
+        }
+    });
+    if let Err(problem) = found {
+        join.about_file(HEAD_NAME, problem);
+    }
+}
+
+/// Compares with the sealing state, where there is one: a copy has none, nor has a log that was not
+/// begun.
+pub(super) fn judge_state(join: &mut Join<'_>, state: Option<Result<Sealing, BadState>>) {
+    let file = format!("{SEAL_DIRECTORY}/{STATE_FILE}");
+    let Some(state) = state else {
+        return;
+    };
+    let Ok(state) = state else {
+        return join.about_file(&file, Problem::BadState);
+    };
+    join.result.state_seen = true;
+    join.result.end_checked = true;
+    let last = state.last();
+    if last.seq > 0
+        && let Err(problem) = sealed_line(join, last)
+    {
+        join.about_file(&file, problem);
+    }
+}
+
+/// The line that is said to be the last sealed one, and the key that its seal names; else what is wrong.
+fn sealed_line(join: &Join<'_>, last: Link) -> Result<(Watched, PublicKey), Problem> {
+    let Link { seq, .. } = last;
+    let lines = &join.watched;
+    let after = lines.partition_point(|line| line.link.seq <= seq);
+    let line = after.checked_sub(1).map(|at| lines[at]);
+    match line.filter(|line| line.link == last) {
+        Some(
+            line @ Watched {
+                next: Some(next), ..
+            },
+        ) => Ok((line, next)),
+        _ if join.result.last.is_none_or(|(end, _)| end < seq) => Err(Problem::CutEnd { seq }),
+        _ => Err(Problem::OtherEnd { seq }),
+    }
+}

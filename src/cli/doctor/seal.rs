@@ -1,0 +1,84 @@
+//! Whether the file system erases the sealing keys that the log no longer needs.
+
+use std::path::Path;
+
+use nightlatch::{Erasure, Kept, Storage, Unsure, storage};
+
+use super::{Case, Finding};
+
+/// What overwriting `seal/state` leaves on the disk.
+pub fn seal(case: &Case) -> Vec<Finding> {
+    let Some(home) = case.home() else {
+        return Vec::new();
+    };
+    let seal = home.join("seal");
+    let found = match storage(&seal) {
+        Some(storage) => Some(told(&storage, &seal)),
+        // It is not there before the log begins.
+        None => storage(home).map(|storage| before(&storage, &seal)),
+    };
+    found.into_iter().collect()
+}
+
+/// What will come of a directory that is made with the log.
+fn before(storage: &Storage, seal: &Path) -> Finding {
+    if storage.file_system == "btrfs" {
+        let found = "btrfs: copy-on-write is switched off for sealing keys when the log begins";
+        return Finding::ok("seal", found);
+    }
+    told(storage, seal)
+}
+
+fn told(storage: &Storage, seal: &Path) -> Finding {
+    const CHECK: &str = "seal";
+    let name = &storage.file_system;
+    let unknown = |why: &str| {
+        let found = format!("{name} {why}: whether old sealing keys are erased cannot be told");
+        Finding::warn(CHECK, found).advice(elsewhere())
+    };
+    match storage.erasure {
+        Erasure::InPlace if storage.is_in_memory() => Finding::ok(
+            CHECK,
+            format!("{name} is in memory: old sealing keys are erased"),
+        ),
+        Erasure::InPlace => Finding::ok(
+            CHECK,
+            format!("{name} overwrites in place: old sealing keys are erased"),
+        ),
+        Erasure::Kept(Kept::CopyOnWrite) if name == "btrfs" => {
+            let found = format!(
+                "{name} copies on write: old sealing keys stay on the disk, where root could find them and rewrite the log"
+            );
+            let seal = seal.display();
+            Finding::warn(CHECK, found).advice(format!(
+                "switch that off: mkdir -m 700 '{seal}.new' && chattr +C '{seal}.new' && cp -p '{seal}'/* '{seal}.new' && rm -r '{seal}' && mv '{seal}.new' '{seal}'"
+            ))
+        }
+        Erasure::Kept(Kept::CopyOnWrite) => kept(format!("{name} copies on write")),
+        Erasure::Kept(Kept::LogStructured) => {
+            kept(format!("{name} writes every version to a new place"))
+        }
+        Erasure::Kept(Kept::DataJournal) => {
+            let found = format!("{name} with data=journal keeps overwritten keys in its journal");
+            Finding::warn(CHECK, found).advice(
+                "mount it with data=ordered and take chattr +j off the home; or use another file system"
+                    .to_owned(),
+            )
+        }
+        Erasure::Unknown(Unsure::Remote) => unknown("stores on another machine"),
+        Erasure::Unknown(Unsure::Program) => unknown("is a program"),
+        Erasure::Unknown(Unsure::Layer) => unknown("stores on a file system below"),
+        _ => unknown("is not known here"),
+    }
+}
+
+fn kept(why: String) -> Finding {
+    let found = format!(
+        "{why}: old sealing keys stay on the disk, where root could find them and rewrite the log"
+    );
+    Finding::warn("seal", found).advice(elsewhere())
+}
+
+fn elsewhere() -> String {
+    "use ext4 or XFS on a local disk: --home DIR or NIGHTLATCH_HOME; or send anchors to another machine".to_owned()
+}
