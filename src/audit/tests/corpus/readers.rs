@@ -5,25 +5,22 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use super::Corpus;
 use super::case::Entry;
 use super::forge::{Forge, Random};
 use crate::audit::tests::Home;
 use crate::audit::{ExportFormat, Limit, Progress, Query, Record, Verifier};
 
-/// A property of all logs of the corpus, and of as many more that are made and tampered with at random.
+/// A property of all logs of the corpus that verify, and of as many more that are made and tampered with at random.
 pub(super) fn every_line_of_what_verifies_is_read() {
-    let corpus = Corpus::new();
     let mut read = 0;
-    for (at, case) in corpus.cases.iter().enumerate() {
-        if corpus.verified(at, 1).is_good() {
-            let files = case.entries.iter().filter_map(|(name, entry)| match entry {
-                Entry::Bytes(bytes) => Some((name.clone(), bytes.clone())),
-                _ => None,
-            });
-            read_all(&case.name, &home_of(files));
-            read += 1;
-        }
+    // Those that verify, as the other test says.
+    for case in super::cases().iter().filter(|case| case.is_honest()) {
+        let files = case.entries.iter().filter_map(|(name, entry)| match entry {
+            Entry::Bytes(bytes) => Some((name.clone(), bytes.clone())),
+            _ => None,
+        });
+        read_all(&case.name, &home_of(files));
+        read += 1;
     }
     for seed in 1000..1150 {
         let mut random = Random::new(seed);
@@ -193,7 +190,7 @@ fn vouched_for(home: &Home) -> Vec<Vec<u8>> {
     let segments = home
         .files()
         .into_iter()
-        .filter(|(name, _)| name.starts_with('0'));
+        .filter(|(name, _)| name.starts_with('0') && name.ends_with(".jsonl"));
     let lines = segments.flat_map(|(_, bytes)| {
         let lines = bytes.split(|&byte| byte == b'\n').map(<[u8]>::to_vec);
         let mut lines: Vec<_> = lines.collect();

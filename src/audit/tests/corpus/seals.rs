@@ -75,6 +75,9 @@ fn keyless() -> Vec<Case> {
     let mut cases = Vec::new();
     for count in [1, 15, 16, 17, 400, 10_000] {
         for torn in [&b""[..], b"{", &[b'x'; 65_535], &[b'x'; 65_536]] {
+            if count == 10_000 && torn.len() > 1 {
+                continue;
+            }
             let mut forge = days();
             let mut log = forge.log();
             forge.unsealed(&uses(count));
