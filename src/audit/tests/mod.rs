@@ -4,6 +4,7 @@
 mod anchoring;
 mod append;
 pub(super) mod catalogue;
+mod corpus;
 mod export;
 mod following;
 mod forwarding;
