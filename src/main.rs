@@ -21,6 +21,7 @@ fn main() -> ExitCode {
             .into_iter()
             .find_map(variable),
         zone: variable("TZ"),
+        pager: ["NIGHTLATCH_PAGER", "PAGER"].into_iter().find_map(variable),
         program: || std::env::current_exe().ok(),
     })
 }

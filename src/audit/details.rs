@@ -8,6 +8,7 @@ use super::hash::LineHash;
 use super::hold::{HoldName, HoldReason};
 use super::json::Object;
 use super::kind::EventType;
+use super::read_record::{ReadFilters, ReadKind};
 use super::reason::{
     CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure, OpeningReason,
     PasswordChangeFailure, RegistrationFailure, TerminationReason,
@@ -143,8 +144,12 @@ pub enum Details {
         /// Why.
         reason: CommandRefusal,
     },
-    /// `{"matched","returned"}`
+    /// `{"how","filters","matched","returned"}`
     AuditRead {
+        /// How the log was read.
+        how: ReadKind,
+        /// With which filters.
+        filters: ReadFilters,
         /// Events that matched the query.
         matched: u64,
         /// Events that were shown.
@@ -313,7 +318,14 @@ impl Details {
                 object.text("program", program.as_str());
                 object.plain("reason", reason);
             }
-            Self::AuditRead { matched, returned } => {
+            Self::AuditRead {
+                how,
+                filters,
+                matched,
+                returned,
+            } => {
+                object.plain("how", how);
+                filters.write(object.object("filters"));
                 object.token("matched", matched);
                 object.token("returned", returned);
             }

@@ -2,9 +2,12 @@
 
 use memchr::memmem::Finder;
 
+use super::command_facts::{CommandFacts, ExitFilter};
 use super::event_name::EventName;
 use super::json::push_string;
+use super::kind::EventType;
 use super::line::Head;
+use super::outcome::Outcome;
 use super::query::Query;
 use super::reader::Found;
 use super::record::View;
@@ -22,6 +25,14 @@ pub(super) struct Filter {
     until_text: Option<Vec<u8>>,
     session: Option<SessionId>,
     failed_only: bool,
+    program: Option<String>,
+    execs: Vec<String>,
+    argv: Option<String>,
+    exit: Option<ExitFilter>,
+    tty: Option<String>,
+    host: Option<String>,
+    /// Whether whatever is a match at first sight is parsed all the same.
+    is_strict: bool,
     /// Bytes that every matching line contains: a line without them need not be parsed.
     needle: Option<Finder<'static>>,
 }
@@ -41,19 +52,9 @@ fn text(time: Timestamp) -> Vec<u8> {
 impl Filter {
     pub(super) fn new(query: &Query) -> Self {
         let user = query.user.as_deref().map(|user| user.trim().to_lowercase());
-        let needle = if let Some(session) = query.session {
-            Some(format!("\"session_id\":\"{session}\"").into_bytes())
-        } else if let Some(user) = &user {
-            let mut needle = b"\"username\":".to_vec();
-            push_string(&mut needle, user);
-            Some(needle)
-        } else if let [only] = &query.types[..] {
-            Some(format!("\"event_type\":\"{only}\"").into_bytes())
-        } else if query.failed_only {
-            Some(b"\"success\":false".to_vec())
-        } else {
-            None
-        };
+        let execs: Vec<_> = query.execs.iter().map(ToString::to_string).collect();
+        let argv = query.argv.map(|digest| digest.to_string());
+        let needle = needle(query, user.as_deref(), &execs, argv.as_deref());
         Self {
             user,
             types: query.types.clone(),
@@ -63,8 +64,21 @@ impl Filter {
             until_text: query.until.map(text),
             session: query.session,
             failed_only: query.failed_only,
+            program: query.program.clone(),
+            execs,
+            argv,
+            exit: query.exit,
+            tty: query.tty.clone(),
+            host: query.host.clone(),
+            is_strict: false,
             needle: needle.map(|needle| Finder::new(&needle).into_owned()),
         }
+    }
+
+    /// As it is, and takes only lines that parse for a match.
+    pub(super) fn strict(mut self) -> Self {
+        self.is_strict = true;
+        self
     }
 
     /// Judges every line of `block`, complete lines with their line ends, in order. Where there is a
@@ -105,7 +119,7 @@ impl Filter {
                 return Verdict::Other;
             }
             // Begins and ends as an event: what is in between is not asked for.
-            if self.takes(&head) && Parts::ends(line) {
+            if !self.is_strict && self.takes(&head) && Parts::ends(line) {
                 return Verdict::Match(line);
             }
         }
@@ -136,6 +150,9 @@ impl Filter {
         self.user.is_none()
             && self.session.is_none()
             && !self.failed_only
+            && !self.asks_of_commands()
+            && self.tty.is_none()
+            && self.host.is_none()
             && self
                 .since_text
                 .as_deref()
@@ -147,13 +164,85 @@ impl Filter {
             && head.is_well_formed()
     }
 
+    /// Whether anything is asked that only the details answer.
+    fn asks_of_commands(&self) -> bool {
+        self.program.is_some()
+            || !self.execs.is_empty()
+            || self.argv.is_some()
+            || self.exit.is_some()
+    }
+
     fn matches(&self, view: &View<'_>) -> bool {
-        let username = view.line.username.as_ref().map(|name| &*name.0);
-        (self.user.is_none() || self.user.as_deref() == username)
+        let line = &view.line;
+        let says = |wanted: &Option<String>, said: Option<&str>| {
+            wanted.is_none() || wanted.as_deref() == said
+        };
+        says(&self.user, line.username.as_ref().map(|name| &*name.0))
             && (self.types.is_empty() || self.types.contains(&view.event_type))
             && self.since.is_none_or(|since| view.timestamp >= since)
             && self.until.is_none_or(|until| view.timestamp < until)
             && (self.session.is_none() || self.session == view.session_id)
-            && !(self.failed_only && view.line.success)
+            && says(&self.tty, line.tty.as_ref().map(|tty| &*tty.0))
+            && says(&self.host, Some(&line.host.0))
+            && (!self.failed_only || failed(view))
+            && (!self.asks_of_commands() || self.means(&CommandFacts::of(line.details), view))
+    }
+
+    fn means(&self, facts: &CommandFacts<'_>, view: &View<'_>) -> bool {
+        let says = |wanted: &Option<String>, said: Option<&str>| {
+            wanted.is_none() || wanted.as_deref() == said
+        };
+        says(&self.program, facts.program.as_deref())
+            && says(&self.argv, facts.argv_digest.as_deref())
+            && (self.execs.is_empty()
+                || self
+                    .execs
+                    .iter()
+                    .any(|wanted| facts.exec_id.as_deref() == Some(wanted)))
+            && self.exit.is_none_or(|exit| {
+                view.event_type == EventType::CommandFinished && exit.takes(facts.end())
+            })
+    }
+}
+
+fn failed(view: &View<'_>) -> bool {
+    let outcome = Outcome::of(&view.event_type, view.line.success);
+    matches!(outcome, Outcome::Failed | Outcome::Refused)
+}
+
+/// Bytes that every matching line contains, the rarest that can be told.
+fn needle(
+    query: &Query,
+    user: Option<&str>,
+    execs: &[String],
+    argv: Option<&str>,
+) -> Option<Vec<u8>> {
+    let text = |key: &str, text: &str| {
+        let mut needle = format!("\"{key}\":").into_bytes();
+        push_string(&mut needle, text);
+        Some(needle)
+    };
+    if let [only] = execs {
+        text("exec_id", only)
+    } else if let Some(digest) = argv {
+        text("argv_digest", digest)
+    } else if let Some(session) = query.session {
+        text("session_id", &session.to_string())
+    } else if let Some(program) = &query.program {
+        text("program", program)
+    } else if let Some(user) = user {
+        text("username", user)
+    } else if let Some(tty) = &query.tty {
+        text("tty", tty)
+    } else if query.exit.is_some() {
+        text("event_type", EventType::CommandFinished.as_str())
+    } else if let [only] = &query.types[..] {
+        text("event_type", only.as_str())
+    } else if !execs.is_empty() {
+        Some(b"\"exec_id\":\"".to_vec())
+    } else if query.failed_only {
+        Some(b"\"success\":false".to_vec())
+    } else {
+        None
     }
 }

@@ -8,10 +8,12 @@ use std::io;
 use std::path::PathBuf;
 
 use super::batch::Batch;
+use super::error::AuditError;
+use super::files::Files;
+use super::log::AuditLog;
 use super::record::Record;
-use super::shipping::next_lines;
+use super::shipping::{NextLines, next_lines};
 use super::syslog::{PRIORITY, Socket, is_too_long};
-use crate::fs::Dir;
 
 /// The most events that one append sends.
 const MOST: usize = 1000;
@@ -57,6 +59,14 @@ enum Sent {
     Refused(io::Error),
 }
 
+/// The sealed lines after the line `cursor`, at most [`MOST`] and the rest of an append.
+fn missed(log: &AuditLog, cursor: u64) -> Result<NextLines, AuditError> {
+    match log.directory()? {
+        Some(dir) => next_lines(&Files::Home(dir), cursor, MOST),
+        None => Ok(NextLines::default()),
+    }
+}
+
 impl Forward {
     /// To the Unix datagram socket at `socket`.
     pub fn new(to: ForwardTo, socket: PathBuf) -> Self {
@@ -65,7 +75,7 @@ impl Forward {
 
     /// Sends the events after number `cursor`, of which `batch` has the last, at most [`MOST`] of them:
     /// the number of the last one that was sent.
-    pub(super) fn send(&self, dir: &Dir, sender: &Sender, cursor: u64, batch: &Batch) -> u64 {
+    pub(super) fn send(&self, log: &AuditLog, sender: &Sender, cursor: u64, batch: &Batch) -> u64 {
         let socket = match Socket::open(&self.socket) {
             Ok(socket) => socket,
             Err(error) => {
@@ -80,7 +90,7 @@ impl Forward {
             return self.send_lines(&socket, sender, cursor, new);
         }
         // The log has the new lines too.
-        match next_lines(dir, cursor, MOST) {
+        match missed(log, cursor) {
             Ok(missed) => {
                 let lines: Vec<&[u8]> = missed.lines.iter().map(Vec::as_slice).collect();
                 let sent = self.send_lines(&socket, sender, cursor, &lines);

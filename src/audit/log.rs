@@ -8,7 +8,8 @@ use super::error::AuditError;
 use super::event::Event;
 use super::forward::Forward;
 use super::origin::Origin;
-use super::segment::{DIRECTORY, SEGMENT_SIZE};
+use super::reading::LogReader;
+use super::segment::{DIRECTORY, SEGMENT_SIZE, segments};
 use super::settings::LogSettings;
 use super::state_file::StateFile;
 use super::writer::Writer;
@@ -22,15 +23,15 @@ use crate::fs::{Dir, DirLock, FsError};
 /// # let scratch = tempfile::tempdir()?;
 /// # let home = std::sync::Arc::new(nightlatch::Dir::open_or_create(&scratch.path().join("home"))?);
 /// use nightlatch::AuditLog;
-/// use nightlatch::audit::{AuditName, Details, Event, Query};
+/// use nightlatch::audit::{AuditName, Details, Event, Progress, Query};
 /// use nightlatch::clock::SystemClock;
 ///
 /// let log = AuditLog::new(home, std::sync::Arc::new(SystemClock));
 /// let event = Event::new(Details::LoginAttempt).about(AuditName::known("alice@example.com"));
 /// log.append_durable(&[event])?;
 ///
-/// let found = log.query(&Query::default())?;
-/// let last = found.events.last().and_then(|event| event.username.as_deref());
+/// let found = log.reader().list(&Query::default(), &Progress::default())?;
+/// let last = found.answer.events.last().and_then(|event| event.username.as_deref());
 /// assert_eq!(last, Some("alice@example.com"));
 /// # Ok(())
 /// # }
@@ -45,6 +46,8 @@ pub struct AuditLog {
     pub(super) segment_size: u64,
     /// Whether there has been nothing to record yet: where it says otherwise, no log is created.
     is_new: Option<Box<dyn Fn() -> bool + Send + Sync>>,
+    /// Whether there is an account of a normalized email, which may then be named in a record.
+    accounts: Option<Box<dyn Fn(&str) -> bool + Send + Sync>>,
     /// Where the system log listens, when anchors are to be sent to it.
     pub(super) syslog: Option<PathBuf>,
     /// Where each event is sent as it is sealed.
@@ -84,6 +87,7 @@ impl AuditLog {
             boot: OnceLock::new(),
             segment_size: SEGMENT_SIZE,
             is_new: None,
+            accounts: None,
             syslog: None,
             forward: None,
             settings: None,
@@ -103,6 +107,22 @@ impl AuditLog {
     pub fn created_only_while(mut self, is_new: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.is_new = Some(Box::new(is_new));
         self
+    }
+
+    /// As before, and asks `is_account` whether there is an account of a normalized email: only such
+    /// a one is named in the record of a reading that asked for it.
+    #[must_use]
+    pub fn with_accounts(
+        mut self,
+        is_account: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.accounts = Some(Box::new(is_account));
+        self
+    }
+
+    /// Reads the log. Each reading is recorded in it.
+    pub fn reader(&self) -> LogReader<'_> {
+        LogReader::home(self)
     }
 
     /// As [`AuditLog::new`], its events from elsewhere.
@@ -187,6 +207,22 @@ impl AuditLog {
             return self.directory()?.ok_or(AuditError::Gone { directory });
         }
         Ok(self.home.subdir_or_create(DIRECTORY)?)
+    }
+
+    /// Whether nothing was ever recorded: no reading is then, so that reading creates nothing.
+    pub(super) fn has_nothing(&self) -> Result<bool, AuditError> {
+        let Some(dir) = self.directory()? else {
+            // A log that was taken away is not one that never was.
+            return Ok(self.is_new.as_ref().is_none_or(|is_new| is_new()));
+        };
+        Ok(segments(&dir.names()?).is_empty() && StateFile::open(&self.home)?.is_none())
+    }
+
+    /// Whether there is an account of this normalized email.
+    pub(super) fn is_account(&self, email: &str) -> bool {
+        self.accounts
+            .as_ref()
+            .is_some_and(|is_account| is_account(email))
     }
 
     /// The present, by the wall clock.

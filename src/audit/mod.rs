@@ -1,11 +1,12 @@
 //! The audit log: what happened, in order, as one chained line of JSON per event.
 //!
 //! Events are typed ([`Event`], [`Details`]), so that neither a secret nor free text can get in.
-//! [`AuditLog`] appends them and answers a [`Query`].
+//! [`AuditLog`] appends them, and a [`LogReader`] answers a [`Query`].
 
 mod anchoring;
 mod batch;
 mod canonical;
+mod command_facts;
 mod coverage;
 mod csv;
 mod danger;
@@ -15,7 +16,9 @@ mod error;
 mod event;
 mod event_name;
 mod export;
+mod files;
 mod filter;
+mod follow;
 mod forward;
 mod hash;
 mod head;
@@ -27,19 +30,24 @@ mod log;
 mod look;
 mod opening;
 mod origin;
+mod outcome;
 mod plan;
 mod progress;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod quarantine;
 mod query;
+mod read_record;
 mod reader;
+mod reading;
 mod reason;
 mod record;
 mod record_details;
 mod recovery;
 mod removed;
+mod removed_events;
 mod retention;
+mod rows;
 mod scan;
 mod seal;
 mod sealing;
@@ -61,6 +69,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use command_facts::{BadExitFilter, ExitFilter};
 pub use coverage::Coverage;
 pub use csv::{write_csv_header, write_csv_record};
 #[doc(hidden)]
@@ -70,6 +79,7 @@ pub use error::{AuditError, Damage};
 pub use event::{AuditName, Event, UNKNOWN_NAME};
 pub use event_name::{BadEventName, EventName};
 pub use export::ExportFormat;
+pub use follow::Follow;
 pub use forward::{Forward, ForwardTo};
 pub use hash::LineHash;
 pub use hold::{BadHoldName, BadHoldReason, Hold, HoldError, HoldName, HoldReason};
@@ -77,19 +87,24 @@ pub use kind::{EventType, UnknownEventType};
 pub use log::{Appended, AuditLog};
 pub use look::{LogSummary, look};
 pub use origin::Origin;
+pub use outcome::Outcome;
 pub use progress::Progress;
-pub use query::{BadLimit, Follow, Limit, Position, Query, QueryResult, QuerySummary};
+pub use query::{BadLimit, Limit, LimitUnit, Position, Query, QueryResult, QuerySummary};
+pub use read_record::{ReadFilters, ReadKind};
+pub use reading::{LogReader, Reading};
 pub use reason::{
     CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure, OpeningReason,
     PasswordChangeFailure, RegistrationFailure, TerminationReason,
 };
 pub use record::Record;
 pub use record_details::PrunedDetails;
+pub use removed_events::RemovedEvents;
 pub use retention::{OldSegment, Pruning, Retention, RetentionTooShort};
+pub use rows::{CommandRow, Row};
 pub use segment::{QuarantineName, SegmentName};
 pub use settings::LogSettings;
 pub use shipping::{EventsAfter, NextEvents};
-pub use stats::{AccountCount, Bucket, CommandSpan, Count, Outcome, SessionSpan, Statistics};
+pub use stats::{AccountCount, Bucket, CommandSpan, Count, SessionSpan, Statistics};
 pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
 pub use verify::{
     Anchor, AnchorCounts, Anchors, BadAnchor, Finding, Problem, Removal, Repaired, Verification,

@@ -2,19 +2,17 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
 
 use super::error::AuditError;
+use super::files::Files;
 use super::kind::EventType;
 use super::line::{Head, LINE_LIMIT};
 use super::query::{Position, Query};
 use super::scan::Manner;
+use super::seal::Parts;
 use super::segment::{SegmentName, segments};
 use crate::clock::Timestamp;
-use crate::fs::{Dir, FileExt, FsError};
-
-/// The lines that close a segment are within these last bytes of it.
-const CLOSING: u64 = 4 * 1024;
+use crate::fs::{FileExt, FsError};
 
 /// A stretch of a segment, from the beginning of a line to the end of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +35,7 @@ impl Piece {
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) pieces: Vec<Piece>,
-    /// Where the log ends.
+    /// Where the log ends: after its last seal.
     pub(super) end: Position,
 }
 
@@ -51,29 +49,25 @@ struct Part {
 }
 
 impl Plan {
-    /// For what stands after `from`.
+    /// For what follows `from` and is sealed.
     pub(super) fn new(
-        dir: &Dir,
+        files: &Files<'_>,
         from: Position,
         query: &Query,
         manner: &Manner,
     ) -> Result<Self, AuditError> {
-        let mut names = segments(&dir.names()?);
+        let mut names = segments(&files.names()?);
         names.retain(|segment| segment.first() >= from.segment);
-        let is_ranged = query.since.is_some() || query.until.is_some();
         let mut parts = Vec::with_capacity(names.len());
         for &segment in &names {
             // Removed since it was listed.
-            let Some(file) = dir.open_file(&segment.to_string())? else {
+            let Some(file) = files.open_file(&segment.to_string())? else {
                 continue;
             };
-            let failed = |error| failed(dir, segment, error);
-            let end = file.metadata().map_err(failed)?.len();
-            let opened = if is_ranged {
-                opened(&file).map_err(failed)?
-            } else {
-                None
-            };
+            let end = file
+                .metadata()
+                .map_err(|error| failed(files, segment, error))?
+                .len();
             let start = if segment.first() == from.segment {
                 from.offset
             } else {
@@ -83,35 +77,40 @@ impl Plan {
                 segment,
                 start,
                 end,
-                opened,
+                opened: None,
             });
         }
         let mut plan = Self {
             pieces: Vec::new(),
             end: from,
         };
-        if let Some(last) = parts.last_mut() {
-            let file = dir.open_file(&last.segment.to_string())?;
-            // What follows the last line end may be a line that is just being written.
-            last.end = match file {
-                Some(file) => last_line_end(&file, last.end)
-                    .map_err(|error| failed(dir, last.segment, error))?,
-                None => 0,
+        // What follows the last seal is an append that is being written, or was cut short.
+        while let Some(last) = parts.last_mut() {
+            // Shorter than it was: an append failed after it had been read, and was undone.
+            let from = if last.start > last.end { 0 } else { last.start };
+            let sealed = match files.open_file(&last.segment.to_string())? {
+                Some(file) => sealed_end(&file, from, last.end)
+                    .map_err(|error| failed(files, last.segment, error))?,
+                None => None,
             };
-            plan.end = Position {
-                segment: last.segment.first(),
-                offset: last.end,
-            };
-        }
-        for (at, part) in parts.iter().enumerate() {
-            let next = parts.get(at + 1);
-            // Shorter than it was: a failed append was undone after its first lines had been read.
-            let start = part.start.min(part.end);
-            let needs = !is_ranged || part.can_hold(next.and_then(|next| next.opened), query);
-            if needs && let Some(file) = dir.open_file(&part.segment.to_string())? {
-                plan.add(&file, part, start, next.is_some(), query, manner)
-                    .map_err(|error| failed(dir, part.segment, error))?;
+            if let Some(end) = sealed {
+                last.end = end;
+                plan.end = Position {
+                    segment: last.segment.first(),
+                    offset: end,
+                };
+                break;
             }
+            parts.pop();
+        }
+        let count = parts.len();
+        for (at, part) in parts.iter_mut().enumerate() {
+            let Some(file) = files.open_file(&part.segment.to_string())? else {
+                continue;
+            };
+            let is_closed = at + 1 < count;
+            plan.add(&file, part, is_closed, query, manner)
+                .map_err(|error| failed(files, part.segment, error))?;
         }
         Ok(plan)
     }
@@ -120,74 +119,63 @@ impl Plan {
     fn add(
         &mut self,
         file: &File,
-        part: &Part,
-        start: u64,
+        part: &mut Part,
         is_closed: bool,
         query: &Query,
         manner: &Manner,
     ) -> io::Result<()> {
-        let closing = if is_closed && part.opened.is_some() {
-            line_start(file, part.end.saturating_sub(CLOSING), part.end)?.max(start)
-        } else {
-            part.end
-        };
-        let (mut low, mut high) = (start, closing);
-        if part.opened.is_some() {
-            let bound = |time: Timestamp| cut(file, (start, closing), time, manner.narrow);
-            if let Some(since) = query.since {
-                low = bound(since)?.map_or(low, |(before, _)| before);
-            }
-            if let Some(until) = query.until {
-                high = bound(until)?.map_or(high, |(_, after)| after);
+        let (mut from, mut to) = (part.start.min(part.end), part.end);
+        if query.since.is_some() || query.until.is_some() {
+            part.opened = opened(file)?;
+            if !part.can_hold(query) {
+                return Ok(());
             }
         }
-        let size = manner.piece;
-        for (mut from, to) in [(low, high), (closing, part.end)] {
-            while from < to {
-                let end = if to - from > size {
-                    line_start(file, from + size, to)?
-                } else {
-                    to
-                };
-                self.pieces.push(Piece {
-                    segment: part.segment,
-                    start: from,
-                    end,
-                    is_end: is_closed && end == part.end,
-                });
-                from = end;
+        if part.opened.is_some() {
+            let whole = (from, to);
+            let bound = |time: Timestamp| cut(file, whole, time, manner.narrow);
+            if let Some(since) = query.since {
+                from = bound(since)?.map_or(from, |(before, _)| before);
             }
+            if let Some(until) = query.until {
+                to = bound(until)?.map_or(to, |(_, after)| after);
+            }
+        }
+        while from < to {
+            let end = if to - from > manner.piece {
+                line_start(file, from + manner.piece, to)?
+            } else {
+                to
+            };
+            self.pieces.push(Piece {
+                segment: part.segment,
+                start: from,
+                end,
+                is_end: is_closed && end == part.end,
+            });
+            from = end;
         }
         Ok(())
     }
 }
 
 impl Part {
-    /// Whether a line of it can be in the range. All are of the day it was opened in, but for those
-    /// that close it, which have the time at which the `next` one was opened.
-    fn can_hold(&self, next: Option<Timestamp>, query: &Query) -> bool {
-        let Some(opened) = self.opened else {
-            return true;
-        };
-        let closed = next.unwrap_or(opened);
-        let earliest = opened.min(closed);
-        let latest = opened.end_of_day().max(closed);
-        query.since.is_none_or(|since| latest >= since)
-            && query.until.is_none_or(|until| earliest < until)
+    /// Whether a line of it can be in the range: all are of the day it was opened in, and none is
+    /// earlier.
+    fn can_hold(&self, query: &Query) -> bool {
+        self.opened.is_none_or(|opened| {
+            query.since.is_none_or(|since| opened.end_of_day() >= since)
+                && query.until.is_none_or(|until| opened < until)
+        })
     }
 }
 
-fn failed(dir: &Dir, segment: SegmentName, error: io::Error) -> AuditError {
-    FsError::new(
-        "read",
-        Path::new(dir.path()).join(segment.to_string()),
-        error,
-    )
-    .into()
+fn failed(files: &Files<'_>, segment: SegmentName, error: io::Error) -> AuditError {
+    FsError::new("read", files.path().join(segment.to_string()), error).into()
 }
 
 /// When the segment was opened, by its first line.
-fn opened(file: &File) -> io::Result<Option<Timestamp>> {
+pub(super) fn opened(file: &File) -> io::Result<Option<Timestamp>> {
     let mut first = [0; 256];
     let length = file.read_at(&mut first, 0)?;
     Ok(Head::of(&first[..length])
@@ -259,19 +247,42 @@ fn line_start(file: &File, from: u64, end: u64) -> io::Result<u64> {
     Ok(end)
 }
 
-/// The end of the last complete line before `end`; 0 when there is none.
-fn last_line_end(file: &File, end: u64) -> io::Result<u64> {
-    let mut bytes = vec![0; LINE_LIMIT];
+/// The end of the last line with a seal between `start` and `end`, which begins a line.
+fn sealed_end(file: &File, start: u64, end: u64) -> io::Result<Option<u64>> {
+    const WINDOW: usize = 4 * LINE_LIMIT;
+    let mut bytes = vec![0; WINDOW];
     let mut end = end;
-    while end > 0 {
-        let base = end.saturating_sub(LINE_LIMIT as u64);
-        // At most the limit.
-        let wanted = usize::try_from(end - base).unwrap_or(LINE_LIMIT);
+    while end > start {
+        let base = end.saturating_sub(WINDOW as u64).max(start);
+        // At most the window.
+        let wanted = usize::try_from(end - base).unwrap_or(WINDOW);
         let length = file.read_at(&mut bytes[..wanted], base)?;
-        if let Some(at) = memchr::memrchr(b'\n', &bytes[..length]) {
-            return Ok(base + at as u64 + 1);
+        let mut read = &bytes[..length];
+        // Lines whose beginning is in the window, from the last one back.
+        while let Some(line_end) = memchr::memrchr(b'\n', read) {
+            let before = memchr::memrchr(b'\n', &read[..line_end]);
+            let begin = match before {
+                Some(at) => at + 1,
+                None if base == start => 0,
+                // It begins before the window, or is too long for a line.
+                None => break,
+            };
+            let line = &read[begin..line_end];
+            if Parts::has_seal(line) && Parts::of(line).is_some_and(|parts| parts.seal.is_some()) {
+                return Ok(Some(base + line_end as u64 + 1));
+            }
+            read = &read[..begin];
         }
-        end = base;
+        if base == start {
+            break;
+        }
+        let rest = memchr::memrchr(b'\n', read).map_or(0, |at| at + 1);
+        // A line is not longer than its limit: what remains is none, or is read with what precedes it.
+        end = if rest > LINE_LIMIT || rest == 0 {
+            base
+        } else {
+            base + rest as u64
+        };
     }
-    Ok(0)
+    Ok(None)
 }

@@ -1,22 +1,17 @@
-//! Asking the log: filters, the newest matches, and what comes after.
+//! Asking the log: which events, how many, and the answer.
 
-mod each;
 #[cfg(any(test, fuzzing))]
 pub(super) mod properties;
 
-use super::error::AuditError;
+use super::command_facts::ExitFilter;
 use super::event_name::EventName;
 use super::filter::{Filter, Verdict};
-use super::log::AuditLog;
-use super::plan::{Piece, Plan};
-use super::progress::Progress;
-use super::reader::CHUNK;
 use super::record::Record;
-use super::scan::{self, Manner};
+use super::removed_events::RemovedEvents;
+use super::rows::Row;
+use super::text::ArgvDigest;
 use crate::clock::Timestamp;
-use crate::id::SessionId;
-
-pub use each::QuerySummary;
+use crate::id::{ExecId, SessionId};
 
 /// The most events one answer may hold: 1 to 1000, 100 by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +27,11 @@ impl Limit {
     pub const MIN: Self = Self(1);
     /// The greatest.
     pub const MAX: Self = Self(1000);
+
+    /// So many, where a caller asked for fewer: `limit` rows have no more events.
+    pub(super) const fn of_rows(limit: Self) -> Self {
+        Self(limit.0 * super::rows::MOST_EVENTS)
+    }
 
     /// A limit in range.
     ///
@@ -69,10 +69,35 @@ pub struct Query {
     pub until: Option<Timestamp>,
     /// In this session.
     pub session: Option<SessionId>,
-    /// Only what was refused or failed.
+    /// Only what failed or was refused: not commands that ended with another code than 0.
     pub failed_only: bool,
-    /// The most events to give.
+    /// About this program, as the events that name one do: `COMMAND_STARTED` and `COMMAND_REFUSED`.
+    pub program: Option<String>,
+    /// About one of these runs of guarded commands; about any when empty.
+    pub execs: Vec<ExecId>,
+    /// The start of a command with this command line; see `Guard::argv_digest`.
+    pub argv: Option<ArgvDigest>,
+    /// The end of a command that ended so.
+    pub exit: Option<ExitFilter>,
+    /// Recorded on this terminal, named as below `/dev`.
+    pub tty: Option<String>,
+    /// Recorded on this machine.
+    pub host: Option<String>,
+    /// The most events, or rows, to give.
     pub limit: Limit,
+    /// What the limit counts.
+    pub limit_unit: LimitUnit,
+}
+
+/// What a [`Limit`] counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LimitUnit {
+    /// Events.
+    #[default]
+    Events,
+    /// Rows for people, in which the events of a guarded command are one; see
+    /// [`QueryResult::rows`].
+    Rows,
 }
 
 impl Query {
@@ -100,8 +125,22 @@ pub struct QueryResult {
     /// Lines that may have been meant and are no events: all that were looked at, or, where a filter
     /// searches for words, those that contain them. Verification names every one.
     pub unreadable: u64,
-    /// Where the answer ends; [`AuditLog::follow`] continues there.
+    /// The same for people, where the limit counts rows: a guarded command is one row. Empty
+    /// otherwise.
+    pub rows: Vec<Row>,
+    /// Events that the answer could have had, were they not removed from the log.
+    pub removed: Vec<RemovedEvents>,
+    /// Where the answer ends.
     pub end: Position,
+}
+
+/// What a reading of every match went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuerySummary {
+    /// How many matches were given.
+    pub total: u64,
+    /// Lines that may have been meant and are no events, as in [`QueryResult::unreadable`].
+    pub unreadable: u64,
 }
 
 /// A place between two lines of the log.
@@ -111,106 +150,4 @@ pub struct Position {
     pub(super) segment: u64,
     /// Bytes into it.
     pub(super) offset: u64,
-}
-
-impl AuditLog {
-    /// The newest events that match, and how many there are, holding no more than the answer; takes
-    /// no lock. Where there is no log the answer is empty.
-    ///
-    /// A large log is read by all processors. Of a range of time only the stretches of segments are
-    /// read that can hold it: within a segment no line is a minute or more earlier than one before
-    /// it, but for those that close it. [`AuditLog`] writes so whatever the clock does, and
-    /// verification tells whether anyone else wrote.
-    ///
-    /// # Errors
-    /// When a file of the log cannot be read or is not ours.
-    pub fn query(&self, query: &Query) -> Result<QueryResult, AuditError> {
-        self.query_watched(query, &Progress::default())
-    }
-
-    /// As [`AuditLog::query`]; `progress` tells another thread how far it is.
-    ///
-    /// # Errors
-    /// As [`AuditLog::query`].
-    pub fn query_watched(
-        &self,
-        query: &Query,
-        progress: &Progress,
-    ) -> Result<QueryResult, AuditError> {
-        self.query_by(query, &Manner::default(), progress)
-    }
-
-    /// As [`AuditLog::query`]; how it is done changes nothing of the answer.
-    pub(super) fn query_by(
-        &self,
-        query: &Query,
-        manner: &Manner,
-        progress: &Progress,
-    ) -> Result<QueryResult, AuditError> {
-        let Some(dir) = self.directory()? else {
-            return Ok(QueryResult::default());
-        };
-        let plan = Plan::new(&dir, Position::default(), query, manner)?;
-        let found = scan::newest(&dir, &plan, query, manner, progress)?;
-        Ok(QueryResult {
-            has_more: found.total > found.events.len() as u64,
-            events: found.events,
-            total: found.total,
-            unreadable: found.unreadable,
-            end: plan.end,
-        })
-    }
-
-    /// What is appended after `from` and matches, whenever asked; the limit does not apply.
-    pub fn follow(&self, query: &Query, from: Position) -> Follow<'_> {
-        Follow {
-            log: self,
-            query: query.clone(),
-            filter: Filter::new(query),
-            position: from,
-            unreadable: 0,
-        }
-    }
-}
-
-/// New matching events, as they come. Waiting is the caller's.
-pub struct Follow<'a> {
-    log: &'a AuditLog,
-    query: Query,
-    filter: Filter,
-    position: Position,
-    unreadable: u64,
-}
-
-impl Follow<'_> {
-    /// What has been appended and matches since the last time, in the log's order.
-    ///
-    /// # Errors
-    /// When a file of the log cannot be read or is not ours; ask again to have the same events.
-    pub fn poll(&mut self) -> Result<Vec<Record>, AuditError> {
-        let mut records = Vec::new();
-        let mut unreadable = 0;
-        let Some(dir) = self.log.directory()? else {
-            return Ok(records);
-        };
-        let plan = Plan::new(&dir, self.position, &self.query, &Manner::default())?;
-        for piece in &plan.pieces {
-            scan::piece(&dir, piece, &self.filter, CHUNK, |verdict| match verdict {
-                Verdict::Match(line) => match Record::parse(line) {
-                    Some(record) => records.push(record),
-                    None => unreadable += 1,
-                },
-                Verdict::Unreadable => unreadable += 1,
-                Verdict::Other => {}
-            })?;
-        }
-        self.position = plan.end;
-        self.unreadable += unreadable;
-        Ok(records)
-    }
-
-    /// Lines so far that may have been meant and are no events, as in [`QueryResult::unreadable`].
-    pub fn unreadable(&self) -> u64 {
-        self.unreadable
-    }
 }

@@ -1,18 +1,18 @@
 //! Reading the pieces of a plan, by as many threads as they are worth.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::error::AuditError;
+use super::files::Files;
 use super::filter::{Filter, Verdict};
 use super::plan::{Piece, Plan};
 use super::progress::Progress;
-use super::query::Query;
+use super::query::{Limit, LimitUnit, Query};
 use super::reader::{Block, Blocks, CHUNK, Section};
 use super::record::Record;
-use crate::fs::{Dir, FsError};
+use crate::fs::FsError;
 
 /// How a log is read, which changes nothing of what is found.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,8 @@ pub(super) struct Newest {
     pub(super) events: Vec<Record>,
     pub(super) total: u64,
     pub(super) unreadable: u64,
+    /// Lines among those that were to be given, and are no events.
+    spoilt: u64,
 }
 
 /// What has been found so far.
@@ -83,14 +85,36 @@ impl Tally {
 
 /// The newest events that `query` means among those of `plan`, newest last, and how many there are.
 pub(super) fn newest(
-    dir: &Dir,
+    files: &Files<'_>,
     plan: &Plan,
     query: &Query,
     manner: &Manner,
     progress: &Progress,
 ) -> Result<Newest, AuditError> {
-    let filter = Filter::new(query);
-    let limit = usize::from(query.limit.get());
+    progress.expect(plan.pieces.iter().map(Piece::bytes).sum());
+    let found = newest_by(files, plan, query, &Filter::new(query), manner, progress)?;
+    if found.spoilt == 0 {
+        return Ok(found);
+    }
+    // Lines that only begin and end as events took the place of others: the log was tampered with.
+    let nobody = Progress::default();
+    let strict = Filter::new(query).strict();
+    newest_by(files, plan, query, &strict, manner, &nobody)
+}
+
+fn newest_by(
+    files: &Files<'_>,
+    plan: &Plan,
+    query: &Query,
+    filter: &Filter,
+    manner: &Manner,
+    progress: &Progress,
+) -> Result<Newest, AuditError> {
+    let limit = match query.limit_unit {
+        LimitUnit::Events => query.limit,
+        LimitUnit::Rows => Limit::of_rows(query.limit),
+    };
+    let limit = usize::from(limit.get());
     let tally = Mutex::new(Tally {
         limit,
         kept: BTreeMap::new(),
@@ -98,7 +122,6 @@ pub(super) fn newest(
         unreadable: 0,
         failed: None,
     });
-    progress.expect(plan.pieces.iter().map(Piece::bytes).sum());
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     // The newest pieces come first: what is older is then only counted.
     let work = || {
@@ -109,7 +132,7 @@ pub(super) fn newest(
             };
             let room = lock(&tally).room(at);
             let mut count = Count::new(room);
-            let scanned = piece(dir, &plan.pieces[at], &filter, manner.chunk, |verdict| {
+            let scanned = piece(files, &plan.pieces[at], filter, manner.chunk, |verdict| {
                 count.take(&verdict);
             });
             progress.add(plan.pieces[at].bytes());
@@ -142,8 +165,9 @@ pub(super) fn newest(
     let spoilt = (kept.len() - events.len()) as u64;
     Ok(Newest {
         events,
-        total: tally.total - spoilt,
-        unreadable: tally.unreadable + spoilt,
+        total: tally.total,
+        unreadable: tally.unreadable,
+        spoilt,
     })
 }
 
@@ -208,17 +232,17 @@ impl Count {
 /// Gives the verdict on every line of `piece` to `each`, in order; nothing when the segment has been
 /// removed since it was planned.
 pub(super) fn piece(
-    dir: &Dir,
+    files: &Files<'_>,
     piece: &Piece,
     filter: &Filter,
     chunk: usize,
     mut each: impl FnMut(Verdict<'_>),
 ) -> Result<(), AuditError> {
     let name = piece.segment.to_string();
-    let Some(file) = dir.open_file(&name)? else {
+    let Some(file) = files.open_file(&name)? else {
         return Ok(());
     };
-    let failed = |error| FsError::new("read", Path::new(dir.path()).join(&name), error);
+    let failed = |error| FsError::new("read", files.path().join(&name), error);
     let section = Section {
         file,
         at: piece.start,

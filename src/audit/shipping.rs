@@ -8,20 +8,27 @@ use std::io;
 use std::ops::RangeInclusive;
 
 use super::error::AuditError;
-use super::log::AuditLog;
+use super::files::Files;
+use super::query::Query;
+use super::read_record::ReadKind;
 use super::reader::{Found, Lines, Section};
+use super::reading::{LogReader, Reading};
 use super::record::Record;
 use super::seal::Parts;
 use super::segment::{SegmentName, segments};
 use super::tail::Tail;
-use crate::fs::{Dir, FileExt, FsError};
+use crate::fs::{FileExt, FsError};
 
+/// Events that are counted at a time.
+const BATCH: usize = 512;
 /// Every line begins so, followed by its number.
 const START: &[u8] = b"{\"seq\":";
 
-/// The events of a log after a number, as they come. See [`AuditLog::events_after`].
+/// The events of a log after a number that match a query, as they come. See
+/// [`LogReader::export_after`].
 pub struct EventsAfter<'a> {
-    log: &'a AuditLog,
+    log: &'a LogReader<'a>,
+    query: Query,
     after: u64,
 }
 
@@ -37,20 +44,46 @@ pub struct NextEvents {
     pub is_end: bool,
 }
 
-impl AuditLog {
-    /// The sealed events with numbers greater than `after`, each exactly once, in batches. Takes no
-    /// lock. Waiting for new events is the caller's.
-    pub fn events_after(&self, after: u64) -> EventsAfter<'_> {
-        EventsAfter { log: self, after }
+impl LogReader<'_> {
+    /// The sealed events with numbers greater than `after` that match `query`, each exactly once, in
+    /// batches, and the number of the last event there is now. Its limit does not apply. Recorded before
+    /// the first event is given. Waiting for new events is the caller's.
+    ///
+    /// # Errors
+    /// When a file of the log cannot be read or is not ours; [`AuditError::SetBack`] when the log ends
+    /// before the event `after`.
+    pub fn export_after(
+        &self,
+        query: &Query,
+        after: u64,
+    ) -> Result<Reading<(EventsAfter<'_>, u64)>, AuditError> {
+        let mut counted = self.events_after(query, after);
+        let mut matched = 0;
+        loop {
+            let next = counted.poll(BATCH)?;
+            matched += next.events.len() as u64;
+            if next.is_end {
+                break;
+            }
+        }
+        let recorded = self.record(ReadKind::Export, query, matched, matched);
+        Ok(Reading {
+            answer: (self.events_after(query, after), counted.after),
+            recorded,
+        })
+    }
+
+    /// As [`LogReader::export_after`], without a record of it.
+    pub(super) fn events_after(&self, query: &Query, after: u64) -> EventsAfter<'_> {
+        EventsAfter {
+            log: self,
+            query: query.clone(),
+            after,
+        }
     }
 }
 
 impl EventsAfter<'_> {
-    /// The number of the last event that was given: a reader that begins with it later gets the rest.
-    pub fn last(&self) -> u64 {
-        self.after
-    }
-
     /// The next events, up to `limit` and the rest of an append. Lines that are not events are left
     /// out; verification names them.
     ///
@@ -62,13 +95,14 @@ impl EventsAfter<'_> {
             is_end: true,
             ..NextEvents::default()
         };
-        let last = match self.log.directory()? {
-            Some(dir) => {
-                let found = next_lines(&dir, self.after, limit)?;
+        let last = match self.log.files()? {
+            Some(files) => {
+                let found = next_lines(&files, self.after, limit)?;
                 next.removed = found.removed;
                 next.is_end = found.is_end;
                 let records = found.lines.iter().filter_map(|line| Record::parse(line));
-                next.events.extend(records);
+                next.events
+                    .extend(records.filter(|record| self.query.matches(record)));
                 let last = found.last;
                 if found.through > self.after {
                     self.after = found.through;
@@ -105,13 +139,17 @@ pub(super) struct NextLines {
 ///
 /// # Errors
 /// When a file cannot be read, or is no regular file of this user.
-pub(super) fn next_lines(dir: &Dir, after: u64, limit: usize) -> Result<NextLines, AuditError> {
+pub(super) fn next_lines(
+    files: &Files<'_>,
+    after: u64,
+    limit: usize,
+) -> Result<NextLines, AuditError> {
     let mut found = NextLines {
         through: after,
         ..NextLines::default()
     };
     loop {
-        let segments = segments(&dir.names()?);
+        let segments = segments(&files.names()?);
         let Some(start) = segments.first() else {
             found.is_end = true;
             return Ok(found);
@@ -129,12 +167,12 @@ pub(super) fn next_lines(dir: &Dir, after: u64, limit: usize) -> Result<NextLine
         let Some(&name) = segments.get(at.saturating_sub(1)) else {
             return Ok(found);
         };
-        let Some(file) = dir.open_file(&name.to_string())? else {
+        let Some(file) = files.open_file(&name.to_string())? else {
             // Removed since it was listed.
             continue;
         };
         let is_last = at == segments.len();
-        take(dir, name, file, limit, &mut found)?;
+        take(files, name, file, limit, &mut found)?;
         if found.lines.len() >= limit {
             return Ok(found);
         }
@@ -152,13 +190,13 @@ pub(super) fn next_lines(dir: &Dir, after: u64, limit: usize) -> Result<NextLine
 
 /// Adds the sealed lines of one segment that have numbers after `found.through`.
 fn take(
-    dir: &Dir,
+    files: &Files<'_>,
     name: SegmentName,
     file: File,
     limit: usize,
     found: &mut NextLines,
 ) -> Result<(), AuditError> {
-    let path = dir.path().join(name.to_string());
+    let path = files.path().join(name.to_string());
     let failed = |error| FsError::new("read", &path, error);
     let size = file.metadata().map_err(failed)?.len();
     let at = seek(&file, size, found.through).map_err(failed)?;

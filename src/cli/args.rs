@@ -1,6 +1,7 @@
 //! The command line as clap reads it. Nothing of clap leaves `cli`: each command turns its
 //! arguments into the library's types in its first lines.
 
+mod filters;
 mod hold;
 
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use filters::AuditFilters;
 pub use hold::{AuditHold, HoldCommand};
 
 const AFTER_HELP: &str = "\
@@ -314,29 +316,6 @@ pub struct Noted {
     pub retention: Option<std::time::Duration>,
 }
 
-/// Which events: those that pass every filter given.
-#[derive(Debug, Args)]
-pub struct AuditFilters {
-    /// Events at or after T: RFC 3339, a date (UTC), or an age such as 2h
-    #[arg(long, value_name = "T")]
-    pub since: Option<String>,
-    /// Events before T, written the same way
-    #[arg(long, value_name = "T")]
-    pub until: Option<String>,
-    /// Events of this account
-    #[arg(long, value_name = "EMAIL")]
-    pub user: Option<String>,
-    /// Events of this type, such as LOGIN_FAILURE; may be given more than once
-    #[arg(long, value_name = "TYPE")]
-    pub event: Vec<String>,
-    /// Events of this session
-    #[arg(long, value_name = "ID")]
-    pub session: Option<String>,
-    /// Only what failed
-    #[arg(long)]
-    pub failed: bool,
-}
-
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  nightlatch audit list --since 2h\n  nightlatch audit list --user alice@example.com --failed --json\n  nightlatch audit list --event LOGIN_FAILURE --event ACCOUNT_LOCKED --follow\n\nThat the log was read is recorded, once."
@@ -344,7 +323,7 @@ pub struct AuditFilters {
 pub struct AuditList {
     #[command(flatten)]
     pub filters: AuditFilters,
-    /// At most this many, the newest: 1 to 1000
+    /// At most this many, the newest: 1 to 1000. In a table a command counts once
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
     /// How to print them
@@ -353,6 +332,12 @@ pub struct AuditList {
     /// Go on printing events as they come
     #[arg(long)]
     pub follow: bool,
+    /// In a table: with all ids and columns, however wide
+    #[arg(long)]
+    pub wide: bool,
+    /// Print a long table without a pager ($NIGHTLATCH_PAGER, $PAGER, else less -FRX)
+    #[arg(long)]
+    pub no_pager: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,12 +3,18 @@
 
 use std::fmt::Write;
 
+use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::ui::STRONG;
 
 /// One column, from its heading down.
 pub struct Column {
     heading: &'static str,
     cells: Vec<String>,
+    /// As many as there are cells, or none.
+    styles: Vec<Style>,
+    least: usize,
     gives: Gives,
 }
 
@@ -29,20 +35,45 @@ impl Column {
         Self {
             heading,
             cells: cells.collect(),
+            styles: Vec::new(),
+            least: 0,
             gives,
         }
     }
 
+    /// With a style for each cell.
+    #[must_use]
+    pub fn styled(mut self, styles: impl Iterator<Item = Style>) -> Self {
+        self.styles = styles.collect();
+        self
+    }
+
+    /// As wide as this where there is room, so that tables below each other look like one.
+    #[must_use]
+    pub fn at_least(mut self, width: usize) -> Self {
+        self.least = width;
+        self
+    }
+
     fn natural_width(&self) -> usize {
         let widest = self.cells.iter().map(|cell| cell.width()).max();
-        widest.unwrap_or(0).max(self.heading.width())
+        widest
+            .unwrap_or(0)
+            .max(self.heading.width())
+            .max(self.least)
     }
 }
 
 /// The table in at most `width` columns of the terminal, with `gap` between its own; in as many as
 /// it takes without a `width`. What may go gives first, the last column before the others, as
 /// much as leaves it worth showing; then goes what needs least for that. What may not go gives last.
-pub fn table(mut columns: Vec<Column>, gap: usize, width: Option<usize>, sign: char) -> String {
+pub fn table(
+    mut columns: Vec<Column>,
+    gap: usize,
+    width: Option<usize>,
+    sign: char,
+    header: Header,
+) -> String {
     let mut widths: Vec<_> = columns.iter().map(Column::natural_width).collect();
     let total =
         |widths: &[usize]| widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1);
@@ -72,21 +103,41 @@ pub fn table(mut columns: Vec<Column>, gap: usize, width: Option<usize>, sign: c
     }
     let rows = columns.iter().map(|column| column.cells.len()).max();
     let mut text = String::new();
-    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
-        let start = text.len();
-        for (at, (cell, width)) in cells.zip(&widths).enumerate() {
-            let between = if at == 0 { 0 } else { gap };
+    let mut line = |cells: &mut dyn Iterator<Item = (&str, Style)>| {
+        // The blanks before a cell are written with it: none are left at the end of a line.
+        let mut blanks = 0;
+        for ((cell, style), width) in cells.zip(&widths) {
             let cell = fit(cell, *width, sign);
-            let _ = write!(text, "{:between$}{}", "", pad(&cell, *width));
+            let used = cell.width();
+            if !cell.is_empty() {
+                let _ = write!(text, "{:blanks$}{style}{cell}{style:#}", "");
+                blanks = 0;
+            }
+            blanks += width.saturating_sub(used) + gap;
         }
-        text.truncate(start + text[start..].trim_end().len());
         text.push('\n');
     };
-    line(&mut columns.iter().map(|column| column.heading));
+    if header == Header::Shown {
+        line(&mut columns.iter().map(|column| (column.heading, STRONG)));
+    }
     for row in 0..rows.unwrap_or(0) {
-        line(&mut columns.iter().map(|column| column.cells[row].as_str()));
+        let cell = |column| {
+            let Column { cells, styles, .. }: &Column = column;
+            let style = styles.get(row).copied().unwrap_or_default();
+            (cells[row].as_str(), style)
+        };
+        line(&mut columns.iter().map(cell));
     }
     text
+}
+
+/// Whether a table begins with its headings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Header {
+    /// It does.
+    Shown,
+    /// They are further up already.
+    Above,
 }
 
 /// What a column can give of what `total` is over `room`.
@@ -132,6 +183,7 @@ pub fn pad(text: &str, width: usize) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -151,22 +203,42 @@ mod tests {
         ]
     }
 
+    fn plain(width: Option<usize>) -> String {
+        let text = table(columns(), 2, width, '…', Header::Shown);
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn a_table_that_goes_on_has_no_headings_and_a_style_takes_no_room() {
+        let styled = |header| {
+            let mut columns = columns();
+            let last = columns.pop().unwrap();
+            columns.push(last.styled([Style::new().bold(), Style::new()].into_iter()));
+            table(columns, 2, None, '…', header)
+        };
+        let shown = anstream::adapter::strip_str(&styled(Header::Shown)).to_string();
+        assert_eq!(shown, plain(None));
+        let above = anstream::adapter::strip_str(&styled(Header::Above)).to_string();
+        assert_eq!(shown.split_once('\n').unwrap().1, above);
+        assert!(styled(Header::Above).contains("\u{1b}[1mreason=logout"));
+    }
+
     #[test]
     fn no_line_is_wider_than_the_room_and_without_a_limit_nothing_is_cut() {
         for width in 15..90 {
-            for line in table(columns(), 2, Some(width), '…').lines() {
+            for line in plain(Some(width)).lines() {
                 assert!(line.width() <= width, "{width}: {line}");
                 assert!(!line.is_empty());
             }
         }
-        let full = table(columns(), 2, None, '…');
+        let full = plain(None);
         assert!(full.contains("reason=logout at=noon") && full.contains("世界@example.com"));
-        assert_eq!(table(columns(), 2, Some(200), '…'), full);
+        assert_eq!(plain(Some(200)), full);
     }
 
     #[test]
     fn what_needs_least_goes_first_and_what_may_not_go_is_cut_last() {
-        let at = |width| table(columns(), 2, Some(width), '…');
+        let at = |width| plain(Some(width));
         assert!(at(60).contains("reason=") && at(60).contains("SESSION_CREATED"));
         assert!(at(60).contains('…'));
         assert!(!at(30).contains("DETAILS") && at(30).contains("12345"));

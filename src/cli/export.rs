@@ -4,11 +4,10 @@ mod ship;
 
 use std::ops::ControlFlow;
 
-use nightlatch::AuditLog;
-use nightlatch::audit::{Details, Event, ExportFormat, Limit, Progress, Query, Record};
+use nightlatch::audit::{ExportFormat, LogReader, Progress, ReadKind, Reading, Record};
 
 use super::args::{AuditExport, ExportForm};
-use super::audit::{query, warn_of_unreadable};
+use super::audit::{query, warn_of_unreadable, with_reader};
 use super::exit::Failure;
 use super::ui::Ui;
 use super::{Context, End, progress};
@@ -18,36 +17,24 @@ const PIECE: usize = 64 * 1024;
 
 pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
     let query = query(context, &args.filters)?;
-    let guard = context.guard()?;
     if let Some(after) = args.after {
-        return ship::run(context, args, guard.audit(), after, &query);
+        return with_reader(context, &args.filters, |log| {
+            ship::run(context, args, log, after, &query)
+        });
     }
-    let Some(log) = guard.audit() else {
-        return Ok(End::Done);
-    };
-    // Counted first: the record of the reading must stand before the data leaves, for whoever
-    // interrupts the export has read all the same. The data ends before that record.
-    let found = log.query(&Query {
-        limit: Limit::new(1).map_err(|error| Failure::usage(error.to_string()))?,
-        ..query.clone()
-    })?;
-    let read = Event::new(Details::AuditRead {
-        matched: found.total,
-        returned: found.total,
-    });
-    let recorded = log.append_durable(&[read]);
-    if found.total > 0 {
+    let Reading {
+        answer: (output, answer),
+        recorded,
+    } = with_reader(context, &args.filters, |log| {
         let mut output = Output::new(context.ui, args.format, log);
-        let mut left = found.total;
         let done = Progress::default();
         let mut write_all = || {
-            log.for_each(&query, &done, |record| {
-                left -= 1;
+            log.for_each(ReadKind::Export, &query, &done, |record| {
                 output.add(record);
                 if output.pending.len() >= PIECE {
                     output.write();
                 }
-                if left == 0 || output.is_over() {
+                if output.is_over() {
                     ControlFlow::Break(())
                 } else {
                     ControlFlow::Continue(())
@@ -55,14 +42,18 @@ pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
             })
         };
         // Where the lines go to the same terminal they show how far it is.
-        if context.ui.on_terminal {
-            write_all()?;
+        let Reading { answer, recorded } = if context.ui.on_terminal {
+            write_all()?
         } else {
-            progress::watched(context.ui, "exporting", || done.get(), write_all)?;
-        }
-        output.finish()?;
-    }
-    warn_of_unreadable(context, found.unreadable);
+            progress::watched(context.ui, "exporting", || done.get(), write_all)?
+        };
+        Ok(Reading {
+            answer: (output, answer),
+            recorded,
+        })
+    })?;
+    output.finish()?;
+    warn_of_unreadable(context, answer.unreadable);
     recorded?;
     Ok(End::Done)
 }
@@ -78,7 +69,7 @@ struct Output {
 }
 
 impl Output {
-    fn new(ui: Ui, form: ExportForm, log: &AuditLog) -> Self {
+    fn new(ui: Ui, form: ExportForm, log: &LogReader<'_>) -> Self {
         let format = match form {
             ExportForm::Ocsf => ExportFormat::Ocsf,
             ExportForm::Ecs => ExportFormat::Ecs,
@@ -87,7 +78,7 @@ impl Output {
         Self {
             ui,
             format,
-            // A log without its sealing state is exported all the same.
+            // A log whose first line is damaged is exported all the same.
             fingerprint: log.fingerprint().ok().flatten(),
             pending: Vec::with_capacity(2 * PIECE),
             wanted: Ok(true),
@@ -109,7 +100,7 @@ impl Output {
     }
 
     fn finish(mut self) -> Result<(), Failure> {
-        if !self.is_over() {
+        if !self.is_over() && !self.pending.is_empty() {
             self.write();
         }
         self.wanted.map(drop)

@@ -14,6 +14,7 @@ mod hold;
 mod hook;
 mod login;
 mod man;
+mod pager;
 mod passwd;
 mod plain;
 mod progress;
@@ -45,7 +46,7 @@ mod when;
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,6 +84,8 @@ pub struct Surroundings {
     pub locale: Option<OsString>,
     /// `TZ`: the time zone of times for people.
     pub zone: Option<OsString>,
+    /// The first of `NIGHTLATCH_PAGER` and `PAGER`: what shows more than a screen.
+    pub pager: Option<OsString>,
     /// Tells where this program lies: only those that start another need to know.
     pub program: fn() -> Option<PathBuf>,
 }
@@ -149,6 +152,7 @@ struct Context {
     /// Whether the terminal shows more than ASCII.
     is_utf8: bool,
     zone: Zone,
+    pager: Option<OsString>,
     may_ask: bool,
 }
 
@@ -237,6 +241,17 @@ struct Given {
     core_limit: CoreLimit,
 }
 
+impl Given {
+    /// The same, where a copy of a log is read: nothing of this machine's home has a part in it.
+    fn for_copy(mut self, directory: &Path) -> Self {
+        self.global.home = Some(directory.to_owned());
+        self.global.account = None;
+        self.surroundings.account = None;
+        self.surroundings.keeper = None;
+        self
+    }
+}
+
 fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
     match command {
         // What runs at every prompt and in front of every command.
@@ -253,7 +268,13 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
         Command::Audit(args) => seldom(|| match audit::copy_to_verify(&args) {
             // A copy on some machine: nothing of this one's home, account or settings has a part in it.
             Some((args, directory)) => audit::verify(given.ui, args, directory),
-            None => audit::run(&context(given)?, *args),
+            None => {
+                let given = match audit::copy_to_read(&args) {
+                    Some(directory) => given.for_copy(directory),
+                    None => given,
+                };
+                audit::run(&context(given)?, *args)
+            }
         }),
         Command::Config(args) => seldom(|| config::run(&context(given)?, &args.command)),
         // It has to work where no other command does.
@@ -333,6 +354,7 @@ fn context(given: Given) -> Result<Context, Failure> {
             locale.ends_with("utf-8") || locale.ends_with("utf8")
         }),
         zone: Zone::new(surroundings.zone),
+        pager: surroundings.pager,
         may_ask: !global.non_interactive,
         global,
     })

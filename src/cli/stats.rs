@@ -5,14 +5,14 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use nightlatch::audit::{
-    AccountCount, Bucket, Count, Details, Event, Progress, Query, SessionSpan, Statistics,
+    AccountCount, Bucket, Count, Progress, Query, ReadKind, Reading, SessionSpan, Statistics,
 };
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use super::args::AuditStats;
-use super::audit::{query, warn_of_unreadable};
+use super::audit::{query, warn_of_unreadable, with_reader};
 use super::columns::{fit, pad};
 use super::exit::Failure;
 use super::text::{days, escape, span};
@@ -30,27 +30,20 @@ const NARROWEST: usize = 40;
 
 pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
     let query = query(context, &args.filters)?;
-    let guard = context.guard()?;
     let now = SystemClock.now().wall;
     let mut statistics = Statistics::default();
-    let mut recorded = Ok(());
-    if let Some(log) = guard.audit() {
+    let Reading { answer, recorded } = with_reader(context, &args.filters, |log| {
         let done = Progress::default();
         let count_all = || {
-            log.for_each(&query, &done, |record| {
+            log.for_each(ReadKind::Stats, &query, &done, |record| {
                 statistics.add(record);
                 ControlFlow::Continue(())
             })
         };
-        let visited = progress::watched(context.ui, "counting", || done.get(), count_all)?;
-        // As for `audit list`: shown even if that cannot be written. No event itself is shown.
-        let read = Details::AuditRead {
-            matched: visited.total,
-            returned: 0,
-        };
-        recorded = log.append_durable(&[Event::new(read)]);
-        warn_of_unreadable(context, visited.unreadable);
-    }
+        let counted = progress::watched(context.ui, "counting", || done.get(), count_all);
+        Ok(counted?)
+    })?;
+    warn_of_unreadable(context, answer.unreadable);
     let longest = has_all_of_sessions(&query).then(|| statistics.longest_sessions(now));
     if context.ui.json {
         context.ui.json(&as_json(&statistics, longest.as_deref()))?;
@@ -76,7 +69,16 @@ pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
 
 /// Whether a query keeps all there is about a session: its length is not known otherwise.
 pub fn has_all_of_sessions(query: &Query) -> bool {
-    query.types.is_empty() && !query.failed_only
+    let only_of_session = Query {
+        session: query.session,
+        user: query.user.clone(),
+        since: query.since,
+        until: query.until,
+        limit: query.limit,
+        limit_unit: query.limit_unit,
+        ..Query::default()
+    };
+    *query == only_of_session
 }
 
 fn as_json(statistics: &Statistics, longest: Option<&[SessionSpan]>) -> Value {
@@ -88,6 +90,8 @@ fn as_json(statistics: &Statistics, longest: Option<&[SessionSpan]>) -> Value {
             "username": name,
             "events": account.count.events,
             "failed": account.count.failed,
+            "refused": account.count.refused,
+            "nonzero": account.count.nonzero,
             "lockouts": account.count.lockouts,
             "sessions": account.sessions,
             "commands": account.commands,
@@ -95,17 +99,27 @@ fn as_json(statistics: &Statistics, longest: Option<&[SessionSpan]>) -> Value {
     };
     let accounts = statistics.by_account().into_iter();
     let types = statistics.by_type().into_iter().map(|(kind, count)| {
-        json!({ "event_type": kind.as_str(), "events": count.events, "failed": count.failed })
+        let mut counted = counted(count);
+        counted.insert(0, ("event_type", kind.as_str().into()));
+        object(counted)
     });
-    let hours = statistics.by_hour().iter().enumerate().map(
-        |(hour, count)| json!({ "hour": hour, "events": count.events, "failed": count.failed }),
-    );
+    let hours = statistics
+        .by_hour()
+        .iter()
+        .enumerate()
+        .map(|(hour, count)| {
+            let mut counted = counted(*count);
+            counted.insert(0, ("hour", hour.into()));
+            object(counted)
+        });
     let parts = statistics.over_time(PARTS).into_iter().map(|part| {
         json!({
             "from": part.from.to_rfc3339(),
             "seconds": part.width.as_secs(),
             "events": part.count.events,
             "failed": part.count.failed,
+            "refused": part.count.refused,
+            "nonzero": part.count.nonzero,
             "lockouts": part.count.lockouts,
         })
     });
@@ -127,6 +141,8 @@ fn as_json(statistics: &Statistics, longest: Option<&[SessionSpan]>) -> Value {
         "schema": 1,
         "total": total.events,
         "failed": total.failed,
+        "refused": total.refused,
+        "nonzero": total.nonzero,
         "lockouts": total.lockouts,
         "first": time(range.map(|range| range.0)),
         "last": time(range.map(|range| range.1)),
@@ -137,6 +153,23 @@ fn as_json(statistics: &Statistics, longest: Option<&[SessionSpan]>) -> Value {
         "over_time": parts.collect::<Vec<_>>(),
         "longest_sessions": longest,
     })
+}
+
+/// The three ways in which something did not succeed, with all there is.
+fn counted(count: Count) -> Vec<(&'static str, Value)> {
+    vec![
+        ("events", count.events.into()),
+        ("failed", count.failed.into()),
+        ("refused", count.refused.into()),
+        ("nonzero", count.nonzero.into()),
+    ]
+}
+
+fn object(fields: Vec<(&'static str, Value)>) -> Value {
+    fields
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }
 
 /// How to draw.
@@ -152,8 +185,13 @@ impl Page<'_> {
     fn text(&self, statistics: &Statistics, longest: Option<&[SessionSpan]>) -> String {
         let total = statistics.total();
         let mut text = format!(
-            "{} events, {} failed, {} lockouts\n",
-            total.events, total.failed, total.lockouts
+            "{} events: {} failed, {} refused, {} not 0{}{} lockouts\n",
+            total.events,
+            total.failed,
+            total.refused,
+            total.nonzero,
+            if self.width < 70 { "\n" } else { ", " },
+            total.lockouts
         );
         if let Some((first, last)) = statistics.range() {
             let between = if self.width < 60 { "\n" } else { " " };
@@ -196,20 +234,32 @@ impl Page<'_> {
             .max()
             .unwrap_or(0);
         let names = rows.iter().map(|(name, _)| name.width()).max();
-        // A third for names, two numbers of up to eight digits, and the rest for bars.
-        let names = names.unwrap_or(0).max(title.len()).min(self.width / 3);
-        let room = self.width.saturating_sub(names + 2 + 9 + 9 + 2);
+        // A third for names, four numbers, and the rest for bars.
+        let digits = self.digits();
+        let numbers = 4 * (digits + 1);
+        let names = names.unwrap_or(0).max(title.len());
+        let names = names.min(self.width / 3).min(self.width - numbers);
+        let room = self.width.saturating_sub(names + numbers + 2);
         let _ = writeln!(
             text,
-            "\n{}  {:>8} {:>8}",
+            "\n{} {:>digits$} {:>digits$} {:>digits$} {:>digits$}",
             pad(&fit(title, names, self.sign), names),
             "events",
-            "failed"
+            "failed",
+            fit("refused", digits, self.sign),
+            "not 0"
         );
-        for (name, Count { events, failed, .. }) in rows {
+        for (name, count) in rows {
             let name = pad(&fit(&name, names, self.sign), names);
+            let Count {
+                events,
+                failed,
+                refused,
+                nonzero,
+                ..
+            } = count;
             let line = format!(
-                "{name}  {events:>8} {failed:>8}  {}",
+                "{name} {events:>digits$} {failed:>digits$} {refused:>digits$} {nonzero:>digits$}  {}",
                 self.bar(events, most, room)
             );
             text.push_str(line.trim_end());
@@ -217,30 +267,40 @@ impl Page<'_> {
         }
     }
 
+    /// How wide a number is.
+    fn digits(&self) -> usize {
+        if self.width < 60 { 6 } else { 8 }
+    }
+
     fn over_time(&self, text: &mut String, parts: &[Bucket]) {
         let most = parts
             .iter()
-            .map(|part| part.count.failed)
+            .map(|part| part.count.failed + part.count.refused)
             .max()
             .unwrap_or(0);
-        let room = self.width.saturating_sub(16 + 9 + 10 + 2);
+        let digits = self.digits();
+        let room = self.width.saturating_sub(16 + 2 * (digits + 1) + 10 + 2);
         let width = parts.first().map_or(Duration::ZERO, |part| part.width);
         let _ = writeln!(
             text,
-            "\nFailures over time, {} a line\n{:<16} {:>8} {:>9}",
+            "\nFailures and refusals, {} a line\n{:<16} {:>digits$} {:>digits$} {:>9}",
             days(width),
             "from",
             "failed",
+            fit("refused", digits, self.sign),
             "lockouts"
         );
         for part in parts {
             let Count {
-                failed, lockouts, ..
+                failed,
+                refused,
+                lockouts,
+                ..
             } = part.count;
             let line = format!(
-                "{} {failed:>8} {lockouts:>9}  {}",
+                "{} {failed:>digits$} {refused:>digits$} {lockouts:>9}  {}",
                 self.zone.minute(part.from),
-                self.bar(failed, most, room)
+                self.bar(failed + refused, most, room)
             );
             text.push_str(line.trim_end());
             text.push('\n');

@@ -100,6 +100,17 @@ pub fn columns(stream: impl AsFd) -> Option<usize> {
     Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
 }
 
+/// How many lines `stream` has; `None` when it is no terminal, or does not say.
+pub fn lines(stream: impl AsFd) -> Option<usize> {
+    let size = tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_row)).filter(|&lines| lines > 0)
+}
+
+/// The name of a signal, such as `SIGTERM`.
+pub fn signal_name(signal: i32) -> Option<&'static str> {
+    signal_hook::low_level::signal_name(signal)
+}
+
 /// Set from now on by Ctrl-C and the like, which then end nothing.
 pub fn interruption() -> io::Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};

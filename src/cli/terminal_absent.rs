@@ -19,6 +19,16 @@ pub fn columns<T>(_: T) -> Option<usize> {
     None
 }
 
+/// How many lines `stream` has: not told.
+pub fn lines<T>(_: T) -> Option<usize> {
+    None
+}
+
+/// No signal has a name here.
+pub fn signal_name(_: i32) -> Option<&'static str> {
+    None
+}
+
 /// Never set: Ctrl-C ends the program at once.
 #[allow(clippy::unnecessary_wraps)] // the same face as where there are signals
 pub fn interruption() -> io::Result<Arc<AtomicBool>> {

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use nightlatch::audit::CommandEnd;
+
 /// `text` with everything a terminal would act on, or that changes the direction of reading, shown
 /// as an escape instead.
 pub fn escape(text: &str) -> String {
@@ -57,6 +59,31 @@ pub fn span(duration: Duration) -> String {
         (hours, 0, _) => format!("{hours}h"),
         (hours, minutes, _) => format!("{hours}h {minutes}m"),
     }
+}
+
+/// How long something took: below ten seconds in parts of one.
+pub fn took(duration: Duration) -> String {
+    match duration.as_millis() {
+        millis @ 0..1000 => format!("{millis}ms"),
+        millis @ 1000..10_000 => format!("{}.{}s", millis / 1000, millis % 1000 / 100),
+        _ => span(duration),
+    }
+}
+
+/// How a guarded command ended: `exit 3`, `SIGTERM`, `not found`.
+pub fn command_end(end: CommandEnd) -> String {
+    match end {
+        CommandEnd::Exited(code) => format!("exit {code}"),
+        CommandEnd::Signalled(signal) => super::terminal::signal_name(signal)
+            .map_or_else(|| format!("signal {signal}"), str::to_owned),
+        CommandEnd::Failed(failure) => failure.as_str().replace('_', " "),
+    }
+}
+
+/// The words of a command line, as a shell would split it; `None` when a quote is not closed or there
+/// are none.
+pub fn words(line: &str) -> Option<Vec<String>> {
+    shlex::split(line).filter(|words| !words.is_empty())
 }
 
 /// What is left of a session, for a prompt: begun minutes, below one of them seconds.
@@ -125,6 +152,34 @@ mod tests {
             (900, "15m"),
         ] {
             assert_eq!(in_short(seconds), told);
+        }
+    }
+
+    #[test]
+    fn a_short_run_is_told_in_parts_of_a_second() {
+        for (millis, told) in [
+            (0, "0ms"),
+            (999, "999ms"),
+            (1250, "1.2s"),
+            (9999, "9.9s"),
+            (61_000, "1m 1s"),
+        ] {
+            assert_eq!(took(Duration::from_millis(millis)), told);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_command_is_told_in_a_word_or_two() {
+        for (end, told) in [
+            (CommandEnd::Exited(3), "exit 3"),
+            (CommandEnd::Signalled(15), "SIGTERM"),
+            (CommandEnd::Signalled(99), "signal 99"),
+            (
+                CommandEnd::Failed(nightlatch::audit::CommandFailure::NotFound),
+                "not found",
+            ),
+        ] {
+            assert_eq!(command_end(end), told);
         }
     }
 

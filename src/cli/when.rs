@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::path::{Component, Path};
 
+use jiff::civil::{Date, Time};
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use nightlatch::clock::Timestamp;
@@ -37,6 +38,11 @@ impl Zone {
         self.tell(time, "%Y-%m-%d %H:%M:%S %:z")
     }
 
+    /// To the second, without the zone: `2026-11-21 11:18:15`.
+    pub fn without_zone(&self, time: Timestamp) -> String {
+        self.tell(time, "%Y-%m-%d %H:%M:%S")
+    }
+
     /// To the second, without year and zone, where there is little room: `11-21 11:18:15`.
     pub fn short(&self, time: Timestamp) -> String {
         self.tell(time, "%m-%d %H:%M:%S")
@@ -57,10 +63,62 @@ impl Zone {
         self.tell(time, "%Y-%m-%d %H:%M %:z")
     }
 
+    /// What a person writes for a time: `today`, `yesterday`, `14:00`, a date or a date and a time in
+    /// this zone, whatever is shown here, RFC 3339, or an age such as `2h`. `None` for anything else.
+    pub fn parse(&self, text: &str, now: Timestamp) -> Option<Timestamp> {
+        let text = text.trim();
+        Timestamp::parse_rfc3339_or_nearest(text)
+            .or_else(|| with_offset(text))
+            .or_else(|| self.local(text, now))
+            // A date that no calendar of ours has a local midnight for.
+            .or_else(|| Timestamp::parse_rfc3339_or_nearest(&format!("{text}T00:00:00Z")))
+            .or_else(|| {
+                humantime::parse_duration(text)
+                    .ok()
+                    .map(|age| now.minus(age))
+            })
+    }
+
+    /// A time that says no zone.
+    fn local(&self, text: &str, now: Timestamp) -> Option<Timestamp> {
+        let today = jiff::Timestamp::from_nanosecond(now.unix_nanos().into()).ok()?;
+        let today = today.to_zoned(self.get().clone()).date();
+        let (day, time) = match text.split_once([' ', 'T']) {
+            Some((day, time)) => (day, Some(time)),
+            None if text.contains(':') => ("today", Some(text)),
+            None => (text, None),
+        };
+        let time = match time {
+            Some(time) => ["%H:%M:%S%.f", "%H:%M"]
+                .into_iter()
+                .find_map(|form| Time::strptime(form, time).ok())?,
+            None => Time::midnight(),
+        };
+        let day = match day {
+            "today" => today,
+            "yesterday" => today.yesterday().ok()?,
+            _ => match Date::strptime("%Y-%m-%d", day) {
+                Ok(day) => day,
+                // As a narrow table has it: the last such day.
+                Err(_) if day.len() == 5 => (0..=4).find_map(|years| {
+                    let day = format!("{:04}-{day}", today.year() - years);
+                    let day = Date::strptime("%Y-%m-%d", &day).ok()?;
+                    (day <= today).then_some(day)
+                })?,
+                Err(_) => return None,
+            },
+        };
+        let moment = day.to_datetime(time).to_zoned(self.get().clone()).ok()?;
+        Some(nearest(moment.timestamp()))
+    }
+
+    fn get(&self) -> &TimeZone {
+        self.found
+            .get_or_init(|| self.find().unwrap_or(TimeZone::UTC))
+    }
+
     fn tell(&self, time: Timestamp, format: &str) -> String {
-        let zone = self
-            .found
-            .get_or_init(|| self.find().unwrap_or(TimeZone::UTC));
+        let zone = self.get();
         jiff::Timestamp::from_nanosecond(time.unix_nanos().into())
             .and_then(|moment| strtime::format(format, &moment.to_zoned(zone.clone())))
             // No time there is lies out of range; if one did, the moment itself is told.
@@ -88,6 +146,20 @@ impl Zone {
             TimeZone::posix(name).ok()
         }
     }
+}
+
+/// As it is shown to the second or minute, with the offset.
+fn with_offset(text: &str) -> Option<Timestamp> {
+    let parse = |form| jiff::Timestamp::strptime(form, text).ok();
+    let moment = parse("%Y-%m-%d %H:%M:%S%.f %:z").or_else(|| parse("%Y-%m-%d %H:%M %:z"))?;
+    Some(nearest(moment))
+}
+
+/// The time of the log that is nearest.
+fn nearest(moment: jiff::Timestamp) -> Timestamp {
+    let nanos = moment.as_nanosecond();
+    let nanos = nanos.clamp(i64::MIN.into(), i64::MAX.into());
+    Timestamp::from_unix_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
 /// The zone that a compiled file of the zone database describes.
@@ -131,6 +203,97 @@ mod tests {
                 let told = zone(name).second(time);
                 assert_eq!(told.len(), "2026-11-21 11:18:15 +01:00".len(), "{told}");
             }
+        }
+    }
+
+    const NOW: &str = "2026-11-20T13:30:00Z";
+
+    fn parsed(zone: &Zone, text: &str) -> Option<String> {
+        let now = Timestamp::parse_rfc3339(NOW).unwrap();
+        zone.parse(text, now).map(Timestamp::to_rfc3339)
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them_in_their_zone() {
+        let there = zone("CET-1CEST,M3.5.0,M10.5.0/3");
+        for (text, read) in [
+            ("today", "2026-11-19T23:00:00.000000Z"),
+            ("yesterday", "2026-11-18T23:00:00.000000Z"),
+            ("14:00", "2026-11-20T13:00:00.000000Z"),
+            ("yesterday 14:00:05", "2026-11-19T13:00:05.000000Z"),
+            ("2026-11-20", "2026-11-19T23:00:00.000000Z"),
+            ("2026-07-01", "2026-06-30T22:00:00.000000Z"),
+            ("2026-11-20 14:00", "2026-11-20T13:00:00.000000Z"),
+            ("2026-11-20 14:00:05", "2026-11-20T13:00:05.000000Z"),
+            ("2026-11-20T14:00:05.25", "2026-11-20T13:00:05.250000Z"),
+            ("2026-11-20T14:00:05Z", "2026-11-20T14:00:05.000000Z"),
+            ("2026-11-20T14:00:05+05:30", "2026-11-20T08:30:05.000000Z"),
+            ("2h", "2026-11-20T11:30:00.000000Z"),
+            // Within the hour that the clocks skip, and within the one they repeat.
+            ("2026-03-29 02:30", "2026-03-29T01:30:00.000000Z"),
+            ("2026-10-25 02:30", "2026-10-25T00:30:00.000000Z"),
+        ] {
+            assert_eq!(parsed(&there, text).as_deref(), Some(read), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_form_in_which_a_time_is_shown_is_read_back() {
+        let there = zone("<+0545>-5:45");
+        let time = Timestamp::parse_rfc3339("2026-11-19T20:15:00Z").unwrap();
+        for shown in [
+            there.second(time),
+            there.without_zone(time),
+            there.short(time),
+            there.shortest(time),
+            there.minute(time),
+            there.minute_and_zone(time),
+        ] {
+            let read = parsed(&there, &shown);
+            assert_eq!(read, Some(time.to_rfc3339()), "{shown}");
+        }
+        // Of last year.
+        let time = Timestamp::parse_rfc3339("2025-12-24T17:00:00Z").unwrap();
+        assert_eq!(
+            parsed(&there, &there.shortest(time)),
+            Some(time.to_rfc3339())
+        );
+    }
+
+    #[test]
+    fn moments_beyond_what_a_time_can_be_are_the_nearest_one() {
+        let utc = zone("UTC0");
+        let now = Timestamp::parse_rfc3339(NOW).unwrap();
+        for past in ["0001-01-01", "1600-01-01T00:00:00+14:00", "500y"] {
+            let read = utc.parse(past, now).unwrap();
+            assert!(
+                read < Timestamp::from_unix_seconds(-4_000_000_000),
+                "{past}"
+            );
+        }
+        for future in ["9999-12-31", "2300-01-01 00:00"] {
+            let read = utc.parse(future, now);
+            assert_eq!(read, Some(Timestamp::from_unix_nanos(i64::MAX)), "{future}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_not_read_as_one() {
+        let utc = zone("UTC0");
+        for bad in [
+            "",
+            "tomorrow",
+            "2023-02-29",
+            "2023-13-01",
+            "25:00",
+            "14",
+            "-2h",
+            "2",
+            "13-40 10:00",
+            "2026-11-20 14:00 or so",
+            "today 2h",
+        ] {
+            assert_eq!(parsed(&utc, bad), None, "{bad}");
         }
     }
 

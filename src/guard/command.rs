@@ -187,6 +187,21 @@ impl Guard {
         })
     }
 
+    /// The digest by which the starts of commands with exactly this command line, the program as it
+    /// was named and its arguments, are found in the audit log. Keyed by the account, so it needs a
+    /// live session; passive as [`Guard::status`].
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn argv_digest<'a>(
+        &self,
+        argv: impl IntoIterator<Item = &'a OsStr>,
+    ) -> Result<ArgvDigest, Denied> {
+        let (home, owner) = self.signed_in()?;
+        let session = home.sessions.peek(owner)?;
+        Ok(argv_digest_of(&session, argv))
+    }
+
     /// Records that `program` was refused. Best effort: it is refused whether recorded or not, and
     /// without a home there is no log to record it in.
     pub fn record_refusal(&self, program: &OsStr, denied: &Denied) {
@@ -238,8 +253,11 @@ fn refusal(denied: &Denied) -> CommandRefusal {
 
 /// Tells two command lines apart in the log without telling what they are: keyed by the account.
 fn argv_digest(session: &Session, command: &Command) -> ArgvDigest {
+    let program = std::iter::once(command.get_program());
+    argv_digest_of(session, program.chain(command.get_args()))
+}
+
+fn argv_digest_of<'a>(session: &Session, argv: impl IntoIterator<Item = &'a OsStr>) -> ArgvDigest {
     let key = kdf::derive(session.account_key(), labels::AUDIT_ARGV, b"");
-    let arguments = command.get_args().map(OsStr::as_encoded_bytes);
-    let argv = std::iter::once(command.get_program().as_encoded_bytes()).chain(arguments);
-    ArgvDigest::of(&key, argv)
+    ArgvDigest::of(&key, argv.into_iter().map(OsStr::as_encoded_bytes))
 }

@@ -412,6 +412,13 @@ impl Home {
             // An account is on record before it exists.
             move || accounts.count().is_ok_and(|count| count == 0)
         });
+        let audit = audit.with_accounts({
+            let accounts = Arc::clone(&accounts);
+            move |email| {
+                let email = email.parse::<Email>();
+                email.is_ok_and(|email| matches!(accounts.find(&email), Ok(Some(_))))
+            }
+        });
         let audit = Arc::new(audit);
         let names: NameLookup = Box::new({
             let accounts = Arc::clone(&accounts);

@@ -23,6 +23,7 @@ fn on_terminal(home: &Home, columns: u16, arguments: &[&str]) -> Vec<String> {
     command.env("LC_ALL", "C.UTF-8");
     let (text, status) = Pty::spawn_wide(command, columns).finish();
     assert!(status.success(), "{text}");
+    let text = anstream::adapter::strip_str(&text).to_string();
     text.lines().map(str::to_owned).collect()
 }
 
@@ -71,8 +72,11 @@ fn a_table_that_is_piped_has_all_of_it_however_wide() {
     let home = eventful();
     let table = home.run(&["audit", "list"]).succeeds().stdout;
     assert!(!table.contains('…') && !table.contains('~'), "{table}");
-    let digests = table.matches("argv_digest=").count();
-    assert_eq!(digests, 1, "{table}");
+    assert!(!table.contains("argv_digest="), "{table}");
+    let wide = home.run(&["audit", "list", "--wide"]).succeeds().stdout;
+    for id in ["argv_digest=", "exec_id="] {
+        assert_eq!(wide.matches(id).count(), 1, "{wide}");
+    }
     assert!(table.contains("someone.with.a.very.long.name.indeed@mail.department.example.com"));
 }
 
@@ -177,4 +181,49 @@ fn piped_output_has_colour_only_when_it_is_forced() {
         let both = Run::of(command).succeeds().stdout;
         assert_eq!(both, plain, "NO_COLOR goes before what forces it");
     }
+}
+
+/// What `audit` writes to a terminal of this many lines with this pager.
+fn paged(home: &Home, lines: u16, pager: &str, more: &[&str]) -> String {
+    let script = format!(
+        "stty rows {lines}; exec \"$NIGHTLATCH\" audit {}",
+        more.join(" ")
+    );
+    let mut command = home.shell(&script);
+    command.env("NIGHTLATCH_PAGER", pager);
+    Pty::spawn(command).finish().0
+}
+
+#[test]
+fn more_than_a_screen_goes_through_the_pager_and_less_does_not() {
+    let home = eventful();
+    let pager = "sh -c 'cat; echo through \"the pager\"'";
+    let shown = |lines, more: &[&str]| paged(&home, lines, pager, more);
+    let long = shown(5, &[]);
+    assert!(
+        long.contains("LOGIN_FAILURE") && long.contains("through the pager"),
+        "{long}"
+    );
+    assert!(!shown(5, &["--no-pager"]).contains("through"));
+    assert!(!shown(500, &[]).contains("through"));
+    assert!(!shown(5, &["--format", "jsonl"]).contains("through"));
+    // One that cannot be started is said, and the table printed.
+    let without = paged(&home, 5, "/nonexistent/pager", &[]);
+    assert!(
+        without.contains("cannot start the pager") && without.contains("LOGIN_FAILURE"),
+        "{without}"
+    );
+    // One that reads nothing is no failure.
+    assert!(!paged(&home, 5, "true", &[]).contains("nightlatch:"));
+}
+
+#[test]
+fn following_prints_its_headings_once() {
+    let home = Home::registered();
+    let mut pty = Pty::spawn(home.command(&["audit", "--follow"]));
+    let first = pty.expect("AUDIT_READ");
+    home.login(&[]).succeeds();
+    let rest = pty.expect("SESSION_CREATED");
+    assert_eq!(first.matches("DETAILS").count(), 1, "{first}");
+    assert_eq!(rest.matches("DETAILS").count(), 0, "{rest}");
 }

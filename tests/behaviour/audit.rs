@@ -165,7 +165,8 @@ fn the_json_answer_has_fixed_keys_and_the_newest_last() {
     let before = home.audit();
     let answer = query(&home, &[]);
     let keys: Vec<_> = answer.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(keys.len(), 4, "{keys:?}");
+    assert_eq!(keys.len(), 5, "{keys:?}");
+    assert_eq!(answer["removed"], serde_json::json!([]));
     assert_eq!(answer["schema"], 1);
     assert_eq!(answer["total"], before.len());
     assert_eq!(answer["has_more"], false);
@@ -210,7 +211,14 @@ fn every_filter_keeps_what_it_names_and_nothing_else() {
             vec!["--session", &session],
             Box::new(|e| e["session_id"] == session.as_str()),
         ),
-        (vec!["--failed"], Box::new(|e| e["success"] == false)),
+        (
+            vec!["--failed"],
+            Box::new(|e| e["success"] == false && e["event_type"] != "COMMAND_FINISHED"),
+        ),
+        (
+            vec!["--exit", "nonzero"],
+            Box::new(|e| e["success"] == false && e["event_type"] == "COMMAND_FINISHED"),
+        ),
         (
             vec!["--since", &middle],
             Box::new(|e| e["timestamp"].as_str() >= Some(&middle)),
@@ -225,7 +233,14 @@ fn every_filter_keeps_what_it_names_and_nothing_else() {
             Box::new(|e| e["username"] == EMAIL),
         ),
         (
-            vec!["--failed", "--user", EMAIL, "--event", "COMMAND_FINISHED"],
+            vec![
+                "--exit",
+                "nonzero",
+                "--user",
+                EMAIL,
+                "--event",
+                "COMMAND_FINISHED",
+            ],
             Box::new(|e| {
                 e["success"] == false
                     && e["username"] == EMAIL
@@ -264,10 +279,15 @@ fn a_filter_that_cannot_be_is_refused_before_anything_is_recorded() {
     ] {
         assert!(run.stderr.contains(name), "{name}: {run:?}");
     }
-    home.run(&["audit", "--since", "yesterday"])
-        .refuses(2, "is no time");
+    home.run(&["audit", "--since", "someday"])
+        .refuses(2, "cannot read \"someday\" as a time");
     home.run(&["audit", "--until", "2026-13-01"])
-        .refuses(2, "is no time");
+        .refuses(2, "cannot read");
+    home.run(&["audit", "--exit", "256"]).refuses(2, "--exit");
+    home.run(&["audit", "--exec-id", "1"])
+        .refuses(2, "--exec-id");
+    home.run(&["audit", "--argv-of", "psql 'x"])
+        .refuses(2, "--argv-of");
     home.run(&["audit", "--session", "42"])
         .refuses(2, "--session");
     home.run(&["audit", "--json", "--follow"]).ends_with(2);
@@ -306,9 +326,16 @@ fn every_format_tells_of_the_same_events() {
     assert!(rows[0].starts_with("seq,timestamp,event_type,username,session_id,success,details"));
     assert_eq!(rows.len() - 1, mine.len());
 
+    // A command is one row, which stands where its start does.
     let table = list("table").stdout;
-    assert_eq!(table.lines().count() - 1, mine.len());
-    for (row, line) in table.lines().skip(1).zip(&mine) {
+    let in_command = ["COMMAND_FINISHED", "SESSION_EXTENDED", "SESSION_VALIDATED"];
+    let rows = mine.iter().filter(|line| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        !in_command.contains(&event["event_type"].as_str().unwrap())
+    });
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(table.lines().count() - 1, rows.len(), "{table}");
+    for (row, line) in table.lines().skip(1).zip(&rows) {
         let event: Value = serde_json::from_str(line).unwrap();
         let (day, time) = event["timestamp"]
             .as_str()
@@ -319,10 +346,14 @@ fn every_format_tells_of_the_same_events() {
             row.contains(&format!("{day} {} +00:00", &time[..8])),
             "{row}"
         );
-        for shown in ["event_type", "username"] {
-            assert!(row.contains(event[shown].as_str().unwrap()), "{row}");
-        }
-        assert_eq!(row.contains("FAILED"), event["success"] == false, "{row}");
+        let event_type = event["event_type"].as_str().unwrap();
+        let shown = event_type.strip_suffix("_STARTED").unwrap_or(event_type);
+        assert!(row.contains(shown) && row.contains(EMAIL), "{row}");
+        assert_eq!(
+            row.contains("FAILED"),
+            event_type == "LOGIN_FAILURE",
+            "{row}"
+        );
     }
     assert!(!table.contains('\u{1b}'));
 }
@@ -635,4 +666,191 @@ fn a_line_torn_by_a_crash_is_moved_aside_and_recorded() {
     assert_eq!(repaired["details"]["bytes"], 19);
     let kept = audit.join(repaired["details"]["quarantine"].as_str().unwrap());
     assert_eq!(std::fs::read(kept).unwrap(), b"{\"seq\":999,\"id\":\"01");
+}
+
+#[test]
+fn a_command_is_one_line_that_says_how_it_ended() {
+    let home = Home::signed_in();
+    home.run(&["exec", "--", "true"]).succeeds();
+    home.run(&["exec", "--", "sh", "-c", "exit 3"]).ends_with(3);
+    home.run(&["exec", "--", "no-such-program"]).ends_with(127);
+    let table = home.run(&["audit"]).succeeds().stdout;
+    let commands: Vec<_> = table
+        .lines()
+        .filter(|line| line.contains("  COMMAND  "))
+        .collect();
+    assert_eq!(commands.len(), 3, "{table}");
+    for (line, (outcome, told)) in commands.iter().zip([
+        ("ok", "true, exit 0, "),
+        ("NONZERO", "sh, exit 3, "),
+        ("NONZERO", "no-such-program, not found, "),
+    ]) {
+        assert!(line.contains(outcome) && line.contains(told), "{line}");
+    }
+    for folded in ["SESSION_VALIDATED", "SESSION_EXTENDED", "COMMAND_"] {
+        assert!(!table.contains(folded), "{table}");
+    }
+    // The newest rows, however many events they took.
+    let last = home.run(&["audit", "--limit", "2"]).succeeds().stdout;
+    assert!(
+        last.contains("AUDIT_READ") && last.contains("no-such-program"),
+        "{last}"
+    );
+    assert!(!last.contains("exit 3"), "{last}");
+    let nonzero = home.run(&["audit", "--exit", "nonzero"]).succeeds().stdout;
+    assert!(
+        nonzero.contains("sh, exit 3") && !nonzero.contains("true, exit 0"),
+        "{nonzero}"
+    );
+    let one = home.run(&["audit", "--exit", "3"]).succeeds().stdout;
+    assert_eq!(one.lines().count(), 2, "{one}");
+}
+
+#[test]
+fn a_command_that_still_runs_says_so() {
+    let home = Home::signed_in();
+    let table = "$GUARD sh -c '\"$NIGHTLATCH\" audit'";
+    let table = Run::of(home.shell(table)).succeeds().stdout;
+    let last = table.lines().last().unwrap();
+    assert!(
+        last.contains("COMMAND") && last.contains("sh, running"),
+        "{table}"
+    );
+}
+
+#[test]
+fn commands_are_found_by_program_run_terminal_machine_and_command_line() {
+    let home = Home::signed_in();
+    home.run(&["exec", "--", "sh", "-c", "exit 3"]).ends_with(3);
+    home.run(&["exec", "--", "true", "a  b"]).succeeds();
+    home.run(&["exec", "--", "true", "a", "b"]).succeeds();
+    let all = home.happened();
+    let started: Vec<_> = all
+        .iter()
+        .filter(|e| e["event_type"] == "COMMAND_STARTED")
+        .collect();
+    let exec = |at: usize| started[at]["details"]["exec_id"].as_str().unwrap();
+    let host = started[0]["host"].as_str().unwrap();
+    for (arguments, found) in [
+        (&["--program", "true"][..], vec![1, 2]),
+        (
+            &["--exec-id", exec(0), "--event", "COMMAND_STARTED"],
+            vec![0],
+        ),
+        (&["--argv-of", "true 'a  b'"], vec![1]),
+        (&["--argv-of", "true a b"], vec![2]),
+        (&["--argv-of", "true a"], vec![]),
+        (&["--host", host, "--program", "sh"], vec![0]),
+        (&["--host", "elsewhere"], vec![]),
+        (&["--tty", "pts/99999"], vec![]),
+    ] {
+        let answer = query(&home, arguments);
+        let expected: Vec<_> = found
+            .iter()
+            .map(|&at: &usize| started[at].clone())
+            .collect();
+        assert_eq!(events(&answer), &expected, "{arguments:?}");
+    }
+    let read = home.happened().pop().unwrap();
+    assert_eq!(
+        read["details"]["filters"],
+        serde_json::json!({ "tty": "pts/99999" })
+    );
+    let log = home.audit_lines().join("\n");
+    assert!(!log.contains("a  b"), "no command line is in the log");
+    home.run(&["logout"]).succeeds();
+    home.run(&["audit", "--argv-of", "true a b"])
+        .refuses(4, "no live session");
+}
+
+/// A copy of the log that nobody may write.
+fn copied(home: &Home) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let copy = home.outside("copy");
+    std::fs::create_dir(&copy).unwrap();
+    for entry in std::fs::read_dir(home.path().join("audit")).unwrap() {
+        let entry = entry.unwrap();
+        let to = copy.join(entry.file_name());
+        std::fs::copy(entry.path(), &to).unwrap();
+        std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o444)).unwrap();
+    }
+    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o555)).unwrap();
+    copy
+}
+
+#[test]
+fn a_copy_is_read_without_a_home_and_nothing_is_recorded() {
+    let home = eventful();
+    let copy = copied(&home);
+    let before = home.audit_lines();
+    let elsewhere = Home::bare();
+    let dir = copy.to_str().unwrap();
+    let list = elsewhere
+        .run(&["audit", "--dir", dir, "--json"])
+        .succeeds()
+        .json();
+    assert_eq!(list["total"], before.len());
+    let stats = elsewhere
+        .run(&["audit", "stats", "--dir", dir, "--json"])
+        .succeeds()
+        .json();
+    assert_eq!(stats["total"], before.len());
+    let export = elsewhere
+        .run(&["audit", "export", "--dir", dir])
+        .succeeds()
+        .stdout;
+    assert_eq!(export.lines().collect::<Vec<_>>(), before);
+    let page = elsewhere.run(&["audit", "report", "--dir", dir, "--html", "-"]);
+    assert!(page.stdout.contains("Nightlatch audit report"), "{page:?}");
+    assert!(!elsewhere.path().exists());
+    assert_eq!(home.audit_lines(), before);
+    let nothing = elsewhere.run(&["audit", "stats", "--dir", "/usr"]);
+    nothing.refuses(7, "there is no audit log in /usr");
+    elsewhere
+        .run(&["audit", "--dir", "/nonexistent"])
+        .refuses(7, "cannot open /nonexistent");
+    std::fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+fn files(home: &Home) -> Vec<std::path::PathBuf> {
+    tree(&home.path())
+        .into_iter()
+        .map(|entry| entry.path)
+        .collect()
+}
+
+#[test]
+fn reading_where_there_is_no_log_creates_none() {
+    let home = Home::new();
+    let before = files(&home);
+    for arguments in [&["audit"][..], &["audit", "stats"], &["audit", "export"]] {
+        home.run(arguments).succeeds();
+    }
+    assert_eq!(files(&home), before);
+}
+
+#[test]
+fn events_of_an_unknown_type_are_in_every_answer() {
+    let home = Home::signed_in();
+    let copy = home.outside("copy");
+    std::fs::create_dir(&copy).unwrap();
+    let log = home.audit_lines().join("\n") + "\n";
+    let log = log.replace("LOGIN_ATTEMPT", "SECRET_READ_V2");
+    std::fs::write(copy.join("0000000000000001.jsonl"), log).unwrap();
+    let dir = copy.to_str().unwrap();
+    for arguments in [
+        &["audit"][..],
+        &["audit", "--event", "secret_read_v2", "--json"],
+        &["audit", "--format", "csv"],
+        &["audit", "export", "--format", "ocsf"],
+        &["audit", "export", "--format", "ecs"],
+        &["audit", "stats"],
+        &["audit", "stats", "--json"],
+    ] {
+        let run = home.run(&[arguments, &["--dir", dir]].concat()).succeeds();
+        assert!(
+            run.stdout.contains("SECRET_READ_V2"),
+            "{arguments:?}: {run:?}"
+        );
+    }
 }

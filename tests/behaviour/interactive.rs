@@ -207,6 +207,37 @@ fn ctrl_c_at_a_prompt_is_death_by_signal_and_not_an_exit_code() {
 }
 
 #[test]
+fn a_command_that_a_sign_in_let_through_is_not_recorded_as_refused() {
+    let home = Home::registered();
+    let mut pty = job(&home, "$GUARD echo 'it ran'");
+    pty.expect(&password_prompt());
+    pty.send(&format!("{PASSWORD}\n"));
+    expect_end(&mut pty, 0);
+    let events = home.events();
+    assert!(
+        !events.contains(&"COMMAND_REFUSED".to_owned()),
+        "{events:?}"
+    );
+    assert_eq!(events.last().unwrap(), "COMMAND_FINISHED");
+}
+
+#[test]
+fn a_command_whose_sign_in_failed_is_recorded_as_refused_once() {
+    let home = Home::registered();
+    let mut pty = job(&home, "$GUARD echo 'it ran'");
+    pty.expect(&password_prompt());
+    pty.send("wrong\n");
+    pty.expect(&password_prompt());
+    pty.send("\x03");
+    expect_end(&mut pty, 130);
+    let refused = home
+        .events()
+        .into_iter()
+        .filter(|event| event == "COMMAND_REFUSED");
+    assert_eq!(refused.count(), 1);
+}
+
+#[test]
 fn what_is_typed_after_the_password_is_not_left_for_the_shell() {
     let home = Home::registered();
     let mut pty = job(&home, "$NIGHTLATCH login");

@@ -85,7 +85,13 @@ fn statistics_are_those_of_the_lines_and_are_recorded_once() {
     let count = |keeps: &dyn Fn(&Value) -> bool| lines.iter().filter(|line| keeps(line)).count();
     assert_eq!(stats["schema"], 1);
     assert_eq!(stats["total"], lines.len());
-    assert_eq!(stats["failed"], count(&|line| line["success"] == false));
+    let finished = |line: &Value| line["event_type"] == "COMMAND_FINISHED";
+    let failed = count(&|line| line["success"] == false && !finished(line));
+    let sum_of =
+        |keys: [&str; 2]| -> u64 { keys.iter().map(|key| stats[*key].as_u64().unwrap()).sum() };
+    assert_eq!(sum_of(["failed", "refused"]), failed as u64);
+    let nonzero = count(&|line| line["success"] == false && finished(line));
+    assert_eq!(stats["nonzero"], nonzero);
     for row in stats["by_type"].as_array().unwrap() {
         let expected = count(&|line| line["event_type"] == row["event_type"]);
         assert_eq!(row["events"], expected, "{row}");

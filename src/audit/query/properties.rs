@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Filter, Query, Record, Verdict};
+use super::{Query, Record};
+use crate::audit::command_facts::CommandFacts;
+use crate::audit::filter::{Filter, Verdict};
+use crate::audit::outcome::Outcome;
 
 /// Whether `line`, which this program wrote, is found by each filter on what it says, by none on
 /// anything else, and by all of those at once.
@@ -23,13 +26,19 @@ pub(in crate::audit) fn found_by_what_it_says(line: &[u8]) -> bool {
         .username
         .clone()
         .filter(|name| name.trim().to_lowercase() == *name);
+    let is_failed = matches!(record.outcome(), Outcome::Failed | Outcome::Refused);
+    let program = CommandFacts::of(&record.details).program.map(String::from);
     let all = Query {
         user: user.clone(),
         types: vec![record.event_type.clone()],
         since: Some(record.timestamp),
         until: Some(record.timestamp.plus(Duration::from_nanos(1))),
         session: record.session_id,
-        failed_only: !record.success,
+        failed_only: is_failed,
+        program: program.clone(),
+        execs: record.exec_id().into_iter().collect(),
+        tty: record.tty.clone(),
+        host: Some(record.host.clone()),
         ..Query::default()
     };
     let by = |change: &dyn Fn(&mut Query)| {
@@ -44,6 +53,11 @@ pub(in crate::audit) fn found_by_what_it_says(line: &[u8]) -> bool {
         && by(&|query| query.since = all.since)
         && !by(&|query| query.until = all.since)
         && !by(&|query| query.since = all.until)
-        && by(&|query| query.failed_only = true) != record.success
+        && by(&|query| query.failed_only = true) == is_failed
+        && by(&|query| query.program.clone_from(&program))
+        && by(&|query| query.execs.clone_from(&all.execs))
+        && by(&|query| query.tty.clone_from(&record.tty))
+        && !by(&|query| query.tty = Some(format!("{:?}x", record.tty)))
+        && !by(&|query| query.host = Some(format!("{}x", record.host)))
         && !by(&|query| query.user = user.as_ref().map(|user| format!("{user}x"))) | user.is_none()
 }

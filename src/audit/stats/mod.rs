@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 
 use super::event_name::EventName;
 use super::kind::EventType;
+use super::outcome::Outcome;
 use super::record::Record;
 use crate::clock::Timestamp;
 use series::Series;
 use spans::Spans;
 
 pub use series::Bucket;
-pub use spans::{CommandSpan, Outcome, SessionSpan};
+pub use spans::{CommandSpan, SessionSpan};
 
 /// Accounts counted by name; a log written by somebody hostile may hold any number of them.
 const MAX_ACCOUNTS: usize = 10_000;
@@ -28,8 +29,13 @@ const MAX_TYPES: usize = 1000;
 pub struct Count {
     /// All of them.
     pub events: u64,
-    /// Of those, what was refused or failed, lockouts among them.
+    /// Of those, sign-ins and passwords that failed.
     pub failed: u64,
+    /// Of those, what was refused, lockouts among them.
+    pub refused: u64,
+    /// Of those, guarded commands that ended with another exit code than 0, by a signal, or were not
+    /// started.
+    pub nonzero: u64,
     /// Of those, how often sign-in was locked.
     pub lockouts: u64,
 }
@@ -37,13 +43,20 @@ pub struct Count {
 impl Count {
     fn add(&mut self, record: &Record) {
         self.events += 1;
-        self.failed += u64::from(!record.success);
+        match record.outcome() {
+            Outcome::Ok => {}
+            Outcome::Failed => self.failed += 1,
+            Outcome::Refused => self.refused += 1,
+            Outcome::NonZero => self.nonzero += 1,
+        }
         self.lockouts += u64::from(record.event_type == EventType::AccountLocked);
     }
 
     fn merge(&mut self, other: Self) {
         self.events += other.events;
         self.failed += other.failed;
+        self.refused += other.refused;
+        self.nonzero += other.nonzero;
         self.lockouts += other.lockouts;
     }
 }
@@ -67,7 +80,7 @@ impl AccountCount {
     }
 }
 
-/// Events, counted. Feed it with [`AuditLog::for_each`](super::AuditLog::for_each).
+/// Events, counted. Feed it with [`LogReader::for_each`](super::LogReader::for_each).
 ///
 /// Texts in it come from the log and need escaping on their way to a terminal or a page.
 #[derive(Clone, Debug, Default)]

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::audit::command_facts::CommandFacts;
+use crate::audit::details::CommandEnd;
 use crate::audit::kind::EventType;
 use crate::audit::record::Record;
 use crate::clock::Timestamp;
@@ -41,17 +43,6 @@ impl SessionSpan {
     }
 }
 
-/// How a guarded command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// With exit code 0.
-    Succeeded,
-    /// In any other way.
-    Failed,
-    /// No event tells: it runs, or what guarded it was killed.
-    Unknown,
-}
-
 /// A guarded command, as the log tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandSpan {
@@ -63,8 +54,8 @@ pub struct CommandSpan {
     pub start: Timestamp,
     /// When it ended; its start, when no event tells.
     pub end: Timestamp,
-    /// How.
-    pub outcome: Outcome,
+    /// How; `None` when no event tells: it runs, or what guarded it was killed.
+    pub ended: Option<CommandEnd>,
 }
 
 #[derive(Clone, Debug)]
@@ -109,11 +100,9 @@ pub(super) struct Spans {
     commands: VecDeque<CommandSpan>,
 }
 
-/// What is needed of any event's details.
-#[derive(Deserialize)]
-struct Details {
-    exec_id: Option<String>,
-    program: Option<String>,
+/// The limits of a session, as its first event tells.
+#[derive(Default, Deserialize)]
+struct SessionLimits {
     idle_seconds: Option<u64>,
     max_seconds: Option<u64>,
 }
@@ -165,10 +154,11 @@ impl Spans {
             last_activity: at,
         });
         if record.event_type == EventType::SessionCreated {
-            let details = details(record);
+            let limits: SessionLimits =
+                serde_json::from_str(record.details.get()).unwrap_or_default();
             open.span.start_seen = true;
-            open.idle = details.idle_seconds.map(Duration::from_secs);
-            open.max = details.max_seconds.map(Duration::from_secs);
+            open.idle = limits.idle_seconds.map(Duration::from_secs);
+            open.max = limits.max_seconds.map(Duration::from_secs);
         }
         // Being looked at is no activity, but without the beginning the limits are not known.
         if record.event_type != EventType::SessionValidated || open.idle.is_none() {
@@ -193,14 +183,14 @@ impl Spans {
     }
 
     fn started(&mut self, record: &Record) {
-        let details = details(record);
-        let exec = details.exec_id.and_then(|id| id.parse().ok());
+        let facts = CommandFacts::of(&record.details);
+        let exec = facts.exec();
         let span = CommandSpan {
             username: record.username.clone(),
-            program: details.program.unwrap_or_default(),
+            program: facts.program.map(String::from).unwrap_or_default(),
             start: record.timestamp,
             end: record.timestamp,
-            outcome: Outcome::Unknown,
+            ended: None,
         };
         if self.running.len() >= MAX_OPEN {
             for span in older_half(&mut self.running, |span| span.start) {
@@ -218,14 +208,10 @@ impl Spans {
     }
 
     fn finished(&mut self, record: &Record) {
-        let exec = details(record).exec_id.and_then(|id| id.parse().ok());
-        if let Some(mut span) = exec.and_then(|exec: ExecId| self.running.remove(&exec)) {
+        let exec = record.exec_id();
+        if let Some(mut span) = exec.and_then(|exec| self.running.remove(&exec)) {
             span.end = record.timestamp.max(span.start);
-            span.outcome = if record.success {
-                Outcome::Succeeded
-            } else {
-                Outcome::Failed
-            };
+            span.ended = record.command_end();
             keep_newest(&mut self.commands, span, NEWEST_COMMANDS);
         }
     }
@@ -259,15 +245,6 @@ impl Spans {
         all.sort_by(|one, other| (one.start, &one.program).cmp(&(other.start, &other.program)));
         all.split_off(all.len().saturating_sub(NEWEST_COMMANDS))
     }
-}
-
-fn details(record: &Record) -> Details {
-    serde_json::from_str(record.details.get()).unwrap_or(Details {
-        exec_id: None,
-        program: None,
-        idle_seconds: None,
-        max_seconds: None,
-    })
 }
 
 fn keep_newest<T>(kept: &mut VecDeque<T>, span: T, most: usize) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::audit::CommandEnd;
 use crate::id::{ExecId, SessionId};
 use std::time::Duration;
 
@@ -47,8 +48,11 @@ fn naive<'a>(records: impl Iterator<Item = &'a Record>) -> Count {
     let mut count = Count::default();
     for record in records {
         count.events += 1;
-        if !record.success {
-            count.failed += 1;
+        match record.outcome() {
+            Outcome::Ok => {}
+            Outcome::Failed => count.failed += 1,
+            Outcome::Refused => count.refused += 1,
+            Outcome::NonZero => count.nonzero += 1,
         }
         if record.event_type.as_str() == "ACCOUNT_LOCKED" {
             count.lockouts += 1;
@@ -202,14 +206,14 @@ fn a_command_has_the_end_that_its_own_finish_tells() {
     let commands: Vec<_> = found
         .commands()
         .into_iter()
-        .map(|span| (span.program, span.start, span.end, span.outcome))
+        .map(|span| (span.program, span.start, span.end, span.ended))
         .collect();
     assert_eq!(
         commands,
         [
-            ("p1".to_owned(), at(0), at(20), Outcome::Failed),
-            ("p2".to_owned(), at(5), at(10), Outcome::Succeeded),
-            ("p3".to_owned(), at(6), at(6), Outcome::Unknown),
+            ("p1".to_owned(), at(0), at(20), Some(CommandEnd::Exited(1))),
+            ("p2".to_owned(), at(5), at(10), Some(CommandEnd::Exited(0))),
+            ("p3".to_owned(), at(6), at(6), None),
         ]
     );
     assert_eq!(found.command_count(), 3);

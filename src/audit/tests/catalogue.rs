@@ -131,10 +131,12 @@ pub(in crate::audit) fn catalogue() -> Vec<(Details, String)> {
         ),
         (
             Details::AuditRead {
+                how: ReadKind::List,
+                filters: ReadFilters::default(),
                 matched: 12,
                 returned: 10,
             },
-            r#"{"matched":12,"returned":10}"#.into(),
+            r#"{"how":"list","filters":{},"matched":12,"returned":10}"#.into(),
         ),
         (
             Details::AuditPruned {

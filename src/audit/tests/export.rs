@@ -385,7 +385,8 @@ fn every_match_is_given_in_order_until_it_breaks_off() {
         let mut records = Vec::new();
         let progress = Progress::default();
         let summary = log
-            .for_each(&query, &progress, |record| {
+            .reader()
+            .for_each(ReadKind::Export, &query, &progress, |record| {
                 records.push(record.clone());
                 if records.len() == most {
                     ControlFlow::Break(())
@@ -393,7 +394,8 @@ fn every_match_is_given_in_order_until_it_breaks_off() {
                     ControlFlow::Continue(())
                 }
             })
-            .unwrap();
+            .unwrap()
+            .answer;
         assert_eq!(summary.total, records.len() as u64);
         assert_eq!(summary.unreadable, 0);
         let (done, total) = progress.get();

@@ -14,7 +14,8 @@ fn following_goes_on_across_segments_and_misses_nothing() {
     let home = Home::new();
     let log = home.log();
     log.append_durable(&[used("a")]).unwrap();
-    let mut follow = log.follow(&only_used(), log.query(&only_used()).unwrap().end);
+    let reader = log.reader();
+    let mut follow = reader.follow_from(&only_used(), log.query(&only_used()).unwrap().end);
     home.set_day(1, 0);
     log.append_durable(&[used("b")]).unwrap();
     assert_eq!(actions(&follow.poll().unwrap()), ["b"]);
@@ -37,8 +38,9 @@ fn following_goes_on_when_segments_are_pruned_even_the_one_it_was_in() {
     log.append_durable(&[used("a")]).unwrap();
     // One that keeps up, and one that was last seen in a segment that is gone.
     let end = log.query(&only_used()).unwrap().end;
-    let mut keeps_up = log.follow(&only_used(), end);
-    let mut stays_behind = log.follow(&only_used(), end);
+    let reader = log.reader();
+    let mut keeps_up = reader.follow_from(&only_used(), end);
+    let mut stays_behind = reader.follow_from(&only_used(), end);
     let mut seen = Vec::new();
     for day in 1..=6 {
         home.set_day(day, 0);

@@ -4,13 +4,16 @@
 mod anchoring;
 mod append;
 pub(super) mod catalogue;
+mod corpus;
 mod export;
 mod following;
 mod forwarding;
 mod holds;
 mod journal;
 mod query;
+mod reading;
 mod retention;
+mod rows;
 mod scan;
 mod seal;
 mod shipping;
@@ -233,4 +236,15 @@ fn actions(records: &[Record]) -> Vec<String> {
             details["action"].as_str().unwrap_or_default().to_owned()
         })
         .collect()
+}
+
+impl AuditLog {
+    fn query_by(
+        &self,
+        query: &Query,
+        manner: &super::scan::Manner,
+        progress: &Progress,
+    ) -> Result<QueryResult, AuditError> {
+        self.reader().query_by(query, manner, progress)
+    }
 }

@@ -192,9 +192,12 @@ fn lines_that_are_no_events_are_counted_as_far_as_they_are_looked_at() {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines[1] = "garbage".to_owned();
     lines.insert(3, "x".repeat(300_000));
+    let last = lines.pop().unwrap();
     let mut bytes = (lines.join("\n") + "\n").into_bytes();
-    bytes.extend_from_slice(lines[6].strip_suffix('}').unwrap().as_bytes());
-    bytes.extend_from_slice(b",\"seal\":\"\xff\"}\n");
+    bytes.extend_from_slice(last.strip_suffix('}').unwrap().as_bytes());
+    bytes.extend_from_slice(b",\"more\":\"\xff\"}\n");
+    bytes.extend_from_slice(last.as_bytes());
+    bytes.push(b'\n');
     std::fs::write(home.segment(), bytes).unwrap();
     let bobs = Query {
         user: Some("bob@example.com".to_owned()),
@@ -227,11 +230,12 @@ fn following_gives_what_comes_after_the_answer_once() {
         types: vec![EventType::SessionValidated.into()],
         ..Query::default()
     };
-    let mut from_nothing = log.follow(&only_used, Position::default());
+    let reader = log.reader();
+    let mut from_nothing = reader.follow_from(&only_used, Position::default());
     assert!(from_nothing.poll().unwrap().is_empty());
     log.append_durable(&[used("a")]).unwrap();
     let answer = log.query(&only_used).unwrap();
-    let mut follow = log.follow(&only_used, answer.end);
+    let mut follow = reader.follow_from(&only_used, answer.end);
     assert!(follow.poll().unwrap().is_empty());
     log.append_durable(&[used("b"), Event::new(Details::LoginAttempt)])
         .unwrap();
@@ -247,7 +251,7 @@ fn following_gives_what_comes_after_the_answer_once() {
 }
 
 #[test]
-fn a_line_just_being_written_is_given_when_it_is_whole() {
+fn an_append_just_being_written_is_given_when_it_is_sealed() {
     let home = Home::new();
     let log = home.log();
     log.append_durable(&[used("a"), used("b")]).unwrap();
@@ -255,27 +259,87 @@ fn a_line_just_being_written_is_given_when_it_is_whole() {
     let first = end_of(&whole, 2);
     std::fs::write(home.segment(), &whole[..first + 10]).unwrap();
     let answer = log.query(&Query::default()).unwrap();
-    assert_eq!((answer.total, answer.unreadable), (2, 0));
-    let mut follow = log.follow(&Query::default(), answer.end);
+    assert_eq!(
+        (answer.total, answer.unreadable),
+        (1, 0),
+        "not before its seal"
+    );
+    let reader = log.reader();
+    let mut follow = reader.follow_from(&Query::default(), answer.end);
     assert!(follow.poll().unwrap().is_empty());
     let mut file = std::fs::OpenOptions::new()
         .append(true)
         .open(home.segment())
         .unwrap();
     file.write_all(&whole[first + 10..]).unwrap();
-    assert_eq!(actions(&follow.poll().unwrap()), ["b"]);
+    assert_eq!(actions(&follow.poll().unwrap()), ["a", "b"]);
 }
 
 #[test]
 fn following_goes_on_when_a_failed_append_was_undone() {
     let home = Home::new();
     let log = home.log();
-    log.append_durable(&[used("a"), used("b")]).unwrap();
-    let mut follow = log.follow(&Query::default(), log.query(&Query::default()).unwrap().end);
-    let whole = home.bytes();
-    let first = end_of(&whole, 2);
-    std::fs::write(home.segment(), &whole[..first]).unwrap();
+    log.append_durable(&[used("a")]).unwrap();
+    let state = home.dir.path().join("seal/state");
+    let (before, sealed) = (home.files(), std::fs::read(&state).unwrap());
+    log.append_durable(&[used("b")]).unwrap();
+    let reader = log.reader();
+    let mut follow =
+        reader.follow_from(&Query::default(), log.query(&Query::default()).unwrap().end);
+    home.put(&before);
+    std::fs::write(&state, sealed).unwrap();
     assert!(follow.poll().unwrap().is_empty());
     log.append_durable(&[used("c")]).unwrap();
     assert_eq!(actions(&follow.poll().unwrap()), ["c"]);
+}
+
+#[test]
+fn what_follows_the_last_seal_is_not_found_counted_or_followed() {
+    let home = five();
+    let sealed = home.bytes();
+    let log = home.log();
+    let made_up = String::from_utf8(sealed.clone()).unwrap();
+    let unsealed: String = made_up
+        .lines()
+        .map(|line| line.split_once(",\"seal\"").unwrap().0.to_owned() + "}\n")
+        .collect();
+    for after in [
+        unsealed.as_bytes(),
+        b"{",
+        b"\n\n",
+        b"{\"x\":{\"y\":\"\"}}\n",
+        &[b'x'; 700_000],
+    ] {
+        std::fs::write(home.segment(), [&sealed, after].concat()).unwrap();
+        let found = log.query(&Query::default()).unwrap();
+        assert_eq!((found.total, found.unreadable), (6, 0));
+        let reader = log.reader();
+        let mut follow = reader.follow_from(&Query::default(), found.end);
+        assert!(follow.poll().unwrap().is_empty());
+        // A segment in which nothing is sealed is none.
+        std::fs::write(home.audit().join("0000000000000007.jsonl"), after).unwrap();
+        assert_eq!(log.query(&Query::default()).unwrap().end, found.end);
+        std::fs::remove_file(home.audit().join("0000000000000007.jsonl")).unwrap();
+    }
+}
+
+#[test]
+fn a_line_that_is_no_event_does_not_take_the_place_of_one() {
+    let home = five();
+    let text = String::from_utf8(home.bytes()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    // Begins and ends as an event, and cannot be read.
+    let spoilt = lines[4].replace("\"success\":true", "\"success\":maybe");
+    let log = [&lines[..5], &[&spoilt], &lines[5..]].concat().join("\n") + "\n";
+    std::fs::write(home.segment(), log).unwrap();
+    let query = Query {
+        limit: Limit::new(3).unwrap(),
+        ..Query::default()
+    };
+    let found = home.log().query(&query).unwrap();
+    let numbers: Vec<_> = found.events.iter().map(|record| record.seq).collect();
+    assert_eq!(
+        (numbers, found.total, found.unreadable),
+        (vec![4, 5, 6], 6, 1)
+    );
 }

@@ -9,7 +9,8 @@ const DAY: u64 = 24 * 3600;
 /// All that is there after `after`, in batches of `limit`: the numbers, and what was removed.
 fn numbers_after(home: &Home, after: u64, limit: usize) -> (Vec<u64>, Vec<(u64, u64)>) {
     let log = home.log();
-    let mut events = log.events_after(after);
+    let reader = log.reader();
+    let mut events = reader.events_after(&Query::default(), after);
     let (mut numbers, mut removed) = (Vec::new(), Vec::new());
     loop {
         let next = events.poll(limit).unwrap();
@@ -19,6 +20,11 @@ fn numbers_after(home: &Home, after: u64, limit: usize) -> (Vec<u64>, Vec<(u64, 
             return (numbers, removed);
         }
     }
+}
+
+fn poll(log: AuditLog, after: u64, limit: usize) -> Result<NextEvents, AuditError> {
+    let reader = log.reader();
+    reader.events_after(&Query::default(), after).poll(limit)
 }
 
 fn last(home: &Home) -> u64 {
@@ -65,7 +71,7 @@ fn a_log_that_ends_before_the_number_was_set_back() {
     let home = Home::new();
     home.use_on(0..3);
     let end = last(&home);
-    let set_back = |after| match home.log().events_after(after).poll(10) {
+    let set_back = |after| match poll(home.log(), after, 10) {
         Err(AuditError::SetBack { last, after: told }) => {
             assert_eq!(told, after);
             Some(last)
@@ -78,19 +84,10 @@ fn a_log_that_ends_before_the_number_was_set_back() {
     assert_eq!(set_back(end), None);
     assert_eq!(set_back(end + 1), Some(end));
     assert_eq!(set_back(u64::MAX), Some(end));
-    assert_eq!(
-        Home::new()
-            .log()
-            .events_after(0)
-            .poll(1)
-            .unwrap()
-            .events
-            .len(),
-        0
-    );
+    assert_eq!(poll(Home::new().log(), 0, 1).unwrap().events.len(), 0);
     let gone = Home::new();
     assert!(matches!(
-        gone.log().events_after(1).poll(1),
+        poll(gone.log(), 1, 1),
         Err(AuditError::SetBack { last: 0, after: 1 })
     ));
 }
@@ -160,8 +157,7 @@ proptest! {
                 }
                 Step::Prune => prune(&home),
                 Step::Read(limit) => {
-                    let log = home.log();
-                    let next = log.events_after(kept).poll(limit).unwrap();
+                    let next = poll(home.log(), kept, limit).unwrap();
                     if let Some(removed) = next.removed {
                         prop_assert_eq!(*removed.start(), kept + 1);
                         kept = *removed.end();

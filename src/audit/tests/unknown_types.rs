@@ -30,7 +30,8 @@ fn an_event_of_an_unknown_type_is_listed_and_followed() {
         (4, 4, 0)
     );
     assert_eq!(found.events[3].event_type, secret_read());
-    let mut follow = log.follow(&Query::default(), Position::default());
+    let reader = log.reader();
+    let mut follow = reader.follow_from(&Query::default(), Position::default());
     assert_eq!(follow.poll().unwrap().len(), 4);
     assert_eq!(follow.unreadable(), 0);
 }
@@ -67,17 +68,20 @@ fn an_unknown_type_is_counted_and_in_every_export() {
     let (mut statistics, mut csv) = (Statistics::default(), Vec::new());
     let mut exports = [ExportFormat::Jsonl, ExportFormat::Ocsf, ExportFormat::Ecs]
         .map(|format| (format, Vec::new()));
-    let all = home
-        .log()
-        .for_each(&Query::default(), &Progress::default(), |record| {
+    let all = home.log().reader().for_each(
+        ReadKind::Stats,
+        &Query::default(),
+        &Progress::default(),
+        |record| {
             statistics.add(record);
             write_csv_record(&mut csv, record).unwrap();
             for (format, out) in &mut exports {
                 format.append(out, record, None);
             }
             ControlFlow::Continue(())
-        });
-    assert_eq!(all.unwrap().total, 4);
+        },
+    );
+    assert_eq!(all.unwrap().answer.total, 4);
     let (name, count) = statistics.by_type()[0];
     assert_eq!((name, count.events), (&secret_read(), 2));
     for out in exports.map(|(_, out)| out).into_iter().chain([csv]) {

@@ -21,7 +21,7 @@ use report::Report;
 /// Longer than any anchor.
 const ANCHOR_LIMIT: u64 = 4096;
 
-const NAME_THE_DIRECTORY: &str =
+pub(super) const NAME_THE_DIRECTORY: &str =
     "name the directory that has the .jsonl files: in a home it is audit";
 
 /// The arguments and the directory of a verification that names one: it needs no home.

@@ -3,8 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use nightlatch::AuditLog;
-use nightlatch::audit::{AuditError, Details, Event, Query, Record};
+use nightlatch::audit::{EventsAfter, LogReader, Query, Reading, Record};
 
 use super::Output;
 use crate::cli::args::AuditExport;
@@ -20,54 +19,29 @@ const BATCH: usize = 512;
 pub fn run(
     context: &Context,
     args: &AuditExport,
-    log: Option<&AuditLog>,
+    log: &LogReader<'_>,
     after: u64,
     query: &Query,
 ) -> Result<End, Failure> {
-    let Some(log) = log else {
-        let last = 0;
-        return match after {
-            0 => Ok(End::Done),
-            _ => Err(AuditError::SetBack { last, after }.into()),
-        };
-    };
     // From here on a signal waits for the end of a line.
     let mut interruption = Interruption::catch()?;
-    let (end, matched) = count(log, query, after)?;
-    if end == 0 {
-        return Ok(End::Done);
-    }
-    // The record of the reading stands before any data leaves. What is there is exported even where
-    // that cannot be written.
-    let returned = matched;
-    let read = Event::new(Details::AuditRead { matched, returned });
-    let recorded = log.append_durable(&[read]);
+    // What is there is exported even where the reading cannot be recorded.
+    let Reading { answer, recorded } = log.export_after(query, after)?;
     let follows = args.follow && recorded.is_ok();
-    write_all(
-        context,
-        args,
-        log,
-        query,
-        (after, end),
-        follows,
-        &mut interruption,
-    )?;
+    let mut output = Output::new(context.ui, args.format, log);
+    write_all(context, &mut output, answer, follows, &mut interruption)?;
     recorded?;
     Ok(End::Done)
 }
 
-/// Writes what follows the first of `range`, and, unless it `follows`, does not pass its second.
+/// Writes the events, and where it does not follow, none that came after the export began.
 fn write_all(
     context: &Context,
-    args: &AuditExport,
-    log: &AuditLog,
-    query: &Query,
-    (after, end): (u64, u64),
+    output: &mut Output,
+    (mut events, end): (EventsAfter<'_>, u64),
     follows: bool,
     interruption: &mut Interruption,
 ) -> Result<(), Failure> {
-    let mut output = Output::new(context.ui, args.format, log);
-    let mut events = log.events_after(after);
     loop {
         let next = events.poll(BATCH)?;
         if let Some(removed) = &next.removed {
@@ -77,10 +51,7 @@ fn write_all(
             if !follows && record.seq > end {
                 return Ok(());
             }
-            if !query.matches(record) {
-                continue;
-            }
-            if !interruption.wait_to_write() || !write(&mut output, record)? {
+            if !interruption.wait_to_write() || !write(output, record)? {
                 return Ok(());
             }
         }
@@ -89,20 +60,6 @@ fn write_all(
         }
         if !follows || !interruption.wait(INTERVAL) {
             return Ok(());
-        }
-    }
-}
-
-/// The number of the last event there is, and how many after `after` match.
-fn count(log: &AuditLog, query: &Query, after: u64) -> Result<(u64, u64), Failure> {
-    let mut events = log.events_after(after);
-    let mut matched = 0;
-    loop {
-        let next = events.poll(BATCH)?;
-        let matching = next.events.iter().filter(|record| query.matches(record));
-        matched += matching.count() as u64;
-        if next.is_end {
-            return Ok((events.last(), matched));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nightlatch::audit::{Bucket, CommandSpan, Count, Outcome, SessionSpan};
+use nightlatch::audit::{Bucket, CommandEnd, CommandSpan, Count, SessionSpan};
 use nightlatch::clock::Timestamp;
 
 use super::minute;
@@ -200,10 +200,10 @@ fn session_mark(scale: &Scale, session: &SessionSpan, y: f64) -> Mark {
 
 fn command_mark(scale: &Scale, command: &CommandSpan, y: f64) -> Mark {
     let (x, end) = (scale.x(command.start), scale.x(command.end));
-    let (class, how) = match command.outcome {
-        Outcome::Succeeded => ("command", "succeeded"),
-        Outcome::Failed => ("bad", "failed"),
-        Outcome::Unknown => ("unknown", "no end on record"),
+    let (class, how) = match command.ended {
+        Some(CommandEnd::Exited(0)) => ("command", "succeeded".to_owned()),
+        Some(end) => ("bad", super::super::text::command_end(end)),
+        None => ("unknown", "no end on record".to_owned()),
     };
     let title = format!(
         "{}: {} at {}, {}, {how}",
@@ -217,14 +217,14 @@ fn command_mark(scale: &Scale, command: &CommandSpan, y: f64) -> Mark {
     mark(x, y, (end - x).max(2.0), height, class, title)
 }
 
-/// Failures in each part of the time, lockouts among them.
+/// What failed or was refused in each part of the time, lockouts among it.
 pub fn failures(parts: &[Bucket]) -> Columns {
     let label = |part: &Bucket| match part.width.as_secs() {
         86_400.. => minute(part.from)[..10].to_owned(),
         _ => minute(part.from),
     };
     let values: Vec<_> = parts.iter().map(|part| (label(part), part.count)).collect();
-    columns(&values, 6, "bad", |count| count.failed)
+    columns(&values, 6, "bad", |count| count.failed + count.refused)
 }
 
 /// Events by the hour of the day.
@@ -259,8 +259,8 @@ fn columns(
             continue;
         }
         let title = format!(
-            "{label}: {} events, {} failed, {} lockouts",
-            count.events, count.failed, count.lockouts
+            "{label}: {} events, {} failed, {} refused, {} lockouts",
+            count.events, count.failed, count.refused, count.lockouts
         );
         let height = tall(value).max(1.5);
         let width = (step * 0.8).min(40.0);
@@ -294,21 +294,21 @@ mod tests {
 
     use super::*;
 
-    fn command(account: u32, seconds: i64, outcome: Outcome) -> CommandSpan {
+    fn command(account: u32, seconds: i64, ended: Option<CommandEnd>) -> CommandSpan {
         let start = Timestamp::from_unix_seconds(1_763_682_067 + seconds);
         CommandSpan {
             username: Some(format!("user{account}@example.com")),
             program: "psql".to_owned(),
             start,
             end: start.plus(Duration::from_secs(60)),
-            outcome,
+            ended,
         }
     }
 
     #[test]
     fn accounts_beyond_the_eighth_share_a_lane_and_no_mark_is_lost_or_outside() {
         let commands: Vec<_> = (0..30)
-            .map(|at| command(at % 12, i64::from(at) * 86_400, Outcome::Failed))
+            .map(|at| command(at % 12, i64::from(at) * 86_400, Some(CommandEnd::Exited(1))))
             .collect();
         let timeline = timeline(&[], &commands).unwrap();
         assert_eq!(timeline.lanes.len(), 9);
@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn without_sessions_and_commands_there_is_no_timeline_and_a_short_one_has_a_tick() {
         assert!(timeline(&[], &[]).is_none());
-        let mut short = command(0, 0, Outcome::Succeeded);
+        let mut short = command(0, 0, Some(CommandEnd::Exited(0)));
         short.end = short.start;
         assert_eq!(timeline(&[], &[short]).unwrap().ticks.len(), 1);
     }

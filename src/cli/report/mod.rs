@@ -9,12 +9,12 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use nightlatch::audit::{Details, Event, Limit, Progress, Record, Statistics};
+use nightlatch::audit::{Limit, Progress, ReadKind, Reading, Record, Statistics};
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use serde_json::json;
 
 use super::args::AuditReport;
-use super::audit::{no_log, not_verified, query, verifier, warn_of_unreadable};
+use super::audit::{no_log, not_verified, query, verifier, warn_of_unreadable, with_reader};
 use super::exit::Failure;
 use super::stats::has_all_of_sessions;
 use super::{Context, End, progress};
@@ -31,41 +31,39 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
         check_replaceable(&args.html)?;
     }
     let query = query(context, &args.filters)?;
-    let guard = context.guard()?;
-    let directory = context.config.home().join("audit");
-    let (verifier, _) = verifier(&directory, &args.noted)?;
-    let Some(log) = guard.audit().filter(|_| directory.is_dir()) else {
-        return Err(no_log());
+    let directory = match &args.filters.dir {
+        Some(copy) => copy.clone(),
+        None => context.config.home().join("audit"),
     };
-    let done = Progress::default();
-    let verification = progress::watched(
-        context.ui,
-        "verifying",
-        || done.get(),
-        || verifier.run(&done),
-    )?;
-
+    let (verifier, _) = verifier(&directory, &args.noted)?;
+    if args.filters.dir.is_none() && !directory.is_dir() {
+        return Err(no_log());
+    }
     let most = usize::from(Limit::MAX.get());
     let mut statistics = Statistics::default();
     let mut newest: VecDeque<Record> = VecDeque::with_capacity(most);
-    let done = Progress::default();
-    let read_all = || {
-        log.for_each(&query, &done, |record| {
-            statistics.add(record);
-            if newest.len() == most {
-                newest.pop_front();
-            }
-            newest.push_back(record.clone());
-            ControlFlow::Continue(())
-        })
-    };
-    let visited = progress::watched(context.ui, "reading", || done.get(), read_all)?;
-    // As for `audit list`: shown even if that cannot be written.
-    let read = Details::AuditRead {
-        matched: visited.total,
-        returned: newest.len() as u64,
-    };
-    let recorded = log.append_durable(&[Event::new(read)]);
+    let (verification, read) = with_reader(context, &args.filters, |log| {
+        let (ui, done) = (context.ui, Progress::default());
+        let verify = || verifier.run(&done);
+        let verification = progress::watched(ui, "verifying", || done.get(), verify)?;
+        let done = Progress::default();
+        let read_all = || {
+            log.for_each(ReadKind::Report, &query, &done, |record| {
+                statistics.add(record);
+                if newest.len() == most {
+                    newest.pop_front();
+                }
+                newest.push_back(record.clone());
+                ControlFlow::Continue(())
+            })
+        };
+        let read = progress::watched(ui, "reading", || done.get(), read_all)?;
+        Ok((verification, read))
+    })?;
+    let Reading {
+        answer: visited,
+        recorded,
+    } = read;
     warn_of_unreadable(context, visited.unreadable);
 
     let html = page::render(&page::Content {

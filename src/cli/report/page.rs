@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use askama::Template;
-use nightlatch::audit::{Bucket, Record, SessionSpan, Statistics, Verification};
+use nightlatch::audit::{Bucket, Count, Outcome, Record, SessionSpan, Statistics, Verification};
 use nightlatch::clock::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -54,6 +54,8 @@ struct Page {
     unchecked: Vec<String>,
     total: u64,
     failed: u64,
+    refused: u64,
+    nonzero: u64,
     lockouts: u64,
     session_count: u64,
     command_count: u64,
@@ -61,7 +63,7 @@ struct Page {
     timeline: Option<Timeline>,
     timeline_left_out: Vec<String>,
     failures: Columns,
-    parts: Vec<[String; 4]>,
+    parts: Vec<[String; 5]>,
     hours: Columns,
     types: Vec<Share>,
     accounts: Vec<Account>,
@@ -77,6 +79,8 @@ struct Share {
     name: String,
     events: u64,
     failed: u64,
+    refused: u64,
+    nonzero: u64,
     percent: String,
 }
 
@@ -91,7 +95,10 @@ struct Row {
     seq: u64,
     time: String,
     event_type: String,
-    success: bool,
+    /// `ok`, `failed`, `refused` or `nonzero`.
+    outcome: &'static str,
+    /// Whether it is a failed sign-in or a refusal.
+    is_bad: bool,
     username: String,
     details: String,
     session: String,
@@ -151,6 +158,8 @@ pub fn render(content: &Content<'_>) -> Result<String, Failure> {
         unchecked: unchecked(verification),
         total: total.events,
         failed: total.failed,
+        refused: total.refused,
+        nonzero: total.nonzero,
         lockouts: total.lockouts,
         session_count: statistics.session_count(),
         command_count: statistics.command_count(),
@@ -160,24 +169,19 @@ pub fn render(content: &Content<'_>) -> Result<String, Failure> {
         failures: charts::failures(&parts),
         parts: parts
             .iter()
-            .filter(|part| part.count.failed > 0)
+            .filter(|part| part.count.failed + part.count.refused > 0)
             .map(part_row)
             .collect(),
         hours: charts::hours(statistics.by_hour()),
         types: types
             .into_iter()
-            .map(|(kind, count)| share(kind.to_string(), count.events, count.failed, most))
+            .map(|(kind, count)| share(kind.to_string(), count, most))
             .collect(),
         accounts: accounts
             .iter()
             .take(ACCOUNTS)
             .map(|(name, account)| Account {
-                share: share(
-                    shown(name, 100),
-                    account.count.events,
-                    account.count.failed,
-                    total.events,
-                ),
+                share: share(shown(name, 100), account.count, total.events),
                 lockouts: account.count.lockouts,
                 sessions: account.sessions,
                 commands: account.commands,
@@ -249,11 +253,21 @@ fn filters(filters: &AuditFilters) -> Vec<String> {
     say("until", &filters.until);
     say("account", &filters.user);
     say("session", &filters.session);
+    say("program", &filters.program);
+    say("end", &filters.exit);
+    say("terminal", &filters.tty);
+    say("host", &filters.host);
+    if filters.argv_of.is_some() {
+        said.push("one command line".to_owned());
+    }
+    for id in &filters.exec_id {
+        said.push(format!("run {}", shown(id, 100)));
+    }
     for kind in &filters.event {
         said.push(format!("type {}", shown(kind, 100)));
     }
     if filters.failed {
-        said.push("only what failed".to_owned());
+        said.push("only failed sign-ins and refusals".to_owned());
     }
     said
 }
@@ -326,22 +340,25 @@ fn left_out(statistics: &Statistics, sessions: usize, commands: usize) -> Vec<St
     .collect()
 }
 
-fn share(name: String, events: u64, failed: u64, most: u64) -> Share {
+fn share(name: String, count: Count, most: u64) -> Share {
     #[allow(clippy::cast_precision_loss)] // a bar is not that precise
-    let percent = 100.0 * events as f64 / most.max(1) as f64;
+    let percent = 100.0 * count.events as f64 / most.max(1) as f64;
     Share {
         name,
-        events,
-        failed,
+        events: count.events,
+        failed: count.failed,
+        refused: count.refused,
+        nonzero: count.nonzero,
         percent: format!("{percent:.1}"),
     }
 }
 
-fn part_row(part: &Bucket) -> [String; 4] {
+fn part_row(part: &Bucket) -> [String; 5] {
     [
         minute(part.from),
         part.count.events.to_string(),
         part.count.failed.to_string(),
+        part.count.refused.to_string(),
         part.count.lockouts.to_string(),
     ]
 }
@@ -368,7 +385,8 @@ fn row(record: &Record) -> Row {
         seq: record.seq,
         time: record.timestamp.to_rfc3339()[..19].replace('T', " "),
         event_type: record.event_type.to_string(),
-        success: record.success,
+        outcome: record.outcome().as_str(),
+        is_bad: matches!(record.outcome(), Outcome::Failed | Outcome::Refused),
         username: shown(record.username.as_deref().unwrap_or("-"), 100),
         details: shown(&plain_details(record.details.get()), CELL),
         session_short: session.chars().take(8).collect(),

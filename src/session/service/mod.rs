@@ -126,6 +126,17 @@ impl SessionService {
         Ok(matches!(found, Found::Live(session) if session.username() == username))
     }
 
+    /// The live session of `owner`. Passive, as [`SessionService::status`].
+    ///
+    /// # Errors
+    /// When there is none, or the keeper or the disk fails.
+    pub(crate) fn peek(&self, owner: Owner) -> Result<Session, SessionError> {
+        match self.find(owner)? {
+            Found::Live(session) => Ok(*session),
+            _ => Err(SessionError::None),
+        }
+    }
+
     /// The accounts that have a session file, live or not.
     ///
     /// # Errors

@@ -109,6 +109,7 @@ impl Home {
             .env("HOME", self.scratch.path())
             .env("TERM", "xterm")
             .env("TZ", "UTC")
+            .env("NIGHTLATCH_PAGER", "cat")
             .env("NIGHTLATCH", PROGRAM)
             .env("GUARD", format!("{PROGRAM} exec --"))
             .env("NIGHTLATCH_HOME", self.path())

@@ -1,0 +1,107 @@
+//! What the record of a reading says: how the log was read, and with which filters.
+
+use super::event::UNKNOWN_NAME;
+use super::json::Object;
+use super::query::Query;
+use super::reason::names;
+use super::text::bounded;
+
+names! {
+    /// How the log was read.
+    ReadKind {
+        /// The newest events were listed.
+        List => "list",
+        /// Events were counted.
+        Stats => "stats",
+        /// Every event was exported.
+        Export => "export",
+        /// A report was made.
+        Report => "report",
+        /// Events were listed, and then as they came.
+        Follow => "follow",
+    }
+}
+
+/// The most names of one list that are recorded, and the longest text.
+const MOST: usize = 32;
+const LONGEST: usize = 64;
+
+/// The filters that were given, without anything secret: an account that is not known is
+/// `(unknown)`, and a command line is its keyed digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadFilters {
+    query: Box<Query>,
+}
+
+impl ReadFilters {
+    /// Those of `query`; `is_known` says whether there is an account of this normalized email.
+    pub(super) fn of(query: &Query, is_known: impl FnOnce(&str) -> bool) -> Self {
+        let mut query = query.clone();
+        query.user = query.user.map(|user| {
+            let user = user.trim().to_lowercase();
+            let may_be_named = user == UNKNOWN_NAME || is_known(&user);
+            if may_be_named {
+                user
+            } else {
+                UNKNOWN_NAME.to_owned()
+            }
+        });
+        Self {
+            query: Box::new(query),
+        }
+    }
+
+    pub(super) fn write(&self, mut object: Object<'_>) {
+        let query = &*self.query;
+        let text = |object: &mut Object<'_>, key, text: &Option<String>| {
+            if let Some(text) = text {
+                object.text(key, &bounded(text, LONGEST));
+            }
+        };
+        if let Some(since) = query.since {
+            object.plain("since", since);
+        }
+        if let Some(until) = query.until {
+            object.plain("until", until);
+        }
+        // The longest email is longer than other texts.
+        if let Some(user) = &query.user {
+            object.text("user", &bounded(user, 5 * LONGEST));
+        }
+        if !query.types.is_empty() {
+            let names: Vec<_> = query
+                .types
+                .iter()
+                .take(MOST)
+                .map(|name| name.as_str())
+                .collect();
+            object.texts("event", &names);
+        }
+        if let Some(session) = query.session {
+            object.plain("session", session);
+        }
+        if query.failed_only {
+            object.token("failed", true);
+        }
+        text(&mut object, "program", &query.program);
+        if !query.execs.is_empty() {
+            let ids: Vec<_> = query
+                .execs
+                .iter()
+                .take(MOST)
+                .map(ToString::to_string)
+                .collect();
+            let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+            object.texts("exec_id", &ids);
+        }
+        text(&mut object, "tty", &query.tty);
+        text(&mut object, "host", &query.host);
+        if let Some(digest) = query.argv {
+            object.plain("argv_digest", digest);
+        }
+        if let Some(exit) = query.exit {
+            object.plain("exit", exit);
+        }
+        object.close();
+    }
+}

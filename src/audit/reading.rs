@@ -1,0 +1,417 @@
+//! Reading the log. Each reading of a home's log is recorded in it, whoever reads.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use super::details::Details;
+use super::error::AuditError;
+use super::event::Event;
+use super::files::Files;
+use super::filter::{Filter, Verdict};
+use super::follow::Follow;
+use super::kind::EventType;
+use super::log::AuditLog;
+use super::plan::{Piece, Plan};
+use super::progress::Progress;
+use super::query::{Limit, LimitUnit, Position, Query, QueryResult, QuerySummary};
+use super::read_record::{ReadFilters, ReadKind};
+use super::reader::{CHUNK, Found, Lines};
+use super::record::Record;
+use super::removed_events::{RemovedEvents, removed};
+use super::rows::{self, Row};
+use super::scan::{self, Manner};
+use super::segment::segments;
+use crate::clock::Timestamp;
+use crate::fs::{Archive, FsError};
+
+/// A start is looked for this much earlier than a command's end and duration say.
+const CLOCK_MAY_BE_OFF: Duration = Duration::from_hours(24);
+
+/// Reads a log: a home's, where each reading is recorded as `AUDIT_READ`, or a copy, in which nothing
+/// is recorded. Creates nothing, and where there is no log there is nothing in it.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// use nightlatch::audit::{LogReader, Progress, Query};
+///
+/// let reader = LogReader::copy(scratch.path())?;
+/// let reading = reader.list(&Query::default(), &Progress::default())?;
+/// assert_eq!(reading.answer.total, 0);
+/// assert!(reading.recorded.is_ok());
+/// # Ok(())
+/// # }
+/// ```
+pub struct LogReader<'a> {
+    log: Source<'a>,
+}
+
+enum Source<'a> {
+    Home(&'a AuditLog),
+    Copy(Archive),
+    Nothing,
+}
+
+/// What was read, and whether that could be recorded.
+#[derive(Debug)]
+#[must_use = "a reading that could not be recorded has to be reported"]
+pub struct Reading<T> {
+    /// What was asked for. It may be shown even if the reading could not be recorded: an auditor
+    /// looks at a broken log most of all.
+    pub answer: T,
+    /// Why it could not be recorded, if it could not.
+    pub recorded: Result<(), AuditError>,
+}
+
+impl LogReader<'static> {
+    /// Reads the log files in `directory`, whoever owns them.
+    ///
+    /// # Errors
+    /// When there is no such directory, or it may not be read.
+    pub fn copy(directory: &Path) -> Result<Self, AuditError> {
+        let log = Source::Copy(Archive::open(directory)?);
+        Ok(Self { log })
+    }
+
+    /// Where there is no home there is no log.
+    pub fn of_nothing() -> Self {
+        Self {
+            log: Source::Nothing,
+        }
+    }
+}
+
+impl<'a> LogReader<'a> {
+    pub(super) fn home(log: &'a AuditLog) -> Self {
+        Self {
+            log: Source::Home(log),
+        }
+    }
+
+    /// Whether there is any log to read.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    pub fn has_log(&self) -> Result<bool, AuditError> {
+        let Some(files) = self.files()? else {
+            return Ok(false);
+        };
+        Ok(!segments(&files.names()?).is_empty())
+    }
+
+    /// The newest events that match, and how many there are, holding no more than the answer. Takes
+    /// no lock but for the record. `progress` tells another thread how far it is.
+    ///
+    /// A large log is read by all processors. Of a range of time only the stretches of segments are
+    /// read that can hold it: within a segment times never go back, and all lie on one day.
+    /// Verification checks that.
+    ///
+    /// # Errors
+    /// When a file of the log cannot be read or is not ours.
+    pub fn list(
+        &self,
+        query: &Query,
+        progress: &Progress,
+    ) -> Result<Reading<QueryResult>, AuditError> {
+        let answer = self.query_by(query, &Manner::default(), progress)?;
+        let recorded = self.record_listing(ReadKind::List, query, &answer);
+        Ok(Reading { answer, recorded })
+    }
+
+    /// As [`LogReader::list`], and what is appended after that, whenever asked; the limit does not
+    /// apply to it.
+    ///
+    /// # Errors
+    /// As [`LogReader::list`].
+    pub fn follow(
+        &self,
+        query: &Query,
+        progress: &Progress,
+    ) -> Result<Reading<(QueryResult, Follow<'_>)>, AuditError> {
+        let answer = self.query_by(query, &Manner::default(), progress)?;
+        let recorded = self.record_listing(ReadKind::Follow, query, &answer);
+        let follow = self.follow_from(query, answer.end);
+        Ok(Reading {
+            answer: (answer, follow),
+            recorded,
+        })
+    }
+
+    /// What comes after `from`, whenever asked, without a record of it.
+    pub(super) fn follow_from(&self, query: &Query, from: Position) -> Follow<'_> {
+        Follow::new(self, query, from)
+    }
+
+    /// Gives every event that matches to `each`, oldest first, until it breaks off. The limit does
+    /// not apply; no more than one event is held. It ends where the log ended when it was called, so
+    /// its own record is not among the events. An export is recorded before the first event is given:
+    /// whoever interrupts it has read all the same.
+    ///
+    /// # Errors
+    /// As [`LogReader::list`].
+    pub fn for_each(
+        &self,
+        how: ReadKind,
+        query: &Query,
+        progress: &Progress,
+        each: impl FnMut(&Record) -> ControlFlow<()>,
+    ) -> Result<Reading<QuerySummary>, AuditError> {
+        let Some(files) = self.files()? else {
+            return Ok(Reading {
+                answer: QuerySummary::default(),
+                recorded: self.record(how, query, 0, 0),
+            });
+        };
+        let plan = Plan::new(&files, Position::default(), query, &Manner::default())?;
+        if how == ReadKind::Export {
+            let count = Query {
+                limit: Limit::default(),
+                limit_unit: LimitUnit::Events,
+                ..query.clone()
+            };
+            let nobody = Progress::default();
+            let found = scan::newest(&files, &plan, &count, &Manner::default(), &nobody)?;
+            let recorded = self.record(how, query, found.total, found.total);
+            let answer = Self::give(&files, &plan, query, progress, each)?;
+            return Ok(Reading { answer, recorded });
+        }
+        let answer = Self::give(&files, &plan, query, progress, each)?;
+        let returned = match how {
+            ReadKind::Stats => 0,
+            ReadKind::Report => answer.total.min(Limit::MAX.get().into()),
+            _ => answer.total,
+        };
+        let recorded = self.record(how, query, answer.total, returned);
+        Ok(Reading { answer, recorded })
+    }
+
+    fn give(
+        files: &Files<'_>,
+        plan: &Plan,
+        query: &Query,
+        progress: &Progress,
+        mut each: impl FnMut(&Record) -> ControlFlow<()>,
+    ) -> Result<QuerySummary, AuditError> {
+        let mut summary = QuerySummary::default();
+        let filter = Filter::new(query);
+        progress.expect(plan.pieces.iter().map(Piece::bytes).sum());
+        let mut flow = ControlFlow::Continue(());
+        for piece in &plan.pieces {
+            scan::piece(files, piece, &filter, CHUNK, |verdict| match verdict {
+                _ if flow.is_break() => {}
+                Verdict::Match(line) => match Record::parse(line) {
+                    Some(record) => {
+                        summary.total += 1;
+                        flow = each(&record);
+                    }
+                    None => summary.unreadable += 1,
+                },
+                Verdict::Unreadable => summary.unreadable += 1,
+                Verdict::Other => {}
+            })?;
+            progress.add(piece.bytes());
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(summary)
+    }
+
+    /// As [`LogReader::list`], without a record of it; how it is done changes nothing of the answer.
+    pub(super) fn query_by(
+        &self,
+        query: &Query,
+        manner: &Manner,
+        progress: &Progress,
+    ) -> Result<QueryResult, AuditError> {
+        let Some(files) = self.files()? else {
+            return Ok(QueryResult::default());
+        };
+        let plan = Plan::new(&files, Position::default(), query, manner)?;
+        let found = scan::newest(&files, &plan, query, manner, progress)?;
+        let mut answer = QueryResult {
+            has_more: found.total > found.events.len() as u64,
+            events: found.events,
+            total: found.total,
+            unreadable: found.unreadable,
+            rows: Vec::new(),
+            removed: removed_from(&files, query, manner)?,
+            end: plan.end,
+        };
+        if query.limit_unit == LimitUnit::Rows {
+            answer.rows = rows::rows(&answer.events);
+            let limit = usize::from(query.limit.get());
+            let over = answer.rows.len().saturating_sub(limit);
+            let dropped: u64 = answer.rows.drain(..over).map(|row| row.events()).sum();
+            // In the log's order but for the ends of commands, which are with their starts.
+            let kept = answer.rows.iter().map(|row| row.record().seq).min();
+            answer.has_more |= dropped > 0;
+            answer
+                .events
+                .retain(|record| kept.is_none_or(|first| record.seq >= first));
+            self.complete(&mut answer.rows)?;
+        }
+        Ok(answer)
+    }
+
+    /// Looks up what `rows` lack of their commands.
+    pub(super) fn complete(&self, rows: &mut [Row]) -> Result<(), AuditError> {
+        let mut since: Option<Timestamp> = None;
+        let mut execs = Vec::new();
+        for command in rows::incomplete(rows) {
+            let ran = command
+                .took
+                .map_or(Duration::ZERO, |took| took + CLOCK_MAY_BE_OFF);
+            let began = command.record.timestamp.minus(ran);
+            since = Some(since.map_or(began, |since| since.min(began)));
+            execs.push(command.exec);
+        }
+        if execs.is_empty() {
+            return Ok(());
+        }
+        let query = Query {
+            types: vec![
+                EventType::CommandStarted.into(),
+                EventType::CommandFinished.into(),
+            ],
+            execs,
+            since,
+            limit: Limit::MAX,
+            limit_unit: LimitUnit::Rows,
+            ..Query::default()
+        };
+        if let Some(files) = self.files()? {
+            let (manner, nobody) = (Manner::default(), Progress::default());
+            let plan = Plan::new(&files, Position::default(), &query, &manner)?;
+            let found = scan::newest(&files, &plan, &query, &manner, &nobody)?;
+            rows::complete(rows, &found.events);
+        }
+        Ok(())
+    }
+
+    /// The files, as they are now; `None` when there is no log.
+    pub(super) fn files(&self) -> Result<Option<Files<'_>>, AuditError> {
+        Ok(match &self.log {
+            Source::Home(log) => log.directory()?.map(Files::Home),
+            Source::Copy(archive) => Some(Files::Copy(archive)),
+            Source::Nothing => None,
+        })
+    }
+
+    fn record_listing(
+        &self,
+        how: ReadKind,
+        query: &Query,
+        answer: &QueryResult,
+    ) -> Result<(), AuditError> {
+        self.record(how, query, answer.total, answer.events.len() as u64)
+    }
+
+    /// The log's first public key, in hexadecimal, as the log itself says; `None` where it does not.
+    ///
+    /// # Errors
+    /// When a file of the log cannot be read or is not ours.
+    pub fn fingerprint(&self) -> Result<Option<String>, AuditError> {
+        let Some(files) = self.files()? else {
+            return Ok(None);
+        };
+        let Some(first) = segments(&files.names()?).first().map(ToString::to_string) else {
+            return Ok(None);
+        };
+        let Some(file) = files.open_file(&first)? else {
+            return Ok(None);
+        };
+        let mut lines = Lines::new(file);
+        let line = lines.next_line();
+        let line = line.map_err(|error| FsError::new("read", files.path().join(first), error))?;
+        let Some(Found::Line(line)) = line else {
+            return Ok(None);
+        };
+        Ok(Record::parse(line).and_then(|record| fingerprint_in(&record)))
+    }
+
+    pub(super) fn record(
+        &self,
+        how: ReadKind,
+        query: &Query,
+        matched: u64,
+        returned: u64,
+    ) -> Result<(), AuditError> {
+        let Source::Home(log) = &self.log else {
+            return Ok(());
+        };
+        if log.has_nothing()? {
+            return Ok(());
+        }
+        let filters = ReadFilters::of(query, |email| log.is_account(email));
+        log.append_durable(&[Event::new(Details::AuditRead {
+            how,
+            filters,
+            matched,
+            returned,
+        })])
+    }
+}
+
+impl AuditLog {
+    /// As [`LogReader::list`], for what the program itself has to know: nobody is shown it, and it is
+    /// not recorded.
+    pub(crate) fn query(&self, query: &Query) -> Result<QueryResult, AuditError> {
+        let manner = Manner::default();
+        self.reader().query_by(query, &manner, &Progress::default())
+    }
+
+    /// Gives every event that matches to `each`, likewise.
+    pub(super) fn for_each(
+        &self,
+        query: &Query,
+        progress: &Progress,
+        each: impl FnMut(&Record) -> ControlFlow<()>,
+    ) -> Result<QuerySummary, AuditError> {
+        let reader = self.reader();
+        let Some(files) = reader.files()? else {
+            return Ok(QuerySummary::default());
+        };
+        let plan = Plan::new(&files, Position::default(), query, &Manner::default())?;
+        LogReader::give(&files, &plan, query, progress, each)
+    }
+}
+
+/// The fingerprint that a segment's first line names.
+fn fingerprint_in(record: &Record) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Opened {
+        fingerprint: String,
+    }
+    let opened: Opened = serde_json::from_str(record.details.get()).ok()?;
+    Some(opened.fingerprint)
+}
+
+/// The events that are gone and could have been an answer to `query`.
+fn removed_from(
+    files: &Files<'_>,
+    query: &Query,
+    manner: &Manner,
+) -> Result<Vec<RemovedEvents>, AuditError> {
+    let first = segments(&files.names()?).first().copied();
+    let Some(first) = first.filter(|segment| segment.first() > 1) else {
+        return Ok(Vec::new());
+    };
+    // What was removed is not later than the first line that remains.
+    if let Some(since) = query.since
+        && let Some(file) = files.open_file(&first.to_string())?
+        && let Ok(Some(opened)) = super::plan::opened(&file)
+        && since > opened
+    {
+        return Ok(Vec::new());
+    }
+    let prunings = Query {
+        types: vec![EventType::AuditPruned.into()],
+        limit: Limit::MAX,
+        ..Query::default()
+    };
+    let plan = Plan::new(files, Position::default(), &prunings, manner)?;
+    let found = scan::newest(files, &plan, &prunings, manner, &Progress::default())?;
+    Ok(removed(first.first(), &found.events))
+}

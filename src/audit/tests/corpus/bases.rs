@@ -1,0 +1,49 @@
+//! The logs that the corpus is made of.
+
+use super::forge::{Forge, Said, said};
+
+/// Three days, each with some sessions.
+pub(super) fn days() -> Forge {
+    let mut forge = Forge::new(1);
+    forge.open();
+    forge.work(7);
+    for _ in 0..2 {
+        forge.next_day();
+        forge.work(7);
+    }
+    forge
+}
+
+/// Seven days of which the first three were removed, a day and more after they had ended.
+pub(super) fn pruned() -> Forge {
+    pruned_with(|body| body)
+}
+
+pub(super) const REMOVED: usize = 3;
+
+/// The same with what `change` makes of the record of the removal.
+pub(super) fn pruned_with(change: impl FnOnce(String) -> String) -> Forge {
+    let mut forge = days_to_prune();
+    let details = forge.pruned(REMOVED, 86_400);
+    forge.append_with(&[("AUDIT_PRUNED", details)], change);
+    forge.remove(REMOVED);
+    forge.work(3);
+    forge
+}
+
+/// Seven days, none of them removed.
+pub(super) fn days_to_prune() -> Forge {
+    let mut forge = Forge::new(2);
+    forge.open();
+    forge.work(2);
+    for _ in 0..6 {
+        forge.next_day();
+        forge.work(2);
+    }
+    forge
+}
+
+/// Uses of a session, as many as `count`.
+pub(super) fn uses(count: usize) -> Vec<Said> {
+    vec![said("SESSION_VALIDATED", "{\"action\":\"forged\"}"); count]
+}

@@ -1,0 +1,143 @@
+//! Events as a table for people: a line for each, and one for a guarded command as a whole.
+
+use anstyle::Style;
+use nightlatch::audit::{CommandRow, Outcome, Record, Row};
+use serde_json::Value;
+
+use super::plain_details;
+use crate::cli::Context;
+use crate::cli::columns::{self, Column, Gives, Header};
+use crate::cli::text::{command_end, escape, took};
+use crate::cli::ui::{BAD, FAINT, GOOD, WARN};
+
+/// Keys of details that only a program needs.
+const IDS: [&str; 8] = [
+    "exec_id",
+    "argv_digest",
+    "tag",
+    "fingerprint",
+    "key",
+    "boot",
+    "last_hash",
+    "quarantine",
+];
+
+/// How a table is to look.
+#[derive(Clone, Copy)]
+pub struct Table {
+    pub header: Header,
+    /// With all ids, however wide.
+    pub is_wide: bool,
+    /// More of it comes later, and is to be below it.
+    pub goes_on: bool,
+}
+
+/// As wide as the terminal, whatever it is; to a file or a pipe nothing is left out.
+pub fn table(context: &Context, rows: &[Row], how: Table) -> String {
+    let width = context.ui.width().filter(|_| !how.is_wide);
+    let roomy = width.is_none_or(|width| width >= 60);
+    let time = |time| match width {
+        Some(..60) => context.zone.shortest(time),
+        Some(60..90) => context.zone.short(time),
+        Some(90..110) => context.zone.without_zone(time),
+        _ => context.zone.second(time),
+    };
+    let column = |heading, gives, least: usize, cell: &dyn Fn(&Row) -> String| {
+        let column = Column::new(heading, gives, rows.iter().map(cell));
+        column.at_least(if how.goes_on { least } else { 0 })
+    };
+    let name = |text: &Option<String>| escape(text.as_deref().unwrap_or("-"));
+    let mut columns = vec![
+        column("SEQ", Gives::Nothing, 4, &|row| {
+            row.record().seq.to_string()
+        }),
+        column("TIME", Gives::Nothing, 0, &|row| {
+            time(row.record().timestamp)
+        }),
+        column("EVENT", Gives::Down(8), 18, &|row| match row {
+            Row::Event(record) => record.event_type.to_string(),
+            Row::Command(_) => "COMMAND".to_owned(),
+        }),
+        column("", Gives::Nothing, 7, &|row| {
+            outcome(row, roomy).0.to_owned()
+        })
+        .styled(rows.iter().map(|row| outcome(row, roomy).1)),
+        column("ACCOUNT", Gives::All(14), 24, &|row| {
+            name(&row.record().username)
+        }),
+        column("TTY", Gives::All(5), 6, &|row| name(&row.record().tty)),
+    ];
+    if how.is_wide {
+        columns.push(column("HOST", Gives::Nothing, 0, &|row| {
+            escape(&row.record().host)
+        }));
+        columns.push(column("UID", Gives::Nothing, 0, &|row| {
+            row.record().uid.to_string()
+        }));
+        columns.push(column("PID", Gives::Nothing, 0, &|row| {
+            row.record().pid.to_string()
+        }));
+        columns.push(column("SESSION", Gives::Nothing, 0, &|row| {
+            row.record()
+                .session_id
+                .map_or("-".to_owned(), |id| id.to_string())
+        }));
+    }
+    columns.push(column("DETAILS", Gives::All(12), 0, &|row| {
+        escape(&match row {
+            Row::Event(record) if how.is_wide => plain_details(record.details.get()),
+            Row::Event(record) => without_ids(record),
+            Row::Command(command) => told(command, how.is_wide),
+        })
+    }));
+    columns::table(
+        columns,
+        if roomy { 2 } else { 1 },
+        width,
+        context.sign(),
+        how.header,
+    )
+}
+
+fn outcome(row: &Row, roomy: bool) -> (&'static str, Style) {
+    let outcome = match row {
+        Row::Event(record) => Some(record.outcome()),
+        Row::Command(command) => command.outcome(),
+    };
+    let (long, short, style) = match outcome {
+        Some(Outcome::Ok) => ("ok", "ok", FAINT),
+        Some(Outcome::Failed) => ("FAILED", "FAIL", BAD),
+        Some(Outcome::Refused) => ("REFUSED", "REF", BAD),
+        Some(Outcome::NonZero) => ("NONZERO", "NZ", WARN),
+        None => ("running", "run", GOOD),
+    };
+    (if roomy { long } else { short }, style)
+}
+
+/// `kubectl, exit 0, 1.2s`
+fn told(command: &CommandRow, with_ids: bool) -> String {
+    let program = command.program.clone();
+    let parts = [
+        Some(program.unwrap_or_else(|| "(start not in the log)".to_owned())),
+        Some(command.end.map_or("running".to_owned(), command_end)),
+        command.took.map(took),
+    ];
+    let mut told = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    if with_ids {
+        let details: Value = serde_json::from_str(command.record.details.get()).unwrap_or_default();
+        for key in ["exec_id", "argv_digest"] {
+            if let Some(id) = details[key].as_str() {
+                told.push_str(&format!(" {key}={id}"));
+            }
+        }
+    }
+    told
+}
+
+fn without_ids(record: &Record) -> String {
+    let Ok(Value::Object(mut details)) = serde_json::from_str(record.details.get()) else {
+        return plain_details(record.details.get());
+    };
+    details.retain(|key, _| !IDS.contains(&key.as_str()));
+    plain_details(&Value::Object(details).to_string())
+}
