@@ -92,6 +92,7 @@ class Verification:
         self.noted = dict.fromkeys(seq for seq, _, _ in anchors)  # the hashes of the lines that were noted
         files = {entry.name: entry.is_file(follow_symlinks=False) for entry in os.scandir(directory)}
         self.head = parse(open(self.path("head"), "rb").read(513), HEAD, 511) if files.get("head") else None
+        has_head = "head" in files and (not files["head"] or os.path.getsize(self.path("head")) > 0)
         is_name = text(r"(?!0{16})[0-9]{16}\.jsonl|removed\.jsonl")
         names = [name for name in sorted(files) if ".jsonl" in name and self.check(is_name(name) and files[name], name, 0, 1)]
         segments = [name for name in names if name != "removed.jsonl"]
@@ -106,7 +107,7 @@ class Verification:
             key = next_key(self.starts[int(name[:16])])
         self.check(self.lines, "", 0, 1)
         self.check_removals(first, retention)
-        self.check("head" not in files or self.head and self.fits_head(self.head, self.head_line), "head", 0, 11)
+        self.check(not has_head or self.head and self.fits_head(self.head, self.head_line), "head", 0, 11)
         self.is_end_checked = self.head and self.seals_after_head < 2
         own = {(seq, digest) for seq, digest, of in anchors if of == self.fingerprint}
         self.check(not self.fingerprint or fingerprint in (None, self.fingerprint) and (own or not anchors), "", 0, 12)

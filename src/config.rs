@@ -26,6 +26,7 @@
 
 mod command_name;
 mod error;
+mod keeper_choice;
 mod keys;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
@@ -38,6 +39,7 @@ use std::time::Duration;
 
 pub use command_name::{BadCommandName, CommandName};
 pub use error::{ConfigError, ConfigProblem};
+pub use keeper_choice::{KeeperChoice, UnknownKeeper};
 pub use settings::{Setting, SettingValue, Settings};
 
 /// The longest idle timeout there is, and the default: 15 minutes (PCI DSS 8.2.8, NIST SP 800-63B
@@ -69,49 +71,6 @@ const SYSLOG_SOCKET: &str = "/dev/log";
 const JOURNALD_SOCKET: &str = "/run/systemd/journal/socket";
 /// The longest command that `audit.on_tamper` may be, in bytes.
 const COMMAND_LIMIT: usize = 4096;
-
-/// Where the session's key may live.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum KeeperChoice {
-    /// The kernel's keyring where it is usable, else the agent.
-    #[default]
-    Auto,
-    /// The kernel's keyring or nothing.
-    Kernel,
-    /// The agent or nothing.
-    Agent,
-}
-
-impl KeeperChoice {
-    const ALL: [(&str, Self); 3] = [
-        ("auto", Self::Auto),
-        ("kernel", Self::Kernel),
-        ("agent", Self::Agent),
-    ];
-}
-
-/// A word that names no keeper.
-#[derive(Debug, thiserror::Error)]
-#[error("\"{0}\" is no keeper: use auto, kernel or agent")]
-pub struct UnknownKeeper(String);
-
-impl std::str::FromStr for KeeperChoice {
-    type Err = UnknownKeeper;
-
-    fn from_str(text: &str) -> Result<Self, UnknownKeeper> {
-        let found = Self::ALL.iter().find(|(name, _)| *name == text);
-        found.map_or_else(
-            || Err(UnknownKeeper(text.to_owned())),
-            |(_, choice)| Ok(*choice),
-        )
-    }
-}
-
-impl std::fmt::Display for KeeperChoice {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(name_in(&Self::ALL, self))
-    }
-}
 
 /// The word that the configuration has for `value`.
 fn name_in<T: PartialEq>(all: &[(&'static str, T)], value: &T) -> &'static str {

@@ -101,8 +101,8 @@ impl Head {
         (head.encode() == bytes).then_some(head)
     }
 
-    /// The head of the log in `archive`: `None` when there is none, and `Some(None)` when what is
-    /// there is no head.
+    /// The head of the log in `archive`: `None` when there is none, or an empty file, which a crash
+    /// leaves before the first append; and `Some(None)` when what is there is not a head.
     ///
     /// # Errors
     /// When the file cannot be read, or is no regular file.
@@ -115,6 +115,9 @@ impl Head {
             // A byte more than it has, so that a longer file is seen as one.
             let mut bytes = [0; LENGTH + 1];
             let length = read_up_to(&file, &mut bytes).map_err(failed)?;
+            if length == 0 {
+                return Ok(None);
+            }
             if let Some(head) = Self::decode(&bytes[..length]) {
                 return Ok(Some(Some(head)));
             }

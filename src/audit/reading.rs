@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::details::Details;
 use super::error::AuditError;
 use super::event::Event;
+use super::event_name::EventName;
 use super::files::Files;
 use super::filter::{Filter, Verdict};
 use super::follow::Follow;
@@ -98,6 +99,20 @@ impl<'a> LogReader<'a> {
             return Ok(false);
         };
         Ok(!segments(&files.names()?).is_empty())
+    }
+
+    /// Whether there is an event of this type. Not recorded, as it shows none.
+    ///
+    /// # Errors
+    /// When a file of the log cannot be read or is not ours.
+    pub fn has_type(&self, event_type: &EventName) -> Result<bool, AuditError> {
+        let query = Query {
+            types: vec![event_type.clone()],
+            limit: Limit::MIN,
+            ..Query::default()
+        };
+        let found = self.query_by(&query, &Manner::default(), &Progress::default())?;
+        Ok(found.total > 0)
     }
 
     /// The newest events that match, and how many there are, holding no more than the answer. Takes

@@ -135,7 +135,10 @@ pub fn query(context: &Context, args: &AuditFilters) -> Result<Query, Failure> {
         };
         text.as_ref().map(parse).transpose()
     };
-    let types = args.event.iter().map(|name| event_type(context, name));
+    let types = args
+        .event
+        .iter()
+        .map(|name| event_type(context, args, name));
     let session = args.session.as_deref().map(str::parse).transpose();
     let execs = args.exec_id.iter().map(|id| id.parse());
     let exit = args
@@ -176,33 +179,29 @@ fn argv(context: &Context, line: &str) -> Result<ArgvDigest, Failure> {
     Ok(context.guard()?.argv_digest(words.iter().map(OsStr::new))?)
 }
 
-/// A type of the catalogue, or one that only a later version knows, which may also be a slip.
-fn event_type(context: &Context, name: &str) -> Result<EventName, Failure> {
+/// A type of the catalogue, or one that only a later version knows and that is in the log.
+fn event_type(context: &Context, filters: &AuditFilters, name: &str) -> Result<EventName, Failure> {
     let capitals = name.to_ascii_uppercase();
-    let near = || {
-        let likeness = |known: &EventType| strsim::jaro_winkler(&capitals, known.as_str());
-        let near = EventType::ALL.iter().map(|known| (likeness(known), known));
-        near.filter(|(likeness, _)| *likeness > 0.8)
-            .max_by(|one, other| one.0.total_cmp(&other.0))
-            .map(|(_, known)| format!("did you mean {known}?"))
-    };
-    let Ok(event_type) = capitals.parse::<EventName>() else {
-        let mut hint = near().map_or(String::new(), |near| format!("{near} "));
-        hint.push_str("one of");
-        // One name after the other: collected and joined, it takes rustc 1.95 minutes to optimise.
-        for known in EventType::ALL {
-            let _ = write!(hint, " {known}");
+    if let Ok(event_type) = capitals.parse::<EventName>() {
+        let is_there = || with_reader(context, filters, |log| Ok(log.has_type(&event_type)?));
+        if event_type.known().is_some() || is_there()? {
+            return Ok(event_type);
         }
-        return Err(Failure::usage(format!("\"{name}\" is not an event type")).hint(hint));
-    };
-    if event_type.known().is_none() {
-        let near = near().map_or(String::new(), |near| format!("; {near}"));
-        let version = env!("CARGO_PKG_VERSION");
-        let warning =
-            format!("nightlatch {version} does not know the event type {event_type}{near}");
-        context.ui.warn(&warning);
     }
-    Ok(event_type)
+    let near = EventType::ALL
+        .iter()
+        .map(|known| (strsim::jaro_winkler(&capitals, known.as_str()), known))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|one, other| one.0.total_cmp(&other.0));
+    let mut hint = near.map_or(String::new(), |(_, known)| {
+        format!("did you mean {known}? ")
+    });
+    hint.push_str("one of");
+    // One name after the other: collected and joined, it takes rustc 1.95 minutes to optimise.
+    for known in EventType::ALL {
+        let _ = write!(hint, " {known}");
+    }
+    Err(Failure::usage(format!("\"{name}\" is not an event type")).hint(hint))
 }
 
 /// `{"reason":"logout"}` as `reason=logout`.

@@ -27,7 +27,9 @@ pub fn run(
     let mut interruption = Interruption::catch()?;
     // What is there is exported even where the reading cannot be recorded.
     let Reading { answer, recorded } = log.export_after(query, after)?;
-    let follows = args.follow && recorded.is_ok();
+    let (_, end) = &answer;
+    // Where there is no log yet, there is nothing to follow.
+    let follows = args.follow && recorded.is_ok() && *end > 0;
     let mut output = Output::new(context.ui, args.format, log);
     write_all(context, &mut output, answer, follows, &mut interruption)?;
     recorded?;
