@@ -16,6 +16,9 @@ use super::writer::Writer;
 use crate::clock::{Clock, Timestamp};
 use crate::fs::{Dir, DirLock, FsError};
 
+/// Whether there is an account with an email.
+type IsAccount = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// The log of one home. Holds nothing open: every call finds the log as it then is.
 ///
 /// ```
@@ -47,7 +50,7 @@ pub struct AuditLog {
     /// Whether there has been nothing to record yet: where it says otherwise, no log is created.
     is_new: Option<Box<dyn Fn() -> bool + Send + Sync>>,
     /// Whether there is an account of a normalized email, which may then be named in a record.
-    accounts: Option<Box<dyn Fn(&str) -> bool + Send + Sync>>,
+    accounts: Option<IsAccount>,
     /// Where the system log listens, when anchors are to be sent to it.
     pub(super) syslog: Option<PathBuf>,
     /// Where each event is sent as it is sealed.

@@ -44,7 +44,7 @@ pub(super) fn move_aside(
     let path = dir.path().join(segment.to_string());
     file.set_len(from)
         .map_err(|error| FsError::new("truncate", path, error))?;
-    Ok(record(segment, quarantine, copied))
+    Ok(record(segment, quarantine, &copied))
 }
 
 /// The events that record what an earlier process moved aside, but did not live to record: no line
@@ -64,7 +64,7 @@ pub(super) fn unrecorded(
         let name = quarantine.to_string();
         if let Some(file) = dir.open_file(&name)? {
             let counted = count(&file, &dir.path().join(&name))?;
-            events.push(record(segment, quarantine, counted));
+            events.push(record(segment, quarantine, &counted));
         }
     }
     Ok(events)
@@ -99,7 +99,7 @@ fn copy(mut from: impl Read, mut into: Option<&File>) -> io::Result<Copied> {
     }
 }
 
-fn record(segment: SegmentName, quarantine: QuarantineName, copied: Copied) -> Event {
+fn record(segment: SegmentName, quarantine: QuarantineName, copied: &Copied) -> Event {
     Event::new(Details::AuditRepaired {
         segment,
         repair: Repair::MovedAside { quarantine },

@@ -73,7 +73,7 @@ impl ReadFilters {
                 .types
                 .iter()
                 .take(MOST)
-                .map(|name| name.as_str())
+                .map(super::event_name::EventName::as_str)
                 .collect();
             object.texts("event", &names);
         }

@@ -27,7 +27,7 @@ use crate::clock::Timestamp;
 use crate::fs::{Archive, FsError};
 
 /// A start is looked for this much earlier than a command's end and duration say.
-const CLOCK_MAY_BE_OFF: Duration = Duration::from_hours(24);
+const CLOCK_MAY_BE_OFF: Duration = Duration::from_secs(24 * 3600);
 
 /// Reads a log: a home's, where each reading is recorded as `AUDIT_READ`, or a copy, in which nothing
 /// is recorded. Creates nothing, and where there is no log there is nothing in it.

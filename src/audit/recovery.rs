@@ -184,10 +184,10 @@ impl Segment {
             let Some(Found::Line(line)) = found else {
                 break;
             };
-            let Some((link, record, parts)) = continued(line, last) else {
+            let Some((this, record, parts)) = continued(line, last) else {
                 break;
             };
-            last = link;
+            last = this;
             let Some(seal) = parts.seal else {
                 unsealed += 1;
                 if unsealed == APPEND_LINES {
@@ -200,7 +200,7 @@ impl Segment {
                 segment: self.name.first(),
                 offset: from + lines.consumed(),
             };
-            if !sealing.step_over(role, link, &seal, record.timestamp, place) {
+            if !sealing.step_over(role, this, &seal, record.timestamp, place) {
                 break;
             }
             (sealed, unsealed) = (place.offset, 0);
@@ -277,11 +277,11 @@ fn continued(line: &[u8], last: Link) -> Option<(Link, Record, Parts<'_>)> {
         return None;
     };
     let record = Record::parse(line)?;
-    let link = Link {
+    let this = Link {
         seq: record.seq,
         hash: parts.hash,
     };
-    (link.seq == last.seq + 1 && parts.continues(&last.hash)).then_some((link, record, parts))
+    (this.seq == last.seq + 1 && parts.continues(&last.hash)).then_some((this, record, parts))
 }
 
 /// Whether `journal` is whole lines that lead from the line `before`, where there is one, to `last`.

@@ -265,16 +265,16 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
         Command::Logout(args) => seldom(|| session::logout(&context(given)?, &args)),
         Command::Hook(args) => seldom(|| hook::run(&context(given)?, &args)),
         Command::Passwd(args) => seldom(|| passwd::run(&context(given)?, &args)),
-        Command::Audit(args) => seldom(|| match audit::copy_to_verify(&args) {
+        Command::Audit(args) => seldom(|| {
             // A copy on some machine: nothing of this one's home, account or settings has a part in it.
-            Some((args, directory)) => audit::verify(given.ui, args, directory),
-            None => {
-                let given = match audit::copy_to_read(&args) {
-                    Some(directory) => given.for_copy(directory),
-                    None => given,
-                };
-                audit::run(&context(given)?, *args)
+            if let Some((args, directory)) = audit::copy_to_verify(&args) {
+                return audit::verify(given.ui, args, directory);
             }
+            let given = match audit::copy_to_read(&args) {
+                Some(directory) => given.for_copy(directory),
+                None => given,
+            };
+            audit::run(&context(given)?, *args)
         }),
         Command::Config(args) => seldom(|| config::run(&context(given)?, &args.command)),
         // It has to work where no other command does.

@@ -38,6 +38,7 @@ mod platforms;
 mod prompt;
 mod races;
 mod report;
+mod report_browser;
 mod retention;
 mod run;
 mod shipping;

@@ -38,6 +38,7 @@ pub(crate) fn audit_canonical(bytes: &[u8]) -> bool {
 
 /// The same rules by another way: serde_json reads the line and writes it again, and the two texts
 /// must be one.
+#[allow(clippy::items_after_statements)]
 fn slowly(bytes: &[u8]) -> Option<()> {
     if bytes.len() > 65_535 {
         return None;
@@ -295,7 +296,7 @@ mod tests {
             r#"{"a":1 }"#,
             r#"{ "a":1}"#,
             r#"{"a": 1}"#,
-            r#"{a:1}"#,
+            "{a:1}",
             r#"{"a":1,"a":1}"#,
             r#"{"a":{"b":1,"b":2}}"#,
             r#"{"a":"","\u0061":""}"#,
@@ -349,7 +350,7 @@ mod tests {
 
     #[test]
     fn every_other_spelling_of_a_part_is_refused() {
-        let line = line();
+        let genuine = line();
         let long_type = format!("\"event_type\":\"{}\"", "A".repeat(65));
         let changes = [
             ("\"seq\":42", "\"seq\":042"),
@@ -406,15 +407,15 @@ mod tests {
             ("\"}", "\",\"more\":1}"),
             ("{\"seq\"", " {\"seq\""),
         ];
-        assert!(audit_canonical(line.as_bytes()));
+        assert!(audit_canonical(genuine.as_bytes()));
         for (from, to) in changes {
-            let changed = if from == "\"}" {
-                format!("{}{to}", line.strip_suffix(from).unwrap())
+            let other = if from == "\"}" {
+                format!("{}{to}", genuine.strip_suffix(from).unwrap())
             } else {
-                line.replacen(from, to, 1)
+                genuine.replacen(from, to, 1)
             };
-            assert_ne!(changed, line);
-            assert!(!audit_canonical(changed.as_bytes()), "{from} -> {to}");
+            assert_ne!(other, genuine);
+            assert!(!audit_canonical(other.as_bytes()), "{from} -> {to}");
         }
         for (from, to) in [
             ("2025-11-20", "2024-02-29"),
@@ -425,7 +426,7 @@ mod tests {
             ("\"22222222-2222-2222-2222-222222222222\"", "null"),
         ] {
             assert!(
-                audit_canonical(line.replacen(from, to, 1).as_bytes()),
+                audit_canonical(genuine.replacen(from, to, 1).as_bytes()),
                 "{to}"
             );
         }

@@ -17,7 +17,7 @@ use series::Series;
 use spans::Spans;
 
 pub use series::Bucket;
-pub use spans::{CommandSpan, SessionSpan};
+pub use spans::{CommandSpan, LeftOut, SessionSpan};
 
 /// Accounts counted by name; a log written by somebody hostile may hold any number of them.
 const MAX_ACCOUNTS: usize = 10_000;
@@ -189,6 +189,11 @@ impl Statistics {
         self.spans.sessions(now)
     }
 
+    /// The sessions that [`Statistics::sessions`] leaves out.
+    pub fn sessions_left_out(&self) -> Option<LeftOut> {
+        self.spans.sessions_left_out()
+    }
+
     /// The longest 10 sessions, the longest first.
     pub fn longest_sessions(&self, now: Timestamp) -> Vec<SessionSpan> {
         self.spans.longest(now)
@@ -204,5 +209,10 @@ impl Statistics {
     /// The newest 1,000 guarded commands, in the order of their beginning.
     pub fn commands(&self) -> Vec<CommandSpan> {
         self.spans.commands()
+    }
+
+    /// The commands that [`Statistics::commands`] leaves out.
+    pub fn commands_left_out(&self) -> Option<LeftOut> {
+        self.spans.commands_left_out()
     }
 }

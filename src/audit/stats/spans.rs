@@ -58,6 +58,32 @@ pub struct CommandSpan {
     pub ended: Option<CommandEnd>,
 }
 
+/// Sessions or commands that are counted and no longer kept one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub count: u64,
+    /// When the first of them began.
+    pub from: Timestamp,
+    /// When the last of them began.
+    pub to: Timestamp,
+}
+
+impl LeftOut {
+    fn with(left: Option<Self>, start: Timestamp) -> Self {
+        let Self { count, from, to } = left.unwrap_or(Self {
+            count: 0,
+            from: start,
+            to: start,
+        });
+        Self {
+            count: count + 1,
+            from: from.min(start),
+            to: to.max(start),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Open {
     span: SessionSpan,
@@ -94,10 +120,12 @@ impl Open {
 pub(super) struct Spans {
     open: HashMap<SessionId, Open>,
     newest: VecDeque<SessionSpan>,
+    old_sessions: Option<LeftOut>,
     longest: Vec<SessionSpan>,
     sessions: u64,
     running: HashMap<ExecId, CommandSpan>,
     commands: VecDeque<CommandSpan>,
+    old_commands: Option<LeftOut>,
 }
 
 /// The limits of a session, as its first event tells.
@@ -179,7 +207,15 @@ impl Spans {
         if self.longest.len() >= 4 * LONGEST_SESSIONS {
             keep_longest(&mut self.longest);
         }
-        keep_newest(&mut self.newest, span, NEWEST_SESSIONS);
+        if let Some(old) = keep_newest(&mut self.newest, span, NEWEST_SESSIONS) {
+            self.old_sessions = Some(LeftOut::with(self.old_sessions, old.start));
+        }
+    }
+
+    fn keep_command(&mut self, span: CommandSpan) {
+        if let Some(old) = keep_newest(&mut self.commands, span, NEWEST_COMMANDS) {
+            self.old_commands = Some(LeftOut::with(self.old_commands, old.start));
+        }
     }
 
     fn started(&mut self, record: &Record) {
@@ -194,7 +230,7 @@ impl Spans {
         };
         if self.running.len() >= MAX_OPEN {
             for span in older_half(&mut self.running, |span| span.start) {
-                keep_newest(&mut self.commands, span, NEWEST_COMMANDS);
+                self.keep_command(span);
             }
         }
         // One of two with the same id is not to be lost.
@@ -203,7 +239,7 @@ impl Spans {
             None => Some(span),
         };
         if let Some(span) = left {
-            keep_newest(&mut self.commands, span, NEWEST_COMMANDS);
+            self.keep_command(span);
         }
     }
 
@@ -212,7 +248,7 @@ impl Spans {
         if let Some(mut span) = exec.and_then(|exec| self.running.remove(&exec)) {
             span.end = record.timestamp.max(span.start);
             span.ended = record.command_end();
-            keep_newest(&mut self.commands, span, NEWEST_COMMANDS);
+            self.keep_command(span);
         }
     }
 
@@ -232,6 +268,13 @@ impl Spans {
         all.split_off(all.len().saturating_sub(NEWEST_SESSIONS))
     }
 
+    /// What `sessions` leaves out.
+    pub(super) fn sessions_left_out(&self) -> Option<LeftOut> {
+        let kept = self.newest.iter().map(|span| span.start);
+        let open = self.open.values().map(|open| open.span.start);
+        left_out(self.old_sessions, kept.chain(open), NEWEST_SESSIONS)
+    }
+
     pub(super) fn longest(&self, now: Timestamp) -> Vec<SessionSpan> {
         let mut all = self.longest.clone();
         all.extend(self.still_open(now));
@@ -245,13 +288,40 @@ impl Spans {
         all.sort_by(|one, other| (one.start, &one.program).cmp(&(other.start, &other.program)));
         all.split_off(all.len().saturating_sub(NEWEST_COMMANDS))
     }
+
+    /// What `commands` leaves out.
+    pub(super) fn commands_left_out(&self) -> Option<LeftOut> {
+        let spans = self.commands.iter().chain(self.running.values());
+        left_out(
+            self.old_commands,
+            spans.map(|span| span.start),
+            NEWEST_COMMANDS,
+        )
+    }
 }
 
-fn keep_newest<T>(kept: &mut VecDeque<T>, span: T, most: usize) {
-    if kept.len() >= most {
-        kept.pop_front();
-    }
+/// What was let go, and what is beyond the newest `most` of those that are still there.
+fn left_out(
+    old: Option<LeftOut>,
+    starts: impl Iterator<Item = Timestamp>,
+    most: usize,
+) -> Option<LeftOut> {
+    let mut starts: Vec<_> = starts.collect();
+    starts.sort_unstable();
+    starts.truncate(starts.len().saturating_sub(most));
+    let with = |left, start| Some(LeftOut::with(left, start));
+    starts.into_iter().fold(old, with)
+}
+
+/// Keeps `span`; returns the oldest of those before it when there are `most` of them.
+fn keep_newest<T>(kept: &mut VecDeque<T>, span: T, most: usize) -> Option<T> {
+    let oldest = if kept.len() >= most {
+        kept.pop_front()
+    } else {
+        None
+    };
     kept.push_back(span);
+    oldest
 }
 
 fn keep_longest(spans: &mut Vec<SessionSpan>) {

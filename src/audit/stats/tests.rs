@@ -240,10 +240,39 @@ fn what_is_kept_is_bounded_and_what_is_counted_is_not() {
     let newest = found.sessions(at(200_000_000));
     assert_eq!(newest.len(), 400);
     assert_eq!(newest[399].start, at(24_999 * 7200));
+    let left = LeftOut {
+        count: 24_600,
+        from: at(0),
+        to: at(24_599 * 7200),
+    };
+    assert_eq!(found.sessions_left_out(), Some(left));
+    assert_eq!(found.commands_left_out(), None);
     let total: u64 = found
         .over_time(60)
         .iter()
         .map(|part| part.count.events)
         .sum();
     assert_eq!(total, 25_000);
+}
+
+#[test]
+fn commands_that_are_left_out_are_counted_with_their_span() {
+    let mut found = Statistics::default();
+    for number in 0..1500_u32 {
+        let exec = ExecId::from_bytes([7; 16]);
+        let details = format!(r#"{{"exec_id":"{exec}","program":"p"}}"#);
+        found.add(&event(
+            EventType::CommandStarted,
+            i64::from(number),
+            1,
+            &details,
+        ));
+    }
+    assert_eq!(found.commands().len(), 1000);
+    let left = LeftOut {
+        count: 500,
+        from: at(0),
+        to: at(499),
+    };
+    assert_eq!(found.commands_left_out(), Some(left));
 }

@@ -86,7 +86,7 @@ impl Corpus {
             .args(["-c", "import cryptography"])
             .output();
         if !import.is_ok_and(|output| output.status.success()) {
-            println!(
+            eprintln!(
                 "SKIPPED: docs/verify.py was not run: there is no python3 with the package cryptography"
             );
             return None;

@@ -1,5 +1,10 @@
 //! The log as its callers see it: on disk, in a home of its own per test.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(
+    clippy::format_push_string,
+    clippy::large_stack_arrays,
+    clippy::similar_names
+)]
 
 mod anchoring;
 mod append;

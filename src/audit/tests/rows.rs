@@ -100,9 +100,9 @@ fn the_limit_counts_rows_and_no_command_is_cut_in_two() {
         let found = listed(&home, query);
         assert_eq!(
             told(&found.rows),
-            vec!["Some(\"psql\") Some(Ok)"; limit as usize]
+            vec!["Some(\"psql\") Some(Ok)"; usize::try_from(limit).unwrap()]
         );
-        assert_eq!(found.has_more, true);
+        assert!(found.has_more);
     }
 }
 
@@ -166,8 +166,14 @@ fn what_failed_what_was_refused_and_what_ended_with_another_code_are_three_thing
     home.log().append_durable(&events).unwrap();
     let all = home.log().query(&Query::default()).unwrap().events;
     let outcomes: Vec<_> = all.iter().map(Record::outcome).collect();
-    use Outcome::{Failed, NonZero, Ok, Refused};
-    assert_eq!(outcomes, [Ok, Failed, Refused, NonZero, Ok]);
+    let expected = [
+        Outcome::Ok,
+        Outcome::Failed,
+        Outcome::Refused,
+        Outcome::NonZero,
+        Outcome::Ok,
+    ];
+    assert_eq!(outcomes, expected);
     let failed = Query {
         failed_only: true,
         ..Query::default()
@@ -175,6 +181,6 @@ fn what_failed_what_was_refused_and_what_ended_with_another_code_are_three_thing
     let found = home.log().query(&failed).unwrap().events;
     assert_eq!(
         found.iter().map(Record::outcome).collect::<Vec<_>>(),
-        [Failed, Refused]
+        [Outcome::Failed, Outcome::Refused]
     );
 }

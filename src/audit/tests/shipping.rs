@@ -22,7 +22,7 @@ fn numbers_after(home: &Home, after: u64, limit: usize) -> (Vec<u64>, Vec<(u64, 
     }
 }
 
-fn poll(log: AuditLog, after: u64, limit: usize) -> Result<NextEvents, AuditError> {
+fn poll(log: &AuditLog, after: u64, limit: usize) -> Result<NextEvents, AuditError> {
     let reader = log.reader();
     reader.events_after(&Query::default(), after).poll(limit)
 }
@@ -71,7 +71,7 @@ fn a_log_that_ends_before_the_number_was_set_back() {
     let home = Home::new();
     home.use_on(0..3);
     let end = last(&home);
-    let set_back = |after| match poll(home.log(), after, 10) {
+    let set_back = |after| match poll(&home.log(), after, 10) {
         Err(AuditError::SetBack { last, after: told }) => {
             assert_eq!(told, after);
             Some(last)
@@ -84,10 +84,10 @@ fn a_log_that_ends_before_the_number_was_set_back() {
     assert_eq!(set_back(end), None);
     assert_eq!(set_back(end + 1), Some(end));
     assert_eq!(set_back(u64::MAX), Some(end));
-    assert_eq!(poll(Home::new().log(), 0, 1).unwrap().events.len(), 0);
+    assert_eq!(poll(&Home::new().log(), 0, 1).unwrap().events.len(), 0);
     let gone = Home::new();
     assert!(matches!(
-        poll(gone.log(), 1, 1),
+        poll(&gone.log(), 1, 1),
         Err(AuditError::SetBack { last: 0, after: 1 })
     ));
 }
@@ -157,7 +157,7 @@ proptest! {
                 }
                 Step::Prune => prune(&home),
                 Step::Read(limit) => {
-                    let next = poll(home.log(), kept, limit).unwrap();
+                    let next = poll(&home.log(), kept, limit).unwrap();
                     if let Some(removed) = next.removed {
                         prop_assert_eq!(*removed.start(), kept + 1);
                         kept = *removed.end();

@@ -104,6 +104,7 @@ impl Anchor {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // as iterators over bytes hand them in
 fn is_hex(byte: &u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }

@@ -202,14 +202,14 @@ impl Pass<'_, '_> {
         }
         self.times(line);
         self.seal(line, is_first);
-        let link = Link {
+        let this = Link {
             seq,
             hash: line.parts.hash,
         };
-        self.watch(link, line);
+        self.watch(this, line);
         self.report.noted.extend(noted(line, self.report.lines));
         self.report.sessions.see(line);
-        self.before = Some(link);
+        self.before = Some(this);
         self.last = Some(line.parts.seal.is_some());
     }
 
@@ -291,20 +291,20 @@ impl Pass<'_, '_> {
         }
     }
 
-    fn watch(&mut self, link: Link, line: &Canonical<'_>) {
+    fn watch(&mut self, this: Link, line: &Canonical<'_>) {
         let watched = self.task.watched;
-        if self.before.is_none_or(|before| link.seq <= before.seq) {
-            self.watching = watched.partition_point(|&seq| seq < link.seq);
+        if self.before.is_none_or(|before| this.seq <= before.seq) {
+            self.watching = watched.partition_point(|&seq| seq < this.seq);
         }
         while watched
             .get(self.watching)
-            .is_some_and(|&seq| seq < link.seq)
+            .is_some_and(|&seq| seq < this.seq)
         {
             self.watching += 1;
         }
-        if watched.get(self.watching) == Some(&link.seq) {
+        if watched.get(self.watching) == Some(&this.seq) {
             self.report.watched.push(Watched {
-                link,
+                link: this,
                 next: line.parts.seal.map(|seal| seal.next),
                 sealed_before: self.report.sealed_lines,
             });

@@ -1,5 +1,7 @@
 //! Events as a table for people: a line for each, and one for a guarded command as a whole.
 
+use std::fmt::Write;
+
 use anstyle::Style;
 use nightlatch::audit::{CommandRow, Outcome, Record, Row};
 use serde_json::Value;
@@ -127,7 +129,7 @@ fn told(command: &CommandRow, with_ids: bool) -> String {
         let details: Value = serde_json::from_str(command.record.details.get()).unwrap_or_default();
         for key in ["exec_id", "argv_digest"] {
             if let Some(id) = details[key].as_str() {
-                told.push_str(&format!(" {key}={id}"));
+                let _ = write!(told, " {key}={id}");
             }
         }
     }

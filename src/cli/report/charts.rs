@@ -8,7 +8,7 @@ use nightlatch::clock::Timestamp;
 use super::minute;
 use crate::cli::text::span;
 
-use super::page::shown;
+use super::text::shown;
 
 /// The charts' width, in their own units.
 pub const WIDTH: f64 = 960.0;
@@ -19,6 +19,10 @@ const LANE: f64 = 40.0;
 /// Lanes of accounts; the others share one more.
 const LANES: usize = 8;
 const HEIGHT: f64 = 140.0;
+/// Of the bars of one kind.
+const BAND_HEIGHT: f64 = 56.0;
+/// Of the name above them.
+const BAND_TITLE: f64 = 24.0;
 const TOP: f64 = 14.0;
 const NARROW_LEFT: f64 = 56.0;
 
@@ -36,6 +40,8 @@ pub struct Mark {
 pub struct Tick {
     pub at: String,
     pub label: String,
+    /// Which end of the label is there, so that none is cut off at the edge.
+    pub anchor: &'static str,
 }
 
 pub struct Lane {
@@ -51,6 +57,24 @@ pub struct Timeline {
     pub label_y: String,
     pub lanes: Vec<Lane>,
     pub ticks: Vec<Tick>,
+}
+
+/// Bars of several kinds, one kind above the other, each on its own scale.
+pub struct Bands {
+    pub kinds: [Band; 3],
+    pub has_any: bool,
+    pub ticks: Vec<Tick>,
+    pub label_y: String,
+    pub height: String,
+}
+
+pub struct Band {
+    pub name: &'static str,
+    pub most: u64,
+    pub name_y: String,
+    pub top: String,
+    pub bottom: String,
+    pub marks: Vec<Mark>,
 }
 
 pub struct Columns {
@@ -102,8 +126,10 @@ impl Scale {
             .filter(|time| *time >= self.from && *time <= self.to)
             .map(|time| {
                 let label = minute(time);
+                let x = self.x(time);
                 Tick {
-                    at: number(self.x(time)),
+                    at: number(x),
+                    anchor: if x > RIGHT - 50.0 { "end" } else { "middle" },
                     label: if *step >= 1440 {
                         label[..10].to_owned()
                     } else {
@@ -117,6 +143,7 @@ impl Scale {
             return vec![Tick {
                 at: number(LEFT),
                 label: minute(self.from),
+                anchor: "middle",
             }];
         }
         ticks
@@ -202,7 +229,7 @@ fn command_mark(scale: &Scale, command: &CommandSpan, y: f64) -> Mark {
     let (x, end) = (scale.x(command.start), scale.x(command.end));
     let (class, how) = match command.ended {
         Some(CommandEnd::Exited(0)) => ("command", "succeeded".to_owned()),
-        Some(end) => ("bad", super::super::text::command_end(end)),
+        Some(end) => ("nonzero", super::super::text::command_end(end)),
         None => ("unknown", "no end on record".to_owned()),
     };
     let title = format!(
@@ -212,79 +239,138 @@ fn command_mark(scale: &Scale, command: &CommandSpan, y: f64) -> Mark {
         minute(command.start),
         span(command.end.since(command.start)),
     );
-    // What failed is taller too: colour alone tells not everybody.
-    let height = if class == "bad" { 14.0 } else { 8.0 };
+    // What did not succeed is taller too: not everybody sees the colour.
+    let height = if class == "nonzero" { 14.0 } else { 8.0 };
     mark(x, y, (end - x).max(2.0), height, class, title)
 }
 
-/// What failed or was refused in each part of the time, lockouts among it.
-pub fn failures(parts: &[Bucket]) -> Columns {
+/// What did not succeed in each part of the time, of each kind in a band of its own.
+pub fn failures(parts: &[Bucket]) -> Bands {
     let label = |part: &Bucket| match part.width.as_secs() {
         86_400.. => minute(part.from)[..10].to_owned(),
         _ => minute(part.from),
     };
     let values: Vec<_> = parts.iter().map(|part| (label(part), part.count)).collect();
-    columns(&values, 6, "bad", |count| count.failed + count.refused)
+    let kinds: [(_, _, Number); 3] = [
+        ("Failed sign-ins", "failed", |count| count.failed),
+        ("Refusals", "refused", |count| count.refused),
+        ("Commands that returned non-zero", "nonzero", |count| {
+            count.nonzero
+        }),
+    ];
+    let mut top = 0.0;
+    let kinds = kinds.map(|(name, class, of)| {
+        let area = Area {
+            top: top + BAND_TITLE,
+            height: BAND_HEIGHT,
+        };
+        let (marks, most) = bars(&values, &area, class, of);
+        let band = Band {
+            name,
+            most,
+            name_y: number(top + 14.0),
+            top: number(area.top),
+            bottom: number(area.bottom()),
+            marks,
+        };
+        top = area.bottom() + 10.0;
+        band
+    });
+    Bands {
+        has_any: kinds.iter().any(|band| band.most > 0),
+        kinds,
+        ticks: labels(&values, 6),
+        label_y: number(top + 8.0),
+        height: number(top + 14.0),
+    }
 }
 
 /// Events by the hour of the day.
 pub fn hours(hours: &[Count; 24]) -> Columns {
     let label = |(hour, count): (usize, &Count)| (format!("{hour:02}:00"), *count);
     let values: Vec<_> = hours.iter().enumerate().map(label).collect();
-    columns(&values, 8, "session", |count| count.events)
+    let area = Area {
+        top: TOP,
+        height: HEIGHT,
+    };
+    let (marks, most) = bars(&values, &area, "session", |count| count.events);
+    Columns {
+        marks,
+        ticks: labels(&values, 8),
+        most,
+    }
+}
+
+/// One of the numbers of a count.
+type Number = fn(&Count) -> u64;
+
+/// Where bars are, from top to bottom.
+struct Area {
+    top: f64,
+    height: f64,
+}
+
+impl Area {
+    fn bottom(&self) -> f64 {
+        self.top + self.height
+    }
 }
 
 #[allow(clippy::cast_precision_loss)] // a chart is not that precise
-fn columns(
+fn step(count: usize) -> f64 {
+    (RIGHT - NARROW_LEFT) / count.max(1) as f64
+}
+
+#[allow(clippy::cast_precision_loss)] // there are at most some hundred
+fn labels(values: &[(String, Count)], most: usize) -> Vec<Tick> {
+    let every = values.len().div_ceil(most).max(1);
+    let marked = values.iter().enumerate().step_by(every);
+    let ticks =
+        marked.map(|(at, (label, _))| (NARROW_LEFT + step(values.len()) * at as f64, label));
+    ticks
+        .filter(|(x, _)| *x < RIGHT - 110.0)
+        .map(|(x, label)| Tick {
+            at: number(x),
+            label: label.clone(),
+            anchor: "start",
+        })
+        .collect()
+}
+
+/// A bar for each value that is not 0, and the greatest value.
+#[allow(clippy::cast_precision_loss)] // a chart is not that precise
+fn bars(
     values: &[(String, Count)],
-    labels: usize,
+    area: &Area,
     class: &'static str,
-    of: impl Fn(&Count) -> u64,
-) -> Columns {
+    of: Number,
+) -> (Vec<Mark>, u64) {
     let most = values.iter().map(|(_, count)| of(count)).max().unwrap_or(0);
-    let step = (RIGHT - NARROW_LEFT) / values.len().max(1) as f64;
-    let tall = |value: u64| HEIGHT * value as f64 / most.max(1) as f64;
+    let tall = |value: u64| area.height * value as f64 / most.max(1) as f64;
+    let step = step(values.len());
+    let width = (step * 0.8).min(40.0);
     let mut marks = Vec::new();
-    let mut ticks = Vec::new();
     for (at, (label, count)) in values.iter().enumerate() {
-        let x = NARROW_LEFT + step * at as f64;
-        if at % values.len().div_ceil(labels).max(1) == 0 && x < RIGHT - 110.0 {
-            ticks.push(Tick {
-                at: number(x),
-                label: label.clone(),
-            });
-        }
         let value = of(count);
         if value == 0 {
             continue;
         }
+        let x = NARROW_LEFT + step * at as f64;
         let title = format!(
-            "{label}: {} events, {} failed, {} refused, {} lockouts",
-            count.events, count.failed, count.refused, count.lockouts
+            "{label}: {} events, {} failed sign-ins, {} refusals ({} lockouts), {} commands non-zero",
+            count.events, count.failed, count.refused, count.lockouts, count.nonzero
         );
         let height = tall(value).max(1.5);
-        let width = (step * 0.8).min(40.0);
-        marks.push(mark(
-            x,
-            TOP + HEIGHT - height,
-            width,
-            height,
-            class,
-            title.clone(),
-        ));
-        if class == "bad" && count.lockouts > 0 {
-            let locked = tall(count.lockouts).max(3.0);
-            marks.push(mark(
-                x,
-                TOP + HEIGHT - locked,
-                width,
-                locked,
-                "locked",
-                title,
-            ));
+        let y = area.bottom() - height;
+        marks.push(mark(x, y, width, height, class, title.clone()));
+        if class == "refused" && count.lockouts > 0 {
+            let height = tall(count.lockouts).max(3.0);
+            let y = area.bottom() - height;
+            // Narrower: not everybody sees the colour.
+            marks.push(mark(x, y, width / 2.0, height, "locked", title));
         }
     }
-    Columns { marks, ticks, most }
+    (marks, most)
 }
 
 #[cfg(test)]
@@ -318,7 +404,7 @@ mod tests {
         for mark in marks {
             let (x, width): (f64, f64) = (mark.x.parse().unwrap(), mark.width.parse().unwrap());
             assert!(x >= LEFT && x + width <= WIDTH, "{x} {width}");
-            assert_eq!(mark.class, "bad");
+            assert_eq!(mark.class, "nonzero");
         }
         assert!((1..=8).contains(&timeline.ticks.len()));
     }
@@ -339,5 +425,33 @@ mod tests {
         let heights: Vec<_> = chart.marks.iter().map(|mark| &*mark.height).collect();
         assert_eq!(heights, ["140.0", "70.0"]);
         assert_eq!(chart.most, 10);
+    }
+
+    #[test]
+    fn each_kind_of_failure_has_its_own_band_and_scale() {
+        let part = |day: i64, failed, refused, lockouts, nonzero| Bucket {
+            from: Timestamp::from_unix_seconds(day * 86_400),
+            width: Duration::from_secs(86_400),
+            count: Count {
+                events: failed + refused + nonzero,
+                failed,
+                refused,
+                nonzero,
+                lockouts,
+            },
+        };
+        let chart = failures(&[part(0, 2, 0, 0, 500), part(1, 1, 4, 1, 0)]);
+        let most = chart.kinds.each_ref().map(|band| band.most);
+        assert_eq!(most, [2, 4, 500]);
+        let marks = chart.kinds.each_ref().map(|band| {
+            let marks = band.marks.iter();
+            marks
+                .map(|mark| (mark.class, &*mark.height))
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(marks[0], [("failed", "56.0"), ("failed", "28.0")]);
+        assert_eq!(marks[1], [("refused", "56.0"), ("locked", "14.0")]);
+        assert_eq!(marks[2], [("nonzero", "56.0")]);
+        assert!(!failures(&[part(0, 0, 0, 0, 0)]).has_any);
     }
 }

@@ -2,7 +2,11 @@
 //! elsewhere.
 
 mod charts;
+mod events;
 mod page;
+mod policy;
+mod text;
+mod verdict;
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -99,7 +103,7 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
     if verification.is_good() {
         return Ok(End::Done);
     }
-    Err(not_verified(&verification).hint("the page says which".to_owned()))
+    Err(not_verified(&verification).hint("the page lists what was found".to_owned()))
 }
 
 /// Refuses to put the page in place of anything but a file.
@@ -133,6 +137,11 @@ fn write(path: &Path, html: &str) -> Result<(), Failure> {
     check_replaceable(path)?;
     let persisted = file.persist(path);
     persisted.map(drop).map_err(|error| failed(&error.error))
+}
+
+/// To the second, in UTC: `2026-11-20 23:41:07`.
+fn second(time: Timestamp) -> String {
+    time.to_rfc3339()[..19].replace('T', " ")
 }
 
 /// To the minute, in UTC: `2026-11-20 23:41`.

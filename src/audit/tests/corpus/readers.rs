@@ -187,10 +187,12 @@ fn vouched_for(home: &Home) -> Vec<Vec<u8>> {
     let verified = Verifier::new(&home.audit())
         .run(&Progress::default())
         .unwrap();
-    let segments = home
-        .files()
-        .into_iter()
-        .filter(|(name, _)| name.starts_with('0') && name.ends_with(".jsonl"));
+    let segments = home.files().into_iter().filter(|(name, _)| {
+        name.starts_with('0')
+            && std::path::Path::new(name)
+                .extension()
+                .is_some_and(|is| is == "jsonl")
+    });
     let lines = segments.flat_map(|(_, bytes)| {
         let lines = bytes.split(|&byte| byte == b'\n').map(<[u8]>::to_vec);
         let mut lines: Vec<_> = lines.collect();

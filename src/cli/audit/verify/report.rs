@@ -112,7 +112,7 @@ impl Report<'_> {
             .map(|hold| {
                 json!({
                     "hold": hold.name.as_str(),
-                    "reason": hold.reason.as_ref().map(|reason| reason.as_str()),
+                    "reason": hold.reason.as_ref().map(nightlatch::audit::HoldReason::as_str),
                     "added_at": hold.added_at.to_rfc3339(),
                     "added_by": hold.added_by,
                     "seq": hold.seq,
