@@ -129,7 +129,7 @@ impl Bench {
                 self.log
                     .list(&query, &Progress::default())
                     .expect("an answer"),
-            )
+            );
         };
         let one = one_core(|| self.best(5, ask));
         self.line("nightlatch, one core", one);

@@ -144,21 +144,21 @@ fn segments() -> Vec<Case> {
     vec![
         case("no first segment", &[10], &|log| drop(log.remove(first))),
         case("no second segment", &[4, 5, 6, 7], &|log| {
-            drop(log.remove(second))
+            drop(log.remove(second));
         }),
         case("no third segment", &[11], &|log| drop(log.remove(third))),
         case("no segment", &[1, 11, 12], &|log| {
-            log.retain(|name, _| name == "head")
+            log.retain(|name, _| name == "head");
         }),
         case("no file", &[1, 12], &Files::clear),
         case("an empty first segment", &[4, 5, 6], &|log| {
-            log.get_mut(first).unwrap().clear()
+            log.get_mut(first).unwrap().clear();
         }),
         case("an empty second segment", &[4, 5, 6], &|log| {
-            log.get_mut(second).unwrap().clear()
+            log.get_mut(second).unwrap().clear();
         }),
         case("an empty third segment", &[11], &|log| {
-            log.get_mut(third).unwrap().clear()
+            log.get_mut(third).unwrap().clear();
         }),
         case("only empty segments", &[1, 6, 11, 12], &|log| {
             for (_, bytes) in log.iter_mut().filter(|(name, _)| name.starts_with('0')) {

@@ -253,10 +253,10 @@ fn signed() -> Vec<Case> {
         });
     }
     case("seventeen lines with one seal", 8, &|forge| {
-        forge.append(&uses(17))
+        forge.append(&uses(17));
     });
     case("forty lines with one seal", 8, &|forge| {
-        forge.append(&uses(40))
+        forge.append(&uses(40));
     });
     case("a time that goes back", 9, &|forge| {
         forge.now -= SECOND;
