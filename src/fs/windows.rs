@@ -263,6 +263,7 @@ never! {
     open_file(&str) -> Result<Option<File>, FsError>;
     open_append(&str) -> Result<File, FsError>;
     open_update(&str) -> Result<File, FsError>;
+    open_existing(&str) -> Result<Option<File>, FsError>;
     create_new(&str) -> Result<File, FsError>;
     create_temporary() -> Result<(File, String), FsError>;
     write_atomic(&str, &[u8], Durability) -> Result<(), FsError>;
