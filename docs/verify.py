@@ -191,7 +191,9 @@ class Verification:
             details, stamp = event["details"], when(event["timestamp"])
             if self.check(all(key in details and PRUNED[key](details[key]) for key in PRUNED), name, at, 10):
                 last, waited, start = details["last_seq"], stamp - when(details["to"]), self.starts.get(first)
-                is_start = last + 1 in starts and (not starts[last + 1] or starts[last + 1]["timestamp"] == details["to"])
+                is_at = lambda seq, time: seq in starts and (not starts[seq] or starts[seq]["timestamp"] == time)
+                is_start = is_at(last + 1, details["to"]) and is_at(details["first_seq"], details["from"])
+                is_start = is_start and sum(details["first_seq"] <= seq <= last for seq in starts) == details["segments"]
                 self.check(is_start and waited >= details["retention_seconds"] * 10**6 and not is_held, name, at, 10)
                 self.check(retention is None or waited >= retention * 86400 * 10**6, name, at, 12)
                 recorded |= last >= first or last == first - 1 and (not start or start["prev"] == details["last_hash"])

@@ -108,14 +108,31 @@ impl Head {
     /// When the file cannot be read, or is no regular file.
     #[allow(clippy::option_option)] // no file, and no head in it, are told apart
     pub(super) fn load(archive: &Archive) -> Result<Option<Option<Self>>, FsError> {
-        let Some(file) = archive.open_file(HEAD_FILE)? else {
-            return Ok(None);
-        };
-        let failed = |error| FsError::new("read", archive.path().join(HEAD_FILE), error);
+        match archive.open_file(HEAD_FILE)? {
+            Some(file) => Self::read(&file, archive.path()),
+            None => Ok(None),
+        }
+    }
+
+    /// The same of the log in `dir`.
+    ///
+    /// # Errors
+    /// As [`Head::load`].
+    #[allow(clippy::option_option)] // likewise
+    pub(super) fn load_own(dir: &Dir) -> Result<Option<Option<Self>>, FsError> {
+        match dir.open_file(HEAD_FILE)? {
+            Some(file) => Self::read(&file, dir.path()),
+            None => Ok(None),
+        }
+    }
+
+    #[allow(clippy::option_option)] // likewise
+    fn read(file: &File, directory: &Path) -> Result<Option<Option<Self>>, FsError> {
         for _ in 0..READS {
             // A byte more than it has, so that a longer file is seen as one.
             let mut bytes = [0; LENGTH + 1];
-            let length = read_up_to(&file, &mut bytes).map_err(failed)?;
+            let length = read_up_to(file, &mut bytes)
+                .map_err(|error| FsError::new("read", directory.join(HEAD_FILE), error))?;
             if length == 0 {
                 return Ok(None);
             }
@@ -137,6 +154,11 @@ impl HeadFile {
     pub(super) fn open(dir: &Dir) -> Result<Self, FsError> {
         let file = dir.open_update(HEAD_FILE)?;
         Ok(Self { file })
+    }
+
+    /// The head in it, where there is one.
+    pub(super) fn read(&self, directory: &Path) -> Result<Option<Head>, FsError> {
+        Head::read(&self.file, directory).map(Option::flatten)
     }
 
     /// Overwrites it in place.

@@ -58,8 +58,10 @@ pub(super) fn recover(
         let mut segment = Segment::open(dir, name)?;
         let is_last = open.peek().is_none();
         let from = if name.first() == start {
-            if segment.length < sealing.place().offset {
-                let may_be_lost = is_last && boot != [0; 16] && boot != sealing.boot;
+            // Within a boot, no crash takes what was written.
+            let may_be_lost = is_last && boot != [0; 16] && boot != sealing.boot;
+            let is_cut = segment.length < sealing.place().offset;
+            if is_cut || may_be_lost && segment.check_sealed_end(sealing).is_err() {
                 repairs.extend(segment.restore(sealing, state, dir, may_be_lost)?);
             }
             segment.check_sealed_end(sealing)?;

@@ -154,12 +154,17 @@ pub(super) fn load_beside(directory: &Path) -> Result<Option<Result<Sealing, Bad
             .map_err(|error| FsError::new("read", archive.path().join(STATE_FILE), error)),
         Ok(None) => Ok(None),
         Err(error) if error.io_kind() == Some(std::io::ErrorKind::PermissionDenied) => Ok(None),
+        // A link, or anything else that is no file of ours.
+        Err(error) if error.io_kind().is_none() => Ok(Some(Err(BadState))),
         Err(error) => Err(error),
     }
 }
 
 fn read(file: &File) -> std::io::Result<Result<Sealing, BadState>> {
     let mut sector = KeySector::zeroed();
+    if file.metadata()?.len() != JOURNAL_AT + JOURNAL_SIZE {
+        return Ok(Err(BadState));
+    }
     for _ in 0..READS {
         match file.read_exact_at(sector.expose_mut(), 0) {
             Ok(()) => {}

@@ -9,7 +9,7 @@ use super::end::End;
 use super::error::{AuditError, Damage};
 use super::event::Event;
 use super::forward::Sender;
-use super::head::HeadFile;
+use super::head::{Head, HeadFile};
 use super::kind::EventType;
 use super::log::AuditLog;
 use super::reason::OpeningReason;
@@ -65,6 +65,10 @@ impl<'a> Writer<'a> {
             None => match StateFile::open(&log.home)? {
                 Some(state) => return Self::open(log, dir, names, Some(state)),
                 None => match segments.last() {
+                    // The end of a log is there, and nothing else of it.
+                    None if Head::load_own(dir)?.is_some() => {
+                        return Err(AuditError::damaged(dir.path(), Damage::CutShort));
+                    }
                     None => {
                         let mut sealing = Sealing::generate()?;
                         let state = StateFile::create(&log.home, &mut sealing)?;
@@ -80,14 +84,23 @@ impl<'a> Writer<'a> {
         let boot = log.boot_id();
         let Recovered { end, repairs } =
             recover(&mut sealing, &state, dir, names, &segments, boot)?;
+        // Before anything is written: what cannot be finished is not begun.
+        let head = HeadFile::open(dir)?;
+        // Lines, state and head are written in this order. Where the head is ahead, the others were put
+        // back, unless a loss of power kept them from the disk.
+        let is_ahead = |head: Head| {
+            head.fingerprint == sealing.fingerprint() && head.last.seq > sealing.last().seq
+        };
+        if sealing.boot == boot && head.read(dir.path())?.is_some_and(is_ahead) {
+            return Err(AuditError::damaged(&end.path, Damage::CutShort));
+        }
         sealing.boot = boot;
         Ok(Self {
             log,
             dir,
             sealing,
             state,
-            // Before anything is written: what cannot be finished is not begun.
-            head: HeadFile::open(dir)?,
+            head,
             end,
             repairs,
             now: log.now().whole_micros(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, openat};
 
-use super::dir::names_in;
+use super::dir::all_names_in;
 use super::error::{FsError, FsProblem};
 
 /// A directory whose files may be anybody's and are only read: an auditor's copy. What is in it must
@@ -38,12 +38,13 @@ impl Archive {
         &self.path
     }
 
-    /// The names of the files in it, in no order; names that are not UTF-8 are left out.
+    /// The names of the files in it, in no order. What is not UTF-8 in a name is replaced: no file is
+    /// opened by it, and none is overlooked.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn names(&self) -> Result<Vec<String>, FsError> {
-        names_in(&self.handle)
+        all_names_in(&self.handle)
             .map_err(|error| FsError::new("list", &self.path, io::Error::from(error)))
     }
 

@@ -359,6 +359,18 @@ pub(super) fn names_in(directory: impl AsFd) -> Result<Vec<String>, Errno> {
     Ok(names)
 }
 
+/// The names of the files in an open directory, with what is not UTF-8 in them replaced.
+pub(super) fn all_names_in(directory: impl AsFd) -> Result<Vec<String>, Errno> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(directory)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name != "." && name != ".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
 /// The same by this very handle, whose place in the directory nobody else may rely on.
 #[cfg(target_os = "linux")]
 pub(super) fn names_by(directory: impl AsFd) -> Result<Vec<String>, Errno> {

@@ -353,6 +353,27 @@ fn a_cut_end_is_found_by_the_head_or_by_an_anchor() {
 }
 
 #[test]
+fn in_its_home_a_log_without_its_sealing_state_does_not_verify_and_a_copy_does() {
+    let home = Home::registered();
+    let verify = |more: &[&str]| home.run(&[&["audit", "verify"], more].concat());
+    verify(&[]).succeeds();
+    let copy = home.outside("audit");
+    let copied = Command::new("cp")
+        .args(["-a", "audit"])
+        .arg(&copy)
+        .current_dir(home.path())
+        .status();
+    assert!(copied.unwrap().success());
+    std::fs::remove_dir_all(home.path().join("seal")).unwrap();
+    let run = verify(&[]).ends_with(7);
+    assert!(
+        run.stdout.contains("the sealing state is missing"),
+        "{run:#?}"
+    );
+    verify(&[copy.to_str().unwrap()]).succeeds();
+}
+
+#[test]
 fn a_log_set_back_with_its_state_is_whole_but_for_an_anchor() {
     let case = Case::new();
     let backup = case.copy(Head::Kept);
@@ -439,7 +460,7 @@ fn the_answer_in_json_has_fixed_keys_whatever_was_found() {
         keys(&good).join(" "),
         "schema ok findings more_findings warnings more_warnings directory segments events bytes \
          first_seq last_seq last_hash seals unsealed_lines unsealed_bytes fingerprint \
-         fingerprint_compared head_seen state_seen end_checked anchors removals holds repairs fast"
+         fingerprint_compared head_seen state_seen end_checked anchors removals removed_without_record holds repairs fast"
     );
     // Each day opens a segment, and all but the last close it.
     assert_eq!(good["events"], 3 * A_DAYS_EVENTS + 3 + 2);

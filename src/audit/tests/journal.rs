@@ -28,9 +28,9 @@ fn lines_that_a_loss_of_power_took_are_put_back_from_the_journal() {
         .step_by(97)
         .chain([0, ends[1], whole.len() - 1])
     {
-        for zeros in [0, 40] {
+        for zeros in [0, 40, whole.len()] {
             let mut segment = whole[..length].to_vec();
-            segment.extend(vec![0; zeros.min(whole.len() - length - 1)]);
+            segment.extend(vec![0; zeros.min(whole.len() - length)]);
             let is_spoilt = segment.len() > length;
             let mut files = files.clone();
             files.insert(FIRST.to_owned(), segment);

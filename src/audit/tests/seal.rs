@@ -402,6 +402,36 @@ fn a_state_of_another_log_is_refused() {
 }
 
 #[test]
+fn a_log_put_back_with_its_state_under_a_newer_head_is_refused() {
+    let home = Home::new();
+    append(&home, used("a"));
+    let before = home.files();
+    append(&home, used("b"));
+    let mut files = before.clone();
+    files.insert("head".to_owned(), home.files()["head"].clone());
+    home.put(&files);
+    assert!(!verified(&home).is_good());
+    assert_eq!(refused(&home), Damage::CutShort);
+    // All of it, head and all, is what only an anchor shows.
+    home.put(&before);
+    append(&home, used("c"));
+}
+
+#[test]
+fn where_only_the_head_of_a_log_is_left_no_other_begins() {
+    let home = Home::new();
+    append(&home, used("a"));
+    let mut files = home.files();
+    files.retain(|name, _| name == "head");
+    home.put(&files);
+    assert_eq!(refused(&home), Damage::CutShort);
+    files.insert("head".to_owned(), Vec::new());
+    home.put(&files);
+    append(&home, used("b"));
+    assert_eq!(verified(&home).findings, []);
+}
+
+#[test]
 fn nothing_is_appended_when_the_state_or_the_head_is_not_a_file_of_ours() {
     let (home, _) = with_states();
     append(&home, used("a"));

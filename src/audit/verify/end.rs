@@ -31,10 +31,15 @@ pub(super) fn judge_head(join: &mut Join<'_>, snapshot: &Snapshot, fingerprint: 
     }
 }
 
+/// Where the sealing state is, in the home.
+pub(super) fn state_name() -> String {
+    format!("{SEAL_DIRECTORY}/{STATE_FILE}")
+}
+
 /// Compares with the sealing state, where there is one: a copy has none, nor has a log that was not
 /// begun.
 pub(super) fn judge_state(join: &mut Join<'_>, state: Option<Result<Sealing, BadState>>) {
-    let file = format!("{SEAL_DIRECTORY}/{STATE_FILE}");
+    let file = state_name();
     let Some(state) = state else {
         return;
     };

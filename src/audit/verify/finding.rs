@@ -99,8 +99,8 @@ pub enum Problem {
     /// Rule 10: the record of a removal lacks a detail, or has one of another form.
     #[error("the record does not say what was removed")]
     BadPrune,
-    /// Rule 10: the record of a removal does not fit the segment that followed.
-    #[error("the record of a removal does not fit the segment after event {last_seq}")]
+    /// Rule 10: the record of a removal does not fit the segments that were removed, or the one after them.
+    #[error("the record of a removal does not fit the segments up to event {last_seq}")]
     MisdatedPrune {
         /// The last event that it says was removed.
         last_seq: u64,
@@ -135,6 +135,9 @@ pub enum Problem {
     /// Rule 11: the sealing state cannot be read.
     #[error("the sealing state is damaged")]
     BadState,
+    /// Rule 11: the log is in its home, and its sealing state is not.
+    #[error("the sealing state is missing")]
+    MissingState,
     /// Rule 12: the log's fingerprint is not the expected one.
     #[error("this is another log: its fingerprint is {found}, not {expected}")]
     WrongFingerprint {
@@ -178,7 +181,7 @@ pub enum Problem {
         other_read: String,
     },
     /// Rule 12: events were removed sooner than the retention that was given.
-    #[error("events were removed sooner than {}", humantime::format_duration(*.retention))]
+    #[error("events were removed sooner than {}", days(*.retention))]
     TooEarlyPrune {
         /// The retention that was given.
         retention: std::time::Duration,
@@ -219,6 +222,7 @@ impl Problem {
             Self::CutEnd { .. } => "cut_end",
             Self::OtherEnd { .. } => "other_end",
             Self::BadState => "bad_state",
+            Self::MissingState => "missing_state",
             Self::WrongFingerprint { .. } => "wrong_fingerprint",
             Self::OtherAnchors { .. } => "other_anchors",
             Self::BeforeAnchor { .. } => "before_anchor",
@@ -254,7 +258,8 @@ impl Problem {
             | Self::ForeignHead
             | Self::CutEnd { .. }
             | Self::OtherEnd { .. }
-            | Self::BadState => 11,
+            | Self::BadState
+            | Self::MissingState => 11,
             Self::WrongFingerprint { .. }
             | Self::OtherAnchors { .. }
             | Self::BeforeAnchor { .. }
@@ -262,6 +267,16 @@ impl Problem {
             | Self::Fork { .. }
             | Self::TooEarlyPrune { .. } => 12,
         }
+    }
+}
+
+/// In whole days, where it is that.
+fn days(time: std::time::Duration) -> String {
+    const DAY: u64 = 24 * 3600;
+    match time.as_secs() {
+        DAY => "1 day".to_owned(),
+        seconds if seconds.is_multiple_of(DAY) => format!("{} days", seconds / DAY),
+        _ => humantime::format_duration(time).to_string(),
     }
 }
 

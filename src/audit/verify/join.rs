@@ -144,12 +144,16 @@ impl<'a> Join<'a> {
     fn judge(&mut self, noted: &Noted, details: &PrunedDetails) -> Vec<Problem> {
         let mut problems = Vec::new();
         let last_seq = details.last_seq;
-        let is_fit = match self.first_line_after(last_seq) {
-            Some(Some(line)) => line.timestamp == details.to,
+        let is_at = |line: Option<Option<&FirstLine>>, time| match line {
+            Some(Some(line)) => line.timestamp == time,
             // What it says cannot be read, which is found where it stands.
             Some(None) => true,
             None => false,
         };
+        let is_fit = is_at(self.first_line_after(last_seq), details.to)
+            && details.first_seq > 0
+            && is_at(self.first_line_after(details.first_seq - 1), details.from)
+            && self.segments_in(details.first_seq, last_seq) == details.segments;
         if !is_fit {
             problems.push(Problem::MisdatedPrune { last_seq });
         }
@@ -185,6 +189,16 @@ impl<'a> Join<'a> {
         }
         let removed = self.chain.removed.iter().rev();
         removed.into_iter().find(|line| line.seq == first).map(Some)
+    }
+
+    /// How many segments begin with an event from `first` to `last`, there or removed.
+    fn segments_in(&self, first: u64, last: u64) -> u64 {
+        let range = first..=last;
+        let there = self.snapshot.segments.iter();
+        let there = there.filter(|segment| range.contains(&segment.name.first()));
+        let removed = self.chain.removed.iter();
+        let removed = removed.filter(|line| range.contains(&line.seq));
+        (there.count() + removed.count()) as u64
     }
 
     fn find(&mut self, name: SegmentName, line: u64, seq: Option<u64>, problem: Problem) {

@@ -29,7 +29,7 @@ use super::sealing::Sealing;
 use super::state_file::{BadState, load_beside};
 use crate::crypto::sign::PublicKey;
 use crate::fs::{Archive, FsError};
-use end::{judge_head, judge_state};
+use end::{judge_head, judge_state, state_name};
 use finding::Findings;
 use join::Join;
 use key_chain::KeyChain;
@@ -72,6 +72,7 @@ pub struct Verifier {
     fingerprint: Option<PublicKey>,
     anchors: Anchors,
     retention: Option<Duration>,
+    expects_state: bool,
     fast: bool,
     threads: usize,
 }
@@ -84,6 +85,7 @@ impl Verifier {
             fingerprint: None,
             anchors: Anchors::default(),
             retention: None,
+            expects_state: false,
             fast: false,
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         }
@@ -118,6 +120,13 @@ impl Verifier {
     #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
         self.retention = Some(retention);
+        self
+    }
+
+    /// The log is in its home: a sealing state that is not there is a finding.
+    #[must_use]
+    pub fn in_home(mut self) -> Self {
+        self.expects_state = true;
         self
     }
 
@@ -235,6 +244,9 @@ impl Verifier {
             .flatten();
         join.result.fingerprint = chain.fingerprint.map(|key| key.to_string());
         judge_head(&mut join, snapshot, chain.fingerprint);
+        if self.expects_state && state.is_none() && join.result.lines > 0 {
+            join.about_file(&state_name(), Problem::MissingState);
+        }
         judge_state(&mut join, state);
         self.compare(&mut join, chain.fingerprint);
         let (findings, more) = std::mem::take(&mut join.findings).finish();

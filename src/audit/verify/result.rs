@@ -60,6 +60,15 @@ pub struct Verification {
 }
 
 impl Verification {
+    /// The events that were removed before the first removal that is still on record, when there are
+    /// any: later removals took the records of those along.
+    pub fn removed_without_record(&self) -> Option<(u64, u64)> {
+        let first = self.first_seq.filter(|&first| first > 1)?;
+        let recorded = self.removals.iter().map(|removal| removal.first_seq).min();
+        let before = recorded.unwrap_or(first).min(first);
+        (before > 1).then(|| (1, before - 1))
+    }
+
     /// Whether nothing is wrong.
     pub fn is_good(&self) -> bool {
         self.findings.is_empty() && self.more_findings == 0

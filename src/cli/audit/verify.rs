@@ -35,6 +35,9 @@ pub fn copy_to_verify(audit: &Audit) -> Option<(&AuditVerify, &Path)> {
 /// Verifies the log in `directory`.
 pub fn verify(ui: Ui, args: &AuditVerify, directory: &Path) -> Result<End, Failure> {
     let (mut verifier, ignored) = verifier(directory, &args.noted)?;
+    if args.directory.is_none() {
+        verifier = verifier.in_home();
+    }
     if args.fast {
         verifier = verifier.fast();
     }

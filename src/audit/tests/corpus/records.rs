@@ -31,6 +31,18 @@ fn removals() -> Vec<Case> {
         rest[..rest.find([',', '}']).unwrap()].to_owned()
     };
     let mut cases = Vec::new();
+    for (key, other) in [("segments", "99"), ("first_seq", "2"), ("first_seq", "0")] {
+        let false_one = format!("\"{key}\":{other}");
+        let what = format!("a removal with a false {key}, {other}");
+        cases.push(changed(&what, &value(key), &false_one));
+    }
+    let of_another_day = "\"from\":\"2025-01-01T00:00:00.000000Z\"";
+    // A time has colons, and the value of the detail ends at the comma after it.
+    cases.push(changed(
+        "a removal with a false from",
+        &value("from"),
+        of_another_day,
+    ));
     for key in [
         "segments",
         "first_seq",
@@ -311,8 +323,13 @@ fn heads() -> Vec<Case> {
     };
     let lines = lines_of(&log);
     let hash = &forge.last.1;
+    let empty = {
+        let mut log = log.clone();
+        log.insert("head".to_owned(), Vec::new());
+        Case::honest("an empty head", log).noted(&forge)
+    };
     let mut cases = vec![
-        with("an empty head", Vec::new()),
+        empty,
         with("a head of garbage", b"garbage".to_vec()),
         with("a head of zeros", vec![0; 512]),
         with("a head of spaces", vec![b' '; 512]),

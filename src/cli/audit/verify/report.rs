@@ -74,6 +74,9 @@ impl Report<'_> {
             "end_checked": result.end_checked,
             "anchors": self.anchors_json(),
             "removals": self.removals_json(),
+            "removed_without_record": result.removed_without_record().map(|(first, last)| {
+                json!({ "first_seq": first, "last_seq": last })
+            }),
             "holds": self.holds_json(),
             "repairs": self.repairs_json(),
             "fast": self.args.fast,
@@ -204,7 +207,11 @@ impl Report<'_> {
         if result.anchors.given > 0 {
             facts.push(("anchors", self.anchors()));
         }
-        facts.extend(removed(&result.removals).map(|removed| ("removed", removed)));
+        facts.extend(
+            removed(result)
+                .into_iter()
+                .map(|removed| ("removed", removed)),
+        );
         for hold in &result.holds {
             let hold = format!(
                 "{}, in force since {} (event {})",
@@ -295,27 +302,37 @@ impl Report<'_> {
     }
 }
 
-/// The removals in one line: which events are gone, and the last record of it.
-fn removed(removals: &[Removal]) -> Option<String> {
-    let last = removals.last()?;
-    let mut text = format!(
-        "events {} to {} ({} to {}), on record in event {} of {}, retention {}",
-        last.first_seq,
-        last.last_seq,
-        minute(last.from),
-        minute(last.to),
-        last.record_seq,
-        minute(last.recorded_at),
-        text::days(last.retention)
-    );
-    if removals.len() > 1 {
-        let _ = write!(
-            text,
-            "; {} before",
-            count(removals.len() as u64 - 1, "removal")
-        );
+/// The removals named in the text: the last ones.
+const REMOVALS: usize = 10;
+
+/// The removals, one line each: which events are gone, and the record of it.
+fn removed(result: &Verification) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some((first, last)) = result.removed_without_record() {
+        lines.push(format!(
+            "events {first} to {last}, earlier: the records of it were removed later"
+        ));
     }
-    Some(text)
+    let more = result.removals.len().saturating_sub(REMOVALS);
+    if more > 0 {
+        lines.push(format!(
+            "and {} before; see --json",
+            count(more as u64, "removal")
+        ));
+    }
+    lines.extend(result.removals[more..].iter().map(|removal| {
+        format!(
+            "events {} to {} ({} to {}), on record in event {} of {}, retention {}",
+            removal.first_seq,
+            removal.last_seq,
+            minute(removal.from),
+            minute(removal.to),
+            removal.record_seq,
+            minute(removal.recorded_at),
+            text::days(removal.retention)
+        )
+    }));
+    lines
 }
 
 fn count(number: u64, name: &str) -> String {
