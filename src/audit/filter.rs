@@ -1,5 +1,7 @@
 //! Judging lines: which of them a query means.
 
+use std::collections::HashSet;
+
 use memchr::memmem::Finder;
 
 use super::command_facts::{CommandFacts, ExitFilter};
@@ -26,7 +28,7 @@ pub(super) struct Filter {
     session: Option<SessionId>,
     failed_only: bool,
     program: Option<String>,
-    execs: Vec<String>,
+    execs: HashSet<String>,
     argv: Option<String>,
     exit: Option<ExitFilter>,
     tty: Option<String>,
@@ -65,7 +67,7 @@ impl Filter {
             session: query.session,
             failed_only: query.failed_only,
             program: query.program.clone(),
-            execs,
+            execs: execs.into_iter().collect(),
             argv,
             exit: query.exit,
             tty: query.tty.clone(),
@@ -195,10 +197,10 @@ impl Filter {
         says(&self.program, facts.program.as_deref())
             && says(&self.argv, facts.argv_digest.as_deref())
             && (self.execs.is_empty()
-                || self
-                    .execs
-                    .iter()
-                    .any(|wanted| facts.exec_id.as_deref() == Some(wanted)))
+                || facts
+                    .exec_id
+                    .as_deref()
+                    .is_some_and(|exec| self.execs.contains(exec)))
             && self.exit.is_none_or(|exit| {
                 view.event_type == EventType::CommandFinished && exit.takes(facts.end())
             })

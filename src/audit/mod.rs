@@ -48,6 +48,7 @@ mod removed;
 mod removed_events;
 mod retention;
 mod rows;
+mod runs;
 mod scan;
 mod seal;
 mod sealing;

@@ -21,6 +21,7 @@ use super::reader::{CHUNK, Found, Lines};
 use super::record::Record;
 use super::removed_events::{RemovedEvents, removed};
 use super::rows::{self, Row};
+use super::runs;
 use super::scan::{self, Manner};
 use super::segment::segments;
 use crate::clock::Timestamp;
@@ -178,26 +179,33 @@ impl<'a> LogReader<'a> {
                 recorded: self.record(how, query, 0, 0),
             });
         };
-        let plan = Plan::new(&files, Position::default(), query, &Manner::default())?;
+        let asked = query;
+        let Some(query) = runs::of_events(&files, asked)? else {
+            return Ok(Reading {
+                answer: QuerySummary::default(),
+                recorded: self.record(how, asked, 0, 0),
+            });
+        };
+        let plan = Plan::new(&files, Position::default(), &query, &Manner::default())?;
         if how == ReadKind::Export {
             let count = Query {
                 limit: Limit::default(),
                 limit_unit: LimitUnit::Events,
-                ..query.clone()
+                ..query.clone().into_owned()
             };
             let nobody = Progress::default();
             let found = scan::newest(&files, &plan, &count, &Manner::default(), &nobody)?;
-            let recorded = self.record(how, query, found.total, found.total);
-            let answer = Self::give(&files, &plan, query, progress, each)?;
+            let recorded = self.record(how, asked, found.total, found.total);
+            let answer = Self::give(&files, &plan, &query, progress, each)?;
             return Ok(Reading { answer, recorded });
         }
-        let answer = Self::give(&files, &plan, query, progress, each)?;
+        let answer = Self::give(&files, &plan, &query, progress, each)?;
         let returned = match how {
             ReadKind::Stats => 0,
             ReadKind::Report => answer.total.min(Limit::MAX.get().into()),
             _ => answer.total,
         };
-        let recorded = self.record(how, query, answer.total, returned);
+        let recorded = self.record(how, asked, answer.total, returned);
         Ok(Reading { answer, recorded })
     }
 
@@ -243,6 +251,14 @@ impl<'a> LogReader<'a> {
         let Some(files) = self.files()? else {
             return Ok(QueryResult::default());
         };
+        let removed = removed_from(&files, query, manner)?;
+        let Some(query) = runs::of_events(&files, query)? else {
+            return Ok(QueryResult {
+                removed,
+                ..QueryResult::default()
+            });
+        };
+        let query = &*query;
         let plan = Plan::new(&files, Position::default(), query, manner)?;
         let found = scan::newest(&files, &plan, query, manner, progress)?;
         let mut answer = QueryResult {
@@ -251,7 +267,7 @@ impl<'a> LogReader<'a> {
             total: found.total,
             unreadable: found.unreadable,
             rows: Vec::new(),
-            removed: removed_from(&files, query, manner)?,
+            removed,
             end: plan.end,
         };
         if query.limit_unit == LimitUnit::Rows {

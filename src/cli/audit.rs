@@ -1,6 +1,6 @@
 //! `audit`: query the log, and what else one does with it.
 
-mod list;
+pub mod list;
 mod table;
 mod verify;
 

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use nightlatch::audit::{ExportFormat, LogReader, Progress, ReadKind, Reading, Record};
 
 use super::args::{AuditExport, ExportForm};
-use super::audit::{query, warn_of_unreadable, with_reader};
+use super::audit::{list, query, warn_of_unreadable, with_reader};
 use super::exit::Failure;
 use super::ui::Ui;
 use super::{Context, End, progress};
@@ -18,6 +18,9 @@ const PIECE: usize = 64 * 1024;
 pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
     let query = query(context, &args.filters)?;
     if let Some(after) = args.after {
+        if query.is_of_runs() {
+            return Err(list::not_followed());
+        }
         return with_reader(context, &args.filters, |log| {
             ship::run(context, args, log, after, &query)
         });

@@ -763,6 +763,34 @@ fn commands_are_found_by_program_run_terminal_machine_and_command_line() {
         .refuses(4, "no live session");
 }
 
+#[test]
+fn commands_are_found_by_what_they_were_and_how_they_ended_together() {
+    let home = Home::signed_in();
+    home.run(&["exec", "--", "sh", "-c", "exit 3"]).ends_with(3);
+    home.run(&["exec", "--", "sh", "-c", "exit 0"]).succeeds();
+    home.run(&["exec", "--", "false"]).ends_with(1);
+    let all = home.happened();
+    let ended: Vec<_> = all
+        .iter()
+        .filter(|event| event["event_type"] == "COMMAND_FINISHED")
+        .cloned()
+        .collect();
+    for (arguments, found) in [
+        (&["--program", "sh", "--exit", "nonzero"][..], vec![0]),
+        (&["--program", "sh", "--exit", "0"], vec![1]),
+        (&["--argv-of", "sh -c 'exit 3'", "--exit", "3"], vec![0]),
+        (&["--argv-of", "sh -c 'exit 3'", "--exit", "0"], vec![]),
+        (&["--program", "false", "--exit", "nonzero"], vec![2]),
+        (&["--program", "true", "--exit", "0"], vec![]),
+    ] {
+        let answer = query(&home, arguments);
+        let expected: Vec<_> = found.iter().map(|&at: &usize| ended[at].clone()).collect();
+        assert_eq!(events(&answer), &expected, "{arguments:?}");
+    }
+    let follow = ["audit", "--follow", "--program", "sh", "--exit", "nonzero"];
+    home.run(&follow).refuses(2, "cannot be followed");
+}
+
 /// A copy of the log that nobody may write.
 fn copied(home: &Home) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt;

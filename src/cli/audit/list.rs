@@ -38,6 +38,9 @@ pub fn run(context: &Context, args: &AuditList) -> Result<End, Failure> {
         limit_unit,
         ..query(context, &args.filters)?
     };
+    if args.follow && query.is_of_runs() {
+        return Err(not_followed());
+    }
     let list = List {
         context,
         args,
@@ -45,6 +48,12 @@ pub fn run(context: &Context, args: &AuditList) -> Result<End, Failure> {
     };
     with_reader(context, &args.filters, |log| list.show(log, &query))?;
     Ok(End::Done)
+}
+
+/// What is asked of a command's start does not show in the event of its end.
+pub fn not_followed() -> Failure {
+    let message = "--exit with --program or --argv-of cannot be followed";
+    Failure::usage(message).hint("leave one of them out, or --follow".to_owned())
 }
 
 struct List<'a> {

@@ -16,6 +16,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// Records of a removal that are wrong, signed by the log's own writer.
+#[allow(clippy::too_many_lines)] // a list
 fn removals() -> Vec<Case> {
     let changed = |what: &str, from: &str, to: &str| {
         let forge = pruned_with(|body| {

@@ -1,0 +1,63 @@
+//! Queries about whole runs of commands: what the start says and what the end says.
+//!
+//! No event says both. So the starts are found first, and their runs then stand for what was asked of
+//! them.
+
+use std::borrow::Cow;
+
+use super::command_facts::CommandFacts;
+use super::error::AuditError;
+use super::files::Files;
+use super::filter::{Filter, Verdict};
+use super::kind::EventType;
+use super::plan::Plan;
+use super::query::{Position, Query};
+use super::reader::CHUNK;
+use super::record::View;
+use super::scan::{self, Manner};
+
+impl Query {
+    /// Whether it asks for both the start and the end of commands.
+    pub fn is_of_runs(&self) -> bool {
+        self.exit.is_some() && (self.program.is_some() || self.argv.is_some())
+    }
+}
+
+/// `query` as it can be asked of single events; `None` when nothing matches it.
+pub(super) fn of_events<'a>(
+    files: &Files<'_>,
+    query: &'a Query,
+) -> Result<Option<Cow<'a, Query>>, AuditError> {
+    if !query.is_of_runs() {
+        return Ok(Some(Cow::Borrowed(query)));
+    }
+    let starts = Query {
+        types: vec![EventType::CommandStarted.into()],
+        // A command that ended in the range may have started before it.
+        since: None,
+        exit: None,
+        failed_only: false,
+        ..query.clone()
+    };
+    let plan = Plan::new(files, Position::default(), &starts, &Manner::default())?;
+    let filter = Filter::new(&starts).strict();
+    let mut execs = Vec::new();
+    for piece in &plan.pieces {
+        scan::piece(files, piece, &filter, CHUNK, |verdict| {
+            if let Verdict::Match(line) = verdict
+                && let Some(view) = View::parse(line)
+            {
+                execs.extend(CommandFacts::of(view.line.details).exec());
+            }
+        })?;
+    }
+    if execs.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Cow::Owned(Query {
+        program: None,
+        argv: None,
+        execs,
+        ..query.clone()
+    })))
+}
