@@ -15,7 +15,7 @@ use super::log::AuditLog;
 use super::reason::OpeningReason;
 use super::recovery::{Recovered, recover};
 use super::sealing::{Place, Sealing};
-use super::segment::{APPEND_LINES, segments};
+use super::segment::{APPEND_LINES, SegmentName, segments};
 use super::state_file::{BadState, JOURNAL_SIZE, StateFile};
 use super::verify::Anchor;
 use crate::clock::Timestamp;
@@ -51,35 +51,19 @@ impl<'a> Writer<'a> {
         state: Option<StateFile>,
     ) -> Result<Self, AuditError> {
         let segments = segments(names);
+        // Another process may have begun the log before this one had its lock.
+        let state = match state {
+            Some(state) => Some(state),
+            None => StateFile::open(&log.home)?,
+        };
         let (state, mut sealing) = match state {
-            Some(state) => {
-                let sealing = match state.read()? {
-                    Ok(sealing) => sealing,
-                    Err(BadState) => {
-                        return Err(AuditError::damaged(state.path(), Damage::NoSealState));
-                    }
-                };
-                (state, sealing)
-            }
-            // Another process may have begun the log before this one had its lock.
-            None => match StateFile::open(&log.home)? {
-                Some(state) => return Self::open(log, dir, names, Some(state)),
-                None => match segments.last() {
-                    // The end of a log is there, and nothing else of it.
-                    None if Head::load_own(dir)?.is_some() => {
-                        return Err(AuditError::damaged(dir.path(), Damage::CutShort));
-                    }
-                    None => {
-                        let mut sealing = Sealing::generate()?;
-                        let state = StateFile::create(&log.home, &mut sealing)?;
-                        (state, sealing)
-                    }
-                    Some(last) => {
-                        let path = dir.path().join(last.to_string());
-                        return Err(AuditError::damaged(&path, Damage::NoSealState));
-                    }
-                },
+            Some(state) => match state.read()? {
+                Ok(sealing) => (state, sealing),
+                Err(BadState) => {
+                    return Err(AuditError::damaged(state.path(), Damage::NoSealState));
+                }
             },
+            None => begin(log, dir, &segments)?,
         };
         let boot = log.boot_id();
         let Recovered { end, repairs } =
@@ -255,6 +239,24 @@ impl<'a> Writer<'a> {
             self.sealing.announced_at = now;
         }
     }
+}
+
+/// Makes the state of a new log, where nothing of another is left in `dir`.
+fn begin(
+    log: &AuditLog,
+    dir: &Dir,
+    segments: &[SegmentName],
+) -> Result<(StateFile, Sealing), AuditError> {
+    if let Some(last) = segments.last() {
+        let path = dir.path().join(last.to_string());
+        return Err(AuditError::damaged(&path, Damage::NoSealState));
+    }
+    if Head::load_own(dir)?.is_some() {
+        return Err(AuditError::damaged(dir.path(), Damage::CutShort));
+    }
+    let mut sealing = Sealing::generate()?;
+    let state = StateFile::create(&log.home, &mut sealing)?;
+    Ok((state, sealing))
 }
 
 impl End {
