@@ -26,7 +26,7 @@ const MAGIC: &[u8; 8] = b"NLseal\0\x01";
 /// A disk sector, which is written in full or not at all.
 pub(super) const SECTOR: usize = 512;
 /// The bytes that the checksum covers.
-const CHECKED: usize = 240;
+const CHECKED: usize = 264;
 
 /// What a seal is for, which decides the key that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub(super) struct Sealing {
     /// Of the next segment to be opened.
     segment_seed: Key,
     fingerprint: PublicKey,
+    /// Verifies the next seal: the last one announced it.
+    next: PublicKey,
     /// The last sealed line.
     last: Link,
     place: Place,
@@ -107,9 +109,11 @@ impl Sealing {
     pub(super) fn generate() -> Result<Self, getrandom::Error> {
         let segment_seed = Key::random()?;
         let never = Timestamp::from_unix_nanos(0);
+        let fingerprint = KeyPair::of(&segment_key(&segment_seed)).public();
         Ok(Self {
             seal_seed: None,
-            fingerprint: segment_key(&segment_seed).public(),
+            fingerprint,
+            next: fingerprint,
             segment_seed,
             last: Link::GENESIS,
             place: Place::NOWHERE,
@@ -131,7 +135,7 @@ impl Sealing {
 
     /// Verifies the first line of the next segment to be opened.
     pub(super) fn segment_key(&self) -> PublicKey {
-        segment_key(&self.segment_seed).public()
+        KeyPair::of(&segment_key(&self.segment_seed)).public()
     }
 
     /// The last sealed line.
@@ -208,7 +212,11 @@ impl Sealing {
                 (seal_key(seed), Some(seal_seed), next, None)
             }
         };
-        let next_segment = segment_seed.as_ref().map(|seed| segment_key(seed).public());
+        let key = KeyPair::known(&key, &self.next).unwrap_or_else(|| KeyPair::of(&key));
+        let next = KeyPair::of(&next);
+        let next_segment = segment_seed
+            .as_ref()
+            .map(|seed| KeyPair::of(&segment_key(seed)).public());
         let message = Seal::message(&link.hash, &next.public(), next_segment.as_ref());
         Step {
             seal: Seal {
@@ -224,6 +232,7 @@ impl Sealing {
 
     fn take(&mut self, step: Step, link: Link, now: Timestamp) {
         self.seal_seed = step.seal_seed;
+        self.next = step.seal.next;
         if let Some(seed) = step.segment_seed {
             self.segment_seed = seed;
             self.opened_at = now;
@@ -276,6 +285,7 @@ impl Sealing {
         put(&self.announced_at.unix_nanos().to_le_bytes());
         put(&self.journal_start.to_le_bytes());
         put(&self.forwarded.to_le_bytes());
+        put(self.next.as_bytes());
         let check = sha256(&sector.expose()[..CHECKED]);
         sector.expose_mut()[CHECKED..CHECKED + 32].copy_from_slice(&check);
         sector
@@ -311,13 +321,15 @@ impl Sealing {
         let announced_at = get_time(&mut from)?;
         let journal_start = get_number(&mut from)?;
         let forwarded = get_number(&mut from)?;
-        if journal_start > place.offset || from.iter().any(|&byte| byte != 0) {
+        let next = PublicKey::from_bytes(*get(&mut from)?);
+        if journal_start > place.offset {
             return None;
         }
         Some(Self {
             seal_seed: has_seal_seed.then_some(seal_seed),
             segment_seed,
             fingerprint,
+            next,
             last: Link { seq, hash },
             place,
             sealed_at,
@@ -332,12 +344,12 @@ impl Sealing {
     }
 }
 
-fn segment_key(seed: &Key) -> KeyPair {
-    KeyPair::of(&derive(seed, labels::AUDIT_SEGMENT_KEY, &[]))
+fn segment_key(seed: &Key) -> Key {
+    derive(seed, labels::AUDIT_SEGMENT_KEY, &[])
 }
 
-fn seal_key(seed: &Key) -> KeyPair {
-    KeyPair::of(&derive(seed, labels::AUDIT_SEAL_KEY, &[]))
+fn seal_key(seed: &Key) -> Key {
+    derive(seed, labels::AUDIT_SEAL_KEY, &[])
 }
 
 fn get<'a, const N: usize>(from: &mut &'a [u8]) -> Option<&'a [u8; N]> {
