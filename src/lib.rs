@@ -51,7 +51,7 @@ pub use fs::{Dir, Erasure, FsError, FsProblem, Kept, Storage, Survey, Unsure, st
 pub use guard::run::Ended;
 pub use guard::{
     ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Finished, Guard, GuardConfig,
-    GuardError, PasswordChangeError, Refusals, RegisterError, Registered, RunOptions, Scripts,
-    SignInError,
+    GuardError, PasswordChangeError, ProvenPassword, Refusals, RegisterError, Registered,
+    RunOptions, Scripts, SignInError,
 };
 pub use session::SessionService;

@@ -18,6 +18,6 @@ pub use policy::{
     check as check_password,
 };
 pub use service::{
-    AccountService, Authenticated, ChangeError, DelayNotice, RegisterError, SignInError,
+    AccountService, Authenticated, ChangeError, DelayNotice, Lockout, RegisterError, SignInError,
 };
 pub use throttle::{FAILURES_TO_LOCK, LOCK, delay_before_attempt, remaining_attempts};

@@ -77,6 +77,14 @@ pub(super) fn begin(before: Option<Failures>, now: Timestamp) -> (Failures, Gate
     }
 }
 
+/// Until when no password is accepted at `now`; `None` while one is.
+pub(super) fn locked_until(failures: Option<Failures>, now: Timestamp) -> Option<Timestamp> {
+    match begin(failures, now) {
+        (_, Gate::Locked { until }) => Some(until),
+        (_, Gate::Counted { .. }) => None,
+    }
+}
+
 fn counted(before: u32, now: Timestamp, delay: Duration) -> Failures {
     let count = before.saturating_add(1);
     Failures {
@@ -180,6 +188,21 @@ mod tests {
         );
         let (_, gate) = begin(Some(failures), back.plus(LOCK));
         assert!(matches!(gate, Gate::Counted { .. }));
+    }
+
+    #[test]
+    fn asking_whether_it_is_locked_answers_as_an_attempt_would() {
+        let last = START.plus(LOCK).minus(Duration::from_nanos(1));
+        assert_eq!(locked_until(None, START), None);
+        assert_eq!(locked_until(after_failures(4), START), None);
+        assert_eq!(
+            locked_until(after_failures(5), last),
+            Some(START.plus(LOCK))
+        );
+        assert_eq!(locked_until(after_failures(5), START.plus(LOCK)), None);
+        // A clock set back: half an hour at the most.
+        let back = START.minus(Duration::from_secs(24 * 3600));
+        assert_eq!(locked_until(after_failures(5), back), Some(back.plus(LOCK)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The command line as clap reads it. Nothing of clap leaves `cli`: each command turns its
 //! arguments into the library's types in its first lines.
 
+mod accounts;
 mod filters;
 mod hold;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use accounts::{Login, Passwd, PasswordSource, Register};
 pub use filters::AuditFilters;
 pub use hold::{AuditHold, HoldCommand};
 
@@ -118,49 +120,6 @@ pub enum Command {
     Agent,
 }
 
-/// Where a password comes from when it is not asked for on the terminal.
-#[derive(Debug, Args)]
-#[group(multiple = false)]
-pub struct PasswordSource {
-    /// Read the password from standard input, to its end; one trailing newline is stripped
-    #[arg(long)]
-    pub password_stdin: bool,
-    /// Read the password from the open file descriptor N
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
-    pub password_fd: Option<i32>,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  nightlatch register alice@example.com --name \"Alice Liddell\""
-)]
-pub struct Register {
-    /// The email that names the account
-    pub email: String,
-    /// What the account's owner is called
-    #[arg(long)]
-    pub name: Option<String>,
-    #[command(flatten)]
-    pub password: PasswordSource,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  nightlatch login alice@example.com\n  nightlatch login --idle 5m --max 1h\n  pass show nightlatch | nightlatch login --password-stdin"
-)]
-pub struct Login {
-    /// The account's email; may be left out when there is one account
-    pub email: Option<String>,
-    /// Lock after this long without activity: 1s to 15m
-    #[arg(long, value_name = "D", value_parser = duration)]
-    pub idle: Option<Duration>,
-    /// Lock this long after sign-in at the latest: 1s to 12h
-    #[arg(long, value_name = "D", value_parser = duration)]
-    pub max: Option<Duration>,
-    #[command(flatten)]
-    pub password: PasswordSource,
-}
-
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  nightlatch lock\n  nightlatch logout --all\n\nAsks for no password. Exit codes: 0 also when nobody was signed in."
@@ -230,16 +189,6 @@ pub struct Exec {
         value_name = "CMD"
     )]
     pub command: Vec<OsString>,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  nightlatch passwd\n  printf '%s\\n' \"$OLD\" \"$NEW\" | nightlatch passwd --password-stdin\n\nExit codes: 3 when the new password is too weak; 5 when the old one is wrong; 6 locked out."
-)]
-pub struct Passwd {
-    /// Read the old and the new password from standard input, a line each
-    #[arg(long)]
-    pub password_stdin: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,54 +1,109 @@
-//! Where passwords come from: standard input, a file descriptor, or the person.
+//! Where passwords come from: standard input, a file descriptor, or the person; and every prompt.
 
 use std::io::IsTerminal;
 
-use nightlatch::account::{PASSWORD_MAX_BYTES, PolicyRefusal, Strength};
+use nightlatch::account::{
+    DisplayName, Email, NIST_MIN_CHARS, PASSWORD_MAX_BYTES, PCI_MIN_CHARS, PolicyRefusal, Strength,
+};
+use nightlatch::config::PasswordRules;
 use nightlatch::memory::{ReadSecretError, SecretBuffer, inherited};
 
 use super::Context;
-use super::args::PasswordSource;
+use super::args::{Passwd, PasswordSource};
 use super::exit::{Code, Failure};
 use super::prompt::PromptError;
 use super::terminal::Terminal;
+use super::text::escape;
 use super::ui::{BAD, FAINT, GOOD, WARN};
 
 /// Room for the longest password, and for one byte and a newline more, so that what is too long is
 /// seen to be.
 pub const CAPACITY: usize = PASSWORD_MAX_BYTES + 2;
-/// How often a new password is asked for again.
+/// How often a new password, or a line, is asked for.
 const TRIES: u32 = 5;
 
-/// The password that was handed in, where one was.
-pub fn given_password(source: &PasswordSource) -> Result<Option<SecretBuffer>, Failure> {
-    match source {
-        PasswordSource {
-            password_stdin: true,
-            ..
-        } => password_from_stdin(CAPACITY).map(Some),
-        PasswordSource {
-            password_fd: Some(number),
-            ..
-        } => password_from_fd(*number).map(Some),
-        _ => Ok(None),
+/// What a person is asked for. Each prompt says who asks: other programs in the terminal ask too.
+#[derive(Clone, Copy, Debug)]
+pub enum Question<'a> {
+    /// The password of the account with this email.
+    Password(&'a Email),
+    /// The same, where a new one is asked for next.
+    CurrentPassword(&'a Email),
+    /// The password that is to be that of the account with this email.
+    NewPassword(&'a Email),
+    /// The new password once more.
+    NewPasswordAgain,
+    /// Which account is meant, or is to be made.
+    Email,
+    /// What the owner of a new account is called; may stay empty.
+    Name,
+}
+
+impl std::fmt::Display for Question<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[nightlatch] ")?;
+        let (what, email) = match self {
+            Self::Password(email) => ("Password for ", email),
+            Self::CurrentPassword(email) => ("Current password for ", email),
+            Self::NewPassword(email) => ("New password for ", email),
+            Self::NewPasswordAgain => return f.write_str("New password again: "),
+            Self::Email => return f.write_str("Email: "),
+            Self::Name => return f.write_str("Your name (may be left empty): "),
+        };
+        write!(f, "{what}{}: ", escape(email.as_str()))
     }
 }
 
-/// Standard input, read to its end.
-pub fn password_from_stdin(capacity: usize) -> Result<SecretBuffer, Failure> {
-    let mut password = SecretBuffer::with_capacity(capacity);
-    whole(password.read_to_end(std::io::stdin()))?;
-    Ok(password)
+/// The password that was handed in, where one was.
+pub fn given_password(source: &PasswordSource) -> Result<Option<SecretBuffer>, Failure> {
+    handed_in(source.password_stdin, source.password_fd, CAPACITY)
 }
 
-/// The descriptor that was handed in, read to its end.
-fn password_from_fd(number: i32) -> Result<SecretBuffer, Failure> {
-    let source = inherited(number).map_err(|error| {
-        Failure::usage(format!("--password-fd {number}: {error}"))
-            .hint("hand it in, for example: nightlatch login --password-fd 3 3<FILE".to_owned())
-    })?;
-    let mut password = SecretBuffer::with_capacity(CAPACITY);
-    whole(password.read_to_end(source))?;
-    Ok(password)
+/// The current and the new password, where they were handed in.
+pub fn given_passwords(args: &Passwd) -> Result<Option<(SecretBuffer, SecretBuffer)>, Failure> {
+    // Two passwords and the newline between them.
+    let both = handed_in(args.password_stdin, args.password_fd, 2 * CAPACITY)?;
+    let Some(both) = both else { return Ok(None) };
+    both.split_line().map(Some).ok_or_else(|| {
+        Failure::usage("two lines are needed: the current password, then the new one")
+    })
+}
+
+/// What was handed in on standard input, or else by the descriptor `number`, read to its end.
+fn handed_in(
+    stdin: bool,
+    number: Option<i32>,
+    capacity: usize,
+) -> Result<Option<SecretBuffer>, Failure> {
+    let mut password = SecretBuffer::with_capacity(capacity);
+    if stdin {
+        refuse_terminal("--password-stdin", &std::io::stdin())?;
+        whole(password.read_to_end(std::io::stdin()))?;
+    } else if let Some(number) = number {
+        let option = format!("--password-fd {number}");
+        let source = inherited(number).map_err(|error| {
+            Failure::usage(format!("{option}: {error}"))
+                .hint("hand it in, for example: nightlatch login --password-fd 3 3<FILE".to_owned())
+        })?;
+        refuse_terminal(&option, &source)?;
+        whole(password.read_to_end(source))?;
+    } else {
+        return Ok(None);
+    }
+    Ok(Some(password))
+}
+
+/// A terminal would show what is typed there.
+fn refuse_terminal(option: &str, source: &impl IsTerminal) -> Result<(), Failure> {
+    if !source.is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{option}: it is a terminal, which shows what is typed"
+    ))
+    .hint(format!(
+        "leave {option} out, and nightlatch asks for it unseen"
+    )))
 }
 
 fn whole(read: Result<(), ReadSecretError>) -> Result<(), Failure> {
@@ -76,21 +131,54 @@ pub fn no_terminal() -> Failure {
 }
 
 /// Asks for a password once.
-pub fn password(terminal: &mut Terminal, prompt: &str) -> Result<SecretBuffer, Failure> {
-    Ok(terminal.read_password(prompt, CAPACITY)?)
+pub fn password(terminal: &mut Terminal, question: Question<'_>) -> Result<SecretBuffer, Failure> {
+    Ok(terminal.read_password(&question.to_string(), CAPACITY)?)
 }
 
-/// Asks for a new password until it meets the rules and, typed once more, is the same.
+/// Asks for a line until it is what is asked for, a few times at most.
+pub fn line<T, E: Into<Failure>>(
+    terminal: &mut Terminal,
+    context: &Context,
+    question: Question<'_>,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<T, Failure> {
+    let mut tries = 1;
+    loop {
+        match parse(terminal.read_line(&question.to_string())?.trim()) {
+            Ok(answer) => return Ok(answer),
+            Err(error) if tries == TRIES => return Err(error.into()),
+            Err(error) => context.ui.failure(&error.into()),
+        }
+        tries += 1;
+    }
+}
+
+/// Asks for an email.
+pub fn email(terminal: &mut Terminal, context: &Context) -> Result<Email, Failure> {
+    line(terminal, context, Question::Email, str::parse)
+}
+
+/// Asks for a name, which there need not be.
+pub fn name(terminal: &mut Terminal, context: &Context) -> Result<Option<DisplayName>, Failure> {
+    line(terminal, context, Question::Name, |text| {
+        (!text.is_empty()).then(|| text.parse()).transpose()
+    })
+}
+
+/// Says the rules, and asks for a new password for `email` until it meets them and, typed once more, is
+/// the same.
 ///
 /// What is thought of it is talk like any other, so it goes to stderr, not to the terminal itself:
 /// neither is buffered, so between two prompts it appears between them.
 pub fn new_password(
     terminal: &mut Terminal,
     context: &Context,
-    label: &str,
+    (email, rules): (&Email, PasswordRules),
     check: impl Fn(&SecretBuffer) -> Result<Strength, PolicyRefusal>,
 ) -> Result<SecretBuffer, Failure> {
-    let prompts = [format!("{label}: "), format!("{label}, once more: ")];
+    context.ui.say(&rule(rules));
+    let prompts =
+        [Question::NewPassword(email), Question::NewPasswordAgain].map(|asked| asked.to_string());
     let prompts = prompts.each_ref().map(String::as_str);
     let mut last = None;
     for _ in 0..TRIES {
@@ -116,6 +204,18 @@ pub fn new_password(
         };
     }
     Err(last.unwrap_or_else(mismatch))
+}
+
+/// What a new password must be, in a line that is read before it is typed.
+fn rule(rules: PasswordRules) -> String {
+    match rules {
+        PasswordRules::Nist => format!(
+            "A password has at least {NIST_MIN_CHARS} characters; four or five unrelated words do well."
+        ),
+        PasswordRules::Pci => format!(
+            "A password has at least {PCI_MIN_CHARS} characters, with a letter, a digit and a symbol."
+        ),
+    }
 }
 
 fn mismatch() -> Failure {

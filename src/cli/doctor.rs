@@ -153,6 +153,7 @@ const CHECKS: &[fn(&Case) -> Vec<Finding>] = &[
     place::disk,
     place::configuration,
     records::accounts,
+    records::lockouts,
     keeper::keeper,
     keeper::agent,
     keeper::quota,

@@ -2,7 +2,6 @@
 
 use std::process::Command;
 
-use nightlatch::account::Email;
 use nightlatch::session::SessionStatus;
 use nightlatch::{CommandError, Denied, Guard, Refusals, RunOptions, Scripts};
 
@@ -76,27 +75,15 @@ fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SessionStatus, 
     let guard = context.guard_or_create()?;
     if guard.accounts()?.count()? == 0 {
         context.ui.say("There is no account yet: create one.");
-        let email = email_meant(terminal, context, &guard)?;
+        let email = match &context.account {
+            Some(named) => named.clone(),
+            None => ask::email(terminal, context)?,
+        };
         let (_, password) = register::register_on(terminal, context, &guard, &email, None)?;
         register::tell_fingerprint(context, &guard);
         Ok(guard.sign_in(&email, &password, guard.limits())?.status())
     } else {
-        let email = email_meant(terminal, context, &guard)?;
+        let email = login::account_to_sign_in(context, &guard, None, Some(terminal))?;
         login::sign_in_on(terminal, context, &guard, &email, guard.limits())
-    }
-}
-
-/// The email named, whether it is an account's or not, or of the account meant, or asked for.
-fn email_meant(
-    terminal: &mut Terminal,
-    context: &Context,
-    guard: &Guard,
-) -> Result<Email, Failure> {
-    if let Some(named) = &context.account {
-        return Ok(named.clone());
-    }
-    match guard.account_meant()? {
-        Some(account) => Ok(account.email),
-        None => Ok(terminal.read_line("Email: ")?.trim().parse()?),
     }
 }

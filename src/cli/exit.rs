@@ -11,6 +11,7 @@ use nightlatch::{
     CommandError, Denied, FsError, GuardError, PasswordChangeError, RegisterError, SignInError,
 };
 
+use super::login::attempts_left;
 use super::prompt::PromptError;
 use super::ui::Ui;
 use super::{End, text};
@@ -246,8 +247,13 @@ impl From<SignInError> for Failure {
     fn from(error: SignInError) -> Self {
         let message = error.to_string();
         match error {
-            SignInError::Wrong { .. } => Self::new(Code::SignInFailed, "sign_in_failed", message)
-                .hint("no account yet? nightlatch register EMAIL".to_owned()),
+            SignInError::Wrong { remaining_attempts } => {
+                let left = attempts_left(remaining_attempts)
+                    .map_or_else(String::new, |left| format!("; {left}"));
+                let message = format!("{message}{left}");
+                Self::new(Code::SignInFailed, "sign_in_failed", message)
+                    .hint("forgotten, or no account yet? see: nightlatch login --help".to_owned())
+            }
             SignInError::Locked { retry_after } => Self::new(Code::LockedOut, "locked", message)
                 .hint(format!("try again in {}", text::span(retry_after))),
             SignInError::Failed(error) => error.into(),

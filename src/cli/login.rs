@@ -1,34 +1,46 @@
 //! `login`: sign in.
 
-use nightlatch::Guard;
-use nightlatch::account::Email;
+use nightlatch::account::{Email, LOCK};
 use nightlatch::config::Limits;
-use nightlatch::session::SessionStatus;
+use nightlatch::memory::SecretBuffer;
+use nightlatch::session::{SessionState, SessionStatus};
+use nightlatch::{Guard, SignInError};
 
 use super::args::Login;
-use super::ask;
+use super::ask::{self, Question};
 use super::exit::{Code, Failure};
-use super::session::describe;
+use super::session::{describe, signed_in};
 use super::terminal::Terminal;
-use super::{Context, End, prune};
+use super::{Context, End, prune, text};
 
 /// How often a wrong password is asked for again on a terminal.
 const TRIES: u32 = 3;
+/// From so few attempts on, those that are left are told.
+const FEW_ATTEMPTS: u32 = 2;
+/// The most accounts that are listed where one must be named.
+const LISTED: u32 = 10;
 
 pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
     let named = args.email.as_deref().map(str::parse::<Email>).transpose()?;
     // Before there is a home: a limit out of range makes none.
-    let limits = context
-        .guard()?
+    let guard = context.guard()?;
+    let limits = guard
         .limits()
         .for_session(args.idle, args.max)
         .map_err(|error| Failure::usage(error.to_string()))?;
+    let asks_anew =
+        args.force || args.idle.is_some() || args.max.is_some() || args.password.is_given();
+    if !asks_anew && let Some(status) = live_session(&guard, named.as_ref())? {
+        return already(context, &status);
+    }
     let guard = context.guard_or_create()?;
-    let email = account_to_sign_in(context, &guard, named)?;
     let status = if let Some(password) = ask::given_password(&args.password)? {
+        let email = account_to_sign_in(context, &guard, named, None)?;
         guard.sign_in(&email, &password, limits)?.status()
     } else {
-        let mut terminal = context.terminal().ok_or_else(ask::no_terminal)?;
+        let mut terminal = context.terminal();
+        let email = account_to_sign_in(context, &guard, named, terminal.as_mut())?;
+        let mut terminal = terminal.ok_or_else(ask::no_terminal)?;
         sign_in_on(&mut terminal, context, &guard, &email, limits)?
     };
     if context.ui.json {
@@ -40,25 +52,72 @@ pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// The account named, or meant by `--account`, or the only one there is.
+/// The live session that commands use now, if it is the one of the account named.
+fn live_session(guard: &Guard, named: Option<&Email>) -> Result<Option<SessionStatus>, Failure> {
+    let status = guard.status()?;
+    let is_meant = named.is_none_or(|named| status.username.as_deref() == Some(named.normalized()));
+    Ok((status.state == SessionState::Active && is_meant).then_some(status))
+}
+
+/// Who is signed in need not sign in.
+fn already(context: &Context, status: &SessionStatus) -> Result<End, Failure> {
+    if context.ui.json {
+        context.ui.json(status)?;
+    } else {
+        context.ui.say(&format!(
+            "{}; a new session: nightlatch login --force",
+            signed_in(status, "already signed in")
+        ));
+    }
+    Ok(End::Done)
+}
+
+/// The account named, or meant by `--account`, or the last one signed in, or the only one there is;
+/// asked for where a person is there.
 pub fn account_to_sign_in(
     context: &Context,
     guard: &Guard,
     named: Option<Email>,
+    terminal: Option<&mut Terminal>,
 ) -> Result<Email, Failure> {
     if let Some(email) = named.or_else(|| context.account.clone()) {
         return Ok(email);
     }
-    let accounts = guard.accounts()?;
-    if let Some(only) = accounts.only()? {
-        return Ok(only.email);
+    if let Some(account) = guard.account_meant()? {
+        return Ok(account.email);
     }
-    Err(match accounts.count()? {
-        0 => Failure::new(Code::SignInFailed, "no_account", "there is no account yet")
-            .hint("create one with: nightlatch register EMAIL".to_owned()),
-        _ => Failure::usage("there are several accounts")
-            .hint("say which: nightlatch login EMAIL".to_owned()),
-    })
+    let accounts = guard.accounts()?;
+    if accounts.count()? == 0 {
+        return Err(
+            Failure::new(Code::SignInFailed, "no_account", "there is no account yet")
+                .hint("create one with: nightlatch register".to_owned()),
+        );
+    }
+    let emails = accounts.emails_at_rest(LISTED + 1)?;
+    let listed = listed(&emails);
+    match terminal {
+        Some(terminal) => {
+            context
+                .ui
+                .say(&format!("There are several accounts: {listed}"));
+            ask::email(terminal, context)
+        }
+        None => Err(
+            Failure::usage(format!("there are several accounts: {listed}"))
+                .hint("say which: nightlatch login EMAIL".to_owned()),
+        ),
+    }
+}
+
+/// The first accounts, and whether there are more.
+fn listed(emails: &[String]) -> String {
+    let shown = emails.len().min(LISTED as usize);
+    let more = if shown < emails.len() {
+        " and more"
+    } else {
+        ""
+    };
+    format!("{}{more}", text::escape(&emails[..shown].join(", ")))
 }
 
 /// Asks for the password until it is right, a few times at most.
@@ -69,16 +128,55 @@ pub fn sign_in_on(
     email: &Email,
     limits: Limits,
 ) -> Result<SessionStatus, Failure> {
+    let question = Question::Password(email);
+    until_right(terminal, context, (guard, email), question, |password| {
+        Ok(guard.sign_in(email, &password, limits)?.status())
+    })
+}
+
+/// Asks `question` for the password of `email` until `check` takes the answer: a few times at most, and
+/// not at all while sign-in is locked.
+pub fn until_right<T>(
+    terminal: &mut Terminal,
+    context: &Context,
+    (guard, email): (&Guard, &Email),
+    question: Question<'_>,
+    mut check: impl FnMut(SecretBuffer) -> Result<T, SignInError>,
+) -> Result<T, Failure> {
     let mut tries = 1;
     loop {
-        let password = ask::password(terminal, &format!("Password for {email}: "))?;
-        match guard.sign_in(email, &password, limits) {
-            Ok(session) => return Ok(session.status()),
-            Err(nightlatch::SignInError::Wrong { .. }) if tries < TRIES => {
+        if let Some(retry_after) = guard.locked_for(email)? {
+            return Err(SignInError::Locked { retry_after }.into());
+        }
+        let password = ask::password(terminal, question)?;
+        match check(password) {
+            Ok(done) => return Ok(done),
+            Err(SignInError::Wrong { remaining_attempts })
+                if tries < TRIES && remaining_attempts > 0 =>
+            {
                 tries += 1;
-                context.ui.warn("wrong email or password, try again");
+                let left = attempts_left(remaining_attempts)
+                    .map_or_else(String::new, |left| format!("; {left}"));
+                context
+                    .ui
+                    .warn(&format!("wrong email or password, try again{left}"));
             }
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// How many attempts are left, where they are few.
+pub fn attempts_left(left: u32) -> Option<String> {
+    let lock = text::span(LOCK);
+    match left {
+        0 => Some(format!("sign-in is locked now, for {lock}")),
+        1 => Some(format!(
+            "1 attempt left before sign-in is locked for {lock}"
+        )),
+        2..=FEW_ATTEMPTS => Some(format!(
+            "{left} attempts left before sign-in is locked for {lock}"
+        )),
+        _ => None,
     }
 }

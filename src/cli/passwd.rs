@@ -2,22 +2,22 @@
 
 use nightlatch::Guard;
 use nightlatch::account::Account;
-use nightlatch::memory::SecretBuffer;
 
 use super::args::Passwd;
+use super::ask::Question;
 use super::exit::Failure;
 use super::ui::GOOD;
-use super::{Context, End, ask};
+use super::{Context, End, ask, login};
 
 pub fn run(context: &Context, args: &Passwd) -> Result<End, Failure> {
     let guard = context.guard()?;
     let account = guard
         .account_meant()?
         .ok_or(nightlatch::PasswordChangeError::NoAccount)?;
-    let ended = {
-        // Wiped before anything is said of it, as whoever is told may be slow to listen.
-        let (old, new) = passwords(context, &guard, &account, args)?;
-        guard.change_password(&account, &old, &new)?
+    // Both are wiped before anything is said of it, as whoever is told may be slow to listen.
+    let ended = match ask::given_passwords(args)? {
+        Some((old, new)) => guard.change_password(&account, old, &new)?,
+        None => change_on_terminal(context, &guard, &account)?,
     };
     if context.ui.json {
         context
@@ -36,31 +36,22 @@ pub fn run(context: &Context, args: &Passwd) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// The old password and the new one, handed in or asked for.
-fn passwords(
+/// Asks for the current password, and for the new one only when that was right.
+fn change_on_terminal(
     context: &Context,
     guard: &Guard,
     account: &Account,
-    args: &Passwd,
-) -> Result<(SecretBuffer, SecretBuffer), Failure> {
-    if args.password_stdin {
-        // Two passwords and the newline between them.
-        ask::password_from_stdin(2 * ask::CAPACITY)?
-            .split_line()
-            .ok_or_else(|| {
-                Failure::usage(
-                    "--password-stdin takes two lines: the old password, then the new one",
-                )
-            })
-    } else {
-        let mut terminal = context.terminal().ok_or_else(ask::no_terminal)?;
-        let old = ask::password(
-            &mut terminal,
-            &format!("Old password for {}: ", account.email),
-        )?;
-        let new = ask::new_password(&mut terminal, context, "New password", |password| {
-            guard.check_new_password(password, &account.email, account.name.as_ref())
-        })?;
-        Ok((old, new))
-    }
+) -> Result<bool, Failure> {
+    let mut terminal = context.terminal().ok_or_else(ask::no_terminal)?;
+    let email = &account.email;
+    let question = Question::CurrentPassword(email);
+    let whose = (guard, email);
+    let proven = login::until_right(&mut terminal, context, whose, question, |password| {
+        guard.prove_password(account, password)
+    })?;
+    let rules = guard.password_rules();
+    let new = ask::new_password(&mut terminal, context, (email, rules), |password| {
+        guard.check_new_password(password, email, account.name.as_ref())
+    })?;
+    Ok(guard.change_proven_password(proven, &new)?)
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nightlatch::account::Lockout;
+use nightlatch::clock::{Clock, SystemClock};
 use nightlatch::session::{LimitedBy, SessionState, SessionStatus};
 use nightlatch::{Denied, Guard};
 
@@ -16,7 +18,8 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     if args.watch {
         return watch::run(context);
     }
-    let status = context.guard()?.status()?;
+    let guard = context.guard()?;
+    let status = guard.status()?;
     if args.check {
         let live = status.state == SessionState::Active;
         return Ok(if live {
@@ -37,9 +40,26 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     } else if context.ui.json {
         context.ui.json(&status)?;
     } else {
-        context.ui.data(&describe(&status, &context.zone))?;
+        let lockouts = if status.state == SessionState::Active {
+            Vec::new()
+        } else {
+            // Beside what was asked: where it cannot be read, the answer is good all the same.
+            guard.lockouts().unwrap_or_default()
+        };
+        let lockouts = lockouts.iter().map(|lockout| {
+            let left = lockout.until.since(SystemClock.now().wall);
+            format!("{WARN}○{WARN:#} {}\n", locked_out(lockout, left))
+        });
+        let text = describe(&status, &context.zone) + &lockouts.collect::<String>();
+        context.ui.data(&text)?;
     }
     Ok(End::Done)
+}
+
+/// That an account is locked out, and for how much longer.
+pub fn locked_out(lockout: &Lockout, left: Duration) -> String {
+    let (email, left) = (text::escape(&lockout.email), text::span(left));
+    format!("sign-in as {email} is locked for another {left}, after too many failures")
 }
 
 /// What a shell says when the session has less than a minute left, or has ended.
@@ -55,16 +75,23 @@ fn notice(status: &SessionStatus) -> String {
     format!("nightlatch: the session locks in {left}{what_to_do}")
 }
 
+/// That somebody is signed in, in one line; `how` says it.
+pub fn signed_in(status: &SessionStatus, how: &str) -> String {
+    let name = text::escape(status.username.as_deref().unwrap_or("nobody"));
+    let left = text::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
+    let when = match status.limited_by {
+        Some(LimitedBy::Max) => "at its absolute limit",
+        _ => "unless there is activity",
+    };
+    format!(
+        "{GOOD}●{GOOD:#} {how} as {STRONG}{name}{STRONG:#}; locks in {STRONG}{left}{STRONG:#} {when}"
+    )
+}
+
 /// The status for people.
 pub fn describe(status: &SessionStatus, zone: &Zone) -> String {
-    let name = text::escape(status.username.as_deref().unwrap_or("nobody"));
     match status.state {
         SessionState::Active => {
-            let left = text::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
-            let how = match status.limited_by {
-                Some(LimitedBy::Max) => "at its absolute limit",
-                _ => "unless there is activity",
-            };
             let detail = |label: &str, value: Option<String>| {
                 value.map_or(String::new(), |value| {
                     format!("  {FAINT}{label:<14}{FAINT:#}{value}\n")
@@ -74,12 +101,18 @@ pub fn describe(status: &SessionStatus, zone: &Zone) -> String {
                 .idle_timeout_seconds
                 .map(|s| text::span(Duration::from_secs(s)));
             [
-                format!("{GOOD}●{GOOD:#} signed in as {STRONG}{name}{STRONG:#}; locks in {STRONG}{left}{STRONG:#} {how}\n"),
+                format!("{}\n", signed_in(status, "signed in")),
                 detail("session", status.session_id.map(|id| id.to_string())),
                 detail("since", status.created_at.map(|time| zone.second(time))),
                 detail("idle limit", idle),
-                detail("ends by", status.max_expires_at.map(|time| zone.second(time))),
-                detail("key kept by", status.keeper.map(|keeper| keeper.to_string())),
+                detail(
+                    "ends by",
+                    status.max_expires_at.map(|time| zone.second(time)),
+                ),
+                detail(
+                    "key kept by",
+                    status.keeper.map(|keeper| keeper.to_string()),
+                ),
             ]
             .concat()
         }

@@ -1,27 +1,39 @@
 //! Accounts under the guard: what the account directory decides, the session service does and the
 //! audit log records, put together.
 
+use std::time::Duration;
+
 use super::{
     ActiveSession, AlertKind, Guard, GuardConfig, GuardError, Home, PasswordChangeError,
     RegisterError, SignInError,
 };
 use crate::account::{
-    self, Account, AccountService, ChangeError, DisplayName, Email, FAILURES_TO_LOCK, LOCK,
-    PolicyRefusal, Strength,
+    self, Account, AccountService, Authenticated, ChangeError, DisplayName, Email,
+    FAILURES_TO_LOCK, LOCK, Lockout, PolicyRefusal, Strength,
 };
 use crate::audit::{
     AuditError, AuditName, Details, Event, LoginFailure, PasswordChangeFailure,
     RegistrationFailure, TerminationReason,
 };
-use crate::config::Limits;
+use crate::config::{Limits, PasswordRules};
 use crate::memory::SecretBuffer;
 use crate::session::{NewSession, Owner, SessionError, serve_agent};
+
+/// How many accounts are looked at for lockouts.
+const LOCKOUTS_AMONG: u32 = 100;
 
 /// An account that was just created.
 #[derive(Clone, Debug)]
 pub struct Registered {
     /// The account.
     pub account: Account,
+}
+
+/// An account's password that was right when it was checked: what changing it takes.
+#[must_use]
+pub struct ProvenPassword {
+    proven: Authenticated,
+    password: SecretBuffer,
 }
 
 impl Guard {
@@ -49,6 +61,11 @@ impl Guard {
             Some(id) => Ok(home.accounts.by_id(id)?),
             None => Ok(home.accounts.only()?),
         }
+    }
+
+    /// The configured rules for new passwords.
+    pub fn password_rules(&self) -> PasswordRules {
+        self.password_rules
     }
 
     /// Judges a new password by the rules in force, before anything is done with it.
@@ -148,8 +165,9 @@ impl Guard {
                 };
                 home.record(&failure_events(&name, failure))
                     .map_err(GuardError::from)?;
+                // The password was right, so its failures so far are forgotten.
                 Err(SignInError::Wrong {
-                    remaining_attempts: None,
+                    remaining_attempts: FAILURES_TO_LOCK,
                 })
             }
             Err(error) => Err(GuardError::from(error).into()),
@@ -195,6 +213,59 @@ impl Guard {
         failure.map_or(Ok(ended), |error| Err(error.into()))
     }
 
+    /// For how long no password is accepted for `email`; `None` while one is. For an unknown name as for
+    /// a known one. It is no attempt, and is not recorded.
+    ///
+    /// # Errors
+    /// When the account directory cannot be read.
+    pub fn locked_for(&self, email: &Email) -> Result<Option<Duration>, GuardError> {
+        let Some(home) = &self.home else {
+            return Ok(None);
+        };
+        let until = home.accounts.locked_until(email)?;
+        Ok(until.map(|until| until.since(self.clock.now().wall)))
+    }
+
+    /// The accounts that failed sign-ins have locked, the first hundred accounts looked at. Read without a
+    /// trace, so what another process is changing may be missing.
+    ///
+    /// # Errors
+    /// When the account directory cannot be read so.
+    pub fn lockouts(&self) -> Result<Vec<Lockout>, GuardError> {
+        match &self.home {
+            Some(home) => Ok(home.accounts.lockouts_at_rest(LOCKOUTS_AMONG)?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Checks the account's password, as signing in does but for the session: a wrong one counts, and is
+    /// on record as a failed password change.
+    ///
+    /// # Errors
+    /// [`SignInError`].
+    pub fn prove_password(
+        &self,
+        account: &Account,
+        password: SecretBuffer,
+    ) -> Result<ProvenPassword, SignInError> {
+        let home = self.home()?;
+        let error = match home.accounts.sign_in(&account.email, &password) {
+            Ok(proven) => return Ok(ProvenPassword { proven, password }),
+            Err(error) => error,
+        };
+        let name = AuditName::known(account.email.normalized());
+        let (failed, error) = self.judge_failure(error);
+        if failed.locks {
+            home.record(&[locked_event(&name)])
+                .map_err(GuardError::from)?;
+            self.alert_of_lockout();
+        }
+        let failure = Some(failed.reason.into());
+        home.record(&[Event::new(Details::PasswordChanged { failure }).about(name)])
+            .map_err(GuardError::from)?;
+        Err(error)
+    }
+
     /// Changes the account's password, ending its session: whether there was one.
     ///
     /// # Errors
@@ -202,18 +273,32 @@ impl Guard {
     pub fn change_password(
         &self,
         account: &Account,
-        old: &SecretBuffer,
+        old: SecretBuffer,
+        new: &SecretBuffer,
+    ) -> Result<bool, PasswordChangeError> {
+        self.change_proven_password(self.prove_password(account, old)?, new)
+    }
+
+    /// Changes the password that was proven, ending the account's session: whether there was one.
+    ///
+    /// # Errors
+    /// [`PasswordChangeError`]; the old password then still holds.
+    pub fn change_proven_password(
+        &self,
+        old: ProvenPassword,
         new: &SecretBuffer,
     ) -> Result<bool, PasswordChangeError> {
         let home = self.home()?;
-        let event = |failure| {
-            Event::new(Details::PasswordChanged { failure })
-                .about(AuditName::known(account.email.normalized()))
-        };
+        let ProvenPassword {
+            proven,
+            password: old,
+        } = old;
+        let name = AuditName::known(proven.account.email.normalized());
+        let event = |failure| Event::new(Details::PasswordChanged { failure }).about(name.clone());
         let mut ended = false;
         let result = home.accounts.change_password(
-            &account.email,
-            (old, new),
+            proven,
+            (&old, new),
             // Held until the change is committed: a sign-in with the old password that is under way
             // creates its session before this, and loses it, or after, and is refused.
             || Ok::<_, GuardError>(home.sessions.lock()?),
@@ -226,15 +311,6 @@ impl Guard {
         );
         let Err(error) = result else { return Ok(ended) };
         let (failure, error) = match error {
-            ChangeError::SignIn(error) => {
-                let (failed, error) = self.judge_failure(error);
-                if failed.locks {
-                    home.record(&[locked_event(&AuditName::known(account.email.normalized()))])
-                        .map_err(GuardError::from)?;
-                    self.alert_of_lockout();
-                }
-                (failed.reason.into(), PasswordChangeError::SignIn(error))
-            }
             ChangeError::Policy(refusal) => (
                 PasswordChangeFailure::WeakPassword,
                 PasswordChangeError::Password(refusal),

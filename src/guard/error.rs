@@ -135,9 +135,9 @@ pub enum SignInError {
     /// No such account, or not its password: never told apart.
     #[error("sign-in failed: wrong email or password")]
     Wrong {
-        /// How many tries are left before the account locks; `None` for an unknown name. For the
-        /// caller's own use: showing it would tell known names from unknown ones.
-        remaining_attempts: Option<u32>,
+        /// How many attempts are left before the email is locked: for an unknown name as for a known
+        /// one, so showing it does not give away which it is.
+        remaining_attempts: u32,
     },
     /// Too many failures; known and unknown names alike.
     #[error("sign-in is locked after too many failures")]

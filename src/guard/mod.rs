@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use accounts::Registered;
+pub use accounts::{ProvenPassword, Registered};
 pub use active::ActiveSession;
 pub use alert::{AlertFailed, AlertKind};
 pub use command::{Finished, Refusals, RunOptions, Scripts};

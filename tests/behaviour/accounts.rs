@@ -191,15 +191,23 @@ fn the_sixth_sign_in_after_five_wrong_ones_is_locked_even_with_the_right_passwor
 }
 
 #[test]
-fn login_without_an_email_means_the_only_account() {
+fn login_without_an_email_means_the_only_account_or_the_last_one_signed_in() {
     let home = Home::new();
     home.login(&[]).refuses(5, "there is no account yet");
     home.register(EMAIL, PASSWORD).succeeds();
     home.login(&[]).succeeds();
     home.register(OTHER_EMAIL, OTHER_PASSWORD).succeeds();
-    home.login(&[]).refuses(2, "there are several accounts");
     login_as(&home, OTHER_EMAIL, OTHER_PASSWORD).succeeds();
     assert_eq!(home.run(&["whoami"]).succeeds().stdout, "bob@example.com\n");
+    let login = ["login", "--password-stdin"];
+    home.run_with_input(&login, OTHER_PASSWORD.as_bytes())
+        .succeeds();
+    assert_eq!(home.run(&["whoami"]).succeeds().stdout, "bob@example.com\n");
+    let home = two_accounts();
+    home.login(&[]).refuses(
+        2,
+        "there are several accounts: alice@example.com, bob@example.com; say which",
+    );
 }
 
 #[test]

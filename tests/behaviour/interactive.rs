@@ -27,8 +27,14 @@ fn answer(pty: &mut Pty, prompt: &str, password: &str) {
 }
 
 fn password_prompt() -> String {
-    format!("Password for {EMAIL}: ")
+    format!("[nightlatch] Password for {EMAIL}: ")
 }
+
+fn new_password_prompt() -> String {
+    format!("[nightlatch] New password for {EMAIL}: ")
+}
+
+const AGAIN: &str = "[nightlatch] New password again: ";
 
 #[test]
 fn exec_asks_to_sign_in_and_then_runs_the_command_and_says_no_more() {
@@ -53,8 +59,8 @@ fn exec_in_an_empty_home_asks_to_register_and_goes_on_with_that_password() {
     pty.expect("Email: ");
     assert!(pty.echoes());
     pty.send(&format!("{EMAIL}\n"));
-    answer(&mut pty, "Password: ", PASSWORD);
-    answer(&mut pty, "Password, once more: ", PASSWORD);
+    answer(&mut pty, &new_password_prompt(), PASSWORD);
+    answer(&mut pty, AGAIN, PASSWORD);
     let said = expect_end(&mut pty, 0);
     let fingerprint = home.run(&["audit", "fingerprint"]).succeeds().stdout;
     assert!(said.contains(fingerprint.trim()), "{said:?}");
@@ -81,8 +87,8 @@ fn exec_where_nothing_is_on_disk_yet_asks_to_register_too() {
     let mut pty = job(&home, "$GUARD echo 'it ran'");
     pty.expect("Email: ");
     pty.send(&format!("{EMAIL}\n"));
-    answer(&mut pty, "Password: ", PASSWORD);
-    answer(&mut pty, "Password, once more: ", PASSWORD);
+    answer(&mut pty, &new_password_prompt(), PASSWORD);
+    answer(&mut pty, AGAIN, PASSWORD);
     pty.expect("it ran");
     expect_end(&mut pty, 0);
 }
@@ -178,9 +184,12 @@ fn ctrl_c_at_a_prompt_dies_of_it_with_the_echo_on_and_nothing_leaked() {
         ("$NIGHTLATCH login", password_prompt()),
         (
             "$NIGHTLATCH register bob@example.com",
-            "Password: ".to_owned(),
+            "New password for bob@example.com: ".to_owned(),
         ),
-        ("$NIGHTLATCH passwd", format!("Old password for {EMAIL}: ")),
+        (
+            "$NIGHTLATCH passwd",
+            format!("Current password for {EMAIL}: "),
+        ),
     ] {
         let home = Home::registered();
         let mut pty = job(&home, command);
@@ -292,8 +301,8 @@ fn login_asks_for_the_password_and_says_how_long_it_holds() {
 fn register_shows_the_strength_asks_twice_and_creates_the_account() {
     let home = Home::new();
     let mut pty = job(&home, &format!("$NIGHTLATCH register {EMAIL}"));
-    answer(&mut pty, "Password: ", PASSWORD);
-    let meter = pty.expect("once more: ");
+    answer(&mut pty, &new_password_prompt(), PASSWORD);
+    let meter = pty.expect(AGAIN);
     assert!(meter.contains("strength"), "{meter}");
     assert!(meter.contains("strong"), "{meter}");
     assert!(!pty.echoes());
@@ -305,10 +314,197 @@ fn register_shows_the_strength_asks_twice_and_creates_the_account() {
 }
 
 #[test]
+fn register_asks_for_what_is_missing_says_the_rule_first_and_signs_in() {
+    let home = Home::new();
+    let mut pty = job(&home, "$NIGHTLATCH register");
+    pty.expect("[nightlatch] Email: ");
+    pty.send("alice\n");
+    pty.expect("nightlatch: ");
+    pty.expect("[nightlatch] Email: ");
+    pty.send(&format!("{EMAIL}\n"));
+    pty.expect("[nightlatch] Your name (may be left empty): ");
+    pty.send("Alice Liddell\n");
+    let rule = pty.expect(&new_password_prompt());
+    assert!(rule.contains("at least 15 characters"), "{rule}");
+    pty.send(&format!("{PASSWORD}\n"));
+    answer(&mut pty, AGAIN, PASSWORD);
+    let said = expect_end(&mut pty, 0);
+    let lines: Vec<_> = said.trim().lines().collect();
+    let [.., created, label, hash, signed_in, _] = lines.as_slice() else {
+        panic!("{said}")
+    };
+    assert!(created.contains("created"), "{said}");
+    assert!(label.contains("fingerprint"), "{said}");
+    let fingerprint = home.run(&["audit", "fingerprint"]).succeeds().stdout;
+    assert!(hash.contains(fingerprint.trim()), "{said}");
+    assert!(signed_in.contains("signed in as"), "{said}");
+    assert_eq!(home.status()["username"], EMAIL);
+}
+
+#[test]
+fn a_name_may_stay_empty_and_ctrl_d_at_the_email_makes_no_home() {
+    let home = Home::bare();
+    let mut pty = job(&home, "$NIGHTLATCH register");
+    pty.expect("Email: ");
+    pty.send("\x04");
+    expect_end(&mut pty, 1);
+    assert!(!home.path().exists());
+
+    let home = Home::new();
+    let mut pty = job(&home, "$NIGHTLATCH register --json");
+    pty.expect("Email: ");
+    pty.send(&format!("{EMAIL}\n"));
+    pty.expect("Your name");
+    pty.send("\n");
+    answer(&mut pty, &new_password_prompt(), PASSWORD);
+    answer(&mut pty, AGAIN, PASSWORD);
+    let said = expect_end(&mut pty, 0);
+    assert!(said.contains("\"name\":null"), "{said}");
+}
+
+#[test]
+fn the_rule_that_is_said_is_the_one_in_force() {
+    let home = Home::new();
+    std::fs::write(
+        home.path().join("config.toml"),
+        "[password]\npolicy = \"pci\"\n",
+    )
+    .unwrap();
+    let mut pty = job(&home, &format!("$NIGHTLATCH register {EMAIL}"));
+    let rule = pty.expect(&new_password_prompt());
+    assert!(
+        rule.contains("at least 12 characters, with a letter, a digit"),
+        "{rule}"
+    );
+    pty.send("\x03");
+    expect_end(&mut pty, 130);
+}
+
+#[test]
+fn login_while_signed_in_says_so_and_asks_only_when_forced() {
+    let home = Home::signed_in();
+    let session = home.status()["session_id"].clone();
+    for arguments in [
+        &["login"][..],
+        &["-n", "login"],
+        &["login", "Alice@EXAMPLE.com"],
+    ] {
+        let run = home.run(arguments).succeeds();
+        assert!(
+            run.stderr
+                .contains("already signed in as alice@example.com"),
+            "{run:#?}"
+        );
+        assert_eq!(home.status()["session_id"], session);
+    }
+    let told = home.run(&["login", "--json"]).succeeds().json();
+    assert_eq!(told["session_id"], session);
+    for option in ["--force", "--idle 5m", "--max 1h"] {
+        let mut pty = job(&home, &format!("$NIGHTLATCH login {option}"));
+        answer(&mut pty, &password_prompt(), PASSWORD);
+        expect_end(&mut pty, 0);
+    }
+    let last = home.status();
+    assert_ne!(last["session_id"], session);
+    assert_eq!(last["idle_timeout_seconds"], 900);
+    // What is handed in is checked, session or no session.
+    home.run_with_input(&["login", "--password-stdin"], OTHER_PASSWORD.as_bytes())
+        .refuses(5, "wrong email or password");
+}
+
+#[test]
+fn login_of_another_account_asks_although_somebody_is_signed_in() {
+    let home = Home::signed_in();
+    home.register("bob@example.com", OTHER_PASSWORD).succeeds();
+    let mut pty = job(&home, "$NIGHTLATCH login bob@example.com");
+    answer(
+        &mut pty,
+        "[nightlatch] Password for bob@example.com: ",
+        OTHER_PASSWORD,
+    );
+    expect_end(&mut pty, 0);
+    assert_eq!(home.status()["username"], "bob@example.com");
+    // Alice is signed in still, but it is Bob's session that commands use.
+    let mut pty = job(&home, &format!("$NIGHTLATCH login {EMAIL}"));
+    answer(&mut pty, &password_prompt(), PASSWORD);
+    expect_end(&mut pty, 0);
+    assert_eq!(home.status()["username"], EMAIL);
+}
+
+#[test]
+fn login_and_exec_mean_the_last_one_signed_in_or_list_the_accounts() {
+    let home = Home::registered();
+    home.register("bob@example.com", OTHER_PASSWORD).succeeds();
+    for command in ["$NIGHTLATCH login", "$GUARD true"] {
+        let mut pty = job(&home, command);
+        pty.expect("There are several accounts: alice@example.com, bob@example.com\r\n");
+        pty.expect("[nightlatch] Email: ");
+        pty.send("\x04");
+        expect_end(&mut pty, 1);
+    }
+    home.run(&["-n", "login"]).refuses(
+        2,
+        "several accounts: alice@example.com, bob@example.com; say which",
+    );
+    home.run_with_input(
+        &["login", "bob@example.com", "--password-stdin"],
+        OTHER_PASSWORD.as_bytes(),
+    )
+    .succeeds();
+    home.run(&["logout"]).succeeds();
+    for command in ["$NIGHTLATCH login", "$GUARD true"] {
+        let mut pty = job(&home, command);
+        pty.expect("[nightlatch] Password for bob@example.com: ");
+        pty.send("\x03");
+        expect_end(&mut pty, 130);
+    }
+}
+
+#[test]
+fn passwd_asks_for_the_new_password_only_when_the_current_one_was_right() {
+    let home = Home::signed_in();
+    let current = format!("[nightlatch] Current password for {EMAIL}: ");
+    let mut pty = job(&home, "$NIGHTLATCH passwd");
+    answer(&mut pty, &current, OTHER_PASSWORD);
+    let wrong = pty.expect(&current);
+    assert!(
+        wrong.contains("wrong email or password, try again"),
+        "{wrong}"
+    );
+    assert!(!wrong.contains("New password"), "{wrong}");
+    pty.send(&format!("{PASSWORD}\n"));
+    let rule = pty.expect(&new_password_prompt());
+    assert!(rule.contains("at least 15"), "{rule}");
+    pty.send("\x03");
+    expect_end(&mut pty, 130);
+    assert!(home.is_active(), "nothing was changed");
+    home.login(&[]).succeeds();
+}
+
+#[test]
+fn a_password_is_not_read_from_a_terminal_that_would_show_it() {
+    let home = Home::registered();
+    for command in [
+        "login --password-stdin",
+        "login --password-fd 0",
+        "register bob@example.com --password-stdin",
+        "passwd --password-stdin",
+    ] {
+        let mut pty = job(&home, &format!("$NIGHTLATCH {command}"));
+        let said = expect_end(&mut pty, 2);
+        assert!(said.contains("it is a terminal"), "{said}");
+    }
+}
+
+#[test]
 fn both_lines_of_a_new_password_may_be_pasted_at_once() {
     let home = Home::new();
     let mut pty = job(&home, &format!("$NIGHTLATCH register {EMAIL}"));
-    answer(&mut pty, "Password: ", &format!("{PASSWORD}\n{PASSWORD}"));
+    answer(
+        &mut pty,
+        &new_password_prompt(),
+        &format!("{PASSWORD}\n{PASSWORD}"),
+    );
     let said = expect_end(&mut pty, 0);
     assert!(!said.contains(PASSWORD), "{said}");
     home.login(&[]).succeeds();
@@ -318,11 +514,11 @@ fn both_lines_of_a_new_password_may_be_pasted_at_once() {
 fn register_asks_again_when_the_two_passwords_differ() {
     let home = Home::new();
     let mut pty = job(&home, &format!("$NIGHTLATCH register {EMAIL}"));
-    answer(&mut pty, "Password: ", PASSWORD);
-    answer(&mut pty, "Password, once more: ", OTHER_PASSWORD);
+    answer(&mut pty, &new_password_prompt(), PASSWORD);
+    answer(&mut pty, AGAIN, OTHER_PASSWORD);
     pty.expect("not the same");
-    answer(&mut pty, "Password: ", PASSWORD);
-    answer(&mut pty, "Password, once more: ", PASSWORD);
+    answer(&mut pty, &new_password_prompt(), PASSWORD);
+    answer(&mut pty, AGAIN, PASSWORD);
     pty.expect("created");
     expect_end(&mut pty, 0);
     home.login(&[]).succeeds();
@@ -333,13 +529,13 @@ fn register_says_why_a_password_is_weak_and_asks_again() {
     let home = Home::new();
     let mut pty = job(&home, &format!("$NIGHTLATCH register {EMAIL}"));
     // Pasted twice, as for a good one: the second line is not an answer to anything.
-    answer(&mut pty, "Password: ", "too short\ntoo short");
-    let why = pty.expect("Password: ");
+    answer(&mut pty, &new_password_prompt(), "too short\ntoo short");
+    let why = pty.expect(&new_password_prompt());
     assert!(why.contains("15"), "{why}");
-    assert!(!why.contains("once more"), "{why}");
+    assert!(!why.contains(AGAIN), "{why}");
     assert!(!pty.echoes());
     pty.send(&format!("{PASSWORD}\n"));
-    answer(&mut pty, "Password, once more: ", PASSWORD);
+    answer(&mut pty, AGAIN, PASSWORD);
     expect_end(&mut pty, 0);
     home.login(&[]).succeeds();
 }
@@ -349,7 +545,7 @@ fn register_gives_up_on_weak_passwords_and_creates_nothing() {
     let home = Home::new();
     let mut pty = job(&home, &format!("$NIGHTLATCH register {EMAIL}"));
     for _ in 0..5 {
-        answer(&mut pty, "Password: ", "too short");
+        answer(&mut pty, &new_password_prompt(), "too short");
     }
     let said = expect_end(&mut pty, 3);
     assert_eq!(said.matches("15").count(), 1, "said once: {said}");
@@ -360,9 +556,13 @@ fn register_gives_up_on_weak_passwords_and_creates_nothing() {
 fn passwd_asks_for_the_old_and_twice_for_the_new_password_and_ends_the_session() {
     let home = Home::signed_in();
     let mut pty = job(&home, "$NIGHTLATCH passwd");
-    answer(&mut pty, &format!("Old password for {EMAIL}: "), PASSWORD);
-    answer(&mut pty, "New password: ", OTHER_PASSWORD);
-    answer(&mut pty, "New password, once more: ", OTHER_PASSWORD);
+    answer(
+        &mut pty,
+        &format!("Current password for {EMAIL}: "),
+        PASSWORD,
+    );
+    answer(&mut pty, &new_password_prompt(), OTHER_PASSWORD);
+    answer(&mut pty, AGAIN, OTHER_PASSWORD);
     pty.expect("password changed");
     expect_end(&mut pty, 0);
     assert!(!home.is_active());

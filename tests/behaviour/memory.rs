@@ -292,12 +292,12 @@ fn a_password_that_was_refused_is_gone_when_the_next_one_is_asked_for() {
     let mut pty = Pty::spawn(home.command(&["exec", "--", "sh", "-c", "exit"]));
     pty.expect("Email: ");
     pty.send(&format!("{EMAIL}\n"));
-    pty.expect("Password: ");
+    pty.expect("New password for");
     until("the typing is hidden", || !pty.echoes());
     let weak = "passwordpasswordpassword";
     pty.send(&format!("{weak}\n"));
     pty.expect("too easy to guess");
-    pty.expect("Password: ");
+    pty.expect("New password for");
     until("the typing is hidden", || !pty.echoes());
     let pid = pty.foreground().as_raw_nonzero().get();
     let refused = ("refused password", weak.into());

@@ -187,6 +187,92 @@ fn who_waits_at_a_terminal_is_told_so_and_nobody_else() {
     login(&home, EMAIL, WRONG).refuses(5, "wrong email or password");
 }
 
+/// Fails to sign in so often that the next failure locks, and says what was said at the last two.
+fn fail_four_times(home: &Home, email: &str) -> Vec<String> {
+    let said = (0..4).map(|_| {
+        let run = login(home, email, WRONG).ends_with(5);
+        let_pass(home, 2);
+        run.stderr
+    });
+    said.collect()
+}
+
+#[test]
+fn the_attempts_that_are_left_are_told_before_the_last_one() {
+    let home = Home::registered();
+    let said = fail_four_times(&home, EMAIL);
+    assert!(!said[1].contains("attempt"), "{said:?}");
+    assert!(
+        said[2].contains("2 attempts left before sign-in is locked for 30m"),
+        "{said:?}"
+    );
+    assert!(
+        said[3].contains("1 attempt left before sign-in is locked for 30m"),
+        "{said:?}"
+    );
+    let mut pty = Pty::spawn(home.command(&["login"]));
+    pty.expect("Password for");
+    pty.send(&format!("{WRONG}\n"));
+    // It would ask twice more, but that was the last attempt.
+    let (text, status) = pty.finish();
+    assert_eq!(status.code(), Some(5), "{text}");
+    assert!(text.contains("sign-in is locked now, for 30m"), "{text}");
+    assert_eq!(
+        fail_four_times(&home, UNKNOWN),
+        said,
+        "an email without an account too"
+    );
+}
+
+#[test]
+fn while_sign_in_is_locked_no_password_is_asked_for() {
+    let home = Home::registered();
+    for email in [EMAIL, UNKNOWN] {
+        fail_four_times(&home, email);
+        login(&home, email, WRONG).ends_with(5);
+        for arguments in [&["login"][..], &["exec", "--", "true"]] {
+            let arguments = [&["--account", email], arguments].concat();
+            let (text, status) = Pty::spawn(home.command(&arguments)).finish();
+            assert_eq!(status.code(), Some(6), "{text}");
+            assert!(!text.contains("Password for"), "{text}");
+            assert!(text.contains("try again in 29m"), "{text}");
+        }
+    }
+    let (text, status) = Pty::spawn(home.command(&["passwd"])).finish();
+    assert_eq!(status.code(), Some(6), "{text}");
+    assert!(!text.contains("password for"), "{text}");
+    assert_eq!(failures(&home), Some(5), "nobody made an attempt");
+}
+
+#[test]
+fn status_and_doctor_show_a_lockout_and_when_it_is_over() {
+    let home = Home::registered();
+    let shown = || {
+        let status = home.run(&["status"]).stdout;
+        let doctor = home.run(&["doctor"]).succeeds().stdout;
+        [status, doctor].map(|text| text.contains("sign-in as alice@example.com is locked for"))
+    };
+    fail_four_times(&home, EMAIL);
+    assert_eq!(shown(), [false, false]);
+    login(&home, EMAIL, WRONG).ends_with(5);
+    assert_eq!(shown(), [true, true]);
+    let_pass(&home, HALF_HOUR);
+    assert_eq!(shown(), [false, false]);
+}
+
+#[test]
+fn a_password_change_takes_both_passwords_from_a_descriptor() {
+    let home = Home::registered();
+    let file = home.outside("passwords");
+    std::fs::write(&file, format!("{PASSWORD}\n{OTHER_PASSWORD}\n")).unwrap();
+    let script = format!(
+        "\"$NIGHTLATCH\" passwd --password-fd 4 4<{}",
+        file.display()
+    );
+    Run::of(home.shell(&script)).succeeds();
+    login(&home, EMAIL, OTHER_PASSWORD).succeeds();
+}
+
 #[test]
 fn a_lock_lasts_for_half_an_hour_and_no_edited_one_for_longer() {
     let home = Home::registered();

@@ -616,7 +616,7 @@ fn registering_tells_the_fingerprint_the_first_time_and_it_is_the_logs() {
     let fingerprint = home.run(&["audit", "fingerprint"]).succeeds().stdout;
     assert_eq!(fingerprint.len(), 65, "{fingerprint:?}");
     assert!(first.stderr.contains(fingerprint.trim()), "{first:#?}");
-    assert!(first.stderr.contains("note it elsewhere"), "{first:#?}");
+    assert!(first.stderr.contains("keep a copy elsewhere"), "{first:#?}");
     assert_eq!(first.stdout, "");
     let opened = &home.audit()[0];
     assert_eq!(opened["details"]["fingerprint"], fingerprint.trim());

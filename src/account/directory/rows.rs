@@ -95,6 +95,18 @@ impl Directory {
         all().map_err(|error| self.failed(error))
     }
 
+    /// As [`Writing::failures`].
+    pub fn failures(&self, tag: &[u8; 16]) -> Result<Option<Failures>, DirectoryError> {
+        failures(&self.connection, tag).map_err(|error| self.failed(error))
+    }
+
+    /// Whether anybody, known or not, has so many failures in a row or more.
+    pub fn has_failures(&self, count: u32) -> Result<bool, DirectoryError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM throttle WHERE failures >= ?1)";
+        let found = self.connection.query_row(sql, [count], |row| row.get(0));
+        found.map_err(|error| self.failed(error))
+    }
+
     fn explain(&self, wrong: Wrong) -> DirectoryError {
         match wrong {
             Wrong::Refused(error) => self.failed(error),
@@ -181,19 +193,7 @@ impl Writing<'_> {
 
     /// What is remembered of the failures under `tag`.
     pub fn failures(&self, tag: &[u8; 16]) -> Result<Option<Failures>, DirectoryError> {
-        let sql = "SELECT failures, last_failure_at, locked_until FROM throttle WHERE tag = ?1";
-        let read = |row: &Row<'_>| {
-            Ok(Failures {
-                // Out of range only when edited; then as many as can be, which locks.
-                count: u32::try_from(row.get::<_, i64>(0)?).unwrap_or(u32::MAX),
-                last_at: Timestamp::from_unix_nanos(row.get(1)?),
-                locked_until: row
-                    .get::<_, Option<i64>>(2)?
-                    .map(Timestamp::from_unix_nanos),
-            })
-        };
-        let found = self.transaction.query_row(sql, [tag], read).optional();
-        found.map_err(|error| self.failed(error))
+        failures(&self.transaction, tag).map_err(|error| self.failed(error))
     }
 
     /// Remembers `failures` under `tag`.
@@ -287,6 +287,21 @@ fn attempted(connection: &Connection, email: &Email, decoy: AccountId) -> Result
         record: known.then_some(nearest),
         params,
     })
+}
+
+fn failures(connection: &Connection, tag: &[u8; 16]) -> rusqlite::Result<Option<Failures>> {
+    let sql = "SELECT failures, last_failure_at, locked_until FROM throttle WHERE tag = ?1";
+    let read = |row: &Row<'_>| {
+        Ok(Failures {
+            // Out of range only when edited; then as many as can be, which locks.
+            count: u32::try_from(row.get::<_, i64>(0)?).unwrap_or(u32::MAX),
+            last_at: Timestamp::from_unix_nanos(row.get(1)?),
+            locked_until: row
+                .get::<_, Option<i64>>(2)?
+                .map(Timestamp::from_unix_nanos),
+        })
+    };
+    connection.query_row(sql, [tag], read).optional()
 }
 
 fn record(row: &Row<'_>) -> Result<Record, Wrong> {

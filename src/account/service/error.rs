@@ -45,8 +45,9 @@ pub enum SignInError {
         tag: [u8; 16],
         /// The account, when there is one. Not to be shown.
         known: Option<AccountId>,
-        /// For a known account, the attempts left before it is locked. Not to be shown.
-        remaining_attempts: Option<u32>,
+        /// The attempts left before the email is locked: counted for an unknown one as for a known
+        /// one, so showing it does not give away which it is.
+        remaining_attempts: u32,
         /// Whether this failure locked the email.
         just_locked: bool,
         /// Failures in a row, this one included.
@@ -74,9 +75,6 @@ pub enum SignInError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChangeError<E> {
-    /// The old password did not sign in.
-    #[error("{0}")]
-    SignIn(SignInError),
     /// The new password breaks a rule.
     #[error("{0}")]
     Policy(PolicyRefusal),

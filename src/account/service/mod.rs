@@ -1,6 +1,7 @@
 //! What can be done with accounts: register, sign in, change a password, look up.
 
 mod error;
+mod lockout;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use super::sealed_key::SealedKey;
 use super::throttle::{self, FAILURES_TO_LOCK, Failures, Gate, remaining_attempts};
 
 pub use error::{ChangeError, RegisterError, SignInError};
+pub use lockout::Lockout;
 
 /// The directory with the locks that make attempts on one email take turns.
 const TURNS: &str = "sign-in";
@@ -184,7 +186,7 @@ impl AccountService {
         let wrong = || SignInError::Wrong {
             tag,
             known,
-            remaining_attempts: known.map(|_| remaining_attempts(failures.count)),
+            remaining_attempts: remaining_attempts(failures.count),
             just_locked: failures.count >= FAILURES_TO_LOCK,
             failures: failures.count,
         };
@@ -212,7 +214,8 @@ impl AccountService {
         })
     }
 
-    /// Changes the password of `email` and with it the account's generation; the account key stays.
+    /// Changes the password of the account that `proven` is of, from `old`, which proved it, to `new`,
+    /// and with it the account's generation; the account key stays.
     /// `lock` runs when the password is hashed and the directory is not locked yet; what it gives is
     /// held until the change is committed or has failed. `before_commit` gets it and the account as
     /// it will be, when nothing but the commit can fail any more (sessions are ended and the audit
@@ -220,15 +223,14 @@ impl AccountService {
     /// use this service: the directory is locked.
     ///
     /// # Errors
-    /// See [`ChangeError`]. A wrong `old` counts as a failed sign-in.
+    /// See [`ChangeError`].
     pub fn change_password<L, E>(
         &self,
-        email: &Email,
+        proven: Authenticated,
         (old, new): (&SecretBuffer, &SecretBuffer),
         lock: impl FnOnce() -> Result<L, E>,
         before_commit: impl FnOnce(&Account, &L) -> Result<(), E>,
     ) -> Result<Account, ChangeError<E>> {
-        let proven = self.sign_in(email, old).map_err(ChangeError::SignIn)?;
         let mut account = proven.account;
         policy::check(new, self.rules, &account.email, account.name.as_ref())
             .map_err(ChangeError::Policy)?;

@@ -1,22 +1,26 @@
 //! What is kept: accounts, the audit log, what running commands left.
 
-use nightlatch::account::{DatabaseState, check_database};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nightlatch::account::{AccountService, DatabaseState, Lockout, check_database};
 use nightlatch::audit::{Coverage, Hold, LogSummary, Progress, Verifier, look};
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
-use nightlatch::config::PCI_RETENTION_FLOOR;
+use nightlatch::config::{PCI_RETENTION_FLOOR, PasswordRules};
 use nightlatch::guard::count_leases;
-use nightlatch::{AuditLog, Config, Dir};
+use nightlatch::{Argon2Params, AuditLog, Config, Dir};
 
 use super::{Case, Finding};
 use crate::cli::progress::size;
+use crate::cli::session::locked_out;
 use crate::cli::system::check_writable;
 use crate::cli::text::{days, span};
 
 /// A log of up to this size verifies while somebody waits for all the other checks.
 const VERIFIED_IN_PASSING: u64 = 1024 * 1024;
+
+/// The most accounts that are looked at.
+const ACCOUNTS: u32 = 100;
 
 /// The account database.
 pub fn accounts(case: &Case) -> Vec<Finding> {
@@ -36,6 +40,23 @@ pub fn accounts(case: &Case) -> Vec<Finding> {
         ),
         Err(error) => Finding::fail(CHECK, error.to_string()).advice(error.hint()),
     }]
+}
+
+/// Accounts that failed sign-ins have locked.
+pub fn lockouts(case: &Case) -> Vec<Finding> {
+    let Some(home) = opened_home(case) else {
+        return Vec::new();
+    };
+    let (clock, cost) = (Arc::new(SystemClock), Argon2Params::DEFAULT);
+    let accounts = AccountService::new(Arc::new(home), clock, PasswordRules::Nist, cost);
+    // A database that cannot be read is told of by another check.
+    let lockouts = accounts.lockouts_at_rest(ACCOUNTS).unwrap_or_default();
+    let finding = |lockout: &Lockout| {
+        let left = lockout.until.since(SystemClock.now().wall);
+        Finding::warn("lockout", locked_out(lockout, left))
+            .advice("see who tried: nightlatch audit list --failed --since 1h".to_owned())
+    };
+    lockouts.iter().map(finding).collect()
 }
 
 /// The audit log: whether the next event can follow, and whether it verifies.
@@ -100,14 +121,19 @@ fn described(summary: &LogSummary) -> String {
     format!("{last} events so far, {bytes} in {files}, the last one {age} ago")
 }
 
-/// The log, to be asked; `None` where opening the home would close it to others first.
-fn opened_log(case: &Case) -> Option<AuditLog> {
+/// The home; `None` where opening it would close it to others first.
+fn opened_home(case: &Case) -> Option<Dir> {
     let home = case.home()?;
     let survey = &case.survey;
     if !survey.refused.is_empty() || !survey.open.is_empty() {
         return None;
     }
-    let home = Dir::open(home).ok()??;
+    Dir::open(home).ok()?
+}
+
+/// The log, to be asked; `None` as of [`opened_home`].
+fn opened_log(case: &Case) -> Option<AuditLog> {
+    let home = opened_home(case)?;
     Some(AuditLog::new(Arc::new(home), Arc::new(SystemClock)))
 }
 

@@ -129,7 +129,7 @@ fn nobody() -> Email {
     "nobody@example.com".parse().unwrap()
 }
 
-fn wrong_of(error: &SignInError) -> (Option<AccountId>, Option<u32>, bool, u32) {
+fn wrong_of(error: &SignInError) -> (Option<AccountId>, u32, bool, u32) {
     match error {
         SignInError::Wrong {
             known,
@@ -245,7 +245,7 @@ fn the_fifth_failure_locks_even_for_the_right_password_until_half_an_hour_has_pa
     let (scratch, account) = Scratch::with_alice();
     for (failure, remaining) in [(1, 4), (2, 3), (3, 2), (4, 1), (5, 0)] {
         let error = scratch.refusal(&alice(), OTHER);
-        let expected = (Some(account.id), Some(remaining), failure == 5, failure);
+        let expected = (Some(account.id), remaining, failure == 5, failure);
         assert_eq!(wrong_of(&error), expected);
     }
     let until = scratch.failures(&alice()).unwrap().locked_until.unwrap();
@@ -283,6 +283,11 @@ fn an_unknown_email_is_refused_delayed_and_locked_as_a_known_one_is() {
         panic!("{error:?}")
     };
     assert_eq!(scratch.service.attempted(&nobody()).unwrap(), (None, tag));
+    let left = |email: &Email| {
+        scratch.clock.advance(2 * LOCK);
+        wrong_of(&scratch.refusal(email, OTHER)).1
+    };
+    assert_eq!((left(&alice()), left(&nobody())), (4, 4));
 }
 
 #[test]
