@@ -12,7 +12,7 @@ use crate::audit::{
 };
 use crate::crypto::{kdf, labels};
 use crate::id::ExecId;
-use crate::session::{Dead, Owner, Session, Touch, Touched};
+use crate::session::{Dead, Judged, Owner, Session, Touch, Touched};
 
 /// How a command is to be run.
 #[derive(Clone, Copy, Debug)]
@@ -70,8 +70,9 @@ impl Guard {
     /// Runs `command` if, and only if, there is a live session, and waits for its end.
     ///
     /// In one step under the session lock the session is judged and extended, and the start is
-    /// recorded; the record is durable before the command starts. While it runs a lease says so:
-    /// if this process dies, the session ends. The command inherits standard streams, environment,
+    /// recorded. When the record is durable, the session is judged again, and the command starts under
+    /// the session lock: nothing starts after an end of the session that was reported. While it runs a
+    /// lease says so: if this process dies, the session ends. The command inherits standard streams, environment,
     /// working directory and process group, and gets `NIGHTLATCH_SESSION_ID`, `NIGHTLATCH_ACCOUNT`,
     /// `NIGHTLATCH_SESSION_EXPIRES_AT` and `NIGHTLATCH_EXEC_ID`; never a key.
     ///
@@ -131,12 +132,13 @@ impl Guard {
             let taken = Lease::take(&home.dir, exec, session.id(), program.as_str());
             taken.map(|taken| lease = Some(taken))
         });
-        let synced = touched.and_then(|Touched { session, record }| {
+        let judged = touched.and_then(|Touched { session, record }| {
+            // Without the lock: a slow disk holds up nobody else.
             record.sync()?;
-            Ok(session)
+            home.sessions.judge_again(session)
         });
-        let session = match synced {
-            Ok(session) => session,
+        let Judged { session, lock } = match judged {
+            Ok(judged) => judged,
             Err(error) => {
                 // It is on record that the command starts: say that it did not.
                 if let Some(event) = not_started {
@@ -158,10 +160,12 @@ impl Guard {
         drop(session);
         tracing::info!(%exec, program = program.as_str(), "starting the command");
         let started = self.clock.now();
-        let result = match options.scripts {
-            Scripts::NeedInterpreter => runner.run(command, self.core_limit),
-            Scripts::AsShellsDo => runner.run_plain(command, self.core_limit),
+        let running = match options.scripts {
+            Scripts::NeedInterpreter => runner.start(command, self.core_limit),
+            Scripts::AsShellsDo => runner.start_plain(command, self.core_limit),
         };
+        drop(lock);
+        let result = running.and_then(|running| runner.follow(running));
         let lasted = self.clock.now().boot.since(started.boot);
         let end = match &result {
             Ok(Ended::Code(code)) => CommandEnd::Exited(*code),

@@ -32,6 +32,10 @@ const HANDED_ON: &[i32] = &[
     SIGTTIN, SIGTTOU, SIGWINCH,
 ];
 
+/// A command that was started and not followed to its end yet.
+#[must_use = "a command that nobody follows becomes a zombie"]
+pub struct Started(Pid);
+
 /// Stands ready to run a command: from here until it is dropped, no signal ends this process, so
 /// what must happen before and after the command (its lease, its record) happens as a whole.
 pub struct Runner {
@@ -53,19 +57,20 @@ impl Runner {
         Ok(Self { catch, early })
     }
 
-    /// Starts `command` and follows it to its end. With a `core_limit`, it starts with that limit.
+    /// Starts `command`. With a `core_limit`, it starts with that limit. Once this returns, the command runs
+    /// and has left our program behind; follow it with [`Runner::follow`].
     ///
     /// A script without `#!` is refused: a shell would run it with `/bin/sh`, but a `Command` does
     /// not disclose all that was asked of it (redirections, a user id, a cleared environment), and
-    /// the second attempt would silently lack it. See [`Runner::run_plain`].
+    /// the second attempt would silently lack it. See [`Runner::start_plain`].
     ///
     /// # Errors
-    /// Any [`RunError`]; on all but [`RunError::Watch`] nothing was started.
-    pub fn run(
+    /// Any [`RunError`]; nothing was started then.
+    pub fn start(
         &mut self,
         command: &mut Command,
         core_limit: Option<CoreLimit>,
-    ) -> Result<Ended, RunError> {
+    ) -> Result<Started, RunError> {
         // A key pressed between here and the fork is lost. Collected any later, one that the child
         // has already got would reach it twice, which for many programs means: quit at once.
         let early = self.catch.pending().into_iter();
@@ -76,31 +81,39 @@ impl Runner {
             None => command.spawn(),
         }
         .map_err(|problem| explain(command, problem))?;
-        let child = i32::try_from(child.id())
+        i32::try_from(child.id())
             .ok()
             .and_then(Pid::from_raw)
-            .ok_or_else(|| RunError::Watch(io::ErrorKind::InvalidData.into()))?;
-        self.follow(child).map_err(RunError::Watch)
+            .map(Started)
+            .ok_or_else(|| RunError::Watch(io::ErrorKind::InvalidData.into()))
     }
 
-    /// As [`Runner::run`], for a `command` on which nothing is set but program, arguments, added or
+    /// As [`Runner::start`], for a `command` on which nothing is set but program, arguments, added or
     /// removed variables, and directory; a script without `#!` is run by `/bin/sh`, as shells do.
     ///
     /// # Errors
-    /// As [`Runner::run`].
-    pub fn run_plain(
+    /// As [`Runner::start`].
+    pub fn start_plain(
         &mut self,
         command: &mut Command,
         core_limit: Option<CoreLimit>,
-    ) -> Result<Ended, RunError> {
-        match self.run(command, core_limit) {
-            Err(RunError::UnknownFormat { .. }) => self.run(&mut in_shell(command), core_limit),
+    ) -> Result<Started, RunError> {
+        match self.start(command, core_limit) {
+            Err(RunError::UnknownFormat { .. }) => self.start(&mut in_shell(command), core_limit),
             result => result,
         }
     }
 
+    /// Follows a started command to its end.
+    ///
+    /// # Errors
+    /// [`RunError::Watch`].
+    pub fn follow(&mut self, Started(child): Started) -> Result<Ended, RunError> {
+        self.hand_on_until_ended(child).map_err(RunError::Watch)
+    }
+
     /// Hands on signals until the child has ended.
-    fn follow(&mut self, child: Pid) -> io::Result<Ended> {
+    fn hand_on_until_ended(&mut self, child: Pid) -> io::Result<Ended> {
         // What came before there was a child is the child's, wherever it came from.
         for early in std::mem::take(&mut self.early) {
             send(child, early.signal);

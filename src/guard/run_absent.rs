@@ -14,6 +14,9 @@ use crate::memory::CoreLimit;
 pub use ended::Ended;
 pub use error::RunError;
 
+/// A command that was started; there is none.
+pub struct Started(Infallible);
+
 /// What would run a command; there is none.
 pub struct Runner {
     none: Infallible,
@@ -35,7 +38,7 @@ impl Runner {
     ///
     /// # Errors
     /// Never.
-    pub fn run(&mut self, _: &mut Command, _: Option<CoreLimit>) -> Result<Ended, RunError> {
+    pub fn start(&mut self, _: &mut Command, _: Option<CoreLimit>) -> Result<Started, RunError> {
         match self.none {}
     }
 
@@ -43,7 +46,19 @@ impl Runner {
     ///
     /// # Errors
     /// Never.
-    pub fn run_plain(&mut self, _: &mut Command, _: Option<CoreLimit>) -> Result<Ended, RunError> {
+    pub fn start_plain(
+        &mut self,
+        _: &mut Command,
+        _: Option<CoreLimit>,
+    ) -> Result<Started, RunError> {
+        match self.none {}
+    }
+
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn follow(&mut self, _: Started) -> Result<Ended, RunError> {
         match self.none {}
     }
 }

@@ -14,7 +14,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::support::checks::{
-    leases, log_is_whole, log_verifies, nobody_is_signed_in, nothing_lies_about,
+    can_trace, leases, log_is_whole, log_verifies, nobody_is_signed_in, nothing_lies_about,
 };
 use crate::support::days::{keep_for_two_days, segments, use_on};
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
@@ -538,18 +538,6 @@ fn limit_file_size(command: &mut Command, most: u64) {
             }
         });
     }
-}
-
-/// Whether there is strace, and it may trace.
-fn can_trace() -> bool {
-    let traced = Command::new("strace")
-        .args(["-o", "/dev/null", "true"])
-        .output();
-    let can = traced.is_ok_and(|output| output.status.success());
-    if !can {
-        println!("skipped: strace is missing or may not trace");
-    }
-    can
 }
 
 fn calls_of(deed: Deed, keeper: &'static str) -> Vec<Call> {

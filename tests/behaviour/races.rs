@@ -1,14 +1,14 @@
 //! Many processes at once, and what must hold all the same.
 
 use std::fs::File;
-use std::process::Child;
+use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::checks::{
-    log_is_whole, nobody_is_signed_in, nothing_lies_about, one_session_at_a_time, together, until,
-    waits_for_lock,
+    can_trace, leases, log_is_whole, nobody_is_signed_in, nothing_lies_about,
+    one_session_at_a_time, together, until, waits_for_lock,
 };
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
 
@@ -212,7 +212,6 @@ struct Held {
 impl Held {
     fn start(home: &Home, arguments: &[&str], input: &str) -> Self {
         use std::io::Write;
-        use std::process::Stdio;
         let mut command = home.command(arguments);
         let piped = command
             .stdin(Stdio::piped())
@@ -295,4 +294,90 @@ fn a_login_does_not_come_between_the_end_of_the_sessions_and_the_new_password() 
     login.finish().refuses(5, "wrong");
     nobody_is_signed_in(&home);
     assert_eq!(one_session_at_a_time(&home), None);
+}
+
+/// A guarded command whose start is recorded, and whose disk takes its time: it is stopped as it waits
+/// for the record to be durable. `None` where nothing can be traced.
+fn waits_for_its_disk(home: &Home, marker: &std::path::Path) -> Option<(Held, Pid)> {
+    if !can_trace() {
+        return None;
+    }
+    let options = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"];
+    let stopped = ["-e", "inject=fdatasync:signal=STOP:when=1"];
+    let exec = ["exec", "--", "touch", marker.to_str().unwrap()];
+    let mut command = home.command_under("strace", &[&options[..], &stopped].concat(), &exec);
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = piped.spawn().unwrap();
+    until("the command holds a lease", || leases(home).len() == 1);
+    let lease = std::fs::read(&leases(home)[0]).unwrap();
+    let lease: Value = serde_json::from_slice(&lease).unwrap();
+    let pid = i32::try_from(lease["pid"].as_i64().unwrap()).unwrap();
+    until("its guard is stopped", || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.contains(") T ") || stat.contains(") t ")
+    });
+    assert!(home.events().contains(&"COMMAND_STARTED".to_owned()));
+    Some((Held { child, command }, Pid::from_raw(pid).unwrap()))
+}
+
+fn no_command_starts_after(what: &str, login: &[&str], end: impl FnOnce(&Home)) {
+    let home = Home::registered();
+    home.login(login).succeeds();
+    let marker = home.outside("marker");
+    let Some((held, guard)) = waits_for_its_disk(&home, &marker) else {
+        return;
+    };
+    end(&home);
+    kill_process(guard, Signal::CONT).unwrap();
+    held.finish().refuses(4, "no live session");
+    assert!(!marker.exists(), "it started after {what}");
+    let log = home.happened();
+    let [.., finished, refused] = log.as_slice() else {
+        panic!("{log:?}");
+    };
+    assert_eq!(finished["event_type"], "COMMAND_FINISHED", "{what}");
+    assert_eq!(finished["success"], false, "{what}");
+    assert_eq!(refused["event_type"], "COMMAND_REFUSED", "{what}");
+    one_session_at_a_time(&home);
+    log_is_whole(&home);
+    nothing_lies_about(&home);
+}
+
+#[test]
+fn no_command_starts_after_a_logout_however_slow_the_disk() {
+    no_command_starts_after("logout", &[], |home| {
+        home.run(&["logout"]).succeeds();
+    });
+}
+
+#[test]
+fn no_command_starts_after_a_password_change_however_slow_the_disk() {
+    no_command_starts_after("passwd", &[], |home| drop(passwd(home).succeeds()));
+}
+
+#[test]
+fn no_command_starts_after_an_expiry_however_slow_the_disk() {
+    no_command_starts_after("the expiry", &["--idle", "2s"], |home| {
+        until("the session has expired", || !home.is_active());
+    });
+}
+
+#[test]
+fn no_command_starts_after_another_login_however_slow_the_disk() {
+    no_command_starts_after("another login", &[], |home| {
+        drop(home.login(&[]).succeeds())
+    });
+}
+
+#[test]
+fn a_command_whose_disk_is_slow_starts_all_the_same() {
+    let home = Home::signed_in();
+    let marker = home.outside("marker");
+    if let Some((held, guard)) = waits_for_its_disk(&home, &marker) {
+        // Nobody is held up by it.
+        home.run(&["exec", "--", "true"]).succeeds();
+        kill_process(guard, Signal::CONT).unwrap();
+        held.finish().succeeds();
+        assert!(marker.exists());
+    }
 }

@@ -23,7 +23,7 @@ use crate::id::{AccountId, SessionId};
 pub use error::SessionError;
 use find::{Found, death_details};
 pub use live::Session;
-pub use parts::{CrashWatch, NameLookup, NewSession, Owner, Touch, Touched};
+pub use parts::{CrashWatch, Judged, NameLookup, NewSession, Owner, Touch, Touched};
 
 /// The sessions of one home.
 ///
@@ -306,6 +306,20 @@ impl SessionService {
             session.keeper = self.publish(&session.claims, &session.activity, session.live)?;
         }
         Ok(Touched { session, record })
+    }
+
+    /// Judges `session` again, which was used a moment ago, and keeps the lock: for what must not start
+    /// once an end of the session was reported. Extends and records nothing, but an end that it finds.
+    ///
+    /// # Errors
+    /// [`SessionError::None`] when it was ended or replaced meanwhile, [`SessionError::Ended`] when it
+    /// ended by itself, or a failure.
+    pub fn judge_again(&self, session: Session) -> Result<Judged, SessionError> {
+        let lock = self.lock()?;
+        match self.find_or_end(&lock, session.account().into(), true)? {
+            Found::Live(found) if found.id() == session.id() => Ok(Judged { session, lock }),
+            _ => Err(SessionError::None),
+        }
     }
 
     /// Ends the account's session and records why: whether there was one. One that was dead already

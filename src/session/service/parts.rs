@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::SessionLock;
 use super::live::Session;
 use crate::audit::{Appended, AuditName};
 use crate::config::Limits;
@@ -78,6 +79,16 @@ pub struct Touch<'a> {
     pub extend: bool,
     /// The least time that must be left afterwards.
     pub min_remaining: Duration,
+}
+
+/// A session that was judged live under the session lock, with the lock: what starts before it is given
+/// back starts before the session can end.
+#[must_use = "the judgement holds only while the lock is held"]
+pub struct Judged {
+    /// The session.
+    pub session: Session,
+    /// The lock under which it was judged. Hold it no longer than a start takes: others wait for it.
+    pub lock: SessionLock,
 }
 
 /// A session that was used, and the record of it.

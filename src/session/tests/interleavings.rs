@@ -28,6 +28,8 @@ enum Act {
     LocklessExtend,
     /// As above. Ends a session without the lock.
     LocklessLogout,
+    /// As above. Starts its command without judging the session again.
+    HastyExec,
     /// As above. Does not ask whether the password still is what it was.
     CarelessLogin,
 }
@@ -61,8 +63,19 @@ fn every_pair() -> impl Iterator<Item = (Act, Act)> {
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Outcome {
-    Began { session: SessionId, generation: u64 },
-    Used { session: SessionId, extended: bool },
+    Began {
+        session: SessionId,
+        generation: u64,
+    },
+    Used {
+        session: SessionId,
+        extended: bool,
+    },
+    /// Used, and at this moment a command was started under it.
+    Started {
+        session: SessionId,
+        at: u64,
+    },
     Seen(Option<SessionId>),
     Ended,
     Refused,
@@ -128,7 +141,8 @@ impl Story {
             }),
             Act::CarelessLogin => self.login(ALICE, |_| true),
             Act::BobLogin => self.login(BOB, |_| true),
-            Act::Exec => self.touch(true),
+            Act::Exec => self.exec(true),
+            Act::HastyExec => self.exec(false),
             Act::Validate => self.touch(false),
             Act::Status => Outcome::Seen({
                 let status = bench.status();
@@ -210,6 +224,28 @@ impl Story {
                 session: touched.session.id(),
                 extended: extend,
             },
+            Err(SessionError::None | SessionError::Ended(_)) => Outcome::Refused,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Uses the session, waits for the disk without the lock, and starts a command.
+    fn exec(&self, judges_again: bool) -> Outcome {
+        let service = &self.bench.service;
+        let touched = service.touch(ALICE.into(), touch(true), |_| None, |_| Ok(()));
+        let started = touched.and_then(|touched| {
+            let session = touched.session.id();
+            let judged = if judges_again {
+                Some(service.judge_again(touched.session)?)
+            } else {
+                None
+            };
+            let at = moment();
+            drop(judged);
+            Ok(Outcome::Started { session, at })
+        });
+        match started {
+            Ok(outcome) => outcome,
             Err(SessionError::None | SessionError::Ended(_)) => Outcome::Refused,
             Err(error) => panic!("{error}"),
         }
@@ -319,29 +355,33 @@ impl Done {
     /// Alice's session that it found live, or made.
     fn session(&self) -> Option<SessionId> {
         match self.outcome {
-            Outcome::Began { session, .. } | Outcome::Used { session, .. } => Some(session),
+            Outcome::Began { session, .. }
+            | Outcome::Used { session, .. }
+            | Outcome::Started { session, .. } => Some(session),
             Outcome::Seen(session) => session,
             Outcome::Ended | Outcome::Refused => None,
         }
     }
 }
 
-/// Whoever came after an end found no session that was there before it.
+/// Whoever came after an end found no session that was there before it, and no command was started
+/// under one.
 fn nothing_came_back(done: &[Done], first: SessionId) -> Result<(), String> {
     let found = |later: &Done| match later.outcome {
-        Outcome::Used { session, .. } => Some(session),
-        Outcome::Seen(session) => session,
+        Outcome::Used { session, .. } => Some((session, later.from)),
+        Outcome::Started { session, at } => Some((session, at)),
+        Outcome::Seen(session) => Some((session?, later.from)),
         _ => None,
     };
     for later in done {
-        let Some(session) = found(later) else {
+        let Some((session, found_at)) = found(later) else {
             continue;
         };
         let of_it = || done.iter().filter(|done| done.session() == Some(session));
         let began = of_it()
             .find(|done| matches!(done.outcome, Outcome::Began { .. }))
             .ok_or_else(|| format!("{later:?} of no session that began"))?;
-        for end in done.iter().filter(|end| end.to < later.from) {
+        for end in done.iter().filter(|end| end.to < found_at) {
             let outlived = match end.act {
                 Act::Logout | Act::LogoutAll | Act::LocklessLogout => began.to < end.from,
                 Act::Login | Act::CarelessLogin if end.outcome != Outcome::Refused => {
@@ -470,6 +510,7 @@ fn the_search_finds_what_is_wrong_with_each_broken_program() {
         (Act::LocklessLogout, Act::Logout, "while None was live"),
         (Act::LocklessLogout, Act::Exec, "while None was live"),
         (Act::CarelessLogin, Act::Passwd, "after Done { act: Passwd"),
+        (Act::HastyExec, Act::Logout, "after Done { act: Logout"),
     ] {
         let (_, judged) = explore(&[vec![broken], vec![other, Act::Status]]);
         let found = judged.unwrap_err();

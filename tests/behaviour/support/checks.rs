@@ -161,3 +161,15 @@ pub fn waits_for_lock(pid: u32, directory: &Path) {
         })
     });
 }
+
+/// Whether there is strace, and it may trace.
+pub fn can_trace() -> bool {
+    let traced = std::process::Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .output();
+    let can = traced.is_ok_and(|output| output.status.success());
+    if !can {
+        println!("skipped: strace is missing or may not trace");
+    }
+    can
+}
