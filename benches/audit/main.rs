@@ -1,8 +1,9 @@
 //! The audit log against what else could be used, on the same bytes in the same run, page cache warm.
 //!
-//! `cargo bench --bench audit -- --events 10000000` prints a table; the default is a million. A ratio
-//! is worth quoting, an absolute time is not. Programs that are not installed are left out. What was
-//! measured and what it means: docs/performance.md.
+//! `cargo bench --bench audit -- --events 10000000` prints a table; the default is a million. `--only
+//! filter|hour|verify|appends` leaves out all but one part of it. A ratio is worth quoting, an absolute
+//! time is not. Programs that are not installed are left out. What was measured and what it means:
+//! docs/performance.md.
 
 #![allow(
     clippy::disallowed_methods,
@@ -37,8 +38,11 @@ fn main() {
         return writer.run(Path::new(home), count, size.parse().expect("a number"));
     }
     let measuring = arguments.iter().any(|argument| argument == "--bench");
-    let asked = arguments.iter().position(|argument| argument == "--events");
-    let events = match asked.and_then(|at| arguments.get(at + 1)) {
+    let given = |option: &str| {
+        let at = arguments.iter().position(|argument| argument == option)?;
+        arguments.get(at + 1).map(String::as_str)
+    };
+    let events = match given("--events") {
         Some(count) => count.parse().expect("a number of events"),
         None if measuring => 1_000_000,
         // `cargo test --benches` runs this too, to see that it works.
@@ -54,10 +58,16 @@ fn main() {
         bench.bytes / events,
         start.elapsed()
     );
-    bench.filter();
-    bench.hour();
-    bench.verify();
-    bench.appends();
+    let only = given("--only");
+    let part = |name: &str, measure: fn(&Bench)| {
+        if only.is_none_or(|only| only == name) {
+            measure(&bench);
+        }
+    };
+    part("filter", Bench::filter);
+    part("hour", Bench::hour);
+    part("verify", Bench::verify);
+    part("appends", Bench::appends);
 }
 
 struct Bench {

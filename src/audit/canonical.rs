@@ -11,6 +11,7 @@ use super::line::LINE_LIMIT;
 use super::seal::Parts;
 use super::segment::SEQ_END;
 use crate::clock::Timestamp;
+use crate::crypto::are_hex_digits;
 use value::Cursor;
 
 /// The longest name of an event type, in bytes.
@@ -26,7 +27,7 @@ pub(super) struct Canonical<'a> {
     /// As it is between its quotes, escapes and all.
     pub(super) username: Option<&'a [u8]>,
     /// A lower-case UUID.
-    pub(super) session_id: Option<&'a [u8]>,
+    pub(super) session_id: Option<&'a [u8; UUID]>,
     pub(super) success: bool,
     /// A JSON object.
     pub(super) details: &'a [u8],
@@ -45,9 +46,9 @@ impl<'a> Canonical<'a> {
         cursor.token(b"{\"seq\":")?;
         let seq = cursor.unsigned(SEQ_END - 1).filter(|&seq| seq > 0)?;
         cursor.token(b",\"id\":\"")?;
-        cursor.take(UUID).filter(|id| is_uuid7(id))?;
+        cursor.take().filter(|id| is_uuid7(id))?;
         cursor.token(b"\",\"timestamp\":\"")?;
-        let timestamp = time(cursor.take(TIME)?)?;
+        let timestamp = time(cursor.take()?)?;
         cursor.token(b"\",\"event_type\":\"")?;
         let event_type = event_type(&mut cursor)?;
         cursor.token(b"\",\"username\":")?;
@@ -57,7 +58,7 @@ impl<'a> Canonical<'a> {
             None
         } else {
             cursor.token(b"\"")?;
-            let id = cursor.take(UUID).filter(|id| is_uuid(id))?;
+            let id = cursor.take().filter(|id| is_uuid(id))?;
             cursor.token(b"\"")?;
             Some(id)
         };
@@ -77,7 +78,7 @@ impl<'a> Canonical<'a> {
         cursor.token(b",\"tty\":")?;
         cursor.string_or_null()?;
         cursor.token(b",\"prev\":\"")?;
-        let prev = LineHash::parse(cursor.take(64)?)?;
+        let prev = LineHash::parse(cursor.take::<64>()?)?;
         cursor.token(b"\"")?;
         // What follows has a fixed length, and is taken from the end of the line.
         let parts = Parts::of(line).filter(|parts| parts.hashed.len() == cursor.at())?;
@@ -97,37 +98,36 @@ impl<'a> Canonical<'a> {
 
 /// A to Z, then A to Z, 0 to 9 and `_`.
 fn event_type<'a>(cursor: &mut Cursor<'a>) -> Option<&'a str> {
-    let is_of_name =
-        |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    let is_of_name = |byte: &&u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
     let rest = cursor.rest();
-    let length = rest.iter().take_while(|byte| is_of_name(byte)).count();
+    let length = rest.iter().take_while(is_of_name).count();
     if length > TYPE_LIMIT || !rest.first()?.is_ascii_uppercase() {
         return None;
     }
-    std::str::from_utf8(cursor.take(length)?).ok()
+    std::str::from_utf8(cursor.skip(length)).ok()
 }
 
 /// The bytes of a UUID.
 const UUID: usize = 36;
 
-/// Lower-case and hyphenated. Without branches, so that the compiler does many bytes at once.
-fn is_uuid(text: &[u8]) -> bool {
-    const FORM: &[u8; UUID] = b"00000000-0000-0000-0000-000000000000";
-    let fits = |(&byte, &form): (&u8, &u8)| {
-        let (number, letter) = (byte.wrapping_sub(b'0'), byte.wrapping_sub(b'a'));
-        let is_digit = u8::from(number < 10) | u8::from(letter < 6);
-        let is_hyphen = u8::from(form == b'-');
-        (is_hyphen & u8::from(byte == b'-')) | ((1 - is_hyphen) & is_digit)
-    };
-    text.iter()
-        .zip(FORM)
-        .map(fits)
-        .fold(1, |all, fit| all & fit)
-        == 1
+/// Lower-case and hyphenated.
+fn is_uuid(text: &[u8; UUID]) -> bool {
+    let mut digits = [0; 32];
+    digits[..8].copy_from_slice(&text[..8]);
+    digits[8..12].copy_from_slice(&text[9..13]);
+    digits[12..16].copy_from_slice(&text[14..18]);
+    digits[16..20].copy_from_slice(&text[19..23]);
+    digits[20..].copy_from_slice(&text[24..]);
+    [text[8], text[13], text[18], text[23]] == *b"----"
+        && digits
+            .as_chunks()
+            .0
+            .iter()
+            .all(|&eight| are_hex_digits(eight))
 }
 
 /// The same of version 7 and the variant of RFC 9562.
-fn is_uuid7(text: &[u8]) -> bool {
+fn is_uuid7(text: &[u8; UUID]) -> bool {
     text[14] == b'7' && matches!(text[19], b'8' | b'9' | b'a' | b'b') && is_uuid(text)
 }
 
@@ -135,25 +135,33 @@ fn is_uuid7(text: &[u8]) -> bool {
 const TIME: usize = 27;
 
 /// A moment of the years 1678 to 2261, which all fit a [`Timestamp`].
-fn time(text: &[u8]) -> Option<Timestamp> {
+fn time(text: &[u8; TIME]) -> Option<Timestamp> {
     const FORM: &[u8; TIME] = b"0000-00-00T00:00:00.000000Z";
-    let fits = |(&byte, &form): (&u8, &u8)| {
-        let is_digit = u8::from(form == b'0');
-        let digit = u8::from(byte.wrapping_sub(b'0') < 10);
-        (is_digit & digit) | ((1 - is_digit) & u8::from(byte == form))
+    // Added to what a byte differs from the form by, it reaches 0x80 where that is too much.
+    const TO_REFUSE: [u8; TIME] = {
+        let mut added = [0x80 - 1; TIME];
+        let mut at = 0;
+        while at < TIME {
+            if FORM[at] == b'0' {
+                added[at] = 0x80 - 10;
+            }
+            at += 1;
+        }
+        added
     };
-    if text
-        .iter()
-        .zip(FORM)
-        .map(fits)
-        .fold(1, |all, fit| all & fit)
-        == 0
-    {
+    // Without branches, so that the compiler does many bytes at once.
+    let mut digits = *text;
+    let mut refused = 0;
+    for at in 0..TIME {
+        digits[at] ^= FORM[at];
+        refused |= digits[at] | digits[at].wrapping_add(TO_REFUSE[at]);
+    }
+    if refused >= 0x80 {
         return None;
     }
     let number = |at: std::ops::Range<usize>| {
-        let digits = text[at].iter();
-        digits.fold(0, |value, digit| value * 10 + i64::from(digit - b'0'))
+        let digits = digits[at].iter();
+        digits.fold(0, |value, &digit| value * 10 + i64::from(digit))
     };
     let (year, month, day) = (number(0..4), number(5..7), number(8..10));
     let (hour, minute, second) = (number(11..13), number(14..16), number(17..19));

@@ -9,7 +9,7 @@ use crate::audit::segment::SegmentName;
 use crate::crypto::sign::{PublicKey, Signed, verify, verify_all};
 
 /// Signatures that are verified at once: the more, the cheaper each; about two megabytes at work.
-const BATCH: usize = 2048;
+const BATCH: usize = 4096;
 
 /// A seal that waits for its batch.
 pub(super) struct Waiting {

@@ -60,7 +60,7 @@ impl SegmentSessions {
         let (Some(step), Some(text)) = (Step::of(line.event_type), line.session_id) else {
             return;
         };
-        let Some(id) = self.id(text) else {
+        let Some(id) = self.id(*text) else {
             return;
         };
         if self.sessions.len() >= FOLLOWED && !self.sessions.contains_key(&id) {
@@ -85,8 +85,7 @@ impl SegmentSessions {
         }
     }
 
-    fn id(&mut self, text: &[u8]) -> Option<SessionId> {
-        let text: [u8; 36] = text.try_into().ok()?;
+    fn id(&mut self, text: [u8; 36]) -> Option<SessionId> {
         if let Some((_, id)) = self.last.filter(|(last, _)| *last == text) {
             return Some(id);
         }
