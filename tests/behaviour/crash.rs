@@ -575,6 +575,22 @@ fn refusals(calls: &[Call]) -> Vec<Fault> {
     calls.iter().flat_map(each).collect()
 }
 
+/// Each call that may be refused, in one way: calls of a name take turns at the ways there are.
+fn refusals_in_turn(calls: &[Call]) -> Vec<Fault> {
+    let mut turns = std::collections::HashMap::<&str, usize>::new();
+    let mut faults = Vec::new();
+    for call in calls {
+        let ways = call.refusals();
+        if ways.is_empty() {
+            continue;
+        }
+        let turn = turns.entry(&call.name).or_default();
+        faults.push(call.with(ways[*turn % ways.len()]));
+        *turn += 1;
+    }
+    faults
+}
+
 /// Writes that are cut short: at lengths that the log reaches, or that the database does.
 fn short_writes(deed: Deed) -> Vec<Fault> {
     match deed {
@@ -734,16 +750,21 @@ fn a_write_cut_short_is_told_and_loses_no_event() {
 
 #[test]
 #[ignore = "takes minutes: tests/crash-sweep runs it"]
-fn every_state_every_refusal_and_every_short_write() {
+fn every_state_every_refused_call_and_every_short_write() {
     sweep_all(|deed, calls, keeper| match keeper {
         // What the disk refuses is the same with either keeper.
         "agent" => distinct_kills(calls),
-        _ => [distinct_kills(calls), refusals(calls), short_writes(deed)].concat(),
+        _ => [
+            distinct_kills(calls),
+            refusals_in_turn(calls),
+            short_writes(deed),
+        ]
+        .concat(),
     });
 }
 
 #[test]
 #[ignore = "takes many minutes: tests/crash-sweep --every-call runs it"]
-fn a_kill_at_every_call() {
-    sweep_all(|_, calls, _| kills(calls));
+fn a_kill_at_every_call_and_every_refusal_in_every_way() {
+    sweep_all(|_, calls, _| [kills(calls), refusals(calls)].concat());
 }
