@@ -260,6 +260,12 @@ impl Config {
         Ok(Settings::load(path)?.into_config())
     }
 
+    /// As [`Config::load`], for what has to work whatever the file says: each setting that can be read,
+    /// the default of every other, and what is wrong with the file.
+    pub(crate) fn load_what_can_be(path: &Path) -> (Self, Option<ConfigError>) {
+        Settings::load_what_can_be(path)
+    }
+
     /// Whether PCI DSS is to be met, which asks for more than its password rules.
     pub fn follows_pci(&self) -> bool {
         self.password_rules == PasswordRules::Pci

@@ -25,6 +25,12 @@ pub enum AuditError {
         /// Where it was.
         directory: PathBuf,
     },
+    /// Another process is writing to the log, or stopped while it did, and does not give up its lock.
+    #[error("another process holds the lock of the audit log in {path}", path = .directory.display())]
+    Busy {
+        /// The log's directory.
+        directory: PathBuf,
+    },
     /// The log ends before an event that was read from it earlier.
     #[error(
         "the audit log was set back: it ends at event {last}, and event {after} was read before"
@@ -118,6 +124,7 @@ impl AuditError {
                 "nothing is removed until they can be read; see: nightlatch audit verify"
                     .to_owned(),
             ),
+            Self::Busy { .. } => Some("see who it is: nightlatch doctor".to_owned()),
             Self::Random(_) => None,
         }
     }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use super::error::AuditError;
 use super::event::Event;
@@ -160,12 +161,36 @@ impl AuditLog {
     /// events none was appended then, and what was to be recorded must not happen; more are appended
     /// 16 at a time.
     pub fn append(&self, events: &[Event]) -> Result<Appended, AuditError> {
+        self.append_locked(events, |dir| Ok(dir.lock()?))
+    }
+
+    /// As [`AuditLog::append`], where the log's lock is waited for `limit` at most.
+    ///
+    /// # Errors
+    /// As [`AuditLog::append`], and [`AuditError::Busy`].
+    pub(crate) fn append_within(
+        &self,
+        events: &[Event],
+        limit: Duration,
+    ) -> Result<Appended, AuditError> {
+        self.append_locked(events, |dir| {
+            let directory = dir.path().to_owned();
+            dir.lock_within(limit)?
+                .ok_or(AuditError::Busy { directory })
+        })
+    }
+
+    fn append_locked(
+        &self,
+        events: &[Event],
+        lock: impl FnOnce(&Dir) -> Result<DirLock, AuditError>,
+    ) -> Result<Appended, AuditError> {
         let dir = self.directory_to_append()?;
         // What need not be done under the lock is done before: others wait for it.
         self.origin();
         self.boot_id();
         let state = StateFile::open(&self.home)?;
-        let lock = dir.lock()?;
+        let lock = lock(&dir)?;
         self.append_under(&dir, lock, state, events)
     }
 

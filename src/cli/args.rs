@@ -76,8 +76,12 @@ pub enum Command {
     Register(Register),
     /// Sign in; the session locks itself 15 minutes after you stop
     Login(Login),
-    /// End the session, at once and in every terminal
-    #[command(visible_alias = "lock")]
+    /// End every session, at once and in every terminal, whatever else is broken
+    #[command(
+        after_help = "Example:\n  nightlatch lock\n\nEnds the sessions of all accounts of this home and asks for no password. Works also with a mistake in the\nconfiguration; it destroys the keys first and then reports what is wrong.\nExit codes: 0 also when nobody was signed in; 1 when a key or file is still there; 7 when the end is not on record."
+    )]
+    Lock,
+    /// End the session of one account, at once and in every terminal
     Logout(Logout),
     /// Show whether there is a live session, and for how long; changes nothing
     Status(Status),
@@ -122,10 +126,10 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch lock\n  nightlatch logout --all\n\nAsks for no password. Exit codes: 0 also when nobody was signed in."
+    after_help = "Examples:\n  nightlatch logout\n  nightlatch logout --account alice@example.com\n\nAsks for no password. `nightlatch lock` ends the sessions of all accounts.\nExit codes: 0 also when nobody was signed in; 1 when a key or file is still there; 7 when the end is not on record."
 )]
 pub struct Logout {
-    /// End the sessions of all accounts of this home
+    /// End the sessions of all accounts of this home, as `lock` does
     #[arg(long)]
     pub all: bool,
 }

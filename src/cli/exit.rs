@@ -115,6 +115,13 @@ impl Failure {
         self
     }
 
+    /// The same, with this hint where it has none of its own.
+    #[must_use]
+    pub fn or_hint(mut self, hint: &str) -> Self {
+        self.hint = self.hint.or_else(|| Some(hint.to_owned()));
+        self
+    }
+
     /// No live session, and nobody to ask.
     pub fn no_session(message: impl Into<String>) -> Self {
         Self::new(Code::NoSession, "no_session", message).hint(SIGN_IN.to_owned())
@@ -204,6 +211,8 @@ impl From<GuardError> for Failure {
             GuardError::Account(error) => error.into(),
             GuardError::Audit(error) => error.into(),
             GuardError::Session(SessionError::Keeper(error)) => error.into(),
+            GuardError::AccountUnclear => Self::usage(error.to_string())
+                .hint("name one with --account EMAIL, or end all: nightlatch lock".to_owned()),
             error => Self::failed("failed", error.to_string()),
         }
     }

@@ -12,6 +12,7 @@ mod exit;
 mod export;
 mod hold;
 mod hook;
+mod lock;
 mod login;
 mod man;
 mod pager;
@@ -262,7 +263,10 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
 
         Command::Register(args) => seldom(|| register::run(&context(given)?, &args)),
         Command::Login(args) => seldom(|| login::run(&context(given)?, &args)),
-        Command::Logout(args) => seldom(|| session::logout(&context(given)?, &args)),
+        // These have to work where no other command does.
+        Command::Lock => seldom(|| lock::lock(given)),
+        Command::Logout(args) if args.all => seldom(|| lock::lock(given)),
+        Command::Logout(_) => seldom(|| lock::logout(given)),
         Command::Hook(args) => seldom(|| hook::run(&context(given)?, &args)),
         Command::Passwd(args) => seldom(|| passwd::run(&context(given)?, &args)),
         Command::Audit(args) => seldom(|| {

@@ -1,4 +1,4 @@
-//! `status`, `extend`, `whoami`, `logout`, and the hidden `agent`.
+//! `status`, `extend`, `whoami`, and the hidden `agent`.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use nightlatch::clock::{Clock, SystemClock};
 use nightlatch::session::{LimitedBy, SessionState, SessionStatus};
 use nightlatch::{Denied, Guard};
 
-use super::args::{Logout, Status};
+use super::args::Status;
 use super::exit::{Code, Failure};
 use super::ui::{FAINT, GOOD, STRONG, WARN};
 use super::when::Zone;
@@ -152,27 +152,6 @@ pub fn whoami(context: &Context) -> Result<End, Failure> {
             .json(&serde_json::json!({ "schema": 1, "username": username }))?;
     } else {
         context.ui.data(&format!("{}\n", text::escape(&username)))?;
-    }
-    Ok(End::Done)
-}
-
-/// `logout`: ends the session; there being none is as good.
-pub fn logout(context: &Context, args: &Logout) -> Result<End, Failure> {
-    let guard = context.guard()?;
-    let ended = if args.all {
-        guard.sign_out_all()?
-    } else {
-        u32::from(guard.sign_out()?)
-    };
-    if context.ui.json {
-        context
-            .ui
-            .json(&serde_json::json!({ "schema": 1, "ended": ended }))?;
-    } else {
-        context.ui.say(match ended {
-            0 => "○ nobody was signed in",
-            _ => "○ signed out; the session's key is destroyed",
-        });
     }
     Ok(End::Done)
 }

@@ -14,12 +14,21 @@ pub(super) type Lines = Vec<(&'static str, usize)>;
 /// # Errors
 /// Everything that is wrong with it, in the order of the lines; of a text that is no TOML, only that.
 pub(super) fn read(content: &[u8]) -> Result<(Config, Lines), Vec<ConfigProblem>> {
-    let text = std::str::from_utf8(content)
-        .map_err(|_| vec![ConfigProblem::general("it is not UTF-8 text")])?;
-    let (table, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        return Err(errors.iter().map(|error| syntax(error, text)).collect());
+    let (config, lines, problems) = read_what_can_be(content);
+    if problems.is_empty() {
+        Ok((config, lines))
+    } else {
+        Err(problems)
     }
+}
+
+/// As [`read`]: what can be read of it, with the default of every other setting, and what cannot.
+pub(super) fn read_what_can_be(content: &[u8]) -> (Config, Lines, Vec<ConfigProblem>) {
+    let Ok(text) = std::str::from_utf8(content) else {
+        let problem = ConfigProblem::general("it is not UTF-8 text");
+        return (Config::default(), Lines::new(), vec![problem]);
+    };
+    let (table, errors) = DeTable::parse_recoverable(text);
     let mut reading = Reading {
         text,
         config: Config::default(),
@@ -30,11 +39,12 @@ pub(super) fn read(content: &[u8]) -> Result<(Config, Lines), Vec<ConfigProblem>
         reading.top(key, value.get_ref());
     }
     reading.pci_retention();
-    if reading.problems.is_empty() {
-        return Ok((reading.config, reading.lines));
+    if !errors.is_empty() {
+        // What follows from them is no mistake of its own.
+        reading.problems = errors.iter().map(|error| syntax(error, text)).collect();
     }
     reading.problems.sort_by_key(|problem| problem.line);
-    Err(reading.problems)
+    (reading.config, reading.lines, reading.problems)
 }
 
 /// What is wrong and on which line, without the excerpt that takes several lines to show.

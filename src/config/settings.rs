@@ -102,6 +102,18 @@ impl Settings {
         })
     }
 
+    /// As [`Config::load_what_can_be`].
+    pub(super) fn load_what_can_be(path: &Path) -> (Config, Option<ConfigError>) {
+        let content = match fs::read_user_file(path, FILE_LIMIT) {
+            Ok(content) => content.unwrap_or_default(),
+            Err(error) => return (Config::default(), Some(error.into())),
+        };
+        let (config, _, problems) = read::read_what_can_be(&content);
+        let path = path.to_owned();
+        let error = (!problems.is_empty()).then_some(ConfigError::Invalid { path, problems });
+        (config, error)
+    }
+
     /// Whether there is a file.
     pub fn file_exists(&self) -> bool {
         self.file_exists

@@ -16,7 +16,9 @@ use rustix::io::Errno;
 
 use super::content::Durability;
 use super::error::{FsError, FsProblem};
-use super::file::{check_own_file, check_owner, create_closed, open_to_owner, permission_bits};
+use super::file::{
+    check_own_file, check_owner, closed, create_closed, open_to_owner, permission_bits,
+};
 
 const DIRECTORY_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -117,9 +119,7 @@ impl Dir {
         check_owner(&stat, path)?;
         let mode = permission_bits(&stat);
         if mode & 0o077 != 0 {
-            fchmod(&handle, DIRECTORY_MODE)
-                .map_err(|error| FsError::new("close to others", path, io::Error::from(error)))?;
-            tracing::warn!(path = %path.display(), mode = format_args!("{mode:04o}"), "was open to others; closed");
+            closed(fchmod(&handle, DIRECTORY_MODE), &stat, path)?;
         }
         Ok(Some(Self {
             handle,

@@ -10,19 +10,20 @@ use rustix::io::Errno;
 
 use super::content::read_bounded;
 use super::error::{FsError, FsProblem};
+use super::private_group::is_private_group;
 
 /// Permission bits of everyone but the owner.
 const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
+const GROUP_WRITE: u32 = 0o020;
 
 /// Judges an open file that should be ours alone and closes it to others where that is safe. One
 /// that may be new is readable and writable to us, whatever the umask left of its mode.
 pub(super) fn check_own_file(file: &File, path: &Path, may_be_new: bool) -> Result<(), FsError> {
     let failed = |operation, error| FsError::new(operation, path, std::io::Error::from(error));
     let stat = fstat(file).map_err(|error| failed("inspect", error))?;
-    if let Some(closed) = judge(&stat, path)? {
-        fchmod(file, closed).map_err(|error| failed("close to others", error))?;
-        warn_closed(&stat, path);
+    if let Some(mode) = judge(&stat, path)? {
+        closed(fchmod(file, mode), &stat, path)?;
     }
     let ours = Mode::RUSR | Mode::WUSR;
     if may_be_new && permission_bits(&stat) & 0o600 != 0o600 {
@@ -78,9 +79,27 @@ pub(super) fn judge(stat: &Stat, path: &Path) -> Result<Option<Mode>, FsError> {
     Ok((mode & OTHERS != 0).then(|| Mode::from_raw_mode(closed)))
 }
 
-pub(super) fn warn_closed(stat: &Stat, path: &Path) {
-    let mode = permission_bits(stat);
-    tracing::warn!(path = %path.display(), mode = format_args!("{mode:04o}"), "was readable by others; closed");
+/// Tells how it came out that something was closed to others. On a disk that is read-only it stays as it
+/// is: nothing can be written there anyway, and what is there may be needed to lock.
+pub(super) fn closed(
+    result: rustix::io::Result<()>,
+    stat: &Stat,
+    path: &Path,
+) -> Result<(), FsError> {
+    let (path_shown, mode) = (path.display(), permission_bits(stat));
+    match result {
+        Ok(()) => {
+            tracing::warn!(path = %path_shown, mode = format_args!("{mode:04o}"), "was open to others; closed");
+        }
+        Err(Errno::ROFS) => {
+            tracing::warn!(path = %path_shown, mode = format_args!("{mode:04o}"), "is open to others");
+        }
+        Err(error) => {
+            let error = std::io::Error::from(error);
+            return Err(FsError::new("close to others", path, error));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the open `file` has lost its name since.
@@ -109,7 +128,8 @@ pub(super) fn permission_bits(stat: &Stat) -> u32 {
 /// at most `limit` bytes; `None` when there is none.
 ///
 /// Links are followed, but the file itself must be regular, belong to this user or to root, and be
-/// writable by its owner only.
+/// writable by its owner only. A group that nobody else is in may write as well: under the umask 002
+/// that many systems give their users, editors leave a mode of 0664.
 ///
 /// # Errors
 /// When it is none of that, too long, or cannot be read.
@@ -130,7 +150,9 @@ pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsEr
         check_owner(&stat, path)?;
     }
     let mode = permission_bits(&stat);
-    if mode & OTHERS_WRITE != 0 {
+    let is_private =
+        mode & OTHERS_WRITE == GROUP_WRITE && is_private_group(stat.st_uid, stat.st_gid);
+    if mode & OTHERS_WRITE != 0 && !is_private {
         return Err(FsError::new(
             "use",
             path,

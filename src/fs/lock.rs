@@ -3,11 +3,16 @@
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use rustix::event::Timespec;
 use rustix::fs::{Mode, OFlags, openat};
 
 use super::dir::{Dir, names_by};
 use super::error::FsError;
+
+/// How long until a lock that another process holds is tried again, where the wait has a limit.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// An exclusive lock on a directory or on a file in it, released when dropped.
 #[derive(Debug)]
@@ -41,6 +46,36 @@ impl Dir {
             .map_err(|error| FsError::new("lock", self.path(), error))?;
         let path = self.path().to_owned();
         Ok(DirLock { file, path })
+    }
+
+    /// Takes the exclusive lock on this directory, waiting `limit` at most; `None` when another process
+    /// holds it all that time.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn lock_within(&self, limit: Duration) -> Result<Option<DirLock>, FsError> {
+        let file = self.reopen()?;
+        let pause = Timespec {
+            tv_sec: 0,
+            tv_nsec: PAUSE.subsec_nanos().into(),
+        };
+        let mut waited = Duration::ZERO;
+        loop {
+            match fs2::FileExt::try_lock_exclusive(&file) {
+                Ok(()) => {
+                    let path = self.path().to_owned();
+                    return Ok(Some(DirLock { file, path }));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(FsError::new("lock", self.path(), error)),
+            }
+            if waited >= limit {
+                return Ok(None);
+            }
+            // Interrupted or not: then it is tried again the sooner.
+            let _ = rustix::event::poll(&mut [], Some(&pause));
+            waited += PAUSE;
+        }
     }
 
     /// Waits for, and takes, the exclusive lock on the file `name`, creating it (0600) when there is

@@ -14,6 +14,8 @@ mod error;
 mod file;
 #[cfg(unix)]
 mod lock;
+#[cfg(unix)]
+mod private_group;
 #[cfg(target_os = "linux")]
 mod storage;
 #[cfg(not(target_os = "linux"))]

@@ -5,7 +5,7 @@ use rustix::io::Errno;
 
 use super::dir::Dir;
 use super::error::{FsError, FsProblem};
-use super::file::{judge, warn_closed};
+use super::file::{closed, judge};
 
 /// Judges the file `name` in `dir` as if it were opened, without opening it: whether there is one.
 ///
@@ -27,11 +27,9 @@ pub fn check_unopened(dir: &Dir, name: &str) -> Result<bool, FsError> {
     if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
         return Err(FsError::new("use", &path, FsProblem::Symlink));
     }
-    if let Some(closed) = judge(&stat, &path)? {
-        if let Err(error) = chmodat(dir.handle(), name, closed, AtFlags::empty()) {
-            return refused("close to others", error);
-        }
-        warn_closed(&stat, &path);
+    if let Some(mode) = judge(&stat, &path)? {
+        let done = chmodat(dir.handle(), name, mode, AtFlags::empty());
+        closed(done, &stat, &path)?;
     }
     Ok(true)
 }

@@ -274,6 +274,7 @@ never! {
     names() -> Result<Vec<String>, FsError>;
     sweep_temporary() -> Result<(), FsError>;
     lock() -> Result<DirLock, FsError>;
+    lock_within(std::time::Duration) -> Result<Option<DirLock>, FsError>;
     lock_file(&str) -> Result<DirLock, FsError>;
 }
 

@@ -17,7 +17,7 @@ use crate::audit::{
 };
 use crate::config::{Limits, PasswordRules};
 use crate::memory::SecretBuffer;
-use crate::session::{NewSession, Owner, SessionError, serve_agent};
+use crate::session::{Ending, NewSession, Owner, SessionError, serve_agent};
 
 /// How many accounts are looked at for lockouts.
 const LOCKOUTS_AMONG: u32 = 100;
@@ -174,43 +174,39 @@ impl Guard {
         }
     }
 
-    /// Ends the session of the account meant: whether there was one. Needs no password.
+    /// Ends the session of the account meant. Needs no password. Destroys the key first, and tells
+    /// afterwards what did not work. Waits two seconds at most for another process to give up a lock,
+    /// and then does without it.
     ///
     /// # Errors
-    /// When it could not be ended, or its end not be recorded.
-    pub fn sign_out(&self) -> Result<bool, GuardError> {
+    /// When it cannot be told which account is meant: [`Guard::lock`] ends the sessions of all.
+    pub fn sign_out(&self) -> Result<Ending, GuardError> {
         let Some(home) = &self.home else {
-            return Ok(false);
+            return Ok(Ending::default());
         };
-        match self.owner(home)? {
-            None => Ok(false),
-            Some(owner) => Ok(home.sessions.terminate(owner, TerminationReason::Logout)?),
-        }
+        let account = match self.owner(home)? {
+            Some(owner) => owner.account,
+            // The note of who signed in last is gone or damaged.
+            None if self.account.is_none() => match home.sessions.accounts()?[..] {
+                [] => return Ok(Ending::default()),
+                [only] => only,
+                _ => return Err(GuardError::AccountUnclear),
+            },
+            None => return Ok(Ending::default()),
+        };
+        Ok(home.sessions.end_one(account, TerminationReason::Logout))
     }
 
-    /// Ends the sessions of all accounts of this home: how many there were.
+    /// Ends the sessions of all accounts of this home, as [`Guard::sign_out`] ends one, and where the
+    /// agent that holds their keys does not answer, by ending the agent.
     ///
-    /// # Errors
-    /// When one could not be ended, or its end not be recorded; the others are ended all the same.
-    pub fn sign_out_all(&self) -> Result<u32, GuardError> {
-        let Some(home) = &self.home else { return Ok(0) };
-        let mut accounts = home.sessions.accounts()?;
-        // A session whose file is gone may still have a key.
-        accounts.extend(home.sessions.current()?);
-        accounts.sort_unstable();
-        accounts.dedup();
-        let mut ended = 0;
-        let mut failure = None;
-        for account in accounts {
-            match home
-                .sessions
-                .terminate(account.into(), TerminationReason::Logout)
-            {
-                Ok(was_there) => ended += u32::from(was_there),
-                Err(error) => failure = failure.or(Some(error)),
-            }
-        }
-        failure.map_or(Ok(ended), |error| Err(error.into()))
+    /// Opened by [`Guard::open_to_lock`], the guard can do so whatever the configuration says.
+    pub fn lock(&self) -> Ending {
+        let Some(home) = &self.home else {
+            return Ending::default();
+        };
+        let accounts = || home.accounts.ids().unwrap_or_default();
+        home.sessions.end_all(TerminationReason::Logout, accounts)
     }
 
     /// For how long no password is accepted for `email`; `None` while one is. For an unknown name as for

@@ -39,6 +39,9 @@ pub enum GuardError {
     /// The audit log cannot be written or read.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// Several accounts have a session, and nothing says which one is meant.
+    #[error("several accounts are signed in, and which one signed in last cannot be told")]
+    AccountUnclear,
     /// The system has no random bytes.
     #[error("the system gives no random bytes: {0}")]
     Random(#[from] getrandom::Error),

@@ -10,6 +10,7 @@ mod alert;
 mod command;
 mod error;
 mod lease;
+mod opening;
 #[cfg(unix)]
 pub mod run;
 #[cfg(windows)]
@@ -34,12 +35,9 @@ pub use error::{
 };
 
 use crate::account::{AccountService, DelayNotice, Email};
-use crate::audit::{AuditLog, AuditName, Forward, ForwardTo, LogSettings, Retention};
+use crate::audit::{AuditLog, AuditName, Retention};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{
-    Config, ConfigError, ConfigProblem, ForwardChoice, KeeperChoice, Limits, PasswordRules,
-};
-use crate::crypto::kdf::{Argon2Params, ParamsOutOfBounds};
+use crate::config::{KeeperChoice, Limits, PasswordRules};
 use crate::fs::Dir;
 use crate::id::AccountId;
 use crate::memory::CoreLimit;
@@ -208,79 +206,6 @@ struct Home {
 }
 
 impl Guard {
-    /// Opens the guard. Creates nothing: without a home nobody is signed in.
-    ///
-    /// # Errors
-    /// When the configuration cannot be used, or the home is not a directory of this user alone.
-    pub fn open(config: GuardConfig) -> Result<Self, GuardError> {
-        Self::open_with(config, Dir::open)
-    }
-
-    /// Opens the guard, creating its home first when there is none.
-    ///
-    /// # Errors
-    /// As [`Guard::open`], and when the home cannot be created.
-    pub fn open_or_create(config: GuardConfig) -> Result<Self, GuardError> {
-        Self::open_with(config, |path| Dir::open_or_create(path).map(Some))
-    }
-
-    fn open_with(
-        config: GuardConfig,
-        open: impl FnOnce(&Path) -> Result<Option<Dir>, crate::fs::FsError>,
-    ) -> Result<Self, GuardError> {
-        let settings = Config::load(&config.paths.config_file)?;
-        let dir = open(&config.paths.home)?;
-        tracing::debug!(home = %config.paths.home.display(), exists = dir.is_some(), ?settings);
-        let invalid = |reason| ConfigError::Invalid {
-            path: config.paths.config_file.clone(),
-            problems: vec![ConfigProblem::general(reason)],
-        };
-        let argon2 = argon2_params(&settings).map_err(|error| invalid(error.to_string()))?;
-        let retention = Retention::new(settings.audit_retention);
-        let retention = retention.map_err(|error| invalid(error.to_string()))?;
-        let choice = config.keeper.unwrap_or(settings.keeper);
-        let home = dir.map(|dir| {
-            let (dir, clock) = (Arc::new(dir), Arc::clone(&config.clock));
-            let accounts =
-                AccountService::new(Arc::clone(&dir), clock, settings.password_rules, argon2)
-                    .on_delay(config.on_delay);
-            let recorded = LogSettings::new(
-                settings.limits.idle(),
-                settings.limits.max(),
-                retention.get(),
-                settings.password_rules.name(),
-                settings.syslog,
-            );
-            let mut audit =
-                AuditLog::new(Arc::clone(&dir), Arc::clone(&config.clock)).with_settings(recorded);
-            let forward = match settings.forward {
-                ForwardChoice::Off => None,
-                ForwardChoice::Syslog => Some((ForwardTo::Syslog, settings.syslog_socket.clone())),
-                ForwardChoice::Journald => Some((ForwardTo::Journald, settings.journald_socket)),
-            };
-            if let Some((to, socket)) = forward {
-                audit = audit.with_forward(Forward::new(to, socket));
-            }
-            if settings.syslog {
-                audit = audit.with_syslog(settings.syslog_socket);
-            }
-            let keeper = AutoKeeper::new(choice, Arc::clone(&dir), config.launch);
-            Home::new(dir, accounts, keeper, audit, &config.clock)
-        });
-        Ok(Self {
-            account: config.account,
-            limits: settings.limits,
-            password_rules: settings.password_rules,
-            retention,
-            core_limit: config.core_limit,
-            on_tamper: settings.on_tamper,
-            on_alert_failure: config.on_alert_failure,
-            clock: config.clock,
-            path: config.paths.home,
-            home,
-        })
-    }
-
     /// The configured limits of a new session.
     pub fn limits(&self) -> Limits {
         self.limits
@@ -445,53 +370,8 @@ impl Home {
     }
 }
 
-/// The configured cost of hashing a password.
-fn argon2_params(settings: &Config) -> Result<Argon2Params, ParamsOutOfBounds> {
-    Argon2Params::new(
-        settings.argon2_memory_kib,
-        settings.argon2_passes,
-        Argon2Params::DEFAULT.lanes(),
-    )
-}
-
 /// The name under which the audit log tells of an account, where the directory knows it.
 fn name_of(accounts: &AccountService, id: AccountId) -> Option<AuditName> {
     let account = accounts.by_id(id).ok().flatten()?;
     Some(AuditName::known(account.email.normalized()))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::config::{ARGON2_MEMORY_KIB, ARGON2_PASSES, RETENTION_FLOOR};
-
-    #[test]
-    fn the_configuration_has_the_defaults_and_bounds_of_those_it_is_for() {
-        let config = Config::default();
-        assert_eq!(argon2_params(&config).unwrap(), Argon2Params::DEFAULT);
-        assert_eq!(
-            Retention::new(config.audit_retention).unwrap(),
-            Retention::DEFAULT
-        );
-        let accepts = |memory, passes| Argon2Params::new(memory, passes, 1).is_ok();
-        for (memory, beyond) in [
-            (*ARGON2_MEMORY_KIB.start(), ARGON2_MEMORY_KIB.start() - 1),
-            (*ARGON2_MEMORY_KIB.end(), ARGON2_MEMORY_KIB.end() + 1),
-        ] {
-            assert!(accepts(memory, 3) && !accepts(beyond, 3), "{memory}");
-        }
-        for (passes, beyond) in [
-            (*ARGON2_PASSES.start(), ARGON2_PASSES.start() - 1),
-            (*ARGON2_PASSES.end(), ARGON2_PASSES.end() + 1),
-        ] {
-            assert!(
-                accepts(65_536, passes) && !accepts(65_536, beyond),
-                "{passes}"
-            );
-        }
-        let shorter = RETENTION_FLOOR.saturating_sub(Duration::from_nanos(1));
-        assert!(Retention::new(RETENTION_FLOOR).is_ok());
-        assert!(Retention::new(shorter).is_err());
-    }
 }

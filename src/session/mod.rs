@@ -17,7 +17,7 @@ pub use keeper::{
 };
 pub use model::{Dead, LimitedBy, Live, WALL_CLOCK_SLACK};
 pub use service::{
-    CrashWatch, Judged, NameLookup, NewSession, Owner, Session, SessionError, SessionLock,
-    SessionService, Touch, Touched,
+    CrashWatch, EndedSession, Ending, Judged, NameLookup, NewSession, Owner, Session, SessionError,
+    SessionLock, SessionService, Touch, Touched,
 };
 pub use status::{SessionState, SessionStatus};

@@ -1,6 +1,7 @@
 //! Where session files and the name of the current account live.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::file::{FILE_LENGTH, FileBytes};
 use crate::fs::{Dir, DirLock, Durability, FsError, read_bounded};
@@ -37,6 +38,14 @@ impl Store {
     /// When the directory cannot be opened, created or locked.
     pub fn lock(&self) -> Result<DirLock, FsError> {
         self.home.subdir_or_create(SESSIONS)?.lock()
+    }
+
+    /// As [`Store::lock`], waiting `limit` at most; `None` when another process holds it all that time.
+    ///
+    /// # Errors
+    /// As [`Store::lock`].
+    pub fn lock_within(&self, limit: Duration) -> Result<Option<DirLock>, FsError> {
+        self.home.subdir_or_create(SESSIONS)?.lock_within(limit)
     }
 
     /// The account that signed in last; `None` when nobody did, or the note of it is unreadable

@@ -436,7 +436,7 @@ fn logout_ends_the_session_needs_no_password_and_may_be_repeated() {
     login_as(&home, EMAIL, PASSWORD).succeeds();
     let ended = |arguments: &[&str]| home.run(arguments).succeeds().json()["ended"].clone();
     assert_eq!(ended(&["logout", "--json"]), 1);
-    assert_eq!(ended(&["lock", "--json"]), 0);
+    assert_eq!(ended(&["logout", "--json"]), 0);
     // The other account's session is still there, until all are ended.
     home.run(&["--account", OTHER_EMAIL, "exec", "--", "true"])
         .succeeds();

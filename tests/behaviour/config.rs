@@ -155,7 +155,7 @@ fn another_file_can_be_checked_and_is_to_be_there() {
 fn a_file_that_others_may_write_or_that_is_none_is_told_of_with_what_to_do() {
     let home = Home::new();
     let file = home.path().join("config.toml");
-    for mode in [0o620, 0o602] {
+    for mode in [0o622, 0o602] {
         std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
         let run = home.run(&["config", "check"]);
         let run = run.refuses(1, "others may write to it");

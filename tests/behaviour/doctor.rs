@@ -16,7 +16,7 @@ use crate::support::checks::until;
 use crate::support::days::used_for_days;
 use crate::support::forbid::{KEYRING, KEYRING_AND_SOCKETS, forbid};
 use crate::support::users::{acting_as, program_for_all};
-use crate::support::{EMAIL, Home, PASSWORD, Run, tree};
+use crate::support::{EMAIL, Home, PASSWORD, Run, keys, tree};
 
 /// What each check came to.
 struct Told {
@@ -368,7 +368,7 @@ fn a_used_up_share_of_kernel_keys_is_told_and_leaves_the_agent() {
     let run = |arguments: &[&str]| Run::with_input(command(arguments), PASSWORD.as_bytes());
     run(&["register", EMAIL, "--password-stdin"]).succeeds();
     acting_as(user, || {
-        use_up_keys();
+        keys::use_up(1);
         Told::by(command(&["doctor", "--json"]))
             .has("quota", "warn", "kernel keys")
             .has("keeper", "ok", "agent, because")
@@ -379,31 +379,6 @@ fn a_used_up_share_of_kernel_keys_is_told_and_leaves_the_agent() {
         run(&["exec", "--", "true"]).succeeds();
         run(&["logout"]).succeeds();
     });
-}
-
-/// Fills this user's share of kernel keys with keys of this thread, which go when it ends.
-#[allow(unsafe_code)]
-fn use_up_keys() {
-    for number in 0..1000 {
-        let name = format!("test:{number}\0");
-        // SAFETY: the strings end in zeros and outlive the call.
-        let key = unsafe {
-            libc::syscall(
-                libc::SYS_add_key,
-                c"user".as_ptr(),
-                name.as_ptr(),
-                c"x".as_ptr(),
-                1_usize,
-                -1, // the thread's own keyring
-            )
-        };
-        if key == -1 {
-            let error = std::io::Error::last_os_error();
-            assert_eq!(error.raw_os_error(), Some(libc::EDQUOT), "{error}");
-            return;
-        }
-    }
-    panic!("there is no quota");
 }
 
 #[test]

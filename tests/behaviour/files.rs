@@ -719,3 +719,84 @@ fn on_a_read_only_disk_it_looks_but_runs_nothing_and_still_locks() {
     assert!(!run.stdout.contains("logout 0"), "{run:#?}");
     assert!(!home.is_active());
 }
+
+#[test]
+fn on_a_read_only_disk_lock_ends_every_session_and_says_what_it_could_not_do() {
+    let home = Home::signed_in();
+    let bob = "bob@example.com";
+    home.register(bob, OTHER_PASSWORD).succeeds();
+    let login = ["login", bob, "--password-stdin"];
+    home.run_with_input(&login, OTHER_PASSWORD.as_bytes())
+        .succeeds();
+    let script = r#"
+        chmod 755 "$1/sessions" "$1/audit" "$1"
+        mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 99
+        "$0" lock; echo "lock $?"
+        "$0" lock; echo "lock $?"
+    "#;
+    let Some(run) = with_mounts(&home, script) else {
+        return;
+    };
+    assert_eq!(run.stdout, "lock 1\nlock 1\n", "{run:#?}");
+    assert!(run.stderr.contains("ended 2 sessions"), "{run:#?}");
+    assert!(run.stderr.contains("mounted read-only"), "{run:#?}");
+    for account in [EMAIL, bob] {
+        assert_eq!(
+            home.run(&["--account", account, "status", "--check"]).code,
+            4
+        );
+    }
+}
+
+#[test]
+fn on_a_full_disk_lock_ends_every_session() {
+    let home = Home::registered();
+    let script = r#"
+        cp -a "$1" "$1.copy" && mount -t tmpfs -o size=256k,mode=700 none "$1" || exit 99
+        cp -a "$1.copy/." "$1"
+        printf %s "$PASSWORD" | "$0" login -q --password-stdin || exit 98
+        cat /dev/zero > "$1/fill" 2> /dev/null
+        n=0; while "$0" exec -- true 2> /dev/null; do n=$((n+1)); [ $n -lt 500 ] || break; done
+        "$0" lock; echo "lock $?"
+        "$0" status --check; echo "status $?"
+    "#;
+    let Some(run) = with_mounts(&home, script) else {
+        return;
+    };
+    assert_eq!(run.stdout, "lock 7\nstatus 4\n", "{run:#?}");
+    assert!(run.stderr.contains(EMAIL), "{run:#?}");
+}
+
+#[test]
+fn a_configuration_that_only_a_group_of_ones_own_may_write_is_read() {
+    let home = Home::registered();
+    let script = r#"
+        echo root:x:0:0:root:/root:/bin/sh > "$1.users"
+        for members in "" root joe; do
+            echo "root:x:0:$members" > "$1.groups"
+            mount --bind "$1.users" /etc/passwd && mount --bind "$1.groups" /etc/group || exit 99
+            for mode in 664 620 666; do
+                chmod $mode "$1/config.toml"
+                "$0" config show > /dev/null 2> "$1.error"; echo "$members $mode $?"
+            done
+            umount /etc/passwd /etc/group
+        done
+        cat "$1.error" >&2
+    "#;
+    let Some(run) = with_mounts(&home, script) else {
+        return;
+    };
+    let expected = [
+        " 664 0",
+        " 620 0",
+        " 666 1",
+        "root 664 0",
+        "root 620 0",
+        "root 666 1",
+        "joe 664 1",
+        "joe 620 1",
+        "joe 666 1",
+    ];
+    assert_eq!(run.stdout.lines().collect::<Vec<_>>(), expected, "{run:#?}");
+    assert!(run.stderr.contains("others may write to it"), "{run:#?}");
+}

@@ -31,6 +31,7 @@ mod keepers;
 mod leases;
 mod library;
 mod linking;
+mod locking;
 mod main_job;
 mod manual;
 mod memory;

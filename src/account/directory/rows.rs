@@ -84,6 +84,16 @@ impl Directory {
             .map_err(|error| self.failed(error))
     }
 
+    /// The ids of all accounts.
+    pub fn ids(&self) -> Result<Vec<AccountId>, DirectoryError> {
+        let all = || {
+            let mut statement = self.connection.prepare("SELECT id FROM accounts")?;
+            let ids = statement.query_map([], |row| Ok(AccountId::from_bytes(row.get(0)?)))?;
+            ids.collect::<rusqlite::Result<_>>()
+        };
+        all().map_err(|error| self.failed(error))
+    }
+
     /// The emails of the first so many accounts, normalized and sorted.
     pub fn emails(&self, limit: u32) -> Result<Vec<String>, DirectoryError> {
         let sql = "SELECT email_normalized FROM accounts ORDER BY 1 LIMIT ?1";

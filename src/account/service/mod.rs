@@ -289,6 +289,14 @@ impl AccountService {
         Directory::open_existing(&self.home)?.map_or(Ok(0), |directory| directory.count())
     }
 
+    /// The accounts there are, by their ids.
+    ///
+    /// # Errors
+    /// The directory's.
+    pub fn ids(&self) -> Result<Vec<AccountId>, DirectoryError> {
+        Directory::open_existing(&self.home)?.map_or(Ok(Vec::new()), |directory| directory.ids())
+    }
+
     /// The emails of the first `limit` accounts, normalized and sorted, read without a trace: no lock
     /// is taken and no file made. What another process is changing may be missing, or make this fail.
     ///

@@ -79,6 +79,15 @@ impl AgentKeeper {
         Err(unusable())
     }
 
+    /// Refuses: there is none to end.
+    ///
+    /// # Errors
+    /// Always.
+    #[allow(clippy::unused_self)] // the same face as where there is one
+    pub fn end(&self, _: i32) -> Result<(), KeeperError> {
+        Err(unusable())
+    }
+
     /// Whether there may be one: no.
     #[allow(clippy::unused_self)] // the same face as where there is one
     pub fn is_present(&self) -> bool {

@@ -112,4 +112,13 @@ impl Keeper for AutoKeeper {
         let (kernel, agent) = (self.destroy_in_kernel(slot), self.destroy_in_agent(slot));
         Ok(kernel? | agent?)
     }
+
+    fn destroy_at_any_cost(&self, slot: &Slot) -> Result<bool, KeeperError> {
+        let kernel = self.destroy_in_kernel(slot);
+        let agent = match self.destroy_in_agent(slot) {
+            Err(KeeperError::NoAnswer { process }) => self.agent.end(process).map(|()| true),
+            other => other,
+        };
+        Ok(kernel? | agent?)
+    }
 }

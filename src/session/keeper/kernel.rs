@@ -94,7 +94,8 @@ impl Keeper for KernelKeeper {
     }
 
     fn destroy(&self, slot: &Slot) -> Result<bool, KeeperError> {
-        let destroyed = with_key(&slot.to_string(), |key| {
+        let description = slot.to_string();
+        let destroyed = with_key(&description, |key| {
             // Revoking wipes the payload too, but leaves the description for a while.
             key.invalidate().or_else(|_| key.revoke())?;
             // An invalid key is swept from all keyrings soon; this is only to be tidy.
@@ -102,8 +103,12 @@ impl Keeper for KernelKeeper {
                 let _ = user.unlink_key(key);
             }
             Ok(())
-        })?;
-        Ok(destroyed.is_some())
+        });
+        match destroyed {
+            Ok(destroyed) => Ok(destroyed.is_some()),
+            // A keyring of our own takes some of the user's share of keys, which may be used up.
+            Err(error) => remove_as_we_are(&description).map_err(|_| error),
+        }
     }
 }
 
@@ -140,6 +145,22 @@ fn read_as_we_are(description: &str, payload: &mut Payload) -> Option<usize> {
     let user = KeyRing::from_special_id(KeyRingIdentifier::User, false).ok()?;
     let key = user.search(description).ok()?;
     key.read(payload.expose_mut()).ok()
+}
+
+/// Removes the key of that description from `@u` with what this process has already: whether it was
+/// there. Whoever the keyring belongs to may take keys out of it, and with its last link a key is gone.
+fn remove_as_we_are(description: &str) -> Result<bool, KeyError> {
+    let user = KeyRing::from_special_id(KeyRingIdentifier::User, false)?;
+    match user.search(description) {
+        Ok(key) => user.unlink_key(key)?,
+        Err(KeyError::KeyDoesNotExist) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    match user.search(description) {
+        Err(KeyError::KeyDoesNotExist) => Ok(true),
+        Ok(_) => Err(KeyError::AccessDenied),
+        Err(error) => Err(error),
+    }
 }
 
 /// Gives the staged `key` its timeout and permissions and links it into `user`.

@@ -120,6 +120,15 @@ pub trait Keeper: Send + Sync {
     /// # Errors
     /// When it cannot be told that the payload is gone.
     fn destroy(&self, slot: &Slot) -> Result<bool, KeeperError>;
+
+    /// As [`Keeper::destroy`], for whoever ends every session anyway: where what holds the payload does
+    /// not answer, it is ended, with all that it holds.
+    ///
+    /// # Errors
+    /// As [`Keeper::destroy`].
+    fn destroy_at_any_cost(&self, slot: &Slot) -> Result<bool, KeeperError> {
+        self.destroy(slot)
+    }
 }
 
 /// The time a keeper holds a payload that is to live for `lifetime`.

@@ -1,6 +1,7 @@
 //! What can be done with a session: create, look at, use, extend, end. Everything that changes one
 //! happens under the session lock; the audit log's lock is only taken inside it, never around it.
 
+mod ending;
 mod error;
 mod find;
 mod live;
@@ -14,14 +15,15 @@ use super::model::{self, Activity, Claims, Dead, Live};
 use super::payload;
 use super::status::SessionStatus;
 use super::store::Store;
-use crate::audit::{Action, AuditLog, AuditName, Details, Event, InvalidReason, TerminationReason};
+use crate::audit::{Action, AuditLog, AuditName, Details, Event, TerminationReason};
 use crate::clock::Clock;
 use crate::crypto::Key;
 use crate::fs::{Dir, DirLock, FsError};
 use crate::id::{AccountId, SessionId};
 
+pub use ending::{EndedSession, Ending};
 pub use error::SessionError;
-use find::{Found, death_details};
+use find::Found;
 pub use live::Session;
 pub use parts::{CrashWatch, Judged, NameLookup, NewSession, Owner, Touch, Touched};
 
@@ -407,56 +409,6 @@ impl SessionService {
         Ok(SessionLock {
             _lock: self.store.lock()?,
         })
-    }
-
-    /// Destroys the key, then removes the file: the event that tells of it, none when there was
-    /// nothing. The one place where sessions end.
-    fn end(
-        &self,
-        _lock: &SessionLock,
-        owner: Owner,
-        reason: TerminationReason,
-    ) -> Result<Option<Event>, SessionError> {
-        // Even when it cannot be judged it must be possible to end it.
-        let found = self.find(owner);
-        let destroyed = self.keeper.destroy(&self.slot(owner.account)?);
-        let removed = self.store.remove(owner.account)?;
-        let destroyed = destroyed?;
-        let (details, session, name) = match found {
-            Ok(Found::Live(session)) => {
-                let details = Details::SessionTerminated { reason };
-                (
-                    details,
-                    Some(session.id()),
-                    Some(AuditName::known(session.username())),
-                )
-            }
-            Ok(Found::Dead {
-                reason,
-                session,
-                claims,
-            }) => {
-                let name = claims.map(|both| AuditName::known(&both.0.username));
-                (death_details(reason), session, name)
-            }
-            Ok(Found::Nothing) => return Ok(None),
-            Err(_) if destroyed || removed => (
-                Details::SessionInvalid {
-                    reason: InvalidReason::Unreadable,
-                },
-                None,
-                None,
-            ),
-            Err(error) => return Err(error),
-        };
-        let mut event = Event::new(details);
-        if let Some(name) = name.or_else(|| (self.names)(owner.account)) {
-            event = event.about(name);
-        }
-        if let Some(session) = session {
-            event = event.in_session(session);
-        }
-        Ok(Some(event))
     }
 
     /// Hands the keeper what it is to hold for as long as the session is `live` without activity.

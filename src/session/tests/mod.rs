@@ -7,6 +7,7 @@
 )]
 
 mod deaths;
+mod ending;
 mod failures;
 mod interleavings;
 mod lifecycle;
@@ -23,7 +24,8 @@ use std::time::Duration;
 use super::keeper::{PAYLOAD_LENGTH, Payload, Slot};
 use super::*;
 use crate::audit::{
-    AuditLog, AuditName, Details, Event, EventType, Limit, Origin, Query, TerminationReason,
+    AuditError, AuditLog, AuditName, Details, Event, EventType, Limit, Origin, Query,
+    TerminationReason,
 };
 use crate::clock::test_clock::TestClock;
 use crate::clock::{Boot, Clock, Moment};

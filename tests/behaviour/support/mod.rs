@@ -6,6 +6,7 @@ pub mod days;
 mod driver;
 pub mod forbid;
 mod home;
+pub mod keys;
 mod pty;
 mod python;
 pub mod scan;

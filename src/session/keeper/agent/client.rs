@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::launch::{AgentLaunch, Started, remaining};
 use super::protocol::{
@@ -24,6 +25,8 @@ use crate::session::keeper::{Keeper, KeeperError, KeeperKind, Payload, Slot};
 const START_LIMIT: Duration = Duration::from_secs(5);
 /// How long an agent may take for its answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How long an agent that was killed may take to be gone.
+const END_LIMIT: Duration = Duration::from_secs(1);
 /// How often an agent is asked again that hung up without an answer, as one that leaves does.
 const ATTEMPTS: usize = 4;
 
@@ -74,6 +77,32 @@ impl AgentKeeper {
             statat(self.home.handle(), name, AtFlags::SYMLINK_NOFOLLOW),
             Err(Errno::NOENT | Errno::NOTDIR)
         )
+    }
+
+    /// Ends the agent that is process `process` and does not answer, and with it all that it holds.
+    ///
+    /// # Errors
+    /// When its number is not known here, or it is there all the same a second later.
+    pub fn end(&self, process: i32) -> Result<(), KeeperError> {
+        let unanswered = || KeeperError::NoAnswer { process };
+        // It is this user's: whose it is was looked at before it was asked.
+        let pid = Some(process).filter(|&process| process > 0);
+        let pid = pid.and_then(Pid::from_raw).ok_or_else(unanswered)?;
+        match kill_process(pid, Signal::KILL) {
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(error) => return Err(KeeperError::system("end the agent", error)),
+        }
+        let Some(run) = self.home.subdir(RUN)? else {
+            return Ok(());
+        };
+        let deadline = SystemClock.now().boot.plus(END_LIMIT);
+        while UnixStream::connect(socket_path(&run)).is_ok() {
+            if remaining(deadline).is_zero() {
+                return Err(unanswered());
+            }
+            SystemClock.sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// The agent's answer; `None` when no agent runs.

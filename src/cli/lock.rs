@@ -1,0 +1,126 @@
+//! `lock` and `logout`: end sessions, whatever else is broken, and say afterwards what is.
+
+use nightlatch::Guard;
+use nightlatch::account::Email;
+use nightlatch::config::KeeperChoice;
+use nightlatch::session::{EndedSession, Ending};
+
+use super::exit::Failure;
+use super::ui::Ui;
+use super::{Context, End, Given, context, text};
+
+const EVERY_SESSION: &str = "to end every session: nightlatch lock";
+
+/// `lock`, and `logout --all`: ends the sessions of all accounts.
+pub fn lock(mut given: Given) -> Result<End, Failure> {
+    let mut wrong = drop_bad_keeper(&mut given);
+    // All are meant, whoever is named.
+    let variable = given.surroundings.account.take();
+    let variable = variable.map(|account| account.to_string_lossy().into_owned());
+    for (name, account) in [
+        ("--account", given.global.account.take()),
+        ("NIGHTLATCH_ACCOUNT", variable),
+    ] {
+        let parsed = account.map(|account| account.parse::<Email>());
+        wrong.extend(
+            parsed
+                .and_then(Result::err)
+                .map(|error| format!("{name}: {error}")),
+        );
+    }
+    let context = context(given)?;
+    let guard = open(&context, &mut wrong)?;
+    report(context.ui, guard.lock(), &wrong)
+}
+
+/// `logout`: ends the session of the account meant; there being none is as good.
+pub fn logout(mut given: Given) -> Result<End, Failure> {
+    let mut wrong = drop_bad_keeper(&mut given);
+    let context = context(given).map_err(|failure| failure.or_hint(EVERY_SESSION))?;
+    let guard = open(&context, &mut wrong)?;
+    let ending = guard.sign_out().map_err(Failure::from);
+    let ending = ending.map_err(|failure| failure.or_hint(EVERY_SESSION))?;
+    report(context.ui, ending, &wrong)
+}
+
+/// Takes away a `NIGHTLATCH_KEEPER` that names no keeper: sessions are ended in both.
+fn drop_bad_keeper(given: &mut Given) -> Vec<String> {
+    let keeper = given.surroundings.keeper.as_ref();
+    let parsed = keeper.map(|keeper| keeper.to_string_lossy().parse::<KeeperChoice>());
+    let Some(Err(error)) = parsed else {
+        return Vec::new();
+    };
+    given.surroundings.keeper = None;
+    vec![format!("NIGHTLATCH_KEEPER: {error}")]
+}
+
+fn open(context: &Context, wrong: &mut Vec<String>) -> Result<Guard, Failure> {
+    let (guard, config) = Guard::open_to_lock(context.config.clone())?;
+    wrong.extend(config.map(|error| error.to_string()));
+    Ok(guard)
+}
+
+/// Says what was ended and what is wrong. The first thing that failed is how it ends.
+fn report(ui: Ui, ending: Ending, wrong: &[String]) -> Result<End, Failure> {
+    let mut failures = ending
+        .failures
+        .into_iter()
+        .map(nightlatch::GuardError::from);
+    let first = failures.next().map(Failure::from);
+    if ui.json {
+        let usernames = ending.ended.iter().map(|session| &session.username);
+        ui.json(&serde_json::json!({
+            "schema": 1,
+            "ended": ending.ended.len(),
+            "accounts": usernames.collect::<Vec<_>>(),
+        }))?;
+    } else if first.is_none() {
+        let told = told(&ending.ended);
+        let told = told.as_deref().unwrap_or("nobody was signed in");
+        ui.say(&format!("○ {}", text::escape(told)));
+    }
+    for wrong in wrong {
+        ui.warn(wrong);
+    }
+    if ending.without_lock && !ending.ended.is_empty() {
+        ui.warn(
+            "another process holds the session lock; what it was starting when the session was ended \
+             may still run",
+        );
+    }
+    for failure in failures {
+        ui.warn(&failure.to_string());
+    }
+    match first {
+        None => Ok(End::Done),
+        Some(failure) => Err(match told(&ending.ended) {
+            Some(told) => Failure {
+                message: format!("{told}; but {}", failure.message),
+                ..failure
+            },
+            None => failure,
+        }),
+    }
+}
+
+/// What was ended; `None` when nothing was.
+fn told(ended: &[EndedSession]) -> Option<String> {
+    let name = |session: &EndedSession| {
+        let known = session.username.clone();
+        known.unwrap_or_else(|| format!("account {}", session.account))
+    };
+    match ended {
+        [] => None,
+        [one] => Some(format!(
+            "ended the session of {}; its key is destroyed",
+            name(one)
+        )),
+        several => {
+            let names: Vec<_> = several.iter().map(name).collect();
+            let (count, names) = (several.len(), names.join(", "));
+            Some(format!(
+                "ended {count} sessions; their keys are destroyed: {names}"
+            ))
+        }
+    }
+}

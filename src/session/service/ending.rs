@@ -1,0 +1,251 @@
+//! Ending sessions, whatever else is broken: first the keys, then the files, and only then the record.
+//! The one place where sessions end.
+
+use std::time::Duration;
+
+use super::find::{Found, death_details};
+use super::{Owner, SessionError, SessionLock, SessionService};
+use crate::audit::{Appended, AuditName, Details, Event, InvalidReason, TerminationReason};
+use crate::id::{AccountId, SessionId};
+use crate::session::keeper::{Keeper, KeeperError, Slot};
+use crate::session::model::Dead;
+
+/// How long a lock that another process holds is waited for before the sessions end without it. That
+/// process may be stopped, and may not hold up who locks.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A session that was ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndedSession {
+    /// Whose it was.
+    pub account: AccountId,
+    /// The account's normalized email, where something still told it.
+    pub username: Option<String>,
+}
+
+/// What came of ending sessions.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+#[must_use = "a session that could not be ended may be live"]
+pub struct Ending {
+    /// The sessions that were live, or could not be judged, and are not any more: their keys are
+    /// destroyed.
+    pub ended: Vec<EndedSession>,
+    /// How many were dead already, and were cleared away.
+    pub cleared: usize,
+    /// What did not work, the worst first: keys that could not be destroyed, files that could not be
+    /// removed, and last that the end could not be recorded.
+    pub failures: Vec<SessionError>,
+    /// Whether another process held the session lock all the while. The sessions were ended without
+    /// it; a command that was just being started may start all the same.
+    pub without_lock: bool,
+}
+
+/// How a key is destroyed.
+type Destroy = fn(&dyn Keeper, &Slot) -> Result<bool, KeeperError>;
+
+/// What ending one session came to.
+pub(super) struct End {
+    /// What tells of it; none when there was nothing.
+    event: Option<Event>,
+    username: Option<AuditName>,
+    was_live: bool,
+    failure: Option<SessionError>,
+}
+
+impl End {
+    /// The event that tells of it, none when there was nothing.
+    pub(super) fn whole(self) -> Result<Option<Event>, SessionError> {
+        self.failure.map_or(Ok(self.event), Err)
+    }
+}
+
+impl SessionService {
+    /// Ends the session of every account: those that have a file, the one that signed in last, and
+    /// those that `others` names, which is asked once the first are ended. Waits two seconds at most for
+    /// the session lock and as long for the audit log's.
+    pub fn end_all(
+        &self,
+        reason: TerminationReason,
+        others: impl FnOnce() -> Vec<AccountId>,
+    ) -> Ending {
+        let lock = self.lock_within(PATIENCE);
+        let mut ending = Ending::default();
+        let mut accounts = self.store.accounts().unwrap_or_else(|error| {
+            ending.failures.push(error.into());
+            Vec::new()
+        });
+        // What cannot be read names nobody who is not in the other lists.
+        accounts.extend(self.store.current().ok().flatten());
+        accounts.sort_unstable();
+        accounts.dedup();
+        let mut events = Vec::new();
+        let destroy: Destroy = |keeper, slot| keeper.destroy_at_any_cost(slot);
+        for &account in &accounts {
+            events.extend(self.end_into(&mut ending, account, reason, destroy));
+        }
+        // The account directory may be slow, and a session without a file is not live.
+        for account in others() {
+            if accounts.binary_search(&account).is_err() {
+                events.extend(self.end_into(&mut ending, account, reason, destroy));
+            }
+        }
+        self.record_ending(ending, &events, lock)
+    }
+
+    /// As [`SessionService::end_all`], of this account alone.
+    pub fn end_one(&self, account: AccountId, reason: TerminationReason) -> Ending {
+        let lock = self.lock_within(PATIENCE);
+        let mut ending = Ending::default();
+        let destroy: Destroy = |keeper, slot| keeper.destroy(slot);
+        let event = self.end_into(&mut ending, account, reason, destroy);
+        self.record_ending(ending, event.as_slice(), lock)
+    }
+
+    /// The session lock, if it is to be had in time.
+    fn lock_within(&self, limit: Duration) -> Option<SessionLock> {
+        match self.store.lock_within(limit) {
+            Ok(lock) => lock.map(|lock| SessionLock { _lock: lock }),
+            Err(error) => {
+                tracing::warn!(%error, "ending without the session lock");
+                None
+            }
+        }
+    }
+
+    fn end_into(
+        &self,
+        ending: &mut Ending,
+        account: AccountId,
+        reason: TerminationReason,
+        destroy: Destroy,
+    ) -> Option<Event> {
+        let End {
+            event,
+            username,
+            was_live,
+            failure,
+        } = self.end_by(account.into(), reason, destroy);
+        let is_destroyed = !matches!(failure, Some(SessionError::Keeper(_)));
+        ending.failures.extend(failure);
+        event.as_ref()?;
+        if was_live && is_destroyed {
+            let username = username.map(|name| name.as_str().to_owned());
+            ending.ended.push(EndedSession { account, username });
+        } else if is_destroyed {
+            ending.cleared += 1;
+        }
+        event.filter(|_| is_destroyed)
+    }
+
+    /// Records what was ended, and settles crashes, whose sessions are among them.
+    fn record_ending(
+        &self,
+        mut ending: Ending,
+        events: &[Event],
+        lock: Option<SessionLock>,
+    ) -> Ending {
+        ending.without_lock = lock.is_none();
+        ending.failures.sort_by_key(|failure| match failure {
+            SessionError::Keeper(_) => 0,
+            _ => 1,
+        });
+        if events.is_empty() {
+            return ending;
+        }
+        let recorded = self.audit.append_within(events, PATIENCE);
+        let recorded = recorded.and_then(Appended::sync);
+        match (recorded, lock) {
+            (Err(error), _) => ending.failures.push(error.into()),
+            (Ok(()), Some(lock)) if ending.failures.is_empty() => {
+                ending.failures.extend(self.settle_crashes(&lock).err());
+            }
+            _ => {}
+        }
+        ending
+    }
+
+    /// Destroys the key, then removes the file: the event that tells of it, none when there was
+    /// nothing.
+    pub(super) fn end(
+        &self,
+        _lock: &SessionLock,
+        owner: Owner,
+        reason: TerminationReason,
+    ) -> Result<Option<Event>, SessionError> {
+        self.end_by(owner, reason, |keeper, slot| keeper.destroy(slot))
+            .whole()
+    }
+
+    fn end_by(&self, owner: Owner, reason: TerminationReason, destroy: Destroy) -> End {
+        // Even when it cannot be judged it must be possible to end it.
+        let found = self.find(owner);
+        let destroyed = self
+            .slot(owner.account)
+            .and_then(|slot| destroy(&*self.keeper, &slot));
+        let removed = self.store.remove(owner.account);
+        let had_key = matches!(destroyed, Ok(true));
+        let is_gone = had_key || matches!(removed, Ok(true));
+        let mut failure = match (destroyed, removed) {
+            (Err(error), _) => Some(SessionError::from(error)),
+            // A disk that is read-only refuses to remove what is not there.
+            (_, Err(error)) if !matches!(found, Ok(Found::Nothing)) => Some(error.into()),
+            _ => None,
+        };
+        let mut was_live = true;
+        let described: Option<(Details, Option<SessionId>, Option<AuditName>)> = match found {
+            Ok(Found::Live(session)) => Some((
+                Details::SessionTerminated { reason },
+                Some(session.id()),
+                Some(AuditName::known(session.username())),
+            )),
+            // In the keeper that was not asked whether it is there.
+            Ok(Found::Dead {
+                reason: Dead::KeyGone,
+                session,
+                ..
+            }) if had_key => Some((Details::SessionTerminated { reason }, session, None)),
+            Ok(Found::Dead {
+                reason,
+                session,
+                claims,
+            }) => {
+                was_live = false;
+                let name = claims.map(|both| AuditName::known(&both.0.username));
+                Some((death_details(reason), session, name))
+            }
+            Ok(Found::Nothing) => None,
+            Err(_) if is_gone => {
+                let reason = InvalidReason::Unreadable;
+                Some((Details::SessionInvalid { reason }, None, None))
+            }
+            Err(error) => {
+                failure = failure.or(Some(error));
+                None
+            }
+        };
+        let Some((details, session, name)) = described else {
+            return End {
+                event: None,
+                username: None,
+                was_live,
+                failure,
+            };
+        };
+        let name = name.or_else(|| (self.names)(owner.account));
+        let mut event = Event::new(details);
+        if let Some(name) = &name {
+            event = event.about(name.clone());
+        }
+        if let Some(session) = session {
+            event = event.in_session(session);
+        }
+        End {
+            event: Some(event),
+            username: name,
+            was_live,
+            failure,
+        }
+    }
+}
