@@ -20,16 +20,18 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     }
     let guard = context.guard()?;
     let status = guard.status()?;
+    let is_live = status.state == SessionState::Active;
+    // In every form: a script that forgets --check must not take "signed out" for yes.
+    let end = if is_live {
+        End::Done
+    } else {
+        End::Code(Code::NoSession as u8)
+    };
     if args.check {
-        let live = status.state == SessionState::Active;
-        return Ok(if live {
-            End::Done
-        } else {
-            End::Code(Code::NoSession as u8)
-        });
+        return Ok(end);
     }
     if args.prompt {
-        if status.state == SessionState::Active {
+        if is_live {
             let left = text::in_short(status.remaining_seconds.unwrap_or(0));
             context.ui.bytes(format!("{left}\n").as_bytes())?;
         }
@@ -40,7 +42,7 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     } else if context.ui.json {
         context.ui.json(&status)?;
     } else {
-        let lockouts = if status.state == SessionState::Active {
+        let lockouts = if is_live {
             Vec::new()
         } else {
             // Beside what was asked: where it cannot be read, the answer is good all the same.
@@ -53,7 +55,7 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
         let text = describe(&status, &context.zone) + &lockouts.collect::<String>();
         context.ui.data(&text)?;
     }
-    Ok(End::Done)
+    Ok(end)
 }
 
 /// That an account is locked out, and for how much longer.

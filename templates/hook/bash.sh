@@ -31,8 +31,10 @@ case $- in
 
     # Before each prompt: what is left of the session, which neither extends it nor is recorded.
     function __nightlatch_precmd {
-        builtin local "code=$?" left
-        if left=$(builtin exec {{ hook.nightlatch }} status --prompt 2>/dev/null); then
+        builtin local "code=$?" left answer=0
+        left=$(builtin exec {{ hook.nightlatch }} status --prompt 2>/dev/null) || answer=$?
+        case $answer in
+        0 | 4) # live, or not
             case $left in
             '')
                 [ -z "$NIGHTLATCH_PROMPT" ] || {{ hook.nightlatch }} status --notice >&2 || builtin :
@@ -47,10 +49,12 @@ case $- in
             *) __nightlatch_warned='' ;;
             esac
             NIGHTLATCH_PROMPT=$left
-        else
+            ;;
+        *)
             # It cannot tell: better nothing than what was true before.
             NIGHTLATCH_PROMPT=''
-        fi
+            ;;
+        esac
 {%- if hook.places_prompt %}
         # Again where another tool has set the prompt anew, and not where it is placed already.
         case ${PS1-} in

@@ -31,7 +31,9 @@ if builtin status is-interactive
 
     # Before each prompt: what is left of the session, which neither extends it nor is recorded.
     function __nightlatch_precmd --on-event fish_prompt
-        if builtin set -l left ({{ hook.nightlatch }} status --prompt 2>/dev/null)
+        builtin set -l left ({{ hook.nightlatch }} status --prompt 2>/dev/null)
+        # Of a session that is live, or of none.
+        if builtin contains -- $status 0 4
             switch "$left"
                 case ''
                     if builtin test -n "$NIGHTLATCH_PROMPT"

@@ -26,26 +26,30 @@ if [[ -o interactive ]]; then
 
     # Before each prompt: what is left of the session, which neither extends it nor is recorded.
     function __nightlatch_precmd {
-        builtin local left
-        if left=$({{ hook.nightlatch }} status --prompt 2>/dev/null); then
+        builtin local left answer=0
+        left=$({{ hook.nightlatch }} status --prompt 2>/dev/null) || answer=$?
+        case $answer in
+        0|4) # live, or not
             case $left in
             "")
-                [[ -z $NIGHTLATCH_PROMPT ]] || {{ hook.nightlatch }} status --notice >&2
+                [[ -z $NIGHTLATCH_PROMPT ]] || {{ hook.nightlatch }} status --notice >&2 || builtin :
                 __nightlatch_warned=""
                 ;;
             *s)
                 if [[ -z $__nightlatch_warned ]]; then
-                    {{ hook.nightlatch }} status --notice >&2
+                    {{ hook.nightlatch }} status --notice >&2 || builtin :
                     __nightlatch_warned=yes
                 fi
                 ;;
             *) __nightlatch_warned="" ;;
             esac
             NIGHTLATCH_PROMPT=$left
-        else
+            ;;
+        *)
             # It cannot tell: better nothing than what was true before.
             NIGHTLATCH_PROMPT=""
-        fi
+            ;;
+        esac
         psvar[9]=$NIGHTLATCH_PROMPT
 {%- if hook.places_prompt %}
         # Again where another tool has set the prompt anew, and not where it is placed already. By way

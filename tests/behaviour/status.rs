@@ -67,7 +67,7 @@ fn status_tells_of_a_live_session_with_fixed_keys() {
 fn status_tells_that_there_is_none_with_the_same_keys_and_null_in_them() {
     let home = Home::registered();
     for state in ["never", "signed out"] {
-        let run = home.run(&["status", "--json"]).succeeds();
+        let run = home.run(&["status", "--json"]).ends_with(4);
         assert_eq!(keys_in_order(&run.stdout), KEYS, "{state}");
         let status = run.json();
         assert_eq!(status["state"], "none");
@@ -86,7 +86,7 @@ fn status_tells_that_a_session_has_expired_until_the_next_command_clears_it_away
     home.login(&["--idle", "1s"]).succeeds();
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let before = tree(&home.path());
-    let run = home.run(&["status", "--json"]).succeeds();
+    let run = home.run(&["status", "--json"]).ends_with(4);
     assert_eq!(keys_in_order(&run.stdout), KEYS);
     let status = run.json();
     assert_eq!(status["state"], "expired");
@@ -136,7 +136,7 @@ fn looking_creates_no_home() {
     let home = Home::bare();
     assert_eq!(home.status()["state"], "none");
     assert_eq!(home.run(&["status", "--check"]).code, 4);
-    assert_eq!(home.run(&["status", "--prompt"]).succeeds().stdout, "");
+    assert_eq!(home.run(&["status", "--prompt"]).ends_with(4).stdout, "");
     home.run(&["whoami"]).refuses(4, "no live session");
     home.run(&["extend"]).refuses(4, "no live session");
     home.run(&["exec", "--", "true"])
@@ -164,8 +164,9 @@ fn check_prints_nothing_and_answers_with_its_exit_code() {
 fn the_prompt_shows_begun_minutes_then_seconds_and_nothing_when_signed_out() {
     let home = Home::registered();
     let shown = |arguments: &[&str]| {
-        let run = home.run(arguments).succeeds();
+        let run = home.run(arguments);
         assert_eq!(run.stderr, "");
+        assert_eq!(run.code, if run.stdout.is_empty() { 4 } else { 0 });
         run.stdout
     };
     assert_eq!(shown(&["status", "--prompt"]), "");
@@ -263,5 +264,35 @@ fn naming_the_account_that_is_signed_in_needs_no_account_directory() {
     home.run(&["exec", "--account", EMAIL, "--", "true"])
         .succeeds();
     let other = home.run(&["status", "--json", "--account", "bob@example.com"]);
-    assert_eq!(other.succeeds().json()["state"], "none");
+    assert_eq!(other.ends_with(4).json()["state"], "none");
+}
+
+#[test]
+fn in_every_form_status_ends_with_0_while_a_session_is_live_and_with_4_without_one() {
+    let home = Home::registered();
+    let forms: [&[&str]; 8] = [
+        &["status"],
+        &["status", "-q"],
+        &["status", "--json"],
+        &["status", "--check"],
+        &["status", "--prompt"],
+        &["status", "--notice"],
+        &["--json", "status", "--prompt"],
+        &["status", "--account", EMAIL],
+    ];
+    let each_ends_with = |code| {
+        for form in forms {
+            home.run(form).ends_with(code);
+        }
+    };
+    each_ends_with(4);
+    home.run(&["status", "--watch"]).ends_with(4);
+    home.login(&["--idle", "1s"]).succeeds();
+    let run = home.run(&["status", "--watch"]).ends_with(4);
+    assert!(run.stderr.contains("the session has ended"), "{run:#?}");
+    each_ends_with(4); // of an expired one
+    home.login(&[]).succeeds();
+    each_ends_with(0);
+    home.run(&["lock"]).succeeds();
+    each_ends_with(4);
 }

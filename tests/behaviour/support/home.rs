@@ -162,8 +162,9 @@ impl Home {
     }
 
     /// `status --json`.
+    #[track_caller]
     pub fn status(&self) -> Value {
-        self.run(&["status", "--json"]).succeeds().json()
+        status_of(self.run(&["status", "--json"]))
     }
 
     /// Whether `status` says that there is a live session.
@@ -220,6 +221,15 @@ impl Home {
         assert_eq!(files.len(), 1, "{files:?}");
         files.remove(0)
     }
+}
+
+/// What a `status --json` says, whose exit code says whether there is a live session.
+#[track_caller]
+pub fn status_of(run: Run) -> Value {
+    let status = run.json();
+    let code = if status["state"] == "active" { 0 } else { 4 };
+    run.ends_with(code);
+    status
 }
 
 /// What the tests start is to take signals as it does when a person starts it, even where the tests

@@ -14,7 +14,7 @@ mod tree;
 pub mod users;
 
 pub use driver::shell;
-pub use home::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, files_in};
+pub use home::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, files_in, status_of};
 pub use pty::Pty;
 pub use python::has_python_cryptography;
 pub use tree::{Entry, contains, tree};
