@@ -22,6 +22,7 @@
 //!
 //! [guard]
 //! commands = ["psql"]     # what `nightlatch hook` wraps in the shell
+//! account = "EMAIL"       # whose session counts; everybody's without it
 //! ```
 
 mod command_name;
@@ -41,6 +42,8 @@ pub use command_name::{BadCommandName, CommandName};
 pub use error::{ConfigError, ConfigProblem};
 pub use keeper_choice::{KeeperChoice, UnknownKeeper};
 pub use settings::{Setting, SettingValue, Settings};
+
+use crate::email::Email;
 
 /// The longest idle timeout there is, and the default: 15 minutes (PCI DSS 8.2.8, NIST SP 800-63B
 /// section 4.3.3).
@@ -229,6 +232,8 @@ pub struct Config {
     pub on_tamper: Option<String>,
     /// The commands that are wrapped in the shell, each once.
     pub guarded_commands: Vec<CommandName>,
+    /// The only account whose session counts for guarded commands.
+    pub guard_account: Option<Email>,
 }
 
 impl Default for Config {
@@ -246,6 +251,7 @@ impl Default for Config {
             journald_socket: JOURNALD_SOCKET.into(),
             on_tamper: None,
             guarded_commands: Vec::new(),
+            guard_account: None,
         }
     }
 }
@@ -457,6 +463,21 @@ mod tests {
             assert!(error.contains(told), "{error}");
         }
         assert!(problem("[guard]\ncommand = []").contains("did you mean \"commands\"?"));
+    }
+
+    #[test]
+    fn the_account_that_counts_is_an_email_and_nothing_else() {
+        let config = Config::parse(b"[guard]\naccount = \"Alice@Example.com\"").unwrap();
+        let email = config.guard_account.unwrap();
+        assert_eq!(email.normalized(), "alice@example.com");
+        assert_eq!(
+            problem("[guard]\naccount = \"alice\""),
+            "line 2: guard.account = \"alice\": the email is not of the form name@example.com"
+        );
+        for not_text in ["3", "[\"alice@example.com\"]", "\"\""] {
+            let told = problem(&format!("[guard]\naccount = {not_text}"));
+            assert!(told.contains("email"), "{told}");
+        }
     }
 
     #[test]

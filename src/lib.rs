@@ -34,6 +34,7 @@ pub mod audit;
 pub mod clock;
 pub mod config;
 mod crypto;
+mod email;
 mod fs;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -50,8 +51,8 @@ pub use crypto::kdf::{Argon2Params, HashFailed, ParamsOutOfBounds};
 pub use fs::{Dir, Erasure, FsError, FsProblem, Kept, Storage, Survey, Unsure, storage, survey};
 pub use guard::run::Ended;
 pub use guard::{
-    ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Finished, Guard, GuardConfig,
-    GuardError, PasswordChangeError, ProvenPassword, Refusals, RegisterError, Registered,
-    RunOptions, Scripts, SignInError,
+    AccountNotice, ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Finished, Guard,
+    GuardConfig, GuardError, PasswordChangeError, ProvenPassword, Refusals, RegisterError,
+    Registered, RunOptions, Scripts, SignInError, SignedIn, Vouched,
 };
 pub use session::SessionService;

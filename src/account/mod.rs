@@ -8,16 +8,18 @@ mod sealed_key;
 mod service;
 mod throttle;
 
+pub use crate::email::{BadEmail, EMAIL_MAX_BYTES, Email};
 pub use directory::{DatabaseState, DirectoryError, check_database};
 #[cfg(any(test, fuzzing))]
 pub(crate) use model::properties;
-pub use model::{Account, BadEmail, BadName, DisplayName, EMAIL_MAX_BYTES, Email, NAME_MAX_CHARS};
+pub use model::{Account, BadName, DisplayName, NAME_MAX_CHARS};
 pub use password::{BadPassword, PASSWORD_MAX_BYTES, normalize as normalize_password};
 pub use policy::{
     Kind, MIN_SCORE, NIST_MIN_CHARS, PCI_MIN_CHARS, PolicyRefusal, Strength, Telling,
     check as check_password,
 };
 pub use service::{
-    AccountService, Authenticated, ChangeError, DelayNotice, Lockout, RegisterError, SignInError,
+    AccountService, Authenticated, ChangeError, DelayNotice, Lockout, NewAccount, PrepareError,
+    RegisterError, SignInError, Sponsor,
 };
 pub use throttle::{FAILURES_TO_LOCK, LOCK, delay_before_attempt, remaining_attempts};

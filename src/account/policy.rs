@@ -4,9 +4,10 @@ use unicode_normalization::UnicodeNormalization;
 use zxcvbn::zxcvbn;
 
 use crate::config::PasswordRules;
+use crate::email::Email;
 use crate::memory::{DEEP, SecretBuffer, on_wiped_stack};
 
-use super::model::{DisplayName, Email};
+use super::model::DisplayName;
 use super::password::{BadPassword, PASSWORD_MAX_BYTES, normalize, text_of};
 
 /// The fewest characters under [`PasswordRules::Nist`] (NIST SP 800-63B section 3.1.1.2).

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::event::AuditName;
 use super::hash::LineHash;
 use super::hold::{HoldName, HoldReason};
 use super::json::Object;
@@ -97,10 +98,12 @@ pub enum Details {
         /// Why it was not accepted.
         reason: InvalidReason,
     },
-    /// `{"reason"}`, or `{}` when it was created
+    /// `{"reason","by"}`, without a reason when it was created
     AccountRegistered {
         /// Why it was not.
         failure: Option<RegistrationFailure>,
+        /// The account that let it in; the first one of a home has none.
+        by: Option<AuditName>,
     },
     /// `{"failures","lock_seconds"}`
     AccountLocked {
@@ -256,7 +259,7 @@ impl Details {
             | Self::SessionInvalid { .. }
             | Self::AccountLocked { .. }
             | Self::CommandRefused { .. } => false,
-            Self::AccountRegistered { failure } => failure.is_none(),
+            Self::AccountRegistered { failure, .. } => failure.is_none(),
             Self::PasswordChanged { failure } => failure.is_none(),
             Self::CommandFinished { end, .. } => *end == CommandEnd::Exited(0),
             _ => true,
@@ -281,9 +284,12 @@ impl Details {
             Self::SessionTerminated { reason } => object.plain("reason", reason),
             Self::SessionValidated { action } => object.text("action", action.as_str()),
             Self::SessionInvalid { reason } => object.plain("reason", reason),
-            Self::AccountRegistered { failure } => {
+            Self::AccountRegistered { failure, by } => {
                 if let Some(reason) = failure {
                     object.plain("reason", reason);
+                }
+                if let Some(by) = by {
+                    object.text("by", by.as_str());
                 }
             }
             Self::AccountLocked { failures, lock } => {

@@ -49,6 +49,8 @@ names! {
     RegistrationFailure {
         /// There is an account with this email.
         EmailTaken => "email_taken",
+        /// The home has an account, and no live session or password of one let this one in.
+        NoSponsor => "no_sponsor",
     }
 }
 names! {
@@ -128,6 +130,8 @@ names! {
         SessionInvalid => "session_invalid",
         /// Less time is left than the caller asked for.
         TooLittleTime => "too_little_time",
+        /// The session that is live is not of an account that counts here.
+        OtherAccount => "other_account",
         /// The program could not tell: no disk, no memory, no keeper, no log.
         Internal => "internal",
     }

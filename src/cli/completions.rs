@@ -126,7 +126,7 @@ fn from_home(
 fn guard(home: Option<&Path>) -> Option<Guard> {
     let config = match home {
         Some(home) => GuardConfig::under(home),
-        None => GuardConfig::of_user().ok()?,
+        None => GuardConfig::of_environment().ok()?,
     };
     // Opening a home closes it to others: a directory that is none, half typed, is left alone.
     let is_home = config.home().join("accounts.db").is_file();

@@ -101,7 +101,7 @@ impl Case {
         let origins = Origins::of(&global, &surroundings);
         let account = global.account.map(OsString::from).or(surroundings.account);
         let home = global.home.or(surroundings.home.map(PathBuf::from));
-        let paths = home.map_or_else(Paths::of_user, |home| Ok(Paths::under(home)));
+        let paths = home.map_or_else(Paths::of_environment, |home| Ok(Paths::under(home)));
         let settings = paths
             .as_ref()
             .ok()

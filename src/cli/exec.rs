@@ -1,5 +1,6 @@
 //! `exec`: the guard.
 
+use std::io::IsTerminal;
 use std::process::Command;
 
 use nightlatch::session::SessionStatus;
@@ -8,7 +9,7 @@ use nightlatch::{CommandError, Denied, Guard, Refusals, RunOptions, Scripts};
 use super::args::Exec;
 use super::exit::Failure;
 use super::terminal::Terminal;
-use super::{Context, End, ask, login, prune, register};
+use super::{Context, End, ask, login, prune, register, text};
 
 pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
     let options = RunOptions {
@@ -18,9 +19,9 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
         scripts: Scripts::AsShellsDo,
     };
     let guard = context.guard()?;
+    say_whose(context, &guard)?;
     let finished = match guard.run(&mut command(args)?, &options) {
-        Err(CommandError::Denied(Denied::NoSession { ended })) => {
-            let denied = Denied::NoSession { ended };
+        Err(CommandError::Denied(denied)) if helps_to_sign_in(context, &denied) => {
             let terminal = if ask::somebody_is_there() {
                 context.terminal()
             } else {
@@ -75,15 +76,37 @@ fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SessionStatus, 
     let guard = context.guard_or_create()?;
     if guard.accounts()?.count()? == 0 {
         context.ui.say("There is no account yet: create one.");
-        let email = match &context.account {
-            Some(named) => named.clone(),
-            None => ask::email(terminal, context)?,
+        let email = match (&context.account, guard.accepted_accounts()) {
+            (Some(named), _) => named.clone(),
+            (None, Some([only])) => only.clone(),
+            (None, _) => ask::email(terminal, context)?,
         };
-        let (_, password) = register::register_on(terminal, context, &guard, &email, None)?;
+        let (_, password) = register::register_on(terminal, context, &guard, (&email, None), None)?;
         register::tell_fingerprint(context, &guard);
         Ok(guard.sign_in(&email, &password, guard.limits())?.status())
     } else {
         let email = login::account_to_sign_in(context, &guard, None, Some(terminal))?;
         login::sign_in_on(terminal, context, &guard, &email, guard.limits())
     }
+}
+
+/// Whether the command may run once somebody has signed in.
+fn helps_to_sign_in(context: &Context, denied: &Denied) -> bool {
+    match denied {
+        Denied::NoSession { .. } => true,
+        // Unless it is the account that was named which does not count.
+        Denied::OtherAccount { .. } => context.account.is_none(),
+        _ => false,
+    }
+}
+
+/// Tells a person whose session it is, where that may not be the one they expect.
+fn say_whose(context: &Context, guard: &Guard) -> Result<(), Failure> {
+    if std::io::stderr().is_terminal()
+        && let Some(notice) = guard.account_notice()?
+    {
+        let notice = text::escape(&notice.to_string());
+        context.ui.say(&format!("nightlatch: {notice}"));
+    }
+    Ok(())
 }

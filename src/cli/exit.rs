@@ -6,6 +6,7 @@ use nightlatch::account::{BadEmail, BadName, DirectoryError, PolicyRefusal};
 use nightlatch::audit::{AuditError, BadHoldName, BadHoldReason, HoldError};
 use nightlatch::config::ConfigError;
 use nightlatch::guard::run::RunError;
+use nightlatch::paths::NoHomeDirectory;
 use nightlatch::session::{KeeperError, SessionError};
 use nightlatch::{
     CommandError, Denied, FsError, GuardError, PasswordChangeError, RegisterError, SignInError,
@@ -128,6 +129,15 @@ impl Failure {
     }
 }
 
+/// What to do where there is no place for a home.
+pub fn no_home(error: &NoHomeDirectory) -> String {
+    let place = "name a place: --home DIR or NIGHTLATCH_HOME";
+    match error {
+        NoHomeDirectory::Foreign { .. } => format!("use sudo -H, or {place}"),
+        _ => place.to_owned(),
+    }
+}
+
 impl From<BadEmail> for Failure {
     fn from(error: BadEmail) -> Self {
         Self::new(Code::Usage, "bad_email", error.to_string()).hint(error.hint())
@@ -205,8 +215,9 @@ impl From<GuardError> for Failure {
     fn from(error: GuardError) -> Self {
         match error {
             GuardError::Config(error) => error.into(),
-            GuardError::NoHome(error) => Self::failed("no_home", error.to_string())
-                .hint("name a place: --home DIR or NIGHTLATCH_HOME".to_owned()),
+            GuardError::NoHome(error) => {
+                Self::failed("no_home", error.to_string()).hint(no_home(&error))
+            }
             GuardError::File(error) => error.into(),
             GuardError::Account(error) => error.into(),
             GuardError::Audit(error) => error.into(),
@@ -223,6 +234,9 @@ impl From<Denied> for Failure {
         let message = error.to_string();
         match error {
             Denied::NoSession { .. } => Self::no_session(message),
+            Denied::OtherAccount { .. } => {
+                Self::new(Code::NoSession, "other_account", message).hint(SIGN_IN.to_owned())
+            }
             Denied::TooLittleTime { .. } => Self::new(Code::Refused, "too_little_time", message)
                 .hint("start a new session with: nightlatch login".to_owned()),
             Denied::Failed(error) => error.into(),
@@ -278,6 +292,9 @@ impl From<RegisterError> for Failure {
             RegisterError::Password(refusal) => refusal.into(),
             RegisterError::EmailTaken => {
                 Self::new(Code::Refused, "email_taken", message).hint(SIGN_IN.to_owned())
+            }
+            RegisterError::NoSponsor => {
+                Self::new(Code::NoSession, "no_sponsor", message).hint(SIGN_IN.to_owned())
             }
             RegisterError::Failed(error) => error.into(),
             _ => Self::failed("register", message),

@@ -72,8 +72,8 @@ fn already(context: &Context, status: &SessionStatus) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// The account named, or meant by `--account`, or the last one signed in, or the only one there is;
-/// asked for where a person is there.
+/// The account named, or meant by `--account`, or the last one signed in, or the only one that counts or
+/// that there is; asked for where a person is there.
 pub fn account_to_sign_in(
     context: &Context,
     guard: &Guard,
@@ -86,14 +86,25 @@ pub fn account_to_sign_in(
     if let Some(account) = guard.account_meant()? {
         return Ok(account.email);
     }
-    let accounts = guard.accounts()?;
-    if accounts.count()? == 0 {
+    if let Some([only]) = guard.accepted_accounts() {
+        return Ok(only.clone());
+    }
+    if guard.accounts()?.count()? == 0 {
         return Err(
             Failure::new(Code::SignInFailed, "no_account", "there is no account yet")
                 .hint("create one with: nightlatch register".to_owned()),
         );
     }
-    let emails = accounts.emails_at_rest(LISTED + 1)?;
+    choose(context, guard, terminal)
+}
+
+/// One of several accounts, asked for where a person is there.
+pub fn choose(
+    context: &Context,
+    guard: &Guard,
+    terminal: Option<&mut Terminal>,
+) -> Result<Email, Failure> {
+    let emails = guard.accounts()?.emails_at_rest(LISTED + 1)?;
     let listed = listed(&emails);
     match terminal {
         Some(terminal) => {

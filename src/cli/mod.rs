@@ -310,7 +310,7 @@ fn context(given: Given) -> Result<Context, Failure> {
     let home = global.home.clone().or(surroundings.home.map(PathBuf::from));
     let mut config = match &home {
         Some(home) => GuardConfig::under(home),
-        None => GuardConfig::of_user().map_err(nightlatch::GuardError::from)?,
+        None => GuardConfig::of_environment().map_err(nightlatch::GuardError::from)?,
     }
     .core_limit(core_limit);
 

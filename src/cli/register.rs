@@ -1,18 +1,20 @@
 //! `register`: create an account.
 
+use std::io::IsTerminal;
+
 use nightlatch::account::{AccountService, DisplayName, Email};
 use nightlatch::audit::AuditLog;
 use nightlatch::memory::SecretBuffer;
-use nightlatch::{Guard, Registered};
+use nightlatch::{Guard, Registered, Vouched};
 
 use super::args::Register;
-use super::ask;
+use super::ask::{self, Question};
 use super::exit::Failure;
 use super::session::signed_in;
 use super::terminal::Terminal;
 use super::text;
 use super::ui::{FAINT, GOOD, STRONG};
-use super::{Context, End};
+use super::{Context, End, login};
 
 pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
     let given = args.email.as_deref().or(context.global.account.as_deref());
@@ -26,10 +28,19 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
         let email = email.ok_or_else(which_email)?;
         let guard = context.guard_or_create()?;
         // Wiped when the account is there: whoever is told may be slow to listen.
-        let registered = match ask::given_password(&args.password)? {
-            Some(password) => guard.register(&email, name.as_ref(), &password)?,
-            None => return Err(ask::no_terminal()),
+        let password = ask::given_password(&args.password)?.ok_or_else(ask::no_terminal)?;
+        // Somebody may be there all the same, and sees stderr then.
+        let vouched = if std::io::stderr().is_terminal() {
+            let mut terminal = context.terminal();
+            terminal
+                .as_mut()
+                .map_or(Ok(None), |terminal| vouch(terminal, context, &guard))?
+        } else {
+            None
         };
+        let new = (&email, name.as_ref());
+        let registered = create(&guard, new, &password, vouched.as_ref())?;
+        drop(password);
         announce(
             context,
             &guard,
@@ -38,18 +49,21 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
         )?;
         return Ok(End::Done);
     }
-    let no_terminal = || match email {
-        Some(_) => ask::no_terminal(),
-        None => which_email(),
+    let Some(mut terminal) = context.terminal() else {
+        return Err(match email {
+            None => which_email(),
+            Some(_) if context.guard()?.may_register()? => ask::no_terminal(),
+            Some(_) => nightlatch::RegisterError::NoSponsor.into(),
+        });
     };
-    let mut terminal = context.terminal().ok_or_else(no_terminal)?;
     let (email, name) = match email {
         Some(email) => (email, name),
         None => whose(&mut terminal, context, name)?,
     };
     let guard = context.guard_or_create()?;
-    let (registered, password) =
-        register_on(&mut terminal, context, &guard, &email, name.as_ref())?;
+    let vouched = vouch(&mut terminal, context, &guard)?;
+    let new = (&email, name.as_ref());
+    let (registered, password) = register_on(&mut terminal, context, &guard, new, vouched)?;
     announce(context, &guard, &registered, "")?;
     let status = guard.sign_in(&email, &password, guard.limits())?.status();
     drop(password);
@@ -133,17 +147,58 @@ fn fingerprint(context: &Context, guard: &Guard) -> Option<String> {
     }
 }
 
+/// In a home that has an account and where nobody is signed in: asks for the password of an account,
+/// which lets the new one in.
+fn vouch(
+    terminal: &mut Terminal,
+    context: &Context,
+    guard: &Guard,
+) -> Result<Option<Vouched>, Failure> {
+    if guard.may_register()? {
+        return Ok(None);
+    }
+    context
+        .ui
+        .say("This home has an account already: its password lets another one in.");
+    let email = match guard.account_meant()? {
+        Some(account) => account.email,
+        // The account that was named may be the new one.
+        None => match guard.accounts()?.only()? {
+            Some(only) => only.email,
+            None => login::choose(context, guard, Some(terminal))?,
+        },
+    };
+    let question = Question::Password(&email);
+    let asked = login::until_right(terminal, context, (guard, &email), question, |password| {
+        guard.vouch(&email, &password)
+    });
+    asked.map(Some)
+}
+
+fn create(
+    guard: &Guard,
+    (email, name): (&Email, Option<&DisplayName>),
+    password: &SecretBuffer,
+    vouched: Option<&Vouched>,
+) -> Result<Registered, Failure> {
+    Ok(match vouched {
+        Some(vouched) => guard.register_vouched(email, name, password, vouched)?,
+        None => guard.register(email, name, password)?,
+    })
+}
+
 /// Asks for a new password, twice, and creates the account; gives the password too, to sign in with.
 pub fn register_on(
     terminal: &mut Terminal,
     context: &Context,
     guard: &Guard,
-    email: &Email,
-    name: Option<&DisplayName>,
+    (email, name): (&Email, Option<&DisplayName>),
+    vouched: Option<Vouched>,
 ) -> Result<(Registered, SecretBuffer), Failure> {
     let rules = guard.password_rules();
     let password = ask::new_password(terminal, context, (email, rules), |password| {
         guard.check_new_password(password, email, name)
     })?;
-    Ok((guard.register(email, name, &password)?, password))
+    let registered = create(guard, (email, name), &password, vouched.as_ref())?;
+    Ok((registered, password))
 }

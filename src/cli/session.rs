@@ -33,12 +33,17 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     if args.prompt {
         if is_live {
             let left = text::in_short(status.remaining_seconds.unwrap_or(0));
-            context.ui.bytes(format!("{left}\n").as_bytes())?;
+            let whose = guard.account_notice()?.map_or_else(String::new, |_| {
+                format!("{} ", for_prompt(status.username.as_deref().unwrap_or("?")))
+            });
+            context.ui.bytes(format!("{whose}{left}\n").as_bytes())?;
         }
     } else if args.notice {
-        context
-            .ui
-            .bytes(format!("{}\n", notice(&status)).as_bytes())?;
+        let mut lines = format!("{}\n", notice(&status));
+        if let Some(whose) = guard.account_notice()? {
+            lines += &format!("nightlatch: {}\n", text::escape(&whose.to_string()));
+        }
+        context.ui.bytes(lines.as_bytes())?;
     } else if context.ui.json {
         context.ui.json(&status)?;
     } else {
@@ -52,10 +57,22 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
             let left = lockout.until.since(SystemClock.now().wall);
             format!("{WARN}○{WARN:#} {}\n", locked_out(lockout, left))
         });
-        let text = describe(&status, &context.zone) + &lockouts.collect::<String>();
+        let mut text = describe(&status, &context.zone) + &lockouts.collect::<String>();
+        if let Some(whose) = guard.account_notice()? {
+            text += &format!("{WARN}!{WARN:#} {}\n", text::escape(&whose.to_string()));
+        }
         context.ui.data(&text)?;
     }
     Ok(end)
+}
+
+/// An email where a shell shows it as a part of its prompt: nothing in it means anything to one.
+fn for_prompt(email: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "@._+-".contains(c);
+    email
+        .chars()
+        .map(|c| if plain(c) { c } else { '?' })
+        .collect()
 }
 
 /// That an account is locked out, and for how much longer.

@@ -11,6 +11,7 @@ use super::{
     JOURNALD_SOCKET, KeeperChoice, LimitOutOfRange, MAX_CEILING, PasswordRules, RETENTION_FLOOR,
     command_name, name_in, within,
 };
+use crate::email::Email;
 
 /// A key of the file.
 pub(super) struct Key {
@@ -162,6 +163,20 @@ pub(super) const KEYS: &[Key] = &[
         get: |config| {
             let names = config.guarded_commands.iter().map(ToString::to_string);
             SettingValue::List(names.collect())
+        },
+    },
+    Key {
+        name: "guard.account",
+        set: |config, value| {
+            let example = || Some("write \"alice@example.com\"".to_owned());
+            let text = value.as_str().ok_or_else(|| is("an email", example()))?;
+            let wrong = |error| Refused::Told(format!("guard.account = \"{text}\": {error}"));
+            config.guard_account = Some(text.parse::<Email>().map_err(wrong)?);
+            Ok(())
+        },
+        get: |config| {
+            let email = config.guard_account.as_ref().map(Email::normalized);
+            SettingValue::Text(email.unwrap_or_default().to_owned())
         },
     },
 ];

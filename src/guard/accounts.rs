@@ -3,30 +3,40 @@
 
 use std::time::Duration;
 
-use super::{
-    ActiveSession, AlertKind, Guard, GuardConfig, GuardError, Home, PasswordChangeError,
-    RegisterError, SignInError,
-};
+use super::{AlertKind, Guard, GuardConfig, GuardError, Home, PasswordChangeError, SignInError};
 use crate::account::{
     self, Account, AccountService, Authenticated, ChangeError, DisplayName, Email,
     FAILURES_TO_LOCK, LOCK, Lockout, PolicyRefusal, Strength,
 };
 use crate::audit::{
-    AuditError, AuditName, Details, Event, LoginFailure, PasswordChangeFailure,
-    RegistrationFailure, TerminationReason,
+    AuditError, AuditName, Details, Event, LoginFailure, PasswordChangeFailure, TerminationReason,
 };
 use crate::config::{Limits, PasswordRules};
+use crate::id::SessionId;
 use crate::memory::SecretBuffer;
-use crate::session::{Ending, NewSession, Owner, SessionError, serve_agent};
+use crate::session::{Ending, NewSession, Owner, SessionError, SessionStatus, serve_agent};
 
 /// How many accounts are looked at for lockouts.
 const LOCKOUTS_AMONG: u32 = 100;
 
-/// An account that was just created.
+/// A session that has just begun. No proof of it: that is what [`Guard::require`] gives, for a session that
+/// counts.
 #[derive(Clone, Debug)]
-pub struct Registered {
-    /// The account.
-    pub account: Account,
+pub struct SignedIn {
+    session: SessionId,
+    status: SessionStatus,
+}
+
+impl SignedIn {
+    /// The session.
+    pub fn session_id(&self) -> SessionId {
+        self.session
+    }
+
+    /// The session as `nightlatch status` tells of it.
+    pub fn status(&self) -> SessionStatus {
+        self.status.clone()
+    }
 }
 
 /// An account's password that was right when it was checked: what changing it takes.
@@ -43,24 +53,6 @@ impl Guard {
     /// While there is no home.
     pub fn accounts(&self) -> Result<&AccountService, GuardError> {
         Ok(&*self.home()?.accounts)
-    }
-
-    /// The account meant when none is named: the configured one, else the one that signed in last,
-    /// else the only one there is.
-    ///
-    /// # Errors
-    /// When the account directory cannot be read.
-    pub fn account_meant(&self) -> Result<Option<Account>, GuardError> {
-        let Some(home) = &self.home else {
-            return Ok(None);
-        };
-        if let Some(email) = &self.account {
-            return Ok(home.accounts.find(email)?);
-        }
-        match home.sessions.current()? {
-            Some(id) => Ok(home.accounts.by_id(id)?),
-            None => Ok(home.accounts.only()?),
-        }
     }
 
     /// The configured rules for new passwords.
@@ -81,38 +73,6 @@ impl Guard {
         account::check_password(password, self.password_rules, email, name)
     }
 
-    /// Creates an account. It is on record, durably, before it exists.
-    ///
-    /// # Errors
-    /// [`RegisterError`].
-    pub fn register(
-        &self,
-        email: &Email,
-        name: Option<&DisplayName>,
-        password: &SecretBuffer,
-    ) -> Result<Registered, RegisterError> {
-        let home = self.home()?;
-        let event = |failure| {
-            Event::new(Details::AccountRegistered { failure })
-                .about(AuditName::known(email.normalized()))
-        };
-        let result = home
-            .accounts
-            .register(email, name, password, |_| home.record(&[event(None)]));
-        match result {
-            Ok(account) => Ok(Registered { account }),
-            Err(account::RegisterError::EmailTaken) => {
-                home.record(&[event(Some(RegistrationFailure::EmailTaken))])
-                    .map_err(GuardError::from)?;
-                Err(RegisterError::EmailTaken)
-            }
-            Err(account::RegisterError::Policy(refusal)) => Err(RegisterError::Password(refusal)),
-            Err(account::RegisterError::Hash(error)) => Err(GuardError::Hash(error).into()),
-            Err(account::RegisterError::Directory(error)) => Err(GuardError::from(error).into()),
-            Err(account::RegisterError::BeforeCommit(error)) => Err(GuardError::from(error).into()),
-        }
-    }
-
     /// Signs in: the account's new session, which replaces its old one.
     ///
     /// # Errors
@@ -122,7 +82,7 @@ impl Guard {
         email: &Email,
         password: &SecretBuffer,
         limits: Limits,
-    ) -> Result<ActiveSession<'_>, SignInError> {
+    ) -> Result<SignedIn, SignInError> {
         let home = self.home()?;
         let name = home.name_of_attempt(email)?;
         // Made durable by what follows it: nothing is reported before that.
@@ -131,15 +91,7 @@ impl Guard {
 
         let proven = match home.accounts.sign_in(email, password) {
             Ok(proven) => proven,
-            Err(error) => {
-                let (reason, error) = self.judge_failure(error);
-                home.record(&failure_events(&name, reason))
-                    .map_err(GuardError::from)?;
-                if reason.locks {
-                    self.alert_of_lockout();
-                }
-                return Err(error);
-            }
+            Err(error) => return Err(self.record_failure(home, &name, error)?),
         };
         let (account, generation) = (proven.account.id, proven.account.generation);
         let new = NewSession {
@@ -156,7 +108,10 @@ impl Guard {
                 .is_ok_and(|current| current == Some(generation))
         };
         match home.sessions.create(new, vec![success], still_valid) {
-            Ok(session) => Ok(ActiveSession::mint(self, home, session)),
+            Ok(session) => Ok(SignedIn {
+                session: session.id(),
+                status: session.status(),
+            }),
             Err(SessionError::AccountChanged) => {
                 let failure = Failed {
                     reason: LoginFailure::WrongCredentials,
@@ -355,6 +310,21 @@ impl Guard {
         }
     }
 
+    /// Records a failed sign-in: what to tell the person.
+    pub(super) fn record_failure(
+        &self,
+        home: &Home,
+        name: &AuditName,
+        error: account::SignInError,
+    ) -> Result<SignInError, GuardError> {
+        let (failed, error) = self.judge_failure(error);
+        home.record(&failure_events(name, failed))?;
+        if failed.locks {
+            self.alert_of_lockout();
+        }
+        Ok(error)
+    }
+
     /// What a failed sign-in means for the record, and for the person.
     fn judge_failure(&self, error: account::SignInError) -> (Failed, SignInError) {
         let failed = |reason, attempts, locks| Failed {
@@ -425,13 +395,13 @@ fn locked_event(name: &AuditName) -> Event {
 
 impl Home {
     /// Records `events`, durably.
-    fn record(&self, events: &[Event]) -> Result<(), AuditError> {
+    pub(super) fn record(&self, events: &[Event]) -> Result<(), AuditError> {
         self.audit.append_durable(events)
     }
 
     /// The name of a sign-in attempt, as the log may have it: an email that is no account's is
     /// never written, as people type passwords there.
-    fn name_of_attempt(&self, email: &Email) -> Result<AuditName, GuardError> {
+    pub(super) fn name_of_attempt(&self, email: &Email) -> Result<AuditName, GuardError> {
         Ok(match self.accounts.attempted(email)? {
             (Some(account), _) => AuditName::known(account.email.normalized()),
             (None, tag) => AuditName::unknown(&tag),

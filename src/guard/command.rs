@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::lease::Lease;
+use super::owner::Counting;
 use super::run::{Ended, RunError, Runner};
 use super::{CommandError, Denied, Guard, GuardError, Home};
 use crate::audit::{
@@ -226,8 +227,11 @@ impl Guard {
 
     /// Whose session it would have been.
     fn last_known_name(&self, home: &Home) -> Option<AuditName> {
-        let owner = self.owner(home).ok().flatten()?;
-        home.name_of(owner.account)
+        match self.counting(home).ok()? {
+            Counting::Of(owner) => home.name_of(owner.account),
+            Counting::Other(_) => home.name_of(self.owner(home).ok().flatten()?.account),
+            Counting::Nobody => None,
+        }
     }
 }
 
@@ -250,6 +254,7 @@ fn refusal(denied: &Denied) -> CommandRefusal {
                 ),
         } => CommandRefusal::SessionExpired,
         Denied::NoSession { ended: Some(_) } => CommandRefusal::SessionInvalid,
+        Denied::OtherAccount { .. } => CommandRefusal::OtherAccount,
         Denied::TooLittleTime { .. } => CommandRefusal::TooLittleTime,
         Denied::Failed(_) => CommandRefusal::Internal,
     }

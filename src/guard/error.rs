@@ -68,6 +68,15 @@ pub enum Denied {
         /// Why the session that was there has ended, if one was.
         ended: Option<Dead>,
     },
+    /// The session is of an account that does not count here (see
+    /// [`GuardConfig::accounts`](crate::GuardConfig::accounts)).
+    #[error("the session of {account} does not count here, only that of {accepted}")]
+    OtherAccount {
+        /// The account that is signed in, or was named.
+        account: String,
+        /// Whose session counts, in words.
+        accepted: String,
+    },
     /// The session would end too soon.
     #[error(
         "the session ends in {}, and at least {} are asked for",
@@ -163,6 +172,12 @@ pub enum RegisterError {
     /// There is an account of that email.
     #[error("there is an account with that email already")]
     EmailTaken,
+    /// The home has an account, and nobody is signed in: a new account needs a live session of one, or
+    /// the password of one ([`Guard::vouch`](crate::Guard::vouch)).
+    #[error(
+        "this home has an account already: creating another one takes a live session or an existing account's password"
+    )]
+    NoSponsor,
     /// Something failed.
     #[error(transparent)]
     Failed(#[from] GuardError),

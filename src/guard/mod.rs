@@ -8,9 +8,12 @@ mod alert;
 #[path = "alert_absent.rs"]
 mod alert;
 mod command;
+mod config;
+mod enrolment;
 mod error;
 mod lease;
 mod opening;
+mod owner;
 #[cfg(unix)]
 pub mod run;
 #[cfg(windows)]
@@ -22,151 +25,35 @@ pub mod signals;
 #[path = "signals_absent.rs"]
 pub mod signals;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use accounts::{ProvenPassword, Registered};
+pub use accounts::{ProvenPassword, SignedIn};
 pub use active::ActiveSession;
 pub use alert::{AlertFailed, AlertKind};
 pub use command::{Finished, Refusals, RunOptions, Scripts};
+pub use config::{AlertFailureNotice, GuardConfig};
+pub use enrolment::{Registered, Vouched};
 pub use error::{
     CommandError, Denied, GuardError, PasswordChangeError, RegisterError, SignInError,
 };
+pub use owner::AccountNotice;
 
-use crate::account::{AccountService, DelayNotice, Email};
+use crate::account::{AccountService, Email};
 use crate::audit::{AuditLog, AuditName, Retention};
-use crate::clock::{Clock, SystemClock};
-use crate::config::{KeeperChoice, Limits, PasswordRules};
+use crate::clock::Clock;
+use crate::config::{Limits, PasswordRules};
 use crate::fs::Dir;
 use crate::id::AccountId;
 use crate::memory::CoreLimit;
-use crate::paths::{NoHomeDirectory, Paths};
 use crate::session::keeper::AutoKeeper;
-use crate::session::{
-    AgentLaunch, AgentLauncher, NameLookup, Owner, SessionService, SessionStatus, Touch,
-};
+use crate::session::{NameLookup, Owner, SessionService, SessionStatus, Touch};
 use lease::Leases;
 pub use lease::count_leases;
 #[cfg(any(test, fuzzing))]
 pub(crate) use lease::properties;
-
-/// Is told why the command of `audit.on_tamper` did not do its work.
-pub type AlertFailureNotice = Arc<dyn Fn(&AlertFailed) + Send + Sync>;
-
-/// What a guard needs to know before it opens.
-#[derive(Clone)]
-pub struct GuardConfig {
-    paths: Paths,
-    account: Option<Email>,
-    keeper: Option<KeeperChoice>,
-    launch: Option<AgentLaunch>,
-    core_limit: Option<CoreLimit>,
-    on_delay: Option<DelayNotice>,
-    on_alert_failure: Option<AlertFailureNotice>,
-    clock: Arc<dyn Clock>,
-}
-
-impl GuardConfig {
-    /// With the platform's directories for this user: what the `nightlatch` command uses.
-    ///
-    /// # Errors
-    /// When the user has no home directory.
-    pub fn of_user() -> Result<Self, NoHomeDirectory> {
-        Paths::of_user().map(Self::at)
-    }
-
-    /// With everything under `home`, as `nightlatch --home` does.
-    pub fn under(home: impl Into<PathBuf>) -> Self {
-        Self::at(Paths::under(home.into()))
-    }
-
-    fn at(paths: Paths) -> Self {
-        Self {
-            paths,
-            account: None,
-            keeper: None,
-            launch: None,
-            core_limit: None,
-            on_delay: None,
-            on_alert_failure: None,
-            clock: Arc::new(SystemClock),
-        }
-    }
-
-    /// The home everything is kept in.
-    pub fn home(&self) -> &Path {
-        &self.paths.home
-    }
-
-    /// The configuration file, which need not exist.
-    pub fn config_file(&self) -> &Path {
-        &self.paths.config_file
-    }
-
-    /// The keeper that was chosen in place of the configuration file's, if one was.
-    pub fn chosen_keeper(&self) -> Option<KeeperChoice> {
-        self.keeper
-    }
-
-    /// For this account, instead of the one that signed in last.
-    #[must_use]
-    pub fn account(mut self, email: Email) -> Self {
-        self.account = Some(email);
-        self
-    }
-
-    /// With this keeper, whatever the configuration file says.
-    #[must_use]
-    pub fn keeper(mut self, choice: KeeperChoice) -> Self {
-        self.keeper = Some(choice);
-        self
-    }
-
-    /// With a way to start the agent, without which only the kernel's keyring can keep a new
-    /// session's key.
-    #[must_use]
-    pub fn launcher(self, launcher: AgentLauncher) -> Self {
-        self.launched_by(Arc::new(move || Some(launcher.clone())))
-    }
-
-    /// As [`GuardConfig::launcher`], asked only when an agent is to be started.
-    #[must_use]
-    pub fn launched_by(mut self, launch: AgentLaunch) -> Self {
-        self.launch = Some(launch);
-        self
-    }
-
-    /// Gives guarded commands this core-size limit back, where the process lowered its own with
-    /// [`harden`](crate::memory::harden).
-    #[must_use]
-    pub fn core_limit(mut self, limit: CoreLimit) -> Self {
-        self.core_limit = Some(limit);
-        self
-    }
-
-    /// Tells `told` of each wait that failed sign-ins have caused, before it begins, for a person
-    /// not to wonder.
-    #[must_use]
-    pub fn on_delay(mut self, told: DelayNotice) -> Self {
-        self.on_delay = Some(told);
-        self
-    }
-
-    /// Calls `told` when the command of `audit.on_tamper` failed on a lockout.
-    #[must_use]
-    pub fn on_alert_failure(mut self, told: AlertFailureNotice) -> Self {
-        self.on_alert_failure = Some(told);
-        self
-    }
-
-    /// With another clock, for tests: whoever holds the clock decides when sessions end.
-    #[must_use]
-    pub fn with_danger_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-}
+use owner::Counting;
 
 /// The guard over one home.
 ///
@@ -185,6 +72,8 @@ impl GuardConfig {
 /// ```
 pub struct Guard {
     account: Option<Email>,
+    /// Whose sessions count; `None` where everybody's does.
+    accepted: Option<Vec<Email>>,
     limits: Limits,
     password_rules: PasswordRules,
     retention: Retention,
@@ -243,9 +132,9 @@ impl Guard {
         let Some(home) = &self.home else {
             return Ok(SessionStatus::none());
         };
-        match self.owner(home)? {
-            None => Ok(SessionStatus::none()),
-            Some(owner) => Ok(home.sessions.status(owner)?),
+        match self.counting(home)? {
+            Counting::Of(owner) => Ok(home.sessions.status(owner)?),
+            Counting::Nobody | Counting::Other(_) => Ok(SessionStatus::none()),
         }
     }
 
@@ -282,36 +171,6 @@ impl Guard {
     /// [`Denied`].
     pub fn extend(&self) -> Result<SessionStatus, Denied> {
         self.require("extend").map(|session| session.status())
-    }
-
-    /// The home, and whose session is meant in it.
-    fn signed_in(&self) -> Result<(&Home, Owner), Denied> {
-        let none = Denied::NoSession { ended: None };
-        let Some(home) = &self.home else {
-            return Err(none);
-        };
-        match self.owner(home)? {
-            Some(owner) => Ok((home, owner)),
-            None => Err(none),
-        }
-    }
-
-    fn owner(&self, home: &Home) -> Result<Option<Owner>, GuardError> {
-        let Some(email) = &self.account else {
-            return Ok(home.sessions.current()?.map(Owner::from));
-        };
-        // Mostly it is the one that signed in last; then its session tells, and the account
-        // directory need not be opened.
-        if let Some(current) = home.sessions.current()?
-            && home.sessions.is_live_for(current, email.normalized())?
-        {
-            return Ok(Some(Owner::from(current)));
-        }
-        let account = home.accounts.find(email)?;
-        Ok(account.map(|found| Owner {
-            account: found.id,
-            generation: Some(found.generation),
-        }))
     }
 
     /// The home, which commands that change something opened with [`Guard::open_or_create`].

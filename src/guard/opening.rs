@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Guard, GuardConfig, GuardError, Home};
+use super::{Guard, GuardConfig, GuardError, Home, owner};
 use crate::account::AccountService;
 use crate::audit::{AuditLog, Forward, ForwardTo, LogSettings, Retention};
 use crate::config::{Config, ConfigError, ConfigProblem, ForwardChoice};
@@ -92,6 +92,7 @@ impl Guard {
         });
         Ok(Self {
             account: config.account,
+            accepted: owner::accepted(config.accounts, settings.guard_account),
             limits: settings.limits,
             password_rules: settings.password_rules,
             retention,

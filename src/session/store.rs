@@ -10,8 +10,8 @@ use crate::id::AccountId;
 const SESSIONS: &str = "sessions";
 const SUFFIX: &str = ".session";
 const CURRENT: &str = "current";
-/// Room for an id and a newline, and nothing else.
-const CURRENT_LIMIT: usize = 64;
+/// Room for two ids, each with a newline, and little else.
+const CURRENT_LIMIT: usize = 128;
 /// A file of a newer version may be longer than ours; what is longer than this is no session file.
 const READ_LIMIT: usize = 16 * FILE_LENGTH;
 
@@ -54,13 +54,26 @@ impl Store {
     /// # Errors
     /// When something other than a file of ours stands there, or it cannot be read.
     pub fn current(&self) -> Result<Option<AccountId>, FsError> {
+        Ok(self.signed_in()?[0])
+    }
+
+    /// The account that signed in before that one, where it was another; `None` as with
+    /// [`Store::current`].
+    ///
+    /// # Errors
+    /// As [`Store::current`].
+    pub fn previous(&self) -> Result<Option<AccountId>, FsError> {
+        Ok(self.signed_in()?[1])
+    }
+
+    /// The account that signed in last, and the last other one before.
+    fn signed_in(&self) -> Result<[Option<AccountId>; 2], FsError> {
         let Some(file) = self.home.open_file(CURRENT)? else {
-            return Ok(None);
+            return Ok([None; 2]);
         };
         let content = read_bounded(&file, &self.home.path().join(CURRENT), CURRENT_LIMIT)?;
-        Ok(std::str::from_utf8(&content)
-            .ok()
-            .and_then(|text| text.trim_end().parse().ok()))
+        let mut lines = std::str::from_utf8(&content).unwrap_or_default().lines();
+        Ok([(); 2].map(|()| lines.next()?.trim_end().parse().ok()))
     }
 
     /// Notes the account that signed in last, and removes half-written files that a crash left in
@@ -71,9 +84,13 @@ impl Store {
     pub fn set_current(&self, account: AccountId) -> Result<(), FsError> {
         let _lock = self.home.lock()?;
         self.home.sweep_temporary()?;
+        // What stands there may be damaged; it is replaced.
+        let [last, before] = self.signed_in().unwrap_or_default();
+        let before = if last == Some(account) { before } else { last };
+        let before = before.map(|before| format!("{before}\n"));
         self.home.write_atomic(
             CURRENT,
-            format!("{account}\n").as_bytes(),
+            format!("{account}\n{}", before.unwrap_or_default()).as_bytes(),
             Durability::Volatile,
         )
     }
@@ -177,6 +194,21 @@ mod tests {
         }
         store.set_current(AccountId::from_bytes([1; 16])).unwrap();
         assert_eq!(store.home().names().unwrap(), [CURRENT]);
+    }
+
+    #[test]
+    fn the_account_before_is_the_last_other_one() {
+        let (_temp, store) = scratch();
+        let [alice, bob] = [1, 2].map(|byte| AccountId::from_bytes([byte; 16]));
+        store.set_current(alice).unwrap();
+        assert_eq!(store.previous().unwrap(), None);
+        for account in [bob, bob] {
+            store.set_current(account).unwrap();
+            assert_eq!(store.current().unwrap(), Some(bob));
+            assert_eq!(store.previous().unwrap(), Some(alice));
+        }
+        store.set_current(alice).unwrap();
+        assert_eq!(store.previous().unwrap(), Some(bob));
     }
 
     #[test]

@@ -8,7 +8,8 @@ const OTHER_EMAIL: &str = "bob@example.com";
 
 fn two_accounts() -> Home {
     let home = Home::registered();
-    home.register(OTHER_EMAIL, OTHER_PASSWORD).succeeds();
+    home.register_another(OTHER_EMAIL, OTHER_PASSWORD)
+        .succeeds();
     home
 }
 
@@ -65,7 +66,7 @@ fn an_account_is_registered_signed_in_used_and_signed_out() {
 fn one_email_is_one_account_in_whatever_case_it_is_written() {
     let home = Home::registered();
     for email in ["alice@example.com", "ALICE@example.COM"] {
-        home.register(email, OTHER_PASSWORD)
+        home.register_another(email, OTHER_PASSWORD)
             .refuses(3, "there is an account with that email already");
     }
     login_as(&home, "ALICE@EXAMPLE.COM", PASSWORD).succeeds();
@@ -104,7 +105,7 @@ fn one_trailing_newline_of_a_password_is_stripped_and_a_second_is_not() {
     let home = Home::registered();
     login_as(&home, EMAIL, &format!("{PASSWORD}\n")).succeeds();
     login_as(&home, EMAIL, &format!("{PASSWORD}\n\n")).refuses(5, "wrong email or password");
-    home.register(OTHER_EMAIL, &format!("{OTHER_PASSWORD}\n\n"))
+    home.register_another(OTHER_EMAIL, &format!("{OTHER_PASSWORD}\n\n"))
         .refuses(3, "control character");
 }
 
@@ -196,7 +197,8 @@ fn login_without_an_email_means_the_only_account_or_the_last_one_signed_in() {
     home.login(&[]).refuses(5, "there is no account yet");
     home.register(EMAIL, PASSWORD).succeeds();
     home.login(&[]).succeeds();
-    home.register(OTHER_EMAIL, OTHER_PASSWORD).succeeds();
+    home.register_another(OTHER_EMAIL, OTHER_PASSWORD)
+        .succeeds();
     login_as(&home, OTHER_EMAIL, OTHER_PASSWORD).succeeds();
     assert_eq!(home.run(&["whoami"]).succeeds().stdout, "bob@example.com\n");
     let login = ["login", "--password-stdin"];
@@ -468,7 +470,8 @@ fn a_password_on_the_command_line_is_no_option() {
     // Where it cannot be asked for, the way to hand it in is named.
     home.run(&["-n", "login"]).refuses(2, "--password-stdin");
     home.run(&["-n", "passwd"]).refuses(2, "--password-stdin");
-    home.run(&["-n", "register", OTHER_EMAIL])
+    Home::new()
+        .run(&["-n", "register", OTHER_EMAIL])
         .refuses(2, "--password-stdin");
     // What stands on standard input is not read unasked.
     home.run_with_input(&["-n", "login"], PASSWORD.as_bytes())

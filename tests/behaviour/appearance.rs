@@ -8,7 +8,7 @@ use crate::support::{EMAIL, Home, OTHER_PASSWORD, Pty, Run};
 fn eventful() -> Home {
     let home = Home::registered();
     let long = "someone.with.a.very.long.name.indeed@mail.department.example.com";
-    home.register(long, OTHER_PASSWORD).succeeds();
+    home.register_another(long, OTHER_PASSWORD).succeeds();
     home.login(&["alice@example.com"]).succeeds();
     home.run_with_input(&["login", EMAIL, "--password-stdin"], b"wrong")
         .ends_with(5);

@@ -178,8 +178,8 @@ fn every_error_under_json_is_one_object_on_standard_error() {
         ),
         (
             &["--json", "register", EMAIL, "--password-stdin"],
-            3,
-            "email_taken",
+            4,
+            "no_sponsor",
         ),
         (
             &[
@@ -354,7 +354,7 @@ fn without_a_terminal_nothing_is_asked_and_nothing_waited_for() {
     }
     for (arguments, code, part) in [
         (&["login"][..], 2, "there is no terminal"),
-        (&["register", "b@example.com"], 2, "there is no terminal"),
+        (&["register", "b@example.com"], 4, "has an account already"),
         (&["passwd"], 2, "there is no terminal"),
         (&["exec", "--", "true"], 4, "no live session"),
     ] {
@@ -422,6 +422,7 @@ fn json_keeps_the_order_of_its_keys() {
     assert!(refused.stderr.starts_with(keys), "{refused:#?}");
     let password = PASSWORD.as_bytes();
     let bob = ["--json", "register", "bob@example.com", "--password-stdin"];
+    home.login(&[]).succeeds();
     let registered = home.run_with_input(&bob, password).succeeds();
     assert!(
         registered

@@ -25,7 +25,8 @@ fn asking(home: &Home, words: &[&str]) -> Command {
 /// A home with two accounts, one of them signed in.
 fn two_accounts() -> Home {
     let home = Home::registered();
-    home.register("bob@example.com", OTHER_PASSWORD).succeeds();
+    home.register_another("bob@example.com", OTHER_PASSWORD)
+        .succeeds();
     home.login(&[EMAIL]).succeeds();
     home
 }

@@ -35,7 +35,8 @@ fn invalid_reasons(home: &Home) -> Vec<String> {
 /// leave nothing behind, and be no hindrance to the next one.
 fn refused_for(reason: &str, harm: impl FnOnce(&Home, &Path)) {
     let home = Home::signed_in();
-    home.register("bob@example.com", OTHER_PASSWORD).succeeds();
+    home.register_another("bob@example.com", OTHER_PASSWORD)
+        .succeeds();
     let file = home.session_file();
     harm(&home, &file);
     let marker = home.outside("ran");

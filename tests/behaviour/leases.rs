@@ -87,7 +87,7 @@ fn login_first(home: &Home) {
 /// A home with two accounts, both signed in.
 fn two_accounts() -> Home {
     let home = Home::registered();
-    home.register(OTHER, OTHER_PASSWORD).succeeds();
+    home.register_another(OTHER, OTHER_PASSWORD).succeeds();
     login_first(&home);
     login_other(&home);
     home

@@ -10,8 +10,8 @@ use nightlatch::clock::{Boot, BootTime, Clock, Moment, SystemClock, Timestamp};
 use nightlatch::memory::SecretBuffer;
 use nightlatch::session::{AgentLauncher, Dead, SessionState};
 use nightlatch::{
-    CommandError, Denied, Ended, Guard, GuardConfig, GuardError, PasswordChangeError, RunOptions,
-    SignInError,
+    CommandError, Denied, Ended, Guard, GuardConfig, GuardError, PasswordChangeError,
+    RegisterError, RunOptions, SignInError,
 };
 
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
@@ -177,6 +177,74 @@ fn a_proof_is_rechecked_for_its_own_account_whoever_signed_in_meanwhile() {
     assert!(proof.recheck("third step").is_err());
     assert!(!program.is_active());
     assert!(guard.lock().ended.is_empty());
+}
+
+#[test]
+fn the_library_lets_no_second_account_in_without_a_session_or_a_password() {
+    let program = Program::new();
+    let guard = &program.guard;
+    let register = || guard.register(&email(BOB), None, &secret(OTHER_PASSWORD));
+    assert!(matches!(register(), Err(RegisterError::NoSponsor)));
+    // Nor below the guard.
+    let accounts = guard.accounts().unwrap();
+    let prepared = accounts.prepare(&email(BOB), None, &secret(OTHER_PASSWORD));
+    let created = accounts.create(prepared.unwrap(), None, |_| Ok::<_, ()>(()));
+    assert!(created.is_err());
+    let wrong = guard.vouch(&email(EMAIL), &secret(OTHER_PASSWORD));
+    assert!(matches!(wrong, Err(SignInError::Wrong { .. })));
+    let vouched = guard.vouch(&email(EMAIL), &secret(PASSWORD)).unwrap();
+    assert!(!program.is_active());
+    program.clock.advance(900);
+    let late = guard.register_vouched(&email(BOB), None, &secret(OTHER_PASSWORD), &vouched);
+    assert!(matches!(late, Err(RegisterError::NoSponsor)));
+    let vouched = guard.vouch(&email(EMAIL), &secret(PASSWORD)).unwrap();
+    guard
+        .register_vouched(&email(BOB), None, &secret(OTHER_PASSWORD), &vouched)
+        .unwrap();
+    program.sign_in(BOB, OTHER_PASSWORD).unwrap();
+    program.clock.advance(900);
+    assert!(matches!(register(), Err(RegisterError::NoSponsor)));
+}
+
+#[test]
+fn a_program_names_the_accounts_whose_sessions_count() {
+    let program = Program::signed_in();
+    let guard = &program.guard;
+    guard
+        .register(&email(BOB), None, &secret(OTHER_PASSWORD))
+        .unwrap();
+    let only = |emails: &[&str]| {
+        let emails: Vec<_> = emails.iter().map(|text| email(text)).collect();
+        Guard::open(config(&program.home, &program.clock).accounts(emails)).unwrap()
+    };
+    let denied = |guard: &Guard| match guard.require("deploy") {
+        Err(Denied::OtherAccount { account, accepted }) => (account, accepted),
+        other => panic!("{:?}", other.map(|proof| proof.username().to_owned())),
+    };
+    let bobs = only(&[BOB]);
+    assert_eq!(denied(&bobs), (EMAIL.to_owned(), BOB.to_owned()));
+    assert_eq!(bobs.status().unwrap().state, SessionState::None);
+    let nobodys = only(&[]);
+    assert_eq!(denied(&nobodys).1, "no account");
+    let either = only(&[BOB, EMAIL]);
+    assert_eq!(either.require("deploy").unwrap().username(), EMAIL);
+    // Signing in as another gives no proof.
+    let signed_in = program.sign_in(BOB, OTHER_PASSWORD).unwrap();
+    let proof = bobs.require("deploy").unwrap();
+    assert_eq!(proof.session_id().to_string(), signed_in);
+    assert_eq!(only(&[EMAIL]).require("deploy").unwrap().username(), EMAIL);
+    // The configuration narrows it down.
+    program
+        .home
+        .configure("guard.account = \"bob@example.com\"");
+    assert_eq!(
+        denied(&only(&[EMAIL])),
+        (BOB.to_owned(), "no account".to_owned())
+    );
+    assert_eq!(
+        only(&[EMAIL, BOB]).require("deploy").unwrap().username(),
+        BOB
+    );
 }
 
 #[test]

@@ -392,7 +392,8 @@ fn the_agent_holds_the_session_key_in_locked_memory_and_no_password_or_account_k
     assert!(kib.parse::<u32>().unwrap() > 0, "{status}");
 
     // After the end it holds none: another session keeps it alive to be looked at.
-    home.register("bob@example.com", NEW_PASSWORD).succeeds();
+    home.register_another("bob@example.com", NEW_PASSWORD)
+        .succeeds();
     let login = ["login", "bob@example.com", "--password-stdin"];
     home.run_with_input(&login, NEW_PASSWORD.as_bytes())
         .succeeds();

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("memory", &[]),
     ("clock", &["memory"]),
-    ("paths", &[]),
+    ("paths", &["fs"]),
     ("id", &[]),
     ("fs", &[]),
-    ("config", &["fs", "paths"]),
+    ("email", &[]),
+    ("config", &["email", "fs", "paths"]),
     ("crypto", &["memory"]),
     ("audit", &["clock", "crypto", "fs", "id", "memory"]),
     (
@@ -23,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "account",
-        &["clock", "config", "crypto", "fs", "id", "memory"],
+        &["clock", "config", "crypto", "email", "fs", "id", "memory"],
     ),
     (
         "guard",

@@ -50,9 +50,10 @@ fn where_no_file_may_grow_nobody_signs_in_or_is_registered() {
     let sign_in = "ulimit -f 0; exec \"$NIGHTLATCH\" login --password-stdin";
     Run::with_input(home.shell(sign_in), PASSWORD.as_bytes()).refuses(1, "can be written to");
     assert!(!home.is_active());
+    home.login(&[]).succeeds();
     let register = "ulimit -f 0; exec \"$NIGHTLATCH\" register bob@example.com --password-stdin";
     Run::with_input(home.shell(register), PASSWORD.as_bytes()).refuses(1, "can be written to");
-    home.login(&[]).succeeds();
+    home.register("bob@example.com", PASSWORD).succeeds();
 }
 
 #[test]

@@ -621,6 +621,7 @@ fn registering_tells_the_fingerprint_the_first_time_and_it_is_the_logs() {
     let opened = &home.audit()[0];
     assert_eq!(opened["details"]["fingerprint"], fingerprint.trim());
     let password = crate::support::OTHER_PASSWORD.as_bytes();
+    home.login(&[]).succeeds();
     let second = ["register", "bob@example.com", "--password-stdin"];
     let run = home.run_with_input(&second, password).succeeds();
     assert!(!run.stderr.contains(fingerprint.trim()), "{run:#?}");

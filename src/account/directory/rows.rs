@@ -2,11 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::account::model::{Account, DisplayName, Email};
+use crate::account::model::{Account, DisplayName};
 use crate::account::sealed_key::SealedKey;
 use crate::account::throttle::{FORGOTTEN_AFTER, Failures};
 use crate::clock::Timestamp;
 use crate::crypto::kdf::Argon2Params;
+use crate::email::Email;
 use crate::id::AccountId;
 
 use super::{Directory, DirectoryError, Writing};
@@ -75,13 +76,7 @@ impl Directory {
 
     /// How many accounts there are.
     pub fn count(&self) -> Result<u64, DirectoryError> {
-        let sql = "SELECT count(*) FROM accounts";
-        let count = self
-            .connection
-            .query_row(sql, [], |row| row.get::<_, i64>(0));
-        count
-            .map(|count| u64::try_from(count).unwrap_or(0))
-            .map_err(|error| self.failed(error))
+        count(&self.connection).map_err(|error| self.failed(error))
     }
 
     /// The ids of all accounts.
@@ -130,6 +125,17 @@ impl Writing<'_> {
     pub fn by_email(&self, email: &Email) -> Result<Option<Record>, DirectoryError> {
         let found = find(&self.transaction, BY_EMAIL, email.normalized());
         found.map_err(|wrong| self.explain(wrong))
+    }
+
+    /// The account with this id.
+    pub fn by_id(&self, id: AccountId) -> Result<Option<Record>, DirectoryError> {
+        let found = find(&self.transaction, BY_ID, id.as_bytes().as_slice());
+        found.map_err(|wrong| self.explain(wrong))
+    }
+
+    /// How many accounts there are.
+    pub fn count(&self) -> Result<u64, DirectoryError> {
+        count(&self.transaction).map_err(|error| self.failed(error))
     }
 
     /// The account with this email. Where there is none, the one nearest to `decoy` is read in its
@@ -279,6 +285,12 @@ fn find(
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([value])?;
     rows.next()?.map(record).transpose()
+}
+
+fn count(connection: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT count(*) FROM accounts";
+    let count = connection.query_row(sql, [], |row| row.get::<_, i64>(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 fn attempted(connection: &Connection, email: &Email, decoy: AccountId) -> Result<Attempted, Wrong> {

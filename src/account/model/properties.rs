@@ -1,6 +1,7 @@
 //! What must hold for any text in place of an email or a name.
 
-use super::{DisplayName, EMAIL_MAX_BYTES, Email, NAME_MAX_CHARS, reorders_or_controls};
+use super::{DisplayName, NAME_MAX_CHARS};
+use crate::email::{EMAIL_MAX_BYTES, Email, reorders_or_controls};
 
 /// An accepted email is short, shows what it is, and is one account however often it is
 /// normalized; so is an accepted name.

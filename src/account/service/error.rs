@@ -10,15 +10,12 @@ use crate::id::AccountId;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError<E> {
-    /// The password breaks a rule.
-    #[error("{0}")]
-    Policy(PolicyRefusal),
+    /// The home has an account already, and none of them lets this one in.
+    #[error("no account of this home lets the new one in")]
+    NoSponsor,
     /// Another account has the email.
     #[error("there is already an account with this email")]
     EmailTaken,
-    /// The password could not be hashed: too little memory.
-    #[error("{0}")]
-    Hash(HashFailed),
     /// The account directory cannot be used.
     #[error("{0}")]
     Directory(DirectoryError),

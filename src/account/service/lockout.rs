@@ -1,9 +1,9 @@
 //! Whether an email is locked after failed sign-ins, asked without an attempt.
 
 use crate::account::directory::{Directory, DirectoryError};
-use crate::account::model::Email;
 use crate::account::throttle::{self, FAILURES_TO_LOCK};
 use crate::clock::Timestamp;
+use crate::email::Email;
 
 use super::{AccountService, tag};
 

@@ -1,5 +1,6 @@
 //! What can be done with accounts: register, sign in, change a password, look up.
 
+mod enrolment;
 mod error;
 mod lockout;
 
@@ -10,17 +11,19 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::PasswordRules;
 use crate::crypto::kdf::{Argon2Params, HashFailed, SALT_LENGTH, argon2id};
 use crate::crypto::{Key, keyed_digest};
+use crate::email::Email;
 use crate::fs::{Dir, DirLock};
 use crate::id::AccountId;
 use crate::memory::SecretBuffer;
 
-use super::directory::{Attempted, Directory, DirectoryError, Inserted, Record, Writing};
-use super::model::{Account, DisplayName, Email};
+use super::directory::{Attempted, Directory, DirectoryError, Record, Writing};
+use super::model::Account;
 use super::password::normalize;
 use super::policy;
 use super::sealed_key::SealedKey;
 use super::throttle::{self, FAILURES_TO_LOCK, Failures, Gate, remaining_attempts};
 
+pub use enrolment::{NewAccount, PrepareError, Sponsor};
 pub use error::{ChangeError, RegisterError, SignInError};
 pub use lockout::Lockout;
 
@@ -55,7 +58,8 @@ pub type DelayNotice = Arc<dyn Fn(Duration) + Send + Sync>;
 /// password.push(b"violet tractor humming");
 ///
 /// let email = "alice@example.com".parse()?;
-/// let account = accounts.register(&email, None, &password, |_| Ok::<_, std::io::Error>(()))?;
+/// let new = accounts.prepare(&email, None, &password)?;
+/// let account = accounts.create(new, None, |_| Ok::<_, std::io::Error>(()))?;
 /// let proven = accounts.sign_in(&email, &password)?;
 /// assert_eq!(proven.account.id, account.id);
 /// # Ok(())
@@ -102,42 +106,6 @@ impl AccountService {
     pub fn on_delay(mut self, told: Option<DelayNotice>) -> Self {
         self.on_delay = told;
         self
-    }
-
-    /// Makes an account. `before_commit` runs when nothing but the commit can fail any more (the
-    /// audit event is written there); when it fails, there is no account. It must not use this
-    /// service: the directory is locked.
-    ///
-    /// # Errors
-    /// See [`RegisterError`]. Whether the email is taken is decided by the database.
-    pub fn register<E>(
-        &self,
-        email: &Email,
-        name: Option<&DisplayName>,
-        password: &SecretBuffer,
-        before_commit: impl FnOnce(&Account) -> Result<(), E>,
-    ) -> Result<Account, RegisterError<E>> {
-        policy::check(password, self.rules, email, name).map_err(RegisterError::Policy)?;
-        let password = normalize(password).map_err(|bad| RegisterError::Policy(bad.into()))?;
-        let mut directory = Directory::open_or_create(&self.home)?;
-        let now = self.clock.now().wall;
-        let account = Account {
-            id: AccountId::random().map_err(DirectoryError::Random)?,
-            email: email.clone(),
-            name: name.cloned(),
-            created_at: now,
-            updated_at: now,
-            generation: 0,
-        };
-        let account_key = Key::random().map_err(DirectoryError::Random)?;
-        let sealed = self.seal(&password, self.params, &account, &account_key)?;
-        let sealed = sealed.map_err(RegisterError::Hash)?;
-        let record = Record { account, sealed };
-        directory.write(|writing| match writing.insert(&record)? {
-            Inserted::EmailTaken => Err(RegisterError::EmailTaken),
-            Inserted::New => before_commit(&record.account).map_err(RegisterError::BeforeCommit),
-        })?;
-        Ok(record.account)
     }
 
     /// Checks a password. The attempt is counted as failed, durably, before the password is looked

@@ -75,12 +75,26 @@ pub(in crate::audit) fn catalogue() -> Vec<(Details, String)> {
             },
             r#"{"reason":"stale_copy"}"#.into(),
         ),
-        (Details::AccountRegistered { failure: None }, "{}".into()),
+        (
+            Details::AccountRegistered {
+                failure: None,
+                by: None,
+            },
+            "{}".into(),
+        ),
+        (
+            Details::AccountRegistered {
+                failure: None,
+                by: Some(AuditName::known("bob@example.com")),
+            },
+            r#"{"by":"bob@example.com"}"#.into(),
+        ),
         (
             Details::AccountRegistered {
                 failure: Some(RegistrationFailure::EmailTaken),
+                by: Some(AuditName::known("bob@example.com")),
             },
-            r#"{"reason":"email_taken"}"#.into(),
+            r#"{"reason":"email_taken","by":"bob@example.com"}"#.into(),
         ),
         (
             Details::AccountLocked {

@@ -6,6 +6,7 @@ use nightlatch::{FsError, storage};
 
 use super::{Case, Finding};
 use crate::cli::Origin;
+use crate::cli::exit::no_home;
 use crate::cli::progress::size;
 use crate::cli::system::check_writable;
 
@@ -22,8 +23,7 @@ pub fn home(case: &Case) -> Vec<Finding> {
     let paths = match &case.paths {
         Ok(paths) => paths,
         Err(error) => {
-            let advice = "name a place: --home DIR or NIGHTLATCH_HOME".to_owned();
-            return vec![Finding::fail(CHECK, error.to_string()).advice(advice)];
+            return vec![Finding::fail(CHECK, error.to_string()).advice(no_home(error))];
         }
     };
     let from = match case.origins.home {

@@ -22,6 +22,37 @@ pub(super) enum Found {
 }
 
 impl SessionService {
+    /// The normalized email in the live session of `account`, if it has one. Passive, as
+    /// [`SessionService::status`].
+    ///
+    /// # Errors
+    /// When the keeper or the disk fails.
+    pub(crate) fn live_name(&self, account: AccountId) -> Result<Option<String>, SessionError> {
+        Ok(match self.find(account.into())? {
+            Found::Live(session) => Some(session.username().to_owned()),
+            Found::Nothing | Found::Dead { .. } => None,
+        })
+    }
+
+    /// A live session of any account of the home, that of the account that signed in last if it has one.
+    /// Passive, as [`SessionService::status`].
+    ///
+    /// # Errors
+    /// When none is live, and one of them could not be judged.
+    pub(crate) fn any_live(&self) -> Result<Option<Session>, SessionError> {
+        let mut accounts: Vec<_> = self.current()?.into_iter().collect();
+        accounts.extend(self.accounts()?);
+        let mut failure = None;
+        for account in accounts {
+            match self.find(account.into()) {
+                Ok(Found::Live(session)) => return Ok(Some(*session)),
+                Ok(Found::Nothing | Found::Dead { .. }) => {}
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        failure.map_or(Ok(None), Err)
+    }
+
     /// What there is of the owner's session, by the file, the keeper and the clocks. Changes nothing.
     pub(super) fn find(&self, owner: Owner) -> Result<Found, SessionError> {
         self.find_where(owner, |session| self.crashes.crashed(session))

@@ -35,6 +35,11 @@ impl Session {
         &self.claims.username
     }
 
+    /// The account's generation when it signed in.
+    pub(crate) fn generation(&self) -> u64 {
+        self.activity.generation
+    }
+
     /// How long it lives on without activity, counted from when it was judged.
     pub fn remaining(&self) -> Duration {
         self.live.remaining

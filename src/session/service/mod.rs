@@ -114,18 +114,12 @@ impl SessionService {
         Ok(self.store.current()?)
     }
 
-    /// Whether `account` has a live session that is `username`'s. Passive, as
-    /// [`SessionService::status`].
+    /// The account that signed in before that one, where it was another.
     ///
     /// # Errors
-    /// When the keeper or the disk fails.
-    pub(crate) fn is_live_for(
-        &self,
-        account: AccountId,
-        username: &str,
-    ) -> Result<bool, SessionError> {
-        let found = self.find(account.into())?;
-        Ok(matches!(found, Found::Live(session) if session.username() == username))
+    /// As [`SessionService::current`].
+    pub fn previous(&self) -> Result<Option<AccountId>, SessionError> {
+        Ok(self.store.previous()?)
     }
 
     /// The live session of `owner`. Passive, as [`SessionService::status`].

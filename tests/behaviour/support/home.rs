@@ -155,6 +155,26 @@ impl Home {
         )
     }
 
+    /// `register` of another account, which a live session lets in: the one there is, or else one of
+    /// [`EMAIL`] for as long as that takes, after which nobody has signed in if nobody had.
+    pub fn register_another(&self, email: &str, password: &str) -> Run {
+        let is_signed_in = self.run(&["status", "--check"]).code == 0;
+        let current = self.path().join("current");
+        let before = std::fs::read(&current).ok();
+        if !is_signed_in {
+            self.login(&[EMAIL]).succeeds();
+        }
+        let run = self.register(email, password);
+        if !is_signed_in {
+            self.run(&["logout", "--all"]).succeeds();
+            match before {
+                Some(before) => std::fs::write(current, before).unwrap(),
+                None => std::fs::remove_file(current).unwrap(),
+            }
+        }
+        run
+    }
+
     /// `login` of the only account, with its password, and `more` arguments.
     pub fn login(&self, more: &[&str]) -> Run {
         let arguments = [&["login", "--password-stdin"], more].concat();

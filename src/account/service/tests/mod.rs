@@ -12,8 +12,8 @@ use crate::clock::{Boot, BootTime, Moment};
 
 use super::*;
 
-const PASSWORD: &str = "violet tractor humming";
-const OTHER: &str = "seventeen damp lanterns";
+pub(super) const PASSWORD: &str = "violet tractor humming";
+pub(super) const OTHER: &str = "seventeen damp lanterns";
 const START: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
 
 /// Stands still; waiting moves it on at once and is remembered.
@@ -47,15 +47,15 @@ impl Clock for TestClock {
     }
 }
 
-struct Scratch {
+pub(super) struct Scratch {
     _temp: tempfile::TempDir,
     home: Arc<Dir>,
     clock: Arc<TestClock>,
-    service: AccountService,
+    pub(super) service: AccountService,
 }
 
 impl Scratch {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let temp = tempfile::tempdir().unwrap();
         let home = Arc::new(Dir::open_or_create(&temp.path().join("home")).unwrap());
         let clock = Arc::new(TestClock {
@@ -71,22 +71,27 @@ impl Scratch {
         }
     }
 
-    fn with_alice() -> (Self, Account) {
+    pub(super) fn with_alice() -> (Self, Account) {
         let scratch = Self::new();
         let name = "Alice".parse().unwrap();
+        let prepared = scratch
+            .service
+            .prepare(&alice(), Some(&name), &secret(PASSWORD));
         let alice = scratch
             .service
-            .register(
-                &alice(),
-                Some(&name),
-                &secret(PASSWORD),
-                |_| Ok::<_, ()>(()),
-            )
-            .unwrap();
-        (scratch, alice)
+            .create(prepared.unwrap(), None, |_| Ok::<_, ()>(()));
+        (scratch, alice.unwrap())
     }
 
-    fn sign_in(
+    /// Another account, which Alice lets in.
+    fn enrol(&self, service: &AccountService, email: &Email, password: &str) {
+        let sponsor = self.sign_in(&alice(), PASSWORD).unwrap().sponsor();
+        let prepared = service.prepare(email, None, &secret(password)).unwrap();
+        let made = service.create(prepared, Some(sponsor), |_| Ok::<_, ()>(()));
+        made.unwrap();
+    }
+
+    pub(super) fn sign_in(
         &self,
         email: &Email,
         password: impl AsRef<[u8]>,
@@ -121,11 +126,11 @@ fn failures(home: &Dir, email: &Email) -> Option<Failures> {
     seen.map_err(|error: DirectoryError| error).unwrap()
 }
 
-fn alice() -> Email {
+pub(super) fn alice() -> Email {
     "Alice@Example.com".parse().unwrap()
 }
 
-fn nobody() -> Email {
+pub(super) fn nobody() -> Email {
     "nobody@example.com".parse().unwrap()
 }
 
@@ -176,16 +181,15 @@ fn looking_for_accounts_creates_nothing() {
 #[test]
 fn a_weak_password_and_a_taken_email_make_no_account() {
     let (scratch, _) = Scratch::with_alice();
-    let weak = scratch
-        .service
-        .register(&nobody(), None, &secret("short"), |_| Ok::<_, ()>(()));
-    assert!(matches!(weak, Err(RegisterError::Policy(_))));
+    let service = &scratch.service;
+    let weak = service.prepare(&nobody(), None, &secret("short"));
+    assert!(matches!(weak, Err(PrepareError::Policy(_))));
     let taken = "alice@EXAMPLE.com".parse().unwrap();
-    let taken = scratch
-        .service
-        .register(&taken, None, &secret(OTHER), |_| -> Result<(), ()> {
-            panic!("nothing is announced")
-        });
+    let sponsor = scratch.sign_in(&alice(), PASSWORD).unwrap().sponsor();
+    let prepared = service.prepare(&taken, None, &secret(OTHER)).unwrap();
+    let taken = service.create(prepared, Some(sponsor), |_| -> Result<(), ()> {
+        panic!("nothing is announced")
+    });
     assert!(matches!(taken, Err(RegisterError::EmailTaken)));
     assert_eq!(scratch.service.count().unwrap(), 1);
 }
@@ -193,42 +197,38 @@ fn a_weak_password_and_a_taken_email_make_no_account() {
 #[test]
 fn an_account_is_made_only_if_what_must_come_first_succeeds() {
     let scratch = Scratch::new();
-    let refused = scratch
-        .service
-        .register(&alice(), None, &secret(PASSWORD), |_| Err("no log"));
+    let service = &scratch.service;
+    let prepare = || service.prepare(&alice(), None, &secret(PASSWORD)).unwrap();
+    let refused = service.create(prepare(), None, |_| Err("no log"));
     assert!(matches!(
         refused,
         Err(RegisterError::BeforeCommit("no log"))
     ));
-    assert_eq!(scratch.service.count().unwrap(), 0);
-    let made = scratch
-        .service
-        .register(&alice(), None, &secret(PASSWORD), |account| {
-            // Not visible yet to anyone else.
-            let directory = Directory::open_existing(&scratch.home).unwrap().unwrap();
-            assert!(directory.by_id(account.id).unwrap().is_none());
-            Ok::<_, ()>(())
-        });
+    assert_eq!(service.count().unwrap(), 0);
+    let made = service.create(prepare(), None, |account| {
+        // Not visible yet to anyone else.
+        let directory = Directory::open_existing(&scratch.home).unwrap().unwrap();
+        assert!(directory.by_id(account.id).unwrap().is_none());
+        Ok::<_, ()>(())
+    });
     assert!(made.is_ok());
 }
 
 #[test]
 fn of_ten_concurrent_registrations_of_one_email_exactly_one_succeeds_and_is_announced() {
-    let scratch = Scratch::new();
+    let (scratch, _) = Scratch::with_alice();
+    let sponsor = scratch.sign_in(&alice(), PASSWORD).unwrap().sponsor();
     let announced = AtomicUsize::new(0);
+    let register = || {
+        let service = &scratch.service;
+        let prepared = service.prepare(&nobody(), None, &secret(OTHER)).unwrap();
+        service.create(prepared, Some(sponsor), |_| {
+            announced.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, ()>(())
+        })
+    };
     let outcomes: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..10)
-            .map(|_| {
-                scope.spawn(|| {
-                    scratch
-                        .service
-                        .register(&alice(), None, &secret(PASSWORD), |_| {
-                            announced.fetch_add(1, Ordering::SeqCst);
-                            Ok::<_, ()>(())
-                        })
-                })
-            })
-            .collect();
+        let threads: Vec<_> = (0..10).map(|_| scope.spawn(register)).collect();
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap())
@@ -324,9 +324,10 @@ fn an_unknown_email_costs_what_some_account_does_though_the_default_was_raised()
     let (scratch, _) = Scratch::with_alice();
     let [dearer, dearest] = [3, 4].map(|passes| Argon2Params::new(20 * 1024, passes, 1).unwrap());
     let bob = "bob@example.com".parse().unwrap();
-    service(&scratch.home, &scratch.clock, dearer)
-        .register(&bob, None, &secret(PASSWORD), |_| Ok::<_, ()>(()))
-        .unwrap();
+    let other = service(&scratch.home, &scratch.clock, dearer);
+    scratch.enrol(&other, &bob, PASSWORD);
+    // Who lets another account in signs in, and at a raised cost if that is higher: not here.
+    assert_eq!(scratch.record(&alice()).sealed.params, Argon2Params::FLOOR);
     let hashed = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&hashed);
     let mut raised = service(&scratch.home, &scratch.clock, dearest);
@@ -413,15 +414,10 @@ fn failures_long_past_are_pruned_and_locks_are_not() {
 #[test]
 fn composed_and_decomposed_passwords_sign_in() {
     let scratch = Scratch::new();
-    scratch
-        .service
-        .register(
-            &alice(),
-            None,
-            &secret("caf\u{e9} lanterns tractor"),
-            |_| Ok::<_, ()>(()),
-        )
-        .unwrap();
+    let composed = secret("caf\u{e9} lanterns tractor");
+    let prepared = scratch.service.prepare(&alice(), None, &composed).unwrap();
+    let made = scratch.service.create(prepared, None, |_| Ok::<_, ()>(()));
+    made.unwrap();
     assert!(
         scratch
             .sign_in(&alice(), "cafe\u{301} lanterns tractor")

@@ -115,10 +115,7 @@ fn a_password_changed_while_the_old_one_is_hashed_signs_nobody_in() {
 fn a_sealed_key_moved_to_another_account_does_not_open() {
     let (scratch, _) = Scratch::with_alice();
     let stolen = scratch.record(&alice()).sealed;
-    scratch
-        .service
-        .register(&nobody(), None, &secret(OTHER), |_| Ok::<_, ()>(()))
-        .unwrap();
+    scratch.enrol(&scratch.service, &nobody(), OTHER);
     let mut record = scratch.record(&nobody());
     record.sealed = stolen;
     let mut directory = Directory::open_existing(&scratch.home).unwrap().unwrap();
