@@ -48,7 +48,9 @@ pub mod session;
 pub use audit::AuditLog;
 pub use config::Config;
 pub use crypto::kdf::{Argon2Params, HashFailed, ParamsOutOfBounds};
-pub use fs::{Dir, Erasure, FsError, FsProblem, Kept, Storage, Survey, Unsure, storage, survey};
+pub use fs::{
+    Dir, Erasure, FsError, FsProblem, Kept, Storage, Survey, Unsure, shell_word, storage, survey,
+};
 pub use guard::run::Ended;
 pub use guard::{
     AccountNotice, ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Finished, Guard,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::fs::FsError;
+use crate::fs::{FsError, shell_path};
 
 /// The log could not be written or read. Whatever was to be recorded must then not happen.
 #[derive(Debug, thiserror::Error)]
@@ -107,14 +107,15 @@ impl AuditError {
         match self {
             Self::Fs(error) => error.hint(),
             Self::Damaged { segment, .. } => {
-                let directory = segment.parent().unwrap_or(segment).display();
+                let directory = segment.parent().unwrap_or(segment);
+                let (shown, word) = (directory.display(), shell_path(directory));
                 Some(format!(
-                    "see what is wrong: nightlatch audit verify; to begin a new log, move {directory} and seal beside it away, keep them as evidence, and: mkdir -m 700 '{directory}'"
+                    "see what is wrong: nightlatch audit verify; to begin a new log, move {shown} and seal beside it away, keep them as evidence, and: mkdir -m 700 -- {word}"
                 ))
             }
             Self::Gone { directory } => Some(format!(
-                "put it back; to begin a new log, move seal beside it away, and: mkdir -m 700 '{}'",
-                directory.display()
+                "put it back; to begin a new log, move seal beside it away, and: mkdir -m 700 -- {}",
+                shell_path(directory)
             )),
             Self::SetBack { .. } => Some(
                 "keep the log as it is, and see what an anchor says: nightlatch audit verify --anchor FILE"

@@ -105,7 +105,9 @@ pub use rows::{CommandRow, Row};
 pub use segment::{QuarantineName, SegmentName};
 pub use settings::LogSettings;
 pub use shipping::{EventsAfter, NextEvents};
-pub use stats::{AccountCount, Bucket, CommandSpan, Count, LeftOut, SessionSpan, Statistics};
+pub use stats::{
+    AccountCount, Bucket, CommandSpan, Count, Extender, LeftOut, SessionSpan, Statistics,
+};
 pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
 pub use verify::{
     Anchor, AnchorCounts, Anchors, BadAnchor, Finding, Problem, Removal, Repaired, Verification,

@@ -145,7 +145,7 @@ pub struct Status {
     /// Count down until the session ends, and exit 4 then
     #[arg(long, group = "instead")]
     pub watch: bool,
-    /// Print what a shell prompt shows: the time left (14m, or 45s), nothing without a live session
+    /// Print what a shell prompt shows: when it locks (until 12:41), nothing without a live session
     #[arg(long, group = "instead")]
     pub prompt: bool,
     /// Say in a line that the session ends soon, or that it has ended (what `hook` calls)
@@ -161,7 +161,7 @@ pub struct Hook {
     /// The shell that is to read it
     #[arg(value_enum)]
     pub shell: HookShell,
-    /// Leave the prompt as it is; NIGHTLATCH_PROMPT has the time left, to be placed in it by hand
+    /// Leave the prompt as it is; NIGHTLATCH_PROMPT has the text, to be placed in it by hand
     #[arg(long)]
     pub no_prompt: bool,
 }

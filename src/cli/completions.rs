@@ -66,6 +66,7 @@ pub fn answer(surroundings: &Surroundings) -> Option<ExitCode> {
         json: false,
         quiet: true,
         on_terminal: false,
+        is_utf8: true,
     };
     let is_said = answered.is_ok() && ui.bytes(&answer).is_ok();
     Some(ExitCode::from(u8::from(!is_said)))

@@ -2,14 +2,19 @@
 
 use std::io::IsTerminal;
 use std::process::Command;
+use std::time::Duration;
 
-use nightlatch::session::SessionStatus;
+use nightlatch::clock::{Clock, SystemClock};
+use nightlatch::session::{SessionState, SessionStatus};
 use nightlatch::{CommandError, Denied, Guard, Refusals, RunOptions, Scripts};
 
 use super::args::Exec;
 use super::exit::Failure;
 use super::terminal::Terminal;
-use super::{Context, End, ask, login, prune, register, text};
+use super::{Context, End, ask, ending, login, prune, register, text};
+
+/// No session ends by itself in less.
+const LONG: Duration = Duration::from_secs(1);
 
 pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
     let options = RunOptions {
@@ -20,6 +25,7 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
     };
     let guard = context.guard()?;
     say_whose(context, &guard)?;
+    let begun = SystemClock.now().boot;
     let finished = match guard.run(&mut command(args)?, &options) {
         Err(CommandError::Denied(denied)) if helps_to_sign_in(context, &denied) => {
             let terminal = if ask::somebody_is_there() {
@@ -28,9 +34,16 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
                 None
             };
             let Some(mut terminal) = terminal else {
-                return Err(refuse(&guard, args, denied));
+                return Err(refuse(context, &guard, args, denied));
             };
-            context.ui.say(&format!("{denied}; sign in to go on"));
+            let why = match &denied {
+                Denied::NoSession { .. } => how_it_ended(context, &guard),
+                other => Some(text::escape(&other.to_string())),
+            };
+            let why = why.unwrap_or_else(|| "locked".to_owned());
+            context
+                .ui
+                .say(&format!("nightlatch: {why}. Sign in to continue."));
             if let Err(failure) = sign_in(&mut terminal, context) {
                 guard.record_refusal(&args.command[0], &denied);
                 return Err(failure);
@@ -45,13 +58,16 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
             prune::after_sign_in(context, &guard);
             finished
         }
-        Err(CommandError::Denied(denied)) => return Err(refuse(&guard, args, denied)),
+        Err(CommandError::Denied(denied)) => return Err(refuse(context, &guard, args, denied)),
         other => other?,
     };
     if let Some(error) = finished.unrecorded {
         context
             .ui
             .warn(&format!("the command's end could not be recorded: {error}"));
+    }
+    if SystemClock.now().boot.since(begun) >= LONG && std::io::stderr().is_terminal() {
+        tell_of_end(context, &guard, args);
     }
     Ok(End::Code(finished.ended.exit_code()))
 }
@@ -66,9 +82,39 @@ fn command(args: &Exec) -> Result<Command, Failure> {
     Ok(command)
 }
 
-fn refuse(guard: &Guard, args: &Exec, denied: Denied) -> Failure {
+fn refuse(context: &Context, guard: &Guard, args: &Exec, denied: Denied) -> Failure {
     guard.record_refusal(&args.command[0], &denied);
-    denied.into()
+    match denied {
+        Denied::NoSession { ended: Some(_) } => {
+            let Some(how) = how_it_ended(context, guard) else {
+                return denied.into();
+            };
+            Failure::no_session(format!("no live session: {how}"))
+        }
+        denied => denied.into(),
+    }
+}
+
+/// How the session ended that would have let the command through.
+fn how_it_ended(context: &Context, guard: &Guard) -> Option<String> {
+    let account = guard.account_meant().ok().flatten();
+    let username = account.as_ref().map(|account| account.email.normalized());
+    ending::of_last(context, username)
+}
+
+/// Whoever comes back to a command that ran for long is told that its session ended meanwhile.
+fn tell_of_end(context: &Context, guard: &Guard, args: &Exec) {
+    let Ok(status) = guard.status() else { return };
+    if status.state == SessionState::Active {
+        return;
+    }
+    if let Some(how) = ending::of_status(context, &status) {
+        let program = text::escape(&args.command[0].to_string_lossy());
+        let program = text::bounded(&program);
+        context
+            .ui
+            .say(&format!("nightlatch: {how}, while {program} ran"));
+    }
 }
 
 /// Signs in on the terminal; where there is no account yet, creates one first.

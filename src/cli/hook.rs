@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 use nightlatch::config::CommandName;
-use nightlatch::{Config, GuardError};
+use nightlatch::{Config, GuardError, shell_word};
 
 use super::args::{Hook, HookShell};
 use super::exit::Failure;
@@ -47,7 +47,7 @@ struct Fish<'a> {
 
 pub fn run(context: &Context, args: &Hook) -> Result<End, Failure> {
     let quote = match args.shell {
-        HookShell::Bash | HookShell::Zsh => quote,
+        HookShell::Bash | HookShell::Zsh => shell_word,
         HookShell::Fish => quote_for_fish,
     };
     let commands = Config::load(context.config.config_file())
@@ -66,9 +66,12 @@ pub fn run(context: &Context, args: &Hook) -> Result<End, Failure> {
     };
     let code = match args.shell {
         HookShell::Bash => Bash { hook: &hook }.render(),
-        HookShell::Zsh => ZshBody { hook: &hook }
+        HookShell::Zsh => ZshBody { hook: &hook }.render().and_then(|body| {
+            Zsh {
+                body: shell_word(&body),
+            }
             .render()
-            .and_then(|body| Zsh { body: quote(&body) }.render()),
+        }),
         HookShell::Fish => Fish { hook: &hook }.render(),
     };
     let code = code.map_err(|error| Failure::failed("output", error.to_string()))?;
@@ -110,11 +113,6 @@ fn plain(path: &Path) -> Result<String, Failure> {
     }
 }
 
-/// One word of bash or zsh that means `text`, whatever is in it.
-fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 /// The same for fish, where a backslash means something between quotes, too.
 fn quote_for_fish(text: &str) -> String {
     format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
@@ -126,7 +124,6 @@ mod tests {
 
     #[test]
     fn a_quoted_word_has_no_quote_that_ends_it_early() {
-        assert_eq!(quote(r"a'b $c\"), r"'a'\''b $c\'");
         assert_eq!(quote_for_fish(r"a'b $c\"), r"'a\'b $c\\'");
     }
 }

@@ -7,6 +7,7 @@ mod columns;
 mod completions;
 mod config;
 mod doctor;
+mod ending;
 mod exec;
 mod exit;
 mod export;
@@ -91,6 +92,16 @@ pub struct Surroundings {
     pub program: fn() -> Option<PathBuf>,
 }
 
+impl Surroundings {
+    /// Whether the terminal shows more than ASCII.
+    fn is_utf8(&self) -> bool {
+        self.locale.as_ref().is_some_and(|locale| {
+            let locale = locale.to_string_lossy().to_ascii_lowercase();
+            locale.ends_with("utf-8") || locale.ends_with("utf8")
+        })
+    }
+}
+
 /// How a command that did not fail ends.
 enum End {
     Done,
@@ -150,8 +161,6 @@ struct Context {
     account: Option<Email>,
     /// Tells where this program lies.
     program: fn() -> Option<PathBuf>,
-    /// Whether the terminal shows more than ASCII.
-    is_utf8: bool,
     zone: Zone,
     pager: Option<OsString>,
     may_ask: bool,
@@ -168,7 +177,7 @@ impl Context {
 
     /// What stands where text was cut.
     fn sign(&self) -> char {
-        if self.is_utf8 { '…' } else { '~' }
+        if self.ui.is_utf8 { '…' } else { '~' }
     }
 
     /// The person's terminal, when there is one and it may be used.
@@ -193,6 +202,7 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
         json: cli.global.json,
         quiet: cli.global.quiet,
         on_terminal: std::io::stdout().is_terminal(),
+        is_utf8: surroundings.is_utf8(),
     };
     init_tracing(cli.global.verbose);
     // Those that only look write nothing, and are in a hurry.
@@ -353,10 +363,6 @@ fn context(given: Given) -> Result<Context, Failure> {
         origins,
         account,
         program,
-        is_utf8: surroundings.locale.is_some_and(|locale| {
-            let locale = locale.to_string_lossy().to_ascii_lowercase();
-            locale.ends_with("utf-8") || locale.ends_with("utf8")
-        }),
         zone: Zone::new(surroundings.zone),
         pager: surroundings.pager,
         may_ask: !global.non_interactive,
@@ -394,6 +400,8 @@ fn usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
             json,
             quiet: false,
             on_terminal: std::io::stdout().is_terminal(),
+            // It draws nothing.
+            is_utf8: false,
         };
         ui.failure(&usage_failure(error));
     }
@@ -425,6 +433,8 @@ fn usage_failure(error: &clap::Error) -> Failure {
 /// `-v` tells what is going on, on stderr; without it nothing is set up.
 fn init_tracing(verbose: u8) {
     use tracing::Level;
+    use tracing_subscriber::field::MakeExt;
+    use tracing_subscriber::fmt::format::debug_fn;
     let level = match verbose {
         0 => return,
         1 => Level::INFO,
@@ -436,6 +446,19 @@ fn init_tracing(verbose: u8) {
         .with_max_level(level)
         .with_ansi(colour)
         .with_target(false)
+        // Paths and other people's words are among the values.
+        .fmt_fields(
+            debug_fn(|writer, field, value| {
+                let value = format!("{value:?}");
+                let value = text::bounded(&value);
+                let value = text::escape(&value);
+                match field.name() {
+                    "message" => write!(writer, "{value}"),
+                    name => write!(writer, "{name}={value}"),
+                }
+            })
+            .delimited(" "),
+        )
         .with_writer(std::io::stderr)
         .init();
 }

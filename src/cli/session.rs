@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nightlatch::account::Lockout;
-use nightlatch::clock::{Clock, SystemClock};
+use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use nightlatch::session::{LimitedBy, SessionState, SessionStatus};
 use nightlatch::{Denied, Guard};
 
@@ -11,7 +11,7 @@ use super::args::Status;
 use super::exit::{Code, Failure};
 use super::ui::{FAINT, GOOD, STRONG, WARN};
 use super::when::Zone;
-use super::{Context, End, text, watch};
+use super::{Context, End, ending, text, watch};
 
 /// `status`: looks, and changes nothing.
 pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
@@ -32,14 +32,14 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     }
     if args.prompt {
         if is_live {
-            let left = text::in_short(status.remaining_seconds.unwrap_or(0));
+            let ends = prompt_text(&status, &context.zone);
             let whose = guard.account_notice()?.map_or_else(String::new, |_| {
                 format!("{} ", for_prompt(status.username.as_deref().unwrap_or("?")))
             });
-            context.ui.bytes(format!("{whose}{left}\n").as_bytes())?;
+            context.ui.bytes(format!("{whose}{ends}\n").as_bytes())?;
         }
     } else if args.notice {
-        let mut lines = format!("{}\n", notice(&status));
+        let mut lines = format!("{}\n", notice(context, &status));
         if let Some(whose) = guard.account_notice()? {
             lines += &format!("nightlatch: {}\n", text::escape(&whose.to_string()));
         }
@@ -57,7 +57,14 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
             let left = lockout.until.since(SystemClock.now().wall);
             format!("{WARN}○{WARN:#} {}\n", locked_out(lockout, left))
         });
-        let mut text = describe(&status, &context.zone) + &lockouts.collect::<String>();
+        let text = if status.state == SessionState::Expired
+            && let Some(how) = ending::of_status(context, &status)
+        {
+            format!("{WARN}○{WARN:#} {how}; sign in with: nightlatch login\n")
+        } else {
+            describe(&status, &context.zone)
+        };
+        let mut text = text + &lockouts.collect::<String>();
         if let Some(whose) = guard.account_notice()? {
             text += &format!("{WARN}!{WARN:#} {}\n", text::escape(&whose.to_string()));
         }
@@ -81,10 +88,26 @@ pub fn locked_out(lockout: &Lockout, left: Duration) -> String {
     format!("sign-in as {email} is locked for another {left}, after too many failures")
 }
 
+/// Below this the prompt's text has seconds, by which a shell knows that it is time for a notice.
+const SOON: u64 = 60;
+
+/// What a prompt shows of a live session. It is the time at which it ends: a prompt stays on the screen,
+/// where what is left would soon be wrong.
+fn prompt_text(status: &SessionStatus, zone: &Zone) -> String {
+    let ends = status.expires_at.unwrap_or(Timestamp::from_unix_seconds(0));
+    let ends = if status.remaining_seconds.unwrap_or(0) < SOON {
+        zone.of_day_to_the_second(ends)
+    } else {
+        zone.of_day(ends)
+    };
+    format!("until {ends}")
+}
+
 /// What a shell says when the session has less than a minute left, or has ended.
-fn notice(status: &SessionStatus) -> String {
+fn notice(context: &Context, status: &SessionStatus) -> String {
     if status.state != SessionState::Active {
-        return "nightlatch: the session has ended; a guarded command asks to sign in".to_owned();
+        let how = ending::of_status(context, status).unwrap_or_else(|| "locked".to_owned());
+        return format!("nightlatch: {how}; a guarded command asks to sign in");
     }
     let left = text::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
     let what_to_do = match status.limited_by {

@@ -55,7 +55,7 @@ pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
                 .ui
                 .width()
                 .map_or(WIDTH, |width| width.max(NARROWEST)),
-            is_utf8: context.is_utf8,
+            is_utf8: context.ui.is_utf8,
             sign: context.sign(),
             zone: &context.zone,
         };
@@ -133,6 +133,11 @@ fn as_json(statistics: &Statistics, longest: Option<&[SessionSpan]>) -> Value {
                 "ended_at": span.end.to_rfc3339(),
                 "ended_by": span.ended_by.map(nightlatch::audit::EventType::as_str),
                 "seconds": span.length().as_secs(),
+                "extensions": span.extensions,
+                "most_by": span.most_by.as_ref().map(|by| json!({
+                    "name": by.name,
+                    "times": by.times,
+                })),
             })
         };
         spans.iter().map(session).collect::<Vec<_>>()
@@ -170,6 +175,17 @@ fn object(fields: Vec<(&'static str, Value)>) -> Value {
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
+}
+
+/// What kept a session alive: `extended 2400 times, 2311 of them by date`; `None` where nothing did.
+pub fn kept_alive(session: &SessionSpan) -> Option<String> {
+    let by = session.most_by.as_ref()?;
+    let (times, name) = (session.extensions, escape(&by.name));
+    Some(match times {
+        1 => format!("extended once, by {name}"),
+        _ if by.times >= times => format!("extended {times} times, all by {name}"),
+        _ => format!("extended {times} times, {} of them by {name}", by.times),
+    })
 }
 
 /// How to draw.
@@ -322,6 +338,10 @@ impl Page<'_> {
                 self.zone.minute(session.start),
                 fit(&name, self.width.saturating_sub(33), self.sign)
             );
+            if let Some(by) = kept_alive(session) {
+                let by = fit(&by, self.width.saturating_sub(10), self.sign);
+                let _ = writeln!(text, "          {by}");
+            }
         }
     }
 

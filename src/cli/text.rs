@@ -1,5 +1,6 @@
 //! Text for people: what came from elsewhere made harmless, and time spans told.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -37,6 +38,21 @@ pub fn escape_json(json: &str) -> String {
         }
     }
     shown
+}
+
+/// The most characters of a message: what somebody named may be of any length.
+const LONGEST: usize = 1000;
+
+/// `text`, without its middle where it is longer than a message may be.
+pub fn bounded(text: &str) -> Cow<'_, str> {
+    let count = text.chars().count();
+    if count <= LONGEST {
+        return Cow::Borrowed(text);
+    }
+    let half = LONGEST / 2;
+    let beginning = text.chars().take(half);
+    let end = text.chars().skip(count - half);
+    Cow::Owned(beginning.chain(" ... ".chars()).chain(end).collect())
 }
 
 fn is_harmless(character: char) -> bool {
@@ -86,14 +102,6 @@ pub fn words(line: &str) -> Option<Vec<String>> {
     shlex::split(line).filter(|words| !words.is_empty())
 }
 
-/// What is left of a session, for a prompt: begun minutes, below one of them seconds.
-pub fn in_short(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        _ => format!("{}m", seconds.div_ceil(60)),
-    }
-}
-
 /// In days where it is so many, else in all units.
 pub fn days(length: Duration) -> String {
     let seconds = length.as_secs();
@@ -114,6 +122,14 @@ mod tests {
         assert_eq!(escape("user\u{202e}moc"), "user\\u{202e}moc");
         assert_eq!(escape("line\nbreak"), "line\\u{a}break");
         assert_eq!(escape("Grüße, 世界 🔒"), "Grüße, 世界 🔒");
+    }
+
+    #[test]
+    fn a_long_message_loses_its_middle() {
+        assert_eq!(bounded(&"ä".repeat(1000)), "ä".repeat(1000));
+        let cut = bounded(&format!("{}{}", "a".repeat(700), "z".repeat(700))).into_owned();
+        assert!(cut.starts_with("aaa") && cut.ends_with("zzz") && cut.contains("a ... z"));
+        assert_eq!(cut.chars().count(), 1005);
     }
 
     #[test]
@@ -138,21 +154,6 @@ mod tests {
         assert_eq!(hours(24), "1 day");
         assert_eq!(hours(14 * 24), "14 days");
         assert_eq!(hours(6), "6h");
-    }
-
-    #[test]
-    fn a_prompt_counts_begun_minutes_and_below_one_of_them_seconds() {
-        for (seconds, told) in [
-            (1, "1s"),
-            (59, "59s"),
-            (60, "1m"),
-            (61, "2m"),
-            (840, "14m"),
-            (841, "15m"),
-            (900, "15m"),
-        ] {
-            assert_eq!(in_short(seconds), told);
-        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! whoever closed it had enough. Text that came from a file, a log or a command line is escaped on
 //! its way to a terminal. Colour only where it helps, and not with `NO_COLOR`.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -11,7 +12,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::exit::Failure;
 use super::terminal::columns;
-use super::text::{escape, escape_json};
+use super::text::{bounded, escape, escape_json};
 
 /// What this invocation prints, and how.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,8 @@ pub struct Ui {
     pub quiet: bool,
     /// Whether stdout is a terminal, which acts on what it is sent.
     pub on_terminal: bool,
+    /// Whether the locale has more than ASCII.
+    pub is_utf8: bool,
 }
 
 /// Good news.
@@ -35,15 +38,17 @@ pub const FAINT: Style = Style::new().dimmed();
 /// What the eye should find first.
 pub const STRONG: Style = Style::new().bold();
 
+/// What is drawn, and what stands for it in ASCII.
+const SIGNS: [(char, char); 5] = [('●', '*'), ('○', 'o'), ('█', '#'), ('░', '.'), ('…', '~')];
+
 impl Ui {
     /// Prints `text` to stdout; styles are dropped where they would not show. `false` when nobody
     /// reads any more, which is not an error.
     ///
     /// # Errors
     /// When stdout cannot be written.
-    #[allow(clippy::unused_self)] // so that whoever prints has to be handed a Ui
     pub fn data(self, text: &str) -> Result<bool, Failure> {
-        written(&mut anstream::stdout().lock(), text.as_bytes())
+        written(&mut anstream::stdout().lock(), self.signs(text).as_bytes())
     }
 
     /// As [`Ui::data`], to the byte: nothing in it is taken for a style. On a terminal it must be
@@ -51,7 +56,7 @@ impl Ui {
     ///
     /// # Errors
     /// As [`Ui::data`].
-    #[allow(clippy::unused_self)] // as above
+    #[allow(clippy::unused_self)] // so that whoever prints has to be handed a Ui
     pub fn bytes(self, bytes: &[u8]) -> Result<bool, Failure> {
         written(&mut io::stdout().lock(), bytes)
     }
@@ -88,7 +93,7 @@ impl Ui {
     /// Says something to the person, on stderr, unless asked to be quiet.
     pub fn say(self, text: &str) {
         if !self.quiet && !self.json {
-            Self::to_stderr(&format!("{text}\n"));
+            Self::to_stderr(&self.signs(&format!("{text}\n")));
         }
     }
 
@@ -96,14 +101,16 @@ impl Ui {
     /// line had beyond that stays: there is no clearing it where escapes are not wanted.
     pub fn draw(self, text: &str) {
         if !self.quiet && !self.json {
-            Self::to_stderr(&format!("\r{text}"));
+            Self::to_stderr(&self.signs(&format!("\r{text}")));
         }
     }
 
     /// Warns on stderr, quiet or not.
     pub fn warn(self, text: &str) {
+        let text = &*bounded(text);
         if self.json {
-            Self::to_stderr(&format!("{}\n", serde_json::json!({ "warning": text })));
+            let object = serde_json::json!({ "warning": text });
+            Self::to_stderr(&escape_json(&format!("{object}\n")));
         } else {
             Self::to_stderr(&format!("{WARN}nightlatch: {}{WARN:#}\n", escape(text)));
         }
@@ -117,16 +124,29 @@ impl Ui {
             hint,
             ..
         } = failure;
+        let (message, hint) = (bounded(message), hint.as_deref().map(bounded));
         if self.json {
             let object = serde_json::json!({ "error": kind, "message": message, "hint": hint });
-            Self::to_stderr(&format!("{object}\n"));
+            Self::to_stderr(&escape_json(&format!("{object}\n")));
             return;
         }
-        let mut text = format!("nightlatch: {}", escape(message));
+        let mut text = format!("nightlatch: {}", escape(&message));
         if let Some(hint) = hint {
-            let _ = write!(text, "; {}", escape(hint));
+            let _ = write!(text, "; {}", escape(&hint));
         }
         Self::to_stderr(&format!("{text}\n"));
+    }
+
+    /// `text` with the signs that are drawn in it, in ASCII where the locale has no others.
+    fn signs(self, text: &str) -> Cow<'_, str> {
+        if self.is_utf8 || text.is_ascii() {
+            return Cow::Borrowed(text);
+        }
+        let shown = |character| {
+            let known = SIGNS.iter().find(|(sign, _)| *sign == character);
+            known.map_or(character, |&(_, ascii)| ascii)
+        };
+        Cow::Owned(text.chars().map(shown).collect())
     }
 
     fn to_stderr(text: &str) {

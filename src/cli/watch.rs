@@ -9,7 +9,7 @@ use nightlatch::session::{SessionState, SessionStatus};
 use super::exit::Failure;
 use super::terminal::columns;
 use super::ui::{GOOD, STRONG, Ui};
-use super::{Context, End, text};
+use super::{Context, End, ending, text};
 
 /// The longest between two looks: the end may come from another terminal.
 const LOOK: Duration = Duration::from_secs(1);
@@ -36,11 +36,13 @@ pub fn run(context: &Context) -> Result<End, Failure> {
         }
         if !is_live {
             line.clear()?;
-            return Err(Failure::no_session(if was_live {
-                "the session has ended"
+            let how = if was_live {
+                ending::of_status(context, &status)
+                    .unwrap_or_else(|| "the session has ended".to_owned())
             } else {
-                "no live session"
-            }));
+                "no live session".to_owned()
+            };
+            return Err(Failure::no_session(how));
         }
         was_live = true;
         SystemClock.sleep(until_the_next_second(&status));

@@ -53,6 +53,26 @@ impl Zone {
         self.tell(time, "%m-%d %H:%M")
     }
 
+    /// The time of day to the minute: `11:18`.
+    pub fn of_day(&self, time: Timestamp) -> String {
+        self.tell(time, "%H:%M")
+    }
+
+    /// The time of day to the second: `11:18:15`.
+    pub fn of_day_to_the_second(&self, time: Timestamp) -> String {
+        self.tell(time, "%H:%M:%S")
+    }
+
+    /// As short as it can be told at `now`: the time of day, with the date where that is another.
+    pub fn recently(&self, time: Timestamp, now: Timestamp) -> String {
+        let day = |time| self.tell(time, "%Y-%m-%d");
+        if day(time) == day(now) {
+            self.of_day(time)
+        } else {
+            self.minute(time)
+        }
+    }
+
     /// To the minute, where the zone is told elsewhere: `2026-11-21 11:18`.
     pub fn minute(&self, time: Timestamp) -> String {
         self.tell(time, "%Y-%m-%d %H:%M")

@@ -16,10 +16,19 @@ kill let limit local log logout mapfile math nocorrect noglob not or path period
 private prompt pushd pushln pwd r random read readarray readonly realpath rehash repeat return sched select set \
 set_color setopt shift shopt source status string suspend switch test then time times trap true ttyctl type typeset \
 ulimit umask unalias unfunction unhash unlimit unset unsetopt until vared wait whence where which while zcompile \
-zformat zle zmodload zparseopts zregexparse zshaddhistory zshexit zstyle";
+zformat zle zmodload zparseopts zregexparse zshaddhistory zshexit zstyle \
+add-zsh-hook add-zle-hook-widget compdef compinit is-at-least isatty promptinit";
 
 /// How the names of functions begin that a shell calls on its own, or that the hook defines.
-const TAKEN_BEGINNINGS: [&str; 3] = ["TRAP", "fish_", "__nightlatch"];
+const TAKEN_BEGINNINGS: [&str; 7] = [
+    "TRAP",
+    "fish_",
+    "__fish",
+    "zsh_",
+    "zle-",
+    "prompt_",
+    "__nightlatch",
+];
 
 /// More than any program's name has.
 const LONGEST: usize = 100;
@@ -182,6 +191,12 @@ mod tests {
             "precmd",
             "fish_prompt",
             "TRAPINT",
+            "zsh_directory_name",
+            "zsh_directory_name_of_mine",
+            "zle-line-init",
+            "prompt_adam1_setup",
+            "__fish_complete_path",
+            "add-zsh-hook",
             "_",
         ] {
             assert_eq!(

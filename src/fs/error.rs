@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::shell_word::shell_path;
+
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {path}: {problem}", path = .path.display())]
@@ -100,7 +102,8 @@ impl FsError {
                 "use a home of your own: --home DIR or NIGHTLATCH_HOME".to_owned()
             }
             FsProblem::WritableByOthers { .. } => {
-                format!("make sure nobody changed it, then: chmod go-rwx '{path}'")
+                let path = shell_path(&self.path);
+                format!("make sure nobody changed it, then: chmod go-rwx -- {path}")
             }
             FsProblem::OpenToOthers { .. } => "the next command that uses it closes it".to_owned(),
             FsProblem::HardLinked { .. } => {

@@ -16,6 +16,7 @@ mod file;
 mod lock;
 #[cfg(unix)]
 mod private_group;
+mod shell_word;
 #[cfg(target_os = "linux")]
 mod storage;
 #[cfg(not(target_os = "linux"))]
@@ -42,6 +43,7 @@ pub use error::{FsError, FsProblem};
 pub use file::{has_lost_name, read_user_file};
 #[cfg(unix)]
 pub use lock::DirLock;
+pub use shell_word::{shell_path, shell_word};
 pub use storage::{Erasure, Kept, Storage, Unsure, storage};
 #[cfg(unix)]
 pub use survey::{Survey, survey};

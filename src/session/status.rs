@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::keeper::KeeperKind;
-use super::model::{self, Activity, Claims, LimitedBy, Live};
+use super::model::{self, Activity, Claims, Dead, LimitedBy, Live};
 use crate::clock::{Moment, Timestamp};
 use crate::id::SessionId;
 
@@ -59,6 +59,9 @@ pub struct SessionStatus {
     /// Where its key lives: `kernel` or `agent`.
     #[serde(serialize_with = "as_text")]
     pub keeper: Option<KeeperKind>,
+    /// Why it is not live any more, where it was. No part of the JSON.
+    #[serde(skip)]
+    pub ended: Option<Dead>,
 }
 
 impl SessionStatus {
@@ -77,6 +80,7 @@ impl SessionStatus {
             max_expires_at: None,
             limited_by: None,
             keeper: None,
+            ended: None,
         }
     }
 
@@ -98,13 +102,18 @@ impl SessionStatus {
     }
 
     /// A session that ended, with as much as can still be told of it.
-    pub(super) fn ended(session: Option<SessionId>, known: Option<&(Claims, Activity)>) -> Self {
+    pub(super) fn ended(
+        reason: Dead,
+        session: Option<SessionId>,
+        known: Option<&(Claims, Activity)>,
+    ) -> Self {
         let known = known.map_or_else(Self::none, |(claims, activity)| Self {
             expires_at: Some(activity.last.wall.plus(claims.idle).min(claims.deadline)),
             ..Self::of(claims, activity)
         });
         Self {
             state: SessionState::Expired,
+            ended: Some(reason),
             session_id: session,
             remaining_seconds: Some(0),
             ..known

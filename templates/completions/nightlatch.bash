@@ -30,7 +30,7 @@ _nightlatch() {
     # The last line has no end.
     while IFS= read -r candidate || [[ -n $candidate ]]; do
         candidate=${candidate#"$before"}
-        [[ $candidate != *[[:space:]\'\"\\\$\`\&\;\|\<\>\(\)\*\?]* ]] || printf -v candidate %q "$candidate"
+        [[ $candidate != *[^[:alnum:]_@%+=:,./-]* ]] || printf -v candidate %q "$candidate"
         COMPREPLY+=("$candidate")
     done < <(NIGHTLATCH_COMPLETE=bash _CLAP_COMPLETE_INDEX=$at nightlatch -- "${words[@]}" 2>/dev/null)
     if ((${#COMPREPLY[@]} == 1)) && [[ ${COMPREPLY[0]} == *[=/] ]]; then

@@ -40,7 +40,7 @@ case $- in
                 [ -z "$NIGHTLATCH_PROMPT" ] || {{ hook.nightlatch }} status --notice >&2 || builtin :
                 __nightlatch_warned=''
                 ;;
-            *s)
+            *:*:*)
                 if [ -z "$__nightlatch_warned" ]; then
                     {{ hook.nightlatch }} status --notice >&2 || builtin :
                     __nightlatch_warned=yes

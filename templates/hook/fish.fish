@@ -40,7 +40,7 @@ if builtin status is-interactive
                         {{ hook.nightlatch }} status --notice >&2
                     end
                     builtin set -g __nightlatch_warned ''
-                case '*s'
+                case '*:*:*'
                     if builtin test -z "$__nightlatch_warned"
                         {{ hook.nightlatch }} status --notice >&2
                         builtin set -g __nightlatch_warned yes

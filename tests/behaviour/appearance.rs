@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::support::{EMAIL, Home, OTHER_PASSWORD, Pty, Run};
+use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Pty, Run};
 
 /// A home with something of every width in its log.
 fn eventful() -> Home {
@@ -226,4 +226,38 @@ fn following_prints_its_headings_once() {
     let rest = pty.expect("SESSION_CREATED");
     assert_eq!(first.matches("DETAILS").count(), 1, "{first}");
     assert_eq!(rest.matches("DETAILS").count(), 0, "{rest}");
+}
+
+#[test]
+fn signs_are_ascii_where_the_locale_has_no_more() {
+    let home = Home::registered();
+    let said = |locale: &str, script: &str| {
+        let mut command = home.shell(&format!("exec 2>&1; {script}"));
+        command.env("LC_ALL", locale);
+        Run::of(command).succeeds().stdout
+    };
+    let login = format!("printf %s '{PASSWORD}' | $NIGHTLATCH login --password-stdin");
+    for script in [
+        &login,
+        "$NIGHTLATCH status",
+        "$NIGHTLATCH extend",
+        "$NIGHTLATCH audit verify",
+        "$NIGHTLATCH doctor",
+        "$NIGHTLATCH logout",
+        "$NIGHTLATCH status",
+    ] {
+        let plain = said("C", script);
+        assert!(plain.is_ascii(), "{script}: {plain}");
+    }
+    assert!(said("C.UTF-8", "$NIGHTLATCH status").starts_with('○'));
+    assert!(said("C", "$NIGHTLATCH status").starts_with('o'));
+    let mut command = home.command(&["register", "bob@example.com"]);
+    command.env("LC_ALL", "C");
+    let mut pty = Pty::spawn(command);
+    pty.expect("New password for");
+    pty.send(&format!("{OTHER_PASSWORD}\n"));
+    let meter = pty.expect("again: ");
+    assert!(meter.contains("strength") && meter.is_ascii(), "{meter}");
+    pty.send("\x03");
+    pty.finish();
 }

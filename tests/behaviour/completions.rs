@@ -228,6 +228,38 @@ const TYPED: &[(&str, &str)] = &[
 ];
 
 #[test]
+fn what_bash_is_offered_means_itself() {
+    let home = Home::registered();
+    for email in [
+        "#a@example.com",
+        "~b@example.com",
+        "c!d@example.com",
+        "e{f}@example.com",
+    ] {
+        home.register(email, OTHER_PASSWORD).succeeds();
+    }
+    let script = "source \"$SCRIPT\"; COMP_WORDS=(nightlatch login ''); COMP_CWORD=2\n\
+        COMP_LINE='nightlatch login '; _nightlatch nightlatch '' login\n\
+        printf '%s\\n' \"${COMPREPLY[@]}\" >words; eval \"printf '%s\\n' $(tr '\\n' ' ' <words)\"";
+    let options = ["--norc", "--noprofile", "-c", script];
+    let Some(command) = surroundings(&home, "bash", &options) else {
+        return;
+    };
+    let offered = Run::of(command).succeeds().stdout;
+    let emails = offered.lines().filter(|line| line.contains('@'));
+    assert_eq!(
+        emails.collect::<Vec<_>>(),
+        [
+            "#a@example.com",
+            "alice@example.com",
+            "c!d@example.com",
+            "e{f}@example.com",
+            "~b@example.com"
+        ]
+    );
+}
+
+#[test]
 fn bash_completes_on_a_terminal() {
     let home = two_accounts();
     let options = ["--norc", "--noprofile", "-i"];

@@ -280,7 +280,7 @@ fn a_completion_that_asks_the_command_itself_does_not_extend_the_session_and_ask
         home.run(&["logout"]).succeeds();
         pty.settle();
         pty.send("show al\t");
-        assert!(!pty.expect("pha").contains("sign in to go on"));
+        assert!(!pty.expect("pha").contains("Sign in to continue"));
     }
 }
 
@@ -363,7 +363,7 @@ fn the_prompt_shows_what_is_left_and_neither_extends_nor_records_nor_loses_the_c
         let prompt = pty.expect("<3>");
         let last = prompt.rsplit('\n').next().unwrap();
         assert_eq!(
-            last.matches("[15m] ").count(),
+            last.matches("[until ").count(),
             1,
             "{}: {prompt:?}",
             shell.name
@@ -379,7 +379,10 @@ fn the_prompt_shows_what_is_left_and_neither_extends_nor_records_nor_loses_the_c
         home.run(&["logout"]).succeeds();
         enter(&mut pty, "true");
         let bare = enter(&mut pty, "true");
-        assert!(!bare.contains("[15m]") && !bare.contains("[]"), "{bare:?}");
+        assert!(
+            !bare.contains("[until ") && !bare.contains("[]"),
+            "{bare:?}"
+        );
     }
 }
 
@@ -391,7 +394,7 @@ fn the_segment_survives_a_tool_that_sets_the_prompt_each_time() {
         for _ in 0..3 {
             let said = enter(&mut pty, "true");
             let tool = said.rfind("tool").unwrap();
-            let segment = said[..tool].rfind("[15m] ");
+            let segment = said[..tool].rfind("[until ");
             assert!(
                 segment.is_some_and(|at| tool - at < 200),
                 "{}: {said:?}",
@@ -420,7 +423,7 @@ fn ones_own_prompt_commands_run_on() {
         pty.expect("own=3\r\n");
         // What follows ours sees what ours saw.
         pty.expect(if second { "second\r\n" } else { "last=3\r\n" });
-        pty.expect("[15m] ");
+        pty.expect("[until ");
     }
 }
 
@@ -435,7 +438,7 @@ fn a_notice_comes_once_when_a_minute_is_left_and_once_when_the_session_has_ended
             let of = |text: &str| said.matches(text).count();
             (
                 of("nightlatch: the session locks in"),
-                of("nightlatch: the session has ended"),
+                of("nightlatch: locked at "),
             )
         };
         assert_eq!(count(&said()), (0, 0));
@@ -462,8 +465,8 @@ fn with_no_prompt_the_prompt_is_left_alone_and_the_variable_has_the_time() {
             )],
         );
         let said = enter(&mut pty, "echo \"left=$NIGHTLATCH_PROMPT.\"");
-        assert!(said.contains("left=15m."), "{}: {said:?}", shell.name);
-        assert!(!said.contains("[15m]"), "{}: {said:?}", shell.name);
+        assert!(said.contains("left=until "), "{}: {said:?}", shell.name);
+        assert!(!said.contains("[until "), "{}: {said:?}", shell.name);
     }
 }
 
@@ -479,10 +482,10 @@ fn where_ones_own_prompt_has_the_time_nothing_is_put_before_it() {
         let mut pty = shell.start(&home, &[&shell.hook(""), own]);
         let said = enter(&mut pty, "true");
         let said = said + &enter(&mut pty, "true");
-        let own = said.rfind("{15m}");
+        let own = said.rfind("{until ");
         assert!(own.is_some(), "{}: {said:?}", shell.name);
         assert!(
-            !said[said.find("{15m}").unwrap()..].contains("[15m]"),
+            !said[said.find("{until ").unwrap()..].contains("[until "),
             "{}: {said:?}",
             shell.name
         );
@@ -495,7 +498,7 @@ fn a_prompt_that_cannot_be_told_the_time_shows_none_and_no_error() {
         let home = stage("\"show\"");
         let mut pty = shell.start(&home, &[shell.prompt, &shell.hook("")]);
         enter(&mut pty, "true");
-        pty.expect("[15m] ");
+        pty.expect("[until ");
         home.configure("nonsense = 1");
         enter(&mut pty, "true");
         let said = enter(&mut pty, "true");

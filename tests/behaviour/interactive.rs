@@ -40,7 +40,7 @@ const AGAIN: &str = "[nightlatch] New password again: ";
 fn exec_asks_to_sign_in_and_then_runs_the_command_and_says_no_more() {
     let home = Home::registered();
     let mut pty = job(&home, "$GUARD sh -c 'echo \"it ran\"; exit 7'");
-    pty.expect("no live session; sign in to go on\r\n");
+    pty.expect("nightlatch: locked. Sign in to continue.\r\n");
     answer(&mut pty, &password_prompt(), PASSWORD);
     let said = expect_end(&mut pty, 7);
     assert_eq!(said, "\r\nit ran\r\ncode=7\r\n");
@@ -263,13 +263,10 @@ fn after_expiry_exec_says_so_and_asks_again() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let mut pty = job(&home, "$GUARD echo 'it ran'");
-    // The kernel may have forgotten the key just before anybody looked: either way it says why.
-    let said = pty.expect("; sign in to go on\r\n");
-    assert!(
-        said.contains("no live session: it was idle for too long")
-            || said.contains("no live session: it expired"),
-        "{said}"
-    );
+    // Whether the kernel has forgotten the key before anybody looked or not.
+    let said = pty.expect(". Sign in to continue.\r\n");
+    assert!(said.contains("nightlatch: locked at "), "{said}");
+    assert!(said.contains(" after 1s without activity"), "{said}");
     answer(&mut pty, &password_prompt(), PASSWORD);
     pty.expect("it ran");
     expect_end(&mut pty, 0);

@@ -15,7 +15,8 @@ fn replay(transcript: &str, home: &Home) -> String {
         .lines()
         .filter_map(|line| line.strip_prefix("$ "))
     {
-        let script = format!("nightlatch() {{ \"$NIGHTLATCH\" \"$@\"; }}\n{line}");
+        let script =
+            format!("export LC_ALL=C.UTF-8\nnightlatch() {{ \"$NIGHTLATCH\" \"$@\"; }}\n{line}");
         let run = Run::of(home.shell(&script));
         if !replayed.is_empty() {
             replayed.push('\n');

@@ -13,25 +13,22 @@ fn of_idle(idle: &str) -> Home {
     home
 }
 
-/// The time left as the prompt shows it, in seconds.
-fn shown(home: &Home) -> u64 {
+/// What the prompt shows.
+fn shown(home: &Home) -> String {
     let run = home.run(&["status", "--prompt"]).succeeds();
     assert_eq!(run.stderr, "");
-    let text = run.stdout.strip_suffix('\n').unwrap();
-    let seconds = |unit: char| text.strip_suffix(unit).map(str::parse::<u64>);
-    match (seconds('m'), seconds('s')) {
-        (Some(minutes), _) => minutes.unwrap() * 60,
-        (_, Some(seconds)) => seconds.unwrap(),
-        _ => panic!("{text}"),
-    }
+    run.stdout
 }
 
 #[test]
-fn the_prompts_text_is_begun_minutes_then_seconds_then_nothing() {
-    for (idle, least, most) in [("15m", 900, 900), ("61s", 60, 120), ("59s", 30, 59)] {
+fn the_prompts_text_has_seconds_below_a_minute_and_stays_true() {
+    for (idle, colons) in [("15m", 1), ("2m", 1), ("59s", 2)] {
         let home = of_idle(idle);
-        let left = shown(&home);
-        assert!((least..=most).contains(&left), "{idle}: {left}");
+        let text = shown(&home);
+        assert!(text.starts_with("until "), "{idle}: {text}");
+        assert_eq!(text.matches(':').count(), colons, "{idle}: {text}");
+        std::thread::sleep(Duration::from_millis(1100));
+        assert_eq!(shown(&home), text, "a second later it is as true");
     }
     for home in [Home::bare(), Home::registered()] {
         for json in [&[][..], &["--json"]] {
@@ -39,6 +36,71 @@ fn the_prompts_text_is_begun_minutes_then_seconds_then_nothing() {
             assert_eq!(run.ends_with(4).stdout, "");
         }
     }
+}
+
+/// Without the time of day, which is another each time.
+fn without_time(said: &str) -> String {
+    let digits = said
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c });
+    digits.collect::<String>().replace("00:00", "TIME")
+}
+
+#[test]
+fn whoever_comes_back_is_told_when_it_was_locked_and_why() {
+    let notice = |home: &Home| home.run(&["status", "--notice"]).succeeds().stdout;
+    let why = |reason: &str| {
+        format!("nightlatch: locked at TIME{reason}; a guarded command asks to sign in\n")
+    };
+    let home = of_idle("1s");
+    std::thread::sleep(Duration::from_millis(1100));
+    // The key may be there still, or be gone already.
+    let idle = why(" after 0s without activity");
+    assert_eq!(without_time(&notice(&home)), idle);
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(without_time(&notice(&home)), idle);
+    let said = home.run(&["status"]).stdout;
+    assert!(
+        said.contains("after 1s without activity; sign in with"),
+        "{said}"
+    );
+    home.run(&["-n", "exec", "--", "true"])
+        .refuses(4, "after 1s without activity");
+    // It is on record now, and cleared away.
+    assert_eq!(without_time(&notice(&home)), idle);
+    home.login(&["--max", "1s"]).succeeds();
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(
+        without_time(&notice(&home)),
+        why(", its absolute limit of 0s")
+    );
+    home.login(&[]).succeeds();
+    home.run(&["lock"]).succeeds();
+    assert_eq!(without_time(&notice(&home)), why(": signed out"));
+    home.login(&[]).succeeds();
+    std::fs::remove_file(home.session_file()).unwrap();
+    let said = notice(&home);
+    assert!(
+        said.starts_with("nightlatch: locked: its file is gone;"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_command_that_outlived_its_session_is_followed_by_a_word_about_it() {
+    let home = of_idle("1s");
+    let mut pty = Pty::spawn(home.command(&["exec", "--", "sh", "-c", "sleep 1.5; echo done."]));
+    pty.expect("done.\r\n");
+    let (said, status) = pty.finish();
+    assert!(status.success());
+    assert_eq!(
+        without_time(&said),
+        "nightlatch: locked at TIME after 0s without activity, while sh ran\r\n"
+    );
+    // Of a session that lives on nothing is said.
+    home.login(&[]).succeeds();
+    let pty = Pty::spawn(home.command(&["exec", "--", "sleep", "1.2"]));
+    assert_eq!(pty.finish().0, "");
 }
 
 #[test]
@@ -61,9 +123,11 @@ fn the_notice_tells_what_helps_against_the_limit_that_is_near() {
         "{said}"
     );
     home.run(&["logout"]).succeeds();
-    let ended = "nightlatch: the session has ended; a guarded command asks to sign in\n";
-    let run = home.run(&["status", "--notice"]).ends_with(4);
-    assert_eq!(run.stdout, ended);
+    let said = home.run(&["status", "--notice"]).ends_with(4).stdout;
+    assert!(
+        said.ends_with(": signed out; a guarded command asks to sign in\n"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -73,7 +137,7 @@ fn watching_changes_nothing_and_counts_down_to_the_end() {
     let began = Instant::now();
     let run = home
         .run(&["status", "--watch"])
-        .refuses(4, "the session has ended; sign in with");
+        .refuses(4, "after 3s without activity; sign in with");
     let took = began.elapsed();
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(tree(&home.path()), before, "watching changed something");
@@ -141,7 +205,7 @@ fn an_extension_and_an_end_from_elsewhere_show_within_a_second() {
     let ended = Instant::now();
     while next().is_some() {}
     assert!(ended.elapsed() < Duration::from_secs(4));
-    Run::finish(&command, child).refuses(4, "the session has ended");
+    Run::finish(&command, child).refuses(4, ": signed out; sign in with");
 }
 
 #[test]
@@ -154,9 +218,9 @@ fn on_a_terminal_one_line_is_drawn_over_itself_and_ends_with_a_sentence() {
     let (drawn, end) = said.split_once("nightlatch: ").unwrap();
     assert!(!drawn.contains('\n'), "{drawn:?}");
     assert!(drawn.ends_with(" \r"), "the line is cleared: {drawn:?}");
-    assert_eq!(
-        end,
-        "the session has ended; sign in with: nightlatch login\r\n"
+    assert!(
+        end.ends_with(" after 4s without activity; sign in with: nightlatch login\r\n"),
+        "{end}"
     );
 }
 

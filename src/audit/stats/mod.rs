@@ -1,5 +1,6 @@
 //! The log in numbers: counted in one pass, in memory that does not grow with the log.
 
+mod activity;
 mod series;
 mod spans;
 
@@ -16,6 +17,7 @@ use crate::clock::Timestamp;
 use series::Series;
 use spans::Spans;
 
+pub use activity::Extender;
 pub use series::Bucket;
 pub use spans::{CommandSpan, LeftOut, SessionSpan};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::activity::{Activity, Extender};
 use crate::audit::command_facts::CommandFacts;
 use crate::audit::details::CommandEnd;
 use crate::audit::kind::EventType;
@@ -34,6 +35,10 @@ pub struct SessionSpan {
     pub end: Timestamp,
     /// What ended it; `None` when no event tells.
     pub ended_by: Option<EventType>,
+    /// How often it was extended.
+    pub extensions: u64,
+    /// What extended it most often.
+    pub most_by: Option<Extender>,
 }
 
 impl SessionSpan {
@@ -90,6 +95,7 @@ struct Open {
     idle: Option<Duration>,
     max: Option<Duration>,
     last_activity: Timestamp,
+    activity: Activity,
 }
 
 impl Open {
@@ -102,6 +108,8 @@ impl Open {
         let end = limits.into_iter().flatten().fold(at, Timestamp::min);
         self.span.end = end.max(self.span.start);
         self.span.ended_by = ended_by;
+        self.span.extensions = self.activity.total();
+        self.span.most_by = self.activity.most().cloned();
         self.span
     }
 
@@ -176,11 +184,20 @@ impl Spans {
                 start_seen: false,
                 end: at,
                 ended_by: None,
+                extensions: 0,
+                most_by: None,
             },
             idle: None,
             max: None,
             last_activity: at,
+            activity: Activity::default(),
         });
+        match record.event_type.known() {
+            Some(EventType::SessionValidated) => open.activity.validated(record),
+            Some(EventType::SessionExtended) => open.activity.extended(),
+            Some(EventType::CommandStarted) => open.activity.started(record),
+            _ => {}
+        }
         if record.event_type == EventType::SessionCreated {
             let limits: SessionLimits =
                 serde_json::from_str(record.details.get()).unwrap_or_default();

@@ -276,3 +276,52 @@ fn commands_that_are_left_out_are_counted_with_their_span() {
     };
     assert_eq!(found.commands_left_out(), Some(left));
 }
+
+#[test]
+fn a_loop_that_keeps_a_session_alive_is_counted_by_its_program() {
+    let mut records = vec![created(0, 1)];
+    let started = |program: &str| format!(r#"{{"program":"{program}","exec_id":"x"}}"#);
+    let exec = r#"{"action":"exec"}"#;
+    for seconds in 1..=500 {
+        // Programs that come once each do not hide the one that comes all the time.
+        let once = format!("once{seconds}");
+        for program in ["poll", "poll", &once] {
+            records.push(event(EventType::SessionValidated, seconds, 1, exec));
+            records.push(event(EventType::SessionExtended, seconds, 1, "{}"));
+            records.push(event(
+                EventType::CommandStarted,
+                seconds,
+                1,
+                &started(program),
+            ));
+        }
+        // With --no-extend: no activity, so nothing is kept alive.
+        records.push(event(EventType::SessionValidated, seconds, 1, exec));
+        records.push(event(
+            EventType::CommandStarted,
+            seconds,
+            1,
+            &started("silent"),
+        ));
+    }
+    let found = statistics(&records);
+    let session = &found.longest_sessions(at(600))[0];
+    assert_eq!(session.extensions, 1500);
+    let most = session.most_by.as_ref().unwrap();
+    assert_eq!((&*most.name, most.times), ("poll", 1000));
+}
+
+#[test]
+fn an_extension_without_a_command_is_counted_by_its_action() {
+    let records = [
+        created(0, 1),
+        event(EventType::SessionValidated, 1, 1, r#"{"action":"deploy"}"#),
+        event(EventType::SessionExtended, 1, 1, "{}"),
+    ];
+    let session = &statistics(&records).longest_sessions(at(600))[0];
+    let most = session.most_by.as_ref().unwrap();
+    assert_eq!(
+        (&*most.name, most.times, session.extensions),
+        ("deploy", 1, 1)
+    );
+}

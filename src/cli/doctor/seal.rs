@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nightlatch::{Erasure, Kept, Storage, Unsure, storage};
+use nightlatch::{Erasure, Kept, Storage, Unsure, shell_word, storage};
 
 use super::{Case, Finding};
 
@@ -49,9 +49,10 @@ fn told(storage: &Storage, seal: &Path) -> Finding {
             let found = format!(
                 "{name} copies on write: old sealing keys stay on the disk, where root could find them and rewrite the log"
             );
-            let seal = seal.display();
+            let word = |ending: &str| shell_word(&format!("{}{ending}", seal.to_string_lossy()));
+            let (seal, new) = (word(""), word(".new"));
             Finding::warn(CHECK, found).advice(format!(
-                "switch that off: mkdir -m 700 '{seal}.new' && chattr +C '{seal}.new' && cp -p '{seal}'/* '{seal}.new' && rm -r '{seal}' && mv '{seal}.new' '{seal}'"
+                "switch that off: mkdir -m 700 -- {new} && chattr +C -- {new} && cp -p -- {seal}/* {new} && rm -r -- {seal} && mv -- {new} {seal}"
             ))
         }
         Erasure::Kept(Kept::CopyOnWrite) => kept(&format!("{name} copies on write")),

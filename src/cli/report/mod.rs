@@ -80,7 +80,7 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
         with_sessions: has_all_of_sessions(&query),
     })?;
     if to_stdout {
-        context.ui.data(&html)?;
+        context.ui.bytes(html.as_bytes())?;
     } else {
         write(&args.html, &html)?;
         let file = args.html.display().to_string();

@@ -14,6 +14,7 @@ use super::verdict::Verdict;
 use super::{minute, second};
 use crate::cli::args::AuditFilters;
 use crate::cli::exit::Failure;
+use crate::cli::stats::kept_alive;
 use crate::cli::text::span;
 
 const STYLE: &str = include_str!("../../../templates/report/page.css");
@@ -92,6 +93,7 @@ struct Session {
     username: Text,
     start: String,
     ended_by: String,
+    kept_alive: Text,
 }
 
 /// The page, whole.
@@ -265,5 +267,6 @@ fn session(session: &SessionSpan) -> Session {
         ended_by: session
             .ended_by
             .map_or("no end on record".to_owned(), |by| by.to_string()),
+        kept_alive: Text::new(kept_alive(session).as_deref().unwrap_or("-"), NAME),
     }
 }

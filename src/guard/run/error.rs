@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::fs::shell_path;
+
 /// Why a command could not be run, or be followed to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -83,10 +85,10 @@ impl RunError {
                     .to_owned()
             }
             Self::NoInterpreter { program } => {
-                format!("see its first line: head -n1 '{}'", program.display())
+                format!("see its first line: head -n1 -- {}", shell_path(program))
             }
             Self::NotExecutable { program } => {
-                format!("if it should be: chmod u+x '{}'", program.display())
+                format!("if it should be: chmod u+x -- {}", shell_path(program))
             }
             Self::UnknownFormat { .. } => {
                 "a script must begin with a line such as #!/bin/sh".to_owned()

@@ -240,8 +240,10 @@ impl SessionService {
             Found::Live(session) => session.status(),
             Found::Nothing => SessionStatus::none(),
             Found::Dead {
-                session, claims, ..
-            } => SessionStatus::ended(session, claims.as_deref()),
+                reason,
+                session,
+                claims,
+            } => SessionStatus::ended(reason, session, claims.as_deref()),
         })
     }
 

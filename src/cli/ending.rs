@@ -1,0 +1,140 @@
+//! How a session ended, in a few words for whoever comes back to it: when it was locked, and why.
+
+use std::time::Duration;
+
+use nightlatch::audit::{EventType, Limit, LogReader, Progress, Query, Record};
+use nightlatch::clock::{Clock, SystemClock, Timestamp};
+use nightlatch::id::SessionId;
+use nightlatch::session::{Dead, SessionStatus};
+use serde::Deserialize;
+
+use super::Context;
+use super::text::{escape, span};
+
+/// No session is longer than half of this.
+const LOOKED_BACK: Duration = Duration::from_secs(24 * 3600);
+/// The last activity is recorded a little after it was counted.
+const SLACK: Duration = Duration::from_secs(2);
+/// What ends a session.
+const ENDS: [EventType; 4] = [
+    EventType::SessionExpired,
+    EventType::SessionTerminated,
+    EventType::SessionInvalid,
+    EventType::SessionRevoked,
+];
+
+/// What of an event's details tells of a session's limits and end.
+#[derive(Default, Deserialize)]
+struct Told {
+    reason: Option<String>,
+    idle_seconds: Option<u64>,
+    max_seconds: Option<u64>,
+}
+
+impl Told {
+    fn by(record: &Record) -> Self {
+        serde_json::from_str(record.details.get()).unwrap_or_default()
+    }
+}
+
+/// How the session ended that `status` found no life in: `locked at 12:41 after 15 idle minutes`; `None`
+/// where nothing tells.
+pub fn of_status(context: &Context, status: &SessionStatus) -> Option<String> {
+    match status.ended {
+        Some(Dead::Idle) => {
+            let idle = Duration::from_secs(status.idle_timeout_seconds?);
+            Some(by_idling(context, status.expires_at?, idle))
+        }
+        Some(Dead::Max) => {
+            let (begun, end) = (status.created_at?, status.max_expires_at?);
+            Some(by_limit(context, end, end.since(begun)))
+        }
+        // The key is what told when the last activity was. The log tells it too.
+        None | Some(Dead::KeyGone) => {
+            of_log(context, status.session_id, status.username.as_deref())
+        }
+        Some(other) => Some(format!("locked: {other}")),
+    }
+}
+
+/// How the last session of `username` ended, or the last of all.
+pub fn of_last(context: &Context, username: Option<&str>) -> Option<String> {
+    of_log(context, None, username)
+}
+
+fn of_log(context: &Context, session: Option<SessionId>, username: Option<&str>) -> Option<String> {
+    let now = SystemClock.now().wall;
+    // As it lies there, without a record: nobody is shown an event.
+    let log = LogReader::copy(&context.config.home().join("audit")).ok()?;
+    let newest = |types: &[EventType], session: Option<SessionId>| {
+        let query = Query {
+            types: types.iter().map(|&known| known.into()).collect(),
+            session,
+            user: username.map(str::to_owned),
+            since: Some(now.minus(LOOKED_BACK)),
+            limit: Limit::MIN,
+            ..Query::default()
+        };
+        let read = log.list(&query, &Progress::default()).ok()?;
+        read.answer.events.into_iter().next_back()
+    };
+    let end = newest(&ENDS, session);
+    let session = match session {
+        Some(session) => session,
+        None => end.as_ref()?.session_id?,
+    };
+    let told = end.as_ref().map(Told::by).unwrap_or_default();
+    if let (Some(end), Some(reason)) = (&end, told.reason)
+        && !["idle", "max", "key_gone"].contains(&&*reason)
+    {
+        let at = context.zone.recently(end.timestamp, now);
+        return Some(format!("locked at {at}: {}", in_words(&reason)));
+    }
+    let begun = newest(&[EventType::SessionCreated], Some(session))?;
+    let used = newest(
+        &[EventType::SessionCreated, EventType::SessionExtended],
+        Some(session),
+    )?;
+    let limits = Told::by(&begun);
+    let idle = Duration::from_secs(limits.idle_seconds?);
+    let max = Duration::from_secs(limits.max_seconds?);
+    let (idled, limit) = (used.timestamp.plus(idle), begun.timestamp.plus(max));
+    let noticed = end.map_or(now, |end| end.timestamp);
+    Some(if idled.min(limit) > noticed.plus(SLACK) {
+        "locked before its time: its key is gone from memory".to_owned()
+    } else if idled <= limit {
+        by_idling(context, idled, idle)
+    } else {
+        by_limit(context, limit, max)
+    })
+}
+
+fn by_idling(context: &Context, at: Timestamp, idle: Duration) -> String {
+    let at = context.zone.recently(at, SystemClock.now().wall);
+    let idle = match (idle.as_secs() / 60, idle.as_secs() % 60) {
+        (1, 0) => "1 idle minute".to_owned(),
+        (minutes, 0) => format!("{minutes} idle minutes"),
+        _ => format!("{} without activity", span(idle)),
+    };
+    format!("locked at {at} after {idle}")
+}
+
+fn by_limit(context: &Context, at: Timestamp, max: Duration) -> String {
+    let at = context.zone.recently(at, SystemClock.now().wall);
+    format!("locked at {at}, its absolute limit of {}", span(max))
+}
+
+/// The reasons of the log that are no matter of time.
+fn in_words(reason: &str) -> String {
+    match reason {
+        "logout" => "signed out".to_owned(),
+        "replaced" => "a new sign-in took its place".to_owned(),
+        "crash" => Dead::Crash.to_string(),
+        "password_changed" => "the password was changed".to_owned(),
+        "clock" => Dead::Clock.to_string(),
+        "reboot" => Dead::Reboot.to_string(),
+        "time_namespace" => Dead::TimeNamespace.to_string(),
+        "file_gone" => Dead::FileGone.to_string(),
+        other => escape(other).replace('_', " "),
+    }
+}
