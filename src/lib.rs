@@ -54,7 +54,7 @@ pub use fs::{
 pub use guard::run::Ended;
 pub use guard::{
     AccountNotice, ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Finished, Guard,
-    GuardConfig, GuardError, PasswordChangeError, ProvenPassword, Refusals, RegisterError,
+    GuardConfig, GuardError, Orphans, PasswordChangeError, ProvenPassword, Refusals, RegisterError,
     Registered, RunOptions, Scripts, SignInError, SignedIn, Vouched,
 };
 pub use session::SessionService;

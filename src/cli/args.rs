@@ -176,7 +176,7 @@ pub enum HookShell {
 
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch exec -- psql production\n  nightlatch exec --min-remaining 10m -- ./deploy.sh\n\nExit codes: the command's own; 128+n when signal n ended it; 126 not executable; 127 not found."
+    after_help = "Examples:\n  nightlatch exec -- psql production\n  nightlatch exec --min-remaining 10m -- ./deploy.sh\n\nExit codes: the command's own; 126 not executable; 127 not found. A signal that ended the command ends nightlatch too."
 )]
 pub struct Exec {
     /// Refuse, with 3, when the session would end sooner than this
@@ -186,12 +186,7 @@ pub struct Exec {
     #[arg(long)]
     pub no_extend: bool,
     /// The command and its arguments
-    #[arg(
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "CMD"
-    )]
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }
 

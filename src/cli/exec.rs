@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use nightlatch::clock::{Clock, SystemClock};
 use nightlatch::session::{SessionState, SessionStatus};
-use nightlatch::{CommandError, Denied, Guard, Refusals, RunOptions, Scripts};
+use nightlatch::{CommandError, Denied, Ended, Guard, Orphans, Refusals, RunOptions, Scripts};
 
 use super::args::Exec;
 use super::exit::Failure;
 use super::terminal::Terminal;
-use super::{Context, End, ask, ending, login, prune, register, text};
+use super::{Context, End, Origin, ask, ending, login, prune, register, text};
 
 /// No session ends by itself in less.
 const LONG: Duration = Duration::from_secs(1);
@@ -22,11 +22,12 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
         min_remaining: args.min_remaining.unwrap_or_default(),
         refusals: Refusals::LeaveToCaller,
         scripts: Scripts::AsShellsDo,
+        orphans: Orphans::ReapAsInit,
     };
     let guard = context.guard()?;
     say_whose(context, &guard)?;
     let begun = SystemClock.now().boot;
-    let finished = match guard.run(&mut command(args)?, &options) {
+    let finished = match guard.run(&mut command(context, args)?, &options) {
         Err(CommandError::Denied(denied)) if helps_to_sign_in(context, &denied) => {
             let terminal = if ask::somebody_is_there() {
                 context.terminal()
@@ -54,7 +55,7 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
                 ..options
             };
             let guard = context.guard()?;
-            let finished = guard.run(&mut command(args)?, &options)?;
+            let finished = guard.run(&mut command(context, args)?, &options)?;
             prune::after_sign_in(context, &guard);
             finished
         }
@@ -69,16 +70,25 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
     if SystemClock.now().boot.since(begun) >= LONG && std::io::stderr().is_terminal() {
         tell_of_end(context, &guard, args);
     }
-    Ok(End::Code(finished.ended.exit_code()))
+    Ok(match finished.ended {
+        Ended::Signal(signal) => End::Signal(signal),
+        code @ Ended::Code(_) => End::Code(code.exit_code()),
+    })
 }
 
-fn command(args: &Exec) -> Result<Command, Failure> {
+fn command(context: &Context, args: &Exec) -> Result<Command, Failure> {
     let (program, arguments) = args
         .command
         .split_first()
         .ok_or_else(|| Failure::usage("no command given"))?;
     let mut command = Command::new(program);
     command.args(arguments);
+    // A guarded command that calls nightlatch means the home that it was guarded by.
+    if context.origins.home != Origin::Unset {
+        let home = context.config.home();
+        let home = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
+        command.env("NIGHTLATCH_HOME", home);
+    }
     Ok(command)
 }
 

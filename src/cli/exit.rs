@@ -54,8 +54,7 @@ impl Code {
         (Self::NotFound, "exec: the command is not found"),
     ];
     /// What `exec` ends with otherwise.
-    pub const OF_COMMANDS: &str =
-        "exec: otherwise the command's own code, or 128+n when signal n ended it";
+    pub const OF_COMMANDS: &str = "exec: otherwise the command's own code; a signal that ended it ends nightlatch too (in a shell 128+n)";
 }
 
 /// `--exit-codes`: what each means.

@@ -107,6 +107,8 @@ enum End {
     Done,
     /// With the exit code of the command it ran, or of the question it answered.
     Code(u8),
+    /// By the signal that ended the command it ran.
+    Signal(i32),
 }
 
 /// Where something that the configuration file does not decide alone came from.
@@ -228,21 +230,30 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
     match result {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::Code(code)) => ExitCode::from(code),
-        Err(Failure {
+        Ok(End::Signal(signal))
+        | Err(Failure {
             signal: Some(signal),
             ..
-        }) => {
-            // Everything is wiped and the terminal restored: now die of what interrupted us, so
-            // that the shell sees it. If that fails, the code says it.
-            terminal::die_of(signal);
-            ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
-        }
+        }) => end_by(signal),
         Err(failure) => {
             ui.failure(&failure);
             ExitCode::from(failure.code as u8)
         }
     }
 }
+
+/// Ends by `signal`, so that the shell sees it, and stops a loop at Ctrl-C: everything is wiped and the
+/// terminal restored by now, and this process leaves no core. Where it cannot, the exit code says it.
+fn end_by(signal: i32) -> ExitCode {
+    // Who sees a SIGKILL looks for who sent it, and for a lack of memory.
+    if signal != SIGKILL {
+        terminal::die_of(signal);
+    }
+    ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+}
+
+/// The signal that cannot be caught; the number is the same on every system.
+const SIGKILL: i32 = 9;
 
 /// What there is before anything is looked at.
 struct Given {

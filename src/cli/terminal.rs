@@ -121,9 +121,9 @@ pub fn interruption() -> io::Result<Arc<AtomicBool>> {
     Ok(interrupted)
 }
 
-/// Dies of a signal that interrupted a prompt, so that the shell sees it. Returns if that fails.
+/// Dies of `signal`, so that the shell sees it. Returns where that does not end this process.
 pub fn die_of(signal: i32) {
-    let _ = signal_hook::low_level::emulate_default_handler(signal);
+    nightlatch::memory::die_of(signal);
 }
 
 /// While it lives, what is typed is not shown.

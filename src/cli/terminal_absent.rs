@@ -35,5 +35,5 @@ pub fn interruption() -> io::Result<Arc<AtomicBool>> {
     Ok(Arc::default())
 }
 
-/// Does nothing: no prompt was interrupted.
+/// Does nothing: there are no signals.
 pub fn die_of(_: i32) {}

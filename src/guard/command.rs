@@ -26,6 +26,19 @@ pub struct RunOptions {
     pub refusals: Refusals,
     /// What becomes of a script without `#!`.
     pub scripts: Scripts,
+    /// What becomes of processes that lost their parent.
+    pub orphans: Orphans,
+}
+
+/// What becomes of processes that lost their parent while this one, as the first process of a container,
+/// was given them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orphans {
+    /// They stay; for a program that waits for children of its own.
+    Leave,
+    /// Their ends are collected while the command runs, as the first process of a system does. Only for a
+    /// program that has no other children to wait for.
+    ReapAsInit,
 }
 
 /// What becomes of a script that does not begin with `#!`, which the system itself does not run.
@@ -54,6 +67,7 @@ impl Default for RunOptions {
             min_remaining: Duration::ZERO,
             refusals: Refusals::Record,
             scripts: Scripts::NeedInterpreter,
+            orphans: Orphans::Leave,
         }
     }
 }
@@ -107,7 +121,7 @@ impl Guard {
         let exec = ExecId::random().map_err(GuardError::from)?;
         // From here on a signal ends the command, not the guard, which has a lease to give back and
         // an end to record.
-        let mut runner = Runner::new()?;
+        let mut runner = Runner::new()?.with_orphans(options.orphans);
         let program = ProgramName::new(command.get_program());
         let mut lease = None;
         let mut not_started = None;

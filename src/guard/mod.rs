@@ -32,7 +32,7 @@ use std::time::Duration;
 pub use accounts::{ProvenPassword, SignedIn};
 pub use active::ActiveSession;
 pub use alert::{AlertFailed, AlertKind};
-pub use command::{Finished, Refusals, RunOptions, Scripts};
+pub use command::{Finished, Orphans, Refusals, RunOptions, Scripts};
 pub use config::{AlertFailureNotice, GuardConfig};
 pub use enrolment::{Registered, Vouched};
 pub use error::{

@@ -19,6 +19,7 @@ use signal_hook::consts::{
     SIGTTOU, SIGUSR1, SIGUSR2, SIGVTALRM, SIGWINCH,
 };
 
+use super::Orphans;
 use super::signals::{Catch, Caught, stop_ourselves, we_lead_the_session};
 use crate::memory::CoreLimit;
 
@@ -42,6 +43,8 @@ pub struct Runner {
     catch: Catch,
     /// What came before the command was started.
     early: Vec<Caught>,
+    /// Whether the ends of others than the command are collected too.
+    reaps: bool,
 }
 
 impl Runner {
@@ -53,8 +56,19 @@ impl Runner {
     pub fn new() -> Result<Self, RunError> {
         // SIGCHLD and SIGCONT even if ignored: without them no command can be followed.
         let catch = Catch::new(HANDED_ON, &[SIGCHLD, SIGCONT]).map_err(RunError::Watch)?;
-        let early = Vec::new();
-        Ok(Self { catch, early })
+        Ok(Self {
+            catch,
+            early: Vec::new(),
+            reaps: false,
+        })
+    }
+
+    /// The same, with `orphans` treated so.
+    #[must_use]
+    pub fn with_orphans(mut self, orphans: Orphans) -> Self {
+        let is_first = || nix::unistd::getpid().as_raw() == 1;
+        self.reaps = orphans == Orphans::ReapAsInit && is_first();
+        self
     }
 
     /// Starts `command`. With a `core_limit`, it starts with that limit. Once this returns, the command runs
@@ -76,9 +90,10 @@ impl Runner {
         let early = self.catch.pending().into_iter();
         self.early
             .extend(early.filter(|caught| HANDED_ON.contains(&caught.signal)));
+        let mut spawn = || self.catch.blocked_as_before(|| command.spawn());
         let child = match core_limit {
-            Some(limit) => limit.restored_during(|| command.spawn()),
-            None => command.spawn(),
+            Some(limit) => limit.restored_during(spawn),
+            None => spawn(),
         }
         .map_err(|problem| explain(command, problem))?;
         i32::try_from(child.id())
@@ -129,7 +144,7 @@ impl Runner {
             let resumed = arrived.iter().any(|caught| caught.signal == SIGCONT);
             // Looked at before the news: a new stop in between would be news.
             let left_behind = stopped && resumed && is_stopped(child);
-            match news_of(child)? {
+            match news_of(child, self.reaps)? {
                 Some(News::Ended(ended)) => return Ok(ended),
                 // Only now, when it has put the terminal in order, may the shell see us stop.
                 Some(News::Stopped) => {
@@ -181,13 +196,22 @@ enum News {
     Continued,
 }
 
-/// The latest news, without blocking. Until it says "ended" the child's number is not reused.
-fn news_of(child: Pid) -> io::Result<Option<News>> {
+/// The latest news, without blocking. Until it says "ended" the child's number is not reused. Where this
+/// process `reaps`, the ends of all others are collected on the way.
+fn news_of(child: Pid, reaps: bool) -> io::Result<Option<News>> {
     let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
+    let next = || {
+        if reaps {
+            rustix::process::wait(options)
+        } else {
+            rustix::process::waitpid(Some(child), options)
+        }
+    };
     let mut latest = None;
-    while let Some((_, status)) =
-        rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(child), options))?
-    {
+    while let Some((process, status)) = rustix::io::retry_on_intr(next)? {
+        if process != child {
+            continue;
+        }
         latest = news_in(status);
         if matches!(latest, Some(News::Ended(_))) {
             break;

@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::io;
 use std::process::Command;
 
+use super::Orphans;
 use crate::memory::CoreLimit;
 
 pub use ended::Ended;
@@ -32,6 +33,12 @@ impl Runner {
             io::ErrorKind::Unsupported,
             "commands are not guarded on this platform yet",
         )))
+    }
+
+    /// Cannot be called.
+    #[must_use]
+    pub fn with_orphans(self, _: Orphans) -> Self {
+        match self.none {}
     }
 
     /// Cannot be called.

@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::sys::signal::{SigSet, Signal};
 use rustix::event::{PollFd, PollFlags};
 use signal_hook::consts::{SIGCONT, SIGSTOP, SIGXFSZ};
 use signal_hook::iterator::backend::SignalDelivery;
@@ -31,9 +32,14 @@ pub struct Caught {
 }
 
 /// Collects signals from [`Catch::new`] until it is dropped.
+///
+/// A signal that the thread was started with blocked, as masks are inherited, is let through for as long:
+/// a process that is not told of its command's end would wait for ever.
 pub struct Catch {
     delivery: SignalDelivery<UnixStream, WithOrigin>,
     signals: Vec<i32>,
+    /// Those that were blocked before.
+    unblocked: SigSet,
 }
 
 impl Catch {
@@ -54,11 +60,40 @@ impl Catch {
         let mut catch = Self {
             delivery,
             signals: Vec::new(),
+            unblocked: SigSet::empty(),
         };
         for &signal in wanted {
             catch.add(signal)?;
         }
+        catch.unblock();
         Ok(catch)
+    }
+
+    /// Lets through what is collected and was blocked. Not what stops a process: that is held back while a
+    /// lock is held, and whoever started us with it blocked wants no job control.
+    fn unblock(&mut self) {
+        let blocked = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
+        for signal in self
+            .signals
+            .iter()
+            .filter_map(|&n| Signal::try_from(n).ok())
+        {
+            let stops = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU].contains(&signal);
+            if blocked.contains(signal) && !stops {
+                self.unblocked.add(signal);
+            }
+        }
+        // It cannot fail: the set is valid.
+        let _ = self.unblocked.thread_unblock();
+    }
+
+    /// Does `action` with the signals blocked that were blocked before: what is started in it inherits
+    /// that. Those that arrive meanwhile are collected afterwards.
+    pub fn blocked_as_before<T>(&self, action: impl FnOnce() -> T) -> T {
+        let _ = self.unblocked.thread_block();
+        let result = action();
+        let _ = self.unblocked.thread_unblock();
+        result
     }
 
     fn add(&mut self, signal: i32) -> io::Result<()> {
@@ -108,6 +143,8 @@ impl Catch {
     }
 
     fn release(&mut self) {
+        // First: what was blocked before does not act by default either.
+        let _ = std::mem::replace(&mut self.unblocked, SigSet::empty()).thread_block();
         let mut claims = claims();
         for signal in self.signals.drain(..) {
             let Ok((index, free)) = slot(signal) else {

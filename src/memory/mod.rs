@@ -36,7 +36,7 @@ mod tests;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) use calls::clock;
 #[cfg(unix)]
-pub use calls::ignores;
+pub use calls::{die_of, ignores};
 pub use heap::WipingAllocator;
 pub use process::{AsFile, CoreLimit, harden, inherited};
 #[cfg(unix)]

@@ -32,10 +32,9 @@ fn exit_codes_are_passed_on() {
 fn death_by_signal_is_reported_as_a_shell_does() {
     let home = Home::signed_in();
     for (signal, code) in [("TERM", 143), ("KILL", 137), ("SEGV", 139), ("HUP", 129)] {
-        assert_eq!(
-            code_of(&home, &format!("$GUARD sh -c 'kill -{signal} $$'")),
-            code
-        );
+        // A command of its own behind it, or the shell would become the guard and die in its place.
+        let script = format!("$GUARD sh -c 'kill -{signal} $$'; exit $?");
+        assert_eq!(code_of(&home, &script), code);
     }
 }
 
