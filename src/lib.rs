@@ -49,8 +49,11 @@ pub use audit::AuditLog;
 pub use config::Config;
 pub use crypto::kdf::{Argon2Params, HashFailed, ParamsOutOfBounds};
 pub use fs::{
-    Dir, Erasure, FsError, FsProblem, Kept, Storage, Survey, Unsure, shell_word, storage, survey,
+    Dir, Erasure, FsError, FsProblem, Kept, LockWait, Storage, Survey, Unsure, shell_word, storage,
+    survey, tell_of_waits,
 };
+#[cfg(unix)]
+pub use fs::{LockHolder, holder_of};
 pub use guard::run::Ended;
 pub use guard::{
     AccountNotice, ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Finished, Guard,

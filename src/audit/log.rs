@@ -161,6 +161,18 @@ impl AuditLog {
     /// events none was appended then, and what was to be recorded must not happen; more are appended
     /// 16 at a time.
     pub fn append(&self, events: &[Event]) -> Result<Appended, AuditError> {
+        self.append_with(|| events)
+    }
+
+    /// As [`AuditLog::append`], of what `events` gives once the log's lock is held: from then on they are
+    /// as good as written.
+    ///
+    /// # Errors
+    /// As [`AuditLog::append`].
+    pub(crate) fn append_with<E: AsRef<[Event]>>(
+        &self,
+        events: impl FnOnce() -> E,
+    ) -> Result<Appended, AuditError> {
         self.append_locked(events, |dir| Ok(dir.lock()?))
     }
 
@@ -173,16 +185,16 @@ impl AuditLog {
         events: &[Event],
         limit: Duration,
     ) -> Result<Appended, AuditError> {
-        self.append_locked(events, |dir| {
+        self.append_locked(|| events, |dir| {
             let directory = dir.path().to_owned();
             dir.lock_within(limit)?
                 .ok_or(AuditError::Busy { directory })
         })
     }
 
-    fn append_locked(
+    fn append_locked<E: AsRef<[Event]>>(
         &self,
-        events: &[Event],
+        events: impl FnOnce() -> E,
         lock: impl FnOnce(&Dir) -> Result<DirLock, AuditError>,
     ) -> Result<Appended, AuditError> {
         let dir = self.directory_to_append()?;
@@ -191,7 +203,7 @@ impl AuditLog {
         self.boot_id();
         let state = StateFile::open(&self.home)?;
         let lock = lock(&dir)?;
-        self.append_under(&dir, lock, state, events)
+        self.append_under(&dir, lock, state, events().as_ref())
     }
 
     /// As [`AuditLog::append`], under the lock that is held already, and given back here. `state` is

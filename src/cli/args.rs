@@ -176,7 +176,7 @@ pub enum HookShell {
 
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch exec -- psql production\n  nightlatch exec --min-remaining 10m -- ./deploy.sh\n\nExit codes: the command's own; 126 not executable; 127 not found. A signal that ended the command ends nightlatch too."
+    after_help = "Examples:\n  nightlatch exec -- psql production\n  nightlatch exec --min-remaining 10m -- ./deploy.sh\n\nExit codes: the command's own (or dies of its signal); 126 not executable; 127 not found."
 )]
 pub struct Exec {
     /// Refuse, with 3, when the session would end sooner than this

@@ -61,12 +61,25 @@ pub enum FsProblem {
     /// Nothing there can be closed to everyone else: this platform's means to do so are not used yet.
     #[error("on this platform files cannot be kept private yet, so no home is used")]
     NoPrivateFiles,
+    /// Another process held its lock for as long as it was waited for.
+    #[error("{} has held its lock for half a minute", holder(*.by))]
+    Held {
+        /// Which process, where the system says.
+        by: Option<i32>,
+    },
     /// Longer than anything we write there.
     #[error("it is longer than {limit} bytes")]
     TooLong {
         /// The most bytes accepted.
         limit: usize,
     },
+}
+
+fn holder(by: Option<i32>) -> String {
+    by.map_or_else(
+        || "another process".to_owned(),
+        |process| format!("process {process}"),
+    )
 }
 
 impl FsError {
@@ -128,7 +141,10 @@ impl FsError {
                 }
                 _ => return None,
             },
-            FsProblem::TooLong { .. } => return None,
+            FsProblem::Held { by: Some(by) } => format!(
+                "see what it does with `ps -p {by}`; if it was stopped, resume it with `kill -CONT {by}`"
+            ),
+            FsProblem::Held { by: None } | FsProblem::TooLong { .. } => return None,
         })
     }
 }

@@ -42,7 +42,7 @@ pub use error::{FsError, FsProblem};
 #[cfg(unix)]
 pub use file::{has_lost_name, read_user_file};
 #[cfg(unix)]
-pub use lock::DirLock;
+pub use lock::{DirLock, LockHolder, LockWait, holder_of, tell_of_waits, with_stops};
 pub use shell_word::{shell_path, shell_word};
 pub use storage::{Erasure, Kept, Storage, Unsure, storage};
 #[cfg(unix)]
@@ -51,5 +51,6 @@ pub use survey::{Survey, survey};
 pub use unopened::check_unopened;
 #[cfg(windows)]
 pub use windows::{
-    Archive, Dir, DirLock, FileExt, Survey, check_unopened, has_lost_name, read_user_file, survey,
+    Archive, Dir, DirLock, FileExt, LockWait, Survey, check_unopened, has_lost_name,
+    read_user_file, survey, tell_of_waits,
 };

@@ -285,6 +285,18 @@ impl Dir {
     }
 }
 
+/// A wait for a lock; there are no locks.
+#[derive(Debug)]
+pub struct LockWait<'a> {
+    /// What is locked.
+    pub path: &'a Path,
+    /// The process that holds the lock.
+    pub holder: Option<i32>,
+}
+
+/// Does nothing: no lock is waited for.
+pub fn tell_of_waits(_: impl Fn(&LockWait<'_>) + Send + Sync + 'static) {}
+
 /// As if `name` in `dir` were opened; there is no such directory.
 ///
 /// # Errors

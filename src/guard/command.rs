@@ -1,5 +1,6 @@
 //! Running a command under the guard, from the check to the record of its end.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::process::Command;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::audit::{
     ArgvDigest, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event, ProgramName,
 };
 use crate::crypto::{kdf, labels};
+use crate::fs::FsError;
 use crate::id::ExecId;
 use crate::session::{Dead, Judged, Owner, Session, Touch, Touched};
 
@@ -119,9 +121,7 @@ impl Guard {
         options: &RunOptions,
     ) -> Result<Finished, CommandError> {
         let exec = ExecId::random().map_err(GuardError::from)?;
-        // From here on a signal ends the command, not the guard, which has a lease to give back and
-        // an end to record.
-        let mut runner = Runner::new()?.with_orphans(options.orphans);
+        let runner = OnceCell::new();
         let program = ProgramName::new(command.get_program());
         let mut lease = None;
         let mut not_started = None;
@@ -131,6 +131,9 @@ impl Guard {
             min_remaining: options.min_remaining,
         };
         let started = |session: &Session| {
+            // Until here, where it may have to wait, a signal ends the guard. From here on it ends the
+            // command: the guard has a lease to give back and an end to record.
+            runner.get_or_init(Runner::new).as_ref().ok()?;
             let argv = argv_digest(session, command);
             Some(session.event(Details::CommandStarted {
                 exec,
@@ -139,6 +142,10 @@ impl Guard {
             }))
         };
         let touched = home.sessions.touch(owner, touch, started, |session| {
+            if !matches!(runner.get(), Some(Ok(_))) {
+                let problem = std::io::Error::other("no signals can be caught");
+                return Err(FsError::new("take a lease in", home.dir.path(), problem));
+            }
             not_started = Some(session.event(Details::CommandFinished {
                 exec,
                 end: not_run(CommandFailure::NotStarted),
@@ -155,6 +162,9 @@ impl Guard {
         let Judged { session, lock } = match judged {
             Ok(judged) => judged,
             Err(error) => {
+                if let Some(Err(error)) = runner.into_inner() {
+                    return Err(error.into());
+                }
                 // It is on record that the command starts: say that it did not.
                 if let Some(event) = not_started {
                     let _ = home.audit.append(&[event]);
@@ -162,6 +172,10 @@ impl Guard {
                 return Err(Denied::from(error).into());
             }
         };
+        let mut runner = runner
+            .into_inner()
+            .unwrap_or_else(Runner::new)?
+            .with_orphans(options.orphans);
         command
             .env("NIGHTLATCH_SESSION_ID", session.id().to_string())
             .env("NIGHTLATCH_ACCOUNT", session.username())

@@ -21,6 +21,7 @@ use signal_hook::consts::{
 
 use super::Orphans;
 use super::signals::{Catch, Caught, stop_ourselves, we_lead_the_session};
+use crate::fs::with_stops;
 use crate::memory::CoreLimit;
 
 pub use ended::Ended;
@@ -90,7 +91,7 @@ impl Runner {
         let early = self.catch.pending().into_iter();
         self.early
             .extend(early.filter(|caught| HANDED_ON.contains(&caught.signal)));
-        let mut spawn = || self.catch.blocked_as_before(|| command.spawn());
+        let mut spawn = || with_stops(|| self.catch.blocked_as_before(|| command.spawn()));
         let child = match core_limit {
             Some(limit) => limit.restored_during(spawn),
             None => spawn(),

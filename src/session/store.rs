@@ -48,6 +48,17 @@ impl Store {
         self.home.subdir_or_create(SESSIONS)?.lock_within(limit)
     }
 
+    /// As [`Store::lock`], if nobody holds it; nothing is created.
+    ///
+    /// # Errors
+    /// As [`Store::lock`].
+    pub fn try_lock(&self) -> Result<Option<DirLock>, FsError> {
+        match self.home.subdir(SESSIONS)? {
+            None => Ok(None),
+            Some(dir) => dir.lock_within(Duration::ZERO),
+        }
+    }
+
     /// The account that signed in last; `None` when nobody did, or the note of it is unreadable
     /// (it is a convenience: signing in writes it anew).
     ///

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fs2::FileExt;
 
-use crate::support::{Home, Run, files_in};
+use crate::support::{Home, Pty, Run, files_in};
 
 /// Longer than anything takes on a busy machine; reached only by a test that fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -62,22 +62,27 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Locks the audit log: nothing can be recorded until the returned file is dropped.
-fn hold_the_log(home: &Home) -> std::fs::File {
-    let directory = std::fs::File::open(home.path().join("audit")).unwrap();
-    FileExt::lock_exclusive(&directory).unwrap();
-    directory
+/// What is locked where `directory` of the home is.
+fn lock_file(home: &Home, directory: &str) -> std::fs::File {
+    std::fs::File::open(home.path().join(directory)).unwrap()
 }
 
-/// Whether the process collects SIGTERM, as it does from before its command starts until its end.
-fn stands_ready(process: u32) -> bool {
-    const SIGTERM_BIT: u64 = 1 << 14;
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigCgt:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask & SIGTERM_BIT != 0)
+/// Locks a directory of the home until the returned file is dropped.
+fn hold(home: &Home, directory: &str) -> std::fs::File {
+    let file = lock_file(home, directory);
+    FileExt::lock_exclusive(&file).unwrap();
+    file
+}
+
+/// Whether the process sleeps between two tries to take a lock.
+fn waits_for_a_lock(process: u32) -> bool {
+    let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+    let call = std::fs::read_to_string(format!("/proc/{process}/syscall")).unwrap_or_default();
+    let call = call
+        .split(' ')
+        .next()
+        .and_then(|number| number.parse().ok());
+    name.trim() == "nightlatch" && [libc::SYS_poll, libc::SYS_ppoll].map(Some).contains(&call)
 }
 
 #[test]
@@ -100,22 +105,77 @@ fn a_signal_while_the_command_runs_ends_it_and_not_the_session() {
 }
 
 #[test]
-fn a_signal_before_the_command_starts_is_the_commands() {
+fn a_signal_ends_a_guard_that_waits_for_a_lock_and_nothing_has_happened() {
     let home = Home::signed_in();
-    for (at, (name, code)) in [("TERM", 143), ("HUP", 129), ("INT", 130)]
-        .into_iter()
-        .enumerate()
-    {
-        // Nothing can be recorded, and so nothing be started, while somebody else holds this.
-        let held = hold_the_log(&home);
-        let (command, child) = start(&home, "exec sleep 60");
-        wait_until("it stands ready", || stands_ready(child.id()));
-        signal(child.id(), name);
-        drop(held);
-        let run = Run::finish(&command, child);
-        assert_eq!(run.code, code, "{run:#?}");
-        assert_all_is_well(&home, at + 1);
+    let before = home.audit_lines();
+    for directory in ["sessions", "audit"] {
+        for (name, code) in [("TERM", 143), ("HUP", 129), ("INT", 130)] {
+            let held = hold(&home, directory);
+            let (command, child) = start(&home, "exec sleep 60");
+            wait_until("it waits", || waits_for_a_lock(child.id()));
+            signal(child.id(), name);
+            let run = Run::finish(&command, child);
+            assert_eq!(run.code, code, "{directory}: {run:#?}");
+            drop(held);
+        }
     }
+    assert_eq!(home.audit_lines(), before);
+    assert_all_is_well(&home, 0);
+}
+
+#[test]
+fn ctrl_c_and_ctrl_z_reach_a_command_line_that_waits_for_a_lock() {
+    let home = Home::signed_in();
+    let held = hold(&home, "sessions");
+    let mut pty = Pty::spawn(home.shell(
+        "trap : INT; set -m; $GUARD true; echo code=$?; $GUARD echo it ran; echo stopped=$?; \
+         read go; fg; echo code=$?",
+    ));
+    pty.expect("waiting for process ");
+    pty.expect("sessions\r\n");
+    pty.send("\x03");
+    pty.expect("code=130");
+    pty.expect("waiting for process ");
+    pty.send("\x1a");
+    pty.expect("stopped=147");
+    drop(held);
+    home.run(&["exec", "--", "true"]).succeeds();
+    pty.send("\n");
+    pty.expect("it ran");
+    pty.expect("code=0");
+}
+
+#[test]
+fn ctrl_z_does_not_stop_whoever_holds_a_lock() {
+    let home = Home::signed_in();
+    // Whoever uses the session holds its lock while it waits for the log's.
+    let held = hold(&home, "audit");
+    let mut pty = Pty::spawn(home.shell("set -m; $GUARD echo it ran; echo stopped=$?; read end"));
+    wait_until("it waits", || {
+        waits_for_a_lock(u32::try_from(pty.foreground().as_raw_nonzero().get()).unwrap())
+    });
+    pty.send("\x1a");
+    pty.settle();
+    assert!(FileExt::try_lock_exclusive(&lock_file(&home, "sessions")).is_err());
+    drop(held);
+    pty.expect("stopped=147");
+    // By now nothing is held.
+    home.run(&["exec", "--", "true"]).succeeds();
+}
+
+#[test]
+fn looking_waits_for_no_lock() {
+    let home = Home::signed_in();
+    let _held = ["sessions", "audit", ""].map(|directory| hold(&home, directory));
+    let begun = Instant::now();
+    assert!(home.is_active());
+    home.run(&["status", "--check"]).succeeds();
+    home.run(&["status", "--prompt"]).succeeds();
+    home.run(&["whoami"]).succeeds();
+    // Nor when what it finds might be changing hands.
+    std::fs::remove_file(home.session_file()).unwrap();
+    assert_eq!(home.status()["state"], "expired");
+    assert!(begun.elapsed() < PATIENCE / 4, "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -126,7 +186,7 @@ fn a_signal_after_the_command_ended_does_not_keep_the_end_off_the_record() {
         let script = format!("echo $$ >{0}.new; mv {0}.new {0}; read go", ready.display());
         let (command, mut child) = start(&home, &script);
         wait_until("the command runs", || ready.exists());
-        let held = hold_the_log(&home);
+        let held = hold(&home, "audit");
         drop(child.stdin.take());
         let pid = std::fs::read_to_string(&ready).unwrap();
         let process = PathBuf::from(format!("/proc/{}", pid.trim()));

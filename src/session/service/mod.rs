@@ -8,6 +8,7 @@ mod live;
 mod parts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::file;
 use super::keeper::{Keeper, KeeperError, KeeperKind, Slot};
@@ -26,6 +27,9 @@ pub use error::SessionError;
 use find::Found;
 pub use live::Session;
 pub use parts::{CrashWatch, Judged, NameLookup, NewSession, Owner, Touch, Touched};
+
+/// How long to look away from a session that is changing hands, before each further look.
+const CHANGING_HANDS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(60)];
 
 /// The sessions of one home.
 ///
@@ -225,16 +229,25 @@ impl SessionService {
         }
     }
 
-    /// What `status` tells of the account's session. Changes nothing, records nothing.
+    /// What `status` tells of the account's session. Changes nothing, records nothing, waits for no lock.
     ///
     /// # Errors
     /// When the keeper or the disk fails.
     pub fn status(&self, owner: Owner) -> Result<SessionStatus, SessionError> {
         let mut found = self.find(owner)?;
-        if !matches!(found, Found::Live(_) | Found::Nothing) {
-            // It may just be changing hands. Under the lock nothing does.
-            let _lock = self.lock()?;
+        for pause in CHANGING_HANDS {
+            if matches!(found, Found::Live(_) | Found::Nothing) {
+                break;
+            }
+            // It may just be changing hands. Under the lock nothing does; who holds it is not waited for.
+            let lock = self.store.try_lock()?;
+            if lock.is_none() {
+                self.clock.sleep(pause);
+            }
             found = self.find(owner)?;
+            if lock.is_some() {
+                break;
+            }
         }
         Ok(match found {
             Found::Live(session) => session.status(),
@@ -248,7 +261,8 @@ impl SessionService {
     }
 
     /// Uses the account's session: judges it, extends it where asked, and records both together
-    /// with what `also` gives, then does `then`, all in one step under the session lock.
+    /// with what `also` gives, then does `then`, all in one step under the session lock. `also` is asked
+    /// when nothing is waited for any more.
     ///
     /// # Errors
     /// [`SessionError::None`] and [`SessionError::Ended`] when there is no live session (one that
@@ -297,8 +311,10 @@ impl SessionService {
         if how.extend {
             events.push(session.event(Details::SessionExtended));
         }
-        events.extend(also(&session));
-        let record = self.audit.append(&events)?;
+        let record = self.audit.append_with(|| {
+            events.extend(also(&session));
+            events
+        })?;
         then(&session)?;
         if how.extend {
             session.keeper = self.publish(&session.claims, &session.activity, session.live)?;

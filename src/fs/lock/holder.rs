@@ -1,0 +1,113 @@
+//! Who holds a lock, as far as the system says: for messages, and to leave alone whoever cannot answer.
+
+use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::io::Read;
+
+/// The most of the system's list of locks that is read.
+#[cfg(target_os = "linux")]
+const LIST_LIMIT: u64 = 1024 * 1024;
+
+/// The process that holds a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockHolder {
+    /// Its number.
+    pub process: i32,
+    /// Whether it is another user's.
+    pub is_foreign: bool,
+    /// Whether it is stopped, and will not give the lock back by itself.
+    pub is_stopped: bool,
+}
+
+/// The process that holds a lock on `file`; `None` when nobody does, or the system does not say.
+#[cfg(target_os = "linux")]
+pub fn holder_of(file: &File) -> Option<LockHolder> {
+    let stat = rustix::fs::fstat(file).ok()?;
+    let place = format!(
+        "{:02x}:{:02x}:{}",
+        rustix::fs::major(stat.st_dev),
+        rustix::fs::minor(stat.st_dev),
+        stat.st_ino
+    );
+    let process = holder_in(&read("/proc/locks", LIST_LIMIT)?, &place)?;
+    let status = read(&format!("/proc/{process}/status"), LIST_LIMIT).unwrap_or_default();
+    let own = rustix::process::geteuid().as_raw();
+    Some(LockHolder {
+        process,
+        is_foreign: field(&status, "Uid:").is_some_and(|uid| uid.parse() != Ok(own)),
+        is_stopped: field(&status, "State:").is_some_and(|state| ["T", "t"].contains(&state)),
+    })
+}
+
+/// Not told here.
+#[cfg(not(target_os = "linux"))]
+pub fn holder_of(_: &File) -> Option<LockHolder> {
+    None
+}
+
+/// The process that the list names as the holder of a lock at `place`, as in
+/// `1: FLOCK  ADVISORY  WRITE 4242 fd:01:123 0 EOF`. Those that wait have an arrow.
+#[cfg(target_os = "linux")]
+fn holder_in(list: &str, place: &str) -> Option<i32> {
+    list.lines().find_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        if fields.next()? != "FLOCK" {
+            return None;
+        }
+        let process: i32 = fields.nth(2)?.parse().ok()?;
+        // 0 and -1 are in another process namespace.
+        (fields.next()? == place && process > 0).then_some(process)
+    })
+}
+
+/// The first word of the line that begins so.
+#[cfg(target_os = "linux")]
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()
+}
+
+#[cfg(target_os = "linux")]
+fn read(path: &str, limit: u64) -> Option<String> {
+    use rustix::fs::{Mode, OFlags, open};
+    let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut text = String::new();
+    File::from(file)
+        .take(limit)
+        .read_to_string(&mut text)
+        .ok()?;
+    Some(text)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_is_found_and_not_who_waits() {
+        let list = "1: POSIX  ADVISORY  WRITE 7 00:18:5 0 EOF\n\
+                    2: -> FLOCK  ADVISORY  WRITE 8 00:18:5 0 EOF\n\
+                    3: FLOCK  ADVISORY  WRITE 9 00:18:55 0 EOF\n\
+                    4: FLOCK  ADVISORY  WRITE 10 00:18:5 0 EOF\n\
+                    5: FLOCK  ADVISORY  WRITE 0 00:18:6 0 EOF\n";
+        assert_eq!(holder_in(list, "00:18:5"), Some(10));
+        assert_eq!(holder_in(list, "00:18:6"), None);
+        assert_eq!(holder_in(list, "00:18:7"), None);
+    }
+
+    #[test]
+    fn whoever_holds_a_lock_here_is_this_process_running() {
+        let file = tempfile::tempfile().unwrap();
+        assert_eq!(holder_of(&file), None);
+        fs2::FileExt::lock_exclusive(&file).unwrap();
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        let expected = LockHolder {
+            process: own,
+            is_foreign: false,
+            is_stopped: false,
+        };
+        // Some file systems are named differently there.
+        assert!(holder_of(&file).is_none_or(|holder| holder == expected));
+    }
+}
