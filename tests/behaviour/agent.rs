@@ -369,3 +369,50 @@ fn many_silent_clients_keep_nobody_out() {
     home.run(&["logout"]).succeeds();
     agent_leaves(&home);
 }
+
+#[test]
+fn one_whose_socket_was_taken_away_makes_a_new_one_and_the_session_lives_on() {
+    let home = registered();
+    home.login(&[]).succeeds();
+    let (first, socket) = (agent(&home), home.path().join("run/agent.sock"));
+    let elsewhere = home.outside("elsewhere");
+    for round in 0..3 {
+        match round {
+            0 => std::fs::remove_file(&socket).unwrap(),
+            // Somebody puts the old one back, at which nobody listens.
+            1 => {
+                std::fs::rename(&socket, &elsewhere).unwrap();
+                until("there is another one", || socket.exists());
+                std::fs::rename(&elsewhere, &socket).unwrap();
+            }
+            _ => {
+                std::fs::remove_file(&socket).unwrap();
+                home.login(&[]).succeeds();
+            }
+        }
+        until("the session can be used", || {
+            home.run(&["exec", "--no-extend", "--", "true"]).code == 0
+        });
+        assert_eq!(agent(&home), first);
+        let mode = std::fs::symlink_metadata(&socket).unwrap();
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777,
+            0o600
+        );
+    }
+    home.run(&["logout"]).succeeds();
+    agent_leaves(&home);
+}
+
+#[test]
+fn one_whose_directory_was_taken_away_leaves_and_the_next_login_works() {
+    let home = registered();
+    home.login(&[]).succeeds();
+    agent(&home);
+    std::fs::remove_dir_all(home.path().join("run")).unwrap();
+    until("the agent has left", || agents(&home.path()).is_empty());
+    home.run(&["exec", "--", "true"])
+        .refuses(4, "no live session");
+    home.login(&[]).succeeds();
+    home.run(&["exec", "--", "true"]).succeeds();
+}

@@ -103,7 +103,10 @@ pub fn agent(case: &Case) -> Vec<Finding> {
             CHECK,
             "running, but its socket is gone: nobody can reach it",
         )
-        .advice("sign in again: nightlatch login".to_owned()),
+        .advice(
+            "it makes a new one by itself; if it does not, end it with `kill PID` and sign in again"
+                .to_owned(),
+        ),
         Ok(false) if has_socket() => Finding::ok(
             CHECK,
             "not running; one that was killed left its socket, which the next one replaces",

@@ -3,7 +3,8 @@
 //!
 //! It listens on `run/agent.sock` (0600 in a 0700 directory, both sides check the other's user id),
 //! is started by the first publish, drops every payload at its deadline, and leaves when it holds
-//! none. Only the holder of the lock on `run/agent.lock` may serve or remove a socket.
+//! none. Only the holder of the lock on `run/agent.lock` may serve or remove a socket. One whose socket
+//! was taken away makes a new one; one whose directory was leaves.
 
 mod alarm;
 mod client;
@@ -11,6 +12,7 @@ mod launch;
 mod peer;
 mod protocol;
 mod server;
+mod socket_watch;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 mod vault;

@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, chmodat, flock};
 
 use super::alarm::Alarm;
 use super::protocol::{REQUEST_LENGTH, Request};
+use super::socket_watch::SocketWatch;
 use super::vault::Vault;
 use super::{AgentError, LOCK, RUN, SOCKET, interrupted, peer, socket_path};
 use crate::clock::{BootTime, Clock};
@@ -45,23 +46,27 @@ pub(super) fn run(
     // Under the lock, so it is nobody's.
     directory.unlink(SOCKET)?;
     let alarm = Alarm::new().map_err(|error| AgentError::system("make a timer", error))?;
-    let listener =
+    let (listener, watch) =
         listen(&directory).map_err(|error| AgentError::system("listen on its socket", error))?;
     ready();
     let start = clock.now().boot;
     let mut agent = Agent {
+        home,
+        directory: &directory,
         listener,
+        watch,
         clock,
         alarm,
         clients: Vec::new(),
         vault: Vault::default(),
         grace_end: Some(start.plus(GRACE)),
         accept_after: start,
+        look_at: start,
     };
     let served = agent.serve(stop);
     // First the name, so that nobody new comes; then whoever waits is turned away, and starts the
     // next agent; then, with the file, the lock.
-    let unlinked = directory.unlink(SOCKET);
+    let unlinked = agent.unlink();
     drop(agent);
     drop(lock);
     served?;
@@ -69,17 +74,20 @@ pub(super) fn run(
     Ok(())
 }
 
-fn listen(directory: &Dir) -> io::Result<UnixListener> {
+fn listen(directory: &Dir) -> io::Result<(UnixListener, SocketWatch)> {
     let listener = UnixListener::bind(socket_path(directory))?;
     listener.set_nonblocking(true)?;
     // The directory is closed to others already, whatever the umask made of the socket.
     let mode = Mode::RUSR | Mode::WUSR;
     chmodat(directory.handle(), SOCKET, mode, AtFlags::empty())?;
-    Ok(listener)
+    Ok((listener, SocketWatch::new(directory)?))
 }
 
 struct Agent<'a> {
+    home: &'a Dir,
+    directory: &'a Dir,
     listener: UnixListener,
+    watch: SocketWatch,
     clock: &'a dyn Clock,
     alarm: Alarm,
     clients: Vec<Client>,
@@ -87,6 +95,8 @@ struct Agent<'a> {
     /// Until when an agent that holds nothing stays; none once it has held something.
     grace_end: Option<BootTime>,
     accept_after: BootTime,
+    /// When it was last looked whether the socket can be reached.
+    look_at: BootTime,
 }
 
 struct Client {
@@ -111,6 +121,7 @@ struct Ready {
     stop: bool,
     accept: bool,
     clients: Vec<bool>,
+    moved: bool,
 }
 
 impl Agent<'_> {
@@ -129,6 +140,9 @@ impl Agent<'_> {
                 return Ok(());
             }
             self.hear(&ready.clients);
+            if ready.moved && !self.can_be_reached()? {
+                return Ok(());
+            }
             if ready.accept {
                 self.accept();
             }
@@ -160,6 +174,10 @@ impl Agent<'_> {
         if let Some(alarm) = self.alarm.handle() {
             fds.push(PollFd::from_borrowed_fd(alarm, PollFlags::IN));
         }
+        let watch_at = fds.len();
+        if let Some(watch) = self.watch.handle() {
+            fds.push(PollFd::from_borrowed_fd(watch, PollFlags::IN));
+        }
         match poll(&mut fds, timeout.as_ref()) {
             Err(error) if !interrupted(error) => return Err(error),
             _ => {}
@@ -170,6 +188,10 @@ impl Agent<'_> {
             stop: ready[0],
             accept: accepting && ready[clients_end],
             clients: ready[clients_at..clients_end].to_vec(),
+            moved: ready
+                .get(watch_at)
+                .copied()
+                .unwrap_or_else(|| self.is_time_to_look()),
         })
     }
 
@@ -181,7 +203,51 @@ impl Agent<'_> {
             .chain(self.vault.next_deadline())
             .chain(pause)
             .chain(self.grace_end.filter(|&at| at > now))
+            .chain(self.next_look())
             .min()
+    }
+
+    /// When to look for the socket, where nobody tells that it is gone.
+    fn next_look(&self) -> Option<BootTime> {
+        self.watch
+            .look_after()
+            .map(|after| self.look_at.plus(after))
+    }
+
+    fn is_time_to_look(&self) -> bool {
+        let now = self.clock.now().boot;
+        self.next_look().is_some_and(|at| now >= at)
+    }
+
+    /// Makes a new socket where the old one was taken away; `false` when the directory itself was, and
+    /// nobody who looks for this agent would find it.
+    fn can_be_reached(&mut self) -> Result<bool, AgentError> {
+        self.watch.take_note();
+        self.look_at = self.clock.now().boot;
+        if self.watch.is_in_place(self.directory) {
+            return Ok(true);
+        }
+        let own = self.directory.device_and_inode()?;
+        let found = self.home.subdir(RUN)?;
+        if found.is_none_or(|found| found.device_and_inode().ok() != Some(own)) {
+            return Ok(false);
+        }
+        // Under the lock, so what is there is nobody's.
+        self.directory.unlink(SOCKET)?;
+        let (listener, watch) = listen(self.directory)
+            .map_err(|error| AgentError::system("listen on its socket", error))?;
+        // Whoever waits at the old one is turned away, and asks the new one.
+        (self.listener, self.watch) = (listener, watch);
+        tracing::info!("the socket was gone; made a new one");
+        Ok(true)
+    }
+
+    /// Removes the socket's name, where it still is the own one's.
+    fn unlink(&self) -> Result<(), AgentError> {
+        if self.watch.is_in_place(self.directory) {
+            self.directory.unlink(SOCKET)?;
+        }
+        Ok(())
     }
 
     fn accept(&mut self) {
