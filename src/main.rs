@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         locale: ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
             .find_map(variable),
+        term: variable("TERM"),
         zone: variable("TZ"),
         pager: ["NIGHTLATCH_PAGER", "PAGER"].into_iter().find_map(variable),
         program: || std::env::current_exe().ok(),

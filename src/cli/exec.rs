@@ -10,11 +10,15 @@ use nightlatch::{CommandError, Denied, Ended, Guard, Orphans, Refusals, RunOptio
 
 use super::args::Exec;
 use super::exit::Failure;
+use super::prompt::PromptError;
 use super::terminal::Terminal;
 use super::{Context, End, Origin, ask, ending, login, prune, register, text};
 
 /// No session ends by itself in less.
 const LONG: Duration = Duration::from_secs(1);
+
+/// How often a session that another prompt began is used instead of asking.
+const LOOKS: u32 = 3;
 
 pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
     let options = RunOptions {
@@ -24,43 +28,52 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
         scripts: Scripts::AsShellsDo,
         orphans: Orphans::ReapAsInit,
     };
-    let guard = context.guard()?;
-    say_whose(context, &guard)?;
+    say_whose(context, &context.guard()?)?;
     let begun = SystemClock.now().boot;
-    let finished = match guard.run(&mut command(context, args)?, &options) {
-        Err(CommandError::Denied(denied)) if helps_to_sign_in(context, &denied) => {
-            let terminal = if ask::somebody_is_there() {
-                context.terminal()
-            } else {
-                None
-            };
-            let Some(mut terminal) = terminal else {
-                return Err(refuse(context, &guard, args, denied));
-            };
-            let why = match &denied {
-                Denied::NoSession { .. } => how_it_ended(context, &guard),
-                other => Some(text::escape(&other.to_string())),
-            };
-            let why = why.unwrap_or_else(|| "locked".to_owned());
-            context
-                .ui
-                .say(&format!("nightlatch: {why}. Sign in to continue."));
-            if let Err(failure) = sign_in(&mut terminal, context) {
-                guard.record_refusal(&args.command[0], &denied);
-                return Err(failure);
-            }
-            // A home may have come into being only now.
-            let options = RunOptions {
-                refusals: Refusals::Record,
-                ..options
-            };
-            let guard = context.guard()?;
-            let finished = guard.run(&mut command(context, args)?, &options)?;
-            prune::after_sign_in(context, &guard);
-            finished
+    let mut looks = LOOKS;
+    let finished = loop {
+        let guard = context.guard()?;
+        let denied = match guard.run(&mut command(context, args)?, &options) {
+            Err(CommandError::Denied(denied)) if helps_to_sign_in(context, &denied) => denied,
+            Err(CommandError::Denied(denied)) => return Err(refuse(context, &guard, args, denied)),
+            other => break other?,
+        };
+        let Some(mut terminal) = terminal(context) else {
+            return Err(refuse(context, &guard, args, denied));
+        };
+        terminal.wait_for_turn().map_err(PromptError::from)?;
+        // Whoever was asked before may have signed in for this command too.
+        let may_run = match &denied {
+            Denied::NoSession { .. } => is_signed_in(context),
+            _ => looks == LOOKS,
+        };
+        if may_run && looks > 0 {
+            looks -= 1;
+            continue;
         }
-        Err(CommandError::Denied(denied)) => return Err(refuse(context, &guard, args, denied)),
-        other => other?,
+        let why = match &denied {
+            Denied::NoSession { .. } => how_it_ended(context, &guard),
+            other => Some(text::escape(&other.to_string())),
+        };
+        let why = why.unwrap_or_else(|| "locked".to_owned());
+        context
+            .ui
+            .say(&format!("nightlatch: {why}. Sign in to continue."));
+        if let Err(failure) = sign_in(&mut terminal, context) {
+            guard.record_refusal(&args.command[0], &denied);
+            return Err(failure);
+        }
+        // The command gets the terminal as it was, and the next prompt its turn.
+        drop(terminal);
+        // A home may have come into being only now.
+        let options = RunOptions {
+            refusals: Refusals::Record,
+            ..options
+        };
+        let guard = context.guard()?;
+        let finished = guard.run(&mut command(context, args)?, &options)?;
+        prune::after_sign_in(context, &guard);
+        break finished;
     };
     if let Some(error) = finished.unrecorded {
         context
@@ -68,12 +81,23 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
             .warn(&format!("the command's end could not be recorded: {error}"));
     }
     if SystemClock.now().boot.since(begun) >= LONG && std::io::stderr().is_terminal() {
-        tell_of_end(context, &guard, args);
+        tell_of_end(context, &context.guard()?, args);
     }
     Ok(match finished.ended {
         Ended::Signal(signal) => End::Signal(signal),
         code @ Ended::Code(_) => End::Code(code.exit_code()),
     })
+}
+
+/// The terminal to ask on: somebody is at it, or speaks to this job, wherever its streams lead.
+fn terminal(context: &Context) -> Option<Terminal> {
+    let terminal = context.terminal()?;
+    (ask::somebody_is_there() || terminal.is_foreground()).then_some(terminal)
+}
+
+fn is_signed_in(context: &Context) -> bool {
+    let status = context.guard().map(|guard| guard.status());
+    matches!(status, Ok(Ok(status)) if status.state == SessionState::Active)
 }
 
 fn command(context: &Context, args: &Exec) -> Result<Command, Failure> {

@@ -84,6 +84,8 @@ pub struct Surroundings {
     pub completing: Option<OsString>,
     /// The first of `LC_ALL`, `LC_CTYPE` and `LANG`: which characters the terminal shows.
     pub locale: Option<OsString>,
+    /// `TERM`: the kind of terminal.
+    pub term: Option<OsString>,
     /// `TZ`: the time zone of times for people.
     pub zone: Option<OsString>,
     /// The first of `NIGHTLATCH_PAGER` and `PAGER`: what shows more than a screen.
@@ -163,6 +165,8 @@ struct Context {
     account: Option<Email>,
     /// Tells where this program lies.
     program: fn() -> Option<PathBuf>,
+    /// Whether the terminal is of a kind that acts on escape sequences.
+    takes_escapes: bool,
     zone: Zone,
     pager: Option<OsString>,
     may_ask: bool,
@@ -184,7 +188,8 @@ impl Context {
 
     /// The person's terminal, when there is one and it may be used.
     fn terminal(&self) -> Option<Terminal> {
-        if self.may_ask { Terminal::open() } else { None }
+        let terminal = if self.may_ask { Terminal::open() } else { None };
+        terminal.map(|terminal| terminal.taking_escapes(self.takes_escapes))
     }
 }
 
@@ -384,6 +389,7 @@ fn context(given: Given) -> Result<Context, Failure> {
         origins,
         account,
         program,
+        takes_escapes: surroundings.term.is_some_and(|term| term != "dumb"),
         zone: Zone::new(surroundings.zone),
         pager: surroundings.pager,
         may_ask: !global.non_interactive,

@@ -1,8 +1,9 @@
 //! Asking a person: for a password, unseen, or for a line of text.
 //!
 //! The terminal is set back on every way out: an answer, an error, a panic, a signal. Text typed and
-//! not read is dropped then, so that half a password never reaches the shell. A password's bytes
-//! are read straight into their [`SecretBuffer`] and are nowhere else.
+//! not read is dropped then, so that half a password never reaches the shell. From one password to the
+//! next, and until the [`Terminal`] is dropped, it stays unseen. A password's bytes are read straight
+//! into their [`SecretBuffer`] and are nowhere else.
 
 #[path = "prompt/error.rs"]
 mod error;
@@ -12,13 +13,13 @@ use std::io;
 use nightlatch::guard::signals::{Catch, stop_ourselves};
 use nightlatch::memory::{ReadSecretError, SecretBuffer};
 use rustix::event::{PollFd, PollFlags};
-use rustix::termios::{QueueSelector, Termios};
+use rustix::termios::QueueSelector;
 use signal_hook::consts::{
     SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
     SIGVTALRM,
 };
 
-use super::terminal::Terminal;
+use super::terminal::{Hidden, Quiet, Terminal, ends_us};
 pub use error::PromptError;
 
 /// Every signal that would end or stop us with the echo off and could be caught. Not SIGTTIN and
@@ -85,14 +86,36 @@ impl Terminal {
         // One byte more for the newline.
         let mut answers = prompts.map(|_| SecretBuffer::with_capacity(capacity.saturating_add(1)));
         let mut original = None;
+        let mut set_up = self.what_is_set_up()?;
         loop {
+            self.wait_for_turn()?;
             self.await_foreground()?;
-            let original = match &original {
-                Some(original) => original,
-                None => original.insert(self.settings()?),
+            let (hidden, mut catch) = match set_up.take() {
+                Some(before) => before,
+                None => {
+                    let original = match &original {
+                        Some(original) => original,
+                        None => original.insert(self.settings()?),
+                    };
+                    let catch = Catch::new(WATCHED, &[SIGCONT])?;
+                    (self.hide_typing(original.clone())?, catch)
+                }
             };
-            let mut catch = Catch::new(WATCHED, &[SIGCONT])?;
-            let result = self.ask(prompts, &mut answers, original, &mut catch, &mut accept);
+            let result = self.ask(prompts, &mut answers, &mut catch, &mut accept);
+            if matches!(
+                result,
+                Ok(())
+                    | Err(Left::Failed(
+                        PromptError::NotAccepted | PromptError::TooLong { .. }
+                    ))
+            ) {
+                self.quiet = Quiet::begin(hidden, catch);
+                return match result {
+                    Err(Left::Failed(error)) => Err(error),
+                    _ => Ok(answers),
+                };
+            }
+            drop(hidden);
             // From here on signals act by default again; none that came before is lost.
             let late = catch
                 .finish()
@@ -100,11 +123,10 @@ impl Terminal {
                 .map(|caught| caught.signal)
                 .find(|&s| ends_us(s));
             match (result, late) {
-                (Ok(()), None) => return Ok(answers),
                 (Err(Left::Failed(error)), _) => return Err(error),
                 (_, Some(signal)) => return Err(PromptError::Interrupted(signal)),
-                (Err(Left::ToStop), None) => stop_ourselves()?,
-                (Err(Left::Resumed), None) => {}
+                (Err(Left::ToStop), None) => self.stop()?,
+                _ => {}
             }
             for answer in &mut answers {
                 answer.truncate(0);
@@ -112,16 +134,34 @@ impl Terminal {
         }
     }
 
-    /// One attempt: hides the typing, asks, and shows it again whatever came of it.
+    /// What the last prompt set up and nobody has set back, if there was one.
+    fn what_is_set_up(&mut self) -> Result<Option<(Hidden, Catch)>, PromptError> {
+        let Some((hidden, catch, to_stop)) = self.quiet.take().and_then(Quiet::end) else {
+            return Ok(None);
+        };
+        if to_stop {
+            drop(hidden);
+            drop(catch);
+            self.stop()?;
+            return Ok(None);
+        }
+        Ok(Some((hidden, catch)))
+    }
+
+    /// Stops, as Ctrl-Z does. Others may ask meanwhile.
+    fn stop(&mut self) -> io::Result<()> {
+        self.give_turn_back();
+        stop_ourselves()
+    }
+
+    /// One attempt, with the typing hidden.
     fn ask<const N: usize>(
         &self,
         prompts: [&str; N],
         answers: &mut [SecretBuffer; N],
-        original: &Termios,
         catch: &mut Catch,
         accept: &mut impl FnMut(&SecretBuffer) -> bool,
     ) -> Result<(), Left> {
-        let hidden = self.hide_typing(original)?;
         let mut given: Option<&SecretBuffer> = None;
         for (prompt, answer) in prompts.into_iter().zip(answers) {
             if given.is_some_and(|given| !accept(given)) {
@@ -133,7 +173,6 @@ impl Terminal {
                 if !matches!(left, Left::Failed(PromptError::TooLong { .. })) {
                     let _ = self.write("\n");
                 }
-                drop(hidden);
                 return Err(left);
             }
             given = Some(answer);
@@ -161,19 +200,24 @@ impl Terminal {
                 Err(ReadSecretError::Io(error)) => return Err(error.into()),
                 Err(error) => return Err(io::Error::other(error).into()),
             }
-            if answer.expose().last() == Some(&b'\n') {
-                answer.truncate(answer.len() - 1);
+            // More than a line, and a carriage return, come where a program that was started meanwhile
+            // has set the terminal to give it each key.
+            let end = answer.expose().iter().position(|key| b"\r\n".contains(key));
+            if let Some(end) = end {
+                answer.truncate(end);
                 return Ok(());
             }
         }
     }
 
     /// Asks for one visible line of at most 1,024 bytes, given without its newline. Signals act as
-    /// they do by default; there is nothing to set back.
+    /// they do by default; there is nothing to set back, as what was hidden before is shown first.
     ///
     /// # Errors
     /// Any [`PromptError`] but [`PromptError::Interrupted`] and [`PromptError::NotAccepted`].
     pub fn read_line(&mut self, prompt: &str) -> Result<String, PromptError> {
+        self.quiet = None;
+        self.wait_for_turn()?;
         self.write(prompt)?;
         let mut line = [0; LINE_LIMIT + 1];
         let mut len = 0;
@@ -193,11 +237,6 @@ impl Terminal {
         let text = std::str::from_utf8(&line[..len - 1]).map_err(|_| PromptError::NotText)?;
         Ok(text.to_owned())
     }
-}
-
-/// Whether a signal is one that ends a program.
-fn ends_us(signal: i32) -> bool {
-    signal != SIGTSTP && signal != SIGCONT
 }
 
 /// Whether a signal has come; one that ends us goes before one that stops us.

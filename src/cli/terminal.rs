@@ -1,5 +1,10 @@
 //! The terminal of this process: `/dev/tty`, whatever standard input and output are.
 
+#[path = "terminal/quiet.rs"]
+mod quiet;
+#[path = "terminal/turn.rs"]
+mod turn;
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -7,13 +12,25 @@ use std::sync::atomic::AtomicBool;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr,
+    InputModes, LocalModes, OptionalActions, QueueSelector, Termios, tcdrain, tcflush, tcgetattr,
     tcgetwinsize, tcsetattr,
 };
 
-/// An open terminal.
+pub(super) use quiet::{Quiet, ends_us};
+use turn::Turn;
+
+/// Switches off the mode in which a pasted text comes between two escape sequences; a program that
+/// crashed may have left it on.
+const PLAIN_PASTE: &str = "\x1b[?2004l";
+
+/// An open terminal. From the first question to its drop, the other prompts on it wait, and from the
+/// first password on, what is typed is unseen.
 pub struct Terminal {
-    tty: OwnedFd,
+    tty: Arc<OwnedFd>,
+    takes_escapes: bool,
+    /// Between two passwords. Before the turn: the terminal is set back first.
+    pub(super) quiet: Option<Quiet>,
+    turn: Turn,
 }
 
 impl Terminal {
@@ -21,7 +38,47 @@ impl Terminal {
     pub fn open() -> Option<Self> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let tty = rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()?;
-        Some(Self { tty })
+        Some(Self {
+            tty: Arc::new(tty),
+            takes_escapes: false,
+            quiet: None,
+            turn: Turn::default(),
+        })
+    }
+
+    /// The same, which may be sent escape sequences.
+    #[must_use]
+    pub fn taking_escapes(mut self, takes_escapes: bool) -> Self {
+        self.takes_escapes = takes_escapes;
+        self
+    }
+
+    /// Waits until no other prompt is open on this terminal; what is typed is theirs meanwhile. In the
+    /// background this process is stopped, as one that reads the terminal would be, until `fg`.
+    ///
+    /// Call it with the terminal's signals at their default action.
+    ///
+    /// # Errors
+    /// When it is in the background and cannot be stopped either.
+    pub fn wait_for_turn(&mut self) -> io::Result<()> {
+        while !self.turn.is_held() {
+            // The kernel stops a background process that waits for its output, and nothing is dropped.
+            rustix::io::retry_on_intr(|| tcdrain(&self.tty))?;
+            if !self.is_foreground() {
+                return Err(background());
+            }
+            if self.turn.try_take() {
+                break;
+            }
+            Turn::pause();
+        }
+        Ok(())
+    }
+
+    /// Lets others ask, and shows again what is typed.
+    pub(super) fn give_turn_back(&mut self) {
+        self.quiet = None;
+        self.turn.give_back();
     }
 
     /// Writes `text` as it is: control characters in it are the caller's to escape.
@@ -51,13 +108,13 @@ impl Terminal {
         if self.is_foreground() {
             Ok(())
         } else {
-            Err(io::Error::other("this job is in the background"))
+            Err(background())
         }
     }
 
-    fn is_foreground(&self) -> bool {
-        // Both are 0 in a container entered from outside, and then they are the same group.
-        nix::unistd::tcgetpgrp(&self.tty).is_ok_and(|group| group == nix::unistd::getpgrp())
+    /// Whether this process's job is the one that the person at the terminal speaks to.
+    pub fn is_foreground(&self) -> bool {
+        is_foreground(&self.tty)
     }
 
     /// How the terminal is set now.
@@ -68,7 +125,10 @@ impl Terminal {
     /// Hides what is typed until the returned value is dropped, which gives the terminal the
     /// settings `original` and forgets what was typed and not read. The newline stays visible, and
     /// the keys that edit a line or send signals stay alive.
-    pub(super) fn hide_typing<'a>(&'a self, original: &'a Termios) -> io::Result<Hidden<'a>> {
+    pub(super) fn hide_typing(&self, original: Termios) -> io::Result<Hidden> {
+        if self.takes_escapes {
+            self.write(PLAIN_PASTE)?;
+        }
         let mut hidden = original.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
         hidden
@@ -80,12 +140,22 @@ impl Terminal {
             .input_modes
             .remove(InputModes::IGNCR | InputModes::INLCR);
         let guard = Hidden {
-            terminal: self,
+            tty: Arc::clone(&self.tty),
             original,
+            hidden,
         };
-        rustix::io::retry_on_intr(|| tcsetattr(&self.tty, OptionalActions::Flush, &hidden))?;
+        rustix::io::retry_on_intr(|| tcsetattr(&self.tty, OptionalActions::Flush, &guard.hidden))?;
         Ok(guard)
     }
+}
+
+fn background() -> io::Error {
+    io::Error::other("this job is in the background")
+}
+
+fn is_foreground(tty: &OwnedFd) -> bool {
+    // Both are 0 in a container entered from outside, and then they are the same group.
+    nix::unistd::tcgetpgrp(tty).is_ok_and(|group| group == nix::unistd::getpgrp())
 }
 
 impl AsFd for Terminal {
@@ -127,19 +197,37 @@ pub fn die_of(signal: i32) {
 }
 
 /// While it lives, what is typed is not shown.
-pub(super) struct Hidden<'a> {
-    terminal: &'a Terminal,
-    original: &'a Termios,
+pub(super) struct Hidden {
+    tty: Arc<OwnedFd>,
+    original: Termios,
+    hidden: Termios,
 }
 
-impl Drop for Hidden<'_> {
+impl Hidden {
+    /// Whether the terminal still is as it was set here, and by nobody since: a pager that was started
+    /// meanwhile needs its own settings.
+    fn is_as_set(&self) -> bool {
+        let modes = |settings: &Termios| {
+            let Termios {
+                input_modes,
+                output_modes,
+                local_modes,
+                ..
+            } = settings;
+            (*input_modes, *output_modes, *local_modes)
+        };
+        tcgetattr(&self.tty).is_ok_and(|now| modes(&now) == modes(&self.hidden))
+    }
+}
+
+impl Drop for Hidden {
     fn drop(&mut self) {
         // In the background the terminal is in use by others, and setting it would stop us.
-        if self.terminal.is_foreground() {
-            let tty = &self.terminal.tty;
+        if is_foreground(&self.tty) && self.is_as_set() {
             // Nothing can be done about a terminal that is gone.
-            let _ =
-                rustix::io::retry_on_intr(|| tcsetattr(tty, OptionalActions::Flush, self.original));
+            let _ = rustix::io::retry_on_intr(|| {
+                tcsetattr(&self.tty, OptionalActions::Flush, &self.original)
+            });
         }
     }
 }

@@ -12,6 +12,22 @@ impl Terminal {
     pub fn open() -> Option<Self> {
         None
     }
+
+    /// Cannot be called: there is no terminal.
+    #[must_use]
+    pub fn taking_escapes(self, _: bool) -> Self {
+        match self {}
+    }
+
+    /// Cannot be called: there is no terminal.
+    pub fn wait_for_turn(&mut self) -> io::Result<()> {
+        match *self {}
+    }
+
+    /// Cannot be called: there is no terminal.
+    pub fn is_foreground(&self) -> bool {
+        match *self {}
+    }
 }
 
 /// How many columns `stream` has: not told.

@@ -566,3 +566,99 @@ fn passwd_asks_for_the_old_and_twice_for_the_new_password_and_ends_the_session()
     home.run_with_input(&["login", "--password-stdin"], OTHER_PASSWORD.as_bytes())
         .succeeds();
 }
+
+/// How often the log has an event of this type.
+fn count(home: &Home, event_type: &str) -> usize {
+    let events = home.events();
+    events.iter().filter(|event| *event == event_type).count()
+}
+
+#[test]
+fn one_sign_in_serves_all_commands_of_a_pipeline() {
+    let home = Home::registered();
+    for round in 1..=4 {
+        let mut pty = job(&home, "$GUARD echo first | $GUARD cat | $GUARD tr a-z A-Z");
+        pty.expect(&password_prompt());
+        pty.settle();
+        assert!(!pty.echoes());
+        pty.send(&format!("{PASSWORD}\n"));
+        let said = expect_end(&mut pty, 0);
+        assert!(said.contains("FIRST\r\n"), "{said}");
+        assert!(!said.contains("Password for"), "{said}");
+        assert!(!said.contains(PASSWORD), "{said}");
+        assert_eq!(count(&home, "LOGIN_SUCCESS"), round);
+        home.run(&["logout"]).succeeds();
+    }
+}
+
+#[test]
+fn commands_of_two_homes_on_one_terminal_ask_one_after_the_other() {
+    let (home, other) = (Home::registered(), Home::registered());
+    let script = format!(
+        "$GUARD echo first | $NIGHTLATCH --home {} exec -- cat",
+        other.path().display()
+    );
+    let mut pty = job(&home, &script);
+    for _ in 0..2 {
+        pty.expect(&password_prompt());
+        pty.settle();
+        assert!(!pty.echoes());
+        pty.send(&format!("{PASSWORD}\n"));
+    }
+    let said = expect_end(&mut pty, 0);
+    assert!(said.contains("first\r\n"), "{said}");
+    assert!(home.is_active() && other.is_active());
+}
+
+#[test]
+fn with_all_streams_led_elsewhere_exec_asks_on_the_terminal_it_is_at() {
+    let home = Home::registered();
+    let err = home.outside("err");
+    let script = format!("echo data | $GUARD cat 2>{} | cat", err.display());
+    let mut pty = job(&home, &script);
+    answer(&mut pty, &password_prompt(), PASSWORD);
+    let said = expect_end(&mut pty, 0);
+    assert!(said.contains("data\r\n"), "{said}");
+    // Nobody speaks to a job in the background.
+    home.run(&["logout"]).succeeds();
+    let script = format!(
+        "{{ echo data | $GUARD cat; echo code=$? >&2; }} >/dev/null 2>{} & wait; cat {0}",
+        err.display()
+    );
+    let mut pty = Pty::spawn(home.shell(&format!("set -m; {script}")));
+    pty.expect("code=4");
+}
+
+#[test]
+fn a_pasted_password_comes_without_the_marks_of_a_paste() {
+    let home = Home::registered();
+    for (kind, expected) in [("xterm-256color", true), ("dumb", false), ("", false)] {
+        let mut command = home.command(&["login"]);
+        let mut pty = Pty::spawn({
+            command.env("TERM", kind);
+            command
+        });
+        let said = pty.expect("Password");
+        assert_eq!(said.contains("\x1b[?2004l"), expected, "{kind}: {said:?}");
+        pty.send("\x03");
+        pty.finish();
+    }
+}
+
+#[test]
+fn a_pager_that_was_started_meanwhile_keeps_its_keys() {
+    let found = Run::of(Home::bare().shell("command -v less"));
+    if found.code != 0 {
+        eprintln!("skipped: less is not installed");
+        return;
+    }
+    let home = Home::registered();
+    let mut pty = job(&home, "$GUARD seq 1000 | (sleep 0.5; exec less)");
+    pty.expect(&password_prompt());
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    pty.send(&format!("{PASSWORD}\r"));
+    pty.expect("17\r\n");
+    pty.settle();
+    pty.send("q");
+    pty.expect("code=0");
+}

@@ -239,3 +239,99 @@ fn a_visible_line_is_read_as_it_is_typed() {
     pty.send("alice@example.com\n");
     pty.expect("line: Ok(\"alice@example.com\")");
 }
+
+#[test]
+fn from_a_refused_password_to_the_next_nothing_typed_is_shown_or_kept() {
+    let mut pty = job("slowly 'First: ' 'Second: '");
+    pty.expect("First: ");
+    pty.send("first\n");
+    pty.expect("hashing");
+    assert!(!pty.echoes());
+    pty.send("too early\n");
+    let text = pty.expect("Second: ");
+    assert!(!text.contains("early"), "{text}");
+    assert!(!pty.echoes());
+    pty.send("second\n");
+    pty.expect("got <first>");
+    pty.expect("got <second>");
+    pty.expect("code=0");
+    assert!(pty.echoes());
+    expect_no_leak(&mut pty);
+}
+
+#[test]
+fn ctrl_c_between_two_passwords_ends_it_at_once_with_the_terminal_set_back() {
+    let mut pty = job("slowly 'First: ' 'Second: '");
+    pty.expect("First: ");
+    pty.send("first\n");
+    pty.expect("hashing");
+    pty.send("half\x03");
+    let text = pty.expect("code=130");
+    assert!(!text.contains("Second"), "{text}");
+    assert!(pty.echoes());
+    expect_no_leak(&mut pty);
+}
+
+#[test]
+fn ctrl_z_between_two_passwords_stops_it_where_nothing_is_under_way() {
+    let mut pty = Pty::spawn(shell(
+        "set -m; $PROMPT slowly 'First: ' 'Second: '; echo stopped=$?; fg; echo code=$?",
+    ));
+    pty.expect("First: ");
+    pty.send("first\n");
+    pty.expect("hashing");
+    pty.send("\x1a");
+    pty.expect("stopped=147");
+    pty.expect("\r\nSecond: ");
+    assert!(!pty.echoes());
+    pty.send("second\n");
+    pty.expect("got <second>");
+    pty.expect("code=0");
+    assert!(pty.echoes());
+}
+
+#[test]
+fn two_prompts_on_one_terminal_ask_one_after_the_other() {
+    for round in 0..5 {
+        let mut pty = job("'A prompt: ' | $PROMPT 'A prompt: '");
+        for answer in ["first", "second"] {
+            pty.expect("A prompt: ");
+            pty.settle();
+            assert!(!pty.echoes(), "{round}");
+            pty.send(&format!("{answer}\n"));
+            let text = pty.expect(&format!("got <{answer}>"));
+            assert!(!text.contains("A prompt"), "{round}: {text}");
+        }
+        pty.expect("code=0");
+        assert!(pty.echoes(), "{round}");
+        expect_no_leak(&mut pty);
+    }
+}
+
+#[test]
+fn a_prompt_that_was_stopped_by_force_does_not_keep_others_from_asking() {
+    let mut pty = Pty::spawn(shell(
+        "$PROMPT 'First: ' & first=$!; sleep 1; kill -STOP $first; $PROMPT 'Second: '; \
+         echo code=$?; kill -KILL $first",
+    ));
+    pty.expect("First: ");
+    pty.expect("Second: ");
+    assert!(!pty.echoes());
+    pty.send("second\n");
+    pty.expect("got <second>");
+    pty.expect("code=0");
+}
+
+#[test]
+fn settings_that_another_program_made_meanwhile_are_left_to_it() {
+    let mut pty = Pty::spawn(shell(
+        "{ sleep 1; stty -icanon min 1 </dev/tty; echo changed; } & $PROMPT \"$ASK\"; \
+         stty -a | grep -o '.icanon'; echo end",
+    ));
+    pty.expect("Password: ");
+    pty.expect("changed");
+    pty.send("fresh\r");
+    pty.expect("got <fresh>");
+    let text = pty.expect("end");
+    assert!(text.contains("-icanon"), "{text}");
+}

@@ -47,7 +47,17 @@ fn ask_passwords() {
     let mut terminal = terminal::Terminal::open().unwrap();
     let arguments = arguments();
     let prompts: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let pause = |milliseconds| std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+    let told = terminal::Terminal::open().unwrap();
     let result = match *prompts.as_slice() {
+        // Stands for a password that takes its time to be found wrong, and is asked for again.
+        ["slowly", first, second] => terminal.read_password(first, 16).and_then(|first| {
+            told.write("hashing\n").unwrap();
+            pause(700);
+            terminal
+                .read_password(second, 16)
+                .map(|second| vec![first, second])
+        }),
         ["line", prompt] => {
             let line = terminal.read_line(prompt);
             terminal.write(&format!("line: {line:?}\n")).unwrap();
@@ -71,6 +81,8 @@ fn ask_passwords() {
         }
         _ => exit(2),
     };
+    drop(terminal);
+    let terminal = told;
     match result {
         Ok(answers) => {
             for answer in answers {

@@ -262,6 +262,11 @@ fn take_signals_as_usual() {
             // SAFETY: the default action runs no code of ours.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
+        // The terminal that the tests may run on is not one to ask on.
+        if let Ok(terminal) = std::fs::File::open("/dev/tty") {
+            // SAFETY: the call takes no argument, and gives up this process's terminal alone.
+            unsafe { libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&terminal), libc::TIOCNOTTY) };
+        }
     });
 }
 

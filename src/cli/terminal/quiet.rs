@@ -1,0 +1,96 @@
+//! Between two questions: what is typed stays unseen, and a signal still ends the program at once, with
+//! the terminal set back.
+
+use std::os::unix::net::UnixStream;
+use std::thread::JoinHandle;
+
+use nightlatch::guard::signals::{Catch, stop_ourselves};
+use rustix::event::{PollFd, PollFlags};
+use signal_hook::consts::{SIGCONT, SIGTSTP};
+
+use super::{Hidden, die_of};
+
+/// While it lives, the typing is hidden, and signals are watched by a thread of its own: what goes on
+/// meanwhile, such as the hashing of a password, does not look for them.
+pub(in super::super) struct Quiet {
+    watch: Option<Watch>,
+}
+
+struct Watch {
+    watcher: JoinHandle<Option<(Hidden, Catch, bool)>>,
+    /// Closed when the watch is over.
+    over: UnixStream,
+}
+
+impl Quiet {
+    /// Takes over what a prompt has set up. Where it cannot, the terminal is set back.
+    pub(in super::super) fn begin(hidden: Hidden, catch: Catch) -> Option<Self> {
+        let (over, told) = UnixStream::pair().ok()?;
+        let watcher = std::thread::Builder::new()
+            .spawn(move || watch(hidden, catch, &told))
+            .ok()?;
+        Some(Self {
+            watch: Some(Watch { watcher, over }),
+        })
+    }
+
+    /// Gives back what it took over, and whether Ctrl-Z was pressed meanwhile.
+    pub(in super::super) fn end(mut self) -> Option<(Hidden, Catch, bool)> {
+        self.watch.take().and_then(Watch::end)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        let Some((hidden, catch, mut to_stop)) = self.watch.take().and_then(Watch::end) else {
+            return;
+        };
+        drop(hidden);
+        for caught in catch.finish() {
+            if ends_us(caught.signal) {
+                die_of(caught.signal);
+            }
+            to_stop |= caught.signal == SIGTSTP;
+        }
+        if to_stop {
+            let _ = stop_ourselves();
+        }
+    }
+}
+
+impl Watch {
+    fn end(self) -> Option<(Hidden, Catch, bool)> {
+        drop(self.over);
+        self.watcher.join().ok().flatten()
+    }
+}
+
+/// Whether a signal is one that ends a program.
+pub(in super::super) fn ends_us(signal: i32) -> bool {
+    signal != SIGTSTP && signal != SIGCONT
+}
+
+/// Watches for signals until the watch is `told` that it is over.
+fn watch(hidden: Hidden, mut catch: Catch, told: &UnixStream) -> Option<(Hidden, Catch, bool)> {
+    let mut to_stop = false;
+    loop {
+        for caught in catch.pending() {
+            if ends_us(caught.signal) {
+                drop(hidden);
+                die_of(caught.signal);
+                // The first process of a container, which no signal of its own ends.
+                return None;
+            }
+            // Not at once: what goes on may hold a lock that others wait for.
+            to_stop |= caught.signal == SIGTSTP;
+        }
+        let mut fds = [
+            PollFd::new(told, PollFlags::IN),
+            PollFd::new(&catch, PollFlags::IN),
+        ];
+        let polled = rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, None));
+        if polled.is_err() || !fds[0].revents().is_empty() {
+            return Some((hidden, catch, to_stop));
+        }
+    }
+}
