@@ -185,11 +185,14 @@ impl AuditLog {
         events: &[Event],
         limit: Duration,
     ) -> Result<Appended, AuditError> {
-        self.append_locked(|| events, |dir| {
-            let directory = dir.path().to_owned();
-            dir.lock_within(limit)?
-                .ok_or(AuditError::Busy { directory })
-        })
+        self.append_locked(
+            || events,
+            |dir| {
+                let directory = dir.path().to_owned();
+                dir.lock_within(limit)?
+                    .ok_or(AuditError::Busy { directory })
+            },
+        )
     }
 
     fn append_locked<E: AsRef<[Event]>>(

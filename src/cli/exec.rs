@@ -28,11 +28,11 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
         scripts: Scripts::AsShellsDo,
         orphans: Orphans::ReapAsInit,
     };
-    say_whose(context, &context.guard()?)?;
+    let mut guard = context.guard()?;
+    say_whose(context, &guard)?;
     let begun = SystemClock.now().boot;
     let mut looks = LOOKS;
     let finished = loop {
-        let guard = context.guard()?;
         let denied = match guard.run(&mut command(context, args)?, &options) {
             Err(CommandError::Denied(denied)) if helps_to_sign_in(context, &denied) => denied,
             Err(CommandError::Denied(denied)) => return Err(refuse(context, &guard, args, denied)),
@@ -43,8 +43,9 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
         };
         terminal.wait_for_turn().map_err(PromptError::from)?;
         // Whoever was asked before may have signed in for this command too.
+        guard = context.guard()?;
         let may_run = match &denied {
-            Denied::NoSession { .. } => is_signed_in(context),
+            Denied::NoSession { .. } => is_signed_in(&guard),
             _ => looks == LOOKS,
         };
         if may_run && looks > 0 {
@@ -70,7 +71,7 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
             refusals: Refusals::Record,
             ..options
         };
-        let guard = context.guard()?;
+        guard = context.guard()?;
         let finished = guard.run(&mut command(context, args)?, &options)?;
         prune::after_sign_in(context, &guard);
         break finished;
@@ -81,7 +82,7 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
             .warn(&format!("the command's end could not be recorded: {error}"));
     }
     if SystemClock.now().boot.since(begun) >= LONG && std::io::stderr().is_terminal() {
-        tell_of_end(context, &context.guard()?, args);
+        tell_of_end(context, &guard, args);
     }
     Ok(match finished.ended {
         Ended::Signal(signal) => End::Signal(signal),
@@ -95,9 +96,8 @@ fn terminal(context: &Context) -> Option<Terminal> {
     (ask::somebody_is_there() || terminal.is_foreground()).then_some(terminal)
 }
 
-fn is_signed_in(context: &Context) -> bool {
-    let status = context.guard().map(|guard| guard.status());
-    matches!(status, Ok(Ok(status)) if status.state == SessionState::Active)
+fn is_signed_in(guard: &Guard) -> bool {
+    matches!(guard.status(), Ok(status) if status.state == SessionState::Active)
 }
 
 fn command(context: &Context, args: &Exec) -> Result<Command, Failure> {

@@ -90,16 +90,15 @@ impl Terminal {
         loop {
             self.wait_for_turn()?;
             self.await_foreground()?;
-            let (hidden, mut catch) = match set_up.take() {
-                Some(before) => before,
-                None => {
-                    let original = match &original {
-                        Some(original) => original,
-                        None => original.insert(self.settings()?),
-                    };
-                    let catch = Catch::new(WATCHED, &[SIGCONT])?;
-                    (self.hide_typing(original.clone())?, catch)
-                }
+            let (hidden, mut catch) = if let Some(before) = set_up.take() {
+                before
+            } else {
+                let original = match &original {
+                    Some(original) => original,
+                    None => original.insert(self.settings()?),
+                };
+                let catch = Catch::new(WATCHED, &[SIGCONT])?;
+                (self.hide_typing(original.clone())?, catch)
             };
             let result = self.ask(prompts, &mut answers, &mut catch, &mut accept);
             if matches!(
@@ -141,7 +140,10 @@ impl Terminal {
         };
         if to_stop {
             drop(hidden);
-            drop(catch);
+            let late = catch.finish();
+            if let Some(caught) = late.iter().find(|caught| ends_us(caught.signal)) {
+                return Err(PromptError::Interrupted(caught.signal));
+            }
             self.stop()?;
             return Ok(None);
         }
@@ -218,6 +220,7 @@ impl Terminal {
     pub fn read_line(&mut self, prompt: &str) -> Result<String, PromptError> {
         self.quiet = None;
         self.wait_for_turn()?;
+        self.take_plain_pastes()?;
         self.write(prompt)?;
         let mut line = [0; LINE_LIMIT + 1];
         let mut len = 0;

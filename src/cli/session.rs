@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nightlatch::account::Lockout;
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
+use nightlatch::session::keeper::answer_within;
 use nightlatch::session::{LimitedBy, SessionState, SessionStatus};
 use nightlatch::{Denied, Guard};
 
@@ -13,10 +14,16 @@ use super::ui::{FAINT, GOOD, STRONG, WARN};
 use super::when::Zone;
 use super::{Context, End, ending, text, watch};
 
+/// How long a shell's prompt waits for an agent that does not answer.
+const PROMPT_PATIENCE: Duration = Duration::from_millis(200);
+
 /// `status`: looks, and changes nothing.
 pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     if args.watch {
         return watch::run(context);
+    }
+    if args.prompt || args.notice {
+        answer_within(PROMPT_PATIENCE);
     }
     let guard = context.guard()?;
     let status = guard.status()?;

@@ -122,13 +122,19 @@ impl Terminal {
         Ok(tcgetattr(&self.tty)?)
     }
 
+    /// Has what is pasted come as if it were typed.
+    pub(super) fn take_plain_pastes(&self) -> io::Result<()> {
+        if self.takes_escapes {
+            self.write(PLAIN_PASTE)?;
+        }
+        Ok(())
+    }
+
     /// Hides what is typed until the returned value is dropped, which gives the terminal the
     /// settings `original` and forgets what was typed and not read. The newline stays visible, and
     /// the keys that edit a line or send signals stay alive.
     pub(super) fn hide_typing(&self, original: Termios) -> io::Result<Hidden> {
-        if self.takes_escapes {
-            self.write(PLAIN_PASTE)?;
-        }
+        self.take_plain_pastes()?;
         let mut hidden = original.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
         hidden
@@ -142,9 +148,9 @@ impl Terminal {
         let guard = Hidden {
             tty: Arc::clone(&self.tty),
             original,
-            hidden,
+            set: hidden,
         };
-        rustix::io::retry_on_intr(|| tcsetattr(&self.tty, OptionalActions::Flush, &guard.hidden))?;
+        rustix::io::retry_on_intr(|| tcsetattr(&self.tty, OptionalActions::Flush, &guard.set))?;
         Ok(guard)
     }
 }
@@ -200,7 +206,7 @@ pub fn die_of(signal: i32) {
 pub(super) struct Hidden {
     tty: Arc<OwnedFd>,
     original: Termios,
-    hidden: Termios,
+    set: Termios,
 }
 
 impl Hidden {
@@ -216,7 +222,7 @@ impl Hidden {
             } = settings;
             (*input_modes, *output_modes, *local_modes)
         };
-        tcgetattr(&self.tty).is_ok_and(|now| modes(&now) == modes(&self.hidden))
+        tcgetattr(&self.tty).is_ok_and(|now| modes(&now) == modes(&self.set))
     }
 }
 

@@ -3,7 +3,8 @@
 //! The command gets our process group, terminal, descriptors 0 to 2, directory and environment. So
 //! the kernel tells it of Ctrl-C, Ctrl-Z and a new window size by itself, and our part is small:
 //! hand on what was sent to us alone, stop and resume with it, and report how it ended. One thread,
-//! no polling: SIGCHLD wakes us.
+//! no polling: SIGCHLD wakes us. What was sent to us alone a [`Witness`] knows, a third process in the
+//! group.
 
 mod ended;
 mod error;
@@ -11,6 +12,7 @@ mod explain;
 
 use std::io;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
@@ -22,7 +24,7 @@ use signal_hook::consts::{
 use super::Orphans;
 use super::signals::{Catch, Caught, stop_ourselves, we_lead_the_session};
 use crate::fs::with_stops;
-use crate::memory::CoreLimit;
+use crate::memory::{CoreLimit, Witness};
 
 pub use ended::Ended;
 pub use error::RunError;
@@ -33,6 +35,11 @@ const HANDED_ON: &[i32] = &[
     SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGTSTP,
     SIGTTIN, SIGTTOU, SIGWINCH,
 ];
+
+/// How long a command runs before a witness is started for it: most have ended by then.
+const WITNESS_AFTER: Duration = Duration::from_millis(30);
+/// How much later than this process the witness may see a signal that was sent to both.
+const WITNESS_PATIENCE: Duration = Duration::from_millis(20);
 
 /// A command that was started and not followed to its end yet.
 #[must_use = "a command that nobody follows becomes a zombie"]
@@ -136,9 +143,10 @@ impl Runner {
         }
         let mut arrived = self.catch.pending();
         let mut stopped = false;
+        let mut witness = None;
         loop {
             for caught in &arrived {
-                if is_for_child_alone(caught, child) {
+                if is_for_child_alone(caught, child) && !reached_all(caught, child, &mut witness) {
                     send(child, caught.signal);
                 }
             }
@@ -160,9 +168,26 @@ impl Runner {
                 }
                 None => {}
             }
-            arrived = self.catch.wait()?;
+            let limit = witness.is_none().then_some(WITNESS_AFTER);
+            arrived = if let Some(arrived) = self.catch.wait_for(limit)? {
+                arrived
+            } else {
+                witness = Some(Witness::start());
+                self.catch.wait()?
+            };
         }
     }
+}
+
+/// Whether a signal that a process sent to us was sent to our whole group, or to all of a service's
+/// processes, and has reached the child too.
+fn reached_all(caught: &Caught, child: Pid, witness: &mut Option<io::Result<Witness>>) -> bool {
+    let Some(Ok(witness)) = witness else {
+        return false;
+    };
+    // A shell with job control makes a group of its own.
+    let is_beside_us = rustix::process::getpgid(Some(child)) == Ok(rustix::process::getpgrp());
+    caught.sender.is_some() && is_beside_us && witness.saw(caught.signal, WITNESS_PATIENCE)
 }
 
 /// Whether a signal that reached us did not reach the child too.
@@ -170,11 +195,11 @@ fn is_for_child_alone(caught: &Caught, child: Pid) -> bool {
     is_handed_on(*caught, number(child), we_lead_the_session())
 }
 
-/// The rule: the terminal tells a whole process group, everybody else told only us. The hangup of a
-/// terminal is told only to the leader of its session, if that is us.
+/// The rule: the terminal tells a whole process group, everybody else told only us, unless the witness
+/// says otherwise. The hangup of a terminal is told only to the leader of its session, if that is us.
 ///
-/// Accepted: a process that signals our whole group, as a shell's `kill %1` does, looks as if it
-/// had signalled us alone, and the child gets that signal twice. Only the child itself is known.
+/// Accepted: in a command's first 30 ms, and where no witness can be started, a process that signals our
+/// whole group looks as if it had signalled us alone, and the child gets that signal twice.
 fn is_handed_on(caught: Caught, child: i32, we_lead_the_session: bool) -> bool {
     match (caught.signal, caught.sender) {
         (SIGCHLD | SIGCONT, _)

@@ -10,9 +10,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use signal_hook::consts::{SIGCONT, SIGSTOP, SIGXFSZ};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithOrigin;
@@ -111,6 +112,23 @@ impl Catch {
         claims[index].holders += 1;
         self.signals.push(signal);
         Ok(())
+    }
+
+    /// As [`Catch::wait`], for `limit` at most where there is one; `None` when nothing arrived in it.
+    ///
+    /// # Errors
+    /// As [`Catch::wait`].
+    pub fn wait_for(&mut self, limit: Option<Duration>) -> io::Result<Option<Vec<Caught>>> {
+        let limit = limit.map(|limit| Timespec {
+            tv_sec: limit.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: limit.subsec_nanos().into(),
+        });
+        let mut fds = [PollFd::new(&*self, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, limit.as_ref()) {
+            Ok(0) => Ok(None),
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(Some(self.pending())),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Blocks until something has arrived, and gives it. A signal that arrives several times before

@@ -32,6 +32,11 @@ mod secret;
 mod stack;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
+#[cfg(target_os = "linux")]
+mod witness;
+#[cfg(all(unix, not(target_os = "linux")))]
+#[path = "witness_absent.rs"]
+mod witness;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) use calls::clock;
@@ -43,3 +48,5 @@ pub use process::{AsFile, CoreLimit, harden, inherited};
 pub use process::{lock_all, without_inheritance};
 pub use secret::{ReadSecretError, Secret, SecretBuffer};
 pub(crate) use stack::{DEEP, SHALLOW, on_wiped_stack};
+#[cfg(unix)]
+pub use witness::Witness;

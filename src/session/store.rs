@@ -48,14 +48,14 @@ impl Store {
         self.home.subdir_or_create(SESSIONS)?.lock_within(limit)
     }
 
-    /// As [`Store::lock`], if nobody holds it; nothing is created.
+    /// Whether somebody holds that lock at this moment. Creates nothing.
     ///
     /// # Errors
-    /// As [`Store::lock`].
-    pub fn try_lock(&self) -> Result<Option<DirLock>, FsError> {
+    /// When the directory cannot be opened or tried.
+    pub fn is_locked(&self) -> Result<bool, FsError> {
         match self.home.subdir(SESSIONS)? {
-            None => Ok(None),
-            Some(dir) => dir.lock_within(Duration::ZERO),
+            None => Ok(false),
+            Some(dir) => Ok(dir.lock_within(Duration::ZERO)?.is_none()),
         }
     }
 

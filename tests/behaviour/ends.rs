@@ -218,3 +218,72 @@ fn as_the_first_process_it_collects_orphans_and_tells_a_signal_by_its_code() {
     assert_eq!(run.stdout, "", "zombies: {run:#?}");
     assert_eq!(run.code, 143, "{run:#?}");
 }
+
+/// A command that says how often it caught `signal`, once it has been quiet for a while.
+fn counting(signal: &str) -> String {
+    format!(
+        "n=0; trap 'n=$((n+1))' {signal}; sleep 0.3; echo ready; \
+         for step in 1 2 3 4 5 6; do sleep 0.1; done; echo caught=$n"
+    )
+}
+
+/// How often it caught it in a group of its own, which `send` signals.
+fn caught_by(mut command: Command, send: impl FnOnce(i32)) -> String {
+    use std::io::BufRead;
+
+    let mut child = command
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    send(i32::try_from(child.id()).unwrap());
+    let caught = lines.next().unwrap().unwrap();
+    child.wait().unwrap();
+    caught
+}
+
+fn kill(target: i32, signal: &str) {
+    let run = Command::new("kill")
+        .args([&format!("-{signal}"), "--", &target.to_string()])
+        .status();
+    assert!(run.unwrap().success());
+}
+
+#[test]
+fn what_a_whole_group_is_sent_reaches_the_command_once() {
+    let home = Home::signed_in();
+    for signal in ["TERM", "HUP", "INT", "USR1"] {
+        let command = || home.command(&["exec", "--", "sh", "-c", &counting(signal)]);
+        let by_group = caught_by(command(), |guard| kill(-guard, signal));
+        assert_eq!(by_group, "caught=1", "{signal} to the group");
+        let alone = caught_by(command(), |guard| kill(guard, signal));
+        assert_eq!(alone, "caught=1", "{signal} to the guard alone");
+    }
+}
+
+#[test]
+fn under_timeout_the_command_gets_what_it_gets_without_the_guard() {
+    let home = Home::signed_in();
+    let script = counting("TERM").replace(
+        "for step",
+        "for step in 0 0 0; do sleep 0.2; done; for step",
+    );
+    let caught = |guard: &str| -> i32 {
+        let line = format!("timeout 0.7 {guard} sh -c \"$SCRIPT\"; true");
+        let mut shell = home.shell(&line);
+        let run = Run::of({
+            shell.env("SCRIPT", &script);
+            shell
+        });
+        let count = run.stdout.trim().strip_prefix("ready\ncaught=");
+        count.unwrap_or_else(|| panic!("{run:#?}")).parse().unwrap()
+    };
+    // `timeout` sends it to its child and then to the group; the two may come as one.
+    let (guarded, direct) = (caught("$GUARD"), caught(""));
+    assert!(
+        (1..=2).contains(&guarded) && direct >= 1,
+        "{guarded}, directly {direct}"
+    );
+}

@@ -25,8 +25,8 @@ use std::time::Duration;
 #[cfg(any(test, fuzzing))]
 pub(crate) use agent::properties;
 pub use agent::{
-    AgentError, AgentKeeper, AgentLaunch, AgentLauncher, is_running as agent_is_running,
-    serve as serve_agent,
+    AgentError, AgentKeeper, AgentLaunch, AgentLauncher, answer_within,
+    is_running as agent_is_running, serve as serve_agent,
 };
 pub use auto::AutoKeeper;
 pub use error::KeeperError;

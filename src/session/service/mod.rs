@@ -28,8 +28,8 @@ use find::Found;
 pub use live::Session;
 pub use parts::{CrashWatch, Judged, NameLookup, NewSession, Owner, Touch, Touched};
 
-/// How long to look away from a session that is changing hands, before each further look.
-const CHANGING_HANDS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(60)];
+/// How long to look away from a session that is changing hands.
+const CHANGING_HANDS: Duration = Duration::from_millis(50);
 
 /// The sessions of one home.
 ///
@@ -234,20 +234,25 @@ impl SessionService {
     /// # Errors
     /// When the keeper or the disk fails.
     pub fn status(&self, owner: Owner) -> Result<SessionStatus, SessionError> {
-        let mut found = self.find(owner)?;
-        for pause in CHANGING_HANDS {
-            if matches!(found, Found::Live(_) | Found::Nothing) {
-                break;
+        let crashed_at_all = !self.crashes.unsettled()?.is_empty();
+        let look = || {
+            if crashed_at_all {
+                self.find(owner)
+            } else {
+                self.find_where(owner, |_| Ok(false))
             }
-            // It may just be changing hands. Under the lock nothing does; who holds it is not waited for.
-            let lock = self.store.try_lock()?;
-            if lock.is_none() {
-                self.clock.sleep(pause);
+        };
+        let mut found = look()?;
+        if !matches!(found, Found::Live(_) | Found::Nothing) {
+            // It may just be changing hands. Whoever holds the lock has a moment, and is not waited for.
+            if self.store.is_locked()? {
+                self.clock.sleep(CHANGING_HANDS);
             }
-            found = self.find(owner)?;
-            if lock.is_some() {
-                break;
-            }
+            found = look()?;
+        }
+        // A crash that was forgotten meanwhile has ended its session before: then the key is gone by now.
+        if crashed_at_all && matches!(found, Found::Live(_)) {
+            found = look()?;
         }
         Ok(match found {
             Found::Live(session) => session.status(),

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::process::Child;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,12 +24,19 @@ use crate::session::keeper::{Keeper, KeeperError, KeeperKind, Payload, Slot};
 
 /// How long a publish tries to get an agent that answers.
 const START_LIMIT: Duration = Duration::from_secs(5);
-/// How long an agent may take for its answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How many milliseconds an agent may take for its answer, where nobody is in a hurry.
+static ANSWER_LIMIT: AtomicU64 = AtomicU64::new(5_000);
 /// How long an agent that was killed may take to be gone.
 const END_LIMIT: Duration = Duration::from_secs(1);
 /// How often an agent is asked again that hung up without an answer, as one that leaves does.
 const ATTEMPTS: usize = 4;
+
+/// Gives agents no longer than `limit` for an answer, at least a millisecond, in place of five seconds. For a
+/// program that is in a hurry, as at a shell's prompt, at its start.
+pub fn answer_within(limit: Duration) {
+    let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    ANSWER_LIMIT.store(milliseconds.max(1), Ordering::Relaxed);
+}
 
 /// Holds payloads in the agent process of one home.
 pub struct AgentKeeper {
@@ -224,8 +232,9 @@ fn exchange(
     request: &Secret<REQUEST_LENGTH>,
     answer: &mut Secret<RESPONSE_LENGTH>,
 ) -> io::Result<()> {
-    stream.set_read_timeout(Some(ANSWER_LIMIT))?;
-    stream.set_write_timeout(Some(ANSWER_LIMIT))?;
+    let limit = Duration::from_millis(ANSWER_LIMIT.load(Ordering::Relaxed));
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))?;
     stream.write_all(request.expose())?;
     stream.shutdown(Shutdown::Write)?;
     stream.read_exact(answer.expose_mut())

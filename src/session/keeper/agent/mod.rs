@@ -22,7 +22,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-pub use client::AgentKeeper;
+pub use client::{AgentKeeper, answer_within};
 pub use launch::{AgentLaunch, AgentLauncher};
 #[cfg(any(test, fuzzing))]
 pub(crate) use protocol::properties;
