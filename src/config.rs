@@ -32,6 +32,7 @@ mod keys;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod read;
+mod salvage;
 mod settings;
 
 use std::ops::RangeInclusive;
@@ -41,6 +42,7 @@ use std::time::Duration;
 pub use command_name::{BadCommandName, CommandName};
 pub use error::{ConfigError, ConfigProblem};
 pub use keeper_choice::{KeeperChoice, UnknownKeeper};
+pub use salvage::guarded_commands_despite_mistakes;
 pub use settings::{Setting, SettingValue, Settings};
 
 use crate::email::Email;

@@ -22,6 +22,8 @@ fn main() -> ExitCode {
             .find_map(variable),
         term: variable("TERM"),
         zone: variable("TZ"),
+        user_home: variable("HOME"),
+        editor: ["VISUAL", "EDITOR"].into_iter().find_map(variable),
         pager: ["NIGHTLATCH_PAGER", "PAGER"].into_iter().find_map(variable),
         program: || std::env::current_exe().ok(),
     })

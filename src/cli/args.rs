@@ -75,6 +75,7 @@ pub enum Command {
     /// Create an account
     Register(Register),
     /// Sign in; the session locks itself 15 minutes after you stop
+    #[command(aliases = ["unlock", "signin", "sign-in"])]
     Login(Login),
     /// End every session, at once and in every terminal, whatever else is broken
     #[command(
@@ -82,6 +83,7 @@ pub enum Command {
     )]
     Lock,
     /// End the session of one account, at once and in every terminal
+    #[command(aliases = ["signout", "sign-out"])]
     Logout(Logout),
     /// Show whether there is a live session, and for how long; changes nothing
     Status(Status),
@@ -155,15 +157,18 @@ pub struct Status {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples, each for the end of that shell's own file:\n  ~/.bashrc                   eval \"$(nightlatch hook bash)\"\n  ~/.zshrc                    eval \"$(nightlatch hook zsh)\"\n  ~/.config/fish/config.fish  nightlatch hook fish | source\n\nWhich commands: `commands = [\"psql\", \"kubectl\"]` under [guard] in the configuration."
+    after_help = "Example:\n  nightlatch hook bash --install\n\nOr by hand, at the end of that shell's own file:\n  ~/.bashrc                   eval \"$(nightlatch hook bash)\"\n  ~/.zshrc                    eval \"$(nightlatch hook zsh)\"\n  ~/.config/fish/config.fish  nightlatch hook fish | source\n\nWhich commands: `commands = [\"psql\", \"kubectl\"]` under [guard] in the configuration."
 )]
 pub struct Hook {
     /// The shell that is to read it
     #[arg(value_enum)]
     pub shell: HookShell,
     /// Leave the prompt as it is; NIGHTLATCH_PROMPT has the text, to be placed in it by hand
-    #[arg(long)]
+    #[arg(long, conflicts_with = "install")]
     pub no_prompt: bool,
+    /// Show the line that takes the hook, and add it to the shell's own file when you say yes
+    #[arg(long)]
+    pub install: bool,
 }
 
 /// The shells there is a hook for.
@@ -351,7 +356,9 @@ pub struct AuditPrune {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  nightlatch config show\n  nightlatch config check")]
+#[command(
+    after_help = "Examples:\n  nightlatch config show\n  nightlatch config edit\n  nightlatch config check"
+)]
 pub struct Config {
     #[command(subcommand)]
     pub command: ConfigCommand,
@@ -366,6 +373,19 @@ pub enum ConfigCommand {
     Show,
     /// Tell everything that is wrong with the configuration file
     Check(ConfigCheck),
+    /// Print where the configuration file is, or would be
+    #[command(after_help = "Example:\n  nightlatch config path")]
+    Path,
+    /// Begin a configuration file that has every setting, commented out
+    #[command(
+        after_help = "Example:\n  nightlatch config init\n\nExit codes: 3 when there is a file already."
+    )]
+    Init,
+    /// Open the configuration file in $VISUAL or $EDITOR, and check it afterwards
+    #[command(
+        after_help = "Example:\n  nightlatch config edit\n\nExit codes: 1 when anything is wrong with it."
+    )]
+    Edit,
 }
 
 #[derive(Debug, Args)]
@@ -386,6 +406,9 @@ pub struct Completions {
     /// The shell that is to complete
     #[arg(value_enum)]
     pub shell: Shell,
+    /// Write the script where the shell looks for it, when you say yes: bash, zsh, fish
+    #[arg(long)]
+    pub install: bool,
 }
 
 /// A shell that can be taught to complete.

@@ -37,6 +37,8 @@ pub enum Question<'a> {
     Email,
     /// What the owner of a new account is called; may stay empty.
     Name,
+    /// Whether what was shown is to be added.
+    Add,
 }
 
 impl std::fmt::Display for Question<'_> {
@@ -49,6 +51,7 @@ impl std::fmt::Display for Question<'_> {
             Self::NewPasswordAgain => return f.write_str("New password again: "),
             Self::Email => return f.write_str("Email: "),
             Self::Name => return f.write_str("Your name (may be left empty): "),
+            Self::Add => return f.write_str("Go on? (y/N) "),
         };
         write!(f, "{what}{}: ", escape(email.as_str()))
     }

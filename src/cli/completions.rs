@@ -17,22 +17,30 @@ use nightlatch::{Guard, GuardConfig};
 use super::args::{Cli, Completions, Shell};
 use super::exit::{Code, Failure};
 use super::ui::Ui;
-use super::{End, Surroundings};
+use super::{Context, End, Surroundings, install};
 
 /// Accounts offered; a person does not choose among more.
 const ACCOUNTS: u32 = 1000;
 
 /// `completions`: the script of a shell.
 pub fn run(ui: Ui, args: &Completions) -> Result<End, Failure> {
-    let script = match args.shell {
+    ui.bytes(script(args.shell).as_bytes())?;
+    Ok(End::Done)
+}
+
+/// `completions --install`.
+pub fn install(context: &Context, args: &Completions) -> Result<End, Failure> {
+    install::completion(context, args.shell, script(args.shell))
+}
+
+fn script(shell: Shell) -> &'static str {
+    match shell {
         Shell::Bash => include_str!("../../templates/completions/nightlatch.bash"),
         Shell::Zsh => include_str!("../../templates/completions/nightlatch.zsh"),
         Shell::Fish => include_str!("../../templates/completions/nightlatch.fish"),
         Shell::Powershell => include_str!("../../templates/completions/nightlatch.ps1"),
         Shell::Elvish => include_str!("../../templates/completions/nightlatch.elv"),
-    };
-    ui.bytes(script.as_bytes())?;
-    Ok(End::Done)
+    }
 }
 
 /// Answers a script that asks how a command line may go on; `None` when none asks.

@@ -10,12 +10,15 @@ use super::args::ConfigCommand;
 use super::exit::Failure;
 use super::text::escape;
 use super::ui::{FAINT, GOOD, STRONG, WARN};
-use super::{Context, End, Origin};
+use super::{Context, End, Origin, config_file};
 
 pub fn run(context: &Context, command: &ConfigCommand) -> Result<End, Failure> {
     match command {
         ConfigCommand::Show => show(context),
         ConfigCommand::Check(args) => check(context, args.file.as_deref()),
+        ConfigCommand::Path => config_file::path(context),
+        ConfigCommand::Init => config_file::init(context),
+        ConfigCommand::Edit => config_file::edit(context),
     }
 }
 
@@ -188,7 +191,7 @@ impl<'a> Mistake<'a> {
 }
 
 /// `config check`.
-fn check(context: &Context, named: Option<&Path>) -> Result<End, Failure> {
+pub fn check(context: &Context, named: Option<&Path>) -> Result<End, Failure> {
     let file = named.unwrap_or_else(|| context.config.config_file());
     let path = escape(&file.display().to_string());
     let settings = Settings::load(file);

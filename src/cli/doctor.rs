@@ -94,6 +94,8 @@ struct Case {
     program: Option<PathBuf>,
     /// `PATH`.
     search_path: Option<OsString>,
+    /// `HOME`.
+    user_home: Option<PathBuf>,
 }
 
 impl Case {
@@ -128,6 +130,7 @@ impl Case {
             origins,
             program: (surroundings.program)(),
             search_path: surroundings.path,
+            user_home: surroundings.user_home.map(PathBuf::from),
         }
     }
 
@@ -148,6 +151,8 @@ const CHECKS: &[fn(&Case) -> Vec<Finding>] = &[
     program::version,
     program::in_path,
     program::terminal,
+    program::guarded,
+    program::hook,
     place::home,
     place::files,
     place::disk,

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use askama::Template;
-use nightlatch::config::CommandName;
+use nightlatch::config::{CommandName, guarded_commands_despite_mistakes};
 use nightlatch::{Config, GuardError, shell_word};
 
 use super::args::{Hook, HookShell};
 use super::exit::Failure;
-use super::{Context, End, text};
+use super::system::is_same_file;
+use super::{Context, End, install, search_path, text};
 
 /// What the templates are filled with.
 struct Parts {
@@ -50,9 +51,38 @@ pub fn run(context: &Context, args: &Hook) -> Result<End, Failure> {
         HookShell::Bash | HookShell::Zsh => shell_word,
         HookShell::Fish => quote_for_fish,
     };
-    let commands = Config::load(context.config.config_file())
-        .map_err(GuardError::from)?
-        .guarded_commands;
+    if args.install {
+        let mut words = this_program(context)?;
+        // As it is typed, where that leads to this very program.
+        let as_typed = context.search_path.as_ref();
+        let as_typed = as_typed.and_then(|path| search_path::find(path, "nightlatch".as_ref()));
+        if as_typed.is_some_and(|found| is_same_file(&found, Path::new(&words[0]))) {
+            "nightlatch".clone_into(&mut words[0]);
+        }
+        let quoted = |word: &String| {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./@".contains(c);
+            if word.chars().all(is_plain) {
+                word.clone()
+            } else {
+                quote(word)
+            }
+        };
+        let words: Vec<_> = words.iter().map(quoted).collect();
+        return install::hook(context, args.shell, &words);
+    }
+    let file = context.config.config_file();
+    let (commands, mistake) = match Config::load(file) {
+        Ok(config) => (config.guarded_commands, None),
+        Err(error) => {
+            // Each wrapper refuses until the mistake is gone. Without them nothing would be guarded.
+            let commands = guarded_commands_despite_mistakes(file);
+            let mistake = Failure::from(GuardError::from(error));
+            if commands.is_empty() {
+                return Err(mistake);
+            }
+            (commands, Some(mistake))
+        }
+    };
     let names: Vec<_> = commands.iter().map(CommandName::as_str).collect();
     let hook = Parts {
         names: names.join(" "),
@@ -76,7 +106,7 @@ pub fn run(context: &Context, args: &Hook) -> Result<End, Failure> {
     };
     let code = code.map_err(|error| Failure::failed("output", error.to_string()))?;
     context.ui.bytes(format!("{code}\n").as_bytes())?;
-    Ok(End::Done)
+    mistake.map_or(Ok(End::Done), Err)
 }
 
 /// The words that run this very program, from any directory, for the home and the account that were
@@ -86,6 +116,7 @@ fn this_program(context: &Context) -> Result<Vec<String>, Failure> {
         Failure::failed("hook", "cannot tell where this program lies")
             .hint("mount /proc, or start it by its full path".to_owned())
     })?;
+    let program = found_as(context, &program).unwrap_or(program);
     let mut words = vec![plain(&program)?];
     if let Some(home) = &context.global.home {
         let home: PathBuf = std::path::absolute(home)
@@ -96,6 +127,18 @@ fn this_program(context: &Context) -> Result<Vec<String>, Failure> {
         words.extend(["--account".to_owned(), account.normalized().to_owned()]);
     }
     Ok(words)
+}
+
+/// The path by which `program` was found, where that leads to it: an upgrade puts the next version there,
+/// and takes the place away where this one lies.
+fn found_as(context: &Context, program: &Path) -> Option<PathBuf> {
+    let named = Path::new(&context.invoked_as);
+    let found = if named.components().count() > 1 {
+        std::path::absolute(named).ok()?
+    } else {
+        search_path::find(context.search_path.as_ref()?, named)?
+    };
+    (found.is_absolute() && is_same_file(&found, program)).then_some(found)
 }
 
 /// A path as text that may be shown on a terminal, for that is where one looks at a hook first.

@@ -6,6 +6,7 @@ mod audit;
 mod columns;
 mod completions;
 mod config;
+mod config_file;
 mod doctor;
 mod ending;
 mod exec;
@@ -13,6 +14,7 @@ mod exit;
 mod export;
 mod hold;
 mod hook;
+mod install;
 mod lock;
 mod login;
 mod man;
@@ -28,6 +30,7 @@ mod prompt;
 mod prune;
 mod register;
 mod report;
+mod search_path;
 mod session;
 mod stats;
 #[cfg(unix)]
@@ -43,6 +46,7 @@ mod terminal;
 mod text;
 mod tour;
 mod ui;
+mod usage;
 mod watch;
 mod when;
 
@@ -54,7 +58,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use clap::error::ErrorKind;
 use nightlatch::account::{BadEmail, Email};
 use nightlatch::config::KeeperChoice;
 use nightlatch::guard::signals::survive_file_size_limit;
@@ -63,7 +66,7 @@ use nightlatch::session::AgentLauncher;
 use nightlatch::{Guard, GuardConfig};
 
 use args::{Cli, Command, Global};
-use exit::{Code, Failure};
+use exit::Failure;
 use terminal::Terminal;
 use ui::Ui;
 use when::Zone;
@@ -86,6 +89,10 @@ pub struct Surroundings {
     pub locale: Option<OsString>,
     /// `TERM`: the kind of terminal.
     pub term: Option<OsString>,
+    /// `HOME`: where the shells' own files are.
+    pub user_home: Option<OsString>,
+    /// The first of `VISUAL` and `EDITOR`: what changes a text.
+    pub editor: Option<OsString>,
     /// `TZ`: the time zone of times for people.
     pub zone: Option<OsString>,
     /// The first of `NIGHTLATCH_PAGER` and `PAGER`: what shows more than a screen.
@@ -167,6 +174,13 @@ struct Context {
     program: fn() -> Option<PathBuf>,
     /// Whether the terminal is of a kind that acts on escape sequences.
     takes_escapes: bool,
+    /// The program's own name, as it was called.
+    invoked_as: OsString,
+    /// `PATH`.
+    search_path: Option<OsString>,
+    /// `HOME`.
+    user_home: Option<OsString>,
+    editor: Option<OsString>,
     zone: Zone,
     pager: Option<OsString>,
     may_ask: bool,
@@ -203,7 +217,7 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
         .map_or_else(|| Cli::try_parse_from(&surroundings.arguments), Ok)
     {
         Ok(cli) => cli,
-        Err(error) => return usage_error(&error, &surroundings.arguments),
+        Err(error) => return usage::report(&error, &surroundings.arguments),
     };
     let ui = Ui {
         json: cli.global.json,
@@ -311,6 +325,9 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
         Command::Doctor => seldom(|| doctor::run(given.ui, given.global, given.surroundings)),
         Command::Tour => seldom(|| tour::run(&context(given)?)),
         // What these print is the same in every home, and where there is none.
+        Command::Completions(args) if args.install => {
+            seldom(|| completions::install(&context(given)?, &args))
+        }
         Command::Completions(args) => seldom(|| completions::run(given.ui, &args)),
         Command::Man(args) => seldom(|| man::run(given.ui, &args)),
         Command::Agent => seldom(|| session::agent(&context(given)?)),
@@ -390,6 +407,14 @@ fn context(given: Given) -> Result<Context, Failure> {
         account,
         program,
         takes_escapes: surroundings.term.is_some_and(|term| term != "dumb"),
+        invoked_as: surroundings
+            .arguments
+            .into_iter()
+            .next()
+            .unwrap_or_default(),
+        search_path: surroundings.path,
+        user_home: surroundings.user_home,
+        editor: surroundings.editor,
         zone: Zone::new(surroundings.zone),
         pager: surroundings.pager,
         may_ask: !global.non_interactive,
@@ -406,55 +431,6 @@ fn account_of_environment(value: &OsStr) -> Result<Email, Failure> {
         .ok_or_else(|| wrong("it is not UTF-8 text".to_owned()))?;
     text.parse()
         .map_err(|error: BadEmail| wrong(error.to_string()).hint(error.hint()))
-}
-
-/// What clap found wrong, or the help that was asked for.
-fn usage_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    // Help and version go to stdout and are no error; a closed pipe is none either.
-    if !error.use_stderr() {
-        let _ = error.print();
-        return ExitCode::from(Code::Done as u8);
-    }
-    // The arguments did not parse, so look for the flag by hand.
-    let json = arguments
-        .iter()
-        .take_while(|argument| *argument != "--")
-        .any(|argument| *argument == "--json");
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !json {
-        let _ = error.print();
-    } else {
-        let ui = Ui {
-            json,
-            quiet: false,
-            on_terminal: std::io::stdout().is_terminal(),
-            // It draws nothing.
-            is_utf8: false,
-        };
-        ui.failure(&usage_failure(error));
-    }
-    ExitCode::from(Code::Usage as u8)
-}
-
-/// The same error as every other command's: one line, and what to do about it. Of clap's text that
-/// is the first paragraph, and its tip where it has one.
-fn usage_failure(error: &clap::Error) -> Failure {
-    let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text = error.render().to_string();
-    let mut paragraphs = text.split("\n\n");
-    let message = paragraphs.next().unwrap_or_default();
-    let (mut tip, mut usage) = (None, None);
-    for paragraph in paragraphs.map(str::trim_start) {
-        tip = tip.or(paragraph.strip_prefix("tip: "));
-        usage = usage.or(paragraph.strip_prefix("Usage: "));
-    }
-    // The words of a usage line before its options and arguments are the command.
-    let is_word = |word: &&str| !word.starts_with(['-', '[', '<']);
-    let see = |usage: &str| {
-        let command: Vec<_> = usage.split_whitespace().take_while(is_word).collect();
-        format!("see {} --help", command.join(" "))
-    };
-    let hint = tip.map_or_else(|| see(usage.unwrap_or("nightlatch")), in_one_line);
-    Failure::usage(in_one_line(message.trim_start_matches("error: "))).hint(hint)
 }
 
 /// `-v` tells what is going on, on stderr; without it nothing is set up.

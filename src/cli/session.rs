@@ -1,5 +1,6 @@
 //! `status`, `extend`, `whoami`, and the hidden `agent`.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use nightlatch::account::Lockout;
@@ -48,7 +49,7 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     } else if args.notice {
         let mut lines = format!("{}\n", notice(context, &status));
         if let Some(whose) = guard.account_notice()? {
-            lines += &format!("nightlatch: {}\n", text::escape(&whose.to_string()));
+            let _ = writeln!(lines, "nightlatch: {}", text::escape(&whose.to_string()));
         }
         context.ui.bytes(lines.as_bytes())?;
     } else if context.ui.json {
@@ -73,7 +74,7 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
         };
         let mut text = text + &lockouts.collect::<String>();
         if let Some(whose) = guard.account_notice()? {
-            text += &format!("{WARN}!{WARN:#} {}\n", text::escape(&whose.to_string()));
+            let _ = writeln!(text, "{WARN}!{WARN:#} {}", text::escape(&whose.to_string()));
         }
         context.ui.data(&text)?;
     }

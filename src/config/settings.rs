@@ -78,6 +78,17 @@ impl fmt::Display for SettingValue {
     }
 }
 
+impl Default for Settings {
+    /// What is in force where there is no file.
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            file_exists: false,
+            lines: Lines::new(),
+        }
+    }
+}
+
 impl Settings {
     /// Reads the file at `path`; the defaults when there is none.
     ///
@@ -85,11 +96,7 @@ impl Settings {
     /// As [`Config::load`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let Some(content) = fs::read_user_file(path, FILE_LIMIT)? else {
-            return Ok(Self {
-                config: Config::default(),
-                file_exists: false,
-                lines: Lines::new(),
-            });
+            return Ok(Self::default());
         };
         let (config, lines) = read::read(&content).map_err(|problems| ConfigError::Invalid {
             path: path.to_owned(),

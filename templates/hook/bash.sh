@@ -13,13 +13,27 @@ done
 builtin unset -v __nightlatch_name
 __nightlatch_wrapped=({{ hook.names }})
 
-# A completion that asks the command itself asks nobody to sign in, and is no activity.
+# Whether a completion or the prompt asks the command: then nobody is asked to sign in, and it is no activity.
+function __nightlatch_is_unattended {
+    [ -z "${COMP_LINE+completing}" ] || builtin return 0
+    [ "${__nightlatch_at_prompt:-0}" = 0 ] || builtin return 0
+    # What PROMPT_COMMAND names, and calls, has called it.
+    builtin local caller
+    for caller in "${FUNCNAME[@]:2}"; do
+        case " ${PROMPT_COMMAND[*]-} " in
+        *[!a-zA-Z0-9_]"$caller"[!a-zA-Z0-9_]*) builtin return 0 ;;
+        esac
+    done
+    builtin return 1
+}
+
+# In a list with more behind it, a command that fails sets off no trap on ERR: the call of the function does.
 {%- for name in hook.commands %}
 function {{ name }} {
-    if [ -n "${COMP_LINE+completing}" ]; then
-        {{ hook.nightlatch }} -n exec --no-extend -- {{ name }} "$@" 2>/dev/null
+    if __nightlatch_is_unattended; then
+        {{ hook.nightlatch }} -n exec --no-extend -- {{ name }} "$@" 2>/dev/null && builtin :
     else
-        {{ hook.nightlatch }} exec -- {{ name }} "$@"
+        {{ hook.nightlatch }} exec -- {{ name }} "$@" && builtin :
     fi
 }
 {%- endfor %}
@@ -28,8 +42,21 @@ case $- in
 *i*)
     NIGHTLATCH_PROMPT=''
     __nightlatch_warned=''
+    __nightlatch_none=''
+    __nightlatch_at_prompt=0
 
-    # Before each prompt: what is left of the session, which neither extends it nor is recorded.
+    # Whether a variable may not be set, as some companies have it: then it is left alone.
+    function __nightlatch_is_readonly {
+        builtin local flags
+        flags=$(builtin declare -p "$1" 2>/dev/null) || builtin return 1
+        flags=${flags#declare -}
+        case ${flags%%[[:space:]]*} in
+        *r*) builtin return 0 ;;
+        esac
+        builtin return 1
+    }
+
+    # Before each prompt: when the session locks, which neither extends it nor is recorded.
     function __nightlatch_precmd {
         builtin local "code=$?" left answer=0
         left=$(builtin exec {{ hook.nightlatch }} status --prompt 2>/dev/null) || answer=$?
@@ -59,25 +86,41 @@ case $- in
         # Again where another tool has set the prompt anew, and not where it is placed already.
         case ${PS1-} in
         *NIGHTLATCH_PROMPT*) ;;
-        *) ! builtin shopt -q promptvars || PS1='${NIGHTLATCH_PROMPT:+[$NIGHTLATCH_PROMPT] }'${PS1-} ;;
+        *)
+            if builtin shopt -q promptvars && ! __nightlatch_is_readonly PS1; then
+                PS1='${NIGHTLATCH_PROMPT:+[$NIGHTLATCH_PROMPT] }'${PS1-}
+            fi
+            ;;
         esac
 {%- endif %}
-        # For what follows in PROMPT_COMMAND. Under set -e a code would end the shell.
-        case $- in
-        *e*) builtin return 0 ;;
+        # From here on the prompt is drawn, until PS0 says that a line was entered.
+        case "${PS0-} ${BASH_VERSINFO[0]}.${BASH_VERSINFO[1]}" in
+        *__nightlatch_at_prompt=0*) ;;
+        *' '[1-3].* | *' '4.[0-3]) builtin return "$code" ;;
+        *)
+            if ! builtin shopt -q promptvars || __nightlatch_is_readonly PS0; then
+                __nightlatch_at_prompt=0
+                builtin return "$code"
+            fi
+            PS0=${PS0-}'${__nightlatch_none:$((__nightlatch_at_prompt=0)):0}'
+            ;;
         esac
+        __nightlatch_at_prompt=1
+        # For what follows in PROMPT_COMMAND.
         builtin return "$code"
     }
 
+    # In a list with more behind it its code neither ends the shell, under set -e, nor sets off a trap on ERR.
     case ${PROMPT_COMMAND[*]-} in
     *__nightlatch_precmd*) ;;
     *)
+        ! __nightlatch_is_readonly PROMPT_COMMAND &&
         # An array is run element by element from bash 5.1 on.
         case "${BASH_VERSINFO[0]}.${BASH_VERSINFO[1]} $(builtin declare -p PROMPT_COMMAND 2>/dev/null)" in
-        5.[1-9]' declare -a'* | [6-9].?' declare -a'*) PROMPT_COMMAND+=(__nightlatch_precmd) ;;
+        5.[1-9]' declare -a'* | [6-9].?' declare -a'*) PROMPT_COMMAND+=('__nightlatch_precmd && builtin :') ;;
         *)
             PROMPT_COMMAND="${PROMPT_COMMAND:+$PROMPT_COMMAND
-}__nightlatch_precmd"
+}__nightlatch_precmd && builtin :"
             ;;
         esac
         ;;

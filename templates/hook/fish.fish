@@ -9,15 +9,18 @@ end
 builtin set -e __nightlatch_name
 builtin set -g __nightlatch_wrapped {{ hook.names }}
 
-# A completion that asks the command itself, before the line is entered, asks nobody to sign in, and is no
-# activity.
-function __nightlatch_is_completing
+# Whether a completion, before the line is entered, or the prompt asks the command: then nobody is asked to sign
+# in, and it is no activity.
+function __nightlatch_is_unattended
     builtin status is-interactive
-    and builtin commandline 2>/dev/null | builtin string match -q -r .
+    or return 1
+    builtin test "$__nightlatch_at_prompt" = 1
+    and return 0
+    builtin commandline 2>/dev/null | builtin string match -q -r .
 end
 {% for name in hook.commands %}
 function {{ name }} --description 'guarded by nightlatch'
-    if __nightlatch_is_completing
+    if __nightlatch_is_unattended
         {{ hook.nightlatch }} -n exec --no-extend -- {{ name }} $argv 2>/dev/null
     else
         {{ hook.nightlatch }} exec -- {{ name }} $argv
@@ -28,8 +31,17 @@ end
 if builtin status is-interactive
     builtin set -g NIGHTLATCH_PROMPT ''
     builtin set -g __nightlatch_warned ''
+    builtin set -g __nightlatch_at_prompt 0
 
-    # Before each prompt: what is left of the session, which neither extends it nor is recorded.
+    # Between a command's end and the next line that is entered the prompt is drawn.
+    function __nightlatch_postexec --on-event fish_postexec
+        builtin set -g __nightlatch_at_prompt 1
+    end
+    function __nightlatch_preexec --on-event fish_preexec
+        builtin set -g __nightlatch_at_prompt 0
+    end
+
+    # Before each prompt: when the session locks, which neither extends it nor is recorded.
     function __nightlatch_precmd --on-event fish_prompt
         builtin set -l left ({{ hook.nightlatch }} status --prompt 2>/dev/null)
         # Of a session that is live, or of none.

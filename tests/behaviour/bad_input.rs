@@ -486,3 +486,26 @@ fn a_message_is_short_however_long_a_name_is() {
         assert!(run.stderr.contains("xxx ... xxx"), "{}", run.stderr);
     }
 }
+
+#[test]
+fn what_people_type_for_a_command_leads_to_it() {
+    let home = Home::registered();
+    for (typed, leads_to) in [
+        ("verify", "nightlatch audit verify"),
+        ("report", "nightlatch audit report"),
+        ("accounts", "nightlatch config show"),
+        ("signup", "nightlatch register"),
+        ("log", "nightlatch audit list"),
+    ] {
+        home.run(&[typed]).refuses(2, leads_to);
+    }
+    for (typed, options) in [
+        ("unlock", "--password-stdin"),
+        ("signin", "--password-stdin"),
+    ] {
+        home.run_with_input(&[typed, options], PASSWORD.as_bytes())
+            .succeeds();
+    }
+    home.run(&["signout"]).succeeds();
+    assert!(!home.is_active());
+}

@@ -236,7 +236,7 @@ fn what_bash_is_offered_means_itself() {
         "c!d@example.com",
         "e{f}@example.com",
     ] {
-        home.register(email, OTHER_PASSWORD).succeeds();
+        home.register_another(email, OTHER_PASSWORD).succeeds();
     }
     let script = "source \"$SCRIPT\"; COMP_WORDS=(nightlatch login ''); COMP_CWORD=2\n\
         COMP_LINE='nightlatch login '; _nightlatch nightlatch '' login\n\
@@ -337,4 +337,31 @@ fn elvish_completes_on_a_terminal() {
     pty.expect("ice@example.com");
     pty.send("\u{15}nightlatch audit --event LOGIN_F\t");
     pty.expect("AILURE");
+}
+
+#[test]
+fn installing_a_completion_asks_and_writes_what_is_printed() {
+    let home = Home::registered();
+    for (shell, file) in [
+        (
+            "bash",
+            ".local/share/bash-completion/completions/nightlatch",
+        ),
+        ("zsh", ".zfunc/_nightlatch"),
+        ("fish", ".config/fish/completions/nightlatch.fish"),
+    ] {
+        let file = home.outside(file);
+        let call = ["completions", shell, "--install"];
+        home.run(&[&["-n"][..], &call].concat())
+            .refuses(2, "nothing was changed");
+        let mut pty = Pty::spawn(home.command(&call));
+        pty.expect("[nightlatch] Go on? (y/N) ");
+        pty.send("yes\n");
+        assert!(pty.finish().1.success());
+        let printed = home.run(&["completions", shell]).succeeds().stdout;
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), printed);
+        assert!(home.run(&call).succeeds().stderr.contains("up to date"));
+    }
+    home.run(&["completions", "elvish", "--install"])
+        .refuses(2, "no place of its own");
 }

@@ -225,3 +225,49 @@ fn a_variable_that_names_no_keeper_is_told_and_not_taken_for_a_mistake_in_the_fi
     command.env("NIGHTLATCH_KEEPER", "disk");
     Run::of(command).refuses(2, "NIGHTLATCH_KEEPER");
 }
+
+#[test]
+fn a_new_file_has_every_key_commented_out_and_uncommented_it_is_the_defaults() {
+    let home = Home::bare();
+    let file = home.path().join("config.toml");
+    let shown = home.run(&["config", "path"]).succeeds().stdout;
+    assert_eq!(shown.trim(), file.to_str().unwrap());
+    assert!(!home.path().exists(), "looking made a home");
+    home.run(&["config", "init"]).succeeds();
+    home.run(&["config", "init"]).refuses(3, "is there already");
+    let keys = |home: &Home| {
+        let shown = home.run(&["config", "show", "--json"]).succeeds().json();
+        let settings = shown["settings"].as_array().unwrap().clone();
+        let rows = settings
+            .iter()
+            .map(|row| (row["key"].clone(), row["value"].clone()));
+        rows.collect::<Vec<_>>()
+    };
+    let commented = keys(&home);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let set = text
+        .lines()
+        .skip(2)
+        .filter(|line| !line.ends_with("is not set"));
+    let text: Vec<_> = set.map(|line| line.trim_start_matches("# ")).collect();
+    let text = text.join("\n");
+    std::fs::write(&file, text).unwrap();
+    home.run(&["config", "check"]).succeeds();
+    assert_eq!(keys(&home), commented);
+}
+
+#[test]
+fn editing_the_file_begins_one_and_checks_what_became_of_it() {
+    let home = Home::bare();
+    let edit = |editor: &str| {
+        let mut command = home.command(&["config", "edit"]);
+        command.env("EDITOR", editor);
+        Run::of(command)
+    };
+    edit("sh -c 'echo idle = \\\"7m\\\" >\"$0\"'").succeeds();
+    let shown = home.run(&["config", "show"]).succeeds().stdout;
+    assert!(shown.contains("7m"), "{shown}");
+    let wrong = edit("sh -c 'echo idel = 7 >\"$0\"'").ends_with(1);
+    assert!(wrong.stdout.contains("unknown key"), "{wrong:#?}");
+    edit("/nonexistent/editor").refuses(1, "cannot run /nonexistent/editor");
+}

@@ -539,3 +539,29 @@ fn a_data_journal_under_the_sealing_keys_is_warned_of() {
         "{seal}"
     );
 }
+
+#[test]
+fn guarded_names_that_are_no_programs_and_a_hook_that_no_shell_takes_are_told() {
+    let home = Home::signed_in();
+    Told::of(&home).fails_only(&[]);
+    home.configure("[guard]\ncommands = [\"ls\", \"no-such-program\"]");
+    Told::of(&home)
+        .has("guard", "warn", "no-such-program")
+        .has("hook", "warn", "no shell of yours")
+        .fails_only(&[]);
+    home.configure("[guard]\ncommands = [\"ls\"]");
+    fs::write(home.outside(".zshrc"), "eval \"$(nightlatch hook zsh)\"\n").unwrap();
+    Told::of(&home)
+        .has("guard", "ok", "1 command")
+        .has("hook", "ok", "~/.zshrc");
+}
+
+#[test]
+fn a_home_that_cannot_be_made_fails() {
+    let home = Home::bare();
+    let file = home.outside("file");
+    fs::write(&file, "").unwrap();
+    let below = file.join("home");
+    let told = Told::by(home.command(&["--home", below.to_str().unwrap(), "doctor", "--json"]));
+    told.has("home", "fail", "file");
+}

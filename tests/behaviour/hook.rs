@@ -557,3 +557,178 @@ fn a_name_no_shell_should_wrap_is_an_error_of_the_configuration() {
         .refuses(1, "plain, visible characters");
     assert!(!hidden.exists());
 }
+
+#[test]
+fn a_command_that_the_prompt_calls_is_no_activity_and_asks_nobody() {
+    for shell in shells() {
+        let home = stage("\"show\"");
+        let calls = "show </dev/null >/dev/null";
+        let prompts = match shell.name {
+            "bash" => vec![
+                format!("tool() {{ {calls}; }}; PROMPT_COMMAND='tool; true'"),
+                shell.hook(""),
+                format!("PS1='<$({calls})>$ '"),
+            ],
+            "zsh" => vec![
+                format!("precmd() {{ {calls}; }}"),
+                shell.hook(""),
+                format!("setopt prompt_subst; PROMPT='<$({calls})>%% '"),
+            ],
+            _ => vec![
+                shell.hook(""),
+                format!("function fish_prompt; {calls}; echo '> '; end"),
+            ],
+        };
+        let prompts: Vec<_> = prompts.iter().map(String::as_str).collect();
+        let mut pty = shell.start(&home, &prompts);
+        pty.settle();
+        let last = || home.status()["last_activity_at"].clone();
+        let (before, calls) = (last(), started(&home).len());
+        for _ in 0..2 {
+            enter(&mut pty, "true");
+        }
+        pty.settle();
+        assert!(
+            started(&home).len() > calls + 1,
+            "{}: it was called",
+            shell.name
+        );
+        assert_eq!(last(), before, "{}: the prompt kept it alive", shell.name);
+        enter(&mut pty, "show </dev/null >/dev/null");
+        assert_ne!(last(), before, "{}: what is typed does", shell.name);
+        home.run(&["logout"]).succeeds();
+        let said = enter(&mut pty, "true");
+        assert!(!said.contains("Password for"), "{}: {said}", shell.name);
+        pty.send("show </dev/null\r");
+        pty.expect("Password for");
+        pty.send("\x03");
+    }
+}
+
+#[test]
+fn prompt_variables_that_may_not_be_set_are_left_alone_without_an_error() {
+    for shell in shells().filter(|shell| shell.name != "fish") {
+        let variables: &[&str] = match shell.name {
+            "bash" => &["PROMPT_COMMAND", "PS1", "PS0"],
+            _ => &["PROMPT"],
+        };
+        for variable in variables {
+            let home = stage("\"show\"");
+            let given = format!("{variable}='true '; readonly {variable}");
+            let mut pty = shell.start(&home, &[&given, &shell.hook("")]);
+            let said: String = (0..3).map(|_| enter(&mut pty, "true")).collect();
+            assert!(
+                !said.contains("read-only") && !said.contains("readonly"),
+                "{said}"
+            );
+            let said = enter(&mut pty, "show x </dev/null");
+            assert!(said.contains("<78>exec=guarded"), "{variable}: {said}");
+            let before = home.status()["last_activity_at"].clone();
+            enter(&mut pty, "show </dev/null >/dev/null");
+            assert_ne!(home.status()["last_activity_at"], before, "{variable}");
+        }
+    }
+}
+
+#[test]
+fn a_trap_on_failures_goes_off_once_for_a_failure() {
+    let home = stage("\"show\"");
+    let bash = &SHELLS[0];
+    let script = format!(
+        "{}\nset -E\ntrap 'echo trapped' ERR\nshow </dev/null",
+        bash.hook("")
+    );
+    let run = bash.run(&home, &script).ends_with(7);
+    assert_eq!(run.stdout.matches("trapped").count(), 1, "{run:#?}");
+    let trap = "set -E; trap 'echo trap''ped' ERR";
+    let mut pty = bash.start(&home, &[&bash.hook(""), trap]);
+    for command in ["false", "show </dev/null"] {
+        let said = enter(&mut pty, command);
+        assert_eq!(said.matches("trapped").count(), 1, "{command}: {said}");
+    }
+}
+
+#[test]
+fn a_configuration_with_a_mistake_makes_wrappers_that_refuse() {
+    for shell in shells() {
+        let home = stage("");
+        home.configure("idel = \"5m\"\n[guard]\ncommands = [\"show\", \"cd\"]");
+        let run = shell.run(
+            &home,
+            &format!(
+                "{}\nshow </dev/null\necho code={}",
+                shell.hook(""),
+                shell.code
+            ),
+        );
+        assert!(run.stdout.contains("code=1"), "{}: {run:#?}", shell.name);
+        assert!(
+            !run.stdout.contains("exec="),
+            "{}: it ran: {run:#?}",
+            shell.name
+        );
+        assert!(
+            run.stderr.contains("unknown key \"idel\""),
+            "{}: {run:#?}",
+            shell.name
+        );
+        let hook = home.run(&["hook", shell.name]);
+        assert_eq!(hook.code, 1, "{hook:#?}");
+        assert!(!hook.stdout.contains("function cd"), "{hook:#?}");
+    }
+}
+
+#[test]
+fn the_hook_names_the_path_that_an_upgrade_leaves_in_place() {
+    let home = stage("\"show\"");
+    let version = home.outside("cellar/1/bin");
+    std::fs::create_dir_all(&version).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_nightlatch"), version.join("nightlatch"))
+        .unwrap();
+    let found = home.outside("bin/nightlatch");
+    std::os::unix::fs::symlink(version.join("nightlatch"), &found).unwrap();
+    let hook = |call: &str| {
+        let script = format!("{}cd '{}'; {call}", path(&home), home.outside("").display());
+        Run::of(home.shell(&script)).succeeds().stdout
+    };
+    let found = format!("'{}' exec", found.display());
+    for call in ["nightlatch hook bash", "bin/nightlatch hook bash"] {
+        assert!(hook(call).contains(&found), "{call}: {}", hook(call));
+    }
+}
+
+#[test]
+fn installing_the_hook_shows_the_line_and_adds_it_only_when_told_to() {
+    for shell in &SHELLS {
+        let home = stage("\"show\"");
+        let file = home.outside(match shell.name {
+            "bash" => ".bashrc",
+            "zsh" => ".zshrc",
+            _ => ".config/fish/config.fish",
+        });
+        let call = ["hook", shell.name, "--install"];
+        home.run(&[&["-n"][..], &call].concat())
+            .refuses(2, "nothing was changed");
+        let answer = |answer: &str| {
+            let mut pty = Pty::spawn(home.command(&call));
+            let shown = pty.expect("[nightlatch] Go on? (y/N) ");
+            assert!(shown.contains(&format!("hook {}", shell.name)), "{shown}");
+            pty.send(answer);
+            pty.finish().1.code()
+        };
+        assert_eq!(answer("\n"), Some(1));
+        assert!(!file.exists());
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "# nightlatch hook, one day").unwrap();
+        assert_eq!(answer("y\n"), Some(0));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines[1].contains(&format!("hook {}", shell.name)), "{text}");
+        let again = home.run(&call).succeeds();
+        assert!(again.stderr.contains("already"), "{again:#?}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+        let doctor = home.run(&["doctor"]).stdout;
+        assert!(doctor.contains("taken in ~/"), "{doctor}");
+    }
+}

@@ -35,6 +35,19 @@ pub fn home(case: &Case) -> Vec<Finding> {
         return vec![Finding::fail(CHECK, format!("{error} ({from})")).advice(error.hint())];
     }
     if !case.survey.exists {
+        // The nearest directory that is there decides.
+        let parent = paths.home.ancestors().skip(1).find(|path| path.exists());
+        let writable = match parent {
+            Some(parent) if !parent.is_dir() => Err(std::io::ErrorKind::NotADirectory.into()),
+            Some(parent) if !parent.as_os_str().is_empty() => check_writable(parent),
+            _ => Ok(()),
+        };
+        if let (Err(error), Some(parent)) = (writable, parent) {
+            let parent = parent.display();
+            let found = format!("{path} ({from}) cannot be made: {parent}: {error}");
+            let advice = "choose another place: --home DIR or NIGHTLATCH_HOME".to_owned();
+            return vec![Finding::fail(CHECK, found).advice(advice)];
+        }
         let found = format!("{path} ({from}) is not there yet");
         return vec![
             Finding::ok(CHECK, found).advice("it is made by: nightlatch register EMAIL".to_owned()),

@@ -3,9 +3,25 @@
 use std::env::consts::EXE_SUFFIX;
 use std::path::PathBuf;
 
+use nightlatch::config::CommandName;
+
 use super::{Case, Finding};
-use crate::cli::system::{is_executable, is_same_file};
+use crate::cli::install::takes_hook;
+use crate::cli::search_path;
+use crate::cli::system::{self, is_same_file};
 use crate::cli::terminal::Terminal;
+
+/// Where shells look for what is to be done in each of them, below the user's own directory.
+const SHELL_FILES: [&str; 6] = [
+    ".bashrc",
+    ".bash_profile",
+    ".profile",
+    ".zshrc",
+    ".zprofile",
+    ".config/fish/config.fish",
+];
+/// More than anybody writes there.
+const SHELL_FILE_LIMIT: usize = 1 << 20;
 
 /// Which program this is.
 pub fn version(_: &Case) -> Vec<Finding> {
@@ -62,9 +78,66 @@ pub fn in_path(case: &Case) -> Vec<Finding> {
 
 /// What a shell would run as `nightlatch`.
 fn found_in_path(case: &Case) -> Option<PathBuf> {
-    std::env::split_paths(case.search_path.as_ref()?)
-        .map(|directory| directory.join(format!("nightlatch{EXE_SUFFIX}")))
-        .find(|path| std::fs::metadata(path).is_ok_and(|found| is_executable(&found)))
+    let name = format!("nightlatch{EXE_SUFFIX}");
+    search_path::find(case.search_path.as_ref()?, name.as_ref())
+}
+
+/// Guarded commands that are no programs: perhaps misspelt, so that the one meant is not guarded.
+pub fn guarded(case: &Case) -> Vec<Finding> {
+    const CHECK: &str = "guard";
+    let (Some(config), Some(path)) = (case.config(), &case.search_path) else {
+        return Vec::new();
+    };
+    let names = config.guarded_commands.iter().map(CommandName::as_str);
+    let missing: Vec<_> = names
+        .filter(|name| search_path::find(path, name.as_ref()).is_none())
+        .collect();
+    if config.guarded_commands.is_empty() {
+        return Vec::new();
+    }
+    vec![if missing.is_empty() {
+        let found = match config.guarded_commands.len() {
+            1 => "1 command is guarded where the hook is taken".to_owned(),
+            count => format!("{count} commands are guarded where the hook is taken"),
+        };
+        Finding::ok(CHECK, found)
+    } else {
+        let found = format!("not in PATH, and to be guarded: {}", missing.join(", "));
+        Finding::warn(CHECK, found).advice("check their spelling under [guard]".to_owned())
+    }]
+}
+
+/// Whether a shell of this user takes the hook, where there is something to guard.
+pub fn hook(case: &Case) -> Vec<Finding> {
+    const CHECK: &str = "hook";
+    let Some(user) = &case.user_home else {
+        return Vec::new();
+    };
+    if case
+        .config()
+        .is_none_or(|config| config.guarded_commands.is_empty())
+    {
+        return Vec::new();
+    }
+    let taking: Vec<_> = SHELL_FILES
+        .iter()
+        .filter(|file| {
+            let text = system::read(&user.join(file), SHELL_FILE_LIMIT).unwrap_or_default();
+            takes_hook(&text)
+        })
+        .map(|file| format!("~/{file}"))
+        .collect();
+    vec![if taking.is_empty() {
+        let advice =
+            "add it to your shell's own file: nightlatch hook bash --install (or zsh, fish)";
+        Finding::warn(
+            CHECK,
+            "no shell of yours takes it, so nothing is guarded when it is typed",
+        )
+        .advice(advice.to_owned())
+    } else {
+        Finding::ok(CHECK, format!("taken in {}", taking.join(", ")))
+    }]
 }
 
 /// Whether a password can be asked for.

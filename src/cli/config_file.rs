@@ -1,0 +1,123 @@
+//! `config path`, `config init`, `config edit`: the configuration file as a file.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use nightlatch::Dir;
+use nightlatch::config::{SettingValue, Settings};
+
+use super::exit::{Code, Failure};
+use super::ui::GOOD;
+use super::{Context, End, text};
+
+/// `config path`: where the file is, or would be.
+pub fn path(context: &Context) -> Result<End, Failure> {
+    let file = context.config.config_file();
+    if context.ui.json {
+        context.ui.json(&serde_json::json!({
+            "schema": 1,
+            "file": file.display().to_string(),
+            "file_exists": file.exists(),
+        }))?;
+    } else {
+        let shown = text::escape(&file.display().to_string());
+        context.ui.data(&format!("{shown}\n"))?;
+    }
+    Ok(End::Done)
+}
+
+/// `config init`: begins a file with every key and its default, all of them commented out.
+pub fn init(context: &Context) -> Result<End, Failure> {
+    let file = context.config.config_file();
+    // A link that leads nowhere is there too.
+    if file.symlink_metadata().is_ok() {
+        let message = format!("{} is there already", file.display());
+        return Err(Failure::new(Code::Refused, "file_exists", message)
+            .hint("change it with: nightlatch config edit".to_owned()));
+    }
+    create(file)?;
+    let shown = text::escape(&file.display().to_string());
+    context.ui.say(&format!(
+        "{GOOD}●{GOOD:#} {shown} has every setting, commented out; change it with: nightlatch config edit"
+    ));
+    path(context)
+}
+
+/// `config edit`: opens the file in the person's editor, and checks what became of it.
+pub fn edit(context: &Context) -> Result<End, Failure> {
+    let file = context.config.config_file();
+    if file.symlink_metadata().is_err() {
+        create(file)?;
+    }
+    let editor = context.editor.clone().unwrap_or_else(|| "vi".into());
+    let editor = editor.to_string_lossy();
+    let words = text::words(&editor).unwrap_or_else(|| vec!["vi".to_owned()]);
+    let (program, arguments) = words
+        .split_first()
+        .ok_or_else(|| Failure::usage("EDITOR names no program"))?;
+    let ended = Command::new(program).args(arguments).arg(file).status();
+    match ended {
+        Ok(status) if status.success() => super::config::check(context, None),
+        Ok(status) => Err(Failure::failed("editor", format!("{program}: {status}"))),
+        Err(error) => Err(
+            Failure::failed("editor", format!("cannot run {program}: {error}"))
+                .hint("name one in EDITOR".to_owned()),
+        ),
+    }
+}
+
+fn create(file: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::failed("file", format!("cannot write {}: {error}", file.display()))
+    };
+    let dir = file.parent().unwrap_or(file);
+    if !dir.exists() {
+        if let Some(above) = dir.parent() {
+            std::fs::create_dir_all(above).map_err(failed)?;
+        }
+        drop(Dir::open_or_create(dir)?);
+    }
+    let mut new = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
+    new.write_all(defaults().as_bytes()).map_err(failed)?;
+    // Whoever made one meanwhile keeps theirs.
+    new.persist_noclobber(file)
+        .map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Every key with its default, commented out, section by section.
+fn defaults() -> String {
+    let mut text =
+        "# Nightlatch's settings, each with its default. Remove the # of a line to change it.\n\
+         # What they mean: docs/config.md. What is in force: nightlatch config show\n\n"
+            .to_owned();
+    let mut section = "";
+    for setting in Settings::default().iter() {
+        let (of, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
+        if of != section {
+            let _ = writeln!(text, "\n[{of}]");
+            section = of;
+        }
+        let _ = match as_toml(&setting.value) {
+            Some(value) => writeln!(text, "# {key} = {value}"),
+            None => writeln!(text, "# {key} is not set"),
+        };
+    }
+    text
+}
+
+/// The value as the file has it; `None` for what is not set.
+fn as_toml(value: &SettingValue) -> Option<String> {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    Some(match value {
+        SettingValue::Text(text) if text.is_empty() => return None,
+        SettingValue::Text(text) => quoted(text),
+        SettingValue::List(words) => {
+            let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
+            format!("[{}]", words.join(", "))
+        }
+        other => other.to_string(),
+    })
+}
