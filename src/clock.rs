@@ -14,6 +14,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
+#[cfg(target_os = "linux")]
+use crate::fs::read_proc;
+
 /// A point on the wall clock (UTC), in nanoseconds since 1970-01-01T00:00:00Z.
 ///
 /// Anyone with the right to set the clock moves it; see [`BootTime`] for the one that only runs.
@@ -231,7 +234,7 @@ impl Clock for SystemClock {
     #[cfg(target_os = "linux")]
     fn boot(&self) -> std::io::Result<Boot> {
         let mut text = [0; 64];
-        let length = read_proc("/proc/sys/kernel/random/boot_id", &mut text)?;
+        let length = read_proc("sys/kernel/random/boot_id", &mut text)?;
         let id = std::str::from_utf8(&text[..length])
             .ok()
             .and_then(|text| uuid::Uuid::try_parse(text.trim()).ok())
@@ -262,10 +265,10 @@ impl Clock for SystemClock {
 #[cfg(target_os = "linux")]
 fn clock_shifted() -> std::io::Result<bool> {
     let mut text = [0; 256];
-    match read_proc("/proc/self/timens_offsets", &mut text) {
+    match read_proc("self/timens_offsets", &mut text) {
         Ok(length) => Ok(offsets_are_shifted(&text[..length])),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            match read_proc("/proc/self/stat", &mut text) {
+            match read_proc("self/stat", &mut text) {
                 Ok(_) => Ok(false),
                 Err(_) => Err(std::io::Error::other("/proc does not show this process")),
             }
@@ -283,14 +286,6 @@ fn offsets_are_shifted(text: &[u8]) -> bool {
             .skip(1)
             .any(|word| word != b"0")
     })
-}
-
-/// Reads a small file of the proc file system into `buffer`: its length.
-#[cfg(target_os = "linux")]
-fn read_proc(path: &str, buffer: &mut [u8]) -> std::io::Result<usize> {
-    use rustix::fs::{Mode, OFlags, open};
-    let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    Ok(rustix::io::read(&file, buffer)?)
 }
 
 #[cfg(test)]

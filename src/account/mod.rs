@@ -13,7 +13,9 @@ pub use directory::{DatabaseState, DirectoryError, check_database};
 #[cfg(any(test, fuzzing))]
 pub(crate) use model::properties;
 pub use model::{Account, BadName, DisplayName, NAME_MAX_CHARS};
-pub use password::{BadPassword, PASSWORD_MAX_BYTES, normalize as normalize_password};
+pub use password::{
+    BadPassword, PASSWORD_MAX_BYTES, Untypeable, normalize as normalize_password, untypeable,
+};
 pub use policy::{
     Kind, MIN_SCORE, NIST_MIN_CHARS, PCI_MIN_CHARS, PolicyRefusal, Strength, Telling,
     check as check_password,

@@ -19,6 +19,48 @@ pub enum BadPassword {
     NotUtf8,
 }
 
+/// A character that no account's password has, because it could not be typed at a prompt: this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Untypeable(pub char);
+
+impl std::fmt::Display for Untypeable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (kind, name) = match self.0 {
+            '\0' => ("a control character", "NUL, "),
+            '\t' => ("a control character", "tab, "),
+            '\n' => ("a control character", "line feed, "),
+            '\r' => ("a control character", "carriage return, "),
+            '\u{FEFF}' => ("an invisible character", "byte order mark, "),
+            c if c.is_control() => ("a control character", ""),
+            _ => ("a character that is no text", ""),
+        };
+        write!(f, "{kind} in it ({name}U+{:04X})", u32::from(self.0))
+    }
+}
+
+/// The first character in `password` that no account's password has, if there is one: a control
+/// character, a byte order mark, a separator of lines, or what Unicode sets aside as no character. Found in
+/// bytes that are no UTF-8, too, as UTF-16 is.
+pub fn untypeable(password: &SecretBuffer) -> Option<Untypeable> {
+    let is_untypeable = |c: char| {
+        c.is_control()
+            || matches!(
+                c,
+                '\u{FEFF}' | '\u{2028}' | '\u{2029}' | '\u{FDD0}'..='\u{FDEF}'
+            )
+            || u32::from(c) & 0xFFFE == 0xFFFE
+    };
+    let found = if let Ok(text) = text_of(password) {
+        text.chars().find(|&c| is_untypeable(c))
+    } else {
+        let mut bytes = password.expose().iter();
+        bytes
+            .find(|byte| byte.is_ascii_control())
+            .map(|&byte| char::from(byte))
+    };
+    found.map(Untypeable)
+}
+
 /// `password` in Unicode's composed form, so that keyboards that spell the same letters in
 /// different ways open the same account (NIST SP 800-63B section 3.1.1.2).
 ///
@@ -91,6 +133,36 @@ pub(super) mod tests {
             normalize(&secret(b"\xff")).err(),
             Some(BadPassword::NotUtf8)
         );
+    }
+
+    #[test]
+    fn what_could_not_be_typed_is_named() {
+        let found = |bytes: &[u8]| untypeable(&secret(bytes)).map(|found| found.to_string());
+        let utf_16 = b"\xff\xfev\0i\0o\0l\0e\0t\0";
+        for (password, named) in [
+            (
+                &b"violet\r"[..],
+                "a control character in it (carriage return, U+000D)",
+            ),
+            (
+                b"\xef\xbb\xbfviolet",
+                "an invisible character in it (byte order mark, U+FEFF)",
+            ),
+            (b"vio\0let", "a control character in it (NUL, U+0000)"),
+            (b"vio\x1blet", "a control character in it (U+001B)"),
+            (b"vio\xc2\x85let", "a control character in it (U+0085)"),
+            (
+                b"vio\xef\xbf\xbflet",
+                "a character that is no text in it (U+FFFF)",
+            ),
+            (utf_16, "a control character in it (NUL, U+0000)"),
+        ] {
+            assert_eq!(found(password).as_deref(), Some(named));
+        }
+        let typed = "viol\u{e9}t tr\u{e4}ctor \u{1f468}\u{200d}\u{1f33e} humming \u{4f8b}";
+        for password in [typed.as_bytes(), b"", b"\xff"] {
+            assert_eq!(found(password), None);
+        }
     }
 
     proptest! {

@@ -8,7 +8,9 @@ use crate::email::Email;
 use crate::memory::{DEEP, SecretBuffer, on_wiped_stack};
 
 use super::model::DisplayName;
-use super::password::{BadPassword, PASSWORD_MAX_BYTES, normalize, text_of};
+use super::password::{
+    BadPassword, PASSWORD_MAX_BYTES, Untypeable, normalize, text_of, untypeable,
+};
 
 /// The fewest characters under [`PasswordRules::Nist`] (NIST SP 800-63B section 3.1.1.2).
 pub const NIST_MIN_CHARS: usize = 15;
@@ -52,9 +54,9 @@ pub enum PolicyRefusal {
     /// Not text at all.
     #[error("the password is not UTF-8 text")]
     NotUtf8,
-    /// NUL, a newline, a tab or another control character: it could not be typed at a prompt.
-    #[error("the password has a control character in it, which no prompt could take")]
-    ControlCharacter,
+    /// NUL, a newline, a tab, a byte order mark: it could not be typed again at a prompt.
+    #[error("the password has {0}, which no prompt could take")]
+    Untypeable(Untypeable),
     /// Too few characters.
     #[error("the password has {found} characters; at least {least} are needed")]
     TooShort {
@@ -159,6 +161,9 @@ pub fn check(
     if password.is_empty() {
         return Err(PolicyRefusal::Empty);
     }
+    if let Some(found) = untypeable(password) {
+        return Err(PolicyRefusal::Untypeable(found));
+    }
     let normalized = normalize(password)?;
     let text = text_of(&normalized)?;
     on_wiped_stack::<DEEP, _>(|| check_text(text, rules, email, name))
@@ -170,11 +175,9 @@ fn check_text(
     email: &Email,
     name: Option<&DisplayName>,
 ) -> Result<Strength, PolicyRefusal> {
-    if text.chars().any(char::is_control) {
-        return Err(PolicyRefusal::ControlCharacter);
-    }
     check_rules(text, rules)?;
     for (what, telling) in [
+        (email.as_str(), Telling::Email),
         (email.normalized(), Telling::Email),
         (email.normalized_local_part(), Telling::Email),
         (name.map_or("", DisplayName::as_str), Telling::Name),
@@ -279,9 +282,12 @@ mod tests {
         assert_eq!(nist(b""), PolicyRefusal::Empty);
         assert_eq!(nist(&[b'a'; 1025]), PolicyRefusal::TooLong);
         assert_eq!(nist(b"violet tractor \xff humming"), PolicyRefusal::NotUtf8);
-        for control in ["\0", "\n", "\t", "\u{1b}", "\u{7f}", "\u{85}"] {
+        for control in [
+            "\0", "\n", "\t", "\u{1b}", "\u{7f}", "\u{85}", "\r", "\u{feff}",
+        ] {
             let password = format!("{GOOD}{control}");
-            assert_eq!(nist(password.as_bytes()), PolicyRefusal::ControlCharacter);
+            let found = Untypeable(control.chars().next().unwrap());
+            assert_eq!(nist(password.as_bytes()), PolicyRefusal::Untypeable(found));
         }
     }
 

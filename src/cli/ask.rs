@@ -16,9 +16,9 @@ use super::terminal::Terminal;
 use super::text::escape;
 use super::ui::{BAD, FAINT, GOOD, WARN};
 
-/// Room for the longest password, and for one byte and a newline more, so that what is too long is
-/// seen to be.
-pub const CAPACITY: usize = PASSWORD_MAX_BYTES + 2;
+/// Room for the longest password, and for one byte and a newline of Windows more, so that what is too long
+/// is seen to be.
+pub const CAPACITY: usize = PASSWORD_MAX_BYTES + 3;
 /// How often a new password, or a line, is asked for.
 const TRIES: u32 = 5;
 

@@ -276,6 +276,11 @@ impl From<SignInError> for Failure {
                 Self::new(Code::SignInFailed, "sign_in_failed", message)
                     .hint("forgotten, or no account yet? see: nightlatch login --help".to_owned())
             }
+            SignInError::Untypeable(_) => Self::new(Code::SignInFailed, "bad_password", message)
+                .hint(
+                    "a file with it must be UTF-8 without a byte order mark, in one line"
+                        .to_owned(),
+                ),
             SignInError::Locked { retry_after } => Self::new(Code::LockedOut, "locked", message)
                 .hint(format!("try again in {}", text::span(retry_after))),
             SignInError::Failed(error) => error.into(),

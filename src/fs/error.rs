@@ -28,6 +28,9 @@ pub enum FsProblem {
     /// A symbolic link stands where a file or directory of ours should be.
     #[error("it is a symbolic link")]
     Symlink,
+    /// A symbolic link that leads to nothing.
+    #[error("it is a symbolic link that leads nowhere")]
+    DanglingLink,
     /// Something else than a regular file: a FIFO, a device, a directory.
     #[error("it is not a regular file")]
     NotRegular,
@@ -108,6 +111,9 @@ impl FsError {
         let path = self.path.display();
         Some(match &self.problem {
             FsProblem::Symlink => "name the real place instead; links are not followed".to_owned(),
+            FsProblem::DanglingLink => {
+                format!("put back what {path} leads to, or remove the link")
+            }
             FsProblem::NotRegular | FsProblem::NotDirectory => {
                 format!("move {path} out of the way, or choose another place with --home")
             }

@@ -124,10 +124,20 @@ pub(super) fn permission_bits(stat: &Stat) -> u32 {
     (stat.st_mode as u32) & 0o7777
 }
 
+/// The link on the way to `path` that leads nowhere, where nothing is at `path`: somebody meant a file to be
+/// there.
+fn dangling_link(path: &Path) -> Option<&Path> {
+    let there = path
+        .ancestors()
+        .find(|above| std::fs::symlink_metadata(above).is_ok())?;
+    let is_link = std::fs::symlink_metadata(there).is_ok_and(|found| found.is_symlink());
+    (is_link && std::fs::metadata(there).is_err()).then_some(there)
+}
+
 /// Reads a file that the user edits and may have linked to from elsewhere (the configuration), of
 /// at most `limit` bytes; `None` when there is none.
 ///
-/// Links are followed, but the file itself must be regular, belong to this user or to root, and be
+/// Links are followed, and one that leads nowhere is an error. The file itself must be regular, belong to this user or to root, and be
 /// writable by its owner only. A group that nobody else is in may write as well: under the umask 002
 /// that many systems give their users, editors leave a mode of 0664.
 ///
@@ -137,8 +147,14 @@ pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsEr
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
+        Err(Errno::NOENT) => {
+            return match dangling_link(path) {
+                Some(link) => Err(FsError::new("open", link, FsProblem::DanglingLink)),
+                None => Ok(None),
+            };
+        }
         // With a file where a directory on the way should be, there is none either.
-        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        Err(Errno::NOTDIR) => return Ok(None),
         Err(error) => return Err(FsError::new("open", path, std::io::Error::from(error))),
     };
     let stat =
@@ -160,4 +176,40 @@ pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsEr
         ));
     }
     read_bounded(&file, path, limit).map(Some)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::disallowed_methods)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_an_error_and_no_absent_file() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        symlink(at("gone.toml"), at("config.toml")).unwrap();
+        symlink(at("gone"), at("directory")).unwrap();
+        symlink(at("config.toml"), at("again.toml")).unwrap();
+        for name in ["config.toml", "directory/config.toml", "again.toml"] {
+            let error = read_user_file(&at(name), 100).unwrap_err();
+            assert!(matches!(error.problem, FsProblem::DanglingLink), "{error}");
+        }
+        std::fs::write(at("gone.toml"), "here").unwrap();
+        let read = read_user_file(&at("again.toml"), 100).unwrap();
+        assert_eq!(read.as_deref(), Some(&b"here"[..]));
+        // Where a link leads to a directory, the file need not be there.
+        std::fs::create_dir(at("gone")).unwrap();
+        assert!(
+            read_user_file(&at("directory/config.toml"), 100)
+                .unwrap()
+                .is_none()
+        );
+        assert!(
+            read_user_file(&at("none/config.toml"), 100)
+                .unwrap()
+                .is_none()
+        );
+    }
 }

@@ -16,6 +16,8 @@ mod file;
 mod lock;
 #[cfg(unix)]
 mod private_group;
+#[cfg(target_os = "linux")]
+mod proc;
 mod shell_word;
 #[cfg(target_os = "linux")]
 mod storage;
@@ -43,6 +45,8 @@ pub use error::{FsError, FsProblem};
 pub use file::{has_lost_name, read_user_file};
 #[cfg(unix)]
 pub use lock::{DirLock, LockHolder, LockWait, holder_of, tell_of_waits, with_stops};
+#[cfg(target_os = "linux")]
+pub use proc::read_proc;
 pub use shell_word::{shell_path, shell_word};
 pub use storage::{Erasure, Kept, Storage, Unsure, storage};
 #[cfg(unix)]

@@ -83,6 +83,7 @@ impl Guard {
         password: &SecretBuffer,
         limits: Limits,
     ) -> Result<SignedIn, SignInError> {
+        typeable(password)?;
         let home = self.home()?;
         let name = home.name_of_attempt(email)?;
         // Made durable by what follows it: nothing is reported before that.
@@ -199,6 +200,7 @@ impl Guard {
         account: &Account,
         password: SecretBuffer,
     ) -> Result<ProvenPassword, SignInError> {
+        typeable(&password)?;
         let home = self.home()?;
         let error = match home.accounts.sign_in(&account.email, &password) {
             Ok(proven) => return Ok(ProvenPassword { proven, password }),
@@ -335,6 +337,10 @@ impl Guard {
         // Asked whatever the answer: where it is a system call, it would tell a locked account.
         let now = self.clock.now().wall;
         match error {
+            account::SignInError::Untypeable(found) => (
+                failed(LoginFailure::Internal, None, false),
+                SignInError::Untypeable(found),
+            ),
             account::SignInError::Wrong {
                 remaining_attempts,
                 just_locked,
@@ -360,6 +366,14 @@ impl Guard {
                 GuardError::from(error).into(),
             ),
         }
+    }
+}
+
+/// Refuses what no password can be, before anything is recorded or counted.
+pub(super) fn typeable(password: &SecretBuffer) -> Result<(), SignInError> {
+    match account::untypeable(password) {
+        Some(found) => Err(SignInError::Untypeable(found)),
+        None => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who may create an account: anybody the first one of a home, then only an account of the home.
 
+use super::accounts::typeable;
 use super::{Guard, GuardError, Home, RegisterError, SignInError};
 use crate::account::{self, Account, DisplayName, Email, PrepareError, Sponsor};
 use crate::audit::{AuditName, Details, Event, RegistrationFailure};
@@ -50,6 +51,7 @@ impl Guard {
     /// # Errors
     /// [`SignInError`].
     pub fn vouch(&self, email: &Email, password: &SecretBuffer) -> Result<Vouched, SignInError> {
+        typeable(password)?;
         let home = self.home()?;
         match home.accounts.sign_in(email, password) {
             Ok(proven) => Ok(Vouched {

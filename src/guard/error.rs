@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::account::{DirectoryError, PolicyRefusal};
+use crate::account::{DirectoryError, PolicyRefusal, Untypeable};
 use crate::audit::AuditError;
 use crate::config::ConfigError;
 use crate::crypto::kdf::HashFailed;
@@ -144,6 +144,10 @@ impl From<GuardError> for CommandError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignInError {
+    /// Something that no account's password can be, such as one with a carriage return. It is no failed
+    /// sign-in: nothing is counted or recorded.
+    #[error("the password has {0}, which no password can have")]
+    Untypeable(Untypeable),
     /// No such account, or not its password: never told apart.
     #[error("sign-in failed: wrong email or password")]
     Wrong {

@@ -199,29 +199,22 @@ fn session_named(content: &[u8]) -> Option<SessionId> {
 }
 
 /// When this process started, in clock ticks after boot: field 22 of `/proc/self/stat`.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn own_start_time() -> Option<u64> {
-    use rustix::fs::{Mode, OFlags, open};
-    let file = open(
-        "/proc/self/stat",
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .ok()?;
     let mut bytes = [0; 1024];
-    let length = rustix::io::read(&file, &mut bytes).ok()?;
+    let length = crate::fs::read_proc("self/stat", &mut bytes).ok()?;
     start_time_in(bytes.get(..length)?)
 }
 
 /// Not told.
-#[cfg(windows)]
+#[cfg(not(target_os = "linux"))]
 fn own_start_time() -> Option<u64> {
     None
 }
 
 /// The second field is the command's name in parentheses and may hold anything, so count from
 /// behind the last parenthesis.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn start_time_in(stat: &[u8]) -> Option<u64> {
     let behind = stat.iter().rposition(|&byte| byte == b')')? + 1;
     let mut fields = stat[behind..]

@@ -131,25 +131,29 @@ impl SecretBuffer {
         Ok(count)
     }
 
-    /// Reads to the end of `source`, unbuffered, and strips one trailing newline.
+    /// Reads to the end of `source`, unbuffered, and strips one trailing newline, with a carriage return
+    /// before it where Windows put one.
     ///
     /// # Errors
     /// As [`SecretBuffer::read_once`].
     pub fn read_to_end(&mut self, source: impl AsFile) -> Result<(), ReadSecretError> {
         while self.read_once(&source)? > 0 {}
-        if self.expose().last() == Some(&b'\n') {
-            self.truncate(self.len - 1);
+        if let Some(line) = self.expose().strip_suffix(b"\n") {
+            let end = line.strip_suffix(b"\r").unwrap_or(line).len();
+            self.truncate(end);
         }
         Ok(())
     }
 
-    /// Splits at the first newline into two buffers of their own; `None` when there is no newline.
+    /// Splits at the first newline, of Windows too, into two buffers of their own; `None` when there is no newline.
     pub fn split_line(mut self) -> Option<(Self, Self)> {
         let at = self.expose().iter().position(|&byte| byte == b'\n')?;
         let mut second = Self::with_capacity(self.bytes.len());
         let fits = second.push(&self.expose()[at + 1..]);
         debug_assert!(fits, "the second half is shorter than the whole");
-        self.truncate(at);
+        let line = &self.expose()[..at];
+        let end = line.strip_suffix(b"\r").unwrap_or(line).len();
+        self.truncate(end);
         Some((self, second))
     }
 }
@@ -178,6 +182,16 @@ mod tests {
         let mut buffer = SecretBuffer::with_capacity(64);
         buffer.read_to_end(pipe_with(b"two lines\n\n")).unwrap();
         assert_eq!(buffer.expose(), b"two lines\n");
+        for (read, kept) in [
+            (&b"of Windows\r\n"[..], &b"of Windows"[..]),
+            (b"two\r\n\r\n", b"two\r\n"),
+            (b"none\r", b"none\r"),
+            (b"\r\n", b""),
+        ] {
+            let mut buffer = SecretBuffer::with_capacity(32);
+            buffer.read_to_end(pipe_with(read)).unwrap();
+            assert_eq!(buffer.expose(), kept);
+        }
     }
 
     #[test]

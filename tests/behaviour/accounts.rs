@@ -104,7 +104,7 @@ fn a_password_keeps_its_spaces_at_both_ends() {
 fn one_trailing_newline_of_a_password_is_stripped_and_a_second_is_not() {
     let home = Home::registered();
     login_as(&home, EMAIL, &format!("{PASSWORD}\n")).succeeds();
-    login_as(&home, EMAIL, &format!("{PASSWORD}\n\n")).refuses(5, "wrong email or password");
+    login_as(&home, EMAIL, &format!("{PASSWORD}\n\n")).refuses(5, "line feed, U+000A");
     home.register_another(OTHER_EMAIL, &format!("{OTHER_PASSWORD}\n\n"))
         .refuses(3, "control character");
 }
@@ -476,4 +476,27 @@ fn a_password_on_the_command_line_is_no_option() {
     // What stands on standard input is not read unasked.
     home.run_with_input(&["-n", "login"], PASSWORD.as_bytes())
         .refuses(2, "no terminal");
+}
+
+#[test]
+fn one_email_is_one_account_in_both_spellings_of_its_domain() {
+    let home = Home::new();
+    let (unicode, ascii) = ("ann@ex\u{e4}mple.com", "ann@xn--exmple-cua.com");
+    home.register(unicode, PASSWORD).succeeds();
+    for email in [
+        ascii,
+        unicode,
+        "Ann@XN--EXMPLE-CUA.com",
+        "ann@exa\u{308}mple.com",
+    ] {
+        login_as(&home, email, PASSWORD).succeeds();
+        assert_eq!(
+            home.run(&["whoami"]).succeeds().stdout,
+            format!("{ascii}\n")
+        );
+        home.register(email, OTHER_PASSWORD)
+            .refuses(3, "there is an account with that email already");
+        home.run(&["--account", email, "exec", "--", "true"])
+            .succeeds();
+    }
 }

@@ -23,6 +23,12 @@ fn a_text_that_is_no_email_is_refused_wherever_one_is_taken() {
         "alice\u{1b}[31m@example.com",
         "alice\u{202e}@example.com",
         "alice\u{7f}@example.com",
+        "alice\u{200b}@example.com",
+        "alice\u{ad}@example.com",
+        "alice@exam\u{200d}ple.com",
+        "alice@example.com\u{feff}",
+        "alice\u{e0041}@example.com",
+        "alice@exam_ple.com",
         "\"alice\"@example.com",
         "<alice@example.com>",
         long.as_str(),
@@ -112,6 +118,78 @@ fn a_password_that_no_account_can_have_fails_to_sign_in_as_a_wrong_one_does() {
         let run = home.run_with_input(&["login", "--password-stdin"], password);
         assert_eq!((run.code, run.stderr), (5, wrong.stderr.clone()));
     }
+}
+
+#[test]
+fn what_no_password_can_have_is_named_and_counts_as_no_failed_sign_in() {
+    let home = Home::registered();
+    let before = home.audit_lines();
+    let utf_16: Vec<u8> = format!("\u{feff}{PASSWORD}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for (password, named) in [
+        (
+            format!("{PASSWORD}\r").into_bytes(),
+            "carriage return, U+000D",
+        ),
+        (
+            format!("{PASSWORD}\r\r\n").into_bytes(),
+            "carriage return, U+000D",
+        ),
+        (
+            format!("\u{feff}{PASSWORD}").into_bytes(),
+            "byte order mark, U+FEFF",
+        ),
+        (format!("{PASSWORD}\0").into_bytes(), "NUL, U+0000"),
+        (format!("{PASSWORD}\x1b[A").into_bytes(), "U+001B"),
+        (utf_16, "NUL, U+0000"),
+    ] {
+        for email in [EMAIL, "nobody@example.com"] {
+            for _ in 0..2 {
+                let login = ["login", email, "--password-stdin"];
+                home.run_with_input(&login, &password).refuses(5, named);
+            }
+        }
+        let change = [&password[..], b"\nA harbour wall, 11 gulls asleep\n"].concat();
+        if !password.ends_with(b"\r\n") && !password.ends_with(b"\r") {
+            home.run_with_input(&["passwd", "--password-stdin"], &change)
+                .refuses(5, named);
+        }
+        let register = ["register", "--password-stdin", EMAIL];
+        let new = Home::new().run_with_input(&register, &password);
+        new.refuses(3, named);
+    }
+    assert_eq!(home.audit_lines(), before);
+    home.login(&[]).succeeds();
+}
+
+#[test]
+fn a_password_file_of_windows_signs_in_and_changes_the_password() {
+    let home = Home::registered();
+    let line = format!("{PASSWORD}\r\n");
+    home.run_with_input(&["login", "--password-stdin"], line.as_bytes())
+        .succeeds();
+    let both = format!("{PASSWORD}\r\nA harbour wall, 11 gulls asleep\r\n");
+    home.run_with_input(&["passwd", "--password-stdin"], both.as_bytes())
+        .succeeds();
+    home.run_with_input(
+        &["login", "--password-stdin"],
+        b"A harbour wall, 11 gulls asleep",
+    )
+    .succeeds();
+    let longest = format!("{PASSWORD}{}", " long".repeat(1024))
+        .split_at(1024)
+        .0
+        .to_owned();
+    let other = Home::new();
+    let file = format!("{longest}\r\n");
+    other
+        .run_with_input(&["register", EMAIL, "--password-stdin"], file.as_bytes())
+        .succeeds();
+    other
+        .run_with_input(&["login", "--password-stdin"], longest.as_bytes())
+        .succeeds();
 }
 
 #[test]

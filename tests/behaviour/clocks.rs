@@ -251,3 +251,45 @@ fn where_the_system_does_not_tell_whether_the_clocks_are_shifted_no_session_is_j
     status.refuses(1, "does not show this process");
     assert!(home.is_active());
 }
+
+#[test]
+fn what_is_mounted_over_the_kernels_own_files_is_not_believed() {
+    let home = Home::signed_in();
+    let made_up = home.outside("made_up");
+    std::fs::write(&made_up, "12345678-1234-1234-1234-123456789abc\n").unwrap();
+    let zeros = home.outside("zeros");
+    std::fs::write(&zeros, "monotonic           0         0\n").unwrap();
+    let within = |script: &str| {
+        let mut shell = home.shell("exec unshare -m sh -c \"$0\" sh \"$1\" \"$2\"");
+        shell.arg(script).arg(&made_up).arg(&zeros);
+        Run::of(shell)
+    };
+    if within("mount --bind \"$1\" /proc/version").code != 0 {
+        eprintln!("skipped: nothing may be mounted here");
+        return;
+    }
+    let other_process = "mount --bind /proc/1/timens_offsets /proc/$$/timens_offsets";
+    for (mount, part) in [
+        (
+            "mount --bind \"$1\" /proc/sys/kernel/random/boot_id",
+            "/proc is not the kernel's",
+        ),
+        (
+            "mount --bind \"$2\" /proc/$$/timens_offsets",
+            "something is mounted over /proc/self/timens_offsets",
+        ),
+        (
+            other_process,
+            "something is mounted over /proc/self/timens_offsets",
+        ),
+        (
+            "mount -t tmpfs none /proc && mkdir -p /proc/sys/kernel/random && cp \"$1\" /proc/sys/kernel/random/boot_id",
+            "/proc is not the kernel's",
+        ),
+    ] {
+        within(&format!("{mount} && exec \"$NIGHTLATCH\" -n exec -- true")).refuses(1, part);
+    }
+    // Containers mount this over itself, to make it read-only.
+    within("mount --bind /proc/sys /proc/sys && exec \"$NIGHTLATCH\" exec -- true").succeeds();
+    assert!(home.is_active());
+}

@@ -271,3 +271,24 @@ fn editing_the_file_begins_one_and_checks_what_became_of_it() {
     assert!(wrong.stdout.contains("unknown key"), "{wrong:#?}");
     edit("/nonexistent/editor").refuses(1, "cannot run /nonexistent/editor");
 }
+
+#[test]
+fn a_configuration_that_is_a_link_to_nowhere_is_a_mistake_and_not_the_defaults() {
+    let home = Home::registered();
+    let (file, real) = (home.path().join("config.toml"), home.outside("strict.toml"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&real, format!("idle = \"2m\"\n{text}")).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(&real, &file).unwrap();
+    home.login(&[]).succeeds();
+    assert_eq!(home.status()["idle_timeout_seconds"], 120);
+    std::fs::rename(&real, home.outside("elsewhere.toml")).unwrap();
+    for arguments in [
+        &["login", "--password-stdin"][..],
+        &["-n", "exec", "--", "true"],
+        &["config", "check"],
+    ] {
+        home.run_with_input(arguments, crate::support::PASSWORD.as_bytes())
+            .refuses(1, "a symbolic link that leads nowhere");
+    }
+}

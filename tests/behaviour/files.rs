@@ -725,7 +725,7 @@ fn on_a_read_only_disk_it_looks_but_runs_nothing_and_still_locks() {
 fn on_a_read_only_disk_lock_ends_every_session_and_says_what_it_could_not_do() {
     let home = Home::signed_in();
     let bob = "bob@example.com";
-    home.register(bob, OTHER_PASSWORD).succeeds();
+    home.register_another(bob, OTHER_PASSWORD).succeeds();
     let login = ["login", bob, "--password-stdin"];
     home.run_with_input(&login, OTHER_PASSWORD.as_bytes())
         .succeeds();

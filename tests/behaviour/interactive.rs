@@ -410,7 +410,8 @@ fn login_while_signed_in_says_so_and_asks_only_when_forced() {
 #[test]
 fn login_of_another_account_asks_although_somebody_is_signed_in() {
     let home = Home::signed_in();
-    home.register("bob@example.com", OTHER_PASSWORD).succeeds();
+    home.register_another("bob@example.com", OTHER_PASSWORD)
+        .succeeds();
     let mut pty = job(&home, "$NIGHTLATCH login bob@example.com");
     answer(
         &mut pty,

@@ -20,7 +20,7 @@ const BOB: &str = "bob@example.com";
 /// Two accounts, both signed in, Bob last.
 fn two_signed_in() -> Home {
     let home = Home::signed_in();
-    home.register(BOB, OTHER_PASSWORD).succeeds();
+    home.register_another(BOB, OTHER_PASSWORD).succeeds();
     sign_in_bob(&home);
     home
 }
@@ -96,7 +96,7 @@ fn lock_ends_the_sessions_of_all_accounts_and_logout_one_and_both_say_whose() {
 #[test]
 fn lock_reaches_the_sessions_of_both_keepers_whichever_is_chosen() {
     let home = Home::registered();
-    home.register(BOB, OTHER_PASSWORD).succeeds();
+    home.register_another(BOB, OTHER_PASSWORD).succeeds();
     for chosen in ["kernel", "agent"] {
         let sign_in = |keeper: &str, email: &str, password: &str| {
             let mut command = home.command(&["login", email, "--password-stdin"]);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// listed may use nothing of it.
 const LAYERS: &[(&str, &[&str])] = &[
     ("memory", &[]),
-    ("clock", &["memory"]),
+    ("clock", &["fs", "memory"]),
     ("paths", &["fs"]),
     ("id", &[]),
     ("fs", &[]),

@@ -519,3 +519,45 @@ fn nothing_planted_at_any_of_our_names_is_followed_written_or_waited_for() {
     .sum();
     assert!(planted >= 5 * 12, "only {planted} were planted");
 }
+
+#[test]
+fn root_with_the_home_directory_of_another_user_is_refused_and_makes_nothing_there() {
+    let home = Home::bare();
+    let (hers, own) = (home.outside("hers"), home.outside("own"));
+    for directory in [&hers, &own] {
+        fs::create_dir(directory).unwrap();
+    }
+    if chown(&hers, Some(ALICE), None).is_err() {
+        eprintln!("skipped: needs root");
+        return;
+    }
+    for (name, value) in [
+        ("HOME", &hers),
+        ("XDG_DATA_HOME", &hers),
+        ("XDG_CONFIG_HOME", &hers),
+    ] {
+        for arguments in [
+            &["register", EMAIL, "--password-stdin"][..],
+            &["login", EMAIL, "--password-stdin"],
+            &["status"],
+            &["-n", "exec", "--", "true"],
+            &["lock"],
+            &["audit"],
+            &["config", "show"],
+            &["hook", "bash"],
+            &["doctor"],
+        ] {
+            let mut command = home.command(arguments);
+            command
+                .env_remove("NIGHTLATCH_HOME")
+                .env("HOME", &own)
+                .env(name, value);
+            let run = Run::with_input(command, PASSWORD.as_bytes()).ends_with(1);
+            let said = format!("{}{}", run.stdout, run.stderr);
+            assert!(said.contains("which belongs to user 54321"), "{run:#?}");
+        }
+    }
+    for directory in [&hers, &own] {
+        assert_eq!(tree(directory).len(), 1, "{directory:?}");
+    }
+}

@@ -332,11 +332,16 @@ fn record(row: &Row<'_>) -> Result<Record, Wrong> {
     };
     let (memory_kib, passes, lanes) = (number("memory_kib")?, number("passes")?, number("lanes")?);
     let email = text(row, "email")?.unwrap_or_default();
+    let email: Email = email.parse().map_err(|_| Wrong::Value("email"))?;
+    // What it is looked up by must be what it is.
+    if text(row, "email_normalized")? != Some(email.normalized()) {
+        return Err(Wrong::Value("email"));
+    }
     let name = text(row, "name")?.map(str::parse).transpose();
     Ok(Record {
         account: Account {
             id: AccountId::from_bytes(bytes(row, "id")?),
-            email: email.parse().map_err(|_| Wrong::Value("email"))?,
+            email,
             name: name.map_err(|_| Wrong::Value("name"))?,
             created_at: Timestamp::from_unix_nanos(row.get("created_at")?),
             updated_at: Timestamp::from_unix_nanos(row.get("updated_at")?),

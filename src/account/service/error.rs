@@ -1,6 +1,7 @@
 //! What can become of registering, signing in and changing a password.
 
 use crate::account::directory::DirectoryError;
+use crate::account::password::Untypeable;
 use crate::account::policy::PolicyRefusal;
 use crate::clock::Timestamp;
 use crate::crypto::kdf::HashFailed;
@@ -35,6 +36,10 @@ impl<E> From<DirectoryError> for RegisterError<E> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignInError {
+    /// Something that no account's password can be. Whether there is an account was not looked at, and no
+    /// attempt is counted.
+    #[error("the password has {0}, which no password can have")]
+    Untypeable(Untypeable),
     /// Wrong password, or no such account.
     #[error("wrong email or password")]
     Wrong {

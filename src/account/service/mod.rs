@@ -18,9 +18,9 @@ use crate::memory::SecretBuffer;
 
 use super::directory::{Attempted, Directory, DirectoryError, Record, Writing};
 use super::model::Account;
-use super::password::normalize;
+use super::password::{normalize, untypeable};
 use super::policy;
-use super::sealed_key::SealedKey;
+use super::sealed_key::{SealedKey, Whose};
 use super::throttle::{self, FAILURES_TO_LOCK, Failures, Gate, remaining_attempts};
 
 pub use enrolment::{NewAccount, PrepareError, Sponsor};
@@ -79,7 +79,7 @@ pub struct AccountService {
 pub struct Authenticated {
     /// Whose password it was.
     pub account: Account,
-    /// The key that seals the account's data; the same for as long as the account exists.
+    /// The key that seals the account's data; another one after each change of the password.
     pub account_key: Key,
 }
 
@@ -109,7 +109,7 @@ impl AccountService {
     }
 
     /// Checks a password. The attempt is counted as failed, durably, before the password is looked
-    /// at; success takes that back. Unknown email, wrong password and locked email cost the same.
+    /// at; success takes that back. What no password can be is refused before. Unknown email, wrong password and locked email cost the same.
     ///
     /// Attempts on one email take turns, so that many right ones at once are not taken for
     /// failures; a killed one gives its turn up.
@@ -121,6 +121,9 @@ impl AccountService {
         email: &Email,
         password: &SecretBuffer,
     ) -> Result<Authenticated, SignInError> {
+        if let Some(found) = untypeable(password) {
+            return Err(SignInError::Untypeable(found));
+        }
         let mut directory = Directory::open_or_create(&self.home)?;
         let tag_key = directory.tag_key()?;
         let tag = tag(&tag_key, email);
@@ -147,7 +150,7 @@ impl AccountService {
             params: params.unwrap_or(decoy.params),
             ..decoy
         };
-        let opened = self.open(record, password, (decoy_id, decoy));
+        let opened = self.open(record, password, (email, decoy_id, decoy));
         if let Gate::Locked { until } = gate {
             return Err(SignInError::Locked { tag, known, until });
         }
@@ -183,7 +186,8 @@ impl AccountService {
     }
 
     /// Changes the password of the account that `proven` is of, from `old`, which proved it, to `new`,
-    /// and with it the account's generation; the account key stays.
+    /// and with it the account's generation and key: who has an older copy of the database and the old
+    /// password opens nothing that is sealed from now on.
     /// `lock` runs when the password is hashed and the directory is not locked yet; what it gives is
     /// held until the change is committed or has failed. `before_commit` gets it and the account as
     /// it will be, when nothing but the commit can fail any more (sessions are ended and the audit
@@ -210,7 +214,8 @@ impl AccountService {
         let generation = account.generation;
         account.generation = generation.saturating_add(1);
         account.updated_at = self.clock.now().wall;
-        let sealed = self.seal(&new, self.params, &account, &proven.account_key)?;
+        let account_key = Key::random().map_err(DirectoryError::Random)?;
+        let sealed = self.seal(&new, self.params, &account, &account_key)?;
         let sealed = sealed.map_err(ChangeError::Hash)?;
         let record = Record { account, sealed };
         let mut directory = Directory::open_or_create(&self.home)?;
@@ -320,16 +325,21 @@ impl AccountService {
         &self,
         record: Option<Record>,
         password: &SecretBuffer,
-        (decoy_id, decoy): (AccountId, SealedKey),
+        (email, decoy_id, decoy): (&Email, AccountId, SealedKey),
     ) -> Result<Option<(Record, Key, SecretBuffer)>, HashFailed> {
         // No account has the empty password, so it stands in for what cannot be a password.
         let password = normalize(password).unwrap_or_else(|_| SecretBuffer::with_capacity(0));
-        let (id, generation, sealed) = match &record {
-            Some(Record { account, sealed }) => (account.id, account.generation, sealed),
-            None => (decoy_id, 0, &decoy),
+        let nobody = Whose {
+            id: decoy_id,
+            generation: 0,
+            email: email.normalized(),
+        };
+        let (whose, sealed) = match &record {
+            Some(Record { account, sealed }) => (Whose::of(account), sealed),
+            None => (nobody, &decoy),
         };
         let root = (self.hasher)(password.expose(), &sealed.salt, sealed.params)?;
-        let opened = sealed.open(&root, id, generation);
+        let opened = sealed.open(&root, whose);
         Ok(record
             .zip(opened.ok())
             .map(|(record, key)| (record, key, password)))
@@ -349,7 +359,7 @@ impl AccountService {
             Ok(root) => root,
             Err(failed) => return Ok(Err(failed)),
         };
-        let whose = (account.id, account.generation);
+        let whose = Whose::of(account);
         Ok(Ok(SealedKey::seal(
             &root,
             (salt, params),

@@ -26,7 +26,7 @@ fn a_cheaper_hash_is_raised_at_the_next_sign_in_and_a_dearer_one_is_kept() {
 }
 
 #[test]
-fn a_changed_password_keeps_the_key_and_starts_a_new_generation() {
+fn a_changed_password_makes_a_new_key_and_starts_a_new_generation() {
     let (scratch, account) = Scratch::with_alice();
     let key = scratch
         .sign_in(&alice(), PASSWORD)
@@ -53,7 +53,7 @@ fn a_changed_password_keeps_the_key_and_starts_a_new_generation() {
     assert_eq!(scratch.service.generation(account.id).unwrap(), Some(1));
     assert!(scratch.sign_in(&alice(), PASSWORD).is_err());
     let again = scratch.sign_in(&alice(), OTHER).ok().unwrap();
-    assert_eq!(again.account_key.expose(), key.expose());
+    assert_ne!(again.account_key.expose(), key.expose());
     assert_eq!(again.account, changed);
 }
 
@@ -123,4 +123,46 @@ fn a_sealed_key_moved_to_another_account_does_not_open() {
     assert!(moved.map_err(|error: DirectoryError| error).unwrap());
     assert!(scratch.sign_in(&nobody(), PASSWORD).is_err());
     assert!(scratch.sign_in(&alice(), PASSWORD).is_ok());
+}
+
+#[test]
+fn two_emails_swapped_in_the_database_let_neither_password_sign_in() {
+    let (scratch, _) = Scratch::with_alice();
+    scratch.enrol(&scratch.service, &nobody(), OTHER);
+    let database = scratch.home.path().join("accounts.db");
+    let swap = |sql: &str| {
+        let connection = rusqlite::Connection::open(&database).unwrap();
+        connection.execute_batch(sql).unwrap();
+    };
+    let every_way = |wanted: bool| {
+        for email in [alice(), nobody()] {
+            for password in [PASSWORD, OTHER] {
+                let right = (email == alice()) == (password == PASSWORD);
+                let signed_in = scratch.sign_in(&email, password).is_ok();
+                assert_eq!(signed_in, right && wanted, "{email} {password}");
+            }
+        }
+    };
+    every_way(true);
+    let both =
+        "UPDATE accounts SET email = 'x' || email, email_normalized = 'x' || email_normalized;
+        UPDATE accounts SET email = CASE email WHEN 'xAlice@Example.com' THEN 'nobody@example.com'
+            ELSE 'Alice@Example.com' END;
+        UPDATE accounts SET email_normalized = lower(email);";
+    swap(both);
+    every_way(false);
+    let lookup = "UPDATE accounts SET email_normalized = 'x' || email_normalized;
+        UPDATE accounts SET email_normalized = CASE lower(email) WHEN 'alice@example.com'
+            THEN 'nobody@example.com' ELSE 'alice@example.com' END;";
+    let (other, _) = Scratch::with_alice();
+    other.enrol(&other.service, &nobody(), OTHER);
+    let connection = rusqlite::Connection::open(other.home.path().join("accounts.db")).unwrap();
+    connection.execute_batch(lookup).unwrap();
+    for (email, password) in [(alice(), OTHER), (nobody(), PASSWORD)] {
+        let refused = other.sign_in(&email, password).err();
+        assert!(
+            matches!(refused, Some(SignInError::Directory(_))),
+            "{refused:?}"
+        );
+    }
 }

@@ -1,0 +1,63 @@
+//! The kernel's own files under `/proc`, and nobody else's: an unprivileged user can put others in their place
+//! in a namespace of their own, and with them another boot or clocks that are not shifted.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, fstatfs, open, openat, openat2};
+use rustix::io::Errno;
+
+/// Reads a small file of the proc file system into `buffer`: its length. `name` is below `/proc`.
+///
+/// # Errors
+/// When `/proc` is no proc file system, when something is mounted over the file, or the system refuses.
+pub fn read_proc(name: &str, buffer: &mut [u8]) -> io::Result<usize> {
+    let directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let proc = open("/proc", directory, Mode::empty())?;
+    refuse_other(&proc)?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    // Containers mount `sys` over itself to make it read-only; what it says is the same for every process.
+    let resolve = if name.starts_with("self/") {
+        ResolveFlags::NO_XDEV
+    } else {
+        ResolveFlags::empty()
+    };
+    let file = match openat2(&proc, name, flags, Mode::empty(), resolve) {
+        Ok(file) => file,
+        Err(Errno::XDEV) => return Err(mounted_over(name)),
+        // Before Linux 5.6, and under a profile that does not know the call.
+        Err(Errno::NOSYS | Errno::PERM) => openat(&proc, name, flags, Mode::empty())?,
+        Err(error) => return Err(error.into()),
+    };
+    refuse_other(&file)?;
+    Ok(rustix::io::retry_on_intr(|| {
+        rustix::io::read(&file, &mut *buffer)
+    })?)
+}
+
+fn refuse_other(file: &OwnedFd) -> io::Result<()> {
+    if fstatfs(file)?.f_type == PROC_SUPER_MAGIC {
+        Ok(())
+    } else {
+        Err(io::Error::other("/proc is not the kernel's"))
+    }
+}
+
+fn mounted_over(name: &str) -> io::Error {
+    io::Error::other(format!("something is mounted over /proc/{name}"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_proc_is_read_and_one_of_another_file_system_is_refused() {
+        let mut buffer = [0; 128];
+        assert!(read_proc("self/stat", &mut buffer).unwrap() > 10);
+        assert!(read_proc("self/no such file", &mut buffer).is_err());
+        let elsewhere = open("/tmp", OFlags::RDONLY, Mode::empty()).unwrap();
+        assert!(refuse_other(&elsewhere).is_err());
+    }
+}
