@@ -12,7 +12,7 @@ use super::details::{Details, Repair};
 use super::end::End;
 use super::error::{AuditError, Damage};
 use super::event::Event;
-use super::line::{LINE_LIMIT, Link};
+use super::line::Link;
 use super::quarantine;
 use super::reader::{Found, Lines, Section};
 use super::record::Record;
@@ -20,7 +20,7 @@ use super::seal::Parts;
 use super::sealing::{Place, Role, Sealing};
 use super::segment::{APPEND_LINES, SegmentName};
 use super::state_file::StateFile;
-use super::tail::link_of;
+use super::tail::{line_before, link_of};
 use crate::fs::{Dir, FileExt, FsError};
 
 /// The end of the log as it was found and made good.
@@ -149,21 +149,7 @@ impl Segment {
 
     /// The line that ends before the byte `end`.
     fn line_before(&self, end: u64) -> Result<Result<Link, Damage>, AuditError> {
-        for window in [4 * 1024, LINE_LIMIT as u64 + 1] {
-            let start = end.saturating_sub(window);
-            let mut bytes = vec![0; usize::try_from(end - start).unwrap_or_default()];
-            let read = self.file.read_exact_at(&mut bytes, start);
-            read.map_err(|error| self.failed(error))?;
-            let Some(line) = bytes.strip_suffix(b"\n") else {
-                return Ok(Err(Damage::NotAnEvent));
-            };
-            match memchr::memrchr(b'\n', line) {
-                Some(before) => return Ok(link_of(&line[before + 1..])),
-                None if start == 0 => return Ok(link_of(line)),
-                None => {}
-            }
-        }
-        Ok(Err(Damage::LineTooLong))
+        line_before(&self.file, end).map_err(|error| self.failed(error))
     }
 
     /// Steps `sealing` over the appends from the byte `from` on that it would have sealed itself: the
@@ -287,7 +273,7 @@ fn continued(line: &[u8], last: Link) -> Option<(Link, Record, Parts<'_>)> {
 }
 
 /// Whether `journal` is whole lines that lead from the line `before`, where there is one, to `last`.
-fn leads_to(journal: &[u8], before: Option<Link>, last: Link) -> bool {
+pub(super) fn leads_to(journal: &[u8], before: Option<Link>, last: Link) -> bool {
     let Some(lines) = journal.strip_suffix(b"\n") else {
         return false;
     };

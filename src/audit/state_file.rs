@@ -142,19 +142,53 @@ impl StateFile {
 /// # Errors
 /// When the file is there, may be read, and cannot be.
 pub(super) fn load_beside(directory: &Path) -> Result<Option<Result<Sealing, BadState>>, FsError> {
+    match open_beside(directory)? {
+        None => Ok(None),
+        Some(Err(bad)) => Ok(Some(Err(bad))),
+        Some(Ok((file, path))) => read(&file)
+            .map(Some)
+            .map_err(|error| FsError::new("read", path, error)),
+    }
+}
+
+/// The journal of the state `sealing` that [`load_beside`] gave; `None` when there is none any more.
+///
+/// # Errors
+/// When the file is there, may be read, and cannot be.
+pub(super) fn journal_beside(
+    directory: &Path,
+    sealing: &Sealing,
+) -> Result<Option<Vec<u8>>, FsError> {
+    let Some(Ok((file, path))) = open_beside(directory)? else {
+        return Ok(None);
+    };
+    let length = sealing.place().offset - sealing.journal_start;
+    StateFile { file, path }.read_journal(length)
+}
+
+/// The file of that state, and where it is.
+#[allow(clippy::type_complexity)] // no file, not a file of ours, or one
+fn open_beside(directory: &Path) -> Result<Option<Result<(File, PathBuf), BadState>>, FsError> {
     if directory.file_name() != Some(super::segment::DIRECTORY.as_ref()) {
         return Ok(None);
     }
-    let Ok(archive) = Archive::open(&directory.with_file_name(SEAL_DIRECTORY)) else {
+    let home = directory
+        .parent()
+        .filter(|home| !home.as_os_str().is_empty());
+    let Ok(home) = Archive::open(home.unwrap_or(Path::new("."))) else {
         return Ok(None);
     };
-    match archive.open_file(STATE_FILE) {
-        Ok(Some(file)) => read(&file)
-            .map(Some)
-            .map_err(|error| FsError::new("read", archive.path().join(STATE_FILE), error)),
-        Ok(None) => Ok(None),
+    let opened = match home.subdir(SEAL_DIRECTORY) {
+        Ok(Some(archive)) => archive
+            .open_file(STATE_FILE)
+            .map(|file| file.map(|file| (file, archive.path().join(STATE_FILE)))),
+        Ok(None) => return Ok(None),
+        Err(error) => Err(error),
+    };
+    match opened {
+        Ok(opened) => Ok(opened.map(Ok)),
         Err(error) if error.io_kind() == Some(std::io::ErrorKind::PermissionDenied) => Ok(None),
-        // A link, or anything else that is no file of ours.
+        // A link, or anything else that is no file or directory of ours.
         Err(error) if error.io_kind().is_none() => Ok(Some(Err(BadState))),
         Err(error) => Err(error),
     }

@@ -79,3 +79,24 @@ pub(super) fn link_of(bytes: &[u8]) -> Result<Link, Damage> {
         None => Err(Damage::NotAnEvent),
     }
 }
+
+/// The line that ends before the byte `end` of a segment.
+///
+/// # Errors
+/// When the system refuses to read, or the file is shorter.
+pub(super) fn line_before(file: &File, end: u64) -> std::io::Result<Result<Link, Damage>> {
+    for window in [FIRST_READ, LINE_LIMIT as u64 + 1] {
+        let start = end.saturating_sub(window);
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap_or_default()];
+        file.read_exact_at(&mut bytes, start)?;
+        let Some(line) = bytes.strip_suffix(b"\n") else {
+            return Ok(Err(Damage::NotAnEvent));
+        };
+        match memchr::memrchr(b'\n', line) {
+            Some(before) => return Ok(link_of(&line[before + 1..])),
+            None if start == 0 => return Ok(link_of(line)),
+            None => {}
+        }
+    }
+    Ok(Err(Damage::LineTooLong))
+}

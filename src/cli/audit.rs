@@ -16,7 +16,7 @@ use super::args::{Audit, AuditCommand, AuditFilters};
 use super::exit::{Code, Failure};
 use super::{Context, End, export, hold, prune, text};
 
-pub use verify::{copy_to_verify, no_log, not_verified, verifier, verify};
+pub use verify::{copy_to_verify, no_log, not_verified, this_boot, verifier, verify};
 
 pub fn run(context: &Context, args: Audit) -> Result<End, Failure> {
     match args.command {

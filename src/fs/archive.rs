@@ -48,6 +48,23 @@ impl Archive {
             .map_err(|error| FsError::new("list", &self.path, io::Error::from(error)))
     }
 
+    /// Opens the directory `name` in it; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it is something else, a link among it, or may not be read.
+    pub fn subdir(&self, name: &str) -> Result<Option<Self>, FsError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let path = self.path.join(name);
+        match openat(&self.handle, name, flags, Mode::empty()) {
+            Ok(handle) => Ok(Some(Self { handle, path })),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
+                Err(FsError::new("open", path, FsProblem::NotDirectory))
+            }
+            Err(error) => Err(FsError::new("open", path, io::Error::from(error))),
+        }
+    }
+
     /// Opens the regular file `name` for reading; `None` when there is none.
     ///
     /// # Errors
@@ -81,6 +98,20 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
+
+    #[test]
+    fn a_directory_in_it_is_opened_and_a_link_to_one_is_not() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("a")).unwrap();
+        symlink("a", temp.path().join("link")).unwrap();
+        std::fs::write(temp.path().join("file"), "").unwrap();
+        let archive = Archive::open(temp.path()).unwrap();
+        assert!(archive.subdir("a").unwrap().is_some());
+        assert!(archive.subdir("b").unwrap().is_none());
+        for name in ["link", "file"] {
+            assert_eq!(archive.subdir(name).unwrap_err().io_kind(), None);
+        }
+    }
 
     #[test]
     fn a_file_others_may_write_is_read_and_what_is_not_there_is_none() {

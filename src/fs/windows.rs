@@ -119,6 +119,20 @@ impl Archive {
         Ok(names)
     }
 
+    /// Opens the directory `name` in it; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it is something else, a link among it, or may not be read.
+    pub fn subdir(&self, name: &str) -> Result<Option<Self>, FsError> {
+        let path = self.path.join(name);
+        match std::fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => Ok(Some(Self { path })),
+            Ok(_) => Err(FsError::new("open", path, FsProblem::NotDirectory)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FsError::new("open", path, error)),
+        }
+    }
+
     /// Opens the regular file `name` for reading; `None` when there is none.
     ///
     /// # Errors

@@ -398,6 +398,16 @@ fn a_log_set_back_with_its_state_is_whole_but_for_an_anchor() {
 }
 
 #[test]
+fn anchors_from_a_device_are_refused() {
+    let case = Case::new();
+    for option in ["--anchors", "--anchor"] {
+        let run = case.verify(&case.original(), &[option, "/dev/zero"]);
+        let run = run.ends_with(2);
+        assert!(run.stderr.contains("neither a file nor a pipe"), "{run:#?}");
+    }
+}
+
+#[test]
 fn a_log_that_took_the_place_of_another_is_found_by_fingerprint_and_by_anchor() {
     let case = Case::new();
     let other = Case::new();
@@ -459,7 +469,7 @@ fn the_answer_in_json_has_fixed_keys_whatever_was_found() {
     assert_eq!(
         keys(&good).join(" "),
         "schema ok findings more_findings warnings more_warnings directory segments events bytes \
-         first_seq last_seq last_hash seals unsealed_lines unsealed_bytes fingerprint \
+         first_seq last_seq last_hash seals unsealed_lines unsealed_bytes lost_lines lost_bytes fingerprint \
          fingerprint_compared head_seen state_seen end_checked anchors removals removed_without_record holds repairs fast"
     );
     // Each day opens a segment, and all but the last close it.

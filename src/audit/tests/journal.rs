@@ -102,3 +102,80 @@ fn a_journal_that_is_full_begins_again_and_what_it_had_is_durable() {
     }
     assert!(begun_again >= 2, "{begun_again}");
 }
+
+/// Verified where it is, as `audit verify` does.
+fn in_place(home: &Home) -> Verification {
+    let boot = [home.clock.1.load(Ordering::Relaxed); 16];
+    let verifier = Verifier::new(&home.audit()).in_home().in_boot(boot);
+    verifier.run(&Progress::default()).unwrap()
+}
+
+#[test]
+fn lines_that_the_next_append_puts_back_are_verified_and_no_finding() {
+    let (home, ends) = with_a_journal();
+    let files = home.files();
+    let whole = &files[FIRST];
+    home.reboot();
+    for length in [0, 200, ends[0] - 1, ends[1], ends[2] + 7, whole.len() - 1] {
+        for zeros in [0, whole.len() - length] {
+            let mut files = files.clone();
+            let mut segment = whole[..length].to_vec();
+            segment.extend(vec![0; zeros]);
+            files.insert(FIRST.to_owned(), segment);
+            home.put(&files);
+            let found = in_place(&home);
+            assert_eq!(found.findings, [], "{length}");
+            let lines = memchr::memchr_iter(b'\n', &whole[length..]).count();
+            assert_eq!(found.lost_lines, lines as u64);
+            assert_eq!(found.lost_bytes, (whole.len() - length) as u64);
+            assert_eq!((found.lines, found.seals), (8, 5), "{length}");
+            assert!(found.end_checked);
+            // As a copy is, whose boot means nothing.
+            assert!(!verified(&home).is_good(), "{length}");
+            append(&home, used("on"));
+            let found = in_place(&home);
+            assert_eq!((found.findings.len(), found.lost_lines), (0, 0));
+        }
+    }
+}
+
+#[test]
+fn a_missing_end_that_a_loss_of_power_does_not_explain_is_found_in_place() {
+    let (home, ends) = with_a_journal();
+    let files = home.files();
+    let cut = |end: usize| {
+        let mut files = files.clone();
+        files.insert(FIRST.to_owned(), files[FIRST][..end].to_vec());
+        files
+    };
+    // Within a boot.
+    home.put(&cut(ends[2]));
+    assert!(!in_place(&home).is_good());
+    home.reboot();
+    assert!(in_place(&home).is_good());
+    // What is left was changed.
+    let mut edited = cut(ends[2]);
+    edited.get_mut(FIRST).unwrap()[ends[2] - 2] ^= 1;
+    home.put(&edited);
+    assert!(!in_place(&home).is_good());
+    // The journal does not lead to the last line.
+    for at in [4096, 4096 + ends[1], 4096 + ends[3] - 1] {
+        let mut files = cut(ends[2]);
+        files.get_mut(STATE).unwrap()[at] ^= 1;
+        home.put(&files);
+        assert!(!in_place(&home).is_good(), "{at}");
+    }
+    // It does, with a seal that is not the log's.
+    let mut files = cut(ends[2]);
+    let state = files.get_mut(STATE).unwrap();
+    let digit = &mut state[4096 + ends[3] - 5];
+    *digit = if *digit == b'0' { b'1' } else { b'0' };
+    home.put(&files);
+    let names: Vec<_> = in_place(&home).findings;
+    assert!(
+        names
+            .iter()
+            .any(|finding| finding.problem == Problem::ForeignSeal),
+        "{names:?}"
+    );
+}

@@ -277,3 +277,20 @@ fn a_state_that_cannot_be_read_is_a_finding_with_lines_and_without() {
         assert_eq!(verified(&home).findings[0].problem, Problem::BadState);
     }
 }
+
+#[test]
+fn a_sealing_state_behind_a_link_is_a_finding() {
+    let home = Home::new();
+    home.log().append_durable(&[used("a")]).unwrap();
+    let seal = home.dir.path().join("seal");
+    std::fs::rename(&seal, home.dir.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", &seal).unwrap();
+    let found = Verifier::new(&home.audit()).in_home();
+    let found = found.run(&Progress::default()).unwrap();
+    let problems: Vec<_> = found
+        .findings
+        .iter()
+        .map(|finding| finding.problem.name())
+        .collect();
+    assert_eq!(problems, [Problem::BadState.name()]);
+}

@@ -104,7 +104,7 @@ fn session(number: u8) -> SessionId {
 fn created() -> Event {
     Event::new(Details::SessionCreated {
         idle: Duration::from_secs(900),
-        max: Duration::from_secs(3600),
+        max: Duration::from_secs(43_200),
     })
 }
 
@@ -148,6 +148,52 @@ fn a_session_that_was_not_created_or_had_ended_is_warned_of_across_segments() {
             .to_string()
             .ends_with("after it had ended (event 12)")
     );
+}
+
+#[test]
+fn a_session_used_after_its_maximum_is_warned_of_across_segments() {
+    let home = Home::new();
+    let append = |event: Event, number| {
+        let events = [event.in_session(session(number))];
+        home.log().append_durable(&events).unwrap();
+    };
+    let created = |seconds| {
+        Event::new(Details::SessionCreated {
+            idle: Duration::from_secs(900),
+            max: Duration::from_secs(seconds),
+        })
+    };
+    for (number, seconds) in [(1, 60), (2, 7200), (3, 7200), (4, 7200)] {
+        append(created(seconds), number);
+    }
+    // What is recorded a moment after the maximum was judged before it.
+    home.shift(119 * 1_000_000_000);
+    append(used("exec"), 1);
+    home.shift(1_000_000_000);
+    append(used("exec"), 1);
+    append(used("exec"), 1);
+    // Another day, and another segment.
+    home.shift(3600 * 1_000_000_000);
+    append(used("exec"), 2);
+    append(used("exec"), 4);
+    home.shift(3600 * 1_000_000_000);
+    append(used("exec"), 2);
+    append(used("exec"), 3);
+    let found = home.verifies();
+    assert_eq!(found.segments, 2);
+    let warned: Vec<_> = found.warnings.iter().map(ToString::to_string).collect();
+    let after_maximum = |seq, number, created| {
+        let session = session(number);
+        format!(
+            "event {seq}: session {session} was used after its maximum time (created in event {created})"
+        )
+    };
+    let expected = [
+        after_maximum(7, 1, 2),
+        after_maximum(13, 2, 3),
+        after_maximum(14, 3, 4),
+    ];
+    assert_eq!(warned, expected);
 }
 
 #[test]

@@ -85,11 +85,11 @@ impl Anchor {
         }
     }
 
-    /// Finds an anchor in a line of a system log or of JSON, whatever surrounds it: `seq`, `hash` and
+    /// The anchors in a line of a system log or of JSON, whatever surrounds them: `seq`, `hash` and
     /// `fingerprint` with their values, in this order, and only punctuation between them.
-    pub(super) fn find_in(line: &[u8]) -> Option<Self> {
+    pub(super) fn all_in(line: &[u8]) -> impl Iterator<Item = Self> {
         let starts = memchr::memmem::find_iter(line, b"seq");
-        starts.into_iter().find_map(|at| {
+        starts.filter_map(|at| {
             let is_word = at == 0 || !is_word(line[at - 1]);
             let mut rest = Rest(&line[at + 3..]);
             let seq = rest.value(16, u8::is_ascii_digit).filter(|_| is_word)?;
@@ -174,11 +174,10 @@ mod tests {
             format!("seq=1 of something else, then audit anchor {text}."),
         ];
         for line in good {
-            assert_eq!(
-                Anchor::find_in(line.as_bytes()).as_ref(),
-                Some(&anchor),
-                "{line}"
-            );
+            let found: Vec<_> = Anchor::all_in(line.as_bytes()).collect();
+            assert_eq!(found, std::slice::from_ref(&anchor), "{line}");
+            let twice = format!("{line} {line}");
+            assert_eq!(Anchor::all_in(twice.as_bytes()).count(), 2, "{twice}");
         }
         let bad = [
             String::new(),
@@ -192,7 +191,7 @@ mod tests {
             text.replace(" hash", " and hash"),
         ];
         for line in bad {
-            assert_eq!(Anchor::find_in(line.as_bytes()), None, "{line}");
+            assert_eq!(Anchor::all_in(line.as_bytes()).next(), None, "{line}");
         }
     }
 }

@@ -6,8 +6,10 @@ use super::anchor::Anchor;
 use super::finding::Problem;
 use super::result::AnchorCounts;
 use super::segment::Watched;
-use crate::audit::reader::{Found, Lines};
 use crate::crypto::sign::PublicKey;
+
+/// No file of anchors has more bytes: a device or a pipe without an end has.
+const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// Anchors to compare a log with, and where each was read.
 #[derive(Clone, Debug, Default)]
@@ -19,27 +21,26 @@ pub struct Anchors {
 impl Anchors {
     /// Reads the anchors in `source`, which a person knows as `name`: lines of JSON as `audit anchor
     /// --json` prints them, or lines of a system log as they stand there (traditional or RFC 5424 files,
-    /// what `journalctl` prints). Lines without an anchor are counted and ignored.
+    /// what `journalctl` prints), however long, with one anchor or more in each. Lines without an anchor
+    /// are counted and ignored.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub fn read(name: &str, mut source: impl Read) -> io::Result<Self> {
+    /// When it cannot be read, or has more than 64 MiB.
+    pub fn read(name: &str, source: impl Read) -> io::Result<Self> {
+        let mut text = Vec::new();
+        source.take(LIMIT + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > LIMIT {
+            let what = "it has more than 64 MiB; give only the lines with anchors";
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+        }
         let mut anchors = Self::default();
-        let mut line_end = b"\n".as_slice();
-        // So that a last line without its end is one.
-        let mut lines = Lines::new(source.by_ref().chain(&mut line_end));
-        let mut at = 0_u64;
-        while let Some(found) = lines.next_line()? {
-            at += 1;
-            let line = match found {
-                Found::Line(line) => line,
-                Found::TooLong => b"too long",
-            };
-            match Anchor::find_in(line) {
-                Some(anchor) => anchors.list.push((anchor, format!("{name}:{at}"))),
-                None if line.is_empty() => {}
-                None => anchors.ignored += 1,
-            }
+        for (at, line) in text.split(|&byte| byte == b'\n').enumerate() {
+            let known = anchors.list.len();
+            let found = Anchor::all_in(line);
+            let named = found.map(|anchor| (anchor, format!("{name}:{}", at + 1)));
+            anchors.list.extend(named);
+            let has_none = anchors.list.len() == known && !line.is_empty();
+            anchors.ignored += u64::from(has_none);
         }
         Ok(anchors)
     }
@@ -131,5 +132,40 @@ impl Anchors {
             }
         }
         counts
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::audit::hash::LineHash;
+    use crate::audit::line::Link;
+
+    fn anchor(seq: u64) -> String {
+        let hash = LineHash::of(&seq.to_le_bytes());
+        Anchor::new(Link { seq, hash }, PublicKey::from_bytes([7; 32])).to_json()
+    }
+
+    fn numbers(text: &str) -> Vec<u64> {
+        let anchors = Anchors::read("anchors", text.as_bytes()).unwrap();
+        anchors.numbers().collect()
+    }
+
+    #[test]
+    fn every_anchor_of_a_line_is_read_however_long_the_line_is() {
+        let (one, other) = (anchor(1), anchor(2));
+        assert_eq!(numbers(&format!("{one}{other}\n")), [1, 2]);
+        let long = "x".repeat(3 << 20);
+        assert_eq!(numbers(&format!("{long} {one} {long} {other}")), [1, 2]);
+        let anchors = Anchors::read("anchors", format!("{long}\n\n{one}").as_bytes()).unwrap();
+        assert_eq!((anchors.ignored(), anchors.list.len()), (1, 1));
+        assert_eq!(anchors.list[0].1, "anchors:3");
+    }
+
+    #[test]
+    fn anchors_without_an_end_are_refused() {
+        let endless = Anchors::read("anchors", io::repeat(0));
+        assert_eq!(endless.unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 }

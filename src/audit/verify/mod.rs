@@ -9,6 +9,7 @@ mod end;
 mod finding;
 mod join;
 mod key_chain;
+mod lost_end;
 #[cfg(any(test, fuzzing))]
 pub(super) mod properties;
 mod records;
@@ -26,13 +27,14 @@ use std::time::Duration;
 use super::error::AuditError;
 use super::progress::Progress;
 use super::sealing::Sealing;
-use super::state_file::{BadState, load_beside};
+use super::state_file::{BadState, journal_beside, load_beside};
 use crate::crypto::sign::PublicKey;
 use crate::fs::{Archive, FsError};
 use end::{judge_head, judge_state, state_name};
 use finding::Findings;
 use join::Join;
 use key_chain::KeyChain;
+use lost_end::LostEnd;
 use snapshot::{Segment, Snapshot};
 use unsealed::UnsealedEnd;
 use work::{Done, Work};
@@ -73,6 +75,7 @@ pub struct Verifier {
     anchors: Anchors,
     retention: Option<Duration>,
     expects_state: bool,
+    boot: [u8; 16],
     fast: bool,
     threads: usize,
 }
@@ -86,6 +89,7 @@ impl Verifier {
             anchors: Anchors::default(),
             retention: None,
             expects_state: false,
+            boot: [0; 16],
             fast: false,
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         }
@@ -130,6 +134,15 @@ impl Verifier {
         self
     }
 
+    /// The log is on the running system, whose boot has this id, zeros where it does not tell. Lines that
+    /// a loss of power before this boot took from the log's end are no finding then, where the journal
+    /// beside the sealing state has them for the next append to put back: they are verified, too.
+    #[must_use]
+    pub fn in_boot(mut self, id: [u8; 16]) -> Self {
+        self.boot = id;
+        self
+    }
+
     /// Verifies all rules, but of the signatures only those of the last segment, and of the first and
     /// the last line of each other one. What it leaves out: whoever took the machine over while a
     /// segment was open had the key of the next segment's first line, and may have rewritten the open
@@ -171,10 +184,20 @@ impl Verifier {
         let archive = Archive::open(&self.directory)?;
         // Before the segments: what is appended from here on cannot make it be ahead of them.
         let state = load_beside(&self.directory)?;
+        let journal = self.journal(state.as_ref())?;
         let mut findings = Findings::default();
-        let snapshot = Snapshot::take(&archive, &mut findings)?;
+        let mut snapshot = Snapshot::take(&archive, &mut findings)?;
+        let lost = lost_end(&archive, snapshot.segments.last_mut(), journal)?;
         let chain = KeyChain::read(&archive, &snapshot, &mut findings)?;
-        let Some(end) = unsealed_end(&archive, snapshot.segments.last())? else {
+        let missing = lost.as_ref().map_or(&[][..], |lost| &lost.missing);
+        let end = match &lost {
+            Some(lost) => {
+                let size = lost.kept + missing.len() as u64;
+                Some(Some(UnsealedEnd::none(size)))
+            }
+            None => unsealed_end(&archive, snapshot.segments.last())?,
+        };
+        let Some(end) = end else {
             return Ok(if is_last {
                 Some(Verification::default())
             } else {
@@ -189,12 +212,15 @@ impl Verifier {
         let share = usize::try_from(bytes / SHARE).unwrap_or(usize::MAX);
         let mut join = Join::new(&snapshot, &chain, self.retention);
         join.findings.append(findings);
+        join.result.lost_lines = lost.as_ref().map_or(0, LostEnd::lines);
+        join.result.lost_bytes = missing.len() as u64;
         let work = Work {
             archive: &archive,
             snapshot: &snapshot,
             chain: &chain,
             watched: &watched,
             sealed: end.map_or(0, |end| end.sealed),
+            missing,
             fast: self.fast,
             stops: !is_last,
             progress,
@@ -203,6 +229,21 @@ impl Verifier {
             Done::All(join) => Ok(Some(self.judge(join, &snapshot, &chain, end, state))),
             Done::Vanished => Ok(None),
         }
+    }
+
+    /// The state and its journal, when they were saved before this boot.
+    fn journal<'a>(
+        &self,
+        state: Option<&'a Result<Sealing, BadState>>,
+    ) -> Result<Option<(&'a Sealing, Vec<u8>)>, FsError> {
+        let state = state.and_then(|state| state.as_ref().ok());
+        // Within a boot, no crash takes what was written.
+        let may_be_lost = |state: &&Sealing| self.boot != [0; 16] && self.boot != state.boot;
+        let Some(state) = state.filter(may_be_lost) else {
+            return Ok(None);
+        };
+        let journal = journal_beside(&self.directory, state)?;
+        Ok(journal.map(|journal| (state, journal)))
     }
 
     /// The numbers of the lines to compare with something.
@@ -275,6 +316,28 @@ impl Verifier {
         join.result.fingerprint_given = self.fingerprint.is_some() || counts.given > 0;
         join.result.anchors = counts;
     }
+}
+
+/// What a loss of power took from the last segment, by the state and its journal.
+fn lost_end(
+    archive: &Archive,
+    segment: Option<&mut Segment>,
+    journal: Option<(&Sealing, Vec<u8>)>,
+) -> Result<Option<LostEnd>, FsError> {
+    let (Some(segment), Some((state, journal))) = (segment, journal) else {
+        return Ok(None);
+    };
+    let name = segment.name.to_string();
+    let file = archive.open_file(&name)?;
+    let Some(file) = file.filter(|_| segment.name.first() == state.place().segment) else {
+        return Ok(None);
+    };
+    let failed = |error| FsError::new("read", archive.path().join(&name), error);
+    let lost = LostEnd::find(&file, segment.size, state, &journal).map_err(failed)?;
+    if let Some(lost) = lost.as_ref().filter(|_| segment.first.is_none()) {
+        segment.first = lost.first_line(&file).map_err(failed)?;
+    }
+    Ok(lost)
 }
 
 /// What follows the last seal; `Some(None)` where there is no segment, `None` when the last one was

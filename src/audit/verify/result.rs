@@ -33,6 +33,11 @@ pub struct Verification {
     pub unsealed_lines: u64,
     /// Bytes after the last seal.
     pub unsealed_bytes: u64,
+    /// The lines at the end that a loss of power took from the file: the journal beside the sealing state
+    /// has them, they are verified with the others, and the next append puts them back.
+    pub lost_lines: u64,
+    /// Their bytes that are missing.
+    pub lost_bytes: u64,
     /// The number of the first event there is.
     pub first_seq: Option<u64>,
     /// The number and the hash of the last sealed line.
@@ -141,6 +146,11 @@ pub enum WarningReason {
         /// The event that ended it.
         ended: u64,
     },
+    /// It was used for longer than it may last by the record of its creation.
+    AfterMaximum {
+        /// The event that created it.
+        created: u64,
+    },
 }
 
 impl WarningReason {
@@ -149,6 +159,7 @@ impl WarningReason {
         match self {
             Self::NotCreated => "session_not_created",
             Self::AfterEnd { .. } => "session_used_after_end",
+            Self::AfterMaximum { .. } => "session_used_after_maximum",
         }
     }
 }
@@ -160,6 +171,9 @@ impl fmt::Display for Warning {
         match self.reason {
             WarningReason::NotCreated => f.write_str("without having been created in the log"),
             WarningReason::AfterEnd { ended } => write!(f, "after it had ended (event {ended})"),
+            WarningReason::AfterMaximum { created } => {
+                write!(f, "after its maximum time (created in event {created})")
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! How it goes on after a finding is in docs/formats.md, "After a finding".
 
 use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 
 use super::finding::{Finding, Findings, Problem};
@@ -31,6 +32,8 @@ pub(super) struct Task<'a> {
     pub(super) path: PathBuf,
     /// How much of it is verified: in the last segment, what is sealed.
     pub(super) size: u64,
+    /// The last bytes of that, where the file lacks them.
+    pub(super) missing: &'a [u8],
     /// Verifies the seal of the first line, where it is known.
     pub(super) key: Option<PublicKey>,
     /// The log's first key, where it is known.
@@ -102,9 +105,9 @@ pub(super) fn verify_segment(task: &Task<'_>, seals: &mut Seals<'_>) -> Result<R
     let section = Section {
         file: task.file.try_clone().map_err(failed)?,
         at: 0,
-        end: task.size,
+        end: task.size - task.missing.len() as u64,
     };
-    let mut lines = Lines::new(section);
+    let mut lines = Lines::new(section.chain(task.missing));
     let mut pass = Pass {
         seals,
         report: Report {

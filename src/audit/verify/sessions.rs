@@ -1,4 +1,5 @@
-//! Sessions that were used without having been created in the log, or after their end: warnings.
+//! Sessions that were used without having been created in the log, after their end, or for longer than
+//! they may last: warnings.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use crate::id::SessionId;
 
 /// No session lasts longer.
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
+/// A use is recorded a moment after it was judged, or some more when other processes hold locks.
+const RECORDED_WITHIN: Duration = Duration::from_secs(60);
 /// More sessions than this are not followed at a time.
 const FOLLOWED: usize = 100_000;
 /// More warnings than this are counted and not named.
@@ -29,11 +32,49 @@ pub(super) struct SegmentSessions {
 /// A session in one segment.
 #[derive(Default)]
 struct InSegment {
-    /// The first use before the segment says anything else about it.
-    used: Option<(u64, Timestamp)>,
-    created: Option<Timestamp>,
+    /// The first and the last use before the segment says anything else about it.
+    used: Option<[Use; 2]>,
+    created: Option<Creation>,
     ended: Option<u64>,
     is_warned: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Use {
+    seq: u64,
+    at: Timestamp,
+}
+
+#[derive(Clone, Copy)]
+struct Creation {
+    seq: u64,
+    at: Timestamp,
+    /// From here on no use of it is recorded.
+    over: Timestamp,
+}
+
+impl Creation {
+    fn of(line: &Canonical<'_>) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Form {
+            max_seconds: u64,
+        }
+        let form = serde_json::from_slice(line.details);
+        let max = form.map_or(LONGEST, |Form { max_seconds }| {
+            Duration::from_secs(max_seconds)
+        });
+        Self {
+            seq: line.seq,
+            at: line.timestamp,
+            over: line.timestamp.plus(max.min(LONGEST) + RECORDED_WITHIN),
+        }
+    }
+
+    /// What is strange about a use at this time.
+    fn judge(&self, at: Timestamp) -> Option<WarningReason> {
+        let created = self.seq;
+        (at >= self.over).then_some(WarningReason::AfterMaximum { created })
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -69,19 +110,27 @@ impl SegmentSessions {
         }
         let session = self.sessions.entry(id).or_default();
         match step {
-            Step::Created => session.created = Some(line.timestamp),
+            Step::Created => session.created = Some(Creation::of(line)),
             Step::Ended => session.ended = session.ended.or(Some(line.seq)),
-            Step::Used => match session.ended {
-                Some(ended) if !session.is_warned => {
+            Step::Used => {
+                let this = Use {
+                    seq: line.seq,
+                    at: line.timestamp,
+                };
+                let reason = match (session.ended, session.created) {
+                    (Some(ended), _) => Some(WarningReason::AfterEnd { ended }),
+                    (None, Some(created)) => created.judge(this.at),
+                    (None, None) => {
+                        let first = session.used.map_or(this, |[first, _]| first);
+                        session.used = Some([first, this]);
+                        None
+                    }
+                };
+                if let Some(reason) = reason.filter(|_| !session.is_warned) {
                     session.is_warned = true;
-                    let reason = WarningReason::AfterEnd { ended };
                     self.warnings.add(line.seq, id, reason);
                 }
-                None if session.created.is_none() && session.used.is_none() => {
-                    session.used = Some((line.seq, line.timestamp));
-                }
-                _ => {}
-            },
+            }
         }
     }
 
@@ -106,7 +155,10 @@ pub(super) struct Sessions {
 }
 
 struct Followed {
-    created: Timestamp,
+    /// When it was created, or the latest time at which it can have been.
+    since: Timestamp,
+    /// `None` when its creation was not seen.
+    created: Option<Creation>,
     ended: Option<u64>,
 }
 
@@ -120,26 +172,32 @@ impl Sessions {
     pub(super) fn take_in(&mut self, segment: SegmentSessions, begin: Option<Timestamp>) {
         if let Some(begin) = begin {
             let oldest = begin.minus(LONGEST);
-            self.followed.retain(|_, session| session.created >= oldest);
+            self.followed.retain(|_, session| session.since >= oldest);
         }
         self.is_incomplete |= segment.is_incomplete;
         self.warnings.append(segment.warnings);
         for (id, session) in segment.sessions {
-            if let Some((seq, at)) = session.used {
-                self.use_of(id, seq, at);
+            if let Some(used) = session.used {
+                self.used(id, used);
             }
             let followed = self.followed.get(&id);
-            let created = session
-                .created
-                .or(followed.map(|followed| followed.created));
+            let created = session.created;
+            let created = created.or(followed.and_then(|followed| followed.created));
             let ended = session
                 .ended
                 .or(followed.and_then(|followed| followed.ended));
             // One that only ended here cannot be used any more either.
-            let since = created.or(begin.filter(|_| ended.is_some()));
-            if let Some(created) = since {
+            let since = created.map(|created| created.at);
+            let since = since.or(followed.map(|followed| followed.since));
+            let since = since.or(begin.filter(|_| ended.is_some()));
+            if let Some(since) = since {
                 if self.followed.len() < FOLLOWED {
-                    self.followed.insert(id, Followed { created, ended });
+                    let followed = Followed {
+                        since,
+                        created,
+                        ended,
+                    };
+                    self.followed.insert(id, followed);
                 } else {
                     self.is_incomplete = true;
                 }
@@ -147,21 +205,27 @@ impl Sessions {
         }
     }
 
-    fn use_of(&mut self, id: SessionId, seq: u64, at: Timestamp) {
-        match self.followed.get(&id) {
+    /// Judges the first and the last use before a segment says anything else about the session.
+    fn used(&mut self, id: SessionId, [first, last]: [Use; 2]) {
+        let (seq, reason) = match self.followed.get(&id) {
             Some(Followed {
                 ended: Some(ended), ..
-            }) => {
-                let reason = WarningReason::AfterEnd { ended: *ended };
-                self.warnings.add(seq, id, reason);
-            }
-            Some(_) => {}
-            None => {
-                let is_excused = self.excused_until.is_some_and(|until| at <= until);
-                if !is_excused && !self.is_incomplete {
-                    self.warnings.add(seq, id, WarningReason::NotCreated);
+            }) => (first.seq, Some(WarningReason::AfterEnd { ended: *ended })),
+            Some(Followed { created, .. }) => {
+                let judge = |at| created.and_then(|created| created.judge(at));
+                match judge(first.at) {
+                    Some(reason) => (first.seq, Some(reason)),
+                    None => (last.seq, judge(last.at)),
                 }
             }
+            None => {
+                let is_excused = self.excused_until.is_some_and(|until| first.at <= until);
+                let is_known = !is_excused && !self.is_incomplete;
+                (first.seq, is_known.then_some(WarningReason::NotCreated))
+            }
+        };
+        if let Some(reason) = reason {
+            self.warnings.add(seq, id, reason);
         }
     }
 

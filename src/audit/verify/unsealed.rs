@@ -46,6 +46,16 @@ impl UnsealedEnd {
         })
     }
 
+    /// A segment of `size` bytes that ends with a seal.
+    pub(super) fn none(size: u64) -> Self {
+        Self {
+            sealed: size,
+            lines: 0,
+            bytes: 0,
+            torn: 0,
+        }
+    }
+
     /// Whether one append can have left it.
     pub(super) fn is_of_one_append(&self) -> bool {
         self.lines < APPEND_LINES as u64 && self.torn < LINE_LIMIT as u64

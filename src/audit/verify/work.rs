@@ -20,6 +20,8 @@ pub(super) struct Work<'a> {
     pub(super) watched: &'a [u64],
     /// How much of the last segment is sealed.
     pub(super) sealed: u64,
+    /// The last bytes of that, where the file lacks them.
+    pub(super) missing: &'a [u8],
     pub(super) fast: bool,
     /// Whether to stop when a segment was removed meanwhile.
     pub(super) stops: bool,
@@ -101,6 +103,7 @@ impl<'a> Work<'a> {
             file,
             path: self.archive.path().join(name.to_string()),
             size: if is_last { self.sealed } else { segment.size },
+            missing: if is_last { self.missing } else { &[] },
             key: self.chain.key_of(at),
             fingerprint: self.chain.fingerprint,
             is_last,

@@ -11,6 +11,7 @@ use std::path::Path;
 use nightlatch::audit::{
     Anchor, Anchors, AuditError, Finding, Problem, Progress, Verification, Verifier,
 };
+use nightlatch::clock::{Clock, SystemClock};
 
 use crate::cli::args::{Audit, AuditCommand, AuditVerify, Noted};
 use crate::cli::exit::{Code, Failure};
@@ -36,7 +37,7 @@ pub fn copy_to_verify(audit: &Audit) -> Option<(&AuditVerify, &Path)> {
 pub fn verify(ui: Ui, args: &AuditVerify, directory: &Path) -> Result<End, Failure> {
     let (mut verifier, ignored) = verifier(directory, &args.noted)?;
     if args.directory.is_none() {
-        verifier = verifier.in_home();
+        verifier = verifier.in_home().in_boot(this_boot());
     }
     if args.fast {
         verifier = verifier.fast();
@@ -65,6 +66,11 @@ pub fn verify(ui: Ui, args: &AuditVerify, directory: &Path) -> Result<End, Failu
     }
     let hint = "keep the files as they are: they are evidence";
     Err(not_verified(&result).hint(hint.to_owned()))
+}
+
+/// The id of the running system's boot; zeros where it does not tell.
+pub fn this_boot() -> [u8; 16] {
+    SystemClock.boot().map_or([0; 16], |boot| boot.id)
 }
 
 /// The log has findings.
@@ -164,10 +170,18 @@ fn read_anchors(path: &Path) -> Result<Anchors, Failure> {
     Ok(anchors)
 }
 
-/// A file that the person named as input: it may as well be a link or a pipe.
+/// A file that the person named as input: it may as well be a link or a pipe, and no device.
 #[allow(clippy::disallowed_methods)]
 fn open_named(path: &Path) -> std::io::Result<std::fs::File> {
-    std::fs::File::open(path)
+    let kind = std::fs::metadata(path)?.file_type();
+    #[cfg(unix)]
+    let is_pipe = std::os::unix::fs::FileTypeExt::is_fifo(&kind);
+    #[cfg(not(unix))]
+    let is_pipe = false;
+    if kind.is_file() || is_pipe {
+        return std::fs::File::open(path);
+    }
+    Err(std::io::Error::other("it is neither a file nor a pipe"))
 }
 
 /// Prints the fingerprint of the home's log, alone.

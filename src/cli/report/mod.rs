@@ -18,7 +18,9 @@ use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use serde_json::json;
 
 use super::args::AuditReport;
-use super::audit::{no_log, not_verified, query, verifier, warn_of_unreadable, with_reader};
+use super::audit::{
+    no_log, not_verified, query, this_boot, verifier, warn_of_unreadable, with_reader,
+};
 use super::exit::Failure;
 use super::stats::has_all_of_sessions;
 use super::{Context, End, progress};
@@ -39,9 +41,12 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
         Some(copy) => copy.clone(),
         None => context.config.home().join("audit"),
     };
-    let (verifier, _) = verifier(&directory, &args.noted)?;
-    if args.filters.dir.is_none() && !directory.is_dir() {
-        return Err(no_log());
+    let (mut verifier, _) = verifier(&directory, &args.noted)?;
+    if args.filters.dir.is_none() {
+        if !directory.is_dir() {
+            return Err(no_log());
+        }
+        verifier = verifier.in_boot(this_boot());
     }
     let most = usize::from(Limit::MAX.get());
     let mut statistics = Statistics::default();

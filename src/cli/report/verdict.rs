@@ -179,6 +179,9 @@ pub fn strange(reason: WarningReason) -> String {
         WarningReason::AfterEnd { ended } => {
             format!("used after it had ended in event {ended}")
         }
+        WarningReason::AfterMaximum { created } => {
+            format!("used after its maximum time; created in event {created}")
+        }
     }
 }
 
@@ -336,12 +339,14 @@ mod tests {
         verification.warnings = vec![
             warning(8, WarningReason::NotCreated),
             warning(9, WarningReason::AfterEnd { ended: 6 }),
+            warning(9, WarningReason::AfterMaximum { created: 5 }),
         ];
         verification.more_warnings = 3;
         let html = html(&verification);
         for part in [
             "used, but its creation is not in the log",
             "used after it had ended in event 6",
+            "used after its maximum time; created in event 5",
             "And 3 more",
             "Verified: no tampering found",
         ] {

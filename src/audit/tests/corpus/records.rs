@@ -443,7 +443,10 @@ fn noted() -> Vec<Case> {
     four.append(&uses(1));
     end.append(&uses(1));
     let fork = format!("{}{}", syslog(&three), syslog(&four));
+    let line = fork.replace('\n', " ");
     let case = Case::new("two anchors of one number", end.log(), &[12]).anchored(fork);
+    cases.push(case);
+    let case = Case::new("the two on one line", end.log(), &[12]).anchored(line);
     cases.push(case);
     // An anchor of what was set back, of a log that was pruned since.
     let (mut older, newer) = (pruned(), pruned());

@@ -67,6 +67,8 @@ impl Report<'_> {
             "seals": result.seals,
             "unsealed_lines": result.unsealed_lines,
             "unsealed_bytes": result.unsealed_bytes,
+            "lost_lines": result.lost_lines,
+            "lost_bytes": result.lost_bytes,
             "fingerprint": result.fingerprint,
             "fingerprint_compared": result.fingerprint_given,
             "head_seen": result.head_seen,
@@ -220,6 +222,14 @@ impl Report<'_> {
                 hold.seq
             );
             facts.push(("hold", hold));
+        }
+        if result.lost_lines > 0 {
+            let lost = format!(
+                "{}, {} with the power: the last append was not completed, the next puts them back",
+                count(result.lost_lines, "line"),
+                progress::size(result.lost_bytes)
+            );
+            facts.push(("lost", lost));
         }
         for repair in &result.repairs {
             let repaired = format!(
