@@ -158,7 +158,7 @@ unsafe fn witness(tell: i32, parent: u32, all: *const libc::sigset_t) -> ! {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::disallowed_methods)]
 mod tests {
     use super::*;
 

@@ -390,6 +390,10 @@ fn one_whose_socket_was_taken_away_makes_a_new_one_and_the_session_lives_on() {
                 home.login(&[]).succeeds();
             }
         }
+        // Until then there is no key to be seen, and a command would find the session ended.
+        until("there is another one", || {
+            std::os::unix::net::UnixStream::connect(&socket).is_ok()
+        });
         until("the session can be used", || {
             home.run(&["exec", "--no-extend", "--", "true"]).code == 0
         });

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use fs2::FileExt;
 
+use crate::support::checks::waits_for_lock;
 use crate::support::{Home, Pty, Run, files_in};
 
 /// Longer than anything takes on a busy machine; reached only by a test that fails.
@@ -74,17 +75,6 @@ fn hold(home: &Home, directory: &str) -> std::fs::File {
     file
 }
 
-/// Whether the process sleeps between two tries to take a lock.
-fn waits_for_a_lock(process: u32) -> bool {
-    let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
-    let call = std::fs::read_to_string(format!("/proc/{process}/syscall")).unwrap_or_default();
-    let call = call
-        .split(' ')
-        .next()
-        .and_then(|number| number.parse().ok());
-    name.trim() == "nightlatch" && [libc::SYS_poll, libc::SYS_ppoll].map(Some).contains(&call)
-}
-
 #[test]
 fn a_signal_while_the_command_runs_ends_it_and_not_the_session() {
     let home = Home::signed_in();
@@ -112,7 +102,7 @@ fn a_signal_ends_a_guard_that_waits_for_a_lock_and_nothing_has_happened() {
         for (name, code) in [("TERM", 143), ("HUP", 129), ("INT", 130)] {
             let held = hold(&home, directory);
             let (command, child) = start(&home, "exec sleep 60");
-            wait_until("it waits", || waits_for_a_lock(child.id()));
+            waits_for_lock(child.id(), &home.path().join(directory));
             signal(child.id(), name);
             let run = Run::finish(&command, child);
             assert_eq!(run.code, code, "{directory}: {run:#?}");
@@ -152,9 +142,12 @@ fn ctrl_z_does_not_stop_whoever_holds_a_lock() {
     // Whoever uses the session holds its lock while it waits for the log's.
     let held = hold(&home, "audit");
     let mut pty = Pty::spawn(home.shell("set -m; $GUARD echo it ran; echo stopped=$?; read end"));
-    wait_until("it waits", || {
-        waits_for_a_lock(u32::try_from(pty.foreground().as_raw_nonzero().get()).unwrap())
+    let waiting = || u32::try_from(pty.foreground().as_raw_nonzero().get()).unwrap();
+    wait_until("it is there", || {
+        let name = std::fs::read_to_string(format!("/proc/{}/comm", waiting()));
+        name.is_ok_and(|name| name.trim() == "nightlatch")
     });
+    waits_for_lock(waiting(), &home.path().join("audit"));
     pty.send("\x1a");
     pty.settle();
     assert!(FileExt::try_lock_exclusive(&lock_file(&home, "sessions")).is_err());

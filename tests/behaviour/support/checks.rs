@@ -144,22 +144,44 @@ pub fn nobody_is_signed_in(home: &Home) {
     assert!(sessions.is_empty(), "{sessions:?}");
 }
 
-/// Waits until process `pid` is waiting for the lock on `directory`.
+/// Waits until process `pid` is waiting for the lock on `directory`, which another one holds.
+///
+/// It tries again every few milliseconds, which it does nowhere else; that it sleeps and wakes all the
+/// time anybody may see.
 #[track_caller]
 pub fn waits_for_lock(pid: u32, directory: &Path) {
     let inode = std::fs::metadata(directory).unwrap().ino();
-    until("the process waits for the lock", || {
+    let is_held_by_another = || {
         let locks = std::fs::read_to_string("/proc/locks").unwrap();
         locks.lines().any(|line| {
-            // 3: -> FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF
+            // 3: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF
             let fields: Vec<&str> = line.split_whitespace().collect();
-            fields.get(1) == Some(&"->")
-                && fields.get(5) == Some(&pid.to_string().as_str())
+            fields.get(1) == Some(&"FLOCK")
+                && fields.get(4) != Some(&pid.to_string().as_str())
                 && fields
-                    .get(6)
+                    .get(5)
                     .is_some_and(|file| file.ends_with(&format!(":{inode}")))
         })
+    };
+    until("the process waits for the lock", || {
+        is_held_by_another() && (0..3).all(|_| sleeps_again_and_again(pid))
     });
+}
+
+/// Whether the process went to sleep several times in a twentieth of a second.
+fn sleeps_again_and_again(pid: u32) -> bool {
+    let sleeps = || -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let mut lines = status.lines();
+        let line = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        line.trim().parse().ok()
+    };
+    let before = sleeps();
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let (Some(before), Some(after)) = (before, sleeps()) else {
+        return false;
+    };
+    after >= before + 3
 }
 
 /// Whether there is strace, and it may trace.

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, chmodat, flock};
 
 use super::alarm::Alarm;
 use super::protocol::{REQUEST_LENGTH, Request};
-use super::socket_watch::SocketWatch;
+use super::socket_watch::{EVERY, SETTLED, SocketWatch};
 use super::vault::Vault;
 use super::{AgentError, LOCK, RUN, SOCKET, interrupted, peer, socket_path};
 use crate::clock::{BootTime, Clock};
@@ -54,6 +54,7 @@ pub(super) fn run(
         home,
         directory: &directory,
         listener,
+        look_at: watch.look_after().map(|after| start.plus(after)),
         watch,
         clock,
         alarm,
@@ -61,7 +62,6 @@ pub(super) fn run(
         vault: Vault::default(),
         grace_end: Some(start.plus(GRACE)),
         accept_after: start,
-        look_at: start,
     };
     let served = agent.serve(stop);
     // First the name, so that nobody new comes; then whoever waits is turned away, and starts the
@@ -95,8 +95,8 @@ struct Agent<'a> {
     /// Until when an agent that holds nothing stays; none once it has held something.
     grace_end: Option<BootTime>,
     accept_after: BootTime,
-    /// When it was last looked whether the socket can be reached.
-    look_at: BootTime,
+    /// When to look whether the socket can be reached.
+    look_at: Option<BootTime>,
 }
 
 struct Client {
@@ -130,7 +130,7 @@ impl Agent<'_> {
             let now = self.clock.now().boot;
             self.vault.forget_ended(now);
             self.clients.retain(|client| now < client.deadline);
-            if self.is_done(now) {
+            if self.is_done(now) || !self.can_be_reached(now) {
                 return Ok(());
             }
             let ready = self
@@ -140,8 +140,9 @@ impl Agent<'_> {
                 return Ok(());
             }
             self.hear(&ready.clients);
-            if ready.moved && !self.can_be_reached()? {
-                return Ok(());
+            if ready.moved {
+                self.watch.take_note();
+                self.look_at = Some(self.clock.now().boot.plus(SETTLED));
             }
             if ready.accept {
                 self.accept();
@@ -188,10 +189,7 @@ impl Agent<'_> {
             stop: ready[0],
             accept: accepting && ready[clients_end],
             clients: ready[clients_at..clients_end].to_vec(),
-            moved: ready
-                .get(watch_at)
-                .copied()
-                .unwrap_or_else(|| self.is_time_to_look()),
+            moved: ready.get(watch_at).copied().unwrap_or(false),
         })
     }
 
@@ -203,48 +201,43 @@ impl Agent<'_> {
             .chain(self.vault.next_deadline())
             .chain(pause)
             .chain(self.grace_end.filter(|&at| at > now))
-            .chain(self.next_look())
+            .chain(self.look_at)
             .min()
     }
 
-    /// When to look for the socket, where nobody tells that it is gone.
-    fn next_look(&self) -> Option<BootTime> {
-        self.watch
-            .look_after()
-            .map(|after| self.look_at.plus(after))
-    }
-
-    fn is_time_to_look(&self) -> bool {
-        let now = self.clock.now().boot;
-        self.next_look().is_some_and(|at| now >= at)
-    }
-
-    /// Makes a new socket where the old one was taken away; `false` when the directory itself was, and
-    /// nobody who looks for this agent would find it.
-    fn can_be_reached(&mut self) -> Result<bool, AgentError> {
-        self.watch.take_note();
-        self.look_at = self.clock.now().boot;
-        if self.watch.is_in_place(self.directory) {
-            return Ok(true);
+    /// Makes a new socket where the old one was taken away, when it is time to look; `false` when the
+    /// directory itself was, and nobody who looks for this agent would find it. What cannot be looked at, or
+    /// made, at this moment is tried again later.
+    fn can_be_reached(&mut self, now: BootTime) -> bool {
+        if self.look_at.is_none_or(|at| now < at) {
+            return true;
         }
-        let own = self.directory.device_and_inode()?;
-        let found = self.home.subdir(RUN)?;
-        if found.is_none_or(|found| found.device_and_inode().ok() != Some(own)) {
-            return Ok(false);
+        self.look_at = self.watch.look_after().map(|after| now.plus(after));
+        if !self.watch.is_lost(self.directory) {
+            return true;
+        }
+        self.look_at = Some(now.plus(EVERY));
+        let Ok(found) = self.home.subdir(RUN) else {
+            return true;
+        };
+        let place = |dir: &Dir| dir.device_and_inode().ok();
+        if found.as_ref().and_then(place) != place(self.directory) {
+            return false;
         }
         // Under the lock, so what is there is nobody's.
-        self.directory.unlink(SOCKET)?;
-        let (listener, watch) = listen(self.directory)
-            .map_err(|error| AgentError::system("listen on its socket", error))?;
-        // Whoever waits at the old one is turned away, and asks the new one.
-        (self.listener, self.watch) = (listener, watch);
-        tracing::info!("the socket was gone; made a new one");
-        Ok(true)
+        let cleared = self.directory.unlink(SOCKET);
+        if let (Ok(_), Ok((listener, watch))) = (cleared, listen(self.directory)) {
+            tracing::info!("the socket was gone; made a new one");
+            self.look_at = watch.look_after().map(|after| now.plus(after));
+            // Whoever waits at the old one is turned away, and asks the new one.
+            (self.listener, self.watch) = (listener, watch);
+        }
+        true
     }
 
     /// Removes the socket's name, where it still is the own one's.
     fn unlink(&self) -> Result<(), AgentError> {
-        if self.watch.is_in_place(self.directory) {
+        if !self.watch.is_lost(self.directory) {
             self.directory.unlink(SOCKET)?;
         }
         Ok(())

@@ -12,7 +12,9 @@ use super::SOCKET;
 use crate::fs::Dir;
 
 /// How often it is looked at where the system does not tell.
-const EVERY: Duration = Duration::from_secs(5);
+pub(super) const EVERY: Duration = Duration::from_secs(5);
+/// How long after it was told to look: whoever removes the directory as well is done by then.
+pub(super) const SETTLED: Duration = Duration::from_millis(10);
 
 /// A socket at its name.
 pub(super) struct SocketWatch {
@@ -32,9 +34,12 @@ impl SocketWatch {
         })
     }
 
-    /// Whether the socket is where it was.
-    pub(super) fn is_in_place(&self, directory: &Dir) -> bool {
-        file(directory).is_ok_and(|file| file == self.file)
+    /// Whether the socket is not where it was, as far as may be looked.
+    pub(super) fn is_lost(&self, directory: &Dir) -> bool {
+        match file(directory) {
+            Ok(file) => file != self.file,
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        }
     }
 
     /// What becomes readable when it may not be; `None` where it must be looked at by itself, after
