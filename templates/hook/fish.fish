@@ -14,8 +14,12 @@ builtin set -g __nightlatch_wrapped {{ hook.names }}
 function __nightlatch_is_unattended
     builtin status is-interactive
     or return 1
-    builtin test "$__nightlatch_at_prompt" = 1
-    and return 0
+    switch "$__nightlatch_at_prompt"
+        case 1
+            return 0
+        case 0 # a line was entered, and what it starts is running
+            return 1
+    end
     builtin commandline 2>/dev/null | builtin string match -q -r .
 end
 {% for name in hook.commands %}
@@ -31,7 +35,7 @@ end
 if builtin status is-interactive
     builtin set -g NIGHTLATCH_PROMPT ''
     builtin set -g __nightlatch_warned ''
-    builtin set -g __nightlatch_at_prompt 0
+    builtin set -g __nightlatch_at_prompt ''
 
     # Between a command's end and the next line that is entered the prompt is drawn.
     function __nightlatch_postexec --on-event fish_postexec
@@ -43,6 +47,8 @@ if builtin status is-interactive
 
     # Before each prompt: when the session locks, which neither extends it nor is recorded.
     function __nightlatch_precmd --on-event fish_prompt
+        # Also where no command has run yet.
+        builtin set -g __nightlatch_at_prompt 1
         builtin set -l left ({{ hook.nightlatch }} status --prompt 2>/dev/null)
         # Of a session that is live, or of none.
         if builtin contains -- $status 0 4

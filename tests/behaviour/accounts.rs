@@ -372,7 +372,7 @@ fn a_session_without_activity_for_its_idle_limit_is_refused_and_recorded_so() {
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let marker = home.outside("ran");
     home.run(&["exec", "--", "touch", marker.to_str().unwrap()])
-        .refuses(4, "no live session: it");
+        .refuses(4, "no live session: locked at ");
     assert!(!marker.exists());
     assert!(files_in(&home.path().join("sessions")).is_empty());
     let events = home.audit();

@@ -732,3 +732,20 @@ fn installing_the_hook_shows_the_line_and_adds_it_only_when_told_to() {
         assert!(doctor.contains("taken in ~/"), "{doctor}");
     }
 }
+
+#[test]
+fn the_first_prompt_of_fish_is_no_activity_either() {
+    let Some(fish) = shells().find(|shell| shell.name == "fish") else {
+        return;
+    };
+    let home = stage("\"show\"");
+    let before = home.status()["last_activity_at"].clone();
+    let file = home.outside("first.fish");
+    let prompt = "function fish_prompt; show </dev/null >/dev/null; echo 'fir''st> '; end";
+    std::fs::write(&file, format!("{}\n{prompt}\n", fish.hook(""))).unwrap();
+    let start = format!("exec fish --no-config -i -C 'source {}'", file.display());
+    let mut pty = Pty::spawn(home.shell(&format!("{}{start}", path(&home))));
+    pty.expect("first> ");
+    assert!(started(&home).contains(&"show".to_owned()));
+    assert_eq!(home.status()["last_activity_at"], before);
+}
