@@ -58,6 +58,6 @@ pub use guard::run::Ended;
 pub use guard::{
     AccountNotice, ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Finished, Guard,
     GuardConfig, GuardError, Orphans, PasswordChangeError, ProvenPassword, Refusals, RegisterError,
-    Registered, RunOptions, Scripts, SignInError, SignedIn, Vouched,
+    Registered, RunOptions, Scripts, SignInError, SignedIn, Vouched, is_home,
 };
 pub use session::SessionService;

@@ -176,7 +176,9 @@ fn argv(context: &Context, line: &str) -> Result<ArgvDigest, Failure> {
         Failure::usage("--argv-of: cannot read this as a command line")
             .hint("quote it as for a shell: --argv-of 'psql -c \"select 1\"'".to_owned())
     })?;
-    Ok(context.guard()?.argv_digest(words.iter().map(OsStr::new))?)
+    Ok(context
+        .guard_to_look()?
+        .argv_digest(words.iter().map(OsStr::new))?)
 }
 
 /// A type of the catalogue, or one that only a later version knows and that is in the log.

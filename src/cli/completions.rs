@@ -137,9 +137,7 @@ fn guard(home: Option<&Path>) -> Option<Guard> {
         Some(home) => GuardConfig::under(home),
         None => GuardConfig::of_environment().ok()?,
     };
-    // Opening a home closes it to others: a directory that is none, half typed, is left alone.
-    let is_home = config.home().join("accounts.db").is_file();
-    is_home.then(|| Guard::open(config).ok()).flatten()
+    Guard::open_to_look(config).ok()
 }
 
 fn accounts(guard: &Guard) -> Vec<CompletionCandidate> {

@@ -121,7 +121,7 @@ fn account(context: &Context) -> Row {
     }
     // A home that cannot be read hides no setting: `doctor` tells what is wrong with it.
     let meant = context
-        .guard()
+        .guard_to_look()
         .ok()
         .and_then(|guard| guard.account_meant().ok().flatten());
     Row {

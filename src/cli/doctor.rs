@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use nightlatch::account::Email;
 use nightlatch::config::{ConfigError, KeeperChoice, Settings};
 use nightlatch::paths::{NoHomeDirectory, Paths};
-use nightlatch::{Survey, survey};
+use nightlatch::{Survey, is_home, survey};
 use serde::Serialize;
 
 use super::args::Global;
@@ -91,6 +91,8 @@ struct Case {
     /// What is wrong with the account that was named, if anything.
     bad_account: Option<String>,
     survey: Survey,
+    /// Whether what stands there is a home of ours.
+    is_home: bool,
     program: Option<PathBuf>,
     /// `PATH`.
     search_path: Option<OsString>,
@@ -112,6 +114,10 @@ impl Case {
             |_| Survey::default(),
             |paths| survey(&paths.home, &["config.toml"]),
         );
+        // One that cannot be told is looked at as if it were.
+        let is_home = paths
+            .as_ref()
+            .is_ok_and(|paths| is_home(&paths.home).unwrap_or(true));
         Self {
             settings,
             forced: surroundings.keeper.map(|word| {
@@ -126,6 +132,7 @@ impl Case {
                 parsed.err().map(|error| format!("{name}: {error}"))
             }),
             survey,
+            is_home,
             paths,
             origins,
             program: (surroundings.program)(),
@@ -137,7 +144,7 @@ impl Case {
     /// The home, where there is one on disk.
     fn home(&self) -> Option<&Path> {
         let paths = self.paths.as_ref().ok()?;
-        self.survey.exists.then_some(&*paths.home)
+        (self.survey.exists && self.is_home).then_some(&*paths.home)
     }
 
     /// The configuration in force, where it can be used.

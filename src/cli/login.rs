@@ -22,7 +22,6 @@ const LISTED: u32 = 10;
 
 pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
     let named = args.email.as_deref().map(str::parse::<Email>).transpose()?;
-    // Before there is a home: a limit out of range makes none.
     let guard = context.guard()?;
     let limits = guard
         .limits()
@@ -33,7 +32,9 @@ pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
     if !asks_anew && let Some(status) = live_session(&guard, named.as_ref())? {
         return already(context, &status);
     }
-    let guard = context.guard_or_create()?;
+    if guard.audit().is_none() {
+        return Err(no_account());
+    }
     let status = if let Some(password) = ask::given_password(&args.password)? {
         let email = account_to_sign_in(context, &guard, named, None)?;
         guard.sign_in(&email, &password, limits)?.status()
@@ -90,10 +91,7 @@ pub fn account_to_sign_in(
         return Ok(only.clone());
     }
     if guard.accounts()?.count()? == 0 {
-        return Err(
-            Failure::new(Code::SignInFailed, "no_account", "there is no account yet")
-                .hint("create one with: nightlatch register".to_owned()),
-        );
+        return Err(no_account());
     }
     choose(context, guard, terminal)
 }
@@ -118,6 +116,11 @@ pub fn choose(
                 .hint("say which: nightlatch login EMAIL".to_owned()),
         ),
     }
+}
+
+fn no_account() -> Failure {
+    Failure::new(Code::SignInFailed, "no_account", "there is no account yet")
+        .hint("create one with: nightlatch register".to_owned())
 }
 
 /// The first accounts, and whether there are more.

@@ -191,6 +191,11 @@ impl Context {
         Ok(Guard::open(self.config.clone())?)
     }
 
+    /// For whoever only looks: nothing in the home is made or changed.
+    fn guard_to_look(&self) -> Result<Guard, Failure> {
+        Ok(Guard::open_to_look(self.config.clone())?)
+    }
+
     fn guard_or_create(&self) -> Result<Guard, Failure> {
         Ok(Guard::open_or_create(self.config.clone())?)
     }

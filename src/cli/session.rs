@@ -26,7 +26,7 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     if args.prompt || args.notice {
         answer_within(PROMPT_PATIENCE);
     }
-    let guard = context.guard()?;
+    let guard = context.guard_to_look()?;
     let status = guard.status()?;
     let is_live = status.state == SessionState::Active;
     // In every form: a script that forgets --check must not take "signed out" for yes.
@@ -192,7 +192,7 @@ pub fn extend(context: &Context) -> Result<End, Failure> {
 
 /// `whoami`: the signed-in email.
 pub fn whoami(context: &Context) -> Result<End, Failure> {
-    let status = context.guard()?.status()?;
+    let status = context.guard_to_look()?.status()?;
     let (SessionState::Active, Some(username)) = (status.state, status.username) else {
         return Err(Denied::NoSession { ended: None }.into());
     };

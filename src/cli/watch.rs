@@ -20,7 +20,7 @@ const MARGIN: Duration = Duration::from_millis(1);
 const COLUMNS: usize = 80;
 
 pub fn run(context: &Context) -> Result<End, Failure> {
-    let guard = context.guard()?;
+    let guard = context.guard_to_look()?;
     let mut line = Line::new(context.ui);
     let mut was_live = false;
     loop {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, openat};
 
-use super::dir::all_names_in;
 use super::error::{FsError, FsProblem};
+use super::names::all_names_in;
 
 /// A directory whose files may be anybody's and are only read: an auditor's copy. What is in it must
 /// prove itself by its content.

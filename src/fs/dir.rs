@@ -1,16 +1,14 @@
 //! A directory of ours, held open: everything in it is reached through the handle.
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-#[cfg(target_os = "linux")]
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, fchmod, fstat, mkdirat, openat, renameat, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, openat, renameat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -19,17 +17,29 @@ use super::error::{FsError, FsProblem};
 use super::file::{
     check_own_file, check_owner, closed, create_closed, open_to_owner, permission_bits,
 };
+use super::names::{all_names_in, names_by, names_in};
 
 const DIRECTORY_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// Names of half-written files begin so; [`Dir::sweep_temporary`] removes what a crash left.
 const TEMPORARY_PREFIX: &str = ".tmp-";
 
-/// An open directory that belongs to this user and is closed to everyone else.
+/// What is done with a directory and with what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It is used. What others may read is closed to them first.
+    Use,
+    /// It is looked at. Nothing is closed, made, changed or removed.
+    Look,
+}
+
+/// An open directory that belongs to this user and is closed to everyone else; but for one that is only
+/// looked at, which is left as it is.
 #[derive(Debug)]
 pub struct Dir {
     handle: OwnedFd,
     path: PathBuf,
+    access: Access,
 }
 
 impl Dir {
@@ -40,7 +50,54 @@ impl Dir {
     /// # Errors
     /// When it is a link, no directory, another user's, or cannot be opened.
     pub fn open(path: &Path) -> Result<Option<Self>, FsError> {
-        Self::open_at(CWD, path.as_os_str(), path)
+        Self::open_at(CWD, path.as_os_str(), path, Access::Use)
+    }
+
+    /// As [`Dir::open`], to be looked at: no mode in it is changed, and whatever would make, change or
+    /// remove something in it is refused.
+    ///
+    /// # Errors
+    /// As [`Dir::open`].
+    pub fn open_to_look(path: &Path) -> Result<Option<Self>, FsError> {
+        Self::open_at(CWD, path.as_os_str(), path, Access::Look)
+    }
+
+    /// The same directory, by the same handle, to be used: closed to others now.
+    ///
+    /// # Errors
+    /// When it cannot be closed.
+    pub fn into_used(self) -> Result<Self, FsError> {
+        let stat = fstat(&self.handle).map_err(|error| self.error("inspect", "", error))?;
+        close_directory(&self.handle, &stat, &self.path)?;
+        Ok(Self {
+            access: Access::Use,
+            ..self
+        })
+    }
+
+    /// Whether it was opened to be looked at.
+    pub fn is_only_looked_at(&self) -> bool {
+        self.access == Access::Look
+    }
+
+    /// Whether something stands at `name`, whatever it is.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn contains(&self, name: &str) -> Result<bool, FsError> {
+        match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(self.error("inspect", name, error)),
+        }
+    }
+
+    /// The names of all that is in the directory, in no order, with what is not UTF-8 in them replaced.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn all_names(&self) -> Result<Vec<String>, FsError> {
+        all_names_in(&self.handle).map_err(|error| self.error("list", "", error))
     }
 
     /// As [`Dir::open`], creating the directory (and its parents, as closed as it) first when
@@ -66,7 +123,8 @@ impl Dir {
     /// # Errors
     /// As [`Dir::open`].
     pub fn subdir(&self, name: &str) -> Result<Option<Self>, FsError> {
-        Self::open_at(self.handle.as_fd(), OsStr::new(name), &self.path.join(name))
+        let path = self.path.join(name);
+        Self::open_at(self.handle.as_fd(), OsStr::new(name), &path, self.access)
     }
 
     /// Opens the directory `name` in this one, creating it first when there is none.
@@ -76,7 +134,10 @@ impl Dir {
     pub fn subdir_or_create(&self, name: &str) -> Result<Self, FsError> {
         match self.subdir(name)? {
             Some(dir) => Ok(dir),
-            None => Self::create_at(self.handle.as_fd(), OsStr::new(name), &self.path.join(name)),
+            None => {
+                self.may_change("create", name)?;
+                Self::create_at(self.handle.as_fd(), OsStr::new(name), &self.path.join(name))
+            }
         }
     }
 
@@ -86,11 +147,16 @@ impl Dir {
             Err(Errno::EXIST) => {}
             Err(error) => return Err(FsError::new("create", path, io::Error::from(error))),
         }
-        Self::open_at(parent, name, path)?
+        Self::open_at(parent, name, path, Access::Use)?
             .ok_or_else(|| FsError::new("open", path, io::Error::from(io::ErrorKind::NotFound)))
     }
 
-    fn open_at(parent: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<Option<Self>, FsError> {
+    fn open_at(
+        parent: BorrowedFd<'_>,
+        name: &OsStr,
+        path: &Path,
+        access: Access,
+    ) -> Result<Option<Self>, FsError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         // A trailing slash would make the system follow a link after all.
         let bytes = name.as_bytes();
@@ -117,14 +183,25 @@ impl Dir {
         let stat = fstat(&handle)
             .map_err(|error| FsError::new("inspect", path, io::Error::from(error)))?;
         check_owner(&stat, path)?;
-        let mode = permission_bits(&stat);
-        if mode & 0o077 != 0 {
-            closed(fchmod(&handle, DIRECTORY_MODE), &stat, path)?;
+        if access == Access::Use {
+            close_directory(&handle, &stat, path)?;
         }
         Ok(Some(Self {
             handle,
             path: path.to_owned(),
+            access,
         }))
+    }
+
+    /// Refuses what would change a directory that is only looked at.
+    fn may_change(&self, operation: &'static str, name: &str) -> Result<(), FsError> {
+        match self.access {
+            Access::Use => Ok(()),
+            Access::Look => {
+                let path = self.path.join(name);
+                Err(FsError::new(operation, path, FsProblem::OnlyLookedAt))
+            }
+        }
     }
 
     /// Where the directory was opened; for messages, and for what only takes paths.
@@ -160,6 +237,10 @@ impl Dir {
         Ok(real)
     }
 
+    pub(super) fn access(&self) -> Access {
+        self.access
+    }
+
     /// The open handle, for calls made relative to it.
     pub fn handle(&self) -> BorrowedFd<'_> {
         self.handle.as_fd()
@@ -189,12 +270,16 @@ impl Dir {
         self.open_with(name, OFlags::RDWR | OFlags::CREATE)
     }
 
-    /// Opens `name` for reading and writing anywhere in it; `None` when there is none.
+    /// Opens `name` for reading and writing anywhere in it, or to be read where the directory is only looked
+    /// at; `None` when there is none.
     ///
     /// # Errors
     /// As [`Dir::open_file`].
     pub fn open_existing(&self, name: &str) -> Result<Option<File>, FsError> {
-        self.open_if_there(name, OFlags::RDWR)
+        match self.access {
+            Access::Use => self.open_if_there(name, OFlags::RDWR),
+            Access::Look => self.open_file(name),
+        }
     }
 
     /// Creates `name` (0600) for reading and writing; there must be none yet.
@@ -214,6 +299,9 @@ impl Dir {
     }
 
     fn open_with(&self, name: &str, flags: OFlags) -> Result<File, FsError> {
+        if flags.contains(OFlags::CREATE) {
+            self.may_change("create", name)?;
+        }
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let path = self.path.join(name);
         let file = openat(&self.handle, name, flags, FILE_MODE)
@@ -228,7 +316,7 @@ impl Dir {
                     error => FsError::new("open", &path, io::Error::from(error)),
                 }
             })?;
-        check_own_file(&file, &path, flags.contains(OFlags::CREATE))?;
+        check_own_file(&file, &path, flags.contains(OFlags::CREATE), self.access)?;
         Ok(file)
     }
 
@@ -279,6 +367,7 @@ impl Dir {
     /// # Errors
     /// When the system refuses.
     pub fn rename(&self, from: &str, to: &str) -> Result<(), FsError> {
+        self.may_change("rename", from)?;
         renameat(&self.handle, from, &self.handle, to)
             .map_err(|error| self.error("rename", from, error))
     }
@@ -289,6 +378,7 @@ impl Dir {
     /// # Errors
     /// When the system refuses; a directory with something in it stays.
     pub fn unlink(&self, name: &str) -> Result<bool, FsError> {
+        self.may_change("remove", name)?;
         let removed = match unlinkat(&self.handle, name, AtFlags::empty()) {
             // What Linux, and what POSIX, says of a directory.
             Err(Errno::ISDIR | Errno::PERM) => unlinkat(&self.handle, name, AtFlags::REMOVEDIR),
@@ -350,46 +440,12 @@ impl Dir {
     }
 }
 
-/// The names of the files in an open directory, as far as they are UTF-8.
-pub(super) fn names_in(directory: impl AsFd) -> Result<Vec<String>, Errno> {
-    let mut names = Vec::new();
-    for entry in rustix::fs::Dir::read_from(directory)? {
-        names.extend(name_of(entry?.file_name()));
+/// Takes the rights of everyone but the owner away.
+fn close_directory(handle: &OwnedFd, stat: &Stat, path: &Path) -> Result<(), FsError> {
+    if permission_bits(stat) & 0o077 == 0 {
+        return Ok(());
     }
-    Ok(names)
-}
-
-/// The names of the files in an open directory, with what is not UTF-8 in them replaced.
-pub(super) fn all_names_in(directory: impl AsFd) -> Result<Vec<String>, Errno> {
-    let mut names = Vec::new();
-    for entry in rustix::fs::Dir::read_from(directory)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name != "." && name != ".." {
-            names.push(name);
-        }
-    }
-    Ok(names)
-}
-
-/// The same by this very handle, whose place in the directory nobody else may rely on.
-#[cfg(target_os = "linux")]
-pub(super) fn names_by(directory: impl AsFd) -> Result<Vec<String>, Errno> {
-    rustix::fs::seek(&directory, rustix::fs::SeekFrom::Start(0))?;
-    let mut buffer = [const { MaybeUninit::uninit() }; 4096];
-    let mut entries = rustix::fs::RawDir::new(directory, &mut buffer);
-    let mut names = Vec::new();
-    while let Some(entry) = entries.next() {
-        names.extend(name_of(entry?.file_name()));
-    }
-    Ok(names)
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) use names_in as names_by;
-
-fn name_of(name: &CStr) -> Option<String> {
-    let name = name.to_str().ok()?;
-    (name != "." && name != "..").then(|| name.to_owned())
+    closed(fchmod(handle, DIRECTORY_MODE), stat, path)
 }
 
 /// A name nobody else chooses for a file that is not finished yet.

@@ -70,6 +70,12 @@ pub enum FsProblem {
         /// Which process, where the system says.
         by: Option<i32>,
     },
+    /// It would be changed, and the directory was opened to be looked at.
+    #[error("it is only looked at")]
+    OnlyLookedAt,
+    /// A directory in which there is something else, and which would become a home.
+    #[error("it has other files in it and is no home of Nightlatch")]
+    NotAHome,
     /// Longer than anything we write there.
     #[error("it is longer than {limit} bytes")]
     TooLong {
@@ -150,7 +156,13 @@ impl FsError {
             FsProblem::Held { by: Some(by) } => format!(
                 "see what it does with `ps -p {by}`; if it was stopped, resume it with `kill -CONT {by}`"
             ),
-            FsProblem::Held { by: None } | FsProblem::TooLong { .. } => return None,
+            FsProblem::NotAHome => {
+                "name a directory of its own, which need not exist: --home DIR or NIGHTLATCH_HOME"
+                    .to_owned()
+            }
+            FsProblem::Held { by: None }
+            | FsProblem::OnlyLookedAt
+            | FsProblem::TooLong { .. } => return None,
         })
     }
 }

@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, chmodat, fchmod, fstat, 
 use rustix::io::Errno;
 
 use super::content::read_bounded;
+use super::dir::Access;
 use super::error::{FsError, FsProblem};
 use super::private_group::is_private_group;
 
@@ -17,12 +18,19 @@ const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 const GROUP_WRITE: u32 = 0o020;
 
-/// Judges an open file that should be ours alone and closes it to others where that is safe. One
-/// that may be new is readable and writable to us, whatever the umask left of its mode.
-pub(super) fn check_own_file(file: &File, path: &Path, may_be_new: bool) -> Result<(), FsError> {
+/// Judges an open file that should be ours alone and, where it is used, closes it to others where that
+/// is safe. One that may be new is readable and writable to us, whatever the umask left of its mode.
+pub(super) fn check_own_file(
+    file: &File,
+    path: &Path,
+    may_be_new: bool,
+    access: Access,
+) -> Result<(), FsError> {
     let failed = |operation, error| FsError::new(operation, path, std::io::Error::from(error));
     let stat = fstat(file).map_err(|error| failed("inspect", error))?;
-    if let Some(mode) = judge(&stat, path)? {
+    if let Some(mode) = judge(&stat, path)?
+        && access == Access::Use
+    {
         closed(fchmod(file, mode), &stat, path)?;
     }
     let ours = Mode::RUSR | Mode::WUSR;

@@ -16,8 +16,9 @@ use rustix::event::Timespec;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::Errno;
 
-use super::dir::{Dir, names_by};
+use super::dir::Dir;
 use super::error::{FsError, FsProblem};
+use super::names::names_by;
 pub use holder::{LockHolder, holder_of};
 use stops::NoStops;
 pub use stops::with_stops;

@@ -15,6 +15,8 @@ mod file;
 #[cfg(unix)]
 mod lock;
 #[cfg(unix)]
+mod names;
+#[cfg(unix)]
 mod private_group;
 #[cfg(target_os = "linux")]
 mod proc;

@@ -8,9 +8,9 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
 
-use super::dir::names_in;
 use super::error::{FsError, FsProblem};
 use super::file::{check_owner, judge, permission_bits};
+use super::names::names_in;
 pub use found::Survey;
 
 /// More than a home of many years holds.

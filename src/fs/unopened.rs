@@ -3,7 +3,7 @@
 use rustix::fs::{AtFlags, FileType, chmodat, statat};
 use rustix::io::Errno;
 
-use super::dir::Dir;
+use super::dir::{Access, Dir};
 use super::error::{FsError, FsProblem};
 use super::file::{closed, judge};
 
@@ -27,7 +27,9 @@ pub fn check_unopened(dir: &Dir, name: &str) -> Result<bool, FsError> {
     if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
         return Err(FsError::new("use", &path, FsProblem::Symlink));
     }
-    if let Some(mode) = judge(&stat, &path)? {
+    if let Some(mode) = judge(&stat, &path)?
+        && dir.access() == Access::Use
+    {
         let done = chmodat(dir.handle(), name, mode, AtFlags::empty());
         closed(done, &stat, &path)?;
     }

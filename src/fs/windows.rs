@@ -247,6 +247,14 @@ impl Dir {
         }
     }
 
+    /// As [`Dir::open`].
+    ///
+    /// # Errors
+    /// As [`Dir::open`].
+    pub fn open_to_look(path: &Path) -> Result<Option<Self>, FsError> {
+        Self::open(path)
+    }
+
     /// Refuses: what would be created there would not be private.
     ///
     /// # Errors
@@ -270,6 +278,9 @@ macro_rules! never {
 
 never! {
     path() -> &Path;
+    is_only_looked_at() -> bool;
+    contains(&str) -> Result<bool, FsError>;
+    all_names() -> Result<Vec<String>, FsError>;
     device_and_inode() -> Result<(u64, u64), FsError>;
     real_path() -> Result<PathBuf, FsError>;
     subdir(&str) -> Result<Option<Self>, FsError>;
@@ -295,6 +306,10 @@ never! {
 #[allow(missing_docs, clippy::missing_errors_doc)] // as where there is one
 impl Dir {
     pub fn own_names(&mut self) -> Result<Vec<String>, FsError> {
+        match self.none {}
+    }
+
+    pub fn into_used(self) -> Result<Self, FsError> {
         match self.none {}
     }
 }

@@ -53,6 +53,7 @@ use lease::Leases;
 pub use lease::count_leases;
 #[cfg(any(test, fuzzing))]
 pub(crate) use lease::properties;
+pub use opening::is_home;
 use owner::Counting;
 
 /// The guard over one home.

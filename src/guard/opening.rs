@@ -8,24 +8,35 @@ use crate::account::AccountService;
 use crate::audit::{AuditLog, Forward, ForwardTo, LogSettings, Retention};
 use crate::config::{Config, ConfigError, ConfigProblem, ForwardChoice};
 use crate::crypto::kdf::{Argon2Params, ParamsOutOfBounds};
-use crate::fs::Dir;
+use crate::fs::{Dir, FsError, FsProblem};
 use crate::session::keeper::AutoKeeper;
 
 impl Guard {
-    /// Opens the guard. Creates nothing: without a home nobody is signed in.
+    /// Opens the guard. Creates nothing: without a home nobody is signed in. A home that is open to others
+    /// is closed to them; a directory that is no home is left as it is, and counts as none.
     ///
     /// # Errors
-    /// When the configuration cannot be used, or the home is not a directory of this user alone.
+    /// When the configuration cannot be used, or the home is not a directory of this user.
     pub fn open(config: GuardConfig) -> Result<Self, GuardError> {
-        Self::open_with(config, Dir::open)
+        Self::open_with(config, home_to_use)
     }
 
-    /// Opens the guard, creating its home first when there is none.
+    /// Opens the guard to look: [`Guard::status`], [`Guard::account_meant`] and the like. No mode, file or
+    /// directory is made or changed through it, and what would do so fails.
     ///
     /// # Errors
-    /// As [`Guard::open`], and when the home cannot be created.
+    /// As [`Guard::open`].
+    pub fn open_to_look(config: GuardConfig) -> Result<Self, GuardError> {
+        Self::open_with(config, home_to_look)
+    }
+
+    /// Opens the guard, creating its home first when there is none: for [`Guard::register`].
+    ///
+    /// # Errors
+    /// As [`Guard::open`], when the home cannot be created, and when a directory stands there that has
+    /// other files in it and is no home.
     pub fn open_or_create(config: GuardConfig) -> Result<Self, GuardError> {
-        Self::open_with(config, |path| Dir::open_or_create(path).map(Some))
+        Self::open_with(config, home_to_be)
     }
 
     /// As [`Guard::open`], for [`Guard::lock`] and [`Guard::sign_out`], which have to work whatever the
@@ -35,13 +46,13 @@ impl Guard {
     /// When the home is not a directory of this user.
     pub fn open_to_lock(config: GuardConfig) -> Result<(Self, Option<ConfigError>), GuardError> {
         let (settings, wrong) = Config::load_what_can_be(&config.paths.config_file);
-        let guard = Self::open_as_set(config, settings, Dir::open)?;
+        let guard = Self::open_as_set(config, settings, home_to_use)?;
         Ok((guard, wrong))
     }
 
     fn open_with(
         config: GuardConfig,
-        open: impl FnOnce(&Path) -> Result<Option<Dir>, crate::fs::FsError>,
+        open: impl FnOnce(&Path) -> Result<Option<Dir>, FsError>,
     ) -> Result<Self, GuardError> {
         let settings = Config::load(&config.paths.config_file)?;
         Self::open_as_set(config, settings, open)
@@ -50,7 +61,7 @@ impl Guard {
     fn open_as_set(
         config: GuardConfig,
         settings: Config,
-        open: impl FnOnce(&Path) -> Result<Option<Dir>, crate::fs::FsError>,
+        open: impl FnOnce(&Path) -> Result<Option<Dir>, FsError>,
     ) -> Result<Self, GuardError> {
         let dir = open(&config.paths.home)?;
         tracing::debug!(home = %config.paths.home.display(), exists = dir.is_some(), ?settings);
@@ -104,6 +115,64 @@ impl Guard {
             home,
         })
     }
+}
+
+/// What a home has from its first account on.
+const ACCOUNTS: &str = "accounts.db";
+/// What it has as well, should that be lost.
+const LOG: [&str; 2] = ["audit", "seal"];
+/// What may lie in a directory that becomes a home: a configuration, and what a registration that was
+/// interrupted has left.
+const BEGUN: [&str; 3] = ["config.toml", "run", "sign-in"];
+const UNFINISHED: &str = ".tmp-";
+
+/// The directory at `path` to be looked at; `None` when it is no home of ours, or there is none.
+fn home_to_look(path: &Path) -> Result<Option<Dir>, FsError> {
+    match Dir::open_to_look(path)? {
+        Some(dir) if has_a_home(&dir)? => Ok(Some(dir)),
+        _ => Ok(None),
+    }
+}
+
+/// As [`home_to_look`], to be used.
+fn home_to_use(path: &Path) -> Result<Option<Dir>, FsError> {
+    home_to_look(path)?.map(Dir::into_used).transpose()
+}
+
+/// As [`home_to_use`], and what is to become a home.
+fn home_to_be(path: &Path) -> Result<Option<Dir>, FsError> {
+    let Some(dir) = Dir::open_to_look(path)? else {
+        return Dir::open_or_create(path).map(Some);
+    };
+    if has_a_home(&dir)?
+        || dir
+            .all_names()?
+            .iter()
+            .all(|name| may_be_in_a_new_home(name))
+    {
+        dir.into_used().map(Some)
+    } else {
+        Err(FsError::new("use", path, FsProblem::NotAHome))
+    }
+}
+
+/// Whether the directory at `path` is a home of Nightlatch. Looks, and changes nothing.
+///
+/// # Errors
+/// When it is a link, no directory, another user's, or cannot be looked at.
+pub fn is_home(path: &Path) -> Result<bool, FsError> {
+    home_to_look(path).map(|home| home.is_some())
+}
+
+fn has_a_home(dir: &Dir) -> Result<bool, FsError> {
+    Ok(dir.contains(ACCOUNTS)? || dir.contains(LOG[0])? && dir.contains(LOG[1])?)
+}
+
+fn may_be_in_a_new_home(name: &str) -> bool {
+    LOG.contains(&name)
+        || BEGUN.contains(&name)
+        || name.starts_with(UNFINISHED)
+        || name.starts_with(ACCOUNTS)
 }
 
 /// The configured cost of hashing a password.

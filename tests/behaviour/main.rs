@@ -34,6 +34,7 @@ mod leases;
 mod library;
 mod linking;
 mod locking;
+mod looking;
 mod main_job;
 mod manual;
 mod memory;

@@ -81,7 +81,11 @@ impl Directory {
         if !check_files(home, FILE)? {
             return Ok(None);
         }
-        let opened = Self::connect(home, FILE)?;
+        let opened = if home.is_only_looked_at() {
+            Self::connect_to_look(home)?
+        } else {
+            Self::connect(home, FILE)?
+        };
         opened.check_identity()?;
         Ok(Some(opened))
     }
@@ -95,7 +99,7 @@ impl Directory {
         if !check_files(home, FILE)? {
             return Ok(None);
         }
-        let opened = Self::connect_at_rest(home)?;
+        let opened = Self::connect_by(home, "immutable=1")?;
         opened.check_identity()?;
         Ok(Some(opened))
     }
@@ -128,17 +132,36 @@ impl Directory {
         Ok(Self { connection, path })
     }
 
-    /// The file as it lies there: without a lock, and without the files that SQLite keeps beside one
-    /// in use. So what another process changed while it has the file open may not be seen yet.
-    fn connect_at_rest(home: &Dir) -> Result<Self, DirectoryError> {
+    /// To be read without a trace: with the files that SQLite keeps beside one in use where they are there,
+    /// which are only read then, and else the file as it lies there.
+    fn connect_to_look(home: &Dir) -> Result<Self, DirectoryError> {
+        let is_in_use =
+            home.contains(&format!("{FILE}-wal"))? && home.contains(&format!("{FILE}-shm"))?;
+        Self::connect_by(
+            home,
+            if is_in_use {
+                "readonly_shm=1"
+            } else {
+                "immutable=1"
+            },
+        )
+    }
+
+    /// As SQLite's `options` say. With `immutable=1` the file as it lies there: without a lock, and
+    /// without the files that SQLite keeps beside one in use. So what another process changed while it has
+    /// the file open may not be seen yet.
+    fn connect_by(home: &Dir, options: &str) -> Result<Self, DirectoryError> {
         let path = home.path().join(FILE);
         let failed = |error| DirectoryError::from_sqlite(&path, error);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let uri = check::uri(&home.real_path()?.join(FILE), "immutable=1");
+        let uri = check::uri(&home.real_path()?.join(FILE), options);
         let connection = Connection::open_with_flags(uri, flags).map_err(failed)?;
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map_err(failed)?;
         Self::distrust(&connection).map_err(failed)?;
         Ok(Self { connection, path })
     }

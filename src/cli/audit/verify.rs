@@ -186,7 +186,7 @@ fn open_named(path: &Path) -> std::io::Result<std::fs::File> {
 
 /// Prints the fingerprint of the home's log, alone.
 pub fn fingerprint(context: &Context) -> Result<End, Failure> {
-    let guard = context.guard()?;
+    let guard = context.guard_to_look()?;
     let fingerprint = match guard.audit() {
         Some(log) => log.fingerprint()?,
         None => None,
@@ -203,7 +203,7 @@ pub fn fingerprint(context: &Context) -> Result<End, Failure> {
 
 /// Prints the line of the home's log that was sealed last.
 pub fn anchor(context: &Context) -> Result<End, Failure> {
-    let guard = context.guard()?;
+    let guard = context.guard_to_look()?;
     let anchor = match guard.audit() {
         Some(log) => log.anchor()?,
         None => None,

@@ -53,6 +53,11 @@ pub fn home(case: &Case) -> Vec<Finding> {
             Finding::ok(CHECK, found).advice("it is made by: nightlatch register EMAIL".to_owned()),
         ];
     }
+    if !case.is_home {
+        let found = format!("{path} ({from}) is no home of Nightlatch; it is left as it is");
+        let advice = "nightlatch register makes one, of a directory that is empty or not there";
+        return vec![Finding::warn(CHECK, found).advice(advice.to_owned())];
+    }
     if let Some(error) = of_home(&case.survey.open, &paths.home) {
         let found = format!("{path} ({from}): {}", error.problem);
         return vec![Finding::warn(CHECK, found).advice(error.hint())];

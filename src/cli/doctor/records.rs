@@ -128,7 +128,7 @@ fn opened_home(case: &Case) -> Option<Dir> {
     if !survey.refused.is_empty() || !survey.open.is_empty() {
         return None;
     }
-    Dir::open(home).ok()?
+    Dir::open_to_look(home).ok()?
 }
 
 /// The log, to be asked; `None` as of [`opened_home`].

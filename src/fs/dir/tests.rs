@@ -189,3 +189,41 @@ fn a_lock_lists_its_directory_as_often_as_it_is_asked() {
             .ok();
     }
 }
+
+#[test]
+fn a_directory_that_is_only_looked_at_is_neither_closed_nor_changed() {
+    let (_temp, dir) = scratch();
+    dir.write_atomic("file", b"x", Durability::Volatile)
+        .unwrap();
+    dir.subdir_or_create("sub").unwrap();
+    for (name, mode) in [("", 0o755), ("file", 0o644), ("sub", 0o750)] {
+        set_mode(&dir.path().join(name), mode);
+    }
+    let looked = Dir::open_to_look(dir.path()).unwrap().unwrap();
+    assert!(looked.is_only_looked_at() && looked.contains("file").unwrap());
+    assert!(looked.open_file("file").unwrap().is_some());
+    assert!(looked.open_existing("file").unwrap().is_some());
+    assert!(super::super::check_unopened(&looked, "file").unwrap());
+    let sub = looked.subdir("sub").unwrap().unwrap();
+    for refused in [
+        looked.open_append("file").err(),
+        looked.open_update("new").err(),
+        looked.create_new("new").err(),
+        looked.write_atomic("file", b"", Durability::Volatile).err(),
+        looked.rename("file", "new").err(),
+        looked.unlink("file").err(),
+        looked.subdir_or_create("new").err(),
+        sub.create_temporary().err(),
+    ] {
+        let problem = refused.map(|error| error.problem);
+        assert!(
+            matches!(problem, Some(FsProblem::OnlyLookedAt)),
+            "{problem:?}"
+        );
+    }
+    let modes = ["", "file", "sub"].map(|name| mode_of(&dir.path().join(name)));
+    assert_eq!(modes, [0o755, 0o644, 0o750]);
+    let used = looked.into_used().unwrap();
+    assert_eq!(mode_of(used.path()), 0o700);
+    assert!(used.unlink("file").unwrap());
+}

@@ -17,4 +17,4 @@ pub use driver::shell;
 pub use home::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, files_in, status_of};
 pub use pty::Pty;
 pub use python::has_python_cryptography;
-pub use tree::{Entry, contains, tree};
+pub use tree::{contains, tree};
