@@ -63,7 +63,8 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
     let guard = context.guard_or_create()?;
     let vouched = vouch(&mut terminal, context, &guard)?;
     let new = (&email, name.as_ref());
-    let (registered, password) = register_on(&mut terminal, context, &guard, new, vouched)?;
+    let (registered, password) =
+        register_on(&mut terminal, context, &guard, new, vouched.as_ref())?;
     announce(context, &guard, &registered, "")?;
     let status = guard.sign_in(&email, &password, guard.limits())?.status();
     drop(password);
@@ -193,12 +194,12 @@ pub fn register_on(
     context: &Context,
     guard: &Guard,
     (email, name): (&Email, Option<&DisplayName>),
-    vouched: Option<Vouched>,
+    vouched: Option<&Vouched>,
 ) -> Result<(Registered, SecretBuffer), Failure> {
     let rules = guard.password_rules();
     let password = ask::new_password(terminal, context, (email, rules), |password| {
         guard.check_new_password(password, email, name)
     })?;
-    let registered = create(guard, (email, name), &password, vouched.as_ref())?;
+    let registered = create(guard, (email, name), &password, vouched)?;
     Ok((registered, password))
 }
