@@ -224,12 +224,12 @@ impl Report<'_> {
             facts.push(("hold", hold));
         }
         if result.lost_lines > 0 {
-            let lost = format!(
+            let missing = format!(
                 "{}, {} with the power: the last append was not completed, the next puts them back",
                 count(result.lost_lines, "line"),
                 progress::size(result.lost_bytes)
             );
-            facts.push(("lost", lost));
+            facts.push(("lost", missing));
         }
         for repair in &result.repairs {
             let repaired = format!(
