@@ -160,9 +160,9 @@ impl FsError {
                 "name a directory of its own, which need not exist: --home DIR or NIGHTLATCH_HOME"
                     .to_owned()
             }
-            FsProblem::Held { by: None }
-            | FsProblem::OnlyLookedAt
-            | FsProblem::TooLong { .. } => return None,
+            FsProblem::Held { by: None } | FsProblem::OnlyLookedAt | FsProblem::TooLong { .. } => {
+                return None;
+            }
         })
     }
 }

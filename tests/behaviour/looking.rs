@@ -92,7 +92,13 @@ fn doctor_says_of_a_directory_that_it_is_no_home_and_nothing_of_what_is_in_it() 
     let of = |name: &str| checks.iter().find(|check| check["check"] == name);
     let found = of("home").unwrap();
     assert_eq!(found["state"], "warn");
-    assert!(found["found"].as_str().unwrap().contains("no home of Nightlatch"), "{found}");
+    assert!(
+        found["found"]
+            .as_str()
+            .unwrap()
+            .contains("no home of Nightlatch"),
+        "{found}"
+    );
     assert!(of("files").is_none(), "{report}");
 }
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -12,12 +12,12 @@ use std::process::{Child, Command, Stdio};
 use aes_gcm::{Aes256Gcm, KeyInit, aead::Aead, aead::Payload};
 use fs2::FileExt;
 use linux_keyutils::{KeyRing, KeyRingIdentifier};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::agent::agent;
 use crate::support::checks::{until, waits_for_lock};
 use crate::support::scan::{Memory, drain, full_pipe, sees_into_processes, waits_to_speak};
-use crate::support::users::program_for_all;
+use crate::support::users::{acting_as, program_for_all};
 use crate::support::{EMAIL, Home, PASSWORD, Pty, Run, files_in, tree};
 
 /// One that stands nowhere in the program, as the passwords of its tour do.
@@ -514,5 +514,66 @@ fn other_processes_of_the_same_user_can_neither_read_nor_trace_it_nor_have_its_c
     for file in files_in(&place) {
         let name = file.file_name().unwrap().to_str().unwrap();
         assert!(!name.contains("core"), "{name}");
+    }
+}
+
+/// Whether a process of `uid` that starts `program` under its own trace can read it where it stops, before
+/// its first instruction.
+#[allow(unsafe_code)]
+fn can_be_read_at_its_start(uid: u32, program: &Path) -> bool {
+    acting_as(uid, || {
+        let mut command = Command::new(program);
+        command.arg("--version").env_clear().stdout(Stdio::null());
+        // SAFETY: between fork and exec, one system call.
+        unsafe {
+            command.pre_exec(|| {
+                let (none, none_too) = (std::ptr::null_mut::<u8>(), std::ptr::null_mut::<u8>());
+                match libc::ptrace(libc::PTRACE_TRACEME, 0, none, none_too) {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                }
+            });
+        }
+        let mut child = command.spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let stopped = waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
+        assert!(
+            stopped.is_some_and(|(_, status)| status.stopped()),
+            "it runs on"
+        );
+        let read = File::open(format!("/proc/{}/mem", pid.as_raw_nonzero())).is_ok();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        read
+    })
+}
+
+#[test]
+fn a_program_that_its_user_may_not_read_is_closed_to_a_tracer_from_the_start() {
+    const NOBODY: u32 = 65_534;
+    if !sees_into_processes() || !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can act as another user");
+        return;
+    }
+    let home = Home::new();
+    let Some(program) = program_for_all(&home) else {
+        return;
+    };
+    for (mode, is_read) in [(0o755, true), (0o711, false)] {
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(mode)).unwrap();
+        assert_eq!(
+            can_be_read_at_its_start(NOBODY, &program),
+            is_read,
+            "{mode:o}"
+        );
+        // And it runs.
+        let mut command = Command::new(&program);
+        command
+            .args(["status", "--check"])
+            .env_clear()
+            .uid(NOBODY)
+            .gid(NOBODY);
+        command.env("NIGHTLATCH_HOME", home.outside("none"));
+        Run::of(command).ends_with(4);
     }
 }
