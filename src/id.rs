@@ -60,6 +60,10 @@ identifier! {
     AccountId
 }
 identifier! {
+    /// Names a home in the keepers. Not a secret; a copy of the home has the same one.
+    HomeId
+}
+identifier! {
     /// Names one login session, from sign-in to its end. Not a secret.
     SessionId
 }

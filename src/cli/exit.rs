@@ -236,6 +236,8 @@ impl From<Denied> for Failure {
             Denied::OtherAccount { .. } => {
                 Self::new(Code::NoSession, "other_account", message).hint(SIGN_IN.to_owned())
             }
+            Denied::Elsewhere(_) => Self::new(Code::NoSession, "session_elsewhere", message)
+                .hint("to end it and begin one here: nightlatch login".to_owned()),
             Denied::TooLittleTime { .. } => Self::new(Code::Refused, "too_little_time", message)
                 .hint("start a new session with: nightlatch login".to_owned()),
             Denied::Failed(error) => error.into(),

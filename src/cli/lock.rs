@@ -111,16 +111,23 @@ fn told(ended: &[EndedSession]) -> Option<String> {
     };
     match ended {
         [] => None,
-        [one] => Some(format!(
-            "ended the session of {}; its key is destroyed",
-            name(one)
-        )),
+        [one] => {
+            let key = if one.key_destroyed {
+                "its key is destroyed"
+            } else {
+                "its key is out of reach from here, and opens nothing any more"
+            };
+            Some(format!("ended the session of {}; {key}", name(one)))
+        }
         several => {
             let names: Vec<_> = several.iter().map(name).collect();
             let (count, names) = (several.len(), names.join(", "));
-            Some(format!(
-                "ended {count} sessions; their keys are destroyed: {names}"
-            ))
+            let keys = if several.iter().all(|session| session.key_destroyed) {
+                "their keys are destroyed"
+            } else {
+                "their keys are destroyed where they could be reached, and open nothing any more"
+            };
+            Some(format!("ended {count} sessions; {keys}: {names}"))
         }
     }
 }

@@ -172,6 +172,9 @@ pub fn describe(status: &SessionStatus, zone: &Zone) -> String {
         SessionState::Revoked => {
             format!("{WARN}○{WARN:#} the session was revoked; sign in with: nightlatch login\n")
         }
+        _ if let Some(why) = status.elsewhere => {
+            format!("{WARN}○{WARN:#} no live session here: {why}\n")
+        }
         _ => "○ not signed in; sign in with: nightlatch login\n".to_owned(),
     }
 }
@@ -194,7 +197,8 @@ pub fn extend(context: &Context) -> Result<End, Failure> {
 pub fn whoami(context: &Context) -> Result<End, Failure> {
     let status = context.guard_to_look()?.status()?;
     let (SessionState::Active, Some(username)) = (status.state, status.username) else {
-        return Err(Denied::NoSession { ended: None }.into());
+        let none = Denied::NoSession { ended: None };
+        return Err(status.elsewhere.map_or(none, Denied::Elsewhere).into());
     };
     if context.ui.json {
         context

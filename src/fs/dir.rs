@@ -209,7 +209,7 @@ impl Dir {
         &self.path
     }
 
-    /// The device and inode of the directory, which name it on this machine.
+    /// The device and inode of the directory, which name it as long as it is open.
     ///
     /// # Errors
     /// When the system does not tell.

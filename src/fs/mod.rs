@@ -12,6 +12,7 @@ mod dir;
 mod error;
 #[cfg(unix)]
 mod file;
+mod identity;
 #[cfg(unix)]
 mod lock;
 #[cfg(unix)]
@@ -45,6 +46,7 @@ pub use dir::Dir;
 pub use error::{FsError, FsProblem};
 #[cfg(unix)]
 pub use file::{has_lost_name, read_user_file};
+pub use identity::FileIdentity;
 #[cfg(unix)]
 pub use lock::{DirLock, LockHolder, LockWait, holder_of, tell_of_waits, with_stops};
 #[cfg(target_os = "linux")]

@@ -269,7 +269,7 @@ fn not_run(failure: CommandFailure) -> CommandEnd {
 
 fn refusal(denied: &Denied) -> CommandRefusal {
     match denied {
-        Denied::NoSession { ended: None } => CommandRefusal::NoSession,
+        Denied::NoSession { ended: None } | Denied::Elsewhere(_) => CommandRefusal::NoSession,
         Denied::NoSession {
             ended:
                 Some(

@@ -95,7 +95,7 @@ impl Guard {
         match home.sessions.touch(owner, touch, |_| None, |_| Ok(())) {
             Ok(_) => {}
             // It ended just now.
-            Err(SessionError::None | SessionError::Ended(_)) => {
+            Err(SessionError::None | SessionError::Ended(_) | SessionError::Elsewhere(_)) => {
                 return Err(refuse(home, email)?);
             }
             Err(error) => return Err(GuardError::from(error).into()),
@@ -161,7 +161,13 @@ fn create(
         .accounts
         .create(new, sponsor, |_| home.record(&[event(None)]));
     match created {
-        Ok(account) => Ok(Registered { account }),
+        Ok(account) => {
+            // The account is there whether or not: signing in tries it again.
+            if let Err(error) = home.sessions.name_home() {
+                tracing::warn!(%error, "cannot give the home an id");
+            }
+            Ok(Registered { account })
+        }
         Err(account::RegisterError::EmailTaken) => {
             home.record(&[event(Some(RegistrationFailure::EmailTaken))])
                 .map_err(GuardError::from)?;

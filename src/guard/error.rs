@@ -9,7 +9,7 @@ use crate::crypto::kdf::HashFailed;
 use crate::fs::FsError;
 use crate::guard::run::RunError;
 use crate::paths::NoHomeDirectory;
-use crate::session::{AgentError, Dead, SessionError};
+use crate::session::{AgentError, Dead, Elsewhere, SessionError};
 
 /// Something failed, as opposed to being denied.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,9 @@ pub enum Denied {
         /// Whose session counts, in words.
         accepted: String,
     },
+    /// There may be a live session that cannot be seen from here. It was left alone.
+    #[error("no live session here: {0}")]
+    Elsewhere(Elsewhere),
     /// The session would end too soon.
     #[error(
         "the session ends in {}, and at least {} are asked for",
@@ -105,6 +108,7 @@ impl From<SessionError> for Denied {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::None => Self::NoSession { ended: None },
+            SessionError::Elsewhere(why) => Self::Elsewhere(why),
             SessionError::Ended(reason) => Self::NoSession {
                 ended: Some(reason),
             },

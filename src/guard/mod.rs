@@ -47,7 +47,7 @@ use crate::config::{Limits, PasswordRules};
 use crate::fs::Dir;
 use crate::id::AccountId;
 use crate::memory::CoreLimit;
-use crate::session::keeper::AutoKeeper;
+use crate::session::keeper::Keepers;
 use crate::session::{NameLookup, Owner, SessionService, SessionStatus, Touch};
 use lease::Leases;
 pub use lease::count_leases;
@@ -187,7 +187,7 @@ impl Home {
     fn new(
         dir: Arc<Dir>,
         accounts: AccountService,
-        keeper: AutoKeeper,
+        keepers: Keepers,
         audit: AuditLog,
         clock: &Arc<dyn Clock>,
     ) -> Self {
@@ -211,7 +211,7 @@ impl Home {
         });
         let sessions = SessionService::new(
             Arc::clone(&dir),
-            Box::new(keeper),
+            keepers,
             Arc::clone(clock),
             Arc::clone(&audit),
             Box::new(Leases::new(Arc::clone(&dir))),

@@ -9,7 +9,7 @@ use crate::audit::{AuditLog, Forward, ForwardTo, LogSettings, Retention};
 use crate::config::{Config, ConfigError, ConfigProblem, ForwardChoice};
 use crate::crypto::kdf::{Argon2Params, ParamsOutOfBounds};
 use crate::fs::{Dir, FsError, FsProblem};
-use crate::session::keeper::AutoKeeper;
+use crate::session::keeper::Keepers;
 
 impl Guard {
     /// Opens the guard. Creates nothing: without a home nobody is signed in. A home that is open to others
@@ -98,8 +98,8 @@ impl Guard {
             if settings.syslog {
                 audit = audit.with_syslog(settings.syslog_socket);
             }
-            let keeper = AutoKeeper::new(choice, Arc::clone(&dir), config.launch);
-            Home::new(dir, accounts, keeper, audit, &config.clock)
+            let keepers = Keepers::new(choice, Arc::clone(&dir), config.launch);
+            Home::new(dir, accounts, keepers, audit, &config.clock)
         });
         Ok(Self {
             account: config.account,

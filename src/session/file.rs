@@ -4,16 +4,19 @@
 //! |---|---|---|
 //! | 0 | 4 | `NLSF` |
 //! | 4 | 2 | version (1), little-endian like every number here |
-//! | 6 | 2 | zero |
+//! | 6 | 1 | the keeper that has the key: 1 the kernel, 2 the agent |
+//! | 7 | 1 | zero |
 //! | 8 | 16 | session id |
 //! | 24 | 16 | account id |
 //! | 40 | 16 | boot id |
-//! | 56 | 12 | nonce |
-//! | 68 | 320 | claims, AES-256-GCM under a key derived from K and the session id |
-//! | 388 | 16 | tag, over the claims and all of the header |
+//! | 56 | 16 | machine, a digest |
+//! | 72 | 8 | user namespace |
+//! | 80 | 12 | nonce |
+//! | 92 | 320 | claims, AES-256-GCM under a key derived from K and the session id |
+//! | 412 | 16 | tag, over the claims and all of the header |
 //!
-//! The claims, before sealing: created (8), idle limit in nanoseconds (8), absolute deadline (8),
-//! account key (32), length of the email (2), the email, zeros. Every file has the same length, so
+//! The claims, before sealing: created, on the wall clock (8) and on the boot clock (8), idle limit in
+//! nanoseconds (8), absolute deadline (8), account key (32), length of the email (2), the email, zeros. Every file has the same length, so
 //! that not even the length of the email shows. Nothing in the header is secret: the ids stand in
 //! the audit log as well.
 
@@ -22,10 +25,12 @@ pub(crate) mod properties;
 
 use std::time::Duration;
 
+use super::keeper::KeeperKind;
 use super::model::Claims;
 use super::payload::array;
-use crate::clock::Timestamp;
-use crate::config::{FLOOR, IDLE_CEILING};
+use super::surroundings::Surroundings;
+use crate::clock::{BootTime, Moment, Timestamp};
+use crate::config::{FLOOR, IDLE_CEILING, MAX_CEILING};
 use crate::crypto::{Key, kdf, labels, seal, sha256};
 use crate::id::{AccountId, SessionId};
 use crate::memory::Secret;
@@ -35,10 +40,12 @@ pub const FILE_LENGTH: usize = HEADER_LENGTH + CLAIMS_LENGTH + seal::TAG_LENGTH;
 
 const MAGIC: &[u8; 4] = b"NLSF";
 const VERSION: u16 = 1;
-const NONCE_OFFSET: usize = 56;
+const NONCE_OFFSET: usize = 80;
 const HEADER_LENGTH: usize = NONCE_OFFSET + seal::NONCE_LENGTH;
 const CLAIMS_LENGTH: usize = 320;
-const EMAIL_OFFSET: usize = 58;
+const KERNEL: u8 = 1;
+const AGENT: u8 = 2;
+const EMAIL_OFFSET: usize = 66;
 
 /// The bytes of a session file.
 pub type FileBytes = [u8; FILE_LENGTH];
@@ -50,8 +57,19 @@ pub struct Header {
     pub session: SessionId,
     /// The account the file belongs to.
     pub account: AccountId,
+    /// Where the session's key is.
+    pub origin: Origin,
+}
+
+/// Where a session's key was placed, which decides who can see it: readable without the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The keeper that has the key.
+    pub keeper: KeeperKind,
     /// The boot the session was created in.
     pub boot_id: [u8; 16],
+    /// The machine and the user namespace it was created in.
+    pub surroundings: Surroundings,
 }
 
 /// Why bytes are not a session file, or do not open.
@@ -71,7 +89,7 @@ pub enum FileError {
 /// When the system has no random bytes for the nonce. An email longer than 254 bytes cannot occur.
 pub fn seal_claims(
     key: &Key,
-    boot_id: [u8; 16],
+    origin: &Origin,
     claims: &Claims,
 ) -> Result<FileBytes, getrandom::Error> {
     let mut file = [0; FILE_LENGTH];
@@ -79,7 +97,13 @@ pub fn seal_claims(
     file[4..6].copy_from_slice(&VERSION.to_le_bytes());
     file[8..24].copy_from_slice(claims.session.as_bytes());
     file[24..40].copy_from_slice(claims.account.as_bytes());
-    file[40..56].copy_from_slice(&boot_id);
+    file[6] = match origin.keeper {
+        KeeperKind::Kernel => KERNEL,
+        KeeperKind::Agent => AGENT,
+    };
+    file[40..56].copy_from_slice(&origin.boot_id);
+    file[56..72].copy_from_slice(&origin.surroundings.machine);
+    file[72..80].copy_from_slice(&origin.surroundings.user_namespace.to_le_bytes());
     let mut nonce = [0; seal::NONCE_LENGTH];
     getrandom::fill(&mut nonce)?;
     file[NONCE_OFFSET..HEADER_LENGTH].copy_from_slice(&nonce);
@@ -106,13 +130,25 @@ pub fn read_header(file: &[u8]) -> Result<Header, FileError> {
     if version > VERSION {
         return Err(FileError::UnsupportedVersion(version));
     }
-    if version != VERSION || field(6..8)? != [0, 0] || file.len() != FILE_LENGTH {
+    if version != VERSION || file.len() != FILE_LENGTH {
         return Err(FileError::Corrupt);
     }
+    let keeper = match field(6..8)? {
+        [KERNEL, 0] => KeeperKind::Kernel,
+        [AGENT, 0] => KeeperKind::Agent,
+        _ => return Err(FileError::Corrupt),
+    };
     Ok(Header {
         session: SessionId::from_bytes(array(field(8..24)?)),
         account: AccountId::from_bytes(array(field(24..40)?)),
-        boot_id: array(field(40..56)?),
+        origin: Origin {
+            keeper,
+            boot_id: array(field(40..56)?),
+            surroundings: Surroundings {
+                machine: array(field(56..72)?),
+                user_namespace: u64::from_le_bytes(array(field(72..80)?)),
+            },
+        },
     })
 }
 
@@ -151,36 +187,44 @@ fn file_key(key: &Key, session: SessionId) -> Key {
 
 fn encode_claims(claims: &Claims, into: &mut [u8; CLAIMS_LENGTH]) {
     let idle = u64::try_from(claims.idle.as_nanos()).unwrap_or(u64::MAX);
-    into[..8].copy_from_slice(&claims.created.unix_nanos().to_le_bytes());
-    into[8..16].copy_from_slice(&idle.to_le_bytes());
-    into[16..24].copy_from_slice(&claims.deadline.unix_nanos().to_le_bytes());
-    into[24..56].copy_from_slice(claims.account_key.expose());
+    into[..8].copy_from_slice(&claims.created.wall.unix_nanos().to_le_bytes());
+    into[8..16].copy_from_slice(&claims.created.boot.nanos().to_le_bytes());
+    into[16..24].copy_from_slice(&idle.to_le_bytes());
+    into[24..32].copy_from_slice(&claims.deadline.unix_nanos().to_le_bytes());
+    into[32..64].copy_from_slice(claims.account_key.expose());
     let email = claims.username.as_bytes();
     let length = email.len().min(CLAIMS_LENGTH - EMAIL_OFFSET);
     debug_assert_eq!(length, email.len(), "an email has at most 254 bytes");
-    #[allow(clippy::cast_possible_truncation)] // at most 262
-    into[56..EMAIL_OFFSET].copy_from_slice(&(length as u16).to_le_bytes());
+    #[allow(clippy::cast_possible_truncation)] // at most 254
+    into[64..EMAIL_OFFSET].copy_from_slice(&(length as u16).to_le_bytes());
     into[EMAIL_OFFSET..EMAIL_OFFSET + length].copy_from_slice(&email[..length]);
 }
 
 fn decode_claims(header: Header, plain: &[u8; CLAIMS_LENGTH]) -> Option<Claims> {
     let number = |at: usize| u64::from_le_bytes(array(&plain[at..at + 8]));
     let time = |at: usize| Timestamp::from_unix_nanos(number(at).cast_signed());
-    let idle = Duration::from_nanos(number(8));
-    let length = usize::from(u16::from_le_bytes(array(&plain[56..EMAIL_OFFSET])));
+    let created = Moment {
+        wall: time(0),
+        boot: BootTime::from_nanos(number(8)),
+    };
+    let (idle, deadline) = (Duration::from_nanos(number(16)), time(24));
+    let length = usize::from(u16::from_le_bytes(array(&plain[64..EMAIL_OFFSET])));
     let email = plain.get(EMAIL_OFFSET..EMAIL_OFFSET + length)?;
     let padding = &plain[EMAIL_OFFSET + length..];
-    if !(FLOOR..=IDLE_CEILING).contains(&idle) || padding.iter().any(|&byte| byte != 0) {
+    let is_bounded = (FLOOR..=IDLE_CEILING).contains(&idle)
+        && created.wall < deadline
+        && deadline <= created.wall.plus(MAX_CEILING);
+    if !is_bounded || padding.iter().any(|&byte| byte != 0) {
         return None;
     }
     Some(Claims {
         session: header.session,
         account: header.account,
         username: std::str::from_utf8(email).ok()?.to_owned(),
-        created: time(0),
+        created,
         idle,
-        deadline: time(16),
-        account_key: Key::init_with(|into| into.copy_from_slice(&plain[24..56])),
+        deadline,
+        account_key: Key::init_with(|into| into.copy_from_slice(&plain[32..64])),
     })
 }
 
@@ -196,7 +240,10 @@ mod tests {
             session: SessionId::from_bytes([1; 16]),
             account: AccountId::from_bytes([2; 16]),
             username: "alice@example.com".to_owned(),
-            created: Timestamp::from_unix_seconds(1_700_000_000),
+            created: Moment {
+                wall: Timestamp::from_unix_seconds(1_700_000_000),
+                boot: BootTime::from_nanos(5),
+            },
             idle: Duration::from_secs(900),
             deadline: Timestamp::from_unix_seconds(1_700_014_400),
             account_key: Key::init_with(|key| key.fill(0xAB)),
@@ -208,7 +255,18 @@ mod tests {
     }
 
     fn sealed() -> FileBytes {
-        seal_claims(&key(), [3; 16], &claims()).unwrap()
+        seal_claims(&key(), &origin(), &claims()).unwrap()
+    }
+
+    fn origin() -> Origin {
+        Origin {
+            keeper: KeeperKind::Agent,
+            boot_id: [3; 16],
+            surroundings: Surroundings {
+                machine: [4; 16],
+                user_namespace: 4_026_531_837,
+            },
+        }
     }
 
     #[test]
@@ -225,6 +283,35 @@ mod tests {
             open_claims(&other, &sealed()).err(),
             Some(FileError::Corrupt)
         );
+    }
+
+    #[test]
+    fn where_the_key_is_can_be_read_without_it() {
+        assert_eq!(read_header(&sealed()).unwrap().origin, origin());
+    }
+
+    #[test]
+    fn claims_that_last_longer_than_any_session_are_refused() {
+        let header = read_header(&sealed()).unwrap();
+        let lasts = |deadline| {
+            let mut plain = [0; CLAIMS_LENGTH];
+            let claims = Claims {
+                deadline,
+                ..claims()
+            };
+            encode_claims(&claims, &mut plain);
+            decode_claims(header, &plain).is_some()
+        };
+        let created = claims().created.wall;
+        let longest = created.plus(MAX_CEILING);
+        assert!(lasts(longest));
+        for bad in [
+            longest.plus(Duration::from_nanos(1)),
+            created,
+            created.minus(MAX_CEILING),
+        ] {
+            assert!(!lasts(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -1,21 +1,25 @@
 //! The session: what it claims, when it is live, where its key lives, and what can be done with it.
 
+mod ended;
 mod file;
+mod home;
 pub mod keeper;
 mod model;
 mod payload;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod reasons;
 mod service;
 mod status;
 mod store;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 
 pub use keeper::{
     AgentError, AgentLaunch, AgentLauncher, Keeper, KeeperError, KeeperKind, serve_agent,
 };
-pub use model::{Dead, LimitedBy, Live, WALL_CLOCK_SLACK};
+pub use model::{Dead, Elsewhere, LimitedBy, Live, WALL_CLOCK_SLACK};
 pub use service::{
     CrashWatch, EndedSession, Ending, Judged, NameLookup, NewSession, Owner, Session, SessionError,
     SessionLock, SessionService, Touch, Touched,

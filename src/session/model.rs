@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+pub use super::reasons::{Dead, Elsewhere};
 use crate::clock::{Boot, BootTime, Moment, Timestamp};
-use crate::config::Limits;
+use crate::config::{Limits, MAX_CEILING};
 use crate::crypto::Key;
+use crate::fs::FileIdentity;
 use crate::id::{AccountId, SessionId};
 
 /// How far the wall clock may step back between two readings before it counts as set back: what a
@@ -24,7 +26,7 @@ pub struct Claims {
     /// The account's normalized email, so that nothing else need be opened to tell it.
     pub username: String,
     /// When the account signed in.
-    pub created: Timestamp,
+    pub created: Moment,
     /// The idle limit, from 1 s to 15 min.
     pub idle: Duration,
     /// The end in any case, on the wall clock.
@@ -49,6 +51,8 @@ pub struct Activity {
     pub deadline: Moment,
     /// SHA-256 of the session file as it was written.
     pub file_hash: [u8; 32],
+    /// The file that the home's id was read from, which tells the home from its copies.
+    pub home: FileIdentity,
 }
 
 /// Which limit will end the session if nothing happens.
@@ -70,58 +74,21 @@ pub struct Live {
     pub limited_by: LimitedBy,
 }
 
-/// Why a session that was there is no longer live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dead {
-    /// No activity for the idle limit.
-    Idle,
-    /// The absolute limit was reached.
-    Max,
-    /// The wall clock went back, or ran ahead of the boot clock.
-    Clock,
-    /// The machine was started anew since.
-    Reboot,
-    /// A time namespace shifts the clocks of this process.
-    TimeNamespace,
-    /// The session file is gone.
-    FileGone,
-    /// The key is gone: the kernel or the agent dropped it at its deadline, or was made to.
-    KeyGone,
-    /// A guard process died holding the session.
-    Crash,
-    /// The account's password was changed, or its sessions were revoked.
-    Generation,
-    /// The session file is not the one this session was created with.
-    StaleCopy,
-    /// The session file belongs to another account or another session.
-    Foreign,
-    /// The session file was changed, cut or is not one.
-    Corrupt,
-    /// The session file was written by a newer version.
-    UnsupportedVersion,
-    /// Something that must not be trusted stands where the session file should be.
-    UnsafeFile,
-}
-
-impl std::fmt::Display for Dead {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Idle => "it was idle for too long",
-            Self::Max => "it reached its absolute limit",
-            Self::Clock => "the clock was changed",
-            Self::Reboot => "the machine was restarted",
-            Self::TimeNamespace => "the clocks are shifted by a time namespace",
-            Self::FileGone => "its file is gone",
-            Self::KeyGone => "it expired",
-            Self::Crash => "a process that held it died",
-            Self::Generation => "the account's password was changed",
-            Self::StaleCopy => "its file is an older copy",
-            Self::Foreign => "its file belongs to another account",
-            Self::Corrupt => "its file is damaged",
-            Self::UnsupportedVersion => "its file was written by a newer version of nightlatch",
-            Self::UnsafeFile => "its file cannot be trusted",
-        })
+/// Whether what the keeper holds can belong to a session with these `claims`: what bounds a session that somebody
+/// made up.
+///
+/// # Errors
+/// [`Dead::Corrupt`] when it would have been used before it began, by the boot clock, which nobody sets, or
+/// could last longer than any session may.
+pub fn check(claims: &Claims, activity: &Activity) -> Result<(), Dead> {
+    let begun = claims.created;
+    if activity.deadline.wall != claims.deadline
+        || activity.deadline.boot > begun.boot.plus(MAX_CEILING)
+        || activity.last.boot < begun.boot
+    {
+        return Err(Dead::Corrupt);
     }
+    Ok(())
 }
 
 /// Judges by the clocks whether a session with this `idle` limit and this `activity` is live.
@@ -234,7 +201,60 @@ mod tests {
             last: START,
             deadline: deadline(START, Limits::default()),
             file_hash: [0; 32],
+            home: FileIdentity {
+                device: 1,
+                inode: 2,
+                changed: 3,
+            },
         }
+    }
+
+    fn claims() -> Claims {
+        Claims {
+            session: SessionId::from_bytes([2; 16]),
+            account: AccountId::from_bytes([3; 16]),
+            username: "alice@example.com".to_owned(),
+            created: START,
+            idle: IDLE,
+            deadline: deadline(START, Limits::default()).wall,
+            account_key: Key::zeroed(),
+        }
+    }
+
+    #[test]
+    fn a_payload_that_does_not_fit_its_claims_is_corrupt() {
+        let checked = |change: fn(&mut Activity)| {
+            let mut activity = activity();
+            change(&mut activity);
+            check(&claims(), &activity)
+        };
+        assert_eq!(checked(|_| ()), Ok(()));
+        for change in [
+            |activity: &mut Activity| {
+                activity.deadline.wall = activity.deadline.wall.plus(Duration::from_nanos(1));
+            },
+            |activity: &mut Activity| {
+                activity.deadline.boot = START.boot.plus(MAX_CEILING + Duration::from_nanos(1));
+            },
+            |activity: &mut Activity| activity.last.boot = BootTime::from_nanos(1),
+        ] {
+            assert_eq!(checked(change), Err(Dead::Corrupt));
+        }
+    }
+
+    #[test]
+    fn a_session_that_begins_in_the_future_is_not_taken() {
+        let begun = |boot| Claims {
+            created: Moment { boot, ..START },
+            ..claims()
+        };
+        assert_eq!(check(&begun(START.boot), &activity()), Ok(()));
+        let later = START.boot.plus(Duration::from_nanos(1));
+        assert_eq!(check(&begun(later), &activity()), Err(Dead::Corrupt));
+        let mut used = activity();
+        used.last.boot = later;
+        assert_eq!(check(&begun(later), &used), Ok(()));
+        assert_eq!(judge(IDLE, &used, START, BOOT), Err(Dead::Clock));
     }
 
     fn after(wall: Duration, boot: Duration) -> Moment {

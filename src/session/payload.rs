@@ -10,7 +10,9 @@
 //! | 80 | 8 + 8 | last activity: wall clock, boot clock (nanoseconds) |
 //! | 96 | 8 + 8 | absolute deadline: wall clock, boot clock (nanoseconds) |
 //! | 112 | 32 | SHA-256 of the session file |
-//! | 144 | 48 | zero |
+//! | 144 | 8 + 8 | the home's id file: device, inode |
+//! | 160 | 8 | when that file was changed last (wall clock, nanoseconds) |
+//! | 168 | 24 | zero |
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
@@ -19,10 +21,11 @@ use super::keeper::{PAYLOAD_LENGTH, Payload};
 use super::model::Activity;
 use crate::clock::{BootTime, Moment, Timestamp};
 use crate::crypto::Key;
+use crate::fs::FileIdentity;
 use crate::id::SessionId;
 
 const VERSION: u64 = 1;
-const USED: usize = 144;
+const USED: usize = 168;
 
 /// The keeper holds something, but not what we put there.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -48,6 +51,9 @@ pub fn encode(activity: &Activity) -> Payload {
             put(&moment.boot.nanos().to_le_bytes());
         }
         put(&activity.file_hash);
+        put(&activity.home.device.to_le_bytes());
+        put(&activity.home.inode.to_le_bytes());
+        put(&activity.home.changed.to_le_bytes());
     })
 }
 
@@ -74,6 +80,11 @@ pub fn decode(payload: &Payload) -> Result<Activity, BadPayload> {
     };
     let (last, deadline) = (moment(), moment());
     let file_hash = array(take(32));
+    let home = FileIdentity {
+        device: number(take(8)),
+        inode: number(take(8)),
+        changed: number(take(8)).cast_signed(),
+    };
     if version != VERSION || bytes[USED..].iter().any(|&byte| byte != 0) {
         return Err(BadPayload);
     }
@@ -85,6 +96,7 @@ pub fn decode(payload: &Payload) -> Result<Activity, BadPayload> {
         last,
         deadline,
         file_hash,
+        home,
     })
 }
 
@@ -121,6 +133,11 @@ mod tests {
                 boot: BootTime::from_nanos(8),
             },
             file_hash: [9; 32],
+            home: FileIdentity {
+                device: 10,
+                inode: 11,
+                changed: -12,
+            },
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::keeper::KeeperKind;
-use super::model::{self, Activity, Claims, Dead, LimitedBy, Live};
+use super::model::{self, Activity, Claims, Dead, Elsewhere, LimitedBy, Live};
 use crate::clock::{Moment, Timestamp};
 use crate::id::SessionId;
 
@@ -62,6 +62,9 @@ pub struct SessionStatus {
     /// Why it is not live any more, where it was. No part of the JSON.
     #[serde(skip)]
     pub ended: Option<Dead>,
+    /// Why a session that there is cannot be seen from here, if there is one.
+    #[serde(skip)]
+    pub elsewhere: Option<Elsewhere>,
 }
 
 impl SessionStatus {
@@ -81,6 +84,15 @@ impl SessionStatus {
             limited_by: None,
             keeper: None,
             ended: None,
+            elsewhere: None,
+        }
+    }
+
+    /// None that can be seen from here.
+    pub(super) fn elsewhere(why: Elsewhere) -> Self {
+        Self {
+            elsewhere: Some(why),
+            ..Self::none()
         }
     }
 
@@ -124,7 +136,7 @@ impl SessionStatus {
         Self {
             session_id: Some(claims.session),
             username: Some(claims.username.clone()),
-            created_at: Some(claims.created),
+            created_at: Some(claims.created.wall),
             last_activity_at: Some(activity.last.wall),
             idle_timeout_seconds: Some(whole_seconds(claims.idle)),
             max_expires_at: Some(claims.deadline),

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ended::{ENDED, ENDED_LIMIT, Ends};
 use super::file::{FILE_LENGTH, FileBytes};
-use crate::fs::{Dir, DirLock, Durability, FsError, read_bounded};
-use crate::id::AccountId;
+use super::home::{self, HOME, HOME_LIMIT, Identity};
+use crate::clock::BootTime;
+use crate::fs::{Dir, DirLock, Durability, FileIdentity, FsError, read_bounded};
+use crate::id::{AccountId, HomeId};
 
 const SESSIONS: &str = "sessions";
 const SUFFIX: &str = ".session";
@@ -27,9 +30,60 @@ impl Store {
         Self { home }
     }
 
-    /// The home it is in.
-    pub fn home(&self) -> &Dir {
-        &self.home
+    /// Which home this is; `None` when it has no id, or a garbled one.
+    ///
+    /// # Errors
+    /// When what stands in the file's place is not a file of ours alone, or cannot be read.
+    pub fn identity(&self) -> Result<Option<Identity>, FsError> {
+        let Some(file) = self.home.open_file(HOME)? else {
+            return Ok(None);
+        };
+        let path = self.home.path().join(HOME);
+        let content = read_bounded(&file, &path, HOME_LIMIT)?;
+        let Some(id) = home::parse(&content) else {
+            return Ok(None);
+        };
+        let place =
+            FileIdentity::of(&file).map_err(|error| FsError::new("inspect", path, error))?;
+        Ok(Some(Identity { id, place }))
+    }
+
+    /// As [`Store::identity`], giving the home an id when it has none.
+    ///
+    /// # Errors
+    /// As [`Store::identity`], and when the id cannot be written.
+    pub fn identity_or_create(&self) -> Result<Identity, FsError> {
+        if let Some(identity) = self.identity()? {
+            return Ok(identity);
+        }
+        let _lock = self.home.lock()?;
+        match self.identity()? {
+            // Another process was faster.
+            Some(identity) => Ok(identity),
+            None => self.write_identity(),
+        }
+    }
+
+    /// Gives the home another id, which no copy of it has. Its sessions end with that.
+    ///
+    /// # Errors
+    /// When the id cannot be written.
+    pub fn renew_identity(&self) -> Result<Identity, FsError> {
+        let _lock = self.home.lock()?;
+        self.write_identity()
+    }
+
+    /// Under the home's lock.
+    fn write_identity(&self) -> Result<Identity, FsError> {
+        let failed =
+            |error: std::io::Error| FsError::new("write", self.home.path().join(HOME), error);
+        let random = HomeId::random().map_err(std::io::Error::other);
+        let id = random.map_err(failed)?;
+        let content = home::content(id);
+        self.home
+            .write_atomic(HOME, content.as_bytes(), Durability::Volatile)?;
+        let written = self.identity()?;
+        written.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
     }
 
     /// The lock under which sessions change. Taken before the audit log's, never after.
@@ -144,6 +198,42 @@ impl Store {
         }
     }
 
+    /// When a session of the account ended last on this boot, as far as is known.
+    ///
+    /// # Errors
+    /// When what stands in the file's place is not a file of ours alone, or cannot be read.
+    pub fn last_end(
+        &self,
+        account: AccountId,
+        boot_id: [u8; 16],
+    ) -> Result<Option<BootTime>, FsError> {
+        Ok(self.ends(boot_id)?.of(account))
+    }
+
+    /// Notes that a session of the account ended `at` this time. Under the session lock.
+    ///
+    /// # Errors
+    /// As [`Store::last_end`], and when it cannot be written.
+    pub fn note_end(
+        &self,
+        account: AccountId,
+        boot_id: [u8; 16],
+        at: BootTime,
+    ) -> Result<(), FsError> {
+        let mut ends = self.ends(boot_id)?;
+        ends.note(account, at);
+        self.home
+            .write_atomic(ENDED, ends.content().as_bytes(), Durability::Volatile)
+    }
+
+    fn ends(&self, boot_id: [u8; 16]) -> Result<Ends, FsError> {
+        let content = match self.home.open_file(ENDED)? {
+            Some(file) => read_bounded(&file, &self.home.path().join(ENDED), ENDED_LIMIT)?,
+            None => Vec::new(),
+        };
+        Ok(Ends::parse(&content, boot_id))
+    }
+
     /// The accounts that have a session file.
     ///
     /// # Errors
@@ -183,7 +273,25 @@ mod tests {
         assert!(store.current().unwrap().is_none());
         assert!(!store.remove(account).unwrap());
         assert_eq!(store.accounts().unwrap(), []);
-        assert_eq!(store.home().names().unwrap(), [""; 0]);
+        assert!(store.identity().unwrap().is_none());
+        assert_eq!(store.home.names().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_home_keeps_its_id_until_it_is_renewed_and_a_garbled_one_is_replaced() {
+        let (_temp, store) = scratch();
+        let first = store.identity_or_create().unwrap();
+        assert_eq!(store.identity_or_create().unwrap(), first);
+        let renewed = store.renew_identity().unwrap();
+        assert_ne!(renewed.id, first.id);
+        assert!(!renewed.place.is_same(first.place));
+        assert_eq!(store.identity().unwrap(), Some(renewed));
+        store
+            .home
+            .write_atomic(HOME, b"garbled", Durability::Volatile)
+            .unwrap();
+        assert_eq!(store.identity().unwrap(), None);
+        assert_ne!(store.identity_or_create().unwrap().id, renewed.id);
     }
 
     #[test]
@@ -201,10 +309,10 @@ mod tests {
     fn noting_the_current_account_sweeps_what_a_crash_left_in_the_home() {
         let (_temp, store) = scratch();
         for left in [".tmp-0000", ".tmp-accounts.db-journal"] {
-            let _ = store.home().create_new(left).unwrap();
+            let _ = store.home.create_new(left).unwrap();
         }
         store.set_current(AccountId::from_bytes([1; 16])).unwrap();
-        assert_eq!(store.home().names().unwrap(), [CURRENT]);
+        assert_eq!(store.home.names().unwrap(), [CURRENT]);
     }
 
     #[test]
@@ -228,7 +336,7 @@ mod tests {
         store.set_current(AccountId::from_bytes([1; 16])).unwrap();
         assert!(store.current().unwrap().is_some());
         store
-            .home()
+            .home
             .write_atomic(CURRENT, b"../../etc\n", Durability::Volatile)
             .unwrap();
         assert!(store.current().unwrap().is_none());

@@ -439,3 +439,28 @@ fn one_that_was_stopped_keeps_a_prompt_waiting_for_a_moment_only() {
     assert!(took < Duration::from_secs(4), "{took:?}");
     home.run(&["status", "--check"]).succeeds();
 }
+
+#[test]
+fn a_session_does_not_come_back_with_the_socket_that_was_away_while_it_ended() {
+    let home = registered();
+    home.login(&[]).succeeds();
+    let (file, socket) = (home.session_file(), home.path().join("run/agent.sock"));
+    let (copy, aside) = (home.outside("session"), home.outside("socket"));
+    std::fs::copy(&file, &copy).unwrap();
+    let stopped = agent(&home);
+    kill_process(stopped, Signal::STOP).unwrap();
+    std::fs::rename(&socket, &aside).unwrap();
+    // It is alive: it holds its lock.
+    home.run(&["exec", "--", "true"])
+        .refuses(1, "its socket is gone");
+    home.run(&["logout"]).refuses(1, "its socket is gone");
+    std::fs::rename(&aside, &socket).unwrap();
+    std::fs::copy(&copy, &file).unwrap();
+    kill_process(stopped, Signal::CONT).unwrap();
+    home.run(&["exec", "--", "true"])
+        .refuses(4, "no live session");
+    assert_eq!(one_session_at_a_time(&home), None);
+    log_is_whole(&home);
+    home.login(&[]).succeeds();
+    home.run(&["exec", "--", "true"]).succeeds();
+}

@@ -496,7 +496,7 @@ fn a_copy_of_the_whole_home_has_no_live_session() {
     let status = home.run(&["--home", copy, "status", "--json"]).ends_with(4);
     assert_ne!(status.json()["state"], "active");
     home.run(&["--home", copy, "exec", "--", "true"])
-        .refuses(4, "no live session");
+        .refuses(4, "no live session here: this home is a copy");
     // And refusing it there did not end it here.
     home.run(&["exec", "--", "true"]).succeeds();
     let login = ["--home", copy, "login", "--password-stdin"];

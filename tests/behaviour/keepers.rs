@@ -93,7 +93,7 @@ fn where_forbidden(
 
 #[test]
 fn where_the_keyring_is_forbidden_the_agent_is_used_unasked() {
-    for errno in [libc::EPERM, libc::ENOSYS] {
+    for errno in [libc::EPERM, libc::EACCES, libc::ENOSYS] {
         let home = Home::registered();
         let run = |arguments: &[&str], input| {
             where_forbidden(home.command(arguments), (KEYRING, errno), input)
@@ -142,6 +142,7 @@ fn nothing_was_kept(home: &Home) {
         "accounts.db-wal",
         "audit",
         "config.toml",
+        "home",
         "run",
         "seal",
         "sessions",
@@ -157,7 +158,7 @@ fn nothing_was_kept(home: &Home) {
 
 #[test]
 fn where_the_keyring_is_forbidden_the_kernel_cannot_be_chosen() {
-    for errno in [libc::EPERM, libc::ENOSYS] {
+    for errno in [libc::EPERM, libc::EACCES, libc::ENOSYS] {
         let home = Home::registered().with_keeper("kernel");
         let login = home.command(&["login", "--password-stdin"]);
         where_forbidden(login, (KEYRING, errno), PASSWORD)

@@ -21,6 +21,7 @@ mod config;
 mod crash;
 mod doctor;
 mod documented;
+mod elsewhere;
 mod ends;
 mod enrolment;
 mod export;

@@ -2,7 +2,8 @@
 
 use super::{
     CLAIMS_LENGTH, EMAIL_OFFSET, FILE_LENGTH, FLOOR, FileBytes, FileError, Header, IDLE_CEILING,
-    decode_claims, encode_claims, open_claims, read_header, seal_claims,
+    KeeperKind, MAX_CEILING, Origin, Surroundings, decode_claims, encode_claims, open_claims,
+    read_header, seal_claims,
 };
 use crate::crypto::Key;
 use crate::id::{AccountId, SessionId};
@@ -23,7 +24,8 @@ pub(crate) fn session_file(bytes: &[u8]) -> bool {
             assert_eq!(bytes.len(), FILE_LENGTH);
             assert_eq!(header.session.as_bytes()[..], bytes[8..24]);
             assert_eq!(header.account.as_bytes()[..], bytes[24..40]);
-            assert_eq!(header.boot_id[..], bytes[40..56]);
+            assert_eq!(header.origin.boot_id[..], bytes[40..56]);
+            assert_eq!(header.origin.surroundings.machine[..], bytes[56..72]);
         }
         Err(error) => assert_eq!(opened.err(), Some(error)),
     }
@@ -35,19 +37,27 @@ fn claims(plain: &[u8; CLAIMS_LENGTH]) -> bool {
     let header = Header {
         session: SessionId::from_bytes([0x5E; 16]),
         account: AccountId::from_bytes([0xA1; 16]),
-        boot_id: [0xB7; 16],
+        origin: Origin {
+            keeper: KeeperKind::Kernel,
+            boot_id: [0xB7; 16],
+            surroundings: Surroundings {
+                machine: [0x3A; 16],
+                user_namespace: 4_026_531_837,
+            },
+        },
     };
     let Some(claims) = decode_claims(header, plain) else {
         return false;
     };
     assert!((FLOOR..=IDLE_CEILING).contains(&claims.idle));
+    assert!(claims.deadline.since(claims.created.wall) <= MAX_CEILING);
     assert!(claims.username.len() <= CLAIMS_LENGTH - EMAIL_OFFSET);
     let mut again = [0; CLAIMS_LENGTH];
     encode_claims(&claims, &mut again);
     assert_eq!(&again, plain, "two ways to write the same claims");
 
     // Without random bytes there is nothing to check.
-    if let Ok(file) = seal_claims(&key(), header.boot_id, &claims) {
+    if let Ok(file) = seal_claims(&key(), &header.origin, &claims) {
         check_sealed(file, plain);
     }
     true

@@ -78,21 +78,6 @@ impl AgentKeeper {
     pub fn probe() -> Result<(), KeeperError> {
         Err(unusable())
     }
-
-    /// Refuses: there is none to end.
-    ///
-    /// # Errors
-    /// Always.
-    #[allow(clippy::unused_self)] // the same face as where there is one
-    pub fn end(&self, _: i32) -> Result<(), KeeperError> {
-        Err(unusable())
-    }
-
-    /// Whether there may be one: no.
-    #[allow(clippy::unused_self)] // the same face as where there is one
-    pub fn is_present(&self) -> bool {
-        false
-    }
 }
 
 fn unusable() -> KeeperError {
@@ -103,11 +88,11 @@ fn unusable() -> KeeperError {
 }
 
 impl Keeper for AgentKeeper {
-    fn publish(&self, _: &Slot, _: &Payload, _: Duration) -> Result<KeeperKind, KeeperError> {
+    fn publish(&self, _: &Slot, _: &Payload, _: Duration) -> Result<(), KeeperError> {
         Err(unusable())
     }
 
-    fn read(&self, _: &Slot) -> Result<Option<(Payload, KeeperKind)>, KeeperError> {
+    fn read(&self, _: &Slot) -> Result<Option<Payload>, KeeperError> {
         Err(unusable())
     }
 

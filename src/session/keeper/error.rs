@@ -39,6 +39,9 @@ pub enum KeeperError {
         /// Its process id; 0 when it is in another process namespace.
         process: i32,
     },
+    /// An agent runs, and its socket is gone: it was stopped, or cannot make another one.
+    #[error("the agent runs, but its socket is gone")]
+    NoSocket,
     /// What answers on the agent's socket is another user's process.
     #[error("the agent's socket is served by user {uid}, not by you")]
     ForeignPeer {
@@ -106,6 +109,11 @@ impl KeeperError {
                 "if it was stopped, resume it with `kill -CONT {process}`; to give it up, and the \
                  sessions it holds, `kill -KILL {process}`"
             ),
+            Self::NoSocket => {
+                "resume the agent if it was stopped; to give it up, and the sessions it \
+                               holds, end the process `nightlatch agent` of this home"
+                    .into()
+            }
             Self::ForeignPeer { .. } => {
                 "use a home that nobody else can write to: --home DIR or NIGHTLATCH_HOME".into()
             }

@@ -58,7 +58,7 @@ impl Keeper for KernelKeeper {
         slot: &Slot,
         payload: &Payload,
         lifetime: Duration,
-    ) -> Result<KeeperKind, KeeperError> {
+    ) -> Result<(), KeeperError> {
         let ring = process_ring()?;
         let user = KeyRing::from_special_id(KeyRingIdentifier::User, false)
             .map_err(|error| refused("find the user keyring", error))?;
@@ -73,10 +73,10 @@ impl Keeper for KernelKeeper {
         }
         // Another thread's retry may have unlinked it already.
         let _ = ring.unlink_key(key);
-        placed.map(|()| KeeperKind::Kernel)
+        placed
     }
 
-    fn read(&self, slot: &Slot) -> Result<Option<(Payload, KeeperKind)>, KeeperError> {
+    fn read(&self, slot: &Slot) -> Result<Option<Payload>, KeeperError> {
         let description = slot.to_string();
         let mut payload = Payload::zeroed();
         let length = match read_as_we_are(&description, &mut payload) {
@@ -85,7 +85,7 @@ impl Keeper for KernelKeeper {
         };
         match length {
             None => Ok(None),
-            Some(PAYLOAD_LENGTH) => Ok(Some((payload, KeeperKind::Kernel))),
+            Some(PAYLOAD_LENGTH) => Ok(Some(payload)),
             Some(length) => Err(KeeperError::Corrupt {
                 keeper: KeeperKind::Kernel,
                 length,
@@ -104,8 +104,9 @@ impl Keeper for KernelKeeper {
             }
             Ok(())
         });
+        let hidden = invalidate_in_session(&description);
         match destroyed {
-            Ok(destroyed) => Ok(destroyed.is_some()),
+            Ok(destroyed) => Ok(destroyed.is_some() | hidden),
             // A keyring of our own takes some of the user's share of keys, which may be used up.
             Err(error) => remove_as_we_are(&description).map_err(|_| error),
         }
@@ -145,6 +146,22 @@ fn read_as_we_are(description: &str, payload: &mut Payload) -> Option<usize> {
     let user = KeyRing::from_special_id(KeyRingIdentifier::User, false).ok()?;
     let key = user.search(description).ok()?;
     key.read(payload.expose_mut()).ok()
+}
+
+/// Invalidates keys of that description that somebody moved out of the user keyring into the session's: whether
+/// there were any. A key that was only taken out of a keyring could be linked into another one again.
+fn invalidate_in_session(description: &str) -> bool {
+    let Ok(session) = KeyRing::from_special_id(KeyRingIdentifier::Session, false) else {
+        return false;
+    };
+    let mut were_there = false;
+    for _ in 0..RACE_ATTEMPTS {
+        match session.search(description) {
+            Ok(key) if key.invalidate().is_ok() => were_there = true,
+            _ => break,
+        }
+    }
+    were_there
 }
 
 /// Removes the key of that description from `@u` with what this process has already: whether it was
@@ -274,13 +291,14 @@ fn timeout_seconds(lifetime: Duration) -> usize {
     usize::try_from(whole + 1).unwrap_or(usize::MAX)
 }
 
-/// Sorts the kernel's refusals: what means "not here", what means "full", and the rest.
+/// Sorts the kernel's refusals: what means "not here", what means "full", and the rest. EACCES is what SELinux
+/// and gVisor say, and a race that was lost again and again.
 fn refused(operation: &'static str, error: KeyError) -> KeeperError {
     match errno(error) {
         Errno::DQUOT => KeeperError::Quota {
             keeper: KeeperKind::Kernel,
         },
-        errno @ (Errno::NOSYS | Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL) => {
+        errno @ (Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP | Errno::INVAL) => {
             KeeperError::Unusable {
                 keeper: KeeperKind::Kernel,
                 why: format!("cannot {operation}: {}", std::io::Error::from(errno)),
@@ -316,14 +334,11 @@ fn errno(error: KeyError) -> Errno {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::fs::Dir;
-    use crate::id::AccountId;
+    use crate::id::{AccountId, HomeId};
 
     #[test]
     fn a_process_whose_session_leads_to_the_user_keyring_reads_without_making_one() {
-        let scratch = tempfile::tempdir().unwrap();
-        let home = Dir::open_or_create(&scratch.path().join("home")).unwrap();
-        let slot = Slot::new(&home, AccountId::random().unwrap()).unwrap();
+        let slot = Slot::new(HomeId::random().unwrap(), AccountId::random().unwrap());
         let made = std::thread::spawn(move || {
             let session = KeyRing::from_special_id(KeyRingIdentifier::Session, true).unwrap();
             session.link_keyring_id(KeyRingIdentifier::User).unwrap();
@@ -333,11 +348,30 @@ mod tests {
             // As a new process is.
             RING.set(None);
             let read = KernelKeeper.read(&slot).unwrap();
-            let read = read.map(|(payload, _)| payload.expose()[0]);
+            let read = read.map(|payload| payload.expose()[0]);
             (read, RING.get().is_some())
         });
         assert_eq!(made.join().unwrap(), (Some(7), false));
         assert!(KernelKeeper.destroy(&slot).unwrap());
+    }
+
+    #[test]
+    fn a_key_that_was_moved_to_the_session_keyring_is_destroyed_there() {
+        let slot = Slot::new(HomeId::random().unwrap(), AccountId::random().unwrap());
+        let description = slot.to_string();
+        let moved = std::thread::spawn(move || {
+            let payload = Payload::init_with(|into| into.fill(7));
+            let lifetime = Duration::from_secs(60);
+            KernelKeeper.publish(&slot, &payload, lifetime).unwrap();
+            let session = KeyRing::from_special_id(KeyRingIdentifier::Session, true).unwrap();
+            let user = KeyRing::from_special_id(KeyRingIdentifier::User, false).unwrap();
+            let key = process_ring().unwrap().search(&description).unwrap();
+            session.link_key(key).unwrap();
+            user.unlink_key(key).unwrap();
+            let destroyed = KernelKeeper.destroy(&slot).unwrap();
+            (destroyed, session.search(&description).is_ok())
+        });
+        assert_eq!(moved.join().unwrap(), (true, false));
     }
 
     #[test]
@@ -358,6 +392,7 @@ mod tests {
     fn refusals_that_mean_not_here_are_told_from_the_others() {
         for error in [
             KeyError::PermissionDenied,
+            KeyError::AccessDenied,
             KeyError::Unknown(Errno::NOSYS.raw_os_error()),
             KeyError::OperationNotSupported,
             KeyError::InvalidArguments,

@@ -26,11 +26,11 @@ impl KernelKeeper {
 }
 
 impl Keeper for KernelKeeper {
-    fn publish(&self, _: &Slot, _: &Payload, _: Duration) -> Result<KeeperKind, KeeperError> {
+    fn publish(&self, _: &Slot, _: &Payload, _: Duration) -> Result<(), KeeperError> {
         Err(unusable())
     }
 
-    fn read(&self, _: &Slot) -> Result<Option<(Payload, KeeperKind)>, KeeperError> {
+    fn read(&self, _: &Slot) -> Result<Option<Payload>, KeeperError> {
         Err(unusable())
     }
 

@@ -9,8 +9,8 @@ mod agent;
 #[cfg(windows)]
 #[path = "agent_absent.rs"]
 mod agent;
-mod auto;
 mod error;
+mod keepers;
 #[cfg(target_os = "linux")]
 mod kernel;
 #[cfg(not(target_os = "linux"))]
@@ -28,12 +28,11 @@ pub use agent::{
     AgentError, AgentKeeper, AgentLaunch, AgentLauncher, answer_within,
     is_running as agent_is_running, serve as serve_agent,
 };
-pub use auto::AutoKeeper;
 pub use error::KeeperError;
+pub use keepers::Keepers;
 pub use kernel::KernelKeeper;
 
-use crate::fs::{Dir, FsError};
-use crate::id::AccountId;
+use crate::id::{AccountId, HomeId};
 
 /// The size of a payload in bytes. It is fixed, so that another size is a sign of another writer.
 pub const PAYLOAD_LENGTH: usize = 192;
@@ -41,38 +40,25 @@ pub const PAYLOAD_LENGTH: usize = 192;
 /// What a keeper holds for a session. Its content means nothing to a keeper.
 pub type Payload = crate::memory::Secret<PAYLOAD_LENGTH>;
 
-/// What a payload is held under: an account in a home. A second home of the same user, or a home
-/// that was removed and made anew, has slots of its own.
+/// What a payload is held under: an account in a home. A second home of the same user, or a home that was
+/// removed and made again, has slots of its own; a copy of a home has the same ones until it signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot {
-    device: u64,
-    inode: u64,
+    home: HomeId,
     account: AccountId,
 }
 
 impl Slot {
     /// The slot of `account` in `home`.
-    ///
-    /// # Errors
-    /// When the system does not tell which directory `home` is.
-    pub fn new(home: &Dir, account: AccountId) -> Result<Self, FsError> {
-        let (device, inode) = home.device_and_inode()?;
-        Ok(Self {
-            device,
-            inode,
-            account,
-        })
+    pub fn new(home: HomeId, account: AccountId) -> Self {
+        Self { home, account }
     }
 }
 
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            device,
-            inode,
-            account,
-        } = self;
-        write!(f, "nightlatch:{device:x}-{inode:x}:{account}")
+        let Self { home, account } = self;
+        write!(f, "nightlatch:{home}:{account}")
     }
 }
 
@@ -94,11 +80,11 @@ impl fmt::Display for KeeperKind {
     }
 }
 
-/// A place that holds payloads in memory.
+/// One kind of place that holds payloads in memory.
 pub trait Keeper: Send + Sync {
     /// Holds `payload` in `slot` for `lifetime` from now, in place of what it held: a reader sees
     /// the old payload or the new one, never a part and never none. A lifetime above the longest
-    /// session there can be (12 h) is cut to it. Says where the payload is now.
+    /// session there can be (12 h) is cut to it.
     ///
     /// # Errors
     /// When the payload could not be placed; what was held before may then still be.
@@ -107,13 +93,14 @@ pub trait Keeper: Send + Sync {
         slot: &Slot,
         payload: &Payload,
         lifetime: Duration,
-    ) -> Result<KeeperKind, KeeperError>;
+    ) -> Result<(), KeeperError>;
 
-    /// The payload held in `slot` and where it is; `None` when there is none. Starts nothing.
+    /// The payload held in `slot`; `None` when there is none. Starts nothing.
     ///
     /// # Errors
-    /// When it cannot be told, or what is held is not a payload of ours.
-    fn read(&self, slot: &Slot) -> Result<Option<(Payload, KeeperKind)>, KeeperError>;
+    /// [`KeeperError::Unusable`] where this kind of keeper does not work, so that what it holds, if anything,
+    /// cannot be seen; and when it cannot be told, or what is held is not a payload of ours.
+    fn read(&self, slot: &Slot) -> Result<Option<Payload>, KeeperError>;
 
     /// Forgets what is held in `slot`: whether there was something. Starts nothing.
     ///
@@ -121,14 +108,22 @@ pub trait Keeper: Send + Sync {
     /// When it cannot be told that the payload is gone.
     fn destroy(&self, slot: &Slot) -> Result<bool, KeeperError>;
 
-    /// As [`Keeper::destroy`], for whoever ends every session anyway: where what holds the payload does
-    /// not answer, it is ended, with all that it holds.
+    /// Ends the process that holds payloads and does not answer, with all that it holds.
     ///
     /// # Errors
-    /// As [`Keeper::destroy`].
-    fn destroy_at_any_cost(&self, slot: &Slot) -> Result<bool, KeeperError> {
-        self.destroy(slot)
+    /// When there is no such process, or it does not end.
+    fn end_holder(&self, process: i32) -> Result<(), KeeperError> {
+        Err(KeeperError::NoAnswer { process })
     }
+}
+
+/// What becomes of a process that holds payloads and does not answer when one is to be destroyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unresponsive {
+    /// It stays, and that is an error.
+    Stays,
+    /// It is ended, for whoever ends every session anyway.
+    IsEnded,
 }
 
 /// The time a keeper holds a payload that is to live for `lifetime`.

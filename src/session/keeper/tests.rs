@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::clock::SystemClock;
 use crate::config::KeeperChoice;
+use crate::fs::Dir;
 
 /// Longer than any test, and short enough that what a failed one leaves behind goes soon.
 const LONG: Duration = Duration::from_secs(30);
@@ -22,6 +23,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A home of its own, and so slots of its own.
 pub(super) struct Scratch {
     pub(super) home: Arc<Dir>,
+    id: HomeId,
     _temp: tempfile::TempDir,
 }
 
@@ -29,11 +31,15 @@ impl Scratch {
     pub(super) fn new() -> Self {
         let temp = tempfile::tempdir().unwrap();
         let home = Arc::new(Dir::open_or_create(&temp.path().join("home")).unwrap());
-        Self { home, _temp: temp }
+        Self {
+            home,
+            id: HomeId::random().unwrap(),
+            _temp: temp,
+        }
     }
 
     pub(super) fn slot(&self) -> Slot {
-        Slot::new(&self.home, AccountId::random().unwrap()).unwrap()
+        Slot::new(self.id, AccountId::random().unwrap())
     }
 
     fn agent(&self) -> AgentKeeper {
@@ -43,9 +49,9 @@ impl Scratch {
         )
     }
 
-    fn auto(&self, choice: KeeperChoice) -> AutoKeeper {
+    fn keepers(&self, choice: KeeperChoice) -> Keepers {
         let launcher = launcher(self.home.path());
-        AutoKeeper::new(choice, Arc::clone(&self.home), Some(launch(launcher)))
+        Keepers::new(choice, Arc::clone(&self.home), Some(launch(launcher)))
     }
 }
 
@@ -101,7 +107,7 @@ pub(super) fn payload(fill: u8) -> Payload {
 
 /// The byte a whole payload is made of; `None` when there is no payload. A torn one fails.
 pub(super) fn fill_of(keeper: &dyn Keeper, slot: &Slot) -> Option<u8> {
-    let (payload, _) = keeper.read(slot).unwrap()?;
+    let payload = keeper.read(slot).unwrap()?;
     let first = payload.expose()[0];
     assert!(payload.expose().iter().all(|&byte| byte == first), "torn");
     Some(first)
@@ -109,10 +115,9 @@ pub(super) fn fill_of(keeper: &dyn Keeper, slot: &Slot) -> Option<u8> {
 
 fn what_is_published_is_read_until_it_is_destroyed(keeper: &dyn Keeper, slot: Slot) {
     assert_eq!(fill_of(keeper, &slot), None);
-    let kind = keeper.publish(&slot, &payload(1), LONG).unwrap();
-    let (read, read_kind) = keeper.read(&slot).unwrap().unwrap();
+    keeper.publish(&slot, &payload(1), LONG).unwrap();
+    let read = keeper.read(&slot).unwrap().unwrap();
     assert!(read.expose() == payload(1).expose());
-    assert_eq!(read_kind, kind);
     assert!(keeper.destroy(&slot).unwrap());
     assert_eq!(fill_of(keeper, &slot), None);
     assert!(!keeper.destroy(&slot).unwrap());
@@ -194,22 +199,13 @@ fn a_reader_never_sees_a_part_or_none_while_others_publish(
 }
 
 macro_rules! suite {
-    ($module:ident, $keeper:expr, $kind:ident, $rounds:literal) => {
+    ($module:ident, $keeper:expr, $rounds:literal) => {
         mod $module {
             use super::*;
 
             fn keeper(scratch: &Scratch) -> impl Keeper + use<> {
                 let make: fn(&Scratch) -> _ = $keeper;
                 make(scratch)
-            }
-
-            #[test]
-            fn it_says_what_it_is() {
-                let scratch = Scratch::new();
-                let (keeper, slot) = (keeper(&scratch), scratch.slot());
-                let kind = keeper.publish(&slot, &payload(1), LONG).unwrap();
-                assert_eq!(kind, KeeperKind::$kind);
-                keeper.destroy(&slot).unwrap();
             }
 
             #[test]
@@ -256,20 +252,8 @@ macro_rules! suite {
     };
 }
 
-suite!(kernel, |_| KernelKeeper, Kernel, 2000);
-suite!(agent, |scratch| scratch.agent(), Agent, 300);
-suite!(
-    auto,
-    |scratch| scratch.auto(KeeperChoice::Auto),
-    Kernel,
-    500
-);
-suite!(
-    auto_told_to_use_the_agent,
-    |scratch| scratch.auto(KeeperChoice::Agent),
-    Agent,
-    100
-);
+suite!(kernel, |_| KernelKeeper, 2000);
+suite!(agent, |scratch| scratch.agent(), 300);
 
 #[test]
 #[ignore = "a process that other tests start"]
@@ -277,10 +261,8 @@ fn process_that_publishes() {
     let Some([home, account]) = told() else {
         return;
     };
-    let home = Arc::new(Dir::open(Path::new(&home)).unwrap().unwrap());
-    let slot = Slot::new(&home, account.parse().unwrap()).unwrap();
-    let launcher = launcher(home.path());
-    let keeper = AutoKeeper::new(KeeperChoice::Auto, home, Some(launch(launcher)));
+    let slot = Slot::new(home.parse().unwrap(), account.parse().unwrap());
+    let keeper = KernelKeeper;
     for fill in 0..1000_u32 {
         let fill = payload(u8::try_from(fill % 251).unwrap());
         keeper.publish(&slot, &fill, LONG).unwrap();
@@ -291,10 +273,9 @@ fn process_that_publishes() {
 fn processes_that_publish_at_once_never_tear_or_hide_a_payload() {
     let scratch = Scratch::new();
     let slot = scratch.slot();
-    let keeper = scratch.auto(KeeperChoice::Auto);
+    let keeper = KernelKeeper;
     keeper.publish(&slot, &payload(1), LONG).unwrap();
-    let home = scratch.home.path().to_str().unwrap().to_owned();
-    let account = slot.account.to_string();
+    let (home, account) = (slot.home.to_string(), slot.account.to_string());
     let name = "session::keeper::tests::process_that_publishes";
     let mut children: Vec<_> = (0..4).map(|_| spawn(name, &[&home, &account])).collect();
     let mut reads = 0;
@@ -355,30 +336,51 @@ fn a_kernel_key_is_closed_to_everyone_but_its_possessor_and_always_times_out() {
 }
 
 #[test]
-fn a_payload_is_in_one_place_whichever_keeper_is_chosen() {
+fn a_payload_is_seen_by_who_chose_its_keeper_and_destroyed_by_all_who_may_ask_it() {
+    use KeeperKind::{Agent, Kernel};
     let scratch = Scratch::new();
     let slot = scratch.slot();
-    let (auto, agent) = (
-        scratch.auto(KeeperChoice::Auto),
-        scratch.auto(KeeperChoice::Agent),
+    let choices = [
+        KeeperChoice::Auto,
+        KeeperChoice::Kernel,
+        KeeperChoice::Agent,
+    ];
+    let [auto, kernel, agent] = choices.map(|choice| scratch.keepers(choice));
+    let destroy = |keepers: &Keepers| {
+        let stays = Unresponsive::Stays;
+        keepers.destroy(&slot, None, stays, |payload| payload.expose()[0] == 3)
+    };
+    let seen = |keepers: &Keepers| keepers.read(&slot).unwrap().map(|(_, kind)| kind);
+    auto.publish(Kernel, &slot, &payload(1), LONG).unwrap();
+    assert_eq!(
+        [&auto, &kernel, &agent].map(seen),
+        [Some(Kernel), Some(Kernel), None]
     );
-    auto.publish(&slot, &payload(1), LONG).unwrap();
-    agent.publish(&slot, &payload(2), LONG).unwrap();
-    assert_eq!(fill_of(&KernelKeeper, &slot), None);
-    assert_eq!(fill_of(&auto, &slot), Some(2));
-    auto.publish(&slot, &payload(3), LONG).unwrap();
-    assert_eq!(fill_of(&agent, &slot), None);
-    assert_eq!(fill_of(&auto, &slot), Some(3));
-    assert!(agent.destroy(&slot).unwrap());
-    assert_eq!(fill_of(&auto, &slot), None);
+    // Who chose the agent makes no call about the keyring at all.
+    assert!(!destroy(&agent).unwrap());
+    assert!(destroy(&auto).unwrap());
+    auto.publish(Agent, &slot, &payload(2), LONG).unwrap();
+    assert_eq!(
+        [&auto, &kernel, &agent].map(seen),
+        [Some(Agent), None, Some(Agent)]
+    );
+    auto.publish(Agent, &slot, &payload(3), LONG).unwrap();
+    assert!(!destroy(&kernel).unwrap());
+    auto.publish(Agent, &slot, &payload(2), LONG).unwrap();
+    assert!(destroy(&kernel).unwrap());
+    assert_eq!([&auto, &kernel, &agent].map(seen), [None; 3]);
 }
 
 #[test]
 fn reading_and_destroying_start_no_agent() {
     let scratch = Scratch::new();
-    let keeper = scratch.auto(KeeperChoice::Agent);
-    assert!(keeper.read(&scratch.slot()).unwrap().is_none());
-    assert!(!keeper.destroy(&scratch.slot()).unwrap());
+    let keepers = scratch.keepers(KeeperChoice::Auto);
+    assert!(keepers.read(&scratch.slot()).unwrap().is_none());
+    assert!(
+        !keepers
+            .destroy(&scratch.slot(), None, Unresponsive::Stays, |_| false)
+            .unwrap()
+    );
     assert!(scratch.home.names().unwrap().is_empty());
 }
 
@@ -448,7 +450,7 @@ fn the_agent_process_keeps_nothing_of_ours_and_its_death_is_no_agent() {
     assert_eq!(fill_of(&keeper, &slot), Some(1));
 
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    while keeper.is_present() {
+    while keeper.has("agent.sock") {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(fill_of(&keeper, &slot), None);

@@ -7,8 +7,8 @@ use super::find::{Found, death_details};
 use super::{Owner, SessionError, SessionLock, SessionService};
 use crate::audit::{Appended, AuditName, Details, Event, InvalidReason, TerminationReason};
 use crate::id::{AccountId, SessionId};
-use crate::session::keeper::{Keeper, KeeperError, Slot};
-use crate::session::model::Dead;
+use crate::session::keeper::{KeeperKind, Unresponsive};
+use crate::session::model::Elsewhere;
 
 /// How long a lock that another process holds is waited for before the sessions end without it. That
 /// process may be stopped, and may not hold up who locks.
@@ -22,6 +22,9 @@ pub struct EndedSession {
     pub account: AccountId,
     /// The account's normalized email, where something still told it.
     pub username: Option<String>,
+    /// Whether its key was destroyed. One that cannot be reached from here is forgotten at its timeout, and opens
+    /// nothing without the session file, which was removed.
+    pub key_destroyed: bool,
 }
 
 /// What came of ending sessions.
@@ -29,8 +32,7 @@ pub struct EndedSession {
 #[non_exhaustive]
 #[must_use = "a session that could not be ended may be live"]
 pub struct Ending {
-    /// The sessions that were live, or could not be judged, and are not any more: their keys are
-    /// destroyed.
+    /// The sessions that were live, or could not be judged, and are not any more.
     pub ended: Vec<EndedSession>,
     /// How many were dead already, and were cleared away.
     pub cleared: usize,
@@ -42,16 +44,25 @@ pub struct Ending {
     pub without_lock: bool,
 }
 
-/// How a key is destroyed.
-type Destroy = fn(&dyn Keeper, &Slot) -> Result<bool, KeeperError>;
-
 /// What ending one session came to.
 pub(super) struct End {
     /// What tells of it; none when there was nothing.
     event: Option<Event>,
     username: Option<AuditName>,
     was_live: bool,
+    had_key: bool,
     failure: Option<SessionError>,
+}
+
+/// Who asks for an end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    /// The program, of itself: it clears away what is dead or replaced.
+    Ours,
+    /// A person, who means this session wherever it is.
+    OneSession,
+    /// A person, who means every session of the home, whatever else ends with them.
+    EverySession,
 }
 
 impl End {
@@ -81,14 +92,14 @@ impl SessionService {
         accounts.sort_unstable();
         accounts.dedup();
         let mut events = Vec::new();
-        let destroy: Destroy = |keeper, slot| keeper.destroy_at_any_cost(slot);
+        let demand = Demand::EverySession;
         for &account in &accounts {
-            events.extend(self.end_into(&mut ending, account, reason, destroy));
+            events.extend(self.end_into(&mut ending, account, reason, demand));
         }
         // The account directory may be slow, and a session without a file is not live.
         for account in others() {
             if accounts.binary_search(&account).is_err() {
-                events.extend(self.end_into(&mut ending, account, reason, destroy));
+                events.extend(self.end_into(&mut ending, account, reason, demand));
             }
         }
         self.record_ending(ending, &events, lock)
@@ -98,8 +109,8 @@ impl SessionService {
     pub fn end_one(&self, account: AccountId, reason: TerminationReason) -> Ending {
         let lock = self.lock_within(PATIENCE);
         let mut ending = Ending::default();
-        let destroy: Destroy = |keeper, slot| keeper.destroy(slot);
-        let event = self.end_into(&mut ending, account, reason, destroy);
+        let demand = Demand::OneSession;
+        let event = self.end_into(&mut ending, account, reason, demand);
         self.record_ending(ending, event.as_slice(), lock)
     }
 
@@ -119,20 +130,25 @@ impl SessionService {
         ending: &mut Ending,
         account: AccountId,
         reason: TerminationReason,
-        destroy: Destroy,
+        demand: Demand,
     ) -> Option<Event> {
         let End {
             event,
             username,
             was_live,
+            had_key,
             failure,
-        } = self.end_by(account.into(), reason, destroy);
+        } = self.end_by(account.into(), reason, demand);
         let is_destroyed = !matches!(failure, Some(SessionError::Keeper(_)));
         ending.failures.extend(failure);
         event.as_ref()?;
         if was_live && is_destroyed {
             let username = username.map(|name| name.as_str().to_owned());
-            ending.ended.push(EndedSession { account, username });
+            ending.ended.push(EndedSession {
+                account,
+                username,
+                key_destroyed: had_key,
+            });
         } else if is_destroyed {
             ending.cleared += 1;
         }
@@ -174,21 +190,46 @@ impl SessionService {
         owner: Owner,
         reason: TerminationReason,
     ) -> Result<Option<Event>, SessionError> {
-        self.end_by(owner, reason, |keeper, slot| keeper.destroy(slot))
-            .whole()
+        self.end_by(owner, reason, Demand::Ours).whole()
     }
 
-    fn end_by(&self, owner: Owner, reason: TerminationReason, destroy: Destroy) -> End {
+    /// Notes that the account's session ends now, so that it stays ended though its key was out of sight. Best
+    /// effort: a session is ended whether or not the disk takes another file.
+    fn note_end(&self, account: AccountId) {
+        let now = self.clock.now().boot;
+        let noted = self
+            .clock
+            .boot()
+            .map_err(SessionError::Boot)
+            .and_then(|boot| Ok(self.store.note_end(account, boot.id, now)?));
+        if let Err(error) = noted {
+            tracing::warn!(%error, "cannot note the end of a session");
+        }
+    }
+
+    fn end_by(&self, owner: Owner, reason: TerminationReason, demand: Demand) -> End {
         // Even when it cannot be judged it must be possible to end it.
         let found = self.find(owner);
-        let destroyed = self
-            .slot(owner.account)
-            .and_then(|slot| destroy(&*self.keeper, &slot));
+        let known = match found {
+            Ok(Found::Elsewhere {
+                why: Elsewhere::NotChosen(KeeperKind::Kernel),
+                ..
+            }) if demand != Demand::Ours => Some(KeeperKind::Kernel),
+            _ => None,
+        };
+        let unresponsive = match demand {
+            Demand::EverySession => Unresponsive::IsEnded,
+            Demand::OneSession | Demand::Ours => Unresponsive::Stays,
+        };
+        let destroyed = self.destroy(owner.account, known, unresponsive);
+        if !matches!(found, Ok(Found::Nothing)) {
+            self.note_end(owner.account);
+        }
         let removed = self.store.remove(owner.account);
         let had_key = matches!(destroyed, Ok(true));
         let is_gone = had_key || matches!(removed, Ok(true));
         let mut failure = match (destroyed, removed) {
-            (Err(error), _) => Some(SessionError::from(error)),
+            (Err(error), _) => Some(error),
             // A disk that is read-only refuses to remove what is not there.
             (_, Err(error)) if !matches!(found, Ok(Found::Nothing)) => Some(error.into()),
             _ => None,
@@ -200,12 +241,10 @@ impl SessionService {
                 Some(session.id()),
                 Some(AuditName::known(session.username())),
             )),
-            // In the keeper that was not asked whether it is there.
-            Ok(Found::Dead {
-                reason: Dead::KeyGone,
-                session,
-                ..
-            }) if had_key => Some((Details::SessionTerminated { reason }, session, None)),
+            // Without its file, a key that is out of reach opens nothing.
+            Ok(Found::Elsewhere { session, .. }) => {
+                Some((Details::SessionTerminated { reason }, session, None))
+            }
             Ok(Found::Dead {
                 reason,
                 session,
@@ -230,6 +269,7 @@ impl SessionService {
                 event: None,
                 username: None,
                 was_live,
+                had_key,
                 failure,
             };
         };
@@ -245,6 +285,7 @@ impl SessionService {
             event: Some(event),
             username: name,
             was_live,
+            had_key,
             failure,
         }
     }

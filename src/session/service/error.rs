@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::audit::AuditError;
 use crate::fs::FsError;
 use crate::session::keeper::KeeperError;
-use crate::session::model::Dead;
+use crate::session::model::{Dead, Elsewhere};
 
 /// Why a session operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,9 @@ pub enum SessionError {
     /// There was a session, and it has ended; the end is recorded.
     #[error("no live session: {0}")]
     Ended(Dead),
+    /// There may be a session that cannot be seen from here; it was left alone.
+    #[error("no live session here: {0}")]
+    Elsewhere(Elsewhere),
     /// The session would end too soon for what was asked.
     #[error(
         "the session ends in {}, and {} were asked for",
@@ -44,6 +47,9 @@ pub enum SessionError {
     /// The system does not tell which boot this is.
     #[error("cannot tell which boot this is: {0}")]
     Boot(#[source] std::io::Error),
+    /// The system does not tell where this process runs.
+    #[error("cannot tell which machine and user namespace this is: {0}")]
+    Surroundings(#[source] std::io::Error),
     /// The system has no random bytes.
     #[error("the system gives no random bytes: {0}")]
     Random(#[from] getrandom::Error),

@@ -1,19 +1,25 @@
 //! Finding an account's session and judging it: what stands on disk, what the keeper holds, and
-//! whether the two and the clocks agree.
+//! whether the two and the clocks agree. What cannot be seen from here is not gone.
 
 use super::{Owner, Session, SessionError, SessionService};
 use crate::audit::{Details, ExpiryReason, InvalidReason, TerminationReason};
+use crate::clock::Boot;
 use crate::fs::{FsError, FsProblem};
 use crate::id::{AccountId, SessionId};
-use crate::session::file::{self, FileError};
-use crate::session::keeper::{KeeperKind, Payload};
-use crate::session::model::{self, Activity, Claims, Dead};
+use crate::session::file::{self, FileError, Header};
+use crate::session::keeper::{KeeperKind, Slot};
+use crate::session::model::{self, Activity, Claims, Dead, Elsewhere};
 use crate::session::payload;
 
 /// What there is of an account's session.
 pub(super) enum Found {
     Nothing,
     Live(Box<Session>),
+    /// There is a session that cannot be seen from here.
+    Elsewhere {
+        why: Elsewhere,
+        session: Option<SessionId>,
+    },
     Dead {
         reason: Dead,
         session: Option<SessionId>,
@@ -30,7 +36,7 @@ impl SessionService {
     pub(crate) fn live_name(&self, account: AccountId) -> Result<Option<String>, SessionError> {
         Ok(match self.find(account.into())? {
             Found::Live(session) => Some(session.username().to_owned()),
-            Found::Nothing | Found::Dead { .. } => None,
+            Found::Nothing | Found::Elsewhere { .. } | Found::Dead { .. } => None,
         })
     }
 
@@ -46,7 +52,7 @@ impl SessionService {
         for account in accounts {
             match self.find(account.into()) {
                 Ok(Found::Live(session)) => return Ok(Some(*session)),
-                Ok(Found::Nothing | Found::Dead { .. }) => {}
+                Ok(Found::Nothing | Found::Elsewhere { .. } | Found::Dead { .. }) => {}
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
@@ -65,54 +71,114 @@ impl SessionService {
         crashed: impl FnOnce(SessionId) -> Result<bool, FsError>,
     ) -> Result<Found, SessionError> {
         let account = owner.account;
-        let held = self.keeper.read(&self.slot(account)?)?;
+        let slot = |id| Slot::new(id, account);
+        let home = self.store.identity()?;
+        let held = match home {
+            Some(home) => self.keepers.read(&slot(home.id)),
+            None => Ok(None),
+        };
         let bytes = match self.store.read(account) {
             Ok(bytes) => bytes,
             Err(error) if is_unsafe(&error) => return Ok(dead(Dead::UnsafeFile, None)),
             Err(error) => return Err(error.into()),
         };
-        match (held, bytes) {
-            (None, None) => Ok(Found::Nothing),
-            (Some((payload, _)), None) => {
-                let session = payload::decode(&payload)
-                    .ok()
-                    .map(|activity| activity.session);
-                Ok(dead(Dead::FileGone, session))
+        let held = match (held, &bytes) {
+            (Ok(held), _) => held,
+            (Err(error), None) => return Err(error.into()),
+            // Of another place, the error means nothing.
+            (Err(error), Some(bytes)) => match file::read_header(bytes) {
+                Ok(header) if self.place_of(&header)?.is_out_of_sight() => None,
+                _ => return Err(error.into()),
+            },
+        };
+        match (held, bytes, home) {
+            (None, None, _) => Ok(Found::Nothing),
+            (None, Some(bytes), home) => {
+                self.without_key(account, &bytes, home.map(|home| slot(home.id)))
             }
-            (None, Some(bytes)) => self.without_key(account, &bytes),
-            (Some((payload, keeper)), Some(bytes)) => {
-                self.with_key(owner, &payload, keeper, &bytes, crashed)
+            (Some((payload, keeper)), bytes, home) => {
+                let Ok(activity) = payload::decode(&payload) else {
+                    return Ok(dead(Dead::Corrupt, None));
+                };
+                let is_ours = home.is_some_and(|home| home.place.is_same(activity.home));
+                match bytes {
+                    Some(bytes) if is_ours => {
+                        self.with_key(owner, activity, keeper, &bytes, crashed)
+                    }
+                    Some(_) => Ok(Found::Elsewhere {
+                        why: Elsewhere::Copy,
+                        session: Some(activity.session),
+                    }),
+                    None if is_ours => Ok(dead(Dead::FileGone, Some(activity.session))),
+                    // Of a copy, or of what this one is a copy of.
+                    None => Ok(Found::Nothing),
+                }
             }
         }
     }
 
-    fn without_key(&self, account: AccountId, bytes: &[u8]) -> Result<Found, SessionError> {
+    /// What a file without a key means: whether the key is gone, or only out of sight.
+    fn without_key(
+        &self,
+        account: AccountId,
+        bytes: &[u8],
+        slot: Option<Slot>,
+    ) -> Result<Found, SessionError> {
         let header = match file::read_header(bytes) {
             Ok(header) => header,
             Err(error) => return Ok(dead(file_reason(error), None)),
         };
-        let boot = self.clock.boot().map_err(SessionError::Boot)?;
-        let reason = if header.account != account {
-            Dead::Foreign
-        } else if header.boot_id != boot.id {
-            Dead::Reboot
-        } else {
-            Dead::KeyGone
+        let session = Some(header.session);
+        if header.account != account {
+            return Ok(dead(Dead::Foreign, session));
+        }
+        let keeper = header.origin.keeper;
+        let why = match self.place_of(&header)? {
+            Place::BeforeReboot => return Ok(dead(Dead::Reboot, session)),
+            Place::OtherMachine => Elsewhere::Machine,
+            _ if !self.keepers.has_chosen(keeper) => Elsewhere::NotChosen(keeper),
+            Place::OtherNamespace if keeper == KeeperKind::Kernel => Elsewhere::UserNamespace,
+            Place::OtherNamespace | Place::Here => match slot {
+                Some(slot) if !self.keepers.can_see(keeper, &slot)? => Elsewhere::NoKeyring,
+                _ => return Ok(dead(Dead::KeyGone, session)),
+            },
         };
-        Ok(dead(reason, Some(header.session)))
+        Ok(Found::Elsewhere { why, session })
+    }
+
+    /// Where the session of a file began, seen from here.
+    fn place_of(&self, header: &Header) -> Result<Place, SessionError> {
+        let boot = self.clock.boot().map_err(SessionError::Boot)?;
+        let here = (self.surroundings)().map_err(SessionError::Surroundings)?;
+        let there = header.origin.surroundings;
+        Ok(if header.origin.boot_id != boot.id {
+            if there.machine == here.machine {
+                Place::BeforeReboot
+            } else {
+                Place::OtherMachine
+            }
+        } else if there.user_namespace == here.user_namespace {
+            Place::Here
+        } else {
+            Place::OtherNamespace
+        })
+    }
+
+    /// Whether an end of the account's session was noted after this one began: its key and its file were taken
+    /// away then, and brought back.
+    fn has_ended(&self, claims: &Claims, boot: Boot) -> Result<bool, FsError> {
+        let last = self.store.last_end(claims.account, boot.id)?;
+        Ok(last.is_some_and(|last| claims.created.boot < last))
     }
 
     fn with_key(
         &self,
         owner: Owner,
-        payload: &Payload,
+        activity: Activity,
         keeper: KeeperKind,
         bytes: &[u8],
         crashed: impl FnOnce(SessionId) -> Result<bool, FsError>,
     ) -> Result<Found, SessionError> {
-        let Ok(activity) = payload::decode(payload) else {
-            return Ok(dead(Dead::Corrupt, None));
-        };
         let session = Some(activity.session);
         let header = match file::read_header(bytes) {
             Ok(header) => header,
@@ -133,12 +199,16 @@ impl SessionService {
             ));
         }
         let claims = match file::open_claims(&activity.key, bytes) {
-            Ok(claims) => claims,
+            // In another keeper than the file says, nobody of us put it.
+            Ok(claims) if header.origin.keeper == keeper => claims,
+            Ok(_) => return Ok(dead(Dead::Corrupt, session)),
             Err(error) => return Ok(dead(file_reason(error), session)),
         };
         let boot = self.clock.boot().map_err(SessionError::Boot)?;
         let at = self.clock.now();
-        let reason = match model::judge(claims.idle, &activity, at, boot) {
+        let judged = model::check(&claims, &activity)
+            .and_then(|()| model::judge(claims.idle, &activity, at, boot));
+        let reason = match judged {
             Err(reason) => reason,
             Ok(_)
                 if owner
@@ -147,6 +217,7 @@ impl SessionService {
             {
                 Dead::Generation
             }
+            Ok(_) if self.has_ended(&claims, boot)? => Dead::StaleCopy,
             Ok(_) if crashed(activity.session)? => Dead::Crash,
             Ok(live) => {
                 return Ok(Found::Live(Box::new(Session {
@@ -163,6 +234,24 @@ impl SessionService {
             session,
             claims: Some(Box::new((claims, activity))),
         })
+    }
+}
+
+/// Where a session began, seen from here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// On this boot, in this user namespace.
+    Here,
+    /// On this boot, in another user namespace.
+    OtherNamespace,
+    /// On this machine, before it was restarted.
+    BeforeReboot,
+    OtherMachine,
+}
+
+impl Place {
+    fn is_out_of_sight(self) -> bool {
+        matches!(self, Self::OtherNamespace | Self::OtherMachine)
     }
 }
 

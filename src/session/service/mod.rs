@@ -1,6 +1,7 @@
 //! What can be done with a session: create, look at, use, extend, end. Everything that changes one
 //! happens under the session lock; the audit log's lock is only taken inside it, never around it.
 
+mod creation;
 mod ending;
 mod error;
 mod find;
@@ -10,17 +11,17 @@ mod parts;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::file;
-use super::keeper::{Keeper, KeeperError, KeeperKind, Slot};
-use super::model::{self, Activity, Claims, Dead, Live};
+use super::home::Identity;
+use super::keeper::{KeeperKind, Keepers, Payload, Slot, Unresponsive};
+use super::model::{self, Dead};
 use super::payload;
 use super::status::SessionStatus;
 use super::store::Store;
-use crate::audit::{Action, AuditLog, AuditName, Details, Event, TerminationReason};
+use super::surroundings::Surroundings;
+use crate::audit::{Action, AuditLog, Details, Event, TerminationReason};
 use crate::clock::Clock;
-use crate::crypto::Key;
 use crate::fs::{Dir, DirLock, FsError};
-use crate::id::{AccountId, SessionId};
+use crate::id::AccountId;
 
 pub use ending::{EndedSession, Ending};
 pub use error::SessionError;
@@ -46,7 +47,7 @@ const CHANGING_HANDS: Duration = Duration::from_millis(50);
 /// use nightlatch::clock::SystemClock;
 /// use nightlatch::config::KeeperChoice;
 /// use nightlatch::id::{AccountId, SessionId};
-/// use nightlatch::session::keeper::AutoKeeper;
+/// use nightlatch::session::keeper::Keepers;
 /// use nightlatch::session::{CrashWatch, SessionService, SessionState};
 /// use nightlatch::FsError;
 ///
@@ -69,7 +70,7 @@ const CHANGING_HANDS: Duration = Duration::from_millis(50);
 /// let log = AuditLog::new(home.clone(), clock.clone());
 /// let sessions = SessionService::new(
 ///     home.clone(),
-///     Box::new(AutoKeeper::new(KeeperChoice::Auto, home, None)),
+///     Keepers::new(KeeperChoice::Auto, home, None),
 ///     clock,
 ///     Arc::new(log),
 ///     Box::new(NothingCrashes),
@@ -82,9 +83,11 @@ const CHANGING_HANDS: Duration = Duration::from_millis(50);
 /// # }
 /// ```
 pub struct SessionService {
-    store: Store,
-    keeper: Box<dyn Keeper>,
+    pub(super) store: Store,
+    keepers: Keepers,
     clock: Arc<dyn Clock>,
+    /// Where this process runs.
+    pub(super) surroundings: Box<dyn Fn() -> std::io::Result<Surroundings> + Send + Sync>,
     audit: Arc<AuditLog>,
     crashes: Box<dyn CrashWatch>,
     names: NameLookup,
@@ -94,7 +97,7 @@ impl SessionService {
     /// The service over `home`; touches nothing yet.
     pub fn new(
         home: Arc<Dir>,
-        keeper: Box<dyn Keeper>,
+        keepers: Keepers,
         clock: Arc<dyn Clock>,
         audit: Arc<AuditLog>,
         crashes: Box<dyn CrashWatch>,
@@ -102,12 +105,22 @@ impl SessionService {
     ) -> Self {
         Self {
             store: Store::new(home),
-            keeper,
+            keepers,
             clock,
+            surroundings: Box::new(Surroundings::of_this_process),
             audit,
             crashes,
             names,
         }
+    }
+
+    /// Gives the home an id, where it has none yet.
+    ///
+    /// # Errors
+    /// When it cannot be written; signing in tries it again.
+    pub(crate) fn name_home(&self) -> Result<(), SessionError> {
+        self.store.identity_or_create()?;
+        Ok(())
     }
 
     /// The account that signed in last.
@@ -133,6 +146,7 @@ impl SessionService {
     pub(crate) fn peek(&self, owner: Owner) -> Result<Session, SessionError> {
         match self.find(owner)? {
             Found::Live(session) => Ok(*session),
+            Found::Elsewhere { why, .. } => Err(SessionError::Elsewhere(why)),
             _ => Err(SessionError::None),
         }
     }
@@ -143,90 +157,6 @@ impl SessionService {
     /// When they cannot be listed.
     pub fn accounts(&self) -> Result<Vec<AccountId>, SessionError> {
         Ok(self.store.accounts()?)
-    }
-
-    /// Starts a session, replacing the account's old one. `also` is recorded with it, in front.
-    ///
-    /// `still_valid` is asked under the session lock whether what was proven at sign-in still
-    /// holds: a password change in between must not leave a session behind.
-    ///
-    /// # Errors
-    /// When it could not be created or recorded; no session of the account is live then.
-    pub fn create(
-        &self,
-        new: NewSession,
-        also: Vec<Event>,
-        still_valid: impl FnOnce() -> bool,
-    ) -> Result<Session, SessionError> {
-        let lock = self.lock()?;
-        if !still_valid() {
-            return Err(SessionError::AccountChanged);
-        }
-        let (session, key) = (SessionId::random()?, Key::random()?);
-        let boot = self.clock.boot().map_err(SessionError::Boot)?;
-        let now = self.clock.now();
-        let deadline = model::deadline(now, new.limits);
-        let claims = Claims {
-            session,
-            account: new.account,
-            username: new.username,
-            created: now.wall,
-            idle: new.limits.idle(),
-            deadline: deadline.wall,
-            account_key: new.account_key,
-        };
-        let bytes = file::seal_claims(&key, boot.id, &claims)?;
-        let file_hash = file::hash(&bytes);
-        let activity = Activity {
-            key,
-            session,
-            boot_id: boot.id,
-            generation: new.generation,
-            last: now,
-            deadline,
-            file_hash,
-        };
-        // A fresh session is live unless the clocks are not the machine's own.
-        let live = model::judge(claims.idle, &activity, now, boot).map_err(SessionError::Ended)?;
-
-        let about = |details| {
-            Event::new(details)
-                .about(AuditName::known(&claims.username))
-                .in_session(session)
-        };
-        let mut events = also;
-        self.settle_crashes(&lock)?;
-        events.extend(self.end(&lock, claims.account.into(), TerminationReason::Replaced)?);
-        events.push(about(Details::SessionCreated {
-            idle: claims.idle,
-            max: new.limits.max(),
-        }));
-        let published = self
-            .audit
-            .append_durable(&events)
-            .map_err(SessionError::from)
-            .and_then(|()| Ok(self.store.write(claims.account, &bytes)?))
-            .and_then(|()| Ok(self.publish(&claims, &activity, live)?))
-            .and_then(|keeper| Ok(self.store.set_current(claims.account).map(|()| keeper)?));
-        match published {
-            Ok(keeper) => Ok(Session {
-                claims,
-                activity,
-                live,
-                at: now,
-                keeper,
-            }),
-            Err(error) => {
-                // Whatever failed, nothing may be live that was not reported so. The first failure
-                // is the one to report.
-                let _ = self.keeper.destroy(&self.slot(claims.account)?);
-                let _ = self.store.remove(claims.account);
-                let reason = TerminationReason::CreationFailed;
-                let ended = about(Details::SessionTerminated { reason });
-                let _ = self.audit.append_durable(&[ended]);
-                Err(error)
-            }
-        }
     }
 
     /// What `status` tells of the account's session. Changes nothing, records nothing, waits for no lock.
@@ -257,6 +187,7 @@ impl SessionService {
         Ok(match found {
             Found::Live(session) => session.status(),
             Found::Nothing => SessionStatus::none(),
+            Found::Elsewhere { why, .. } => SessionStatus::elsewhere(why),
             Found::Dead {
                 reason,
                 session,
@@ -293,10 +224,11 @@ impl SessionService {
                 return Err(SessionError::Ended(Dead::Crash));
             }
         }
-        let Found::Live(session) = found else {
-            return Err(SessionError::None);
+        let mut session = match found {
+            Found::Live(session) => *session,
+            Found::Elsewhere { why, .. } => return Err(SessionError::Elsewhere(why)),
+            _ => return Err(SessionError::None),
         };
-        let mut session = *session;
         let (id, remaining) = (session.id(), session.live.remaining);
         tracing::info!(session = %id, ?remaining, keeper = %session.keeper, "the session is live");
         if how.extend {
@@ -322,7 +254,7 @@ impl SessionService {
         })?;
         then(&session)?;
         if how.extend {
-            session.keeper = self.publish(&session.claims, &session.activity, session.live)?;
+            self.publish(&session)?;
         }
         Ok(Touched { session, record })
     }
@@ -405,7 +337,7 @@ impl SessionService {
         for owner in accounts.into_iter().map(Owner::from) {
             let ends = match self.find(owner) {
                 Ok(Found::Dead { reason, .. }) => reason == Dead::Crash,
-                Ok(Found::Live(_) | Found::Nothing) => false,
+                Ok(Found::Live(_) | Found::Nothing | Found::Elsewhere { .. }) => false,
                 // One that cannot be judged may have crashed as well.
                 Err(_) => true,
             };
@@ -428,21 +360,38 @@ impl SessionService {
         })
     }
 
-    /// Hands the keeper what it is to hold for as long as the session is `live` without activity.
-    fn publish(
-        &self,
-        claims: &Claims,
-        activity: &Activity,
-        live: Live,
-    ) -> Result<KeeperKind, KeeperError> {
-        let slot = self.slot(claims.account)?;
-        self.keeper
-            .publish(&slot, &payload::encode(activity), live.remaining)
+    /// Hands the keeper that has the session's key what it is to hold for as long as the session is live without
+    /// further activity.
+    fn publish(&self, session: &Session) -> Result<(), SessionError> {
+        let Some(home) = self.store.identity()? else {
+            return Err(SessionError::None);
+        };
+        let slot = Slot::new(home.id, session.account());
+        let payload = payload::encode(&session.activity);
+        Ok(self
+            .keepers
+            .publish(session.keeper, &slot, &payload, session.live.remaining)?)
     }
 
-    fn slot(&self, account: AccountId) -> Result<Slot, KeeperError> {
-        Ok(Slot::new(self.store.home(), account)?)
+    /// Destroys the account's key, wherever it can be reached: whether there was one. That of a copy of this
+    /// home, or of the home that this one is a copy of, is left alone.
+    fn destroy(
+        &self,
+        account: AccountId,
+        known: Option<KeeperKind>,
+        unresponsive: Unresponsive,
+    ) -> Result<bool, SessionError> {
+        let Some(home) = self.store.identity()? else {
+            return Ok(false);
+        };
+        let slot = Slot::new(home.id, account);
+        let spared = |payload: &Payload| is_of_another(home, payload);
+        Ok(self.keepers.destroy(&slot, known, unresponsive, spared)?)
     }
+}
+
+fn is_of_another(home: Identity, payload: &Payload) -> bool {
+    payload::decode(payload).is_ok_and(|held| !home.place.is_same(held.home))
 }
 
 /// The lock under which sessions change.

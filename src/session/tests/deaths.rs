@@ -239,6 +239,36 @@ fn a_file_put_back_after_the_end_is_of_no_use() {
 }
 
 #[test]
+fn a_session_that_was_recorded_as_ended_stays_ended_though_key_and_file_come_back() {
+    for key_is_hidden in [true, false] {
+        let (bench, session) = Bench::signed_in();
+        let (copy, key) = (
+            std::fs::read(bench.file()).unwrap(),
+            bench.keeper.held.lock().unwrap().clone(),
+        );
+        bench.clock.advance(MILLISECOND);
+        if key_is_hidden {
+            bench.keeper.forget();
+        }
+        assert!(bench.terminate().unwrap());
+        let known = bench.events().len();
+        std::fs::write(bench.file(), &copy).unwrap();
+        *bench.keeper.held.lock().unwrap() = key.clone();
+        assert!(!bench.is_active());
+        let refused = bench.touch();
+        assert!(matches!(refused, Err(SessionError::Ended(Dead::StaleCopy))));
+        let invalid = "SESSION_INVALID stale_copy".to_owned();
+        assert_eq!(bench.records()[known..], [(invalid, Some(session))]);
+        // The next session is another one, and the old one does not come back beside it.
+        let next = bench.create().unwrap().id();
+        assert_eq!(bench.touch().unwrap().id(), next);
+        std::fs::write(bench.file(), &copy).unwrap();
+        *bench.keeper.held.lock().unwrap() = key;
+        assert!(bench.touch().is_err());
+    }
+}
+
+#[test]
 fn what_is_no_file_of_ours_alone_ends_it_and_is_removed_unread() {
     let unsafe_file = "SESSION_INVALID unsafe_file";
     let replaced = |bench: &Bench| std::fs::remove_file(bench.file()).unwrap();

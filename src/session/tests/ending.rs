@@ -30,6 +30,7 @@ fn ending_all_ends_the_session_of_every_account_and_says_whose() {
     let of = |account| EndedSession {
         account,
         username: Some("alice@example.com".to_owned()),
+        key_destroyed: true,
     };
     let mut expected = [of(ALICE), of(BOB)];
     expected.sort_by_key(|ended| ended.account);

@@ -1,7 +1,11 @@
 //! Ends of sessions against everything else that is done with them, in every order there is for two
 //! actors and in a few thousand for three: nothing comes back to life, and no end is lost.
 
+mod comebacks;
+
 use std::sync::atomic::AtomicU64;
+
+use comebacks::nothing_came_back;
 
 use super::schedule::{Choices, below, moment, point, run};
 use super::*;
@@ -261,12 +265,13 @@ impl Story {
     }
 
     fn slot(&self, account: AccountId) -> Slot {
-        Slot::new(&Dir::open_or_create(&self.bench.home()).unwrap(), account).unwrap()
+        let home = self.bench.service.store.identity().unwrap().unwrap();
+        Slot::new(home.id, account)
     }
 
     fn lockless_extend(&self) -> Outcome {
         let slot = self.slot(ALICE);
-        if let Some((payload, _)) = self.bench.keeper.read(&slot).unwrap() {
+        if let Some(payload) = self.bench.keeper.read(&slot).unwrap() {
             self.bench.keeper.publish(&slot, &payload, IDLE).unwrap();
         }
         Outcome::Refused
@@ -362,60 +367,6 @@ impl Done {
             Outcome::Ended | Outcome::Refused => None,
         }
     }
-}
-
-/// Whoever came after an end found no session that was there before it, and no command was started
-/// under one.
-fn nothing_came_back(done: &[Done], first: SessionId) -> Result<(), String> {
-    let found = |later: &Done| match later.outcome {
-        Outcome::Used { session, .. } => Some((session, later.from)),
-        Outcome::Started { session, at } => Some((session, at)),
-        Outcome::Seen(session) => Some((session?, later.from)),
-        _ => None,
-    };
-    for later in done {
-        let Some((session, found_at)) = found(later) else {
-            continue;
-        };
-        let of_it = || done.iter().filter(|done| done.session() == Some(session));
-        let began = of_it()
-            .find(|done| matches!(done.outcome, Outcome::Began { .. }))
-            .ok_or_else(|| format!("{later:?} of no session that began"))?;
-        for end in done.iter().filter(|end| end.to < found_at) {
-            let outlived = match end.act {
-                Act::Logout | Act::LogoutAll | Act::LocklessLogout => began.to < end.from,
-                Act::Login | Act::CarelessLogin if end.outcome != Outcome::Refused => {
-                    began.to < end.from
-                }
-                Act::Passwd => match began.outcome {
-                    // The first password change that was over ended the first generation.
-                    Outcome::Began { generation, .. } => {
-                        let changes = done
-                            .iter()
-                            .filter(|one| one.act == Act::Passwd && one.to <= end.to);
-                        generation < GENERATION + changes.count() as u64
-                    }
-                    _ => false,
-                },
-                Act::Crash => session == first,
-                Act::Idle | Act::KeyGone => !of_it().any(|done| {
-                    let renews = !matches!(
-                        done.outcome,
-                        Outcome::Used {
-                            extended: false,
-                            ..
-                        } | Outcome::Seen(_)
-                    );
-                    renews && done.to > end.from && done.from < later.to
-                }),
-                _ => false,
-            };
-            if outlived {
-                return Err(format!("{later:?} after {end:?}"));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Plays `scripts` against each other, an actor each.

@@ -7,6 +7,7 @@
 )]
 
 mod deaths;
+mod elsewhere;
 mod ending;
 mod failures;
 mod interleavings;
@@ -21,7 +22,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::keeper::{PAYLOAD_LENGTH, Payload, Slot};
+use super::keeper::{Keepers, PAYLOAD_LENGTH, Payload, Slot};
+use super::surroundings::Surroundings;
 use super::*;
 use crate::audit::{
     AuditError, AuditLog, AuditName, Details, Event, EventType, Limit, Origin, Query,
@@ -29,7 +31,7 @@ use crate::audit::{
 };
 use crate::clock::test_clock::TestClock;
 use crate::clock::{Boot, Clock, Moment};
-use crate::config::Limits;
+use crate::config::{KeeperChoice, Limits};
 use crate::crypto::Key;
 use crate::fs::{Dir, FsError};
 use crate::id::{AccountId, SessionId};
@@ -64,9 +66,36 @@ struct FakeKeeper {
     fails_to_publish: AtomicBool,
     fails_to_read: AtomicBool,
     fails_to_destroy: AtomicBool,
+    /// It cannot be used from here, as a keyring in a container cannot.
+    is_unusable: AtomicBool,
+    /// Nobody else comes to run between its steps.
+    is_uneventful: bool,
 }
 
 impl FakeKeeper {
+    fn uneventful() -> Self {
+        Self {
+            is_uneventful: true,
+            ..Self::default()
+        }
+    }
+
+    fn point(&self) {
+        if !self.is_uneventful {
+            schedule::point();
+        }
+    }
+
+    /// Whether it can be asked at all, and the step is not `broken`.
+    fn answers(&self, broken: &AtomicBool) -> Result<(), KeeperError> {
+        if self.is_unusable.load(Ordering::SeqCst) {
+            let why = "not here".to_owned();
+            let keeper = KeeperKind::Kernel;
+            return Err(KeeperError::Unusable { keeper, why });
+        }
+        Self::works(broken)
+    }
+
     fn works(broken: &AtomicBool) -> Result<(), KeeperError> {
         if broken.load(Ordering::SeqCst) {
             Err(KeeperError::NoAgent)
@@ -96,28 +125,29 @@ impl Keeper for Arc<FakeKeeper> {
         slot: &Slot,
         payload: &Payload,
         lifetime: Duration,
-    ) -> Result<KeeperKind, KeeperError> {
-        FakeKeeper::works(&self.fails_to_publish)?;
+    ) -> Result<(), KeeperError> {
+        self.answers(&self.fails_to_publish)?;
         let held = (*payload.expose(), lifetime);
-        schedule::point();
+        self.point();
         self.held.lock().unwrap().insert(*slot, held);
-        Ok(KeeperKind::Kernel)
+        Ok(())
     }
 
-    fn read(&self, slot: &Slot) -> Result<Option<(Payload, KeeperKind)>, KeeperError> {
-        FakeKeeper::works(&self.fails_to_read)?;
-        let found = self.held.lock().unwrap().get(slot).map(|(bytes, _)| {
-            let payload = Payload::init_with(|into| into.copy_from_slice(bytes));
-            (payload, KeeperKind::Kernel)
-        });
-        schedule::point();
+    fn read(&self, slot: &Slot) -> Result<Option<Payload>, KeeperError> {
+        self.answers(&self.fails_to_read)?;
+        let held = self.held.lock().unwrap();
+        let found = held
+            .get(slot)
+            .map(|(bytes, _)| Payload::init_with(|into| into.copy_from_slice(bytes)));
+        drop(held);
+        self.point();
         Ok(found)
     }
 
     fn destroy(&self, slot: &Slot) -> Result<bool, KeeperError> {
-        FakeKeeper::works(&self.fails_to_destroy)?;
+        self.answers(&self.fails_to_destroy)?;
         let was_there = self.held.lock().unwrap().remove(slot).is_some();
-        schedule::point();
+        self.point();
         Ok(was_there)
     }
 }
@@ -157,7 +187,9 @@ impl CrashWatch for Arc<FakeCrashes> {
 struct Bench {
     temp: tempfile::TempDir,
     clock: Arc<TestClock>,
+    surroundings: Arc<Mutex<Surroundings>>,
     keeper: Arc<FakeKeeper>,
+    agent: Arc<FakeKeeper>,
     crashes: Arc<FakeCrashes>,
     audit: Arc<AuditLog>,
     service: SessionService,
@@ -165,6 +197,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with_choice(KeeperChoice::Kernel)
+    }
+
+    fn with_choice(choice: KeeperChoice) -> Self {
         // In memory where possible: what is tested here is not how long a disk takes to sync.
         let temp = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let temp = temp.unwrap();
@@ -176,22 +212,58 @@ impl Bench {
         let audit = Arc::new(
             AuditLog::new(home.clone(), Arc::new(Stepping(clock.clone()))).with_origin(origin),
         );
-        let service = SessionService::new(
+        let surroundings = Arc::new(Mutex::new(Surroundings {
+            machine: [5; 16],
+            user_namespace: 1,
+        }));
+        let agent = Arc::new(FakeKeeper::uneventful());
+        let keepers = Keepers::of(choice, Box::new(keeper.clone()), Box::new(agent.clone()));
+        let mut service = SessionService::new(
             home,
-            Box::new(keeper.clone()),
+            keepers,
             Arc::new(Stepping(clock.clone())),
             audit.clone(),
             Box::new(crashes.clone()),
             Box::new(|account| (account == ALICE).then(|| AuditName::known("alice@example.com"))),
         );
+        let here = surroundings.clone();
+        service.surroundings = Box::new(move || Ok(*here.lock().unwrap()));
         Self {
             temp,
             clock,
+            surroundings,
             keeper,
+            agent,
             crashes,
             audit,
             service,
         }
+    }
+
+    /// Another service of the same home and machine, where this keeper was chosen.
+    fn service_with(&self, choice: KeeperChoice) -> SessionService {
+        let keepers = Keepers::of(
+            choice,
+            Box::new(self.keeper.clone()),
+            Box::new(self.agent.clone()),
+        );
+        self.service_at(&self.home(), keepers)
+    }
+
+    /// A service of the home at `home`, on the same machine, with `keepers`.
+    fn service_at(&self, home: &std::path::Path, keepers: Keepers) -> SessionService {
+        let home = Arc::new(Dir::open_or_create(home).unwrap());
+        let mut service = SessionService::new(
+            home,
+            keepers,
+            self.clock.clone(),
+            self.audit.clone(),
+            Box::new(self.crashes.clone()),
+            Box::new(|_| None),
+        );
+        let here = self.surroundings.clone();
+        service.surroundings = Box::new(move || Ok(*here.lock().unwrap()));
+        service
     }
 
     /// With a session of Alice's.

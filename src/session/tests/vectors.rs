@@ -3,10 +3,12 @@
 
 use std::path::Path;
 
+use super::super::file::Origin;
 use super::super::model::{Activity, Claims};
 use super::super::{file, payload};
 use super::*;
 use crate::clock::{BootTime, Moment, Timestamp};
+use crate::fs::FileIdentity;
 
 const SESSION_FILE: &[u8] = include_bytes!("../../../tests/vectors/session-v1.bin");
 const PAYLOAD: &[u8] = include_bytes!("../../../tests/vectors/payload-v1.bin");
@@ -17,12 +19,26 @@ fn key() -> Key {
     Key::init_with(|key| key.fill(0x4B))
 }
 
+fn origin() -> Origin {
+    Origin {
+        keeper: KeeperKind::Kernel,
+        boot_id: BOOT_ID,
+        surroundings: Surroundings {
+            machine: [0x3A; 16],
+            user_namespace: 4_026_531_837,
+        },
+    }
+}
+
 fn claims() -> Claims {
     Claims {
         session: SessionId::from_bytes([0x5E; 16]),
         account: ALICE,
         username: "alice@example.com".to_owned(),
-        created: Timestamp::from_unix_seconds(1_800_000_000),
+        created: Moment {
+            wall: Timestamp::from_unix_seconds(1_800_000_000),
+            boot: BootTime::from_nanos(3_600_000_000_000),
+        },
         idle: IDLE,
         deadline: Timestamp::from_unix_seconds(1_800_014_400),
         account_key: Key::init_with(|key| key.fill(0xAC)),
@@ -42,13 +58,18 @@ fn activity(file_hash: [u8; 32]) -> Activity {
         last: moment(1_800_000_060, 3_660_000_000_000),
         deadline: moment(1_800_014_400, 18_000_000_000_000),
         file_hash,
+        home: FileIdentity {
+            device: 0xfe00,
+            inode: 0x1234_5678,
+            changed: 1_799_999_999_123_456_789,
+        },
     }
 }
 
 #[test]
 fn a_session_file_of_version_1_opens_for_ever() {
     let header = file::read_header(SESSION_FILE).unwrap();
-    assert_eq!(header.boot_id, BOOT_ID);
+    assert_eq!(header.origin, origin());
     let (found, wrote) = (file::open_claims(&key(), SESSION_FILE).unwrap(), claims());
     assert_eq!(
         (found.session, found.account, found.username),
@@ -72,7 +93,7 @@ fn a_payload_of_version_1_is_read_for_ever_and_knows_its_file() {
         (wrote.session, wrote.boot_id, wrote.generation)
     );
     assert_eq!((found.last, found.deadline), (wrote.last, wrote.deadline));
-    assert_eq!(found.file_hash, wrote.file_hash);
+    assert_eq!((found.file_hash, found.home), (wrote.file_hash, wrote.home));
     assert_eq!(payload::encode(&wrote).expose(), PAYLOAD);
 }
 
@@ -80,7 +101,7 @@ fn a_payload_of_version_1_is_read_for_ever_and_knows_its_file() {
 #[ignore = "writes the vectors, once for each version of the format"]
 fn write_vectors() {
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
-    let sealed = file::seal_claims(&key(), BOOT_ID, &claims()).unwrap();
+    let sealed = file::seal_claims(&key(), &origin(), &claims()).unwrap();
     let held = payload::encode(&activity(file::hash(&sealed)));
     let written = [
         ("session-v1.bin", &sealed[..]),

@@ -15,9 +15,18 @@ pub const KEYRING_AND_SOCKETS: &[libc::c_long] = &[
 ];
 
 /// Makes the system refuse `calls` with `errno` to `command` and all that it starts.
-#[allow(unsafe_code)]
 pub fn forbid(command: &mut Command, calls: &[libc::c_long], errno: i32) {
-    let mut filter = filter(calls, errno);
+    let errno = u32::try_from(errno).unwrap();
+    confine(command, filter(calls, libc::SECCOMP_RET_ERRNO | errno));
+}
+
+/// Makes the system kill `command`, and all that it starts, at the first of `calls`.
+pub fn kill_on(command: &mut Command, calls: &[libc::c_long]) {
+    confine(command, filter(calls, libc::SECCOMP_RET_KILL_PROCESS));
+}
+
+#[allow(unsafe_code)]
+fn confine(command: &mut Command, mut filter: Vec<libc::sock_filter>) {
     // SAFETY: between fork and exec, only two system calls; the filter was made before.
     unsafe {
         command.pre_exec(move || {
@@ -37,14 +46,13 @@ pub fn forbid(command: &mut Command, calls: &[libc::c_long], errno: i32) {
     }
 }
 
-fn filter(calls: &[libc::c_long], errno: i32) -> Vec<libc::sock_filter> {
+fn filter(calls: &[libc::c_long], refusal: u32) -> Vec<libc::sock_filter> {
     let step = |code: u32, value: u32, no: u8| libc::sock_filter {
         code: u16::try_from(code).unwrap(),
         jt: 0,
         jf: no,
         k: value,
     };
-    let refusal = libc::SECCOMP_RET_ERRNO | u32::try_from(errno).unwrap();
     // The number of the system call stands at 0.
     let mut filter = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
     for &call in calls {

@@ -16,7 +16,7 @@ use super::launch::{AgentLaunch, Started, remaining};
 use super::protocol::{
     REQUEST_LENGTH, RESPONSE_LENGTH, Response, encode_destroy, encode_publish, encode_read,
 };
-use super::{RUN, SOCKET, peer, socket_path};
+use super::{LOCK, RUN, SOCKET, lock_is_held, peer, socket_path};
 use crate::clock::{Clock, SystemClock};
 use crate::fs::Dir;
 use crate::memory::Secret;
@@ -30,6 +30,10 @@ static ANSWER_LIMIT: AtomicU64 = AtomicU64::new(5_000);
 const END_LIMIT: Duration = Duration::from_secs(1);
 /// How often an agent is asked again that hung up without an answer, as one that leaves does.
 const ATTEMPTS: usize = 4;
+/// How often, and how long each time, an agent is waited for that holds its lock and has no socket: one that
+/// starts or leaves, or whose socket was taken away a moment ago. 200 ms in all.
+const HIDDEN_ATTEMPTS: usize = 20;
+const HIDDEN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Gives agents no longer than `limit` for an answer, at least a millisecond, in place of five seconds. For a
 /// program that is in a hurry, as at a shell's prompt, at its start.
@@ -77,60 +81,55 @@ impl AgentKeeper {
         })
     }
 
-    /// Whether there may be an agent: its socket exists. One system call, for callers that would
-    /// rather not ask where nobody is.
-    pub fn is_present(&self) -> bool {
-        let name = [RUN, SOCKET].join("/");
+    /// Whether there may be an agent: its socket or its lock exists. Mostly two system calls and nothing more.
+    fn may_run(&self) -> bool {
+        [SOCKET, LOCK].iter().any(|name| self.has(name))
+    }
+
+    /// Whether something of this name is in the agent's directory.
+    pub(in crate::session::keeper) fn has(&self, name: &str) -> bool {
+        let name = [RUN, name].join("/");
         !matches!(
             statat(self.home.handle(), name, AtFlags::SYMLINK_NOFOLLOW),
             Err(Errno::NOENT | Errno::NOTDIR)
         )
     }
 
-    /// Ends the agent that is process `process` and does not answer, and with it all that it holds.
-    ///
-    /// # Errors
-    /// When its number is not known here, or it is there all the same a second later.
-    pub fn end(&self, process: i32) -> Result<(), KeeperError> {
-        let unanswered = || KeeperError::NoAnswer { process };
-        // It is this user's: whose it is was looked at before it was asked.
-        let pid = Some(process).filter(|&process| process > 0);
-        let pid = pid.and_then(Pid::from_raw).ok_or_else(unanswered)?;
-        match kill_process(pid, Signal::KILL) {
-            Ok(()) | Err(Errno::SRCH) => {}
-            Err(error) => return Err(KeeperError::system("end the agent", error)),
-        }
-        let Some(run) = self.home.subdir(RUN)? else {
-            return Ok(());
-        };
-        let deadline = SystemClock.now().boot.plus(END_LIMIT);
-        while UnixStream::connect(socket_path(&run)).is_ok() {
-            if remaining(deadline).is_zero() {
-                return Err(unanswered());
-            }
-            SystemClock.sleep(Duration::from_millis(5));
-        }
-        Ok(())
-    }
-
     /// The agent's answer; `None` when no agent runs.
     fn ask(&self, request: &Secret<REQUEST_LENGTH>) -> Result<Option<Response>, KeeperError> {
+        if !self.may_run() {
+            return Ok(None);
+        }
         let Some(run) = self.home.subdir(RUN)? else {
             return Ok(None);
         };
-        for _ in 0..ATTEMPTS {
+        let (mut attempts, mut hidden) = (0, 0);
+        while attempts < ATTEMPTS {
             let stream = match UnixStream::connect(socket_path(&run)) {
                 Ok(stream) => stream,
                 Err(error) => match error.kind() {
-                    ErrorKind::NotFound | ErrorKind::ConnectionRefused => return Ok(None),
+                    ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+                        if !lock_is_held(&run)? {
+                            return Ok(None);
+                        }
+                        if hidden == HIDDEN_ATTEMPTS {
+                            return Err(KeeperError::NoSocket);
+                        }
+                        hidden += 1;
+                        SystemClock.sleep(HIDDEN_PAUSE);
+                        continue;
+                    }
                     // Connected to an agent that left meanwhile.
-                    ErrorKind::ConnectionReset | ErrorKind::Interrupted => continue,
+                    ErrorKind::ConnectionReset | ErrorKind::Interrupted => {
+                        attempts += 1;
+                        continue;
+                    }
                     _ => return Err(KeeperError::system("connect to the agent", error)),
                 },
             };
             match converse(&stream, request) {
                 Ok(response) => return Ok(Some(response)),
-                Err(Failure::HungUp) => {}
+                Err(Failure::HungUp) => attempts += 1,
                 Err(Failure::Final(error)) => return Err(error),
             }
         }
@@ -146,8 +145,12 @@ impl AgentKeeper {
         let deadline = SystemClock.now().boot.plus(START_LIMIT);
         let mut pause = Duration::from_millis(5);
         loop {
-            if let Some(response) = self.ask(request)? {
-                return Ok(response);
+            match self.ask(request) {
+                Ok(Some(response)) => return Ok(response),
+                Ok(None) => {}
+                // One that another process is starting.
+                Err(KeeperError::NoSocket) if !remaining(deadline).is_zero() => continue,
+                Err(error) => return Err(error),
             }
             let launcher = self.launch.as_ref().and_then(|launch| launch());
             let launcher = launcher.ok_or(KeeperError::NoAgent)?;
@@ -179,9 +182,9 @@ impl Keeper for AgentKeeper {
         slot: &Slot,
         payload: &Payload,
         lifetime: Duration,
-    ) -> Result<KeeperKind, KeeperError> {
+    ) -> Result<(), KeeperError> {
         match self.ask_started(&encode_publish(slot, payload, lifetime))? {
-            Response::Done => Ok(KeeperKind::Agent),
+            Response::Done => Ok(()),
             Response::Full => Err(KeeperError::Quota {
                 keeper: KeeperKind::Agent,
             }),
@@ -189,10 +192,10 @@ impl Keeper for AgentKeeper {
         }
     }
 
-    fn read(&self, slot: &Slot) -> Result<Option<(Payload, KeeperKind)>, KeeperError> {
+    fn read(&self, slot: &Slot) -> Result<Option<Payload>, KeeperError> {
         match self.ask(&encode_read(slot))? {
             None | Some(Response::Absent) => Ok(None),
-            Some(Response::Found(payload)) => Ok(Some((payload, KeeperKind::Agent))),
+            Some(Response::Found(payload)) => Ok(Some(payload)),
             Some(Response::Done | Response::Full) => Err(KeeperError::Protocol),
         }
     }
@@ -203,6 +206,28 @@ impl Keeper for AgentKeeper {
             Some(Response::Done) => Ok(true),
             Some(Response::Found(_) | Response::Full) => Err(KeeperError::Protocol),
         }
+    }
+
+    fn end_holder(&self, process: i32) -> Result<(), KeeperError> {
+        let unanswered = || KeeperError::NoAnswer { process };
+        // It is this user's: whose it is was looked at before it was asked.
+        let pid = Some(process).filter(|&process| process > 0);
+        let pid = pid.and_then(Pid::from_raw).ok_or_else(unanswered)?;
+        match kill_process(pid, Signal::KILL) {
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(error) => return Err(KeeperError::system("end the agent", error)),
+        }
+        let Some(run) = self.home.subdir(RUN)? else {
+            return Ok(());
+        };
+        let deadline = SystemClock.now().boot.plus(END_LIMIT);
+        while UnixStream::connect(socket_path(&run)).is_ok() {
+            if remaining(deadline).is_zero() {
+                return Err(unanswered());
+            }
+            SystemClock.sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 }
 

@@ -88,6 +88,14 @@ pub fn is_running(home: &Path) -> Result<bool, FsError> {
     is_locked(&file).map_err(|error| FsError::new("lock", run.path().join(LOCK), error))
 }
 
+/// Whether an agent holds the lock in `run`: one serves, whether its socket can be found or not.
+fn lock_is_held(run: &Dir) -> Result<bool, FsError> {
+    let Some(file) = run.open_file(LOCK)? else {
+        return Ok(false);
+    };
+    is_locked(&file).map_err(|error| FsError::new("lock", run.path().join(LOCK), error))
+}
+
 /// Serves `home` as its agent: the whole life of the agent process, in the foreground.
 ///
 /// Call it first thing in a process of its own, started by an [`AgentLauncher`]. It leaves the

@@ -2,7 +2,7 @@
 //! one fixed size, on a stream that the client closes for writing after its request.
 //!
 //! ```text
-//! request   version 1 | operation 1 | zero 2 | device 8 | inode 8 | account 16 | lifetime ns 8 | payload 192
+//! request   version 1 | operation 1 | zero 2 | home 16 | account 16 | lifetime ns 8 | payload 192
 //! response  version 1 | status 1    | zero 2 | payload 192
 //! ```
 //! Integers are little-endian. What an operation does not use is zero; anything else is refused.
@@ -12,7 +12,7 @@ pub(crate) mod properties;
 
 use std::time::Duration;
 
-use crate::id::AccountId;
+use crate::id::{AccountId, HomeId};
 use crate::memory::Secret;
 
 use super::super::{PAYLOAD_LENGTH, Payload, Slot, bounded};
@@ -93,8 +93,7 @@ fn encode_request(operation: u8, slot: &Slot) -> Secret<REQUEST_LENGTH> {
     Secret::init_with(|bytes| {
         bytes[0] = VERSION;
         bytes[1] = operation;
-        bytes[SLOT_AT..SLOT_AT + 8].copy_from_slice(&slot.device.to_le_bytes());
-        bytes[SLOT_AT + 8..SLOT_AT + 16].copy_from_slice(&slot.inode.to_le_bytes());
+        bytes[SLOT_AT..SLOT_AT + 16].copy_from_slice(slot.home.as_bytes());
         bytes[SLOT_AT + 16..LIFETIME_AT].copy_from_slice(slot.account.as_bytes());
     })
 }
@@ -107,11 +106,9 @@ impl Request {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let bytes: &[u8; REQUEST_LENGTH] = bytes.try_into().map_err(|_| Malformed)?;
         let operation = header(bytes)?;
-        let slot = Slot {
-            device: u64::from_le_bytes(field(bytes, SLOT_AT)?),
-            inode: u64::from_le_bytes(field(bytes, SLOT_AT + 8)?),
-            account: AccountId::from_bytes(field(bytes, SLOT_AT + 16)?),
-        };
+        let home = HomeId::from_bytes(field(bytes, SLOT_AT)?);
+        let account = AccountId::from_bytes(field(bytes, SLOT_AT + 16)?);
+        let slot = Slot::new(home, account);
         let lifetime = Duration::from_nanos(u64::from_le_bytes(field(bytes, LIFETIME_AT)?));
         match operation {
             PUBLISH if lifetime == bounded(lifetime) => {
@@ -186,11 +183,7 @@ mod tests {
     use super::*;
 
     fn slot() -> Slot {
-        Slot {
-            device: 0x0102_0304_0506_0708,
-            inode: 0xfffe_fdfc,
-            account: AccountId::from_bytes([9; 16]),
-        }
+        Slot::new(HomeId::from_bytes([7; 16]), AccountId::from_bytes([9; 16]))
     }
 
     fn payload() -> Payload {

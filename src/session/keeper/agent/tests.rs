@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::protocol::{REQUEST_LENGTH, encode_read};
 use super::*;
 use crate::clock::SystemClock;
+use crate::id::HomeId;
 use crate::session::keeper::tests::{Scratch, fill_of, payload};
 use crate::session::keeper::{Keeper, KeeperError};
 
@@ -76,9 +77,9 @@ fn the_socket_is_closed_to_others_and_gone_at_the_end() {
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().mode() & 0o777;
     assert_eq!(mode(&run), 0o700);
     assert_eq!(mode(&run.join(SOCKET)), 0o600);
-    assert!(keeper(&scratch.home).is_present());
+    assert!(keeper(&scratch.home).has("agent.sock"));
     serving.stop();
-    assert!(!keeper(&scratch.home).is_present());
+    assert!(!keeper(&scratch.home).has("agent.sock"));
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn a_stale_socket_is_no_agent_and_is_replaced() {
     let run = scratch.home.subdir_or_create(RUN).unwrap();
     drop(UnixListener::bind(socket_path(&run)).unwrap());
     let (keeper, slot) = (keeper(&scratch.home), scratch.slot());
-    assert!(keeper.is_present());
+    assert!(keeper.has("agent.sock"));
     assert!(keeper.read(&slot).unwrap().is_none());
     let serving = Serving::start(&scratch.home);
     keeper.publish(&slot, &payload(1), LONG).unwrap();
@@ -121,7 +122,7 @@ fn it_leaves_when_it_holds_nothing_any_more() {
     assert_eq!(fill_of(&keeper, &slots[1]), Some(1));
     assert!(keeper.destroy(&slots[1]).unwrap());
     serving.thread.join().unwrap().unwrap();
-    assert!(!keeper.is_present());
+    assert!(!keeper.has("agent.sock"));
 }
 
 #[test]
@@ -282,7 +283,7 @@ fn a_home_deeper_than_a_socket_address_is_long_works() {
     let home = Arc::new(Dir::open_or_create(&deep).unwrap());
     let serving = Serving::start(&home);
     let account = crate::id::AccountId::random().unwrap();
-    let slot = crate::session::keeper::Slot::new(&home, account).unwrap();
+    let slot = crate::session::keeper::Slot::new(HomeId::random().unwrap(), account);
     let keeper = keeper(&home);
     keeper.publish(&slot, &payload(1), LONG).unwrap();
     assert_eq!(fill_of(&keeper, &slot), Some(1));

@@ -67,18 +67,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::id::AccountId;
+    use crate::id::{AccountId, HomeId};
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn slot(account: u16) -> Slot {
         let mut bytes = [0; 16];
         bytes[..2].copy_from_slice(&account.to_le_bytes());
-        Slot {
-            device: 1,
-            inode: 2,
-            account: AccountId::from_bytes(bytes),
-        }
+        Slot::new(HomeId::from_bytes([1; 16]), AccountId::from_bytes(bytes))
     }
 
     fn publish(account: u16) -> Request {

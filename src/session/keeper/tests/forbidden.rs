@@ -54,39 +54,31 @@ fn process_without_a_keyring() {
     };
     forbid(calls, errno.parse().unwrap());
     let home = Arc::new(Dir::open(Path::new(&home)).unwrap().unwrap());
-    let slot = Slot::new(&home, AccountId::random().unwrap()).unwrap();
+    let slot = Slot::new(HomeId::random().unwrap(), AccountId::random().unwrap());
 
     let refused = KernelKeeper.publish(&slot, &payload(1), LONG);
     assert!(matches!(refused, Err(KeeperError::Unusable { .. })));
 
-    let nowhere = AutoKeeper::new(KeeperChoice::Auto, Arc::clone(&home), None);
-    let Err(error @ KeeperError::None { .. }) = nowhere.publish(&slot, &payload(1), LONG) else {
-        panic!("there is no place for it");
-    };
-    let text = error.to_string();
-    assert!(
-        text.contains("kernel") && text.contains("no agent"),
-        "{text}"
-    );
-    assert!(error.hint().is_some());
-
-    let forced = AutoKeeper::new(KeeperChoice::Kernel, Arc::clone(&home), None);
-    let refused = forced.publish(&slot, &payload(1), LONG);
-    assert!(matches!(refused, Err(KeeperError::Unusable { .. })));
-
     let launcher = launcher(home.path());
-    let keeper = AutoKeeper::new(KeeperChoice::Auto, home, Some(launch(launcher)));
-    let kind = keeper.publish(&slot, &payload(2), LONG).unwrap();
-    assert_eq!(kind, KeeperKind::Agent);
-    assert_eq!(fill_of(&keeper, &slot), Some(2));
-    assert!(keeper.destroy(&slot).unwrap());
-    assert_eq!(fill_of(&keeper, &slot), None);
+    let keepers = Keepers::new(KeeperChoice::Auto, home, Some(launch(launcher)));
+    keepers
+        .publish(KeeperKind::Agent, &slot, &payload(2), LONG)
+        .unwrap();
+    // One that does not work hides nothing of the other.
+    let (found, kind) = keepers.read(&slot).unwrap().unwrap();
+    assert_eq!((found.expose()[0], kind), (2, KeeperKind::Agent));
+    assert!(
+        keepers
+            .destroy(&slot, None, Unresponsive::Stays, |_| false)
+            .unwrap()
+    );
+    assert!(keepers.read(&slot).unwrap().is_none());
 }
 
 #[test]
 fn where_a_profile_forbids_the_keyring_the_agent_is_used() {
     for calls in ["add", "all"] {
-        for errno in [libc::EPERM, libc::ENOSYS] {
+        for errno in [libc::EPERM, libc::EACCES, libc::ENOSYS] {
             let scratch = Scratch::new();
             let home = scratch.home.path().to_str().unwrap().to_owned();
             let name = "session::keeper::tests::forbidden::process_without_a_keyring";

@@ -1,0 +1,95 @@
+//! Why a session is not live, or cannot be seen from here.
+
+use super::keeper::KeeperKind;
+
+/// Why a session that was there is no longer live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dead {
+    /// No activity for the idle limit.
+    Idle,
+    /// The absolute limit was reached.
+    Max,
+    /// The wall clock went back, or ran ahead of the boot clock.
+    Clock,
+    /// The machine was started anew since.
+    Reboot,
+    /// A time namespace shifts the clocks of this process.
+    TimeNamespace,
+    /// The session file is gone.
+    FileGone,
+    /// The key is gone: the kernel or the agent dropped it at its deadline, or was made to.
+    KeyGone,
+    /// A guard process died holding the session.
+    Crash,
+    /// The account's password was changed, or its sessions were revoked.
+    Generation,
+    /// The session file is not the one this session was created with.
+    StaleCopy,
+    /// The session file belongs to another account or another session.
+    Foreign,
+    /// The session file was changed, cut or is not one.
+    Corrupt,
+    /// The session file was written by a newer version.
+    UnsupportedVersion,
+    /// Something that must not be trusted stands where the session file should be.
+    UnsafeFile,
+}
+
+/// Why a session that may well be live cannot be seen from here. It is left alone, and none of its ends is
+/// recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Elsewhere {
+    /// This home is a copy of the one whose session it is.
+    Copy,
+    /// It began on another machine, which has the same home.
+    Machine,
+    /// Its key is in the keyring of another user namespace.
+    UserNamespace,
+    /// This process cannot use the keyring that has its key.
+    NoKeyring,
+    /// Its key is with this keeper, and the other one was chosen.
+    NotChosen(KeeperKind),
+}
+
+impl std::fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Copy => "this home is a copy, and the session belongs to the home it was copied from",
+            Self::Machine => "the session is on another machine that uses this home",
+            Self::UserNamespace => {
+                "the session's key is in another user namespace (outside of this container, perhaps)"
+            }
+            Self::NoKeyring => {
+                "the session's key is in the kernel's keyring, which cannot be used from here"
+            }
+            Self::NotChosen(KeeperKind::Kernel) => {
+                "the session's key is in the kernel's keyring, and the agent is chosen here"
+            }
+            Self::NotChosen(KeeperKind::Agent) => {
+                "the session's key is with the agent, and the kernel's keyring is chosen here"
+            }
+        })
+    }
+}
+
+impl std::fmt::Display for Dead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Idle => "it was idle for too long",
+            Self::Max => "it reached its absolute limit",
+            Self::Clock => "the clock was changed",
+            Self::Reboot => "the machine was restarted",
+            Self::TimeNamespace => "the clocks are shifted by a time namespace",
+            Self::FileGone => "its file is gone",
+            Self::KeyGone => "it expired",
+            Self::Crash => "a process that held it died",
+            Self::Generation => "the account's password was changed",
+            Self::StaleCopy => "its file is an older copy",
+            Self::Foreign => "its file belongs to another account",
+            Self::Corrupt => "its file is damaged",
+            Self::UnsupportedVersion => "its file was written by a newer version of nightlatch",
+            Self::UnsafeFile => "its file cannot be trusted",
+        })
+    }
+}
