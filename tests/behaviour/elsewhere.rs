@@ -109,6 +109,20 @@ fn a_session_is_used_where_its_key_is_and_by_nobody_who_chose_the_other_keeper()
 }
 
 #[test]
+fn the_key_of_a_session_that_was_replaced_from_the_other_keeper_ends_nothing() {
+    let home = signed_in("kernel");
+    let with = |choice: &str, arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        command.env("NIGHTLATCH_KEEPER", choice);
+        Run::with_input(command, PASSWORD.as_bytes())
+    };
+    with("agent", &["login", "--password-stdin"]).succeeds();
+    with("kernel", EXEC).refuses(4, "with the agent");
+    with("auto", &["exec", "--", "true"]).succeeds();
+    with("agent", &["exec", "--", "true"]).succeeds();
+}
+
+#[test]
 fn a_command_that_may_not_use_the_keyring_is_refused_and_ends_nothing() {
     for errno in [libc::EPERM, libc::EACCES, libc::ENOSYS] {
         let home = Home::signed_in();

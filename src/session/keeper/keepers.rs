@@ -90,6 +90,24 @@ impl Keepers {
         Ok(None)
     }
 
+    /// The payload that is held in `slot` by this kind of keeper, if it was chosen.
+    ///
+    /// # Errors
+    /// As [`Keepers::read`].
+    pub(crate) fn read_from(
+        &self,
+        kind: KeeperKind,
+        slot: &Slot,
+    ) -> Result<Option<Payload>, KeeperError> {
+        if !self.has_chosen(kind) {
+            return Ok(None);
+        }
+        match self.get(kind).read(slot) {
+            Err(KeeperError::Unusable { .. }) => Ok(None),
+            other => other,
+        }
+    }
+
     /// Whether this kind of keeper works here, so that what it holds of this home can be seen.
     ///
     /// # Errors

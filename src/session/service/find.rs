@@ -7,7 +7,7 @@ use crate::clock::Boot;
 use crate::fs::{FsError, FsProblem};
 use crate::id::{AccountId, SessionId};
 use crate::session::file::{self, FileError, Header};
-use crate::session::keeper::{KeeperKind, Slot};
+use crate::session::keeper::{KeeperKind, Payload, Slot};
 use crate::session::model::{self, Activity, Claims, Dead, Elsewhere};
 use crate::session::payload;
 
@@ -91,6 +91,12 @@ impl SessionService {
                 _ => return Err(error.into()),
             },
         };
+        let held = match (held, &bytes, home) {
+            (Some(held), Some(bytes), Some(home)) => {
+                self.without_leftover(held, bytes, &slot(home.id))?
+            }
+            (held, ..) => held,
+        };
         match (held, bytes, home) {
             (None, None, _) => Ok(Found::Nothing),
             (None, Some(bytes), home) => {
@@ -115,6 +121,28 @@ impl SessionService {
                 }
             }
         }
+    }
+
+    /// What is held, but for the key of an earlier session that could not be reached when this one took its
+    /// place, and is still in another keeper.
+    fn without_leftover(
+        &self,
+        held: (Payload, KeeperKind),
+        bytes: &[u8],
+        slot: &Slot,
+    ) -> Result<Option<(Payload, KeeperKind)>, SessionError> {
+        let Ok(header) = file::read_header(bytes) else {
+            return Ok(Some(held));
+        };
+        let keeper = header.origin.keeper;
+        let session = payload::decode(&held.0).map(|activity| activity.session);
+        if held.1 == keeper || session == Ok(header.session) {
+            return Ok(Some(held));
+        }
+        Ok(self
+            .keepers
+            .read_from(keeper, slot)?
+            .map(|held| (held, keeper)))
     }
 
     /// What a file without a key means: whether the key is gone, or only out of sight.

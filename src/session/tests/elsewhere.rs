@@ -146,6 +146,12 @@ fn signing_out_reaches_a_key_whose_keeper_was_not_chosen_and_signing_in_does_not
         .create(new_session(ALICE), Vec::new(), || true)
         .unwrap();
     assert!(!bench.keeper.is_empty() && !bench.agent.is_empty());
+    // The key of the earlier session, where it could not be reached, hides nothing and ends nothing.
+    let chosen = KeeperKind::Agent;
+    is_refused(&bench, &bench.service, Elsewhere::NotChosen(chosen));
+    let either = bench.service_with(KeeperChoice::Auto);
+    let used = either.touch(ALICE.into(), touch(true), |_| None, |_| Ok(()));
+    assert_eq!(used.unwrap().session.status().keeper, Some(chosen));
     let (bench, _) = Bench::signed_in();
     let agent = bench.service_with(KeeperChoice::Agent);
     let ending = agent.end_one(ALICE, TerminationReason::Logout);
