@@ -135,6 +135,12 @@ fn in_words(reason: &str) -> String {
         "reboot" => Dead::Reboot.to_string(),
         "time_namespace" => Dead::TimeNamespace.to_string(),
         "file_gone" => Dead::FileGone.to_string(),
+        "old_generation" => Dead::Generation.to_string(),
+        "stale_copy" => Dead::StaleCopy.to_string(),
+        "foreign" => Dead::Foreign.to_string(),
+        "corrupt" => Dead::Corrupt.to_string(),
+        "unsupported_version" => Dead::UnsupportedVersion.to_string(),
+        "unsafe_file" => Dead::UnsafeFile.to_string(),
         other => escape(other).replace('_', " "),
     }
 }

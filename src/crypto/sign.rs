@@ -260,7 +260,7 @@ mod tests {
     }
 
     fn pair_of_no_point() -> CompressedEdwardsY {
-        (2..)
+        (2..=u8::MAX)
             .map(|low| {
                 let mut bytes = [0; 32];
                 bytes[0] = low;

@@ -132,13 +132,11 @@ impl Dir {
     /// # Errors
     /// As [`Dir::open`], and when it cannot be created.
     pub fn subdir_or_create(&self, name: &str) -> Result<Self, FsError> {
-        match self.subdir(name)? {
-            Some(dir) => Ok(dir),
-            None => {
-                self.may_change("create", name)?;
-                Self::create_at(self.handle.as_fd(), OsStr::new(name), &self.path.join(name))
-            }
+        if let Some(dir) = self.subdir(name)? {
+            return Ok(dir);
         }
+        self.may_change("create", name)?;
+        Self::create_at(self.handle.as_fd(), OsStr::new(name), &self.path.join(name))
     }
 
     fn create_at(parent: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<Self, FsError> {
@@ -442,7 +440,7 @@ impl Dir {
 
 /// Takes the rights of everyone but the owner away.
 fn close_directory(handle: &OwnedFd, stat: &Stat, path: &Path) -> Result<(), FsError> {
-    if permission_bits(stat) & 0o077 == 0 {
+    if permission_bits(stat) & Mode::RWXG.union(Mode::RWXO).bits() == 0 {
         return Ok(());
     }
     closed(fchmod(handle, DIRECTORY_MODE), stat, path)

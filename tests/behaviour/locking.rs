@@ -66,20 +66,20 @@ fn lock_ends_the_sessions_of_all_accounts_and_logout_one_and_both_say_whose() {
     let logout = home.run(&["logout"]).succeeds();
     assert_eq!(
         logout.stderr,
-        format!("○ ended the session of {BOB}; its key is destroyed\n")
+        format!("o ended the session of {BOB}; its key is destroyed\n")
     );
     assert!(is_live(&home, EMAIL) && !is_live(&home, BOB));
     sign_in_bob(&home);
     let lock = home.run(&["lock"]).succeeds();
     assert!(
         lock.stderr
-            .starts_with("○ ended 2 sessions; their keys are destroyed: ")
+            .starts_with("o ended 2 sessions; their keys are destroyed: ")
     );
     assert!(lock.stderr.contains(EMAIL) && lock.stderr.contains(BOB));
     nobody_is_signed_in(&home, "lock");
     assert_eq!(terminated(&home), 3);
     let nobody = home.run(&["lock"]).succeeds();
-    assert_eq!(nobody.stderr, "○ nobody was signed in\n");
+    assert_eq!(nobody.stderr, "o nobody was signed in\n");
     home.login(&[EMAIL]).succeeds();
     let named = home.run(&["lock", "--json"]).succeeds().json();
     assert_eq!(

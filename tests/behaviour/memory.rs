@@ -47,30 +47,26 @@ fn keys_from(home: &Home, payload: &[u8]) -> Vec<Secret> {
         )
         .unwrap();
     let sealed = Payload {
-        msg: &file[68..],
-        aad: &file[..68],
+        msg: &file[92..],
+        aad: &file[..92],
     };
     let claims = Aes256Gcm::new_from_slice(&file_key)
         .unwrap()
-        .decrypt(file[56..68].try_into().unwrap(), sealed)
+        .decrypt(file[80..92].try_into().unwrap(), sealed)
         .unwrap();
     vec![
         ("session key", key),
         ("file key", file_key),
-        ("account key", claims[24..56].to_vec()),
+        ("account key", claims[32..64].to_vec()),
     ]
 }
 
 /// What the keyring holds for the home's session.
 fn payload(home: &Home) -> Vec<u8> {
-    let directory = std::fs::metadata(home.path()).unwrap();
     let file = home.session_file();
     let account = file.file_stem().unwrap().to_str().unwrap();
-    let name = format!(
-        "nightlatch:{:x}-{:x}:{account}",
-        directory.dev(),
-        directory.ino()
-    );
+    let id = std::fs::read_to_string(home.path().join("home")).unwrap();
+    let name = format!("nightlatch:{}:{account}", id.trim_end());
     let ring = KeyRing::from_special_id(KeyRingIdentifier::Process, true).unwrap();
     ring.link_keyring_id(KeyRingIdentifier::User).unwrap();
     let mut payload = vec![0; 192];
@@ -403,10 +399,10 @@ fn the_agent_holds_the_session_key_in_locked_memory_and_no_password_or_account_k
 
 /// What the agent gives to who asks for the home's session.
 fn ask_agent(home: &Home) -> Vec<u8> {
-    let directory = std::fs::metadata(home.path()).unwrap();
     let account = std::fs::read(home.session_file()).unwrap()[24..40].to_vec();
-    let (device, inode) = (directory.dev().to_le_bytes(), directory.ino().to_le_bytes());
-    let mut request = [&[1, 2, 0, 0][..], &device, &inode, &account].concat();
+    let id = std::fs::read_to_string(home.path().join("home")).unwrap();
+    let id: uuid::Uuid = id.trim_end().parse().unwrap();
+    let mut request = [&[1, 2, 0, 0][..], id.as_bytes(), &account].concat();
     request.resize(request.len() + 8 + 192, 0);
     let mut agent = UnixStream::connect(home.path().join("run/agent.sock")).unwrap();
     agent.write_all(&request).unwrap();

@@ -242,6 +242,8 @@ impl Story {
             let judged = if judges_again {
                 Some(service.judge_again(touched.session)?)
             } else {
+                // The disk takes its time.
+                point();
                 None
             };
             let at = moment();
@@ -464,7 +466,7 @@ fn the_search_finds_what_is_wrong_with_each_broken_program() {
         (Act::HastyExec, Act::Logout, "after Done { act: Logout"),
     ] {
         let (_, judged) = explore(&[vec![broken], vec![other, Act::Status]]);
-        let found = judged.unwrap_err();
+        let found = judged.expect_err(&format!("{broken:?} against {other:?}"));
         assert!(found.contains(wrong), "{broken:?}: {found}");
     }
 }
