@@ -466,7 +466,7 @@ fn the_search_finds_what_is_wrong_with_each_broken_program() {
         (Act::HastyExec, Act::Logout, "after Done { act: Logout"),
     ] {
         let (_, judged) = explore(&[vec![broken], vec![other, Act::Status]]);
-        let found = judged.expect_err(&format!("{broken:?} against {other:?}"));
+        let found = judged.unwrap_err();
         assert!(found.contains(wrong), "{broken:?}: {found}");
     }
 }
