@@ -77,7 +77,7 @@ fn create(file: &Path) -> Result<(), Failure> {
         if let Some(above) = dir.parent() {
             std::fs::create_dir_all(above).map_err(failed)?;
         }
-        drop(Dir::open_or_create(dir)?);
+        Dir::open_or_create(dir)?;
     }
     let mut new = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
     new.write_all(defaults().as_bytes()).map_err(failed)?;

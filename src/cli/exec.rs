@@ -60,12 +60,15 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
         context
             .ui
             .say(&format!("nightlatch: {why}. Sign in to continue."));
-        if let Err(failure) = sign_in(&mut terminal, context) {
+        let signed_in = {
+            // Given back afterwards: the command gets it as it was, and the next prompt its turn.
+            let mut terminal = terminal;
+            sign_in(&mut terminal, context)
+        };
+        if let Err(failure) = signed_in {
             guard.record_refusal(&args.command[0], &denied);
             return Err(failure);
         }
-        // The command gets the terminal as it was, and the next prompt its turn.
-        drop(terminal);
         // A home may have come into being only now.
         let options = RunOptions {
             refusals: Refusals::Record,

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::content::Durability;
 use super::error::{FsError, FsProblem};
 use super::file::{
-    check_own_file, check_owner, closed, create_closed, open_to_owner, permission_bits,
+    OTHERS, check_own_file, check_owner, closed, create_closed, open_to_owner, permission_bits,
 };
 use super::names::{all_names_in, names_by, names_in};
 
@@ -440,7 +440,7 @@ impl Dir {
 
 /// Takes the rights of everyone but the owner away.
 fn close_directory(handle: &OwnedFd, stat: &Stat, path: &Path) -> Result<(), FsError> {
-    if permission_bits(stat) & Mode::RWXG.union(Mode::RWXO).bits() == 0 {
+    if permission_bits(stat) & OTHERS == 0 {
         return Ok(());
     }
     closed(fchmod(handle, DIRECTORY_MODE), stat, path)

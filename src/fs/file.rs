@@ -14,7 +14,7 @@ use super::error::{FsError, FsProblem};
 use super::private_group::is_private_group;
 
 /// Permission bits of everyone but the owner.
-const OTHERS: u32 = 0o077;
+pub(super) const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 const GROUP_WRITE: u32 = 0o020;
 

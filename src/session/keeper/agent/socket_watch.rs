@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-#[cfg(target_os = "linux")]
-use rustix::fd::OwnedFd;
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, statat};
 
 use super::SOCKET;
@@ -20,7 +18,6 @@ pub(super) const SETTLED: Duration = Duration::from_millis(10);
 pub(super) struct SocketWatch {
     /// Its file, by device and inode.
     file: (u64, u64),
-    #[cfg(target_os = "linux")]
     told: Option<OwnedFd>,
 }
 
@@ -29,7 +26,6 @@ impl SocketWatch {
     pub(super) fn new(directory: &Dir) -> std::io::Result<Self> {
         Ok(Self {
             file: file(directory)?,
-            #[cfg(target_os = "linux")]
             told: told(directory),
         })
     }
@@ -44,14 +40,8 @@ impl SocketWatch {
 
     /// What becomes readable when it may not be; `None` where it must be looked at by itself, after
     /// [`SocketWatch::look_after`].
-    #[cfg(target_os = "linux")]
     pub(super) fn handle(&self) -> Option<BorrowedFd<'_>> {
         self.told.as_ref().map(AsFd::as_fd)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn handle(&self) -> Option<BorrowedFd<'_>> {
-        None
     }
 
     /// After how long to look unasked.
@@ -88,4 +78,10 @@ fn told(directory: &Dir) -> Option<OwnedFd> {
     )
     .ok()?;
     Some(told)
+}
+
+/// No system but Linux is asked.
+#[cfg(not(target_os = "linux"))]
+fn told(_: &Dir) -> Option<OwnedFd> {
+    None
 }
