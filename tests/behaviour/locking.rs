@@ -285,11 +285,13 @@ fn while_another_process_holds_a_lock_sessions_end_in_seconds_all_the_same() {
 fn an_agent_that_does_not_answer_is_ended_with_all_its_sessions_by_lock_and_not_by_logout() {
     let home = Home::registered().with_keeper("agent");
     home.login(&[]).succeeds();
-    let agent = agent(&home);
-    kill_process(agent, Signal::STOP).unwrap();
+    let first = agent(&home);
+    kill_process(first, Signal::STOP).unwrap();
     home.run(&["logout"]).refuses(1, "does not answer");
-    kill_process(agent, Signal::CONT).unwrap();
+    kill_process(first, Signal::CONT).unwrap();
     home.login(&[]).succeeds();
+    // Another one where the first has read what it was asked, and left.
+    let agent = agent(&home);
     kill_process(agent, Signal::STOP).unwrap();
     let start = Instant::now();
     let run = home.run(&["lock"]).succeeds();
