@@ -1,5 +1,7 @@
 //! Time, handed in: every rule about expiry takes the present as an argument.
 
+#[cfg(unix)]
+pub(crate) mod alarm;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 #[cfg(test)]

@@ -54,10 +54,12 @@ pub use fs::{
 };
 #[cfg(unix)]
 pub use fs::{LockHolder, holder_of};
+#[cfg(unix)]
+pub use guard::SessionWatch;
 pub use guard::run::Ended;
 pub use guard::{
     AccountNotice, ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Finished, Guard,
     GuardConfig, GuardError, Orphans, PasswordChangeError, ProvenPassword, Refusals, RegisterError,
-    Registered, RunOptions, Scripts, SignInError, SignedIn, Vouched, is_home,
+    Registered, RunOptions, Running, Scripts, SignInError, SignedIn, Vouched, is_home,
 };
 pub use session::SessionService;

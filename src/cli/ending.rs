@@ -57,6 +57,19 @@ pub fn of_status(context: &Context, status: &SessionStatus) -> Option<String> {
     }
 }
 
+/// How `session` of `username` ended, in which `status` found no life.
+pub fn of_session(
+    context: &Context,
+    status: &SessionStatus,
+    session: SessionId,
+    username: &str,
+) -> Option<String> {
+    match status.ended {
+        None => of_log(context, Some(session), Some(username)),
+        Some(_) => of_status(context, status),
+    }
+}
+
 /// How the last session of `username` ended, or the last of all.
 pub fn of_last(context: &Context, username: Option<&str>) -> Option<String> {
     of_log(context, None, username)

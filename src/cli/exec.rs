@@ -1,18 +1,30 @@
 //! `exec`: the guard.
 
+#[cfg(unix)]
+mod end_watch;
+#[cfg(windows)]
+#[path = "exec/end_watch_absent.rs"]
+mod end_watch;
+
+use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::process::Command;
 use std::time::Duration;
 
 use nightlatch::clock::{Clock, SystemClock};
+use nightlatch::id::SessionId;
 use nightlatch::session::{SessionState, SessionStatus};
-use nightlatch::{CommandError, Denied, Ended, Guard, Orphans, Refusals, RunOptions, Scripts};
+use nightlatch::{
+    CommandError, Denied, Ended, Finished, Guard, Orphans, Refusals, RunOptions, Scripts,
+};
 
 use super::args::Exec;
 use super::exit::Failure;
 use super::prompt::PromptError;
 use super::terminal::Terminal;
 use super::{Context, End, Origin, ask, ending, login, prune, register, text};
+
+use end_watch::{EndWatch, Watched};
 
 /// No session ends by itself in less.
 const LONG: Duration = Duration::from_secs(1);
@@ -32,8 +44,9 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
     say_whose(context, &guard)?;
     let begun = SystemClock.now().boot;
     let mut looks = LOOKS;
-    let finished = loop {
-        let denied = match guard.run(&mut command(context, args)?, &options) {
+    let ran = loop {
+        let mut command = command(context, args)?;
+        let denied = match watched(context, &guard, &mut command, &options) {
             Err(CommandError::Denied(denied)) if helps_to_sign_in(context, &denied) => denied,
             Err(CommandError::Denied(denied)) => return Err(refuse(context, &guard, args, denied)),
             other => break other?,
@@ -75,22 +88,60 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
             ..options
         };
         guard = context.guard()?;
-        let finished = guard.run(&mut command(context, args)?, &options)?;
+        let ran = watched(context, &guard, &mut command, &options)?;
         prune::after_sign_in(context, &guard);
-        break finished;
+        break ran;
     };
-    if let Some(error) = finished.unrecorded {
+    if let Some(error) = &ran.finished.unrecorded {
         context
             .ui
             .warn(&format!("the command's end could not be recorded: {error}"));
     }
     if SystemClock.now().boot.since(begun) >= LONG && std::io::stderr().is_terminal() {
-        tell_of_end(context, &guard, args);
+        tell_of_end(context, &ran, args);
     }
-    Ok(match finished.ended {
+    Ok(match ran.finished.ended {
         Ended::Signal(signal) => End::Signal(signal),
         code @ Ended::Code(_) => End::Code(code.exit_code()),
     })
+}
+
+/// A command that ran to its end, and the session that let it start.
+struct Ran {
+    finished: Finished,
+    session: SessionId,
+    username: String,
+}
+
+/// Runs the command; a person at the terminal is told at once when its session ends.
+fn watched(
+    context: &Context,
+    guard: &Guard,
+    command: &mut Command,
+    options: &RunOptions,
+) -> Result<Ran, CommandError> {
+    let program = shown(command.get_program());
+    let running = guard.start(command, options)?;
+    let (session, username) = (running.session_id(), running.username().to_owned());
+    let watched = Watched {
+        session,
+        username: &username,
+        program: &program,
+    };
+    let finished = std::thread::scope(|scope| {
+        let _watch = EndWatch::begin(scope, context, watched);
+        running.finish()
+    })?;
+    Ok(Ran {
+        finished,
+        session,
+        username,
+    })
+}
+
+/// A program's name, for a person.
+fn shown(program: &OsStr) -> String {
+    text::bounded(&text::escape(&program.to_string_lossy())).into_owned()
 }
 
 /// The terminal to ask on: somebody is at it, or speaks to this job, wherever its streams lead.
@@ -140,14 +191,19 @@ fn how_it_ended(context: &Context, guard: &Guard) -> Option<String> {
 }
 
 /// Whoever comes back to a command that ran for long is told that its session ended meanwhile.
-fn tell_of_end(context: &Context, guard: &Guard, args: &Exec) {
+fn tell_of_end(context: &Context, ran: &Ran, args: &Exec) {
+    let Ok(email) = ran.username.parse() else {
+        return;
+    };
+    let Ok(guard) = Guard::open_to_look(context.config.clone().account(email)) else {
+        return;
+    };
     let Ok(status) = guard.status() else { return };
-    if status.state == SessionState::Active {
+    if status.state == SessionState::Active || status.elsewhere.is_some() {
         return;
     }
-    if let Some(how) = ending::of_status(context, &status) {
-        let program = text::escape(&args.command[0].to_string_lossy());
-        let program = text::bounded(&program);
+    if let Some(how) = ending::of_session(context, &status, ran.session, &ran.username) {
+        let program = shown(&args.command[0]);
         context
             .ui
             .say(&format!("nightlatch: {how}, while {program} ran"));

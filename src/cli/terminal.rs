@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use nix::sys::signal::{SigSet, Signal};
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, QueueSelector, Termios, tcdrain, tcflush, tcgetattr,
@@ -159,7 +160,7 @@ fn background() -> io::Error {
     io::Error::other("this job is in the background")
 }
 
-fn is_foreground(tty: &OwnedFd) -> bool {
+fn is_foreground(tty: impl AsFd) -> bool {
     // Both are 0 in a container entered from outside, and then they are the same group.
     nix::unistd::tcgetpgrp(tty).is_ok_and(|group| group == nix::unistd::getpgrp())
 }
@@ -180,6 +181,35 @@ pub fn columns(stream: impl AsFd) -> Option<usize> {
 pub fn lines(stream: impl AsFd) -> Option<usize> {
     let size = tcgetwinsize(stream).ok()?;
     Some(usize::from(size.ws_row)).filter(|&lines| lines > 0)
+}
+
+/// Writes a line of its own to the terminal that stderr leads to, where the person reads it: this job is in
+/// the foreground, and the terminal shows what is typed a line at a time. A program that takes each key has
+/// drawn the screen itself, and one that hides what is typed asks for a password; neither is written into.
+/// Never waits for a terminal that was stopped.
+pub fn notify(line: &str) {
+    let err = std::io::stderr();
+    let modes = LocalModes::ICANON | LocalModes::ECHO;
+    if !is_foreground(&err) || !tcgetattr(&err).is_ok_and(|now| now.local_modes.contains(modes)) {
+        return;
+    }
+    // Where a job has come into the background by now, nothing is stopped for it.
+    let mut stop = SigSet::empty();
+    stop.add(Signal::SIGTTOU);
+    if stop.thread_block().is_err() {
+        return;
+    }
+    // Opened anew, for only this process to write without waiting.
+    let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    if let Ok(tty) = rustix::fs::open("/dev/tty", flags, Mode::empty()) {
+        // What stands on the line so far is kept.
+        let text = format!("\n{line}\n");
+        let mut rest = text.as_bytes();
+        while let Ok(count @ 1..) = rustix::io::write(&tty, rest) {
+            rest = &rest[count..];
+        }
+    }
+    let _ = stop.thread_unblock();
 }
 
 /// The name of a signal, such as `SIGTERM`.

@@ -1,8 +1,8 @@
 //! Times for people, in their own time zone. What programs read stays RFC 3339 in UTC.
 
-use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::path::{Component, Path};
+use std::sync::OnceLock;
 
 use jiff::civil::{Date, Time};
 use jiff::fmt::strtime;
@@ -24,12 +24,12 @@ const LONGEST: usize = 1 << 20;
 pub struct Zone {
     /// `TZ`.
     name: Option<OsString>,
-    found: OnceCell<TimeZone>,
+    found: OnceLock<TimeZone>,
 }
 
 impl Zone {
     pub fn new(name: Option<OsString>) -> Self {
-        let found = OnceCell::new();
+        let found = OnceLock::new();
         Self { name, found }
     }
 

@@ -136,6 +136,7 @@ impl<'guard> ActiveSession<'guard> {
     pub fn run(&self, command: &mut Command) -> Result<Finished, CommandError> {
         let owner = self.session.account().into();
         self.guard
-            .run_for(self.home, owner, command, &RunOptions::default())
+            .start_for(self.home, owner, command, &RunOptions::default())?
+            .finish()
     }
 }

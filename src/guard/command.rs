@@ -2,19 +2,22 @@
 
 use std::cell::OnceCell;
 use std::ffi::OsStr;
+use std::mem::ManuallyDrop;
 use std::process::Command;
 use std::time::Duration;
 
 use super::lease::Lease;
 use super::owner::Counting;
-use super::run::{Ended, RunError, Runner};
+use super::run::{Ended, RunError, Runner, Started};
 use super::{CommandError, Denied, Guard, GuardError, Home};
 use crate::audit::{
-    ArgvDigest, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event, ProgramName,
+    ArgvDigest, AuditError, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event,
+    ProgramName,
 };
+use crate::clock::BootTime;
 use crate::crypto::{kdf, labels};
 use crate::fs::FsError;
-use crate::id::ExecId;
+use crate::id::{ExecId, SessionId};
 use crate::session::{Dead, Judged, Owner, Session, Touch, Touched};
 
 /// How a command is to be run.
@@ -83,6 +86,71 @@ pub struct Finished {
     pub unrecorded: Option<GuardError>,
 }
 
+/// A guarded command that was started: to be followed to its end with [`Running::finish`].
+///
+/// Dropped before that, it looks as if this process had died: the command runs on, and its session ends.
+#[must_use = "a command that nobody follows becomes a zombie, and ends its session"]
+pub struct Running<'guard> {
+    runner: Runner,
+    child: Started,
+    record: EndRecord<'guard>,
+    lease: ManuallyDrop<Option<Lease>>,
+}
+
+/// What the record of a command's end says beside the end itself.
+struct EndRecord<'guard> {
+    guard: &'guard Guard,
+    home: &'guard Home,
+    exec: ExecId,
+    session: SessionId,
+    username: String,
+    began: BootTime,
+}
+
+impl Running<'_> {
+    /// The session that let it start.
+    pub fn session_id(&self) -> SessionId {
+        self.record.session
+    }
+
+    /// The normalized email of the account whose session that is.
+    pub fn username(&self) -> &str {
+        &self.record.username
+    }
+
+    /// Waits for the command's end and records it.
+    ///
+    /// # Errors
+    /// When the command cannot be watched.
+    pub fn finish(mut self) -> Result<Finished, CommandError> {
+        let result = self.runner.follow(self.child);
+        let recorded = self.record.write(match &result {
+            Ok(Ended::Code(code)) => CommandEnd::Exited(*code),
+            Ok(Ended::Signal(signal)) => CommandEnd::Signalled(*signal),
+            Err(error) => failed(error),
+        });
+        drop(ManuallyDrop::into_inner(self.lease));
+        Ok(Finished {
+            ended: result?,
+            unrecorded: recorded.err().map(GuardError::from),
+        })
+    }
+}
+
+impl EndRecord<'_> {
+    /// Not synced: nothing depends on it, and the start is durable (see docs/adr).
+    fn write(&self, end: CommandEnd) -> Result<(), AuditError> {
+        let finished = Event::new(Details::CommandFinished {
+            exec: self.exec,
+            end,
+            took: self.guard.clock.now().boot.since(self.began),
+        })
+        .about(AuditName::known(&self.username))
+        .in_session(self.session);
+        self.home.audit.append(&[finished]).map(drop)
+    }
+}
+
 impl Guard {
     /// Runs `command` if, and only if, there is a live session, and waits for its end.
     ///
@@ -101,10 +169,22 @@ impl Guard {
         command: &mut Command,
         options: &RunOptions,
     ) -> Result<Finished, CommandError> {
+        self.start(command, options)?.finish()
+    }
+
+    /// As [`Guard::run`], without the waiting.
+    ///
+    /// # Errors
+    /// As [`Guard::run`].
+    pub fn start(
+        &self,
+        command: &mut Command,
+        options: &RunOptions,
+    ) -> Result<Running<'_>, CommandError> {
         let result = self
             .signed_in()
             .map_err(CommandError::from)
-            .and_then(|(home, owner)| self.run_for(home, owner, command, options));
+            .and_then(|(home, owner)| self.start_for(home, owner, command, options));
         if let Err(CommandError::Denied(denied)) = &result
             && options.refusals == Refusals::Record
         {
@@ -113,13 +193,13 @@ impl Guard {
         result
     }
 
-    pub(super) fn run_for(
-        &self,
-        home: &Home,
+    pub(super) fn start_for<'guard>(
+        &'guard self,
+        home: &'guard Home,
         owner: Owner,
         command: &mut Command,
         options: &RunOptions,
-    ) -> Result<Finished, CommandError> {
+    ) -> Result<Running<'guard>, CommandError> {
         let exec = ExecId::random().map_err(GuardError::from)?;
         let runner = OnceCell::new();
         let program = ProgramName::new(command.get_program());
@@ -185,39 +265,34 @@ impl Guard {
             )
             .env("NIGHTLATCH_EXEC_ID", exec.to_string());
         // The command may run for hours, and its end is told without a key: wipe them now.
-        let (id, name) = (session.id(), AuditName::known(session.username()));
+        let (id, username) = (session.id(), session.username().to_owned());
         drop(session);
         tracing::info!(%exec, program = program.as_str(), "starting the command");
-        let started = self.clock.now();
-        let running = match options.scripts {
+        let record = EndRecord {
+            guard: self,
+            home,
+            exec,
+            session: id,
+            username,
+            began: self.clock.now().boot,
+        };
+        let started = match options.scripts {
             Scripts::NeedInterpreter => runner.start(command, self.core_limit),
             Scripts::AsShellsDo => runner.start_plain(command, self.core_limit),
         };
         drop(lock);
-        let result = running.and_then(|running| runner.follow(running));
-        let lasted = self.clock.now().boot.since(started.boot);
-        let end = match &result {
-            Ok(Ended::Code(code)) => CommandEnd::Exited(*code),
-            Ok(Ended::Signal(signal)) => CommandEnd::Signalled(*signal),
-            Err(RunError::NotFound { .. }) => not_run(CommandFailure::NotFound),
-            Err(error) if error.exit_code() == 126 => not_run(CommandFailure::NotExecutable),
-            Err(_) => not_run(CommandFailure::NotStarted),
-        };
-        // Not synced: nothing depends on it, and the start is durable (see docs/adr).
-        let finished = Event::new(Details::CommandFinished {
-            exec,
-            end,
-            took: lasted,
-        })
-        .about(name)
-        .in_session(id);
-        let recorded = home.audit.append(&[finished]);
-        drop(lease);
-        let ended = result?;
-        Ok(Finished {
-            ended,
-            unrecorded: recorded.err().map(GuardError::from),
-        })
+        match started {
+            Ok(child) => Ok(Running {
+                runner,
+                child,
+                record,
+                lease: ManuallyDrop::new(lease),
+            }),
+            Err(error) => {
+                let _ = record.write(failed(&error));
+                Err(error.into())
+            }
+        }
     }
 
     /// The digest by which the starts of commands with exactly this command line, the program as it
@@ -265,6 +340,14 @@ impl Guard {
 
 fn not_run(failure: CommandFailure) -> CommandEnd {
     CommandEnd::Failed(failure)
+}
+
+fn failed(error: &RunError) -> CommandEnd {
+    not_run(match error {
+        RunError::NotFound { .. } => CommandFailure::NotFound,
+        error if error.exit_code() == 126 => CommandFailure::NotExecutable,
+        _ => CommandFailure::NotStarted,
+    })
 }
 
 fn refusal(denied: &Denied) -> CommandRefusal {

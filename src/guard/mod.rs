@@ -24,6 +24,8 @@ pub mod signals;
 #[cfg(windows)]
 #[path = "signals_absent.rs"]
 pub mod signals;
+#[cfg(unix)]
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +34,7 @@ use std::time::Duration;
 pub use accounts::{ProvenPassword, SignedIn};
 pub use active::ActiveSession;
 pub use alert::{AlertFailed, AlertKind};
-pub use command::{Finished, Orphans, Refusals, RunOptions, Scripts};
+pub use command::{Finished, Orphans, Refusals, RunOptions, Running, Scripts};
 pub use config::{AlertFailureNotice, GuardConfig};
 pub use enrolment::{Registered, Vouched};
 pub use error::{
@@ -55,6 +57,8 @@ pub use lease::count_leases;
 pub(crate) use lease::properties;
 pub use opening::is_home;
 use owner::Counting;
+#[cfg(unix)]
+pub use watch::SessionWatch;
 
 /// The guard over one home.
 ///

@@ -22,6 +22,7 @@ mod crash;
 mod doctor;
 mod documented;
 mod elsewhere;
+mod end_notice;
 mod ends;
 mod enrolment;
 mod export;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::alarm::timespec;
 use super::{READY, interrupted};
+use crate::clock::alarm::timespec;
 use crate::clock::{BootTime, Clock, SystemClock};
 
 /// How the agent is started: a program that calls [`serve`](super::serve).

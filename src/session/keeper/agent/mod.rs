@@ -6,7 +6,6 @@
 //! none. Only the holder of the lock on `run/agent.lock` may serve or remove a socket. One whose socket
 //! was taken away makes a new one; one whose directory was leaves.
 
-mod alarm;
 mod client;
 mod launch;
 mod peer;

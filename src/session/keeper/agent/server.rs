@@ -8,11 +8,11 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, FlockOperation, Mode, chmodat, flock};
 
-use super::alarm::Alarm;
 use super::protocol::{REQUEST_LENGTH, Request};
 use super::socket_watch::{EVERY, SETTLED, SocketWatch};
 use super::vault::Vault;
 use super::{AgentError, LOCK, RUN, SOCKET, interrupted, peer, socket_path};
+use crate::clock::alarm::Alarm;
 use crate::clock::{BootTime, Clock};
 use crate::fs::Dir;
 use crate::memory::Secret;

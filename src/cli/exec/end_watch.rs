@@ -1,0 +1,132 @@
+//! Tells the person at the terminal that the session ended, while the command runs on.
+//!
+//! A thread of its own waits for that: no slow disk and no stopped terminal keeps a signal from the command.
+
+use std::io::IsTerminal;
+use std::os::unix::net::UnixStream;
+use std::thread::Scope;
+use std::time::Duration;
+
+use nightlatch::clock::{Clock, SystemClock, Timestamp};
+use nightlatch::id::SessionId;
+use nightlatch::session::{Dead, SessionState, SessionStatus};
+use nightlatch::{Guard, SessionWatch};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::super::terminal::notify;
+use super::super::{Context, ending};
+
+/// Most commands have ended by then, and no session ends by itself in less.
+const LONG: Duration = Duration::from_secs(1);
+/// Past the end of a session, for the look after it not to find it live.
+const MARGIN: Duration = Duration::from_millis(5);
+/// How often it is looked whether a session that is being ended has ended, and how many times at most.
+const CHANGE: (Duration, u32) = (Duration::from_millis(50), 60);
+
+/// A command that runs, and the session that let it start.
+pub(super) struct Watched<'a> {
+    pub(super) session: SessionId,
+    /// The normalized email of the account.
+    pub(super) username: &'a str,
+    /// As it is shown.
+    pub(super) program: &'a str,
+}
+
+/// Watches until it is dropped.
+pub(super) struct EndWatch {
+    /// Closed when it is dropped.
+    _stop: UnixStream,
+}
+
+impl EndWatch {
+    /// Begins, where there is a terminal to tell it on. Best effort: the end is told after the command too.
+    pub(super) fn begin<'scope, 'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        context: &'env Context,
+        watched: Watched<'env>,
+    ) -> Option<Self> {
+        if context.ui.quiet || context.ui.json || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        let (stop, stopped) = UnixStream::pair().ok()?;
+        let watch = move || {
+            if let Some(how) = watched.end(context, &stopped) {
+                notify(&format!(
+                    "nightlatch: {how}; {} keeps running",
+                    watched.program
+                ));
+            }
+        };
+        std::thread::Builder::new()
+            .spawn_scoped(scope, watch)
+            .ok()?;
+        Some(Self { _stop: stop })
+    }
+}
+
+impl Watched<'_> {
+    /// Waits for the session's end, and says how it ended; `None` when the command ended first, or nothing
+    /// can be told. A later session of the account takes its place: nothing is locked then.
+    fn end(&self, context: &Context, stopped: &UnixStream) -> Option<String> {
+        if has_come(stopped, LONG) {
+            return None;
+        }
+        let config = context.config.clone().account(self.username.parse().ok()?);
+        let guard = Guard::open_to_look(config).ok()?;
+        let watch = guard.watch_sessions()?;
+        let (mut session, mut ends) = (self.session, None);
+        loop {
+            let mut status = guard.status().ok()?;
+            if is_told_by_the_log(&status, ends) {
+                await_quiet(&watch, stopped)?;
+                status = guard.status().ok()?;
+            }
+            if status.state != SessionState::Active {
+                let is_seen = status.elsewhere.is_none();
+                return is_seen
+                    .then(|| ending::of_session(context, &status, session, self.username))?;
+            }
+            session = status.session_id?;
+            ends = status.expires_at;
+            let left = ends?.since(SystemClock.now().wall);
+            if !watch.wait(left + MARGIN, stopped).ok()? {
+                return None;
+            }
+        }
+    }
+}
+
+/// Whether there is no session and the clocks do not say why: somebody has ended it, who may not have written
+/// that down yet, or be about to begin another. It was to end by itself at `ends`.
+fn is_told_by_the_log(status: &SessionStatus, ends: Option<Timestamp>) -> bool {
+    let is_over = ends.is_some_and(|ends| ends <= SystemClock.now().wall);
+    match status.ended {
+        None => status.state != SessionState::Active,
+        Some(reason) => reason == Dead::KeyGone && !is_over,
+    }
+}
+
+/// Waits until nobody changes a session, but not for ever; `None` when the command ends first.
+fn await_quiet(watch: &SessionWatch, stopped: &UnixStream) -> Option<()> {
+    let (every, times) = CHANGE;
+    for _ in 0..times {
+        if !watch.is_changing() {
+            break;
+        }
+        watch.wait(every, stopped).ok()?.then_some(())?;
+    }
+    Some(())
+}
+
+/// Whether the other end was closed within `limit`.
+fn has_come(stopped: &UnixStream, limit: Duration) -> bool {
+    let timeout = Timespec {
+        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: limit.subsec_nanos().into(),
+    };
+    let mut fds = [PollFd::new(stopped, PollFlags::IN)];
+    !matches!(
+        rustix::io::retry_on_intr(|| poll(&mut fds, Some(&timeout))),
+        Ok(0)
+    )
+}
