@@ -105,7 +105,7 @@ impl Bench {
                 let email = format!("{name}{number}@example.com");
                 let parsed: Email = email.parse().expect("an email");
                 if known {
-                    let made = guard.register(&parsed, None, &secret(RIGHT));
+                    let made = guard.register(&parsed, None, secret(RIGHT));
                     made.expect("an account");
                 }
                 // Its first attempt makes directories, and tells its tag.
@@ -214,7 +214,7 @@ impl Bench {
 
 fn in_the_library(guard: &Guard, email: &str, class: Class) {
     let email = email.parse().expect("an email");
-    let refused = guard.sign_in(&email, &secret(class.password), guard.limits());
+    let refused = guard.sign_in(&email, secret(class.password), guard.limits());
     let as_expected = match refused {
         Err(SignInError::Wrong { .. }) => !class.locked,
         Err(SignInError::Locked { .. }) => class.locked,

@@ -58,8 +58,9 @@ pub use fs::{LockHolder, holder_of};
 pub use guard::SessionWatch;
 pub use guard::run::Ended;
 pub use guard::{
-    AccountNotice, ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Finished, Guard,
-    GuardConfig, GuardError, Orphans, PasswordChangeError, ProvenPassword, Refusals, RegisterError,
-    Registered, RunOptions, Running, Scripts, SignInError, SignedIn, Vouched, is_home,
+    AccountNotice, ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Enrolled, Finished,
+    Guard, GuardConfig, GuardError, Orphans, PasswordChangeError, ProvenPassword, Refusals,
+    RegisterError, Registered, RunOptions, Running, Scripts, SignInError, SignedIn, Vouched,
+    is_home,
 };
 pub use session::SessionService;

@@ -90,6 +90,16 @@ pub fn normalize(password: &SecretBuffer) -> Result<SecretBuffer, BadPassword> {
     }
 }
 
+/// As [`normalize`], of a password that is not needed as it was typed any more: that is wiped.
+///
+/// # Errors
+/// As [`normalize`].
+pub(super) fn into_normalized(password: SecretBuffer) -> Result<SecretBuffer, BadPassword> {
+    let normalized = normalize(&password);
+    drop(password);
+    normalized
+}
+
 /// The password as text, lent.
 pub(super) fn text_of(password: &SecretBuffer) -> Result<&str, BadPassword> {
     std::str::from_utf8(password.expose()).map_err(|_| BadPassword::NotUtf8)

@@ -220,9 +220,9 @@ fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SessionStatus, 
             (None, Some([only])) => only.clone(),
             (None, _) => ask::email(terminal, context)?,
         };
-        let (_, password) = register::register_on(terminal, context, &guard, (&email, None), None)?;
+        let enrolled = register::register_on(terminal, context, &guard, (&email, None), None)?;
         register::tell_fingerprint(context, &guard);
-        Ok(guard.sign_in(&email, &password, guard.limits())?.status())
+        Ok(enrolled.signed_in?.status())
     } else {
         let email = login::account_to_sign_in(context, &guard, None, Some(terminal))?;
         login::sign_in_on(terminal, context, &guard, &email, guard.limits())

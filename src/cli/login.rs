@@ -37,7 +37,7 @@ pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
     }
     let status = if let Some(password) = ask::given_password(&args.password)? {
         let email = account_to_sign_in(context, &guard, named, None)?;
-        guard.sign_in(&email, &password, limits)?.status()
+        guard.sign_in(&email, password, limits)?.status()
     } else {
         let mut terminal = context.terminal();
         let email = account_to_sign_in(context, &guard, named, terminal.as_mut())?;
@@ -144,7 +144,7 @@ pub fn sign_in_on(
 ) -> Result<SessionStatus, Failure> {
     let question = Question::Password(email);
     until_right(terminal, context, (guard, email), question, |password| {
-        Ok(guard.sign_in(email, &password, limits)?.status())
+        Ok(guard.sign_in(email, password, limits)?.status())
     })
 }
 

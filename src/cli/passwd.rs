@@ -14,9 +14,8 @@ pub fn run(context: &Context, args: &Passwd) -> Result<End, Failure> {
     let account = guard
         .account_meant()?
         .ok_or(nightlatch::PasswordChangeError::NoAccount)?;
-    // Both are wiped before anything is said of it, as whoever is told may be slow to listen.
     let ended = match ask::given_passwords(args)? {
-        Some((old, new)) => guard.change_password(&account, old, &new)?,
+        Some((old, new)) => guard.change_password(&account, old, new)?,
         None => change_on_terminal(context, &guard, &account)?,
     };
     if context.ui.json {
@@ -53,5 +52,5 @@ fn change_on_terminal(
     let new = ask::new_password(&mut terminal, context, (email, rules), |password| {
         guard.check_new_password(password, email, account.name.as_ref())
     })?;
-    Ok(guard.change_proven_password(proven, &new)?)
+    Ok(guard.change_proven_password(proven, new)?)
 }

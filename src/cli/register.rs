@@ -4,8 +4,7 @@ use std::io::IsTerminal;
 
 use nightlatch::account::{AccountService, DisplayName, Email};
 use nightlatch::audit::AuditLog;
-use nightlatch::memory::SecretBuffer;
-use nightlatch::{Guard, Registered, Vouched};
+use nightlatch::{Enrolled, Guard, Registered, Vouched};
 
 use super::args::Register;
 use super::ask::{self, Question};
@@ -27,7 +26,6 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
     if args.password.is_given() {
         let email = email.ok_or_else(which_email)?;
         let guard = context.guard_or_create()?;
-        // Wiped when the account is there: whoever is told may be slow to listen.
         let password = ask::given_password(&args.password)?.ok_or_else(ask::no_terminal)?;
         // Somebody may be there all the same, and sees stderr then.
         let vouched = if std::io::stderr().is_terminal() {
@@ -38,9 +36,10 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
         } else {
             None
         };
-        let new = (&email, name.as_ref());
-        let registered = create(&guard, new, &password, vouched.as_ref())?;
-        drop(password);
+        let registered = match &vouched {
+            Some(vouched) => guard.register_vouched(&email, name.as_ref(), password, vouched)?,
+            None => guard.register(&email, name.as_ref(), password)?,
+        };
         announce(
             context,
             &guard,
@@ -63,11 +62,9 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
     let guard = context.guard_or_create()?;
     let vouched = vouch(&mut terminal, context, &guard)?;
     let new = (&email, name.as_ref());
-    let (registered, password) =
-        register_on(&mut terminal, context, &guard, new, vouched.as_ref())?;
-    announce(context, &guard, &registered, "")?;
-    let status = guard.sign_in(&email, &password, guard.limits())?.status();
-    drop(password);
+    let enrolled = register_on(&mut terminal, context, &guard, new, vouched.as_ref())?;
+    announce(context, &guard, &enrolled.registered, "")?;
+    let status = enrolled.signed_in?.status();
     context.ui.say(&signed_in(&status, "signed in"));
     Ok(End::Done)
 }
@@ -171,35 +168,22 @@ fn vouch(
     };
     let question = Question::Password(&email);
     let asked = login::until_right(terminal, context, (guard, &email), question, |password| {
-        guard.vouch(&email, &password)
+        guard.vouch(&email, password)
     });
     asked.map(Some)
 }
 
-fn create(
-    guard: &Guard,
-    (email, name): (&Email, Option<&DisplayName>),
-    password: &SecretBuffer,
-    vouched: Option<&Vouched>,
-) -> Result<Registered, Failure> {
-    Ok(match vouched {
-        Some(vouched) => guard.register_vouched(email, name, password, vouched)?,
-        None => guard.register(email, name, password)?,
-    })
-}
-
-/// Asks for a new password, twice, and creates the account; gives the password too, to sign in with.
+/// Asks for a new password, twice, creates the account, and signs in as it.
 pub fn register_on(
     terminal: &mut Terminal,
     context: &Context,
     guard: &Guard,
     (email, name): (&Email, Option<&DisplayName>),
     vouched: Option<&Vouched>,
-) -> Result<(Registered, SecretBuffer), Failure> {
+) -> Result<Enrolled, Failure> {
     let rules = guard.password_rules();
     let password = ask::new_password(terminal, context, (email, rules), |password| {
         guard.check_new_password(password, email, name)
     })?;
-    let registered = create(guard, (email, name), &password, vouched)?;
-    Ok((registered, password))
+    Ok(guard.register_and_sign_in(email, name, password, vouched, guard.limits())?)
 }

@@ -41,10 +41,7 @@ impl SignedIn {
 
 /// An account's password that was right when it was checked: what changing it takes.
 #[must_use]
-pub struct ProvenPassword {
-    proven: Authenticated,
-    password: SecretBuffer,
-}
+pub struct ProvenPassword(Authenticated);
 
 impl Guard {
     /// The accounts of this home.
@@ -73,17 +70,18 @@ impl Guard {
         account::check_password(password, self.password_rules, email, name)
     }
 
-    /// Signs in: the account's new session, which replaces its old one.
+    /// Signs in: the account's new session, which replaces its old one. The password is wiped as soon as it
+    /// is hashed, long before that.
     ///
     /// # Errors
     /// [`SignInError`]; unknown names and wrong passwords are not told apart.
     pub fn sign_in(
         &self,
         email: &Email,
-        password: &SecretBuffer,
+        password: SecretBuffer,
         limits: Limits,
     ) -> Result<SignedIn, SignInError> {
-        typeable(password)?;
+        typeable(&password)?;
         let home = self.home()?;
         let name = home.name_of_attempt(email)?;
         // Made durable by what follows it: nothing is reported before that.
@@ -94,40 +92,24 @@ impl Guard {
             Ok(proven) => proven,
             Err(error) => return Err(self.record_failure(home, &name, error)?),
         };
-        let (account, generation) = (proven.account.id, proven.account.generation);
-        let new = NewSession {
-            account,
-            username: proven.account.email.normalized().to_owned(),
-            generation,
-            account_key: proven.account_key,
-            limits,
-        };
-        let success = Event::new(Details::LoginSuccess).about(name.clone());
-        let still_valid = || {
-            home.accounts
-                .generation(account)
-                .is_ok_and(|current| current == Some(generation))
-        };
-        match home.sessions.create(new, vec![success], still_valid) {
-            Ok(session) => Ok(SignedIn {
-                session: session.id(),
-                status: session.status(),
-            }),
-            Err(SessionError::AccountChanged) => {
-                let failure = Failed {
-                    reason: LoginFailure::WrongCredentials,
-                    attempts: None,
-                    locks: false,
-                };
-                home.record(&failure_events(&name, failure))
-                    .map_err(GuardError::from)?;
-                // The password was right, so its failures so far are forgotten.
-                Err(SignInError::Wrong {
-                    remaining_attempts: FAILURES_TO_LOCK,
-                })
-            }
-            Err(error) => Err(GuardError::from(error).into()),
+        begin(home, &name, proven, limits)
+    }
+
+    /// As [`Guard::sign_in`], as the account that was just created, whose password was given for that.
+    pub(super) fn sign_in_created(
+        &self,
+        home: &Home,
+        proven: Authenticated,
+        limits: Limits,
+    ) -> Result<SignedIn, SignInError> {
+        // There may be failed sign-ins from before there was an account.
+        if let Some(retry_after) = self.locked_for(&proven.account.email)? {
+            return Err(SignInError::Locked { retry_after });
         }
+        let name = AuditName::known(proven.account.email.normalized());
+        let attempt = Event::new(Details::LoginAttempt).about(name.clone());
+        let _unsynced = home.audit.append(&[attempt]).map_err(GuardError::from)?;
+        begin(home, &name, proven, limits)
     }
 
     /// Ends the session of the account meant. Needs no password. Destroys the key first, and tells
@@ -202,8 +184,8 @@ impl Guard {
     ) -> Result<ProvenPassword, SignInError> {
         typeable(&password)?;
         let home = self.home()?;
-        let error = match home.accounts.sign_in(&account.email, &password) {
-            Ok(proven) => return Ok(ProvenPassword { proven, password }),
+        let error = match home.accounts.sign_in(&account.email, password) {
+            Ok(proven) => return Ok(ProvenPassword(proven)),
             Err(error) => error,
         };
         let name = AuditName::known(account.email.normalized());
@@ -227,7 +209,7 @@ impl Guard {
         &self,
         account: &Account,
         old: SecretBuffer,
-        new: &SecretBuffer,
+        new: SecretBuffer,
     ) -> Result<bool, PasswordChangeError> {
         self.change_proven_password(self.prove_password(account, old)?, new)
     }
@@ -238,20 +220,16 @@ impl Guard {
     /// [`PasswordChangeError`]; the old password then still holds.
     pub fn change_proven_password(
         &self,
-        old: ProvenPassword,
-        new: &SecretBuffer,
+        ProvenPassword(proven): ProvenPassword,
+        new: SecretBuffer,
     ) -> Result<bool, PasswordChangeError> {
         let home = self.home()?;
-        let ProvenPassword {
-            proven,
-            password: old,
-        } = old;
         let name = AuditName::known(proven.account.email.normalized());
         let event = |failure| Event::new(Details::PasswordChanged { failure }).about(name.clone());
         let mut ended = false;
         let result = home.accounts.change_password(
             proven,
-            (&old, new),
+            new,
             // Held until the change is committed: a sign-in with the old password that is under way
             // creates its session before this, and loses it, or after, and is refused.
             || Ok::<_, GuardError>(home.sessions.lock()?),
@@ -366,6 +344,49 @@ impl Guard {
                 GuardError::from(error).into(),
             ),
         }
+    }
+}
+
+/// Begins a session for whoever has `proven` an account's password, and records it.
+fn begin(
+    home: &Home,
+    name: &AuditName,
+    proven: Authenticated,
+    limits: Limits,
+) -> Result<SignedIn, SignInError> {
+    let (account, generation) = (proven.account.id, proven.account.generation);
+    let new = NewSession {
+        account,
+        username: proven.account.email.normalized().to_owned(),
+        generation,
+        account_key: proven.account_key,
+        limits,
+    };
+    let success = Event::new(Details::LoginSuccess).about(name.clone());
+    let still_valid = || {
+        home.accounts
+            .generation(account)
+            .is_ok_and(|current| current == Some(generation))
+    };
+    match home.sessions.create(new, vec![success], still_valid) {
+        Ok(session) => Ok(SignedIn {
+            session: session.id(),
+            status: session.status(),
+        }),
+        Err(SessionError::AccountChanged) => {
+            let failure = Failed {
+                reason: LoginFailure::WrongCredentials,
+                attempts: None,
+                locks: false,
+            };
+            home.record(&failure_events(name, failure))
+                .map_err(GuardError::from)?;
+            // The password was right, so its failures so far are forgotten.
+            Err(SignInError::Wrong {
+                remaining_attempts: FAILURES_TO_LOCK,
+            })
+        }
+        Err(error) => Err(GuardError::from(error).into()),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Who may create an account: anybody the first one of a home, then only an account of the home.
 
 use super::accounts::typeable;
-use super::{Guard, GuardError, Home, RegisterError, SignInError};
-use crate::account::{self, Account, DisplayName, Email, PrepareError, Sponsor};
+use super::{Guard, GuardError, Home, RegisterError, SignInError, SignedIn};
+use crate::account::{self, Account, Authenticated, DisplayName, Email, PrepareError, Sponsor};
 use crate::audit::{AuditName, Details, Event, RegistrationFailure};
 use crate::clock::BootTime;
+use crate::config::Limits;
 use crate::id::SessionId;
 use crate::memory::SecretBuffer;
 use crate::session::{Owner, SessionError, Touch};
@@ -14,6 +15,15 @@ use crate::session::{Owner, SessionError, Touch};
 pub struct Registered {
     /// The account.
     pub account: Account,
+}
+
+/// An account that was just created, and what came of signing in as it.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// The account.
+    pub registered: Registered,
+    /// Its first session. That there is none changes nothing about the account.
+    pub signed_in: Result<SignedIn, SignInError>,
 }
 
 /// Proof that the password of an account was given, which lets another account in as a live session of it
@@ -50,8 +60,8 @@ impl Guard {
     ///
     /// # Errors
     /// [`SignInError`].
-    pub fn vouch(&self, email: &Email, password: &SecretBuffer) -> Result<Vouched, SignInError> {
-        typeable(password)?;
+    pub fn vouch(&self, email: &Email, password: SecretBuffer) -> Result<Vouched, SignInError> {
+        typeable(&password)?;
         let home = self.home()?;
         match home.accounts.sign_in(email, password) {
             Ok(proven) => Ok(Vouched {
@@ -74,8 +84,57 @@ impl Guard {
         &self,
         email: &Email,
         name: Option<&DisplayName>,
-        password: &SecretBuffer,
+        password: SecretBuffer,
     ) -> Result<Registered, RegisterError> {
+        self.enrol(email, name, password)
+            .map(|proven| Registered::of(&proven))
+    }
+
+    /// As [`Guard::register`], let in by who gave an account's password.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn register_vouched(
+        &self,
+        email: &Email,
+        name: Option<&DisplayName>,
+        password: SecretBuffer,
+        vouched: &Vouched,
+    ) -> Result<Registered, RegisterError> {
+        self.enrol_vouched(email, name, password, vouched)
+            .map(|proven| Registered::of(&proven))
+    }
+
+    /// Creates an account, as [`Guard::register`] or with [`Vouched`] as [`Guard::register_vouched`] does, and
+    /// signs in as it. The password is hashed once for both, and wiped before either.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when there is no account. When there is one and it could not be signed in,
+    /// [`Enrolled`] says why.
+    pub fn register_and_sign_in(
+        &self,
+        email: &Email,
+        name: Option<&DisplayName>,
+        password: SecretBuffer,
+        vouched: Option<&Vouched>,
+        limits: Limits,
+    ) -> Result<Enrolled, RegisterError> {
+        let proven = match vouched {
+            Some(vouched) => self.enrol_vouched(email, name, password, vouched)?,
+            None => self.enrol(email, name, password)?,
+        };
+        Ok(Enrolled {
+            registered: Registered::of(&proven),
+            signed_in: self.sign_in_created(self.home()?, proven, limits),
+        })
+    }
+
+    fn enrol(
+        &self,
+        email: &Email,
+        name: Option<&DisplayName>,
+        password: SecretBuffer,
+    ) -> Result<Authenticated, RegisterError> {
         let home = self.home()?;
         if home.accounts.count().map_err(GuardError::from)? == 0 {
             let new = prepare(home, email, name, password)?;
@@ -116,17 +175,13 @@ impl Guard {
         create(home, new, email, Some(&entry))
     }
 
-    /// As [`Guard::register`], let in by who gave an account's password.
-    ///
-    /// # Errors
-    /// [`RegisterError`].
-    pub fn register_vouched(
+    fn enrol_vouched(
         &self,
         email: &Email,
         name: Option<&DisplayName>,
-        password: &SecretBuffer,
+        password: SecretBuffer,
         vouched: &Vouched,
-    ) -> Result<Registered, RegisterError> {
+    ) -> Result<Authenticated, RegisterError> {
         let home = self.home()?;
         let new = prepare(home, email, name, password)?;
         if self.clock.now().boot.since(vouched.at) >= self.limits.idle() {
@@ -141,12 +196,20 @@ impl Guard {
     }
 }
 
+impl Registered {
+    fn of(proven: &Authenticated) -> Self {
+        Self {
+            account: proven.account.clone(),
+        }
+    }
+}
+
 fn create(
     home: &Home,
     new: account::NewAccount,
     email: &Email,
     entry: Option<&Entry>,
-) -> Result<Registered, RegisterError> {
+) -> Result<Authenticated, RegisterError> {
     let event = |failure| {
         let by = entry.map(|entry| entry.by.clone());
         let event = Event::new(Details::AccountRegistered { failure, by })
@@ -161,12 +224,12 @@ fn create(
         .accounts
         .create(new, sponsor, |_| home.record(&[event(None)]));
     match created {
-        Ok(account) => {
+        Ok(proven) => {
             // The account is there whether or not: signing in tries it again.
             if let Err(error) = home.sessions.name_home() {
                 tracing::warn!(%error, "cannot give the home an id");
             }
-            Ok(Registered { account })
+            Ok(proven)
         }
         Err(account::RegisterError::EmailTaken) => {
             home.record(&[event(Some(RegistrationFailure::EmailTaken))])
@@ -192,7 +255,7 @@ fn prepare(
     home: &Home,
     email: &Email,
     name: Option<&DisplayName>,
-    password: &SecretBuffer,
+    password: SecretBuffer,
 ) -> Result<account::NewAccount, RegisterError> {
     home.accounts
         .prepare(email, name, password)

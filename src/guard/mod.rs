@@ -36,7 +36,7 @@ pub use active::ActiveSession;
 pub use alert::{AlertFailed, AlertKind};
 pub use command::{Finished, Orphans, Refusals, RunOptions, Running, Scripts};
 pub use config::{AlertFailureNotice, GuardConfig};
-pub use enrolment::{Registered, Vouched};
+pub use enrolment::{Enrolled, Registered, Vouched};
 pub use error::{
     CommandError, Denied, GuardError, PasswordChangeError, RegisterError, SignInError,
 };

@@ -1,8 +1,9 @@
 //! Secrets in memory, and the process that holds them.
 //!
-//! A secret lives in one pre-sized heap buffer, is filled in place, and is wiped when it is
-//! dropped. None of these types implements `Debug`, `Display`, `Clone`, `PartialEq` or
-//! `Serialize`: a secret cannot be printed, copied or compared by accident.
+//! A secret lives in one pre-sized buffer, is filled in place, and is wiped when it is dropped. The buffers
+//! are on pages that hold secrets alone and are locked in memory while they do. None of these types
+//! implements `Debug`, `Display`, `Clone`, `PartialEq` or `Serialize`: a secret cannot be printed, copied or
+//! compared by accident.
 //!
 //! ```compile_fail,E0277
 //! // A secret cannot be formatted.
@@ -20,6 +21,7 @@
 //! assert_eq!(key.expose()[0], 7);
 //! ```
 
+mod block;
 #[cfg(unix)]
 mod calls;
 mod heap;
@@ -43,9 +45,9 @@ pub(crate) use calls::clock;
 #[cfg(unix)]
 pub use calls::{die_of, ignores};
 pub use heap::WipingAllocator;
-pub use process::{AsFile, CoreLimit, harden, inherited};
 #[cfg(unix)]
-pub use process::{lock_all, without_inheritance};
+pub use process::without_inheritance;
+pub use process::{AsFile, CoreLimit, harden, inherited};
 pub use secret::{ReadSecretError, Secret, SecretBuffer};
 pub(crate) use stack::{DEEP, SHALLOW, on_wiped_stack};
 #[cfg(unix)]

@@ -2,6 +2,7 @@
 
 /// What a secret may be read from: an open file.
 pub use std::os::fd::AsFd as AsFile;
+use std::ptr::NonNull;
 
 /// The core-size limit the process was started with, to be given back to children.
 ///
@@ -46,19 +47,6 @@ pub fn harden() -> CoreLimit {
     let original = rustix::process::getrlimit(rustix::process::Resource::Core);
     set_core_limit_to_zero(original);
     CoreLimit { original }
-}
-
-/// Locks all present and future memory of this process: for the agent, which is small and holds
-/// nothing but secrets. Best effort; `false` when the system refused.
-pub fn lock_all() -> bool {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::mm::{MlockAllFlags, mlockall};
-        mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE).is_ok()
-    }
-    // macOS has the call and always refuses it; each secret is locked by itself anyway.
-    #[cfg(not(target_os = "linux"))]
-    false
 }
 
 /// Runs `spawn` so that a child started in it inherits no open file of ours but its standard streams.
@@ -139,17 +127,47 @@ pub fn inherited(number: i32) -> std::io::Result<std::os::fd::OwnedFd> {
     Ok(fcntl_dupfd_cloexec(file, 3)?)
 }
 
-/// Asks that the pages under `bytes` never reach swap. Best effort: a refusal (a small
-/// `RLIMIT_MEMLOCK`) is not an error, as the process is undumpable and the buffer is wiped.
-///
-/// The pages are never unlocked: they may hold another secret, and the process is short-lived.
-pub(super) fn lock_in_memory(bytes: &[u8]) {
-    if bytes.is_empty() {
-        return;
-    }
-    // SAFETY: the range is a live allocation, and mlock does not read or change it.
+/// The size of a page: what is locked in memory is locked by whole pages.
+pub(super) fn page_size() -> usize {
+    // SAFETY: the call looks a number up.
     #[allow(unsafe_code)]
-    let _ = unsafe { rustix::mm::mlock(bytes.as_ptr().cast_mut().cast(), bytes.len()) };
+    let size = unsafe { nix::libc::sysconf(nix::libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}
+
+/// `length` zero bytes, whole pages of their own, which stay mapped; a core dump leaves them out, and a forked
+/// process has zeros in their place, where the system can do that. `None` when there is no memory.
+pub(super) fn map(length: usize) -> Option<NonNull<u8>> {
+    use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+    let rights = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: a new mapping, at an address of the system's choice, overlaps nothing.
+    #[allow(unsafe_code)]
+    let mapped =
+        unsafe { mmap_anonymous(std::ptr::null_mut(), length, rights, MapFlags::PRIVATE) }.ok()?;
+    #[cfg(target_os = "linux")]
+    for advice in [
+        rustix::mm::Advice::LinuxDontDump,
+        rustix::mm::Advice::LinuxWipeOnFork,
+    ] {
+        // SAFETY: the mapping is ours alone, and neither changes what this process sees of it.
+        #[allow(unsafe_code)]
+        let _ = unsafe { rustix::mm::madvise(mapped, length, advice) };
+    }
+    NonNull::new(mapped.cast())
+}
+
+/// Keeps whole pages out of swap; `false` when the system refuses, as beyond a small `RLIMIT_MEMLOCK`.
+pub(super) fn lock(start: NonNull<u8>, length: usize) -> bool {
+    // SAFETY: the range is a mapping of ours, and the call does not read or change it.
+    #[allow(unsafe_code)]
+    unsafe { rustix::mm::mlock(start.as_ptr().cast(), length) }.is_ok()
+}
+
+/// Takes that back.
+pub(super) fn unlock(start: NonNull<u8>, length: usize) {
+    // SAFETY: as for `lock`. It cannot fail: the range is mapped.
+    #[allow(unsafe_code)]
+    let _ = unsafe { rustix::mm::munlock(start.as_ptr().cast(), length) };
 }
 
 /// One read(2) of `source` into `room`: how many bytes came.

@@ -2,25 +2,27 @@
 
 use zeroize::Zeroize;
 
+use super::block::Block;
 use super::process::{self, AsFile};
 
-/// `N` secret bytes on the heap, wiped when dropped and kept out of swap where the system allows it.
+/// `N` secret bytes, wiped when dropped and kept out of swap where the system allows it.
 pub struct Secret<const N: usize> {
-    bytes: Box<[u8; N]>,
+    /// Of that length.
+    block: Block,
 }
 
 impl<const N: usize> Secret<N> {
     /// All zero bytes, to be filled in place through [`Secret::expose_mut`].
     pub fn zeroed() -> Self {
-        let bytes = Box::new([0; N]);
-        process::lock_in_memory(bytes.as_slice());
-        Self { bytes }
+        Self {
+            block: Block::zeroed(N),
+        }
     }
 
     /// Lets `fill` write straight into the secret's own memory.
     pub fn init_with(fill: impl FnOnce(&mut [u8; N])) -> Self {
         let mut secret = Self::zeroed();
-        fill(&mut secret.bytes);
+        fill(secret.expose_mut());
         secret
     }
 
@@ -30,24 +32,24 @@ impl<const N: usize> Secret<N> {
     /// When the system has no random source to give (never on a booted Linux).
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut secret = Self::zeroed();
-        getrandom::fill(secret.bytes.as_mut_slice())?;
+        getrandom::fill(secret.expose_mut())?;
         Ok(secret)
     }
 
     /// Lends the bytes. Copying them out of the loan defeats the wiping.
     pub fn expose(&self) -> &[u8; N] {
-        &self.bytes
+        match self.block.bytes().first_chunk() {
+            Some(bytes) => bytes,
+            None => unreachable!("a secret has as many bytes as its type says"),
+        }
     }
 
     /// Lends the bytes to be filled in place.
     pub fn expose_mut(&mut self) -> &mut [u8; N] {
-        &mut self.bytes
-    }
-}
-
-impl<const N: usize> Drop for Secret<N> {
-    fn drop(&mut self) {
-        self.bytes.zeroize();
+        match self.block.bytes_mut().first_chunk_mut() {
+            Some(bytes) => bytes,
+            None => unreachable!("a secret has as many bytes as its type says"),
+        }
     }
 }
 
@@ -66,23 +68,24 @@ pub enum ReadSecretError {
     },
 }
 
-/// Up to `capacity` secret bytes (a password) in a heap buffer that never moves and never grows.
+/// Up to `capacity` secret bytes (a password) in a buffer that never moves and never grows.
 pub struct SecretBuffer {
-    bytes: Box<[u8]>,
+    block: Block,
     len: usize,
 }
 
 impl SecretBuffer {
     /// An empty buffer that can hold `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
-        let bytes = vec![0; capacity].into_boxed_slice();
-        process::lock_in_memory(&bytes);
-        Self { bytes, len: 0 }
+        Self {
+            block: Block::zeroed(capacity),
+            len: 0,
+        }
     }
 
     /// The secret bytes held so far.
     pub fn expose(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        &self.block.bytes()[..self.len]
     }
 
     /// How many bytes are held.
@@ -98,7 +101,8 @@ impl SecretBuffer {
     /// Appends `more`; `false`, and nothing is appended, when it does not fit.
     #[must_use]
     pub fn push(&mut self, more: &[u8]) -> bool {
-        let Some(room) = self.bytes.get_mut(self.len..self.len + more.len()) else {
+        let room = self.len..self.len + more.len();
+        let Some(room) = self.block.bytes_mut().get_mut(room) else {
             return false;
         };
         room.copy_from_slice(more);
@@ -109,7 +113,7 @@ impl SecretBuffer {
     /// Forgets everything after the first `len` bytes, wiping what is cut off.
     pub fn truncate(&mut self, len: usize) {
         if len < self.len {
-            self.bytes[len..self.len].zeroize();
+            self.block.bytes_mut()[len..self.len].zeroize();
             self.len = len;
         }
     }
@@ -120,13 +124,11 @@ impl SecretBuffer {
     /// # Errors
     /// [`ReadSecretError::TooLong`] when the buffer is full, [`ReadSecretError::Io`] otherwise.
     pub fn read_once(&mut self, source: impl AsFile) -> Result<usize, ReadSecretError> {
-        if self.len == self.bytes.len() {
-            return Err(ReadSecretError::TooLong {
-                limit: self.bytes.len(),
-            });
+        let room = &mut self.block.bytes_mut()[self.len..];
+        if room.is_empty() {
+            return Err(ReadSecretError::TooLong { limit: self.len });
         }
-        let count =
-            process::read_once(source, &mut self.bytes[self.len..]).map_err(ReadSecretError::Io)?;
+        let count = process::read_once(source, room).map_err(ReadSecretError::Io)?;
         self.len += count;
         Ok(count)
     }
@@ -148,19 +150,13 @@ impl SecretBuffer {
     /// Splits at the first newline, of Windows too, into two buffers of their own; `None` when there is no newline.
     pub fn split_line(mut self) -> Option<(Self, Self)> {
         let at = self.expose().iter().position(|&byte| byte == b'\n')?;
-        let mut second = Self::with_capacity(self.bytes.len());
+        let mut second = Self::with_capacity(self.block.bytes().len());
         let fits = second.push(&self.expose()[at + 1..]);
         debug_assert!(fits, "the second half is shorter than the whole");
         let line = &self.expose()[..at];
         let end = line.strip_suffix(b"\r").unwrap_or(line).len();
         self.truncate(end);
         Some((self, second))
-    }
-}
-
-impl Drop for SecretBuffer {
-    fn drop(&mut self) {
-        self.bytes.zeroize();
     }
 }
 
@@ -206,7 +202,7 @@ mod tests {
         let mut buffer = SecretBuffer::with_capacity(8);
         assert!(buffer.push(b"secret"));
         buffer.truncate(1);
-        assert_eq!(&*buffer.bytes, b"s\0\0\0\0\0\0\0");
+        assert_eq!(buffer.block.bytes(), b"s\0\0\0\0\0\0\0");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is left in memory once a secret is gone, looked at through the system, as another would.
 
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::disallowed_macros
@@ -53,6 +54,69 @@ fn a_dropped_secret_is_wiped() {
     assert!(is_marked(start));
     drop(password);
     assert!(!is_marked(start));
+}
+
+/// Whether the page at `address` is locked in memory.
+fn is_locked(address: usize) -> bool {
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let mut is_here = false;
+    for line in maps.lines() {
+        let (first, rest) = line.split_once(' ').unwrap();
+        if let Some((start, end)) = first.split_once('-') {
+            let number = |text| usize::from_str_radix(text, 16).unwrap();
+            is_here = (number(start)..number(end)).contains(&address);
+        } else if is_here && first == "VmFlags:" {
+            return rest.split(' ').any(|flag| flag == "lo");
+        }
+    }
+    panic!("{address:#x} is not mapped");
+}
+
+#[test]
+fn a_page_is_locked_from_its_first_secret_to_its_last() {
+    // Its own, for other tests have secrets at the same time.
+    let mut arena = block::Arena::new();
+    let first = arena.take(32).unwrap();
+    let page = first.addr().get();
+    if !is_locked(page) {
+        eprintln!("skipped: this process may not lock a page");
+        return;
+    }
+    let second = arena.take(1000).unwrap();
+    assert_eq!(second.addr().get(), page + 64, "they share a page");
+    let third = arena.take(LENGTH).unwrap();
+    arena.give_back(first, 32);
+    assert!(is_locked(page), "another secret is on it");
+    arena.give_back(second, 1000);
+    assert!(!is_locked(page));
+    assert!(is_locked(third.addr().get()));
+    arena.give_back(third, LENGTH);
+    assert!(!is_locked(third.addr().get()));
+    assert_eq!(arena.take(32), Some(first));
+    assert!(is_locked(page));
+}
+
+#[test]
+#[allow(unsafe_code)]
+fn a_forked_process_has_no_secret_of_ours() {
+    let key = Secret::<32>::init_with(|bytes| bytes.fill(MARK));
+    let start = key.expose().as_ptr();
+    // SAFETY: the new process reads one byte of memory that is mapped in it, and ends.
+    let read = unsafe {
+        let process = nix::libc::fork();
+        if process == 0 {
+            nix::libc::_exit(start.read_volatile().into());
+        }
+        let mut status = 0;
+        assert_eq!(
+            nix::libc::waitpid(process, &raw mut status, 0),
+            process,
+            "it ended"
+        );
+        nix::libc::WEXITSTATUS(status)
+    };
+    assert_eq!(read, 0, "older systems than Linux 4.14 cannot do that");
+    assert_eq!(key.expose(), &[MARK; 32]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Program {
         let clock = Arc::new(Ahead::default());
         let guard = Guard::open_or_create(config(&home, &clock)).unwrap();
         guard
-            .register(&email(EMAIL), None, &secret(PASSWORD))
+            .register(&email(EMAIL), None, secret(PASSWORD))
             .unwrap();
         Self { home, clock, guard }
     }
@@ -73,7 +73,7 @@ impl Program {
     /// Signs in: the new session's id.
     fn sign_in(&self, who: &str, password: &str) -> Result<String, SignInError> {
         self.guard
-            .sign_in(&email(who), &secret(password), self.guard.limits())
+            .sign_in(&email(who), secret(password), self.guard.limits())
             .map(|session| session.session_id().to_string())
     }
 
@@ -166,7 +166,7 @@ fn a_proof_is_rechecked_for_its_own_account_whoever_signed_in_meanwhile() {
     let program = Program::signed_in();
     let guard = &program.guard;
     guard
-        .register(&email(BOB), None, &secret(OTHER_PASSWORD))
+        .register(&email(BOB), None, secret(OTHER_PASSWORD))
         .unwrap();
     let proof = guard.require("first step").unwrap();
     program.sign_in(BOB, OTHER_PASSWORD).unwrap();
@@ -183,23 +183,23 @@ fn a_proof_is_rechecked_for_its_own_account_whoever_signed_in_meanwhile() {
 fn the_library_lets_no_second_account_in_without_a_session_or_a_password() {
     let program = Program::new();
     let guard = &program.guard;
-    let register = || guard.register(&email(BOB), None, &secret(OTHER_PASSWORD));
+    let register = || guard.register(&email(BOB), None, secret(OTHER_PASSWORD));
     assert!(matches!(register(), Err(RegisterError::NoSponsor)));
     // Nor below the guard.
     let accounts = guard.accounts().unwrap();
-    let prepared = accounts.prepare(&email(BOB), None, &secret(OTHER_PASSWORD));
+    let prepared = accounts.prepare(&email(BOB), None, secret(OTHER_PASSWORD));
     let created = accounts.create(prepared.unwrap(), None, |_| Ok::<_, ()>(()));
     assert!(created.is_err());
-    let wrong = guard.vouch(&email(EMAIL), &secret(OTHER_PASSWORD));
+    let wrong = guard.vouch(&email(EMAIL), secret(OTHER_PASSWORD));
     assert!(matches!(wrong, Err(SignInError::Wrong { .. })));
-    let vouched = guard.vouch(&email(EMAIL), &secret(PASSWORD)).unwrap();
+    let vouched = guard.vouch(&email(EMAIL), secret(PASSWORD)).unwrap();
     assert!(!program.is_active());
     program.clock.advance(900);
-    let late = guard.register_vouched(&email(BOB), None, &secret(OTHER_PASSWORD), &vouched);
+    let late = guard.register_vouched(&email(BOB), None, secret(OTHER_PASSWORD), &vouched);
     assert!(matches!(late, Err(RegisterError::NoSponsor)));
-    let vouched = guard.vouch(&email(EMAIL), &secret(PASSWORD)).unwrap();
+    let vouched = guard.vouch(&email(EMAIL), secret(PASSWORD)).unwrap();
     guard
-        .register_vouched(&email(BOB), None, &secret(OTHER_PASSWORD), &vouched)
+        .register_vouched(&email(BOB), None, secret(OTHER_PASSWORD), &vouched)
         .unwrap();
     program.sign_in(BOB, OTHER_PASSWORD).unwrap();
     program.clock.advance(900);
@@ -211,7 +211,7 @@ fn a_program_names_the_accounts_whose_sessions_count() {
     let program = Program::signed_in();
     let guard = &program.guard;
     guard
-        .register(&email(BOB), None, &secret(OTHER_PASSWORD))
+        .register(&email(BOB), None, secret(OTHER_PASSWORD))
         .unwrap();
     let only = |emails: &[&str]| {
         let emails: Vec<_> = emails.iter().map(|text| email(text)).collect();
@@ -379,7 +379,7 @@ fn a_password_change_ends_the_session_before_it_holds() {
     let change = |old, new| {
         program
             .guard
-            .change_password(&account, secret(old), &secret(new))
+            .change_password(&account, secret(old), secret(new))
     };
     let wrong = change(OTHER_PASSWORD, PASSWORD);
     assert!(matches!(wrong, Err(PasswordChangeError::SignIn(_))));
@@ -401,10 +401,9 @@ fn a_password_change_that_cannot_be_recorded_does_not_hold() {
     let program = Program::signed_in();
     let account = program.guard.account_meant().unwrap().unwrap();
     program.break_audit();
-    let refused =
-        program
-            .guard
-            .change_password(&account, secret(PASSWORD), &secret(OTHER_PASSWORD));
+    let refused = program
+        .guard
+        .change_password(&account, secret(PASSWORD), secret(OTHER_PASSWORD));
     program.mend_audit();
     assert!(matches!(
         refused,

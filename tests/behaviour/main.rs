@@ -27,6 +27,7 @@ mod ends;
 mod enrolment;
 mod export;
 mod files;
+mod hashed;
 mod holds;
 mod hook;
 mod interactive;

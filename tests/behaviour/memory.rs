@@ -16,8 +16,10 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::agent::agent;
 use crate::support::checks::{until, waits_for_lock};
-use crate::support::scan::{Memory, drain, full_pipe, sees_into_processes, waits_to_speak};
-use crate::support::users::{acting_as, program_for_all};
+use crate::support::scan::{
+    Memory, drain, full_pipe, locked_kib, locked_mappings, sees_into_processes, waits_to_speak,
+};
+use crate::support::users::{ALICE, Alices, acting_as, program_for_all};
 use crate::support::{EMAIL, Home, PASSWORD, Pty, Run, files_in, tree};
 
 /// One that stands nowhere in the program, as the passwords of its tour do.
@@ -150,20 +152,20 @@ fn lock(home: &Home, directory: &str) -> File {
 }
 
 #[test]
-fn the_password_is_in_one_place_while_signing_in_and_that_is_found() {
+fn the_password_is_in_one_place_until_it_is_hashed_and_in_none_after_that() {
     if !sees_into_processes() {
         return;
     }
     let home = Home::signed_in();
     // Before it is hashed, where the attempt is recorded; and after, where the session begins.
-    for directory in ["audit", "sessions"] {
+    for (directory, places) in [("audit", 1), ("sessions", 0)] {
         let held = lock(&home, directory);
         let mut child = start(home.command(&["login", "--password-stdin", "-q"]), PASSWORD);
         waits_for_lock(child.id(), &home.path().join(directory));
         let found = Memory::of(child.id()).places(PASSWORD.as_bytes());
         drop(held);
         assert!(child.wait().unwrap().success());
-        assert_eq!(found.len(), 1, "waiting for {directory}: {found:#?}");
+        assert_eq!(found.len(), places, "waiting for {directory}: {found:#?}");
     }
 }
 
@@ -382,10 +384,7 @@ fn the_agent_holds_the_session_key_in_locked_memory_and_no_password_or_account_k
     let found = Memory::of(agent).places(&key.1);
     assert_eq!(found.len(), 1, "{found:#?}");
     holds_nothing_of(agent, &home, &[others, vec![password()]].concat());
-    let status = std::fs::read_to_string(format!("/proc/{agent}/status")).unwrap();
-    let locked = status.lines().find(|line| line.starts_with("VmLck:"));
-    let kib = locked.unwrap().split_whitespace().nth(1).unwrap();
-    assert!(kib.parse::<u32>().unwrap() > 0, "{status}");
+    assert!(locked_kib(agent) > 0);
 
     // After the end it holds none: another session keeps it alive to be looked at.
     home.register_another("bob@example.com", NEW_PASSWORD)
@@ -395,6 +394,55 @@ fn the_agent_holds_the_session_key_in_locked_memory_and_no_password_or_account_k
         .succeeds();
     home.run(&["logout", "--account", EMAIL]).succeeds();
     holds_nothing_of(agent, &home, &[key]);
+}
+
+#[test]
+fn an_ordinary_user_has_all_that_holds_secrets_locked_and_nothing_else() {
+    if !sees_into_processes() {
+        return;
+    }
+    // As little as some systems let a user lock, and as much as most do.
+    for limit in ["64", "8192"] {
+        let Some(alices) = Alices::new(Some("agent")) else {
+            return;
+        };
+        let limited = |arguments: &[&str]| {
+            let theirs = alices.command(ALICE, arguments);
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", "ulimit -l \"$0\" && exec \"$@\"", limit]);
+            command.arg(theirs.get_program()).args(theirs.get_args());
+            command.env_clear().uid(ALICE).gid(ALICE);
+            let variables = theirs.get_envs();
+            command.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+            command
+        };
+        let register = limited(&["register", EMAIL, "--password-stdin"]);
+        Run::with_input(register, PASSWORD.as_bytes()).succeeds();
+        // Before the password is hashed, and after it.
+        for directory in ["audit", "sessions"] {
+            // It is there after the first sign-in.
+            if !alices.home.path().join(directory).exists() {
+                continue;
+            }
+            let held = lock(&alices.home, directory);
+            let mut child = start(limited(&["login", "--password-stdin", "-q"]), PASSWORD);
+            waits_for_lock(child.id(), &alices.home.path().join(directory));
+            let locked = locked_mappings(child.id());
+            let kib = locked_kib(child.id());
+            if directory == "audit" {
+                let memory = Memory::of(child.id());
+                assert_eq!(memory.mappings_with(PASSWORD.as_bytes()), locked);
+            }
+            assert!((4..=12).contains(&kib), "{kib} KiB waiting for {directory}");
+            drop(held);
+            assert!(child.wait().unwrap().success());
+        }
+        let agent = agent(&alices.home).as_raw_nonzero().get().cast_unsigned();
+        let key = acting_as(ALICE, || ask_agent(&alices.home))[8..40].to_vec();
+        let memory = Memory::of(agent);
+        assert_eq!(memory.mappings_with(&key), locked_mappings(agent));
+        assert_eq!(locked_kib(agent), 4, "{limit}");
+    }
 }
 
 /// What the agent gives to who asks for the home's session.

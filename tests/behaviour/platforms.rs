@@ -34,7 +34,7 @@ fn where_the_boot_is_not_told_nobody_is_signed_in_and_the_log_verifies() {
     let mut password = SecretBuffer::with_capacity(PASSWORD.len());
     assert!(password.push(PASSWORD.as_bytes()));
     let email = EMAIL.parse().unwrap();
-    let refused = guard.sign_in(&email, &password, guard.limits());
+    let refused = guard.sign_in(&email, password, guard.limits());
     let refused = refused.err().unwrap().to_string();
     assert!(
         refused.starts_with("cannot tell which boot this is"),

@@ -406,10 +406,10 @@ fn a_password_change_that_waits_for_the_session_keeps_nobody_from_the_database()
     login(&home, UNKNOWN, WRONG).refuses(5, "wrong email or password");
     // A live session lets nobody in while it is being ended; the password does.
     let guard = Guard::open(GuardConfig::under(home.path())).unwrap();
-    let vouched = guard.vouch(&EMAIL.parse().unwrap(), &secret(PASSWORD));
+    let vouched = guard.vouch(&EMAIL.parse().unwrap(), secret(PASSWORD));
     let bob = "bob@example.com".parse().unwrap();
     guard
-        .register_vouched(&bob, None, &secret(OTHER_PASSWORD), &vouched.unwrap())
+        .register_vouched(&bob, None, secret(OTHER_PASSWORD), &vouched.unwrap())
         .unwrap();
     drop(lock);
     Run::finish(&command, change).succeeds();

@@ -3,7 +3,7 @@
 use super::{AccountService, Authenticated, RegisterError};
 use crate::account::directory::{Directory, DirectoryError, Inserted, Record, Writing};
 use crate::account::model::{Account, DisplayName};
-use crate::account::password::normalize;
+use crate::account::password::into_normalized;
 use crate::account::policy::{self, PolicyRefusal};
 use crate::crypto::Key;
 use crate::crypto::kdf::HashFailed;
@@ -46,7 +46,10 @@ impl Authenticated {
 
 /// An account that could be created: its password meets the rules and is hashed.
 #[must_use = "the account does not exist before it is created"]
-pub struct NewAccount(Record);
+pub struct NewAccount {
+    record: Record,
+    account_key: Key,
+}
 
 /// Why an account cannot be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +67,8 @@ pub enum PrepareError {
 }
 
 impl AccountService {
-    /// Checks and hashes the password of an account to be created. Hashing takes a while: take no lock
-    /// before.
+    /// Checks and hashes the password of an account to be created; of the password nothing is left then.
+    /// Hashing takes a while: take no lock before.
     ///
     /// # Errors
     /// See [`PrepareError`].
@@ -73,10 +76,10 @@ impl AccountService {
         &self,
         email: &Email,
         name: Option<&DisplayName>,
-        password: &SecretBuffer,
+        password: SecretBuffer,
     ) -> Result<NewAccount, PrepareError> {
-        policy::check(password, self.rules, email, name).map_err(PrepareError::Policy)?;
-        let password = normalize(password).map_err(|bad| PrepareError::Policy(bad.into()))?;
+        policy::check(&password, self.rules, email, name).map_err(PrepareError::Policy)?;
+        let password = into_normalized(password).map_err(|bad| PrepareError::Policy(bad.into()))?;
         let now = self.clock.now().wall;
         let account = Account {
             id: AccountId::random().map_err(DirectoryError::Random)?,
@@ -87,12 +90,15 @@ impl AccountService {
             generation: 0,
         };
         let account_key = Key::random().map_err(DirectoryError::Random)?;
-        let sealed = self.seal(&password, self.params, &account, &account_key)?;
+        let sealed = self.seal(password, self.params, &account, &account_key)?;
         let sealed = sealed.map_err(PrepareError::Hash)?;
-        Ok(NewAccount(Record { account, sealed }))
+        Ok(NewAccount {
+            record: Record { account, sealed },
+            account_key,
+        })
     }
 
-    /// Creates an account. A home that has an account takes another one only with a `sponsor`, an account
+    /// Creates an account: whoever did so gave its password just now, as at a sign-in. A home that has an account takes another one only with a `sponsor`, an account
     /// of this home whose password has not changed since; that is decided in the transaction that creates
     /// the account, so two first accounts at once do not exist either.
     ///
@@ -106,8 +112,11 @@ impl AccountService {
         new: NewAccount,
         sponsor: Option<Sponsor>,
         before_commit: impl FnOnce(&Account) -> Result<(), E>,
-    ) -> Result<Account, RegisterError<E>> {
-        let NewAccount(record) = new;
+    ) -> Result<Authenticated, RegisterError<E>> {
+        let NewAccount {
+            record,
+            account_key,
+        } = new;
         let mut directory = Directory::open_or_create(&self.home)?;
         directory.write(|writing| {
             if !may_enter(writing, sponsor)? {
@@ -120,7 +129,12 @@ impl AccountService {
                 }
             }
         })?;
-        Ok(record.account)
+        let Record { account, sealed } = record;
+        Ok(Authenticated {
+            account,
+            account_key,
+            sealed,
+        })
     }
 }
 
@@ -141,14 +155,17 @@ mod tests {
     use super::*;
     use crate::account::password::tests::secret;
 
-    fn create(scratch: &Scratch, sponsor: Option<Sponsor>) -> Result<Account, RegisterError<()>> {
-        let prepared = scratch.service.prepare(&nobody(), None, &secret(OTHER));
+    fn create(
+        scratch: &Scratch,
+        sponsor: Option<Sponsor>,
+    ) -> Result<Authenticated, RegisterError<()>> {
+        let prepared = scratch.service.prepare(&nobody(), None, secret(OTHER));
         scratch
             .service
             .create(prepared.unwrap(), sponsor, |_| Ok(()))
     }
 
-    fn is_refused(result: &Result<Account, RegisterError<()>>) -> bool {
+    fn is_refused(result: &Result<Authenticated, RegisterError<()>>) -> bool {
         matches!(result, Err(RegisterError::NoSponsor))
     }
 
@@ -174,7 +191,7 @@ mod tests {
             .service
             .change_password(
                 proven,
-                (&secret(PASSWORD), &secret("another plain tractor hums")),
+                secret("another plain tractor hums"),
                 || Ok::<_, ()>(()),
                 |_, ()| Ok(()),
             )
@@ -185,8 +202,8 @@ mod tests {
     #[test]
     fn of_two_first_accounts_at_once_one_is_created() {
         let scratch = Scratch::new();
-        let first = scratch.service.prepare(&alice(), None, &secret(PASSWORD));
-        let second = scratch.service.prepare(&nobody(), None, &secret(OTHER));
+        let first = scratch.service.prepare(&alice(), None, secret(PASSWORD));
+        let second = scratch.service.prepare(&nobody(), None, secret(OTHER));
         let create = |new: NewAccount| scratch.service.create(new, None, |_| Ok::<_, ()>(()));
         assert!(create(first.unwrap()).is_ok());
         assert!(is_refused(&create(second.unwrap())));

@@ -18,7 +18,7 @@ use crate::memory::SecretBuffer;
 
 use super::directory::{Attempted, Directory, DirectoryError, Record, Writing};
 use super::model::Account;
-use super::password::{normalize, untypeable};
+use super::password::{into_normalized, untypeable};
 use super::policy;
 use super::sealed_key::{SealedKey, Whose};
 use super::throttle::{self, FAILURES_TO_LOCK, Failures, Gate, remaining_attempts};
@@ -54,14 +54,18 @@ pub type DelayNotice = Arc<dyn Fn(Duration) + Send + Sync>;
 ///
 /// let clock = std::sync::Arc::new(SystemClock);
 /// let accounts = AccountService::new(home, clock, PasswordRules::Nist, Argon2Params::FLOOR);
-/// let mut password = SecretBuffer::with_capacity(64);
-/// password.push(b"violet tractor humming");
+/// // Whatever hashes a password takes it, so that it is gone by then.
+/// let password = || {
+///     let mut password = SecretBuffer::with_capacity(64);
+///     assert!(password.push(b"violet tractor humming"));
+///     password
+/// };
 ///
 /// let email = "alice@example.com".parse()?;
-/// let new = accounts.prepare(&email, None, &password)?;
-/// let account = accounts.create(new, None, |_| Ok::<_, std::io::Error>(()))?;
-/// let proven = accounts.sign_in(&email, &password)?;
-/// assert_eq!(proven.account.id, account.id);
+/// let new = accounts.prepare(&email, None, password())?;
+/// let created = accounts.create(new, None, |_| Ok::<_, std::io::Error>(()))?;
+/// let proven = accounts.sign_in(&email, password())?;
+/// assert_eq!(proven.account.id, created.account.id);
 /// # Ok(())
 /// # }
 /// ```
@@ -81,6 +85,16 @@ pub struct Authenticated {
     pub account: Account,
     /// The key that seals the account's data; another one after each change of the password.
     pub account_key: Key,
+    /// What the password opened, to know it again by.
+    sealed: SealedKey,
+}
+
+/// What the right password opened, while it was there.
+struct Opened {
+    record: Record,
+    account_key: Key,
+    /// The record sealed anew, where its hash cost less than new ones do.
+    raised: Option<Record>,
 }
 
 impl AccountService {
@@ -109,7 +123,8 @@ impl AccountService {
     }
 
     /// Checks a password. The attempt is counted as failed, durably, before the password is looked
-    /// at; success takes that back. What no password can be is refused before. Unknown email, wrong password and locked email cost the same.
+    /// at; success takes that back. What no password can be is refused before. Unknown email, wrong password and
+    /// locked email cost the same. The password is wiped as soon as it is hashed.
     ///
     /// Attempts on one email take turns, so that many right ones at once are not taken for
     /// failures; a killed one gives its turn up.
@@ -119,9 +134,9 @@ impl AccountService {
     pub fn sign_in(
         &self,
         email: &Email,
-        password: &SecretBuffer,
+        password: SecretBuffer,
     ) -> Result<Authenticated, SignInError> {
-        if let Some(found) = untypeable(password) {
+        if let Some(found) = untypeable(&password) {
             return Err(SignInError::Untypeable(found));
         }
         let mut directory = Directory::open_or_create(&self.home)?;
@@ -150,7 +165,7 @@ impl AccountService {
             params: params.unwrap_or(decoy.params),
             ..decoy
         };
-        let opened = self.open(record, password, (email, decoy_id, decoy));
+        let opened = self.open(record, password, (email, decoy_id, decoy), gate);
         if let Gate::Locked { until } = gate {
             return Err(SignInError::Locked { tag, known, until });
         }
@@ -161,10 +176,11 @@ impl AccountService {
             just_locked: failures.count >= FAILURES_TO_LOCK,
             failures: failures.count,
         };
-        let (record, account_key, password) =
-            opened.map_err(SignInError::Hash)?.ok_or_else(wrong)?;
-
-        let raised = self.raise(&record, &password, &account_key)?;
+        let Opened {
+            record,
+            account_key,
+            raised,
+        } = opened?.ok_or_else(wrong)?;
         let generation = record.account.generation;
         directory.write(|writing| {
             // Nobody is signed in with a password that was changed while it was being hashed.
@@ -179,15 +195,17 @@ impl AccountService {
             }
             Ok(writing.forget(&tag)?)
         })?;
+        let Record { account, sealed } = raised.unwrap_or(record);
         Ok(Authenticated {
-            account: record.account,
+            account,
             account_key,
+            sealed,
         })
     }
 
-    /// Changes the password of the account that `proven` is of, from `old`, which proved it, to `new`,
-    /// and with it the account's generation and key: who has an older copy of the database and the old
-    /// password opens nothing that is sealed from now on.
+    /// Changes the password of the account that `proven` is of to `new`, and with it the account's
+    /// generation and key: who has an older copy of the database and the old password opens nothing that is
+    /// sealed from now on.
     /// `lock` runs when the password is hashed and the directory is not locked yet; what it gives is
     /// held until the change is committed or has failed. `before_commit` gets it and the account as
     /// it will be, when nothing but the commit can fail any more (sessions are ended and the audit
@@ -199,23 +217,28 @@ impl AccountService {
     pub fn change_password<L, E>(
         &self,
         proven: Authenticated,
-        (old, new): (&SecretBuffer, &SecretBuffer),
+        new: SecretBuffer,
         lock: impl FnOnce() -> Result<L, E>,
         before_commit: impl FnOnce(&Account, &L) -> Result<(), E>,
     ) -> Result<Account, ChangeError<E>> {
-        let mut account = proven.account;
-        policy::check(new, self.rules, &account.email, account.name.as_ref())
+        let Authenticated {
+            mut account,
+            sealed: old,
+            ..
+        } = proven;
+        policy::check(&new, self.rules, &account.email, account.name.as_ref())
             .map_err(ChangeError::Policy)?;
-        let new = normalize(new).map_err(|bad| ChangeError::Policy(bad.into()))?;
-        // Whoever calls knows both, so the time the comparison takes tells nothing.
-        if normalize(old).is_ok_and(|old| old.expose() == new.expose()) {
+        let new = into_normalized(new).map_err(|bad| ChangeError::Policy(bad.into()))?;
+        // The old one is gone, so whether the new one is the same shows only in what it opens.
+        let root = (self.hasher)(new.expose(), &old.salt, old.params).map_err(ChangeError::Hash)?;
+        if old.open(&root, Whose::of(&account)).is_ok() {
             return Err(ChangeError::SameAsOld);
         }
         let generation = account.generation;
         account.generation = generation.saturating_add(1);
         account.updated_at = self.clock.now().wall;
         let account_key = Key::random().map_err(DirectoryError::Random)?;
-        let sealed = self.seal(&new, self.params, &account, &account_key)?;
+        let sealed = self.seal(new, self.params, &account, &account_key)?;
         let sealed = sealed.map_err(ChangeError::Hash)?;
         let record = Record { account, sealed };
         let mut directory = Directory::open_or_create(&self.home)?;
@@ -318,17 +341,20 @@ impl AccountService {
         Ok(turn.lock()?)
     }
 
+    /// Hashes the password, of which nothing is left then, and opens with it what it opens.
+    ///
     /// The same work whether there is a record or not, and whether the password could be one or
-    /// not: one hash, one derivation, one opening.
-    #[allow(clippy::type_complexity)] // one caller, which takes it apart at once
+    /// not: one hash, one derivation, one opening. Only the right password, and not while it is locked, is
+    /// hashed once more where its hash is to cost more.
     fn open(
         &self,
         record: Option<Record>,
-        password: &SecretBuffer,
+        password: SecretBuffer,
         (email, decoy_id, decoy): (&Email, AccountId, SealedKey),
-    ) -> Result<Option<(Record, Key, SecretBuffer)>, HashFailed> {
+        gate: Gate,
+    ) -> Result<Option<Opened>, SignInError> {
         // No account has the empty password, so it stands in for what cannot be a password.
-        let password = normalize(password).unwrap_or_else(|_| SecretBuffer::with_capacity(0));
+        let password = into_normalized(password).unwrap_or_else(|_| SecretBuffer::with_capacity(0));
         let nobody = Whose {
             id: decoy_id,
             generation: 0,
@@ -338,24 +364,39 @@ impl AccountService {
             Some(Record { account, sealed }) => (Whose::of(account), sealed),
             None => (nobody, &decoy),
         };
-        let root = (self.hasher)(password.expose(), &sealed.salt, sealed.params)?;
-        let opened = sealed.open(&root, whose);
-        Ok(record
-            .zip(opened.ok())
-            .map(|(record, key)| (record, key, password)))
+        let dearer = raised(sealed.params, self.params)
+            .filter(|_| record.is_some() && matches!(gate, Gate::Counted { .. }));
+        let root = (self.hasher)(password.expose(), &sealed.salt, sealed.params);
+        // Wiped here, unless it is to be hashed once more.
+        let password = dearer.map(|params| (params, password));
+        let opened = sealed.open(&root.map_err(SignInError::Hash)?, whose);
+        let Some((record, account_key)) = record.zip(opened.ok()) else {
+            return Ok(None);
+        };
+        let raised = match password {
+            Some((params, password)) => self.raise(&record, password, params, &account_key)?,
+            None => None,
+        };
+        Ok(Some(Opened {
+            record,
+            account_key,
+            raised,
+        }))
     }
 
-    /// Seals the account key under `password` with a new salt.
+    /// Seals the account key under `password`, which is gone then, with a new salt.
     fn seal(
         &self,
-        password: &SecretBuffer,
+        password: SecretBuffer,
         params: Argon2Params,
         account: &Account,
         account_key: &Key,
     ) -> Result<Result<SealedKey, HashFailed>, DirectoryError> {
         let mut salt = [0; SALT_LENGTH];
         getrandom::fill(&mut salt)?;
-        let root = match (self.hasher)(password.expose(), &salt, params) {
+        let root = (self.hasher)(password.expose(), &salt, params);
+        drop(password);
+        let root = match root {
             Ok(root) => root,
             Err(failed) => return Ok(Err(failed)),
         };
@@ -368,16 +409,14 @@ impl AccountService {
         )?))
     }
 
-    /// The record sealed anew, when its hash costs less than new ones do.
+    /// The record sealed anew at the cost of `params`.
     fn raise(
         &self,
         record: &Record,
-        password: &SecretBuffer,
+        password: SecretBuffer,
+        params: Argon2Params,
         account_key: &Key,
     ) -> Result<Option<Record>, DirectoryError> {
-        let Some(params) = raised(record.sealed.params, self.params) else {
-            return Ok(None);
-        };
         let account = record.account.clone();
         match self.seal(password, params, &account, account_key)? {
             Ok(sealed) => Ok(Some(Record { account, sealed })),

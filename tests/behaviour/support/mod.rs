@@ -10,6 +10,7 @@ pub mod keys;
 mod pty;
 mod python;
 pub mod scan;
+pub mod trace;
 mod tree;
 pub mod users;
 

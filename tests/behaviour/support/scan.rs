@@ -35,12 +35,18 @@ impl Memory {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
             stat.rsplit(") ").next().unwrap().starts_with('T')
         });
-        let memory = Self::of_stopped(pid);
+        let memory = Self::of_stopped(pid, "r");
         kill_process(process, Signal::CONT).unwrap();
         memory
     }
 
-    fn of_stopped(pid: u32) -> Self {
+    /// What process `pid`, which is stopped, may write to, and so may have written a secret to.
+    pub fn writable_of_stopped(pid: u32) -> Self {
+        Self::of_stopped(pid, "rw")
+    }
+
+    /// The mappings with these `rights` or more.
+    fn of_stopped(pid: u32, rights: &str) -> Self {
         let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
         let mut mappings = Vec::new();
@@ -50,7 +56,7 @@ impl Memory {
             let (start, end) = fields.next().unwrap().split_once('-').unwrap();
             let number = |text| u64::from_str_radix(text, 16).unwrap();
             let (start, end) = (number(start), number(end));
-            if !fields.next().unwrap().starts_with('r') {
+            if !fields.next().unwrap().starts_with(rights) {
                 continue;
             }
             let mut content = vec![0; usize::try_from(end - start).unwrap()];
@@ -77,6 +83,40 @@ impl Memory {
         }
         places
     }
+
+    /// The addresses of the mappings that the bytes stand in.
+    pub fn mappings_with(&self, bytes: &[u8]) -> Vec<&str> {
+        let finder = Finder::new(bytes);
+        let with = |(_, content): &&(String, Vec<u8>)| finder.find(content).is_some();
+        let found = self.mappings.iter().filter(with);
+        found
+            .map(|(line, _)| line.split(' ').next().unwrap())
+            .collect()
+    }
+}
+
+/// The mappings of process `pid` that are locked in memory, by their addresses.
+pub fn locked_mappings(pid: u32) -> Vec<String> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
+    let (mut current, mut locked) = ("", Vec::new());
+    for line in maps.lines() {
+        match line.split_once(' ') {
+            Some(("VmFlags:", flags)) if flags.split(' ').any(|flag| flag == "lo") => {
+                locked.push(current.to_owned());
+            }
+            Some((first, _)) if !first.ends_with(':') => current = first,
+            _ => {}
+        }
+    }
+    locked
+}
+
+/// How much of the memory of process `pid` is locked, in KiB.
+pub fn locked_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let locked = status.lines().find(|line| line.starts_with("VmLck:"));
+    let kib = locked.unwrap().split_whitespace().nth(1).unwrap();
+    kib.parse().unwrap()
 }
 
 /// A pipe that is full: whoever writes into it, waits. The end to read is to be kept.

@@ -109,8 +109,6 @@ pub fn serve(home: &Dir, clock: &dyn Clock) -> Result<(), AgentError> {
     let _ = crate::memory::harden();
     leave_terminal();
     let stop = stop_signals().map_err(|error| AgentError::system("watch signals", error))?;
-    // After the first allocations: what can be locked at all is decided by a limit on the total.
-    let _ = crate::memory::lock_all();
     server::run(home, clock, &stop, || {
         // A launcher that has gone away meanwhile does not matter.
         let _ = rustix::io::write(rustix::stdio::stdout(), &[READY]);
