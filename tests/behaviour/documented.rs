@@ -99,6 +99,25 @@ fn check_in_python(log: &Path, fingerprint: &str) -> Option<Run> {
     Some(Run::of(command))
 }
 
+/// Whoever relies on it is to be able to read it.
+#[test]
+fn the_documented_verifier_has_under_200_lines_of_code() {
+    let text = std::fs::read_to_string(root().join("docs/verify.py")).unwrap();
+    assert_eq!(text.lines().find(|line| line.len() > 100), None);
+    let mut within = false;
+    let is_code = |line: &&str| {
+        let line = line.trim();
+        let marks = line.matches(r#"""""#).count();
+        let is_quoted = within || line.starts_with(r#"""""#);
+        within ^= marks % 2 == 1;
+        !is_quoted && !line.is_empty() && !line.starts_with('#')
+    };
+    let code: Vec<_> = text.lines().filter(is_code).collect();
+    assert!((100..200).contains(&code.len()), "{}", code.len());
+    let joined = code.iter().find(|line| line.contains(';'));
+    assert_eq!(joined, None);
+}
+
 #[test]
 fn the_documented_verifier_in_python_says_what_ours_says() {
     let pruned = crate::support::days::used_for_days();

@@ -19,6 +19,16 @@ use std::time::Duration;
 use crate::audit::{Anchors, Progress, Verification, Verifier};
 use case::Case;
 
+/// Imports verify.py from the directory that the first argument names, and prints the rules that each
+/// log in the list that the second one names breaks, a line a log.
+const DRIVER: &str = "
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from verify import Verification
+for line in open(sys.argv[2], encoding='utf-8'):
+    print(*sorted({rule for _, _, rule in Verification(**json.loads(line)).findings}))
+";
+
 /// The rules that a log breaks.
 type Rules = BTreeSet<u8>;
 
@@ -95,32 +105,34 @@ impl Corpus {
         let list = self.scratch.path().join("list");
         let lines: String = (0..self.cases.len()).map(|at| self.arguments(at)).collect();
         std::fs::write(&list, lines).unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify.py");
+        let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
         let mut command = Command::new("python3");
-        let run = command.arg(script).arg("--batch").arg(&list).output();
-        let run = run.unwrap();
+        let command = command.args(["-B", "-c", DRIVER]).arg(documents).arg(&list);
+        let run = command.output().unwrap();
         let errors = String::from_utf8_lossy(&run.stderr);
         assert!(run.status.success() && errors.is_empty(), "{errors}");
         let text = String::from_utf8(run.stdout).unwrap();
         let rules = |line: &str| {
-            let rules = line.split(' ').skip(2);
+            let rules = line.split_ascii_whitespace();
             rules.map(|rule| rule.parse().unwrap()).collect()
         };
         Some(text.lines().map(rules).collect())
     }
 
-    /// The arguments of docs/verify.py, as a line of JSON.
+    /// The arguments of a `Verification` of docs/verify.py, as a line of JSON.
     fn arguments(&self, at: usize) -> String {
         let case = &self.cases[at];
-        let mut arguments = vec![self.log(at).to_str().unwrap().to_owned()];
-        let mut option = |name: &str, value: Option<String>| {
-            arguments.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
+        let mut arguments = serde_json::Map::new();
+        let mut option = |name: &str, value: Option<serde_json::Value>| {
+            arguments.extend(value.map(|value| (name.to_owned(), value)));
         };
-        let anchors = self.anchors(at).to_str().unwrap().to_owned();
-        option("--fingerprint", case.fingerprint.clone());
-        option("--anchors", case.anchors.is_some().then_some(anchors));
-        option("--retention", case.retention.map(|days| days.to_string()));
-        serde_json::to_string(&arguments).unwrap() + "\n"
+        let path = |path: PathBuf| path.to_str().unwrap().into();
+        let anchors = case.anchors.is_some().then(|| path(self.anchors(at)));
+        option("directory", Some(path(self.log(at))));
+        option("fingerprint", case.fingerprint.clone().map(Into::into));
+        option("anchors", anchors);
+        option("retention", case.retention.map(Into::into));
+        serde_json::Value::from(arguments).to_string() + "\n"
     }
 }
 
