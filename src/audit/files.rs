@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::path::Path;
 
+use super::opening::FirstLine;
+use super::segment::SegmentName;
 use crate::fs::{Archive, Dir, FsError};
 
 /// A directory with segments, opened for reading.
@@ -34,5 +36,15 @@ impl Files<'_> {
             Self::Home(dir) => dir.open_file(name),
             Self::Copy(archive) => archive.open_file(name),
         }
+    }
+
+    /// The first line of `segment`; `None` when the file is gone, or its first line is not canonical.
+    pub(super) fn first_line(&self, segment: SegmentName) -> Result<Option<FirstLine>, FsError> {
+        let name = segment.to_string();
+        let Some(file) = self.open_file(&name)? else {
+            return Ok(None);
+        };
+        let line = FirstLine::read(&file, u64::MAX);
+        line.map_err(|error| FsError::new("read", self.path().join(name), error))
     }
 }

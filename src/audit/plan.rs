@@ -5,8 +5,8 @@ use std::io;
 
 use super::error::AuditError;
 use super::files::Files;
-use super::kind::EventType;
 use super::line::{Head, LINE_LIMIT};
+use super::opening::FirstLine;
 use super::query::{Position, Query};
 use super::scan::Manner;
 use super::seal::Parts;
@@ -126,7 +126,8 @@ impl Plan {
     ) -> io::Result<()> {
         let (mut from, mut to) = (part.start.min(part.end), part.end);
         if query.since.is_some() || query.until.is_some() {
-            part.opened = opened(file)?;
+            let first = FirstLine::read(file, part.end)?.filter(|line| line.opened.is_some());
+            part.opened = first.map(|line| line.timestamp);
             if !part.can_hold(query) {
                 return Ok(());
             }
@@ -172,15 +173,6 @@ impl Part {
 
 fn failed(files: &Files<'_>, segment: SegmentName, error: io::Error) -> AuditError {
     FsError::new("read", files.path().join(segment.to_string()), error).into()
-}
-
-/// When the segment was opened, by its first line.
-pub(super) fn opened(file: &File) -> io::Result<Option<Timestamp>> {
-    let mut first = [0; 256];
-    let length = file.read_at(&mut first, 0)?;
-    Ok(Head::of(&first[..length])
-        .filter(|head| head.event_type == EventType::SegmentOpened.as_str().as_bytes())
-        .and_then(|head| head.time()))
 }
 
 /// Halves the stretch until lines around `bound` are found: the beginning of a line before it, or

@@ -17,7 +17,7 @@ use super::plan::{Piece, Plan};
 use super::progress::Progress;
 use super::query::{Limit, LimitUnit, Position, Query, QueryResult, QuerySummary};
 use super::read_record::{ReadFilters, ReadKind};
-use super::reader::{CHUNK, Found, Lines};
+use super::reader::CHUNK;
 use super::record::Record;
 use super::removed_events::{RemovedEvents, removed};
 use super::rows::{self, Row};
@@ -25,7 +25,7 @@ use super::runs;
 use super::scan::{self, Manner};
 use super::segment::segments;
 use crate::clock::Timestamp;
-use crate::fs::{Archive, FsError};
+use crate::fs::Archive;
 
 /// A start is looked for this much earlier than a command's end and duration say.
 const CLOCK_MAY_BE_OFF: Duration = Duration::from_secs(24 * 3600);
@@ -347,19 +347,11 @@ impl<'a> LogReader<'a> {
         let Some(files) = self.files()? else {
             return Ok(None);
         };
-        let Some(first) = segments(&files.names()?).first().map(ToString::to_string) else {
+        let Some(&first) = segments(&files.names()?).first() else {
             return Ok(None);
         };
-        let Some(file) = files.open_file(&first)? else {
-            return Ok(None);
-        };
-        let mut lines = Lines::new(file);
-        let line = lines.next_line();
-        let line = line.map_err(|error| FsError::new("read", files.path().join(first), error))?;
-        let Some(Found::Line(line)) = line else {
-            return Ok(None);
-        };
-        Ok(Record::parse(line).and_then(|record| fingerprint_in(&record)))
+        let fingerprint = files.first_line(first)?.and_then(|line| line.fingerprint());
+        Ok(fingerprint.map(|key| key.to_string()))
     }
 
     pub(super) fn record(
@@ -409,16 +401,6 @@ impl AuditLog {
     }
 }
 
-/// The fingerprint that a segment's first line names.
-fn fingerprint_in(record: &Record) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Opened {
-        fingerprint: String,
-    }
-    let opened: Opened = serde_json::from_str(record.details.get()).ok()?;
-    Some(opened.fingerprint)
-}
-
 /// The events that are gone and could have been an answer to `query`.
 fn removed_from(
     files: &Files<'_>,
@@ -431,9 +413,9 @@ fn removed_from(
     };
     // What was removed is not later than the first line that remains.
     if let Some(since) = query.since
-        && let Some(file) = files.open_file(&first.to_string())?
-        && let Ok(Some(opened)) = super::plan::opened(&file)
-        && since > opened
+        && let Some(line) = files.first_line(first)?
+        && line.opened.is_some()
+        && since > line.timestamp
     {
         return Ok(Vec::new());
     }

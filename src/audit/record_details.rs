@@ -3,11 +3,44 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::hash::LineHash;
 use super::hold::{HoldName, HoldReason};
 use super::line::Link;
 use crate::clock::Timestamp;
+use crate::crypto::sign::PublicKey;
+
+/// The details of a SEGMENT_OPENED that rules are about, each where it has the right form.
+#[derive(Clone, Debug)]
+pub(super) struct OpenedDetails {
+    /// The name of the segment's file.
+    pub(super) segment: Option<String>,
+    /// The log's first public key.
+    pub(super) fingerprint: Option<PublicKey>,
+    /// Verifies the seal of the line.
+    pub(super) key: Option<PublicKey>,
+}
+
+impl OpenedDetails {
+    /// Reads the `details` of a SEGMENT_OPENED.
+    pub(super) fn parse(details: &[u8]) -> Self {
+        #[derive(Default, Deserialize)]
+        struct Form {
+            segment: Option<Value>,
+            fingerprint: Option<Value>,
+            key: Option<Value>,
+        }
+        let form: Form = serde_json::from_slice(details).unwrap_or_default();
+        let key = |value: Option<Value>| PublicKey::parse(value?.as_str()?.as_bytes());
+        let name = |value: Value| value.as_str().map(ToOwned::to_owned);
+        Self {
+            segment: form.segment.and_then(name),
+            fingerprint: key(form.fingerprint),
+            key: key(form.key),
+        }
+    }
+}
 
 /// What an AUDIT_PRUNED says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 //! Events that are gone from the log, and the records that say so.
 
-use serde::Deserialize;
-
 use super::record::Record;
+use super::record_details::PrunedDetails;
 use crate::clock::Timestamp;
 
 /// A stretch of events that were removed from the log.
@@ -19,18 +18,14 @@ pub struct RemovedEvents {
     pub recorded_at: Option<Timestamp>,
 }
 
-#[derive(Deserialize)]
-struct Pruned {
-    last_seq: u64,
-}
-
 /// What is gone from a log whose first event is the one with number `first`, by its `AUDIT_PRUNED`
 /// records, oldest first.
 pub(super) fn removed(first: u64, prunings: &[Record]) -> Vec<RemovedEvents> {
     let mut removed: Vec<RemovedEvents> = Vec::new();
     let mut next = 1;
     for pruning in prunings {
-        let Ok(Pruned { last_seq }) = serde_json::from_str(pruning.details.get()) else {
+        let Some(PrunedDetails { last_seq, .. }) = PrunedDetails::parse(pruning.details.get())
+        else {
             continue;
         };
         // A crash may have interrupted the removal after it was recorded.

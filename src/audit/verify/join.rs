@@ -9,9 +9,10 @@ use super::records::{Noted, What};
 use super::result::{Removal, Repaired, Verification};
 use super::segment::{Report, START, Watched, continues};
 use super::sessions::Sessions;
-use super::snapshot::{FirstLine, Snapshot};
+use super::snapshot::Snapshot;
 use crate::audit::hold::Hold;
 use crate::audit::line::Link;
+use crate::audit::opening::FirstLine;
 use crate::audit::record_details::PrunedDetails;
 use crate::audit::segment::SegmentName;
 

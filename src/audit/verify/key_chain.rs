@@ -1,8 +1,8 @@
 //! From the fingerprint to the first line of every segment.
 
 use super::finding::{Finding, Findings, Problem};
-use super::snapshot::{FirstLine, Snapshot};
-use crate::audit::canonical::Canonical;
+use super::snapshot::Snapshot;
+use crate::audit::opening::FirstLine;
 use crate::audit::reader::{Found, Lines, Section};
 use crate::audit::seal::Seal;
 use crate::audit::segment::{OPENINGS, SegmentName};
@@ -48,7 +48,7 @@ impl KeyChain {
             .iter()
             .filter_map(|segment| segment.first.as_ref());
         let mut all = chain.removed.iter().chain(present);
-        chain.fingerprint = all.find_map(|line| line.opened.as_ref()?.fingerprint);
+        chain.fingerprint = all.find_map(FirstLine::fingerprint);
         for segment in &snapshot.segments {
             if segment.name.first() == 1 {
                 key = chain.fingerprint;
@@ -94,7 +94,7 @@ impl Removed {
         while let Some(found) = lines.next_line().map_err(failed)? {
             at += 1;
             let line = match found {
-                Found::Line(line) => Canonical::parse(line).map(|line| FirstLine::of(&line)),
+                Found::Line(line) => FirstLine::parse(line),
                 Found::TooLong => None,
             };
             self.line(at, line, first, findings);
@@ -122,7 +122,7 @@ impl Removed {
             return;
         }
         if line.seq == 1 && self.last_seq == 0 {
-            self.fingerprint = line.opened.as_ref().and_then(|opened| opened.fingerprint);
+            self.fingerprint = line.fingerprint();
             self.key = self.fingerprint;
         }
         let name = SegmentName::starting_at(line.seq);

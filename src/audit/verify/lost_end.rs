@@ -7,14 +7,12 @@
 
 use std::fs::File;
 
-use crate::audit::canonical::Canonical;
 use crate::audit::line::LINE_LIMIT;
+use crate::audit::opening::FirstLine;
 use crate::audit::recovery::leads_to;
 use crate::audit::sealing::Sealing;
 use crate::audit::tail::line_before;
 use crate::fs::FileExt;
-
-use super::snapshot::FirstLine;
 
 /// What is missing at the end of the last segment.
 pub(super) struct LostEnd {
@@ -67,8 +65,7 @@ impl LostEnd {
         file.read_exact_at(&mut bytes, 0)?;
         bytes.extend_from_slice(&self.missing);
         let line = bytes.split(|&byte| byte == b'\n').next();
-        let line = line.and_then(Canonical::parse);
-        Ok(line.map(|line| FirstLine::of(&line)))
+        Ok(line.and_then(FirstLine::parse))
     }
 
     /// Lines that are missing, wholly or in part.
