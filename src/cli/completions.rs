@@ -98,7 +98,13 @@ fn home_in(words: &[OsString]) -> Option<PathBuf> {
 /// The command line with what may stand where, as far as the home tells.
 fn with_candidates(command: Command, home: Option<&Path>) -> Command {
     let is_register = command.get_name() == "register";
-    let mut command = command.mut_args(|argument| match argument.get_id().as_str() {
+    // Its help leaves out what it takes as `audit list`.
+    let is_audit = command.get_name() == "audit";
+    let mut command = command.mut_args(|argument| {
+        let is_hidden = argument.is_hide_set() && !is_audit;
+        argument.hide(is_hidden)
+    });
+    command = command.mut_args(|argument| match argument.get_id().as_str() {
         // A new account has none of the emails there are.
         "email" if is_register => argument.value_hint(ValueHint::EmailAddress),
         "email" | "account" | "user" => from_home(argument, home, accounts),

@@ -1,52 +1,19 @@
 //! `man`: the manual pages, made of the command line itself, so that they cannot fall behind it.
 
+mod explained;
+
 use std::io::Write;
 use std::path::Path;
 
 use clap::{Command, CommandFactory};
-use clap_mangen::roff::{Roff, bold, italic, roman};
+use clap_mangen::roff::{Roff, bold, roman};
 
 use super::End;
 use super::args::{Cli, Man};
 use super::exit::{Code, Failure};
 use super::system;
 use super::ui::Ui;
-
-const ENVIRONMENT: &[(&str, &str)] = &[
-    ("NIGHTLATCH_HOME", "As --home, which goes before it."),
-    ("NIGHTLATCH_ACCOUNT", "As --account, which goes before it."),
-    (
-        "NIGHTLATCH_KEEPER",
-        "Where the session's key lives: auto, kernel or agent. Goes before the configuration file.",
-    ),
-    (
-        "NO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM",
-        "Whether output has colour.",
-    ),
-    (
-        "LC_ALL, LC_CTYPE, LANG",
-        "Whether more than ASCII is drawn.",
-    ),
-    (
-        "TZ",
-        "The time zone in which people are shown times. JSON, CSV and exports are in UTC.",
-    ),
-    (
-        "XDG_DATA_HOME, XDG_CONFIG_HOME, HOME",
-        "Where the home and the configuration are.",
-    ),
-];
-
-const FILES: &[(&str, &str)] = &[
-    (
-        "~/.local/share/nightlatch",
-        "The home: accounts, sealed session files, the audit log. For its owner alone.",
-    ),
-    (
-        "~/.config/nightlatch/config.toml",
-        "The configuration; it need not exist. Under --home DIR it is DIR/config.toml.",
-    ),
-];
+use explained::{EXPLAINED, Explained};
 
 pub fn run(ui: Ui, args: &Man) -> Result<End, Failure> {
     let mut program = without_help_commands(Cli::command());
@@ -106,9 +73,15 @@ fn name(command: &Command) -> &str {
 }
 
 fn page(command: &Command, program: &Command) -> Result<Vec<u8>, Failure> {
-    let is_program = name(command) == name(program);
     let version = program.get_version().unwrap_or_default();
-    let man = clap_mangen::Man::new(command.clone());
+    let explained = EXPLAINED.iter().find(|page| page.page == name(command));
+    let mut described = command
+        .clone()
+        .mut_args(|argument| argument.hide_possible_values(false));
+    if let Some(explained) = explained {
+        described = described.long_about(explained.description);
+    }
+    let man = clap_mangen::Man::new(described);
     let mut text = Vec::new();
     (|| {
         // Written here, as without a date the other fields would take its place.
@@ -117,77 +90,126 @@ fn page(command: &Command, program: &Command) -> Result<Vec<u8>, Failure> {
             text,
             ".TH {title} 1 \"\" \"{own} {version}\" \"Nightlatch\""
         )?;
+        // No name or option is broken at the end of a line.
+        writeln!(text, ".nh\n.ad l")?;
         man.render_name_section(&mut text)?;
-        man.render_synopsis_section(&mut text)?;
+        synopsis(command).to_writer(&mut text)?;
         man.render_description_section(&mut text)?;
         man.render_options_section(&mut text)?;
         if subcommands(command).next().is_some() {
             man.render_subcommands_section(&mut text)?;
         }
-        rest(command, is_program, program).to_writer(&mut text)
+        rest(command, explained, program).to_writer(&mut text)
     })()
     .map_err(|error| Failure::failed("output", error.to_string()))?;
     Ok(text)
 }
 
-/// What the command line does not know of itself: examples, exit codes, surroundings.
-fn rest(command: &Command, is_program: bool, program: &Command) -> Roff {
+/// How it is called, as the help says it.
+fn synopsis(command: &Command) -> Roff {
+    let usage = command.clone().render_usage().to_string();
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]);
+    roff.control("nf", []);
+    for line in usage.trim_start_matches("Usage:").lines() {
+        roff.text([roman(line.trim())]);
+    }
+    roff.control("fi", []);
+    roff
+}
+
+/// What the command line does not know of itself: exit codes, surroundings, examples.
+fn rest(command: &Command, explained: Option<&Explained>, program: &Command) -> Roff {
     let mut roff = Roff::new();
     let after = command.get_after_help().map(ToString::to_string);
     let after = after.unwrap_or_default();
-    let (text, codes) = after.split_once("Exit codes: ").unwrap_or((&after, ""));
-    let (mut examples, mut notes) = (Vec::new(), Vec::new());
-    for line in text.lines() {
-        match line.strip_prefix("  ") {
-            Some(example) => examples.push(example),
-            None if line.starts_with("Example") || line.is_empty() => {}
-            None => notes.push(line),
-        }
-    }
+    let (blocks, codes) = after.split_once("Exit codes: ").unwrap_or((&after, ""));
+    let (examples, notes): (Vec<_>, Vec<_>) = blocks
+        .split("\n\n")
+        .filter(|block| !block.is_empty())
+        .partition(|block| block.starts_with("Example"));
     if !notes.is_empty() {
         roff.control("SH", ["NOTES"]);
-        roff.text([roman(notes.join("\n"))]);
+        for note in notes {
+            block(&mut roff, note);
+        }
     }
     roff.control("SH", ["EXIT STATUS"]);
-    if is_program {
-        for (code, meaning) in Code::MEANINGS {
-            roff.control("TP", []);
-            roff.text([bold((code as u8).to_string())]);
-            roff.text([roman(meaning)]);
-        }
+    if name(command) == name(program) {
+        let meanings = Code::MEANINGS.map(|(code, meaning)| ((code as u8).to_string(), meaning));
+        let meanings = meanings.iter();
+        terms(
+            &mut roff,
+            meanings.map(|(code, meaning)| (&**code, *meaning)),
+        );
         roff.control("PP", []);
         roff.text([roman(Code::OF_COMMANDS)]);
     } else {
-        if !codes.is_empty() {
-            roff.text([roman(codes)]);
-            roff.control("PP", []);
-        }
+        exit_codes(&mut roff, codes);
+        roff.control("PP", []);
         roff.text([
             roman("All codes are in "),
             bold(name(program)),
             roman("(1)."),
         ]);
     }
-    if is_program {
-        for (heading, entries) in [("ENVIRONMENT", ENVIRONMENT), ("FILES", FILES)] {
+    let (environment, files) = explained.map_or((&[][..], &[][..]), |explained| {
+        (explained.environment, explained.files)
+    });
+    for (heading, entries) in [("ENVIRONMENT", environment), ("FILES", files)] {
+        if !entries.is_empty() {
             roff.control("SH", [heading]);
-            for (name, meaning) in entries {
-                roff.control("TP", []);
-                roff.text([italic(*name)]);
-                roff.text([roman(*meaning)]);
-            }
+            terms(&mut roff, entries.iter().copied());
         }
     }
-    if !examples.is_empty() {
-        roff.control("SH", ["EXAMPLES"]);
-        roff.control("nf", []);
-        for example in examples {
-            roff.text([roman(example)]);
-        }
-        roff.control("fi", []);
+    roff.control("SH", ["EXAMPLES"]);
+    for example in examples {
+        let lines = example.split_once('\n').map_or("", |(_, lines)| lines);
+        block(&mut roff, lines);
     }
     see_also(&mut roff, command, program);
     roff
+}
+
+/// Lines of the help: those that are indented as they are, others as text.
+fn block(roff: &mut Roff, lines: &str) {
+    let mut is_as_written = false;
+    roff.control("PP", []);
+    for line in lines.lines() {
+        let as_written = line.strip_prefix("  ");
+        if as_written.is_some() != is_as_written {
+            is_as_written = as_written.is_some();
+            roff.control(if is_as_written { "nf" } else { "fi" }, []);
+        }
+        roff.text([roman(as_written.unwrap_or(line))]);
+    }
+    if is_as_written {
+        roff.control("fi", []);
+    }
+}
+
+/// Terms, each with what it means.
+fn terms<'a>(roff: &mut Roff, entries: impl Iterator<Item = (&'a str, &'a str)>) {
+    for (term, meaning) in entries {
+        roff.control("TP", []);
+        roff.text([bold(term)]);
+        roff.text([roman(meaning)]);
+    }
+}
+
+/// `3 too little time left; 4 no live session`, each code on its own.
+fn exit_codes(roff: &mut Roff, codes: &str) {
+    let codes = codes.replace('\n', " ");
+    let parts = codes.trim_end_matches('.').split("; ");
+    for part in parts.filter(|part| !part.is_empty()) {
+        let end = part.find(|c: char| !c.is_ascii_digit());
+        match part.split_at(end.unwrap_or(part.len())) {
+            ("", text) => {
+                roff.text([roman(text)]);
+            }
+            (code, meaning) => terms(roff, [(code, meaning.trim_start())].into_iter()),
+        }
+    }
 }
 
 /// The pages above, beside and below.
@@ -197,7 +219,9 @@ fn see_also(roff: &mut Roff, command: &Command, program: &Command) {
     let mut pages: Vec<&str> = subcommands(command).map(name).collect();
     if let Some(parent) = parent {
         pages.push(parent);
-        pages.extend(below(program, parent).filter(|page| *page != own));
+        let above = subcommands(program).find(|sub| name(sub) == parent);
+        let beside = above.into_iter().flat_map(subcommands).map(name);
+        pages.extend(beside.filter(|page| *page != own));
     }
     pages.sort_unstable();
     pages.dedup();
@@ -209,12 +233,25 @@ fn see_also(roff: &mut Roff, command: &Command, program: &Command) {
     }
 }
 
-/// The pages right below that of `parent`.
-fn below<'a>(program: &'a Command, parent: &str) -> impl Iterator<Item = &'a str> {
-    let found = if name(program) == parent {
-        Some(program)
-    } else {
-        subcommands(program).find(|sub| name(sub) == parent)
-    };
-    found.into_iter().flat_map(subcommands).map(name)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_is_explained_and_no_other() {
+        fn gather(command: &Command, pages: &mut Vec<String>) {
+            pages.push(name(command).to_owned());
+            for sub in subcommands(command) {
+                gather(sub, pages);
+            }
+        }
+        let mut program = without_help_commands(Cli::command());
+        program.build();
+        let mut pages = Vec::new();
+        gather(&program, &mut pages);
+        let mut explained: Vec<_> = EXPLAINED.iter().map(|page| page.page).collect();
+        explained.sort_unstable();
+        pages.sort_unstable();
+        assert_eq!(explained, pages);
+    }
 }

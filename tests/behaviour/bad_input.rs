@@ -326,14 +326,14 @@ fn a_mistyped_command_line_is_told_in_one_line() {
     let home = Home::new();
     for (arguments, part) in [
         (&["frob"][..], "frob"),
-        (&["statsu"], "'status'"),
-        (&["login", "--idel", "5m"], "'--idle'"),
+        (&["statsu"], "did you mean: nightlatch status"),
+        (&["login", "--idel", "5m"], "did you mean --idle?"),
         (&["login", "--idle", "soon"], "90s"),
         (&["register"], "register EMAIL"),
-        (&["exec"], "<CMD>"),
+        (&["exec"], "nightlatch exec -- COMMAND"),
         (&["audit", "--limit", "0"], "--limit"),
         (&["audit", "--format", "xml"], "jsonl"),
-        (&["fr\u{1b}[31mob"], "frob"),
+        (&["fr\u{1b}[31mob"], "fr\\u{1b}[31mob"),
     ] {
         let run = home.run(arguments).refuses(2, part);
         assert!(!run.stderr.contains('\u{1b}'), "{run:?}");
@@ -342,7 +342,7 @@ fn a_mistyped_command_line_is_told_in_one_line() {
     let run = home.run(&[]).ends_with(2);
     assert!(run.stderr.contains("Usage: nightlatch"), "{run:?}");
     let help = home.run(&["--help"]).succeeds();
-    assert!(help.stdout.contains("Exit codes:") && help.stderr.is_empty());
+    assert!(help.stdout.contains("--exit-codes") && help.stderr.is_empty());
 }
 
 /// Runs with a standard output that nobody reads.

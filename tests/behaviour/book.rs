@@ -2,10 +2,11 @@
 //!
 //! In a document, a block marked `console` is a session in a terminal: a line that begins with `$ ` is a
 //! command (`> ` goes on with it), the lines below it are what it prints. A document is one session from its
-//! top to its end, in an empty home. A command must succeed, and print what is shown, where anything is;
-//! digits, ids and the width of columns may differ, and `...` stands for any lines. Passwords are typed by
-//! a stand-in, and programs of other people are stood in for by scripts that print their arguments. What has to
-//! be there before is in a comment that readers do not see: `<!-- run: COMMAND -->`.
+//! top to its end, on a fresh account: none of the directories that a command needs is there before. A command
+//! must succeed, and print what is shown, where anything is; digits, ids and the width of columns may differ,
+//! and `...` stands for any lines. Passwords are typed by a stand-in, and programs of other people are stood in
+//! for by scripts that print their arguments. What has to be there before is in a comment that readers do not
+//! see: `<!-- run: COMMAND -->`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -174,7 +175,7 @@ fn is_run_elsewhere(command: &str) -> bool {
         .any(|(start, _)| command.starts_with(start))
 }
 
-/// Somebody's empty home, with the program and the stand-ins in the search path.
+/// Somebody's fresh account, with the program and the stand-ins in the search path.
 fn surroundings(home: &Path) -> Command {
     let bin = home.join("bin");
     std::fs::create_dir(&bin).unwrap();
@@ -184,14 +185,19 @@ fn surroundings(home: &Path) -> Command {
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     };
-    // Types the passwords that a person would be asked for.
+    // Types the passwords that a person would be asked for. Where there is no configuration, they are hashed
+    // at a lower cost.
     let person = format!(
         "#!/bin/sh\n\
-         case \" $* \" in *' --password-'*|*' --help '*) exec {PROGRAM} \"$@\" ;; esac\n\
+         [ -e ~/.config/nightlatch/config.toml ] || cheap=\"env XDG_CONFIG_HOME=$HOME/bin/config\"\n\
+         case \" $* \" in\n\
+         *' --help '*) exec {PROGRAM} \"$@\" ;;\n\
+         *' --password-'*) exec $cheap {PROGRAM} \"$@\" ;;\n\
+         esac\n\
          for word in \"$@\"; do\n\
          case $word in\n\
-         register|login) exec {PROGRAM} \"$@\" --password-stdin <~/bin/password ;;\n\
-         passwd) cat ~/bin/password ~/bin/password.new | {PROGRAM} \"$@\" --password-stdin &&\n\
+         register|login) exec $cheap {PROGRAM} \"$@\" --password-stdin <~/bin/password ;;\n\
+         passwd) cat ~/bin/password ~/bin/password.new | $cheap {PROGRAM} \"$@\" --password-stdin &&\n\
          exec mv ~/bin/password.new ~/bin/password; exit ;;\n\
          exec|run|audit|completions|hook|man|config) break ;;\n\
          esac\n\
@@ -208,7 +214,7 @@ fn surroundings(home: &Path) -> Command {
         "A harbour wall, 11 gulls asleep\n",
     )
     .unwrap();
-    let config = home.join(".config/nightlatch");
+    let config = bin.join("config/nightlatch");
     std::fs::create_dir_all(&config).unwrap();
     std::fs::write(
         config.join("config.toml"),

@@ -304,7 +304,10 @@ fn fish_completes_what_is_asked_of_it() {
         Some(Run::of(command).succeeds().stdout)
     };
     for (line, offers) in [
-        ("nightlatch who", "whoami\tPrint the signed-in email\n"),
+        (
+            "nightlatch who",
+            "whoami\tPrint the email of the account that is signed in\n",
+        ),
         ("nightlatch login al", "alice@example.com\n"),
         ("nightlatch login alice@ex", "alice@example.com\n"),
         ("nightlatch audit --user=b", "--user=bob@example.com\n"),

@@ -188,7 +188,9 @@ fn what_looks_like_an_option_before_the_command_is_none_of_its_words() {
         &["exec", "-x"],
         &["run", "-nz", "--", "true"],
     ] {
-        let run = home.run(arguments).refuses(2, "unexpected argument");
+        let run = home
+            .run(arguments)
+            .refuses(2, "nightlatch exec has no option -");
         assert!(!run.stderr.contains("not found:"), "{run:#?}");
     }
     // Behind the two dashes it is the command's name, and behind that the command's own.

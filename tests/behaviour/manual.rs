@@ -1,6 +1,10 @@
 //! The manual pages.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use unicode_width::UnicodeWidthStr;
 
 use crate::support::{Home, Run, files_in};
 
@@ -12,6 +16,104 @@ fn options(help: &str) -> Vec<&str> {
     let words = words.filter_map(|line| line.split("--").nth(1).or(line.strip_prefix('-')));
     let end = |c: char| !c.is_ascii_alphanumeric() && c != '-';
     words.map(|word| word.split(end).next().unwrap()).collect()
+}
+
+/// The pages, and the home that wrote them.
+fn pages() -> (Home, Vec<PathBuf>) {
+    let home = Home::bare();
+    let pages = home.outside("man");
+    home.run(&["man", "--dir", pages.to_str().unwrap()])
+        .succeeds();
+    let files = files_in(&pages);
+    assert!(files.len() > 25, "{files:?}");
+    (home, files)
+}
+
+/// The words that call the command that `page` is about.
+fn command_of(page: &Path) -> Vec<&str> {
+    let name = page.file_stem().unwrap().to_str().unwrap();
+    name.split('-').skip(1).collect()
+}
+
+/// The lines of the section with this heading.
+fn section<'a>(page: &'a str, heading: &str) -> Vec<&'a str> {
+    let lines = page.lines().skip_while(|line| {
+        let named = line
+            .strip_prefix(".SH ")
+            .map(|name| name.replace(['"', '\\'], ""));
+        named.as_deref() != Some(heading)
+    });
+    let lines = lines.skip(1).take_while(|line| !line.starts_with(".SH"));
+    lines.collect()
+}
+
+#[test]
+fn every_help_fits_80_columns_and_40_lines() {
+    let (home, pages) = pages();
+    for page in pages {
+        let mut arguments = command_of(&page);
+        arguments.push("--help");
+        let help = home.run(&arguments).succeeds().stdout;
+        let widest = help.lines().map(UnicodeWidthStr::width).max();
+        assert!(widest <= Some(80), "{arguments:?}: {widest:?}\n{help}");
+        assert!(help.lines().count() <= 40, "{arguments:?}\n{help}");
+        // An option and what it does are one line.
+        let options = help
+            .lines()
+            .filter(|line| line.trim_start().starts_with('-'));
+        for option in options {
+            assert!(
+                option.trim_start().contains("  "),
+                "{arguments:?}: {option}"
+            );
+        }
+        let mut wide = home.command(&arguments);
+        wide.env("COLUMNS", "200");
+        assert_eq!(Run::of(wide).succeeds().stdout, help);
+        *arguments.last_mut().unwrap() = "-h";
+        assert_eq!(home.run(&arguments).succeeds().stdout, help);
+    }
+}
+
+#[test]
+fn every_page_explains_its_command_beyond_the_help() {
+    let (home, pages) = pages();
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let mut arguments = command_of(&page);
+        arguments.push("--help");
+        let help = home.run(&arguments).succeeds().stdout;
+        let description = section(&text, "DESCRIPTION").join(" ");
+        assert!(
+            description.len() > 100 && description.len() > help.lines().next().unwrap().len(),
+            "{}: {description}",
+            page.display()
+        );
+        assert!(!section(&text, "EXIT STATUS").is_empty());
+    }
+}
+
+#[test]
+fn every_page_is_formatted_without_warnings_within_80_columns() {
+    let (_home, pages) = pages();
+    let groff = |page: &Path| {
+        let mut groff = Command::new("groff");
+        groff
+            .args(["-man", "-Tutf8", "-ww", "-rLL=80n", "-P-cbou"])
+            .arg(page);
+        groff.output()
+    };
+    for page in pages {
+        let Ok(output) = groff(&page) else {
+            println!("SKIPPED: there is no groff");
+            return;
+        };
+        let warnings = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && warnings.is_empty(), "{warnings}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let widest = text.lines().map(UnicodeWidthStr::width).max();
+        assert!(widest <= Some(80), "{}: {widest:?}\n{text}", page.display());
+    }
 }
 
 #[test]
@@ -43,8 +145,8 @@ fn every_command_has_a_page_with_all_of_its_options_examples_and_codes() {
         for line in text.lines().filter(|line| line.starts_with(['.', '\''])) {
             let request = line.split_whitespace().next().unwrap();
             let known = [
-                ".TH", ".SH", ".TP", ".PP", ".nf", ".fi", ".br", ".ie", ".el", ".sp", ".RS", ".RE",
-                ".IP",
+                ".TH", ".nh", ".ad", ".SH", ".TP", ".PP", ".nf", ".fi", ".br", ".ie", ".el", ".sp",
+                ".RS", ".RE", ".IP",
             ];
             assert!(known.contains(&request), "{name}: {line}");
         }

@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::bad_value::number;
 use super::duration;
+
+/// What names a file descriptor.
+const DESCRIPTOR: &str = "the number of a file descriptor";
 
 /// Where a password comes from when it is not asked for on the terminal.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub struct PasswordSource {
-    /// Read the password from standard input, to its end; one trailing newline is stripped
+    /// Read the password from standard input
     #[arg(long)]
     pub password_stdin: bool,
-    /// Read the password from the open file descriptor N
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    /// Read the password from file descriptor N
+    #[arg(long, value_name = "N", value_parser = number(0.., DESCRIPTOR))]
     pub password_fd: Option<i32>,
 }
 
@@ -26,13 +30,18 @@ impl PasswordSource {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  nightlatch register\n  nightlatch register alice@example.com --name \"Alice Liddell\"\n  pass show nightlatch | nightlatch register alice@example.com --password-stdin\n\nAsks for what is missing, and signs in. With a password handed in it does neither."
-)]
+#[command(after_help = "\
+Examples:
+  nightlatch register
+  nightlatch register alice@example.com --name \"Alice Liddell\"
+  pass show latch | nightlatch register alice@example.com --password-stdin
+
+Asks for what is missing and signs in; does neither if given a password.
+Exit codes: 3 when the email is taken or the password too weak.")]
 pub struct Register {
-    /// The email that names the account; asked for when left out
+    /// Email that names the account (default: asked for)
     pub email: Option<String>,
-    /// What the account's owner is called
+    /// Name of the account's owner
     #[arg(long)]
     pub name: Option<String>,
     #[command(flatten)]
@@ -40,19 +49,27 @@ pub struct Register {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  nightlatch login\n  nightlatch login alice@example.com\n  nightlatch login --idle 5m --max 1h\n  pass show nightlatch | nightlatch login --password-stdin\n\nWhile signed in it says so and asks nothing, but with --force, --idle, --max or a password.\nFive wrong passwords in a row lock sign-in for 30 minutes: wait, then try again.\nNobody can reset a forgotten password. To begin again, move the home away and register;\n`nightlatch config show` prints where it is, and the audit log in it still verifies."
-)]
+#[command(after_help = "\
+Examples:
+  nightlatch login
+  nightlatch login --idle 5m --max 1h
+  pass show latch | nightlatch login --password-stdin
+
+While signed in, asks nothing without --force, --idle, --max or a password.
+Five wrong passwords in a row lock sign-in for 30 minutes.
+A forgotten password cannot be reset. To start over, move the home away and
+register; `nightlatch config show` prints where the home is.
+Exit codes: 5 wrong email or password; 6 locked out.")]
 pub struct Login {
-    /// The account's email (default: the last one signed in)
+    /// Email of the account (default: the last one signed in)
     pub email: Option<String>,
-    /// Lock after this long without activity: 1s to 15m
+    /// Lock after D without activity: 1s to 15m
     #[arg(long, value_name = "D", value_parser = duration)]
     pub idle: Option<Duration>,
-    /// Lock this long after sign-in at the latest: 1s to 12h
+    /// Lock D after sign-in at the latest: 1s to 12h
     #[arg(long, value_name = "D", value_parser = duration)]
     pub max: Option<Duration>,
-    /// Ask for the password also while signed in, and begin a new session
+    /// Begin a new session even while signed in
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
@@ -60,15 +77,18 @@ pub struct Login {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  nightlatch passwd\n  printf '%s\\n' \"$OLD\" \"$NEW\" | nightlatch passwd --password-stdin\n\nExit codes: 3 when the new password is too weak; 5 when the current one is wrong; 6 locked out."
-)]
+#[command(after_help = "\
+Examples:
+  nightlatch passwd
+  printf '%s\\n' \"$OLD\" \"$NEW\" | nightlatch passwd --password-stdin
+
+Exit codes: 3 new password too weak; 5 current one wrong; 6 locked out.")]
 #[group(multiple = false)]
 pub struct Passwd {
-    /// Read the current and the new password from standard input, a line each
+    /// Read the current and new password from stdin, a line each
     #[arg(long)]
     pub password_stdin: bool,
-    /// Read both from the open file descriptor N, a line each
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    /// Read both from file descriptor N, a line each
+    #[arg(long, value_name = "N", value_parser = number(0.., DESCRIPTOR))]
     pub password_fd: Option<i32>,
 }

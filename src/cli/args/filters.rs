@@ -6,17 +6,18 @@ use clap::Args;
 
 /// Which events: those that pass every filter given.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Filters")]
 pub struct AuditFilters {
-    /// Events at or after T: today, 14:00, 2026-11-20, "2026-11-20 14:00", RFC 3339, or an age such as 2h
+    /// Events from T on: 2h, today, 14:00, 2026-11-20
     #[arg(long, value_name = "T")]
     pub since: Option<String>,
-    /// Events before T, written the same way
+    /// Events before T
     #[arg(long, value_name = "T")]
     pub until: Option<String>,
     /// Events of this account
     #[arg(long, value_name = "EMAIL")]
     pub user: Option<String>,
-    /// Events of this type, such as LOGIN_FAILURE; may be given more than once
+    /// Events of this type, e.g. LOGIN_FAILURE (repeatable)
     #[arg(long, value_name = "TYPE")]
     pub event: Vec<String>,
     /// Events of this session
@@ -25,25 +26,25 @@ pub struct AuditFilters {
     /// Only failed sign-ins and refusals
     #[arg(long)]
     pub failed: bool,
-    /// Commands that ended so: nonzero, an exit code, signal, or signal:N
+    /// Commands by result: N, nonzero, signal, signal:N
     #[arg(long, value_name = "HOW")]
     pub exit: Option<String>,
     /// Commands of this program, started or refused
     #[arg(long, value_name = "NAME")]
     pub program: Option<String>,
-    /// Events of this run of a command; may be given more than once
+    /// Events of this run of a command (repeatable)
     #[arg(long, value_name = "ID")]
     pub exec_id: Vec<String>,
-    /// Commands that ran exactly this command line; needs a live session
-    #[arg(long, value_name = "COMMAND LINE")]
+    /// Commands with exactly this line; needs a session
+    #[arg(long, value_name = "LINE")]
     pub argv_of: Option<String>,
-    /// Events recorded on this terminal, such as pts/3
+    /// Events recorded on this terminal, e.g. pts/3
     #[arg(long, value_name = "NAME")]
     pub tty: Option<String>,
     /// Events recorded on this machine
     #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
-    /// Read the log files in DIR, such as a copy, and record nothing
-    #[arg(long, value_name = "DIR")]
+    /// Read the log in DIR, such as a copy; record nothing
+    #[arg(long, value_name = "DIR", help_heading = None)]
     pub dir: Option<PathBuf>,
 }

@@ -119,7 +119,7 @@ pub fn hibernation(_: &Case) -> Vec<Finding> {
             CHECK,
             "possible, to swap that is not known to be encrypted: keys of live sessions go with it",
         )
-        .advice("encrypt the swap, or before hibernating: nightlatch lock --all".to_owned())
+        .advice("encrypt the swap, or before hibernating: nightlatch lock".to_owned())
     }]
 }
 
