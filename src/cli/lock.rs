@@ -1,8 +1,11 @@
 //! `lock` and `logout`: end sessions, whatever else is broken, and say afterwards what is.
 
+use std::time::Duration;
+
 use nightlatch::Guard;
 use nightlatch::account::Email;
 use nightlatch::config::KeeperChoice;
+use nightlatch::session::keeper::answer_within;
 use nightlatch::session::{EndedSession, Ending};
 
 use super::exit::Failure;
@@ -10,9 +13,12 @@ use super::ui::Ui;
 use super::{Context, End, Given, context, text};
 
 const EVERY_SESSION: &str = "to end every session: nightlatch lock";
+/// How long an agent may take for each answer before it is ended with its sessions, which are to end anyway.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// `lock`, and `logout --all`: ends the sessions of all accounts.
 pub fn lock(mut given: Given) -> Result<End, Failure> {
+    answer_within(PATIENCE);
     let mut wrong = drop_bad_keeper(&mut given);
     // All are meant, whoever is named.
     let variable = given.surroundings.account.take();

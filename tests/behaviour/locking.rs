@@ -295,7 +295,7 @@ fn an_agent_that_does_not_answer_is_ended_with_all_its_sessions_by_lock_and_not_
     kill_process(agent, Signal::STOP).unwrap();
     let start = Instant::now();
     let run = home.run(&["lock"]).succeeds();
-    assert!(start.elapsed() < Duration::from_secs(20));
+    assert!(start.elapsed() < Duration::from_secs(5));
     assert!(run.stderr.contains(EMAIL), "{run:#?}");
     let seen = std::fs::read_to_string(format!("/proc/{}/stat", agent.as_raw_nonzero()));
     assert!(
@@ -305,6 +305,35 @@ fn an_agent_that_does_not_answer_is_ended_with_all_its_sessions_by_lock_and_not_
     assert!(!home.is_active());
     home.login(&[]).succeeds();
     home.run(&["lock"]).succeeds();
+}
+
+#[test]
+fn a_stopped_agent_whose_queue_is_full_keeps_nobody_waiting_and_is_ended_by_lock() {
+    let home = Home::registered().with_keeper("agent");
+    home.login(&[]).succeeds();
+    kill_process(agent(&home), Signal::STOP).unwrap();
+    fill_queue(&home.path().join("run/agent.sock"));
+    let start = Instant::now();
+    home.run(&["status", "--prompt"])
+        .refuses(1, "does not answer");
+    home.run(&["lock"]).succeeds();
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(!home.is_active());
+}
+
+/// Connects to the socket at `path`, which nobody accepts from, until no more connections can wait there.
+fn fill_queue(path: &Path) {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
+    let address = SocketAddrUnix::new(path).unwrap();
+    loop {
+        let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        rustix::io::ioctl_fionbio(&socket, true).unwrap();
+        match connect(&socket, &address) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::AGAIN) => return,
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::launch::{AgentLaunch, Started, remaining};
 use super::protocol::{
     REQUEST_LENGTH, RESPONSE_LENGTH, Response, encode_destroy, encode_publish, encode_read,
 };
-use super::{LOCK, RUN, SOCKET, lock_is_held, peer, socket_path};
+use super::{LOCK, RUN, SOCKET, lock_holder, lock_is_held, peer, socket_path};
 use crate::clock::{Clock, SystemClock};
 use crate::fs::Dir;
 use crate::memory::Secret;
@@ -28,6 +28,8 @@ const START_LIMIT: Duration = Duration::from_secs(5);
 static ANSWER_LIMIT: AtomicU64 = AtomicU64::new(5_000);
 /// How long an agent that was killed may take to be gone.
 const END_LIMIT: Duration = Duration::from_secs(1);
+/// How often it is looked whether it is.
+const END_PAUSE: Duration = Duration::from_millis(5);
 /// How often an agent is asked again that hung up without an answer, as one that leaves does.
 const ATTEMPTS: usize = 4;
 /// How often, and how long each time, an agent is waited for that holds its lock and has no socket: one that
@@ -105,9 +107,13 @@ impl AgentKeeper {
         };
         let (mut attempts, mut hidden) = (0, 0);
         while attempts < ATTEMPTS {
-            let stream = match UnixStream::connect(socket_path(&run)) {
+            let stream = match connect(&run, answer_limit()) {
                 Ok(stream) => stream,
                 Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => {
+                        let process = lock_holder(&run)?.unwrap_or_default();
+                        return Err(KeeperError::NoAnswer { process });
+                    }
                     ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
                         if !lock_is_held(&run)? {
                             return Ok(None);
@@ -221,14 +227,44 @@ impl Keeper for AgentKeeper {
             return Ok(());
         };
         let deadline = SystemClock.now().boot.plus(END_LIMIT);
-        while UnixStream::connect(socket_path(&run)).is_ok() {
+        while lives(connect(&run, END_PAUSE)) {
             if remaining(deadline).is_zero() {
                 return Err(unanswered());
             }
-            SystemClock.sleep(Duration::from_millis(5));
+            SystemClock.sleep(END_PAUSE);
         }
         Ok(())
     }
+}
+
+/// Whether who was tried to be `connected` to still listens.
+fn lives(connected: io::Result<UnixStream>) -> bool {
+    connected.map_or_else(|error| error.kind() == ErrorKind::WouldBlock, |_| true)
+}
+
+/// Connects to the agent in `run`. One that was stopped takes nobody in, and once its queue is full the system
+/// has whoever connects wait: `limit` at most, and then it is [`ErrorKind::WouldBlock`].
+#[cfg(target_os = "linux")]
+fn connect(run: &Dir, limit: Duration) -> io::Result<UnixStream> {
+    use rustix::net::sockopt::{Timeout, set_socket_timeout};
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
+
+    let address = SocketAddrUnix::new(socket_path(run))?;
+    let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(limit))?;
+    rustix::net::connect(&socket, &address)?;
+    Ok(socket.into())
+}
+
+/// Elsewhere a full queue refuses.
+#[cfg(not(target_os = "linux"))]
+fn connect(run: &Dir, _: Duration) -> io::Result<UnixStream> {
+    UnixStream::connect(socket_path(run))
+}
+
+fn answer_limit() -> Duration {
+    Duration::from_millis(ANSWER_LIMIT.load(Ordering::Relaxed))
 }
 
 /// One request and its answer, with whoever is at the other end made sure of first.
@@ -257,7 +293,7 @@ fn exchange(
     request: &Secret<REQUEST_LENGTH>,
     answer: &mut Secret<RESPONSE_LENGTH>,
 ) -> io::Result<()> {
-    let limit = Duration::from_millis(ANSWER_LIMIT.load(Ordering::Relaxed));
+    let limit = answer_limit();
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
     stream.write_all(request.expose())?;

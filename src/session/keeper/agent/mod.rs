@@ -27,7 +27,7 @@ pub use launch::{AgentLaunch, AgentLauncher};
 pub(crate) use protocol::properties;
 
 use crate::clock::Clock;
-use crate::fs::{Archive, Dir, FsError, is_locked};
+use crate::fs::{Archive, Dir, FsError, holder_of, is_locked};
 
 /// The directory of the home that holds the socket and the lock.
 const RUN: &str = "run";
@@ -93,6 +93,14 @@ fn lock_is_held(run: &Dir) -> Result<bool, FsError> {
         return Ok(false);
     };
     is_locked(&file).map_err(|error| FsError::new("lock", run.path().join(LOCK), error))
+}
+
+/// The process of this user that holds the lock in `run`, where the system says.
+fn lock_holder(run: &Dir) -> Result<Option<i32>, FsError> {
+    let file = run.open_file(LOCK)?;
+    let holder = file.as_ref().and_then(holder_of);
+    let holder = holder.filter(|holder| !holder.is_foreign);
+    Ok(holder.map(|holder| holder.process))
 }
 
 /// Serves `home` as its agent: the whole life of the agent process, in the foreground.
