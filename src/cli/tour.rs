@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use anstream::adapter::strip_str;
 use nightlatch::clock::{Clock, SystemClock};
+use unicode_width::UnicodeWidthStr;
 
 use super::exit::{Code, Failure};
 use super::terminal;
@@ -18,6 +20,8 @@ use super::{Context, End};
 const EMAIL: &str = "you@example.com";
 const PASSWORD: &str = "a harbour wall, eleven gulls";
 const IDLE: Duration = Duration::from_secs(2);
+/// What it shows fits any terminal.
+const COLUMNS: usize = 80;
 
 /// One step: what it shows, the command, and what must come of it.
 struct Step {
@@ -32,7 +36,7 @@ struct Step {
 
 const STEPS: &[Step] = &[
     Step {
-        about: "Create an account. The password is checked, never stored.",
+        about: "Create an account. Its password is checked, never stored.",
         arguments: &["register", EMAIL, "--password-stdin"],
         password: true,
         code: Code::Done,
@@ -53,7 +57,7 @@ const STEPS: &[Step] = &[
         shows: &[EMAIL, "locks in"],
     },
     Step {
-        about: "Run a command under the guard: it starts only with a live session, and is on record.",
+        about: "Run a command: it starts only with a live session, and is recorded.",
         arguments: &[
             "exec",
             "--",
@@ -66,7 +70,7 @@ const STEPS: &[Step] = &[
         shows: &["deployed by you@example.com"],
     },
     Step {
-        about: "A session that locks after two seconds, instead of fifteen minutes.",
+        about: "Begin a session that locks after two idle seconds instead of 15 minutes.",
         arguments: &["login", "--idle", "2s", "--password-stdin"],
         password: true,
         code: Code::Done,
@@ -76,14 +80,14 @@ const STEPS: &[Step] = &[
 
 const AFTER_IDLE: &[Step] = &[
     Step {
-        about: "Two seconds of doing nothing later: the same command is refused (exit code 4).",
+        about: "After two idle seconds a command is refused, with exit code 4.",
         arguments: &["--non-interactive", "exec", "--", "echo", "deployed"],
         password: false,
         code: Code::NoSession,
         shows: &["no live session"],
     },
     Step {
-        about: "And all of it is in the audit log.",
+        about: "All of this is in the audit log.",
         arguments: &["audit", "list"],
         password: false,
         code: Code::Done,
@@ -98,7 +102,7 @@ const AFTER_IDLE: &[Step] = &[
         ],
     },
     Step {
-        about: "Lines are chained and sealed: an edit shows; with the fingerprint noted elsewhere, a false log does too.",
+        about: "Check the log for tampering. Each line is chained to the one before.",
         arguments: &["audit", "verify"],
         password: false,
         code: Code::Done,
@@ -129,7 +133,7 @@ pub fn run(context: &Context) -> Result<End, Failure> {
     })?;
     result?;
     context.ui.data(&format!(
-        "{GOOD}●{GOOD:#} That was all of it; the scratch home is gone. Yours: {STRONG}nightlatch register EMAIL{STRONG:#}\n"
+        "{GOOD}●{GOOD:#} Done; the scratch home is gone. To begin: {STRONG}nightlatch register EMAIL{STRONG:#}\n"
     ))?;
     Ok(End::Done)
 }
@@ -163,7 +167,8 @@ impl Tour {
         let output = self.output(step.arguments, step.password)?;
         let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
         let text = String::from_utf8_lossy(&text);
-        self.ui.data(&format!("{}\n\n", text.trim_end()))?;
+        let lines: String = text.trim_end().lines().map(wrapped).collect();
+        self.ui.data(&format!("{lines}\n"))?;
         if self.interrupted.load(Ordering::Relaxed) {
             return Err(Failure::failed("interrupted", "the tour was interrupted"));
         }
@@ -203,10 +208,15 @@ impl Tour {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
+        // Its output is no terminal, which would say how wide it is.
+        let columns = arguments
+            .starts_with(&["audit", "list"])
+            .then(|| COLUMNS.to_string());
         let mut command = Command::new(&self.program);
         command
             .args([OsString::from("--home"), self.home.clone().into()])
             .args(arguments)
+            .args(columns.iter().flat_map(|columns| ["--columns", columns]))
             .env_remove("NIGHTLATCH_ACCOUNT")
             .env_remove("NIGHTLATCH_HOME");
         command
@@ -217,6 +227,24 @@ impl Tour {
             let _ = self.output(&["logout", "--all", "--quiet"], false);
         }
     }
+}
+
+/// A line of output and its end, broken between words where it is too long.
+fn wrapped(line: &str) -> String {
+    let width = |text: &str| strip_str(text).to_string().width();
+    let mut wrapped = String::new();
+    let mut room = COLUMNS;
+    for part in line.split_inclusive(' ') {
+        if width(part.trim_end()) > room && room < COLUMNS {
+            wrapped.truncate(wrapped.trim_end().len());
+            wrapped.push_str("\n  ");
+            room = COLUMNS - 2;
+        }
+        wrapped.push_str(part);
+        room = room.saturating_sub(width(part));
+    }
+    wrapped.push('\n');
+    wrapped
 }
 
 /// As one would type it.

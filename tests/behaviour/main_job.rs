@@ -1,5 +1,7 @@
 //! The main job, end to end.
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::support::{EMAIL, Home, PASSWORD};
 
 #[test]
@@ -63,6 +65,9 @@ fn the_tour_shows_all_of_it_and_leaves_nothing_behind() {
         "Verified: no tampering found",
     ] {
         assert!(run.stdout.contains(shown), "{run:#?}");
+    }
+    for line in run.stdout.lines() {
+        assert!(line.width() <= 80, "{line}");
     }
     assert_eq!(
         crate::support::files_in(&scratch),

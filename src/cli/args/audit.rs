@@ -115,6 +115,9 @@ pub struct AuditList {
     /// Show all ids and columns in the table
     #[arg(long)]
     pub wide: bool,
+    /// Fit the table into N columns where stdout is no terminal (for `tour`)
+    #[arg(long, value_name = "N", hide = true)]
+    pub columns: Option<usize>,
     /// Do not use $NIGHTLATCH_PAGER, $PAGER or less
     #[arg(long)]
     pub no_pager: bool,

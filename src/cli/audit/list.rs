@@ -111,6 +111,7 @@ impl List<'_> {
         Table {
             header,
             is_wide: self.args.wide,
+            columns: self.args.columns,
             goes_on: self.args.follow,
         }
     }

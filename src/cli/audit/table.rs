@@ -30,13 +30,16 @@ pub struct Table {
     pub header: Header,
     /// With all ids, however wide.
     pub is_wide: bool,
+    /// How many columns there are where the terminal does not say.
+    pub columns: Option<usize>,
     /// More of it comes later, and is to be below it.
     pub goes_on: bool,
 }
 
 /// As wide as the terminal, whatever it is; to a file or a pipe nothing is left out.
 pub fn table(context: &Context, rows: &[Row], how: Table) -> String {
-    let width = context.ui.width().filter(|_| !how.is_wide);
+    let width = context.ui.width().or(how.columns);
+    let width = width.filter(|_| !how.is_wide);
     let roomy = width.is_none_or(|width| width >= 60);
     let time = |time| match width {
         Some(..60) => context.zone.shortest(time),
