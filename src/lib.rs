@@ -61,6 +61,6 @@ pub use guard::{
     AccountNotice, ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Enrolled, Finished,
     Guard, GuardConfig, GuardError, Orphans, PasswordChangeError, ProvenPassword, Refusals,
     RegisterError, Registered, RunOptions, Running, Scripts, SignInError, SignedIn, Vouched,
-    is_home,
+    is_home, last_guarded_commands,
 };
 pub use session::SessionService;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 use nightlatch::config::{CommandName, guarded_commands_despite_mistakes};
-use nightlatch::{Config, GuardError, shell_word};
+use nightlatch::{Config, GuardError, last_guarded_commands, shell_word};
 
 use super::args::{Hook, HookShell};
 use super::exit::Failure;
@@ -75,7 +75,12 @@ pub fn run(context: &Context, args: &Hook) -> Result<End, Failure> {
         Ok(config) => (config.guarded_commands, None),
         Err(error) => {
             // Each wrapper refuses until the mistake is gone. Without them nothing would be guarded.
-            let commands = guarded_commands_despite_mistakes(file);
+            let mut commands = guarded_commands_despite_mistakes(file);
+            for known in last_guarded_commands(context.config.home()) {
+                if !commands.contains(&known) {
+                    commands.push(known);
+                }
+            }
             let mistake = Failure::from(GuardError::from(error));
             if commands.is_empty() {
                 return Err(mistake);

@@ -152,6 +152,38 @@ fn dangling_link(path: &Path) -> Option<&Path> {
 /// # Errors
 /// When it is none of that, too long, or cannot be read.
 pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsError> {
+    let Some((file, stat)) = open_regular(path)? else {
+        return Ok(None);
+    };
+    if stat.st_uid != 0 {
+        check_owner(&stat, path)?;
+    }
+    let mode = permission_bits(&stat);
+    let is_private =
+        mode & OTHERS_WRITE == GROUP_WRITE && is_private_group(stat.st_uid, stat.st_gid);
+    if mode & OTHERS_WRITE != 0 && !is_private {
+        return Err(FsError::new(
+            "use",
+            path,
+            FsProblem::WritableByOthers { mode },
+        ));
+    }
+    read_bounded(&file, path, limit).map(Some)
+}
+
+/// The content of the regular file at `path`, whoever it belongs to and whoever may write to it; `None` when
+/// there is none. For what may be believed of anybody.
+///
+/// # Errors
+/// When it is not regular, too long, or cannot be read.
+pub fn read_any_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsError> {
+    match open_regular(path)? {
+        Some((file, _)) => read_bounded(&file, path, limit).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn open_regular(path: &Path) -> Result<Option<(File, Stat)>, FsError> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
@@ -170,20 +202,7 @@ pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsEr
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(FsError::new("use", path, FsProblem::NotRegular));
     }
-    if stat.st_uid != 0 {
-        check_owner(&stat, path)?;
-    }
-    let mode = permission_bits(&stat);
-    let is_private =
-        mode & OTHERS_WRITE == GROUP_WRITE && is_private_group(stat.st_uid, stat.st_gid);
-    if mode & OTHERS_WRITE != 0 && !is_private {
-        return Err(FsError::new(
-            "use",
-            path,
-            FsProblem::WritableByOthers { mode },
-        ));
-    }
-    read_bounded(&file, path, limit).map(Some)
+    Ok(Some((file, stat)))
 }
 
 #[cfg(test)]

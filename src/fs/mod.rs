@@ -45,7 +45,7 @@ pub use content::{Durability, is_locked, read_bounded};
 pub use dir::Dir;
 pub use error::{FsError, FsProblem};
 #[cfg(unix)]
-pub use file::{has_lost_name, read_user_file};
+pub use file::{has_lost_name, read_any_file, read_user_file};
 pub use identity::FileIdentity;
 #[cfg(unix)]
 pub use lock::{DirLock, LockHolder, LockWait, holder_of, tell_of_waits, with_stops};
@@ -59,6 +59,6 @@ pub use survey::{Survey, survey};
 pub use unopened::check_unopened;
 #[cfg(windows)]
 pub use windows::{
-    Archive, Dir, DirLock, FileExt, LockWait, Survey, check_unopened, has_lost_name,
+    Archive, Dir, DirLock, FileExt, LockWait, Survey, check_unopened, has_lost_name, read_any_file,
     read_user_file, survey, tell_of_waits,
 };

@@ -188,6 +188,14 @@ pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsEr
     read_bounded(&file, path, limit).map(Some)
 }
 
+/// As [`read_user_file`]: who may write to it is not looked at here.
+///
+/// # Errors
+/// As [`read_user_file`].
+pub fn read_any_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsError> {
+    read_user_file(path, limit)
+}
+
 /// Whether an open file has lost its name since: in a copy, nobody removes one.
 pub fn has_lost_name(_: &File) -> bool {
     false

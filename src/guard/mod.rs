@@ -11,6 +11,7 @@ mod command;
 mod config;
 mod enrolment;
 mod error;
+mod last_known;
 mod lease;
 mod opening;
 mod owner;
@@ -51,6 +52,7 @@ use crate::id::AccountId;
 use crate::memory::CoreLimit;
 use crate::session::keeper::Keepers;
 use crate::session::{NameLookup, Owner, SessionService, SessionStatus, Touch};
+pub use last_known::last_guarded_commands;
 use lease::Leases;
 pub use lease::count_leases;
 #[cfg(any(test, fuzzing))]

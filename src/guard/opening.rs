@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Guard, GuardConfig, GuardError, Home, owner};
+use super::{Guard, GuardConfig, GuardError, Home, last_known, owner};
 use crate::account::AccountService;
 use crate::audit::{AuditLog, Forward, ForwardTo, LogSettings, Retention};
 use crate::config::{Config, ConfigError, ConfigProblem, ForwardChoice};
@@ -12,13 +12,20 @@ use crate::fs::{Dir, FsError, FsProblem};
 use crate::session::keeper::Keepers;
 
 impl Guard {
-    /// Opens the guard. Creates nothing: without a home nobody is signed in. A home that is open to others
-    /// is closed to them; a directory that is no home is left as it is, and counts as none.
+    /// Opens the guard. Creates no home: without one nobody is signed in. A home that is open to others
+    /// is closed to them; a directory that is no home is left as it is, and counts as none. The configured
+    /// commands are noted in the home, for [`last_guarded_commands`](crate::last_guarded_commands).
     ///
     /// # Errors
     /// When the configuration cannot be used, or the home is not a directory of this user.
     pub fn open(config: GuardConfig) -> Result<Self, GuardError> {
-        Self::open_with(config, home_to_use)
+        let settings = Config::load(&config.paths.config_file)?;
+        let commands = settings.guarded_commands.clone();
+        let guard = Self::open_as_set(config, settings, home_to_use)?;
+        if let Some(home) = &guard.home {
+            last_known::note(&home.dir, &commands);
+        }
+        Ok(guard)
     }
 
     /// Opens the guard to look: [`Guard::status`], [`Guard::account_meant`] and the like. No mode, file or
@@ -127,7 +134,7 @@ const BEGUN: [&str; 3] = ["config.toml", "run", "sign-in"];
 const UNFINISHED: &str = ".tmp-";
 
 /// The directory at `path` to be looked at; `None` when it is no home of ours, or there is none.
-fn home_to_look(path: &Path) -> Result<Option<Dir>, FsError> {
+pub(super) fn home_to_look(path: &Path) -> Result<Option<Dir>, FsError> {
     match Dir::open_to_look(path)? {
         Some(dir) if has_a_home(&dir)? => Ok(Some(dir)),
         _ => Ok(None),

@@ -56,6 +56,22 @@ case $- in
         builtin return 1
     }
 
+    # Has PS0 say that a line was entered: until then the prompt is drawn. Where it cannot, what the prompt
+    # calls by itself is not told from what is typed.
+    function __nightlatch_place_ps0 {
+        __nightlatch_has_ps0=0
+        case "${PS0-} ${BASH_VERSINFO[0]}.${BASH_VERSINFO[1]}" in
+        *__nightlatch_at_prompt=0*) ;;
+        *' '[1-3].* | *' '4.[0-3]) builtin return ;;
+        *)
+            builtin shopt -q promptvars && ! __nightlatch_is_readonly PS0 || builtin return 0
+            PS0=${PS0-}'${__nightlatch_none:$((__nightlatch_at_prompt=0)):0}'
+            ;;
+        esac
+        __nightlatch_has_ps0=1
+    }
+    __nightlatch_place_ps0
+
     # Before each prompt: when the session locks, which neither extends it nor is recorded.
     function __nightlatch_precmd {
         builtin local "code=$?" left answer=0
@@ -93,34 +109,30 @@ case $- in
             ;;
         esac
 {%- endif %}
-        # From here on the prompt is drawn, until PS0 says that a line was entered.
-        case "${PS0-} ${BASH_VERSINFO[0]}.${BASH_VERSINFO[1]}" in
-        *__nightlatch_at_prompt=0*) ;;
-        *' '[1-3].* | *' '4.[0-3]) builtin return "$code" ;;
-        *)
-            if ! builtin shopt -q promptvars || __nightlatch_is_readonly PS0; then
-                __nightlatch_at_prompt=0
-                builtin return "$code"
-            fi
-            PS0=${PS0-}'${__nightlatch_none:$((__nightlatch_at_prompt=0)):0}'
-            ;;
-        esac
-        __nightlatch_at_prompt=1
+        __nightlatch_place_ps0
+        __nightlatch_at_prompt=$__nightlatch_has_ps0
         # For what follows in PROMPT_COMMAND.
         builtin return "$code"
     }
 
-    # In a list with more behind it its code neither ends the shell, under set -e, nor sets off a trap on ERR.
+    # Around what is there, which sees the codes of the last command: a word of `case` is no command, and an
+    # element of an array is run by itself. From the first command on the prompt is being drawn. In a list
+    # with more behind it the code of ours neither ends the shell, under set -e, nor sets off a trap on ERR.
     case ${PROMPT_COMMAND[*]-} in
     *__nightlatch_precmd*) ;;
     *)
         ! __nightlatch_is_readonly PROMPT_COMMAND &&
         # An array is run element by element from bash 5.1 on.
         case "${BASH_VERSINFO[0]}.${BASH_VERSINFO[1]} $(builtin declare -p PROMPT_COMMAND 2>/dev/null)" in
-        5.[1-9]' declare -a'* | [6-9].?' declare -a'*) PROMPT_COMMAND+=('__nightlatch_precmd && builtin :') ;;
+        5.[1-9]' declare -a'* | [6-9].?' declare -a'*)
+            PROMPT_COMMAND=('__nightlatch_at_prompt=$__nightlatch_has_ps0' "${PROMPT_COMMAND[@]}" '__nightlatch_precmd && builtin :')
+            ;;
         *)
-            PROMPT_COMMAND="${PROMPT_COMMAND:+$PROMPT_COMMAND
-}__nightlatch_precmd && builtin :"
+            PROMPT_COMMAND="case \$((__nightlatch_at_prompt=__nightlatch_has_ps0)) in
+*)
+${PROMPT_COMMAND:+$PROMPT_COMMAND
+}__nightlatch_precmd && builtin :
+esac"
             ;;
         esac
         ;;

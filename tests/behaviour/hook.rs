@@ -606,6 +606,31 @@ fn a_command_that_the_prompt_calls_is_no_activity_and_asks_nobody() {
 }
 
 #[test]
+fn what_prompt_command_calls_by_its_own_name_is_no_activity_and_sees_all_codes() {
+    let home = stage("\"show\"");
+    let bash = &SHELLS[0];
+    let calls = "echo \"codes=${PIPESTATUS[*]}\"; show </dev/null >/dev/null";
+    for own in [
+        format!("PROMPT_COMMAND='{calls}'"),
+        format!("PROMPT_COMMAND=('{calls}' true)"),
+    ] {
+        home.login(&[]).succeeds();
+        let mut pty = bash.start(&home, &[&own, &bash.hook(""), "true"]);
+        pty.settle();
+        let last = || home.status()["last_activity_at"].clone();
+        let (before, started_before) = (last(), started(&home).len());
+        pty.send("(exit 3) | (exit 4)\r");
+        pty.expect("codes=3 4\r\n");
+        enter(&mut pty, "true");
+        pty.settle();
+        assert!(started(&home).len() > started_before + 1, "{own}: called");
+        assert_eq!(last(), before, "{own}: the prompt kept it alive");
+        enter(&mut pty, "show </dev/null >/dev/null");
+        assert_ne!(last(), before, "{own}: what is typed does");
+    }
+}
+
+#[test]
 fn prompt_variables_that_may_not_be_set_are_left_alone_without_an_error() {
     for shell in shells().filter(|shell| shell.name != "fish") {
         let variables: &[&str] = match shell.name {
@@ -676,6 +701,77 @@ fn a_configuration_with_a_mistake_makes_wrappers_that_refuse() {
         assert_eq!(hook.code, 1, "{hook:#?}");
         assert!(!hook.stdout.contains("function cd"), "{hook:#?}");
     }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_makes_wrappers_of_the_last_known_commands() {
+    let spoilt = |home: &Home, how: &str| {
+        let config = home.path().join("config.toml");
+        std::fs::remove_file(&config).unwrap();
+        match how {
+            "nothing in it" => std::fs::write(&config, "[").unwrap(),
+            "a directory" => std::fs::create_dir(&config).unwrap(),
+            "a link to nowhere" => std::os::unix::fs::symlink("nowhere", &config).unwrap(),
+            _ => {
+                std::fs::write(&config, "[guard]\ncommands = [\"other\"]").unwrap();
+                std::fs::set_permissions(&config, PermissionsExt::from_mode(0o666)).unwrap();
+            }
+        }
+    };
+    for (how, others) in [
+        ("nothing in it", 0),
+        ("a directory", 0),
+        ("a link to nowhere", 0),
+        ("open to others", 1),
+    ] {
+        let home = stage("\"show\"");
+        home.run(&["exec", "--", "true"]).succeeds();
+        spoilt(&home, how);
+        let before = tree(&home.path());
+        for shell in shells() {
+            let calls = format!("show </dev/null\necho code={}", shell.code);
+            let run = shell.run(&home, &format!("{}\n{calls}", shell.hook("")));
+            assert!(run.stdout.contains("code=1"), "{how}: {run:#?}");
+            assert!(!run.stdout.contains("exec="), "{how}: it ran: {run:#?}");
+            let hook = home.run(&["hook", shell.name]).ends_with(1);
+            assert_eq!(
+                hook.stdout.matches("exec -- other").count(),
+                others,
+                "{hook:#?}"
+            );
+        }
+        assert_eq!(tree(&home.path()), before, "the hook only looks");
+    }
+}
+
+#[test]
+fn the_last_known_commands_are_those_of_the_last_use() {
+    let home = stage("\"show\"");
+    let wraps = |name: &str| {
+        let config = home.path().join("config.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, "[").unwrap();
+        let hook = home.run(&["hook", "bash"]).ends_with(1).stdout;
+        std::fs::write(&config, text).unwrap();
+        hook.contains(&format!("exec -- {name} "))
+    };
+    assert!(!wraps("show"), "it was not used with them yet");
+    home.run(&["extend"]).succeeds();
+    assert!(wraps("show"));
+    guard(&home, "\"other\", \"g++\"");
+    home.run(&["status"]).succeeds();
+    assert!(wraps("show"), "looking notes nothing");
+    home.run(&["exec", "--", "true"]).succeeds();
+    assert!(wraps("other") && wraps("g++") && !wraps("show"));
+    // To lock, a configuration with a mistake does; it forgets nothing.
+    let config = home.path().join("config.toml");
+    std::fs::write(&config, "[").unwrap();
+    home.run(&["lock"]).succeeds();
+    home.configure("");
+    assert!(wraps("other"));
+    home.login(&[]).succeeds();
+    assert!(!wraps("other"));
+    assert!(!home.path().join("guarded").exists());
 }
 
 #[test]

@@ -1,0 +1,44 @@
+//! The guarded commands that were configured when the home was last used: what a shell goes on wrapping when
+//! the configuration cannot be read. Only a note: nothing is allowed or refused by it.
+
+use std::path::Path;
+
+use super::opening::home_to_look;
+use crate::config::CommandName;
+use crate::fs::{Dir, Durability, FsError, read_bounded};
+
+/// A name a line.
+const FILE: &str = "guarded";
+/// More than anybody names.
+const LIMIT: usize = 64 * 1024;
+
+/// Notes `commands`, where something else is noted. Best effort: no command fails for want of the note.
+pub(super) fn note(home: &Dir, commands: &[CommandName]) {
+    let names = commands.iter().map(CommandName::as_str);
+    let lines = names.fold(String::new(), |lines, name| lines + name + "\n");
+    let noted = read(home).unwrap_or_default();
+    let written = match (lines.as_bytes() == noted, lines.is_empty()) {
+        (true, _) => Ok(()),
+        (false, true) => home.unlink(FILE).map(drop),
+        (false, false) => home.write_atomic(FILE, lines.as_bytes(), Durability::Volatile),
+    };
+    if let Err(error) = written {
+        tracing::debug!(%error, "cannot note the guarded commands");
+    }
+}
+
+/// The commands that were guarded when the home at `path` was last used; none where there is no home, or
+/// that cannot be told. Changes nothing.
+pub fn last_guarded_commands(path: &Path) -> Vec<CommandName> {
+    let home = home_to_look(path).ok().flatten();
+    let noted = home.and_then(|home| read(&home).ok()).unwrap_or_default();
+    let noted = String::from_utf8_lossy(&noted);
+    noted.lines().filter_map(|name| name.parse().ok()).collect()
+}
+
+fn read(home: &Dir) -> Result<Vec<u8>, FsError> {
+    match home.open_file(FILE)? {
+        Some(file) => read_bounded(&file, &home.path().join(FILE), LIMIT),
+        None => Ok(Vec::new()),
+    }
+}
