@@ -37,6 +37,12 @@ pub(super) struct Canonical<'a> {
 }
 
 impl<'a> Canonical<'a> {
+    /// Whether `line` is canonical and has a seal: then it vouches for what precedes it. The log ends with the last
+    /// such line, for verification and for every reader.
+    pub(super) fn is_sealed(line: &'a [u8]) -> bool {
+        Parts::has_seal(line) && Self::parse(line).is_some_and(|line| line.parts.seal.is_some())
+    }
+
     /// Parses a line without its line end; `None` when it is spelled in any other way.
     pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
         if line.len() >= LINE_LIMIT {

@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::io;
 
+use super::canonical::Canonical;
 use super::error::AuditError;
 use super::files::Files;
 use super::line::{Head, LINE_LIMIT};
 use super::opening::FirstLine;
 use super::query::{Position, Query};
 use super::scan::Manner;
-use super::seal::Parts;
 use super::segment::{SegmentName, segments};
 use crate::clock::Timestamp;
 use crate::fs::{FileExt, FsError};
@@ -260,7 +260,7 @@ fn sealed_end(file: &File, start: u64, end: u64) -> io::Result<Option<u64>> {
                 None => break,
             };
             let line = &read[begin..line_end];
-            if Parts::has_seal(line) && Parts::of(line).is_some_and(|parts| parts.seal.is_some()) {
+            if Canonical::is_sealed(line) {
                 return Ok(Some(base + line_end as u64 + 1));
             }
             read = &read[..begin];

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io;
 use std::ops::RangeInclusive;
 
+use super::canonical::Canonical;
 use super::error::AuditError;
 use super::files::Files;
 use super::query::Query;
@@ -14,7 +15,6 @@ use super::read_record::ReadKind;
 use super::reader::{Found, Lines, Section};
 use super::reading::{LogReader, Reading};
 use super::record::Record;
-use super::seal::Parts;
 use super::segment::{SegmentName, segments};
 use super::tail::Tail;
 use crate::fs::{FileExt, FsError};
@@ -220,7 +220,7 @@ fn take(
             _ => continue,
         }
         append.push(line.to_vec());
-        if Parts::has_seal(line) {
+        if Canonical::is_sealed(line) {
             found.lines.append(&mut append);
             found.through = last;
             if found.lines.len() >= limit {

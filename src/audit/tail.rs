@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use super::canonical::Canonical;
 use super::error::{AuditError, Damage};
 use super::line::{LINE_LIMIT, Line, Link, line_end};
 use super::seal::Parts;
@@ -47,7 +48,7 @@ impl Tail {
                     None => break,
                 };
                 let line = &bytes[begin..at];
-                if Parts::has_seal(line) {
+                if Canonical::is_sealed(line) {
                     let last = link_of(line).map_err(damaged)?;
                     return Ok(Self {
                         sealed: start + at as u64 + 1,

@@ -128,6 +128,42 @@ fn reading_a_copy_gives_the_same_and_changes_nothing() {
     assert!(!LogReader::copy(home.dir.path()).unwrap().has_log().unwrap());
 }
 
+/// Whoever has no key can write lines that only look sealed; verification does not vouch for them.
+#[test]
+fn lines_at_the_end_that_only_look_sealed_are_no_events_for_any_reader() {
+    let home = Home::new();
+    home.log().append_durable(&[used("a"), used("b")]).unwrap();
+    let honest = home.bytes();
+    let start = honest[..honest.len() - 1]
+        .iter()
+        .rposition(|&byte| byte == b'\n');
+    let last = std::str::from_utf8(&honest[start.unwrap() + 1..]).unwrap();
+    let made_up = |seq: u64| last.replacen(":3,", &format!(":{seq},"), 1);
+    let spaced = |seq| made_up(seq).replace(",\"host\":", ", \"host\":");
+    let other_seal = |seq| {
+        let line = made_up(seq);
+        let (event, _) = line.split_once(",\"seal\":").unwrap();
+        format!("{event},\"seal\":{{\"key\":\"0\"}}}}\n")
+    };
+    let plain = |seq| made_up(seq).split(",\"seal\":").next().unwrap().to_owned() + "}\n";
+    for end in [
+        spaced(4),
+        other_seal(4),
+        plain(4) + &spaced(5),
+        plain(4) + &other_seal(5),
+    ] {
+        std::fs::write(home.segment(), [&honest, end.as_bytes()].concat()).unwrap();
+        assert_eq!(home.verifies().last.map(|(seq, _)| seq), Some(3), "{end}");
+        let reader = LogReader::copy(&home.audit()).unwrap();
+        assert_eq!(read_all(&reader, &Query::default()), [3; 5], "{end}");
+        for after in [0, 3] {
+            let next = reader.events_after(&Query::default(), after).poll(9);
+            let next = next.unwrap().events.len() as u64;
+            assert_eq!(next, 3 - after, "{end}");
+        }
+    }
+}
+
 #[test]
 fn what_was_asked_for_is_given_though_it_cannot_be_recorded() {
     let home = Home::new();

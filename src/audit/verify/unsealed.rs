@@ -73,9 +73,7 @@ fn last_seal(section: Section) -> std::io::Result<Option<u64>> {
     let mut last = None;
     while let Some(found) = lines.next_line()? {
         let is_sealed = match found {
-            Found::Line(line) => {
-                Canonical::parse(line).is_some_and(|line| line.parts.seal.is_some())
-            }
+            Found::Line(line) => Canonical::is_sealed(line),
             Found::TooLong => false,
         };
         if is_sealed {
