@@ -53,7 +53,7 @@ pub use fs::{
     survey, tell_of_waits,
 };
 #[cfg(unix)]
-pub use fs::{LockHolder, holder_of};
+pub use fs::{LockHolder, record_lock_holder};
 #[cfg(unix)]
 pub use guard::SessionWatch;
 pub use guard::run::Ended;

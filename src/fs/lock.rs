@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use super::dir::Dir;
 use super::error::{FsError, FsProblem};
 use super::names::names_by;
-pub use holder::{LockHolder, holder_of};
+pub use holder::{LockHolder, holder_of, record_lock_holder};
 use stops::NoStops;
 pub use stops::with_stops;
 

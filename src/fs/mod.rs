@@ -48,7 +48,9 @@ pub use error::{FsError, FsProblem};
 pub use file::{has_lost_name, read_any_file, read_user_file};
 pub use identity::FileIdentity;
 #[cfg(unix)]
-pub use lock::{DirLock, LockHolder, LockWait, holder_of, tell_of_waits, with_stops};
+pub use lock::{
+    DirLock, LockHolder, LockWait, holder_of, record_lock_holder, tell_of_waits, with_stops,
+};
 #[cfg(target_os = "linux")]
 pub use proc::read_proc;
 pub use shell_word::{shell_path, shell_word};

@@ -16,7 +16,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use crate::support::checks::{together, until};
 use crate::support::days::{pruned_before, segments};
 use crate::support::users::{ALICE, Alices, BOB, acting_as};
-use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, files_in, tree};
+use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Pty, Run, files_in, tree};
 
 const ROOT: u32 = 0;
 
@@ -561,4 +561,45 @@ fn root_with_the_home_directory_of_another_user_is_refused_and_makes_nothing_the
     for directory in [&hers, &own] {
         assert_eq!(tree(directory).len(), 1, "{directory:?}");
     }
+}
+
+#[test]
+fn the_prompts_of_two_users_on_one_terminal_ask_one_after_the_other() {
+    let Some(alices) = Alices::new(None) else {
+        return;
+    };
+    // As after `su`: neither may open the terminal's device.
+    let theirs = alices.home.outside("theirs");
+    let config = alices.home.path().join("config.toml");
+    fs::create_dir(&theirs).unwrap();
+    fs::copy(config, theirs.join("config.toml")).unwrap();
+    for path in [&theirs, &theirs.join("config.toml")] {
+        chown(path, Some(BOB), Some(BOB)).unwrap();
+    }
+    let call = |uid: u32, home: &Path| {
+        let program = alices.command(ROOT, &[]);
+        let (program, home) = (Path::new(program.get_program()), home.display());
+        format!(
+            "setpriv --reuid {uid} --regid {uid} --clear-groups {} --home {home} \
+             register user-{uid}@example.com --name Somebody",
+            program.display()
+        )
+    };
+    let (first, second) = (call(ALICE, &alices.home.path()), call(BOB, &theirs));
+    let mut pty = Pty::spawn(
+        alices
+            .home
+            .shell(&format!("{first} & {second}; wait; echo over")),
+    );
+    for _ in 0..2 {
+        pty.expect("New password for user-");
+        pty.settle();
+        assert!(!pty.echoes());
+        pty.send(&format!("{PASSWORD}\n{PASSWORD}\n"));
+        let said = pty.expect("created");
+        assert!(!said.contains("New password for"), "{said}");
+    }
+    let said = pty.expect("over");
+    assert!(!said.contains(PASSWORD), "{said}");
+    assert!(pty.echoes());
 }

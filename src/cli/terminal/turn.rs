@@ -1,15 +1,17 @@
 //! One prompt at a time on a terminal, whatever homes the prompts are for.
 //!
-//! The lock is on the terminal's own device, which another user cannot open. `/dev/tty` will not do: it is
-//! the same file for every terminal there is.
+//! A record lock on the terminal's own device, which is each process's own: so those share it who cannot open
+//! the device, as after `su`, but inherited it as a stream. `/dev/tty` will not do: it is the same file for
+//! every terminal there is. Closing any descriptor of the device gives the lock back, so nothing else here
+//! opens it.
 
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use nightlatch::holder_of;
+use nightlatch::record_lock_holder;
 use rustix::event::Timespec;
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, fcntl_getfl, fcntl_lock, fstat};
 use rustix::io::Errno;
 use rustix::termios::{tcgetsid, ttyname};
 
@@ -46,16 +48,16 @@ impl Turn {
             return true;
         };
         self.tries += 1;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
                 self.held = Some(file);
                 return true;
             }
-            Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+            Err(Errno::WOULDBLOCK | Errno::ACCESS | Errno::INTR) => {}
             Err(_) => return true,
         }
         if self.tries.is_multiple_of(LOOK_EVERY)
-            && let Some(holder) = holder_of(&file)
+            && let Some(holder) = record_lock_holder(&file)
             && (holder.is_stopped || (holder.is_foreign && self.tries > FOREIGN_TRIES))
         {
             return true;
@@ -74,30 +76,39 @@ impl Turn {
     }
 }
 
-/// The device of this process's terminal, opened anew: a lock is the open file's.
+/// The device of this process's terminal, to be locked: opened, or else as a stream has it.
 fn device() -> Option<File> {
     let by_number = own_terminal().and_then(|number| {
         let paths = paths(number);
         paths.iter().find_map(|path| open_device(path, number))
     });
-    by_number.or_else(|| {
-        let streams = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-        named(streams.0)
-            .or_else(|| named(streams.1))
-            .or_else(|| named(streams.2))
-    })
+    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+    let ours = streams.into_iter().filter(|stream| is_own_terminal(stream));
+    by_number
+        .or_else(|| ours.clone().find_map(named))
+        .or_else(|| ours.clone().find_map(inherited))
 }
 
-/// The device of a stream that is this process's terminal, where the system gives it a name.
-fn named(stream: impl AsFd) -> Option<File> {
-    let own = nix::unistd::getsid(None).ok()?.as_raw();
-    let session = tcgetsid(&stream).ok()?;
-    if session.as_raw_nonzero().get() != own {
-        return None;
-    }
-    let number = fstat(&stream).ok()?.st_rdev;
-    let path = ttyname(&stream, Vec::new()).ok()?;
+fn is_own_terminal(stream: impl AsFd) -> bool {
+    let own = nix::unistd::getsid(None).map(nix::unistd::Pid::as_raw);
+    let session = tcgetsid(&stream).map(|session| session.as_raw_nonzero().get());
+    matches!((own, session), (Ok(own), Ok(session)) if own == session)
+}
+
+/// The device of a stream, where the system gives it a name and lets this user open it.
+fn named(stream: BorrowedFd<'_>) -> Option<File> {
+    let number = fstat(stream).ok()?.st_rdev;
+    let path = ttyname(stream, Vec::new()).ok()?;
     open_device(path.to_str().ok()?, number)
+}
+
+/// A copy of the stream, where that may be locked: it was opened for writing.
+fn inherited(stream: BorrowedFd<'_>) -> Option<File> {
+    let writes = OFlags::RDWR | OFlags::WRONLY;
+    let mode = fcntl_getfl(stream).ok()?;
+    let copy = || stream.try_clone_to_owned().ok().map(File::from);
+    mode.intersects(writes).then(copy)?
 }
 
 fn open_device(path: &str, number: rustix::fs::Dev) -> Option<File> {

@@ -19,9 +19,18 @@ pub struct LockHolder {
     pub is_stopped: bool,
 }
 
-/// The process that holds a lock on `file`; `None` when nobody does, or the system does not say.
-#[cfg(target_os = "linux")]
+/// The process that holds a lock (flock) on `file`; `None` when nobody does, or the system does not say.
 pub fn holder_of(file: &File) -> Option<LockHolder> {
+    holder_by("FLOCK", file)
+}
+
+/// The same of a record lock (fcntl).
+pub fn record_lock_holder(file: &File) -> Option<LockHolder> {
+    holder_by("POSIX", file)
+}
+
+#[cfg(target_os = "linux")]
+fn holder_by(kind: &str, file: &File) -> Option<LockHolder> {
     let stat = rustix::fs::fstat(file).ok()?;
     let place = format!(
         "{:02x}:{:02x}:{}",
@@ -29,7 +38,7 @@ pub fn holder_of(file: &File) -> Option<LockHolder> {
         rustix::fs::minor(stat.st_dev),
         stat.st_ino
     );
-    let process = holder_in(&read("/proc/locks", LIST_LIMIT)?, &place)?;
+    let process = holder_in(&read("/proc/locks", LIST_LIMIT)?, kind, &place)?;
     let status = read(&format!("/proc/{process}/status"), LIST_LIMIT).unwrap_or_default();
     let own = rustix::process::geteuid().as_raw();
     Some(LockHolder {
@@ -41,17 +50,17 @@ pub fn holder_of(file: &File) -> Option<LockHolder> {
 
 /// Not told here.
 #[cfg(not(target_os = "linux"))]
-pub fn holder_of(_: &File) -> Option<LockHolder> {
+fn holder_by(_: &str, _: &File) -> Option<LockHolder> {
     None
 }
 
-/// The process that the list names as the holder of a lock at `place`, as in
+/// The process that the list names as the holder of a lock of this `kind` at `place`, as in
 /// `1: FLOCK  ADVISORY  WRITE 4242 fd:01:123 0 EOF`. Those that wait have an arrow.
 #[cfg(target_os = "linux")]
-fn holder_in(list: &str, place: &str) -> Option<i32> {
+fn holder_in(list: &str, kind: &str, place: &str) -> Option<i32> {
     list.lines().find_map(|line| {
         let mut fields = line.split_whitespace().skip(1);
-        if fields.next()? != "FLOCK" {
+        if fields.next()? != kind {
             return None;
         }
         let process: i32 = fields.nth(2)?.parse().ok()?;
@@ -91,9 +100,10 @@ mod tests {
                     3: FLOCK  ADVISORY  WRITE 9 00:18:55 0 EOF\n\
                     4: FLOCK  ADVISORY  WRITE 10 00:18:5 0 EOF\n\
                     5: FLOCK  ADVISORY  WRITE 0 00:18:6 0 EOF\n";
-        assert_eq!(holder_in(list, "00:18:5"), Some(10));
-        assert_eq!(holder_in(list, "00:18:6"), None);
-        assert_eq!(holder_in(list, "00:18:7"), None);
+        assert_eq!(holder_in(list, "FLOCK", "00:18:5"), Some(10));
+        assert_eq!(holder_in(list, "FLOCK", "00:18:6"), None);
+        assert_eq!(holder_in(list, "FLOCK", "00:18:7"), None);
+        assert_eq!(holder_in(list, "POSIX", "00:18:5"), Some(7));
     }
 
     #[test]
