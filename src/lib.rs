@@ -49,7 +49,7 @@ pub use audit::AuditLog;
 pub use config::Config;
 pub use crypto::kdf::{Argon2Params, HashFailed, ParamsOutOfBounds};
 pub use fs::{
-    Dir, Erasure, FsError, FsProblem, Kept, LockWait, Storage, Survey, Unsure, shell_word, storage,
+    Dir, Erasure, FsError, FsProblem, Kept, Storage, Survey, Unsure, Wait, shell_word, storage,
     survey, tell_of_waits,
 };
 #[cfg(unix)]

@@ -21,6 +21,7 @@ use nightlatch::{
 use super::args::Exec;
 use super::exit::Failure;
 use super::prompt::PromptError;
+use super::session::wait_for_nobody;
 use super::terminal::Terminal;
 use super::{Context, End, Origin, ask, ending, login, prune, register, text};
 
@@ -198,6 +199,7 @@ fn tell_of_end(context: &Context, ran: &Ran, args: &Exec) {
     let Ok(guard) = Guard::open_to_look(context.config.clone().account(email)) else {
         return;
     };
+    wait_for_nobody();
     let Ok(status) = guard.status() else { return };
     if status.state == SessionState::Active || status.elsewhere.is_some() {
         return;

@@ -13,12 +13,13 @@ use super::ui::Ui;
 use super::{Context, End, Given, context, text};
 
 const EVERY_SESSION: &str = "to end every session: nightlatch lock";
-/// How long an agent may take for each answer before it is ended with its sessions, which are to end anyway.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long an agent may take for its answer before `lock` ends it, with all the sessions that it holds.
+const TO_LOCK: Duration = Duration::from_secs(1);
+/// How long before `logout` says that it does not answer.
+const TO_SIGN_OUT: Duration = Duration::from_secs(2);
 
 /// `lock`, and `logout --all`: ends the sessions of all accounts.
 pub fn lock(mut given: Given) -> Result<End, Failure> {
-    answer_within(PATIENCE);
     let mut wrong = drop_bad_keeper(&mut given);
     // All are meant, whoever is named.
     let variable = given.surroundings.account.take();
@@ -36,6 +37,7 @@ pub fn lock(mut given: Given) -> Result<End, Failure> {
     }
     let context = context(given)?;
     let guard = open(&context, &mut wrong)?;
+    answer_within(TO_LOCK);
     report(context.ui, guard.lock(), &wrong)
 }
 
@@ -44,6 +46,7 @@ pub fn logout(mut given: Given) -> Result<End, Failure> {
     let mut wrong = drop_bad_keeper(&mut given);
     let context = context(given).map_err(|failure| failure.or_hint(EVERY_SESSION))?;
     let guard = open(&context, &mut wrong)?;
+    answer_within(TO_SIGN_OUT);
     let ending = guard.sign_out().map_err(Failure::from);
     let ending = ending.map_err(|failure| failure.or_hint(EVERY_SESSION))?;
     report(context.ui, ending, &wrong)

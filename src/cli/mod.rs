@@ -392,16 +392,7 @@ fn context(given: Given) -> Result<Context, Failure> {
             ui.say(&format!("waiting {span}, because of failed sign-ins"));
         }
     }));
-    nightlatch::tell_of_waits(move |wait| {
-        let holder = wait.holder.map_or_else(
-            || "another process".to_owned(),
-            |process| format!("process {process}"),
-        );
-        let path = text::escape(&wait.path.to_string_lossy());
-        ui.say(&format!(
-            "waiting for {holder}, which holds the lock on {path}"
-        ));
-    });
+    nightlatch::tell_of_waits(move |wait| ui.say(&text::waiting(wait)));
     config = config.on_alert_failure(Arc::new(move |failed| {
         ui.warn(&failed.to_string());
     }));

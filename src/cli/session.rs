@@ -6,8 +6,8 @@ use std::time::Duration;
 use nightlatch::account::Lockout;
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use nightlatch::session::keeper::answer_within;
-use nightlatch::session::{LimitedBy, SessionState, SessionStatus};
-use nightlatch::{Denied, Guard};
+use nightlatch::session::{KeeperError, LimitedBy, SessionError, SessionState, SessionStatus};
+use nightlatch::{Denied, Guard, GuardError};
 
 use super::args::Status;
 use super::exit::{Code, Failure};
@@ -15,19 +15,38 @@ use super::ui::{FAINT, GOOD, STRONG, WARN};
 use super::when::Zone;
 use super::{Context, End, ending, text, watch};
 
-/// How long a shell's prompt waits for an agent that does not answer.
-const PROMPT_PATIENCE: Duration = Duration::from_millis(200);
+/// How long whoever only looks waits for an agent that does not answer.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// From now on an agent that does not answer is waited for for a moment at most.
+pub fn wait_for_nobody() {
+    answer_within(PATIENCE);
+}
+
+/// The state of the session, for whoever only looks and waits for nobody. That it cannot be told must not be
+/// taken for yes.
+pub fn look(guard: &Guard) -> Result<SessionStatus, Failure> {
+    wait_for_nobody();
+    guard.status().map_err(|error| match error {
+        GuardError::Session(SessionError::Keeper(
+            error @ (KeeperError::NoAnswer { .. } | KeeperError::NoSocket),
+        )) => Failure::new(
+            Code::NoSession,
+            "session_unknown",
+            format!("cannot tell whether there is a live session: {error}"),
+        )
+        .hint(error.hint()),
+        error => error.into(),
+    })
+}
 
 /// `status`: looks, and changes nothing.
 pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     if args.watch {
         return watch::run(context);
     }
-    if args.prompt || args.notice {
-        answer_within(PROMPT_PATIENCE);
-    }
     let guard = context.guard_to_look()?;
-    let status = guard.status()?;
+    let status = look(&guard)?;
     let is_live = status.state == SessionState::Active;
     // In every form: a script that forgets --check must not take "signed out" for yes.
     let end = if is_live {
@@ -195,7 +214,7 @@ pub fn extend(context: &Context) -> Result<End, Failure> {
 
 /// `whoami`: the signed-in email.
 pub fn whoami(context: &Context) -> Result<End, Failure> {
-    let status = context.guard_to_look()?.status()?;
+    let status = look(&context.guard_to_look()?)?;
     let (SessionState::Active, Some(username)) = (status.state, status.username) else {
         let none = Denied::NoSession { ended: None };
         return Err(status.elsewhere.map_or(none, Denied::Elsewhere).into());

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use nightlatch::Wait;
 use nightlatch::audit::CommandEnd;
 
 /// `text` with everything a terminal would act on, or that changes the direction of reading, shown
@@ -109,6 +110,24 @@ pub fn days(length: Duration) -> String {
         (1, 0) => "1 day".to_owned(),
         (days, 0) => format!("{days} days"),
         _ => humantime::format_duration(length).to_string(),
+    }
+}
+
+/// That another process is waited for.
+pub fn waiting(wait: &Wait<'_>) -> String {
+    let process = |number: i32| format!("process {number}");
+    match wait {
+        Wait::Lock { path, holder } => {
+            let holder = holder.map_or_else(|| "another process".to_owned(), process);
+            let path = escape(&path.to_string_lossy());
+            format!("waiting for {holder}, which holds the lock on {path}")
+        }
+        Wait::Agent { process: 0 } => "waiting for the agent, which does not answer".to_owned(),
+        Wait::Agent { process: number } => {
+            let agent = process(*number);
+            format!("waiting for the agent ({agent}), which does not answer")
+        }
+        _ => "waiting for another process".to_owned(),
     }
 }
 

@@ -7,6 +7,7 @@ use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use nightlatch::session::{SessionState, SessionStatus};
 
 use super::exit::Failure;
+use super::session::look;
 use super::terminal::columns;
 use super::ui::{GOOD, STRONG, Ui};
 use super::{Context, End, ending, text};
@@ -24,7 +25,7 @@ pub fn run(context: &Context) -> Result<End, Failure> {
     let mut line = Line::new(context.ui);
     let mut was_live = false;
     loop {
-        let status = guard.status()?;
+        let status = look(&guard)?;
         let is_live = status.state == SessionState::Active;
         let is_read = if context.ui.json {
             context.ui.json(&status)?

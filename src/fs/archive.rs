@@ -48,6 +48,22 @@ impl Archive {
             .map_err(|error| FsError::new("list", &self.path, io::Error::from(error)))
     }
 
+    /// Whether somebody holds a lock on the directory at this moment.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn is_locked(&self) -> Result<bool, FsError> {
+        use rustix::fs::{FlockOperation, flock};
+        match flock(&self.handle, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => {
+                let _ = flock(&self.handle, FlockOperation::Unlock);
+                Ok(false)
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+            Err(error) => Err(FsError::new("lock", &self.path, io::Error::from(error))),
+        }
+    }
+
     /// Opens the directory `name` in it; `None` when there is none.
     ///
     /// # Errors

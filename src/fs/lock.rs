@@ -8,25 +8,24 @@ mod stops;
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::event::Timespec;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::Errno;
 
+use super::content::is_locked;
 use super::dir::Dir;
 use super::error::{FsError, FsProblem};
 use super::names::names_by;
+use super::waits::{SPOKEN_OF, Wait, tell};
 pub use holder::{LockHolder, holder_of, record_lock_holder};
 use stops::NoStops;
 pub use stops::with_stops;
 
 /// How long a lock is waited for. Locks are held for milliseconds; a hundred who wait in line are a second.
 const LIMIT: Duration = Duration::from_secs(30);
-/// After how long a wait is spoken of.
-const SPOKEN_OF: Duration = Duration::from_secs(2);
 /// How long until a lock is tried again: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
 
@@ -52,26 +51,6 @@ impl DirLock {
     }
 }
 
-/// A wait for a lock that has taken two seconds.
-#[derive(Debug)]
-pub struct LockWait<'a> {
-    /// What is locked.
-    pub path: &'a Path,
-    /// The process that holds the lock, where the system says which.
-    pub holder: Option<i32>,
-}
-
-/// What is done with it.
-type Told = Box<dyn Fn(&LockWait<'_>) + Send + Sync>;
-
-static TOLD: OnceLock<Told> = OnceLock::new();
-
-/// Calls `told`, once for each wait, when a lock has been waited for for two seconds, so that a person
-/// need not wonder. For the program, at its start: a second call changes nothing.
-pub fn tell_of_waits(told: impl Fn(&LockWait<'_>) + Send + Sync + 'static) {
-    let _ = TOLD.set(Box::new(told));
-}
-
 impl Dir {
     /// Waits for, and takes, the exclusive lock on this directory.
     ///
@@ -93,6 +72,22 @@ impl Dir {
             }) => Ok(None),
             other => other.map(Some),
         }
+    }
+
+    /// Whether somebody holds that lock at this moment. Whoever asks is not seen by others who ask.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn is_locked(&self) -> Result<bool, FsError> {
+        is_locked(&self.reopen()?).map_err(|error| FsError::new("lock", self.path(), error))
+    }
+
+    /// The process that holds it, where the system says which.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened.
+    pub fn lock_holder(&self) -> Result<Option<LockHolder>, FsError> {
+        Ok(holder_of(&self.reopen()?))
     }
 
     /// Waits for, and takes, the exclusive lock on the file `name`, creating it (0600) when there is
@@ -139,12 +134,10 @@ fn take(file: File, path: PathBuf, limit: Duration) -> Result<DirLock, FsError> 
         }
         if waited >= SPOKEN_OF && !is_told {
             is_told = true;
-            if let Some(told) = TOLD.get() {
-                told(&LockWait {
-                    path: &path,
-                    holder: holder_of(&file).map(|holder| holder.process),
-                });
-            }
+            tell(&Wait::Lock {
+                path: &path,
+                holder: holder_of(&file).map(|holder| holder.process),
+            });
         }
         pause_for(pause);
         // Not by a clock: the time that we are stopped ourselves is not waited.

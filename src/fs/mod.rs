@@ -31,6 +31,7 @@ mod storage;
 mod survey;
 #[cfg(unix)]
 mod unopened;
+mod waits;
 #[cfg(windows)]
 mod windows;
 
@@ -48,9 +49,7 @@ pub use error::{FsError, FsProblem};
 pub use file::{has_lost_name, read_any_file, read_user_file};
 pub use identity::FileIdentity;
 #[cfg(unix)]
-pub use lock::{
-    DirLock, LockHolder, LockWait, holder_of, record_lock_holder, tell_of_waits, with_stops,
-};
+pub use lock::{DirLock, LockHolder, record_lock_holder, with_stops};
 #[cfg(target_os = "linux")]
 pub use proc::read_proc;
 pub use shell_word::{shell_path, shell_word};
@@ -59,8 +58,11 @@ pub use storage::{Erasure, Kept, Storage, Unsure, storage};
 pub use survey::{Survey, survey};
 #[cfg(unix)]
 pub use unopened::check_unopened;
+#[cfg(unix)]
+pub use waits::{SPOKEN_OF, tell};
+pub use waits::{Wait, tell_of_waits};
 #[cfg(windows)]
 pub use windows::{
-    Archive, Dir, DirLock, FileExt, LockWait, Survey, check_unopened, has_lost_name, read_any_file,
-    read_user_file, survey, tell_of_waits,
+    Archive, Dir, DirLock, FileExt, Survey, check_unopened, has_lost_name, read_any_file,
+    read_user_file, survey,
 };

@@ -308,6 +308,7 @@ never! {
     sweep_temporary() -> Result<(), FsError>;
     lock() -> Result<DirLock, FsError>;
     lock_within(std::time::Duration) -> Result<Option<DirLock>, FsError>;
+    is_locked() -> Result<bool, FsError>;
     lock_file(&str) -> Result<DirLock, FsError>;
 }
 
@@ -321,18 +322,6 @@ impl Dir {
         match self.none {}
     }
 }
-
-/// A wait for a lock; there are no locks.
-#[derive(Debug)]
-pub struct LockWait<'a> {
-    /// What is locked.
-    pub path: &'a Path,
-    /// The process that holds the lock.
-    pub holder: Option<i32>,
-}
-
-/// Does nothing: no lock is waited for.
-pub fn tell_of_waits(_: impl Fn(&LockWait<'_>) + Send + Sync + 'static) {}
 
 /// As if `name` in `dir` were opened; there is no such directory.
 ///

@@ -57,11 +57,8 @@ impl SessionWatch {
     /// Whether another process is about to end or to begin a session at this moment: it holds the session lock
     /// until the end is on record, and the next session there.
     pub fn is_changing(&self) -> bool {
-        let locked = self
-            .sessions
-            .as_ref()
-            .map(|dir| dir.lock_within(Duration::ZERO));
-        matches!(locked, Some(Ok(None)))
+        let locked = self.sessions.as_ref().map(Dir::is_locked);
+        matches!(locked, Some(Ok(true)))
     }
 
     /// What changed does not matter: whoever is woken looks.

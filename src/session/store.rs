@@ -109,7 +109,7 @@ impl Store {
     pub fn is_locked(&self) -> Result<bool, FsError> {
         match self.home.subdir(SESSIONS)? {
             None => Ok(false),
-            Some(dir) => Ok(dir.lock_within(Duration::ZERO)?.is_none()),
+            Some(dir) => dir.is_locked(),
         }
     }
 

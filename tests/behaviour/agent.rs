@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::checks::{
     log_is_whole, nothing_lies_about, one_session_at_a_time, together, until,
 };
-use crate::support::{Home, PASSWORD, Pty, Run};
+use crate::support::{Home, PASSWORD, Pty, Run, files_in};
 
 /// A connection to the agent, as any program of the same user may make one.
 fn connect(home: &Home) -> UnixStream {
@@ -282,9 +282,13 @@ fn a_hundred_commands_at_once_are_all_answered() {
     let first = agent(&home);
     let id = home.status()["session_id"].clone();
     together(100, |number| match number % 4 {
-        0 => drop(home.run(&["extend"]).succeeds()),
+        0 => drop(home.run(&["exec", "--no-extend", "--", "true"]).succeeds()),
         1 => drop(home.run(&["exec", "--", "true"]).succeeds()),
-        _ => assert_eq!(home.status()["session_id"], id),
+        // Not `status`, which waits for nobody who is as busy as that.
+        _ => {
+            let extended = home.run(&["extend", "--json"]).succeeds().json();
+            assert_eq!(extended["session_id"], id);
+        }
     });
     assert_eq!(agent(&home), first);
     assert!(one_session_at_a_time(&home).is_some());
@@ -355,7 +359,7 @@ fn many_silent_clients_keep_nobody_out() {
         let _ = client.write_all(&right_request()[..100]);
     }
     let start = Instant::now();
-    home.run(&["status"]).succeeds();
+    home.run(&["extend"]).succeeds();
     // Two rounds of silent ones, of two seconds each, are before it.
     assert!(start.elapsed() < Duration::from_secs(5));
     if let Some((_, files)) = footprint(agent) {
@@ -423,21 +427,94 @@ fn one_whose_directory_was_taken_away_leaves_and_the_next_login_works() {
 }
 
 #[test]
-fn one_that_was_stopped_keeps_a_prompt_waiting_for_a_moment_only() {
+fn one_that_was_stopped_keeps_nobody_waiting_who_only_looks_and_is_not_taken_for_a_session() {
     let home = registered();
     home.login(&[]).succeeds();
     let agent = agent(&home);
     kill_process(agent, Signal::STOP).unwrap();
-    let begun = Instant::now();
-    let run = home
-        .run(&["status", "--prompt"])
-        .refuses(1, "does not answer");
-    let took = begun.elapsed();
+    let resume = format!("kill -CONT {}", agent.as_raw_nonzero());
+    let forms: [&[&str]; 7] = [
+        &["status"],
+        &["status", "--check"],
+        &["status", "--prompt"],
+        &["status", "--notice"],
+        &["status", "--watch"],
+        &["status", "--account", "alice@example.com"],
+        &["whoami"],
+    ];
+    for form in forms {
+        let begun = Instant::now();
+        let run = home
+            .run(form)
+            .refuses(4, "cannot tell whether there is a live session");
+        // Others have five seconds.
+        assert!(
+            begun.elapsed() < Duration::from_secs(2),
+            "{form:?}: {:?}",
+            begun.elapsed()
+        );
+        assert!(run.stderr.contains(&resume), "{run:#?}");
+        assert_eq!(run.stdout, "");
+    }
+    let told = home.run(&["status", "--json"]).ends_with(4);
+    let told: serde_json::Value = serde_json::from_str(&told.stderr).unwrap();
+    assert_eq!(told["error"], "session_unknown");
     kill_process(agent, Signal::CONT).unwrap();
-    assert_eq!(run.stdout, "");
-    // Others have five seconds.
-    assert!(took < Duration::from_secs(4), "{took:?}");
     home.run(&["status", "--check"]).succeeds();
+}
+
+#[test]
+fn whoever_waits_for_one_that_was_stopped_says_so_holds_no_lock_and_can_be_stopped_and_ended() {
+    let home = registered();
+    home.login(&[]).succeeds();
+    let agent = agent(&home);
+    kill_process(agent, Signal::STOP).unwrap();
+    let mut pty = Pty::spawn(home.shell(
+        "trap : INT; set -m; $GUARD true; echo code=$?; $GUARD echo it ran; echo stopped=$?; \
+         read go; fg; echo code=$?",
+    ));
+    let waiting = format!(
+        "waiting for the agent (process {}), ",
+        agent.as_raw_nonzero()
+    );
+    pty.expect(&waiting);
+    pty.send("\x03");
+    pty.expect("code=130");
+    pty.expect(&waiting);
+    let sessions = std::fs::File::open(home.path().join("sessions")).unwrap();
+    sessions.try_lock().unwrap();
+    sessions.unlock().unwrap();
+    pty.send("\x1a");
+    pty.expect("stopped=148");
+    kill_process(agent, Signal::CONT).unwrap();
+    pty.send("\n");
+    pty.expect("it ran");
+    pty.expect("code=0");
+}
+
+#[test]
+fn while_all_its_names_are_taken_away_the_session_lives_on_and_no_second_one_takes_its_place() {
+    let home = registered();
+    home.login(&[]).succeeds();
+    let first = agent(&home);
+    for round in 0..10 {
+        for file in files_in(&home.path().join("run")) {
+            std::fs::remove_file(file).unwrap();
+        }
+        // At once, before it can have noticed.
+        home.run(&["exec", "--no-extend", "--", "true"]).succeeds();
+        assert_eq!(agent(&home), first, "round {round}");
+    }
+    for file in files_in(&home.path().join("run")) {
+        std::fs::remove_file(file).unwrap();
+    }
+    home.login(&[]).succeeds();
+    agent(&home);
+    let events = home.events();
+    assert!(
+        !events.contains(&"SESSION_EXPIRED".to_owned()),
+        "{events:?}"
+    );
 }
 
 #[test]

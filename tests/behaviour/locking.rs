@@ -315,7 +315,14 @@ fn a_stopped_agent_whose_queue_is_full_keeps_nobody_waiting_and_is_ended_by_lock
     fill_queue(&home.path().join("run/agent.sock"));
     let start = Instant::now();
     home.run(&["status", "--prompt"])
-        .refuses(1, "does not answer");
+        .refuses(4, "does not answer");
+    // Whose it is says the lock that it holds.
+    let run = home.run(&["exec", "--", "true"]).ends_with(1);
+    assert!(
+        run.stderr.contains("waiting for the agent (process "),
+        "{run:#?}"
+    );
+    assert!(run.stderr.contains("kill -CONT "), "{run:#?}");
     home.run(&["lock"]).succeeds();
     assert!(start.elapsed() < Duration::from_secs(10));
     assert!(!home.is_active());
@@ -334,6 +341,33 @@ fn fill_queue(path: &Path) {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+#[test]
+fn with_a_stopped_agent_and_every_lock_held_lock_ends_the_sessions_in_seconds() {
+    let home = Home::registered().with_keeper("agent");
+    home.login(&[]).succeeds();
+    kill_process(agent(&home), Signal::STOP).unwrap();
+    let held = ["sessions", "audit"].map(|directory| {
+        let held = File::open(home.path().join(directory)).unwrap();
+        FileExt::lock_exclusive(&held).unwrap();
+        held
+    });
+    let start = Instant::now();
+    let run = home.run(&["lock"]).ends_with(7);
+    assert!(
+        start.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(
+        run.stderr
+            .contains(&format!("ended the session of {EMAIL}")),
+        "{run:#?}"
+    );
+    drop(held);
+    assert!(!home.is_active());
+    assert!(files_in(&home.path().join("sessions")).is_empty());
 }
 
 #[test]

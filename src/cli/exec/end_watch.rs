@@ -13,6 +13,7 @@ use nightlatch::session::{Dead, SessionState, SessionStatus};
 use nightlatch::{Guard, SessionWatch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::super::session::wait_for_nobody;
 use super::super::terminal::notify;
 use super::super::{Context, ending};
 
@@ -71,6 +72,8 @@ impl Watched<'_> {
         if has_come(stopped, LONG) {
             return None;
         }
+        // Neither the command's end nor its terminal is for an agent that does not answer.
+        wait_for_nobody();
         let config = context.config.clone().account(self.username.parse().ok()?);
         let guard = Guard::open_to_look(config).ok()?;
         let watch = guard.watch_sessions()?;

@@ -108,6 +108,17 @@ impl Keepers {
         }
     }
 
+    /// Waits until this kind of keeper answers, if it was chosen.
+    ///
+    /// # Errors
+    /// As [`Keeper::await_answer`].
+    pub(crate) fn await_answer(&self, kind: KeeperKind) -> Result<(), KeeperError> {
+        if self.has_chosen(kind) {
+            self.get(kind).await_answer()?;
+        }
+        Ok(())
+    }
+
     /// Whether this kind of keeper works here, so that what it holds of this home can be seen.
     ///
     /// # Errors

@@ -108,6 +108,15 @@ pub trait Keeper: Send + Sync {
     /// When it cannot be told that the payload is gone.
     fn destroy(&self, slot: &Slot) -> Result<bool, KeeperError>;
 
+    /// Waits until this kind of keeper answers, where another process has to: for whoever takes a lock before
+    /// it is asked. Starts nothing.
+    ///
+    /// # Errors
+    /// [`KeeperError::NoAnswer`].
+    fn await_answer(&self) -> Result<(), KeeperError> {
+        Ok(())
+    }
+
     /// Ends the process that holds payloads and does not answer, with all that it holds.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ impl SessionService {
         also: Vec<Event>,
         still_valid: impl FnOnce() -> bool,
     ) -> Result<Session, SessionError> {
+        self.await_keeper(new.account)?;
         let lock = self.lock()?;
         if !still_valid() {
             return Err(SessionError::AccountChanged);

@@ -11,6 +11,7 @@ mod parts;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::file;
 use super::home::Identity;
 use super::keeper::{KeeperKind, Keepers, Payload, Slot, Unresponsive};
 use super::model::{self, Dead};
@@ -211,6 +212,7 @@ impl SessionService {
         also: impl FnOnce(&Session) -> Option<Event>,
         then: impl FnOnce(&Session) -> Result<(), FsError>,
     ) -> Result<Touched, SessionError> {
+        self.await_keeper(owner.account)?;
         let lock = self.lock()?;
         let crashed_at_all = !self.crashes.unsettled()?.is_empty();
         let mut found = self.find_or_end(&lock, owner, crashed_at_all)?;
@@ -346,6 +348,17 @@ impl SessionService {
             }
         }
         Ok(self.crashes.forget(&crashes)?)
+    }
+
+    /// Waits for the keeper that has the account's key, before the session lock is taken: whoever waits with
+    /// it would hold up everybody, and could not be stopped.
+    fn await_keeper(&self, account: AccountId) -> Result<(), SessionError> {
+        let keeper = self.store.read(account).ok().flatten();
+        let keeper = keeper.and_then(|bytes| Some(file::read_header(&bytes).ok()?.origin.keeper));
+        match keeper {
+            Some(keeper) => Ok(self.keepers.await_answer(keeper)?),
+            None => Ok(()),
+        }
     }
 
     /// Takes the lock under which sessions change.

@@ -1,10 +1,8 @@
 //! The side of the agent keeper that asks.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
+use std::io::ErrorKind;
 use std::process::Child;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,13 +10,13 @@ use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::conversation::{Failure, Patience, connect, converse};
 use super::launch::{AgentLaunch, Started, remaining};
-use super::protocol::{
-    REQUEST_LENGTH, RESPONSE_LENGTH, Response, encode_destroy, encode_publish, encode_read,
-};
-use super::{LOCK, RUN, SOCKET, lock_holder, lock_is_held, peer, socket_path};
+use super::protocol::{REQUEST_LENGTH, Response, encode_destroy, encode_publish, encode_read};
+use super::{RUN, SOCKET, socket_path};
 use crate::clock::{Clock, SystemClock};
 use crate::fs::Dir;
+use crate::id::{AccountId, HomeId};
 use crate::memory::Secret;
 use crate::session::keeper::{Keeper, KeeperError, KeeperKind, Payload, Slot};
 
@@ -26,6 +24,8 @@ use crate::session::keeper::{Keeper, KeeperError, KeeperKind, Payload, Slot};
 const START_LIMIT: Duration = Duration::from_secs(5);
 /// How many milliseconds an agent may take for its answer, where nobody is in a hurry.
 static ANSWER_LIMIT: AtomicU64 = AtomicU64::new(5_000);
+/// How long one may that was waited for in vain before.
+const ONCE_MORE: Duration = Duration::from_millis(200);
 /// How long an agent that was killed may take to be gone.
 const END_LIMIT: Duration = Duration::from_secs(1);
 /// How often it is looked whether it is.
@@ -50,14 +50,8 @@ pub struct AgentKeeper {
     launch: Option<AgentLaunch>,
     /// Agents this process started, to be reaped when they have ended.
     children: Mutex<Vec<Child>>,
-}
-
-/// How asking came out short of an answer.
-enum Failure {
-    /// The agent hung up.
-    HungUp,
-    /// It cannot be asked, and asking again would not help.
-    Final(KeeperError),
+    /// Whether the agent did not answer when it was asked last.
+    is_silent: AtomicBool,
 }
 
 impl AgentKeeper {
@@ -68,6 +62,7 @@ impl AgentKeeper {
             home,
             launch,
             children: Mutex::default(),
+            is_silent: AtomicBool::new(false),
         }
     }
 
@@ -83,11 +78,6 @@ impl AgentKeeper {
         })
     }
 
-    /// Whether there may be an agent: its socket or its lock exists. Mostly two system calls and nothing more.
-    fn may_run(&self) -> bool {
-        [SOCKET, LOCK].iter().any(|name| self.has(name))
-    }
-
     /// Whether something of this name is in the agent's directory.
     pub(in crate::session::keeper) fn has(&self, name: &str) -> bool {
         let name = [RUN, name].join("/");
@@ -99,23 +89,40 @@ impl AgentKeeper {
 
     /// The agent's answer; `None` when no agent runs.
     fn ask(&self, request: &Secret<REQUEST_LENGTH>) -> Result<Option<Response>, KeeperError> {
-        if !self.may_run() {
+        let mut limit = Duration::from_millis(ANSWER_LIMIT.load(Ordering::Relaxed));
+        if self.is_silent.load(Ordering::Relaxed) {
+            limit = limit.min(ONCE_MORE);
+        }
+        let answer = self.ask_within(request, &mut Patience::of(limit));
+        let is_silent = matches!(answer, Err(KeeperError::NoAnswer { .. }));
+        self.is_silent.store(is_silent, Ordering::Relaxed);
+        answer
+    }
+
+    fn ask_within(
+        &self,
+        request: &Secret<REQUEST_LENGTH>,
+        patience: &mut Patience,
+    ) -> Result<Option<Response>, KeeperError> {
+        let has_socket = self.has(SOCKET);
+        let run = match self.home.subdir(RUN) {
+            Ok(Some(run)) => run,
+            Ok(None) => return Ok(None),
+            // In what stands there instead nobody serves.
+            Err(_) if !has_socket => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        // Mostly there is none; where no socket may be made, that must not be tried to tell it.
+        if !has_socket && !run.is_locked()? {
             return Ok(None);
         }
-        let Some(run) = self.home.subdir(RUN)? else {
-            return Ok(None);
-        };
         let (mut attempts, mut hidden) = (0, 0);
         while attempts < ATTEMPTS {
-            let stream = match connect(&run, answer_limit()) {
+            let stream = match connect(&socket_path(&run)) {
                 Ok(stream) => stream,
                 Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => {
-                        let process = lock_holder(&run)?.unwrap_or_default();
-                        return Err(KeeperError::NoAnswer { process });
-                    }
                     ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-                        if !lock_is_held(&run)? {
+                        if !run.is_locked()? {
                             return Ok(None);
                         }
                         if hidden == HIDDEN_ATTEMPTS {
@@ -123,6 +130,15 @@ impl AgentKeeper {
                         }
                         hidden += 1;
                         SystemClock.sleep(HIDDEN_PAUSE);
+                        continue;
+                    }
+                    // As many as may wait for it do so already.
+                    ErrorKind::WouldBlock => {
+                        let holder = run.lock_holder()?.filter(|holder| !holder.is_foreign);
+                        let process = holder.map_or(0, |holder| holder.process);
+                        if !patience.pauses(process) {
+                            return Err(KeeperError::NoAnswer { process });
+                        }
                         continue;
                     }
                     // Connected to an agent that left meanwhile.
@@ -133,7 +149,7 @@ impl AgentKeeper {
                     _ => return Err(KeeperError::system("connect to the agent", error)),
                 },
             };
-            match converse(&stream, request) {
+            match converse(&stream, request, patience) {
                 Ok(response) => return Ok(Some(response)),
                 Err(Failure::HungUp) => attempts += 1,
                 Err(Failure::Final(error)) => return Err(error),
@@ -214,6 +230,19 @@ impl Keeper for AgentKeeper {
         }
     }
 
+    fn await_answer(&self) -> Result<(), KeeperError> {
+        // Mostly there is none, and that takes one system call.
+        if !self.has(SOCKET) {
+            return Ok(());
+        }
+        let nobody = Slot::new(HomeId::from_bytes([0; 16]), AccountId::from_bytes([0; 16]));
+        match self.ask(&encode_read(&nobody)) {
+            Err(error @ KeeperError::NoAnswer { .. }) => Err(error),
+            // Whatever else is wrong with it shows when it is asked what it holds.
+            _ => Ok(()),
+        }
+    }
+
     fn end_holder(&self, process: i32) -> Result<(), KeeperError> {
         let unanswered = || KeeperError::NoAnswer { process };
         // It is this user's: whose it is was looked at before it was asked.
@@ -227,7 +256,7 @@ impl Keeper for AgentKeeper {
             return Ok(());
         };
         let deadline = SystemClock.now().boot.plus(END_LIMIT);
-        while lives(connect(&run, END_PAUSE)) {
+        while !is_refused(&connect(&socket_path(&run))) {
             if remaining(deadline).is_zero() {
                 return Err(unanswered());
             }
@@ -237,66 +266,9 @@ impl Keeper for AgentKeeper {
     }
 }
 
-/// Whether who was tried to be `connected` to still listens.
-fn lives(connected: io::Result<UnixStream>) -> bool {
-    connected.map_or_else(|error| error.kind() == ErrorKind::WouldBlock, |_| true)
-}
-
-/// Connects to the agent in `run`. One that was stopped takes nobody in, and once its queue is full the system
-/// has whoever connects wait: `limit` at most, and then it is [`ErrorKind::WouldBlock`].
-#[cfg(target_os = "linux")]
-fn connect(run: &Dir, limit: Duration) -> io::Result<UnixStream> {
-    use rustix::net::sockopt::{Timeout, set_socket_timeout};
-    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
-
-    let address = SocketAddrUnix::new(socket_path(run))?;
-    let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
-    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
-    set_socket_timeout(&socket, Timeout::Send, Some(limit))?;
-    rustix::net::connect(&socket, &address)?;
-    Ok(socket.into())
-}
-
-/// Elsewhere a full queue refuses.
-#[cfg(not(target_os = "linux"))]
-fn connect(run: &Dir, _: Duration) -> io::Result<UnixStream> {
-    UnixStream::connect(socket_path(run))
-}
-
-fn answer_limit() -> Duration {
-    Duration::from_millis(ANSWER_LIMIT.load(Ordering::Relaxed))
-}
-
-/// One request and its answer, with whoever is at the other end made sure of first.
-fn converse(stream: &UnixStream, request: &Secret<REQUEST_LENGTH>) -> Result<Response, Failure> {
-    let (uid, process) = peer::user_and_process(stream)
-        .map_err(|error| Failure::Final(KeeperError::system("identify the agent", error)))?;
-    if uid != peer::own_user_id() {
-        return Err(Failure::Final(KeeperError::ForeignPeer { uid }));
-    }
-    let mut answer = Secret::<RESPONSE_LENGTH>::zeroed();
-    exchange(stream, request, &mut answer).map_err(|error| match error.kind() {
-        ErrorKind::UnexpectedEof
-        | ErrorKind::ConnectionReset
-        | ErrorKind::BrokenPipe
-        | ErrorKind::NotConnected => Failure::HungUp,
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-            Failure::Final(KeeperError::NoAnswer { process })
-        }
-        _ => Failure::Final(KeeperError::system("talk to the agent", error)),
-    })?;
-    Response::decode(answer.expose()).map_err(|_| Failure::Final(KeeperError::Protocol))
-}
-
-fn exchange(
-    mut stream: &UnixStream,
-    request: &Secret<REQUEST_LENGTH>,
-    answer: &mut Secret<RESPONSE_LENGTH>,
-) -> io::Result<()> {
-    let limit = answer_limit();
-    stream.set_read_timeout(Some(limit))?;
-    stream.set_write_timeout(Some(limit))?;
-    stream.write_all(request.expose())?;
-    stream.shutdown(Shutdown::Write)?;
-    stream.read_exact(answer.expose_mut())
+/// Whether nobody is at the other end any more.
+fn is_refused<T>(connected: &std::io::Result<T>) -> bool {
+    connected
+        .as_ref()
+        .is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
 }

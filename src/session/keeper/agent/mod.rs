@@ -3,10 +3,12 @@
 //!
 //! It listens on `run/agent.sock` (0600 in a 0700 directory, both sides check the other's user id),
 //! is started by the first publish, drops every payload at its deadline, and leaves when it holds
-//! none. Only the holder of the lock on `run/agent.lock` may serve or remove a socket. One whose socket
-//! was taken away makes a new one; one whose directory was leaves.
+//! none. It holds the lock on `run`, the directory itself, so that no name can be taken away that tells whether
+//! one serves. Only who holds it may serve or remove a socket. One whose socket was taken away makes a new
+//! one; one whose directory was leaves.
 
 mod client;
+mod conversation;
 mod launch;
 mod peer;
 mod protocol;
@@ -27,12 +29,11 @@ pub use launch::{AgentLaunch, AgentLauncher};
 pub(crate) use protocol::properties;
 
 use crate::clock::Clock;
-use crate::fs::{Archive, Dir, FsError, holder_of, is_locked};
+use crate::fs::{Archive, Dir, FsError};
 
-/// The directory of the home that holds the socket and the lock.
+/// The directory of the home that has the socket, and is locked.
 const RUN: &str = "run";
 const SOCKET: &str = "agent.sock";
-const LOCK: &str = "agent.lock";
 /// What the agent writes to its standard output once it can be connected to. Launchers skip
 /// everything before it.
 const READY: u8 = 0x06;
@@ -76,31 +77,11 @@ impl AgentError {
 /// # Errors
 /// When its lock cannot be looked at.
 pub fn is_running(home: &Path) -> Result<bool, FsError> {
-    let run = match Archive::open(&home.join(RUN)) {
-        Ok(run) => run,
-        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    let Some(file) = run.open_file(LOCK)? else {
-        return Ok(false);
-    };
-    is_locked(&file).map_err(|error| FsError::new("lock", run.path().join(LOCK), error))
-}
-
-/// Whether an agent holds the lock in `run`: one serves, whether its socket can be found or not.
-fn lock_is_held(run: &Dir) -> Result<bool, FsError> {
-    let Some(file) = run.open_file(LOCK)? else {
-        return Ok(false);
-    };
-    is_locked(&file).map_err(|error| FsError::new("lock", run.path().join(LOCK), error))
-}
-
-/// The process of this user that holds the lock in `run`, where the system says.
-fn lock_holder(run: &Dir) -> Result<Option<i32>, FsError> {
-    let file = run.open_file(LOCK)?;
-    let holder = file.as_ref().and_then(holder_of);
-    let holder = holder.filter(|holder| !holder.is_foreign);
-    Ok(holder.map(|holder| holder.process))
+    match Archive::open(&home.join(RUN)) {
+        Ok(run) => run.is_locked(),
+        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Serves `home` as its agent: the whole life of the agent process, in the foreground.

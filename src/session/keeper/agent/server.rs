@@ -6,12 +6,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{AtFlags, FlockOperation, Mode, chmodat, flock};
+use rustix::fs::{AtFlags, Mode, chmodat};
 
 use super::protocol::{REQUEST_LENGTH, Request};
 use super::socket_watch::{EVERY, SETTLED, SocketWatch};
 use super::vault::Vault;
-use super::{AgentError, LOCK, RUN, SOCKET, interrupted, peer, socket_path};
+use super::{AgentError, RUN, SOCKET, interrupted, peer, socket_path};
 use crate::clock::alarm::Alarm;
 use crate::clock::{BootTime, Clock};
 use crate::fs::Dir;
@@ -37,12 +37,9 @@ pub(super) fn run(
     ready: impl FnOnce(),
 ) -> Result<(), AgentError> {
     let directory = home.subdir_or_create(RUN)?;
-    let lock = directory.open_append(LOCK)?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(()),
-        Err(error) => return Err(AgentError::system("take its lock", error)),
-    }
+    let Some(lock) = directory.lock_within(Duration::ZERO)? else {
+        return Ok(());
+    };
     // Under the lock, so it is nobody's.
     directory.unlink(SOCKET)?;
     let alarm = Alarm::new().map_err(|error| AgentError::system("make a timer", error))?;
@@ -65,7 +62,7 @@ pub(super) fn run(
     };
     let served = agent.serve(stop);
     // First the name, so that nobody new comes; then whoever waits is turned away, and starts the
-    // next agent; then, with the file, the lock.
+    // next agent; then the lock.
     let unlinked = agent.unlink();
     drop(agent);
     drop(lock);
