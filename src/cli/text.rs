@@ -46,14 +46,18 @@ const LONGEST: usize = 1000;
 
 /// `text`, without its middle where it is longer than a message may be.
 pub fn bounded(text: &str) -> Cow<'_, str> {
-    let count = text.chars().count();
-    if count <= LONGEST {
+    if !is_too_long(text) {
         return Cow::Borrowed(text);
     }
     let half = LONGEST / 2;
     let beginning = text.chars().take(half);
-    let end = text.chars().skip(count - half);
+    let end = text.chars().skip(text.chars().count() - half);
     Cow::Owned(beginning.chain(" ... ".chars()).chain(end).collect())
+}
+
+/// Whether a message may not be as long as this.
+pub fn is_too_long(text: &str) -> bool {
+    text.chars().count() > LONGEST
 }
 
 fn is_harmless(character: char) -> bool {

@@ -12,7 +12,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::exit::Failure;
 use super::terminal::columns;
-use super::text::{bounded, escape, escape_json};
+use super::text::{bounded, escape, escape_json, is_too_long};
 
 /// What this invocation prints, and how.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +124,9 @@ impl Ui {
             hint,
             ..
         } = failure;
-        let (message, hint) = (bounded(message), hint.as_deref().map(bounded));
+        let message = bounded(message);
+        // A command without its middle may do something else when it is pasted.
+        let hint = hint.as_deref().filter(|hint| !is_too_long(hint));
         if self.json {
             let object = serde_json::json!({ "error": kind, "message": message, "hint": hint });
             Self::to_stderr(&escape_json(&format!("{object}\n")));
@@ -132,7 +134,7 @@ impl Ui {
         }
         let mut text = format!("nightlatch: {}", escape(&message));
         if let Some(hint) = hint {
-            let _ = write!(text, "; {}", escape(&hint));
+            let _ = write!(text, "; {}", escape(hint));
         }
         Self::to_stderr(&format!("{text}\n"));
     }

@@ -19,6 +19,10 @@ Register-ArgumentCompleter -Native -CommandName nightlatch -ScriptBlock {
     foreach ($candidate in $candidates) {
         $value, $help = $candidate -split "`t", 2
         if (-not $help) { $help = $value }
-        [System.Management.Automation.CompletionResult]::new($value, $value, 'ParameterValue', $help)
+        # What PowerShell would make something else of is quoted.
+        $word = if ($value -match '^[A-Za-z0-9_@%+=:./-]+$') { $value } else {
+            "'" + [System.Management.Automation.Language.CodeGeneration]::EscapeSingleQuotedStringContent($value) + "'"
+        }
+        [System.Management.Automation.CompletionResult]::new($word, $value, 'ParameterValue', $help)
     }
 }

@@ -510,61 +510,6 @@ fn json_keeps_the_order_of_its_keys() {
     );
 }
 
-/// Right-to-left override, the eight-bit form of `ESC [`, and what begins a tag.
-const HOSTILE: &str = "no\u{202e}such\u{9b}31m\u{e0041}";
-
-#[test]
-fn errors_as_json_and_traces_have_nothing_that_a_terminal_acts_on() {
-    let home = Home::signed_in();
-    let program = format!("./{HOSTILE}");
-    let run = home.run(&["--json", "exec", "--", &program]).ends_with(127);
-    let error: Value = serde_json::from_str(&run.stderr).unwrap();
-    assert!(
-        error["message"].as_str().unwrap().contains(HOSTILE),
-        "{run:?}"
-    );
-    assert!(
-        !run.stderr.contains(['\u{202e}', '\u{9b}', '\u{e0041}']),
-        "{run:?}"
-    );
-    let elsewhere = home.outside(HOSTILE);
-    let run = home.run(&["-vv", "--home", elsewhere.to_str().unwrap(), "status"]);
-    assert!(run.stderr.contains("\\u{202e}such\\u{9b}"), "{run:?}");
-    assert!(
-        !run.stderr.contains(['\u{202e}', '\u{9b}', '\u{e0041}']),
-        "{run:?}"
-    );
-}
-
-#[test]
-fn a_command_in_a_hint_names_the_file_whatever_it_is_called() {
-    let home = Home::signed_in();
-    for name in ["x'; id; ''", "-x", "$(id)", "a b\\"] {
-        let file = home.outside(name);
-        std::fs::write(&file, "").unwrap();
-        let program = file.to_str().unwrap();
-        let run = home.run(&["exec", "--", program]).refuses(126, "chmod u+x");
-        let word = run.stderr.split("chmod u+x -- ").nth(1).unwrap();
-        let said = Run::of(home.shell(&format!("printf %s {word}"))).succeeds();
-        assert_eq!(said.stdout, program);
-    }
-}
-
-#[test]
-fn a_message_is_short_however_long_a_name_is() {
-    let home = Home::signed_in();
-    let name = "x".repeat(100_000);
-    for arguments in [
-        &["exec", "--", &name][..],
-        &["--json", "exec", "--", &name],
-        &[&name],
-    ] {
-        let run = home.run(arguments);
-        assert!(run.stderr.len() < 3000, "{} bytes", run.stderr.len());
-        assert!(run.stderr.contains("xxx ... xxx"), "{}", run.stderr);
-    }
-}
-
 #[test]
 fn what_people_type_for_a_command_leads_to_it() {
     let home = Home::registered();

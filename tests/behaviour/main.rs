@@ -41,6 +41,7 @@ mod looking;
 mod main_job;
 mod manual;
 mod memory;
+mod messages;
 mod platforms;
 mod prompt;
 mod races;
