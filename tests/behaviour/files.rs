@@ -750,6 +750,25 @@ fn on_a_read_only_disk_lock_ends_every_session_and_says_what_it_could_not_do() {
 }
 
 #[test]
+fn where_neither_key_nor_file_can_be_reached_no_end_is_claimed() {
+    let home = Home::registered().with_keeper("kernel");
+    home.login(&[]).succeeds();
+    let script = r#"
+        mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 99
+        unshare --map-root-user "$0" lock; echo "lock $?"
+        unshare --map-root-user "$0" --json lock
+    "#;
+    let Some(run) = with_mounts(&home, script) else {
+        return;
+    };
+    let expected = "lock 1\n{\"schema\":1,\"ended\":0,\"accounts\":[]}\n";
+    assert_eq!(run.stdout, expected, "{run:#?}");
+    assert!(run.stderr.contains("mounted read-only"), "{run:#?}");
+    assert!(!run.stderr.contains("ended the session"), "{run:#?}");
+    assert!(home.is_active());
+}
+
+#[test]
 fn on_a_full_disk_lock_ends_every_session() {
     let home = Home::registered();
     let script = r#"

@@ -51,6 +51,8 @@ pub(super) struct End {
     username: Option<AuditName>,
     was_live: bool,
     had_key: bool,
+    /// Whether it cannot be live any more: its key was destroyed, its file removed, or its end noted.
+    is_over: bool,
     failure: Option<SessionError>,
 }
 
@@ -137,22 +139,23 @@ impl SessionService {
             username,
             was_live,
             had_key,
+            is_over,
             failure,
         } = self.end_by(account.into(), reason, demand);
-        let is_destroyed = !matches!(failure, Some(SessionError::Keeper(_)));
+        let is_ended = is_over && !matches!(failure, Some(SessionError::Keeper(_)));
         ending.failures.extend(failure);
         event.as_ref()?;
-        if was_live && is_destroyed {
+        if was_live && is_ended {
             let username = username.map(|name| name.as_str().to_owned());
             ending.ended.push(EndedSession {
                 account,
                 username,
                 key_destroyed: had_key,
             });
-        } else if is_destroyed {
+        } else if is_ended {
             ending.cleared += 1;
         }
-        event.filter(|_| is_destroyed)
+        event.filter(|_| is_ended)
     }
 
     /// Records what was ended, and settles crashes, whose sessions are among them.
@@ -193,18 +196,19 @@ impl SessionService {
         self.end_by(owner, reason, Demand::Ours).whole()
     }
 
-    /// Notes that the account's session ends now, so that it stays ended though its key was out of sight. Best
-    /// effort: a session is ended whether or not the disk takes another file.
-    fn note_end(&self, account: AccountId) {
+    /// Notes that the account's session ends now, so that it stays ended though its key was out of sight: whether
+    /// it could. A session whose key is destroyed is ended whether or not the disk takes another file.
+    fn note_end(&self, account: AccountId) -> bool {
         let now = self.clock.now().boot;
         let noted = self
             .clock
             .boot()
             .map_err(SessionError::Boot)
             .and_then(|boot| Ok(self.store.note_end(account, boot.id, now)?));
-        if let Err(error) = noted {
+        if let Err(error) = &noted {
             tracing::warn!(%error, "cannot note the end of a session");
         }
+        noted.is_ok()
     }
 
     fn end_by(&self, owner: Owner, reason: TerminationReason, demand: Demand) -> End {
@@ -222,12 +226,12 @@ impl SessionService {
             Demand::OneSession | Demand::Ours => Unresponsive::Stays,
         };
         let destroyed = self.destroy(owner.account, known, unresponsive);
-        if !matches!(found, Ok(Found::Nothing)) {
-            self.note_end(owner.account);
-        }
+        let is_noted = !matches!(found, Ok(Found::Nothing)) && self.note_end(owner.account);
         let removed = self.store.remove(owner.account);
         let had_key = matches!(destroyed, Ok(true));
         let is_gone = had_key || matches!(removed, Ok(true));
+        // What was found dead is so anyway.
+        let is_over = is_gone || is_noted || matches!(found, Ok(Found::Dead { .. }));
         let mut failure = match (destroyed, removed) {
             (Err(error), _) => Some(error),
             // A disk that is read-only refuses to remove what is not there.
@@ -270,6 +274,7 @@ impl SessionService {
                 username: None,
                 was_live,
                 had_key,
+                is_over,
                 failure,
             };
         };
@@ -286,6 +291,7 @@ impl SessionService {
             username: name,
             was_live,
             had_key,
+            is_over,
             failure,
         }
     }
