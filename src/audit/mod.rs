@@ -28,6 +28,7 @@ mod kind;
 mod line;
 mod log;
 mod look;
+mod lost_end;
 mod opening;
 mod origin;
 mod outcome;

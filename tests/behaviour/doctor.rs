@@ -6,9 +6,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nightlatch::audit::{DangerUnsynced, Details, Event};
-use nightlatch::clock::{Clock, SystemClock};
+use nightlatch::clock::{Boot, Clock, Moment, SystemClock};
 use nightlatch::{AuditLog, Dir};
 use serde_json::Value;
 
@@ -97,6 +98,51 @@ fn without_a_home_nothing_fails_and_nothing_is_made() {
         "{run:#?}"
     );
     assert!(run.stderr.starts_with("nothing "), "{run:#?}");
+}
+
+/// The system's clock, in the boot before this one.
+struct BootBefore;
+
+impl Clock for BootBefore {
+    fn now(&self) -> Moment {
+        SystemClock.now()
+    }
+
+    fn boot(&self) -> std::io::Result<Boot> {
+        let id = [7; 16];
+        Ok(Boot {
+            id,
+            ..SystemClock.boot()?
+        })
+    }
+
+    fn sleep(&self, _: Duration) {}
+}
+
+#[test]
+fn lines_that_went_with_the_power_are_no_damage_to_doctor_either() {
+    let home = Home::registered();
+    let dir = Arc::new(Dir::open_or_create(&home.path()).unwrap());
+    let before = AuditLog::new(Arc::clone(&dir), Arc::new(BootBefore));
+    let append = |log: &AuditLog| log.append_durable(&[Event::new(Details::LoginAttempt)]);
+    append(&before).unwrap();
+    append(&before).unwrap();
+    let segment = home.path().join("audit/0000000000000001.jsonl");
+    let whole = fs::read(&segment).unwrap();
+    let cut = || fs::write(&segment, &whole[..whole.len() - 400]).unwrap();
+    cut();
+    Told::changing_nothing(&home)
+        .has("audit", "warn", "1 line went with the power")
+        .has("audit", "ok", "; verifies")
+        .fails_only(&[]);
+    home.run(&["audit", "verify"]).succeeds();
+    append(&AuditLog::new(dir, Arc::new(SystemClock))).unwrap();
+    assert!(fs::read(&segment).unwrap().starts_with(&whole));
+    Told::of(&home).has("audit", "ok", "; verifies");
+    // Within this boot nothing explains a missing end.
+    cut();
+    Told::of(&home).fails_only(&["audit"]);
+    home.run(&["audit", "verify"]).ends_with(7);
 }
 
 #[test]

@@ -103,11 +103,26 @@ fn a_journal_that_is_full_begins_again_and_what_it_had_is_durable() {
     assert!(begun_again >= 2, "{begun_again}");
 }
 
-/// Verified where it is, as `audit verify` does.
+/// Verified where it is, as `audit verify` does. A quick look, as `doctor` takes it, must agree on the
+/// end.
 fn in_place(home: &Home) -> Verification {
     let boot = [home.clock.1.load(Ordering::Relaxed); 16];
     let verifier = Verifier::new(&home.audit()).in_home().in_boot(boot);
-    verifier.run(&Progress::default()).unwrap()
+    let found = verifier.run(&Progress::default()).unwrap();
+    let is_end_cut = found.findings.iter().any(|finding| {
+        let problem = &finding.problem;
+        matches!(problem, Problem::CutEnd { .. })
+    });
+    match look(&home.audit(), boot) {
+        Ok(summary) => {
+            let summary = summary.unwrap();
+            assert!(!is_end_cut);
+            assert_eq!(summary.lost, found.lost_lines);
+            assert_eq!(summary.last_seq, found.last.unwrap().0);
+        }
+        Err(error) => assert!(!found.is_good(), "{error}"),
+    }
+    found
 }
 
 #[test]

@@ -9,7 +9,6 @@ mod end;
 mod finding;
 mod join;
 mod key_chain;
-mod lost_end;
 #[cfg(any(test, fuzzing))]
 pub(super) mod properties;
 mod records;
@@ -25,16 +24,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::AuditError;
+use super::lost_end::{LostEnd, journal_before_boot};
 use super::progress::Progress;
 use super::sealing::Sealing;
-use super::state_file::{BadState, journal_beside, load_beside};
+use super::state_file::{BadState, load_beside};
 use crate::crypto::sign::PublicKey;
 use crate::fs::{Archive, FsError};
 use end::{judge_head, judge_state, state_name};
 use finding::Findings;
 use join::Join;
 use key_chain::KeyChain;
-use lost_end::LostEnd;
 use snapshot::{Segment, Snapshot};
 use unsealed::UnsealedEnd;
 use work::{Done, Work};
@@ -236,13 +235,10 @@ impl Verifier {
         &self,
         state: Option<&'a Result<Sealing, BadState>>,
     ) -> Result<Option<(&'a Sealing, Vec<u8>)>, FsError> {
-        let state = state.and_then(|state| state.as_ref().ok());
-        // Within a boot, no crash takes what was written.
-        let may_be_lost = |state: &&Sealing| self.boot != [0; 16] && self.boot != state.boot;
-        let Some(state) = state.filter(may_be_lost) else {
+        let Some(Ok(state)) = state else {
             return Ok(None);
         };
-        let journal = journal_beside(&self.directory, state)?;
+        let journal = journal_before_boot(&self.directory, state, self.boot)?;
         Ok(journal.map(|journal| (state, journal)))
     }
 

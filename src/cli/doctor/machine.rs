@@ -4,6 +4,7 @@ use nightlatch::audit::look;
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 
 use super::{Case, Finding, read_small};
+use crate::cli::audit::this_boot;
 use crate::cli::text::span;
 
 /// The beginning of 2026, before which this program was not.
@@ -39,7 +40,7 @@ pub fn clock(case: &Case) -> Vec<Finding> {
     let mut findings = vec![finding];
     let log = case
         .home()
-        .and_then(|home| look(&home.join("audit")).ok().flatten());
+        .and_then(|home| look(&home.join("audit"), this_boot()).ok().flatten());
     if let Some(ahead) = log
         .map(|log| log.sealed_at.since(now.wall))
         .filter(|ahead| ahead.as_secs() > 5)

@@ -11,6 +11,7 @@ use nightlatch::guard::count_leases;
 use nightlatch::{Argon2Params, AuditLog, Config, Dir};
 
 use super::{Case, Finding};
+use crate::cli::audit::this_boot;
 use crate::cli::progress::size;
 use crate::cli::session::locked_out;
 use crate::cli::system::check_writable;
@@ -66,7 +67,7 @@ pub fn log(case: &Case) -> Vec<Finding> {
         return Vec::new();
     };
     let directory = home.join("audit");
-    let summary = match look(&directory) {
+    let summary = match look(&directory, this_boot()) {
         Ok(Some(summary)) => summary,
         Ok(None) => {
             let has_accounts = matches!(check_database(home), Ok(DatabaseState::Whole { accounts }) if accounts > 0);
@@ -88,6 +89,12 @@ pub fn log(case: &Case) -> Vec<Finding> {
         let found = format!("{} cannot be written to: {error}", directory.display());
         findings.push(Finding::fail(CHECK, found));
     }
+    if summary.lost > 0 {
+        let lines = if summary.lost == 1 { "line" } else { "lines" };
+        let found = format!("{} {lines} went with the power", summary.lost);
+        let advice = "the next event puts them back and records it";
+        findings.push(Finding::warn(CHECK, found).advice(advice.to_owned()));
+    }
     if summary.unsealed > 0 {
         let found = "bytes after the last seal: an event is being written, or a process was killed";
         let advice = "the next event moves them aside and records it";
@@ -101,7 +108,8 @@ pub fn log(case: &Case) -> Vec<Finding> {
         );
         return findings;
     }
-    let verified = Verifier::new(&directory).fast().run(&Progress::default());
+    let quick = Verifier::new(&directory).in_home().in_boot(this_boot());
+    let verified = quick.fast().run(&Progress::default());
     findings.push(match verified {
         Ok(verified) if verified.is_good() => Finding::ok(CHECK, format!("{what}; verifies")),
         Ok(_) => Finding::fail(CHECK, format!("{what}; does not verify"))

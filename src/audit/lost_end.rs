@@ -1,18 +1,33 @@
 //! Lines that a loss of power took from the end of the log, while the journal beside the sealing state
-//! has them: they are verified as if they were there, since the next append puts them back.
+//! has them: they count as if they were there, since the next append puts them back.
 //!
 //! It takes nothing on trust that the writer would not restore: the boot must be another than that of
 //! the state, what is left must be the beginning of what the journal has, and the journal must lead from
 //! the line before it to the last sealed one. Cutting such lines off hides nothing.
 
 use std::fs::File;
+use std::path::Path;
 
-use crate::audit::line::LINE_LIMIT;
-use crate::audit::opening::FirstLine;
-use crate::audit::recovery::leads_to;
-use crate::audit::sealing::Sealing;
-use crate::audit::tail::line_before;
-use crate::fs::FileExt;
+use super::line::LINE_LIMIT;
+use super::opening::FirstLine;
+use super::recovery::leads_to;
+use super::sealing::Sealing;
+use super::state_file::journal_beside;
+use super::tail::line_before;
+use crate::fs::{FileExt, FsError};
+
+/// The journal of the log in `directory`, when `sealing` was saved before the boot `boot`: within a
+/// boot, no crash takes what was written. Zeros are no boot.
+pub(super) fn journal_before_boot(
+    directory: &Path,
+    sealing: &Sealing,
+    boot: [u8; 16],
+) -> Result<Option<Vec<u8>>, FsError> {
+    if boot == [0; 16] || boot == sealing.boot {
+        return Ok(None);
+    }
+    journal_beside(directory, sealing)
+}
 
 /// What is missing at the end of the last segment.
 pub(super) struct LostEnd {
