@@ -13,6 +13,8 @@ use super::ui::{FAINT, GOOD, Ui};
 
 /// What is done sooner shows no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// A wait for somebody else that takes longer is spoken of.
+const SPOKEN_OF: Duration = Duration::from_secs(2);
 const REDRAW: Duration = Duration::from_millis(100);
 const WIDTH: u64 = 24;
 
@@ -56,6 +58,22 @@ pub fn watched<T: Send>(
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
         }
+    })
+}
+
+/// Does `work`, which may have to wait for the end of `what`, and says so after two seconds: a pipe can
+/// be held open by somebody who writes nothing.
+pub fn read_to_end<T>(ui: Ui, what: &str, work: impl FnOnce() -> T) -> T {
+    std::thread::scope(|scope| {
+        let (done, ended) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            if ended.recv_timeout(SPOKEN_OF) == Err(mpsc::RecvTimeoutError::Timeout) {
+                ui.say(&format!("waiting for the end of {what}"));
+            }
+        });
+        let result = work();
+        drop(done);
+        result
     })
 }
 

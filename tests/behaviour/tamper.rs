@@ -408,6 +408,29 @@ fn anchors_from_a_device_are_refused() {
 }
 
 #[test]
+fn a_pipe_of_anchors_that_nobody_closes_is_spoken_of_and_left_by_ctrl_c() {
+    let home = Home::registered();
+    let pipe = home.outside("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    // As whoever writes to it and says nothing.
+    let writer = fs::File::options().read(true).write(true).open(&pipe);
+    let mut pty = Pty::spawn(home.shell(&format!(
+        "trap : INT; $NIGHTLATCH audit verify --anchors {0}; echo code=$?; \
+         $NIGHTLATCH audit verify --anchor - < {0}; echo code=$?",
+        pipe.display()
+    )));
+    pty.expect("waiting for the end of ");
+    pty.expect("pipe\r\n");
+    pty.send("\x03");
+    pty.expect("code=130");
+    pty.expect("waiting for the end of standard input\r\n");
+    pty.send("\x03");
+    pty.expect("code=130");
+    drop(writer);
+}
+
+#[test]
 fn a_log_that_took_the_place_of_another_is_found_by_fingerprint_and_by_anchor() {
     let case = Case::new();
     let other = Case::new();

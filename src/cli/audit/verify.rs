@@ -15,6 +15,7 @@ use nightlatch::clock::{Clock, SystemClock};
 
 use crate::cli::args::{Audit, AuditCommand, AuditVerify, Noted};
 use crate::cli::exit::{Code, Failure};
+use crate::cli::text::escape;
 use crate::cli::ui::Ui;
 use crate::cli::{Context, End, progress};
 use report::Report;
@@ -35,7 +36,7 @@ pub fn copy_to_verify(audit: &Audit) -> Option<(&AuditVerify, &Path)> {
 
 /// Verifies the log in `directory`.
 pub fn verify(ui: Ui, args: &AuditVerify, directory: &Path) -> Result<End, Failure> {
-    let (mut verifier, ignored) = verifier(directory, &args.noted)?;
+    let (mut verifier, ignored) = verifier(ui, directory, &args.noted)?;
     if args.directory.is_none() {
         verifier = verifier.in_home().in_boot(this_boot());
     }
@@ -99,13 +100,13 @@ fn unreadable(error: AuditError, directory: &Path) -> Failure {
 
 /// A verifier of the log in `directory` that compares it with what was noted, and how many lines had
 /// no anchor in them.
-pub fn verifier(directory: &Path, noted: &Noted) -> Result<(Verifier, u64), Failure> {
+pub fn verifier(ui: Ui, directory: &Path, noted: &Noted) -> Result<(Verifier, u64), Failure> {
     let mut verifier = Verifier::new(directory);
     if let Some(fingerprint) = &noted.fingerprint {
         verifier = expecting(verifier, fingerprint)?;
     }
     if let Some(path) = &noted.anchor {
-        let anchor = read_anchor(path)?;
+        let anchor = read_anchor(ui, path)?;
         let given = noted.fingerprint.as_deref().map(str::trim);
         if given.is_some_and(|given| !given.eq_ignore_ascii_case(&anchor.fingerprint())) {
             return Err(
@@ -117,7 +118,7 @@ pub fn verifier(directory: &Path, noted: &Noted) -> Result<(Verifier, u64), Fail
     }
     let mut ignored = 0;
     if let Some(path) = &noted.anchors {
-        let anchors = read_anchors(path)?;
+        let anchors = read_anchors(ui, path)?;
         ignored = anchors.ignored();
         verifier = verifier.anchors(anchors);
     }
@@ -135,39 +136,59 @@ fn expecting(verifier: Verifier, fingerprint: &str) -> Result<Verifier, Failure>
     })
 }
 
-fn read_anchor(path: &Path) -> Result<Anchor, Failure> {
+fn read_anchor(ui: Ui, path: &Path) -> Result<Anchor, Failure> {
     let wrong = |what: String| {
         Failure::usage(format!("--anchor {}: {what}", path.display()))
             .hint("note one with: nightlatch audit anchor --json".to_owned())
     };
-    let mut text = String::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin()
-            .take(ANCHOR_LIMIT)
-            .read_to_string(&mut text)
-    } else {
-        open_named(path).and_then(|file| file.take(ANCHOR_LIMIT).read_to_string(&mut text))
+    let read = |source: Input| {
+        let mut text = String::new();
+        source.take(ANCHOR_LIMIT).read_to_string(&mut text)?;
+        Ok(text)
     };
-    read.map_err(|error| wrong(error.to_string()))?;
+    let text = read_named(ui, path, read).map_err(|error| wrong(error.to_string()))?;
     Anchor::parse(&text).map_err(|error| wrong(error.to_string()))
 }
 
-fn read_anchors(path: &Path) -> Result<Anchors, Failure> {
+fn read_anchors(ui: Ui, path: &Path) -> Result<Anchors, Failure> {
     let wrong = |what: String| {
         Failure::usage(format!("--anchors {}: {what}", path.display()))
             .hint("give lines of `nightlatch audit anchor --json`, or the system log".to_owned())
     };
-    let name = path.to_string_lossy();
-    let read = if path == Path::new("-") {
-        Anchors::read("standard input", std::io::stdin())
-    } else {
-        open_named(path).and_then(|file| Anchors::read(&name, file))
-    };
-    let anchors = read.map_err(|error| wrong(error.to_string()))?;
+    let read = |source| Anchors::read(&name_of(path), source);
+    let anchors = read_named(ui, path, read).map_err(|error| wrong(error.to_string()))?;
     if anchors.is_empty() {
         return Err(wrong("there is no anchor in it".to_owned()));
     }
     Ok(anchors)
+}
+
+/// What a person named as input.
+type Input = Box<dyn Read>;
+
+/// What a person knows it as.
+fn name_of(path: &Path) -> String {
+    if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.to_string_lossy().into_owned()
+    }
+}
+
+/// Reads what a person named as input, `-` being standard input.
+fn read_named<T>(
+    ui: Ui,
+    path: &Path,
+    read: impl FnOnce(Input) -> std::io::Result<T>,
+) -> std::io::Result<T> {
+    let name = escape(&name_of(path));
+    progress::read_to_end(ui, &name, || {
+        read(if path == Path::new("-") {
+            Box::new(std::io::stdin())
+        } else {
+            Box::new(open_named(path)?)
+        })
+    })
 }
 
 /// A file that the person named as input: it may as well be a link or a pipe, and no device.

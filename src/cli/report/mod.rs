@@ -41,7 +41,7 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
         Some(copy) => copy.clone(),
         None => context.config.home().join("audit"),
     };
-    let (mut verifier, _) = verifier(&directory, &args.noted)?;
+    let (mut verifier, _) = verifier(context.ui, &directory, &args.noted)?;
     if args.filters.dir.is_none() {
         if !directory.is_dir() {
             return Err(no_log());
