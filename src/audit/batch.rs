@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::error::AuditError;
 use super::event::Event;
-use super::line::{self, Link, Stamp};
+use super::line::Link;
+use super::line_writer::{self, Stamp};
 use super::origin::Origin;
 use super::sealing::{Role, Sealing};
 use super::segment::APPEND_LINES;
@@ -40,7 +41,7 @@ impl Batch {
             };
             let is_last = at + 1 == events.len();
             let role = Role::of(event.event_type());
-            batch.last = line::write(&mut batch.lines, batch.last, event, &stamp, |link| {
+            batch.last = line_writer::write(&mut batch.lines, batch.last, event, &stamp, |link| {
                 is_last.then(|| sealing.seal(role, link, now))
             });
         }

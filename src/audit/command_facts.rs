@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::details::CommandEnd;
+use super::command_end::CommandEnd;
 use super::reason::CommandFailure;
 use super::record::Record;
 use crate::id::ExecId;

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::event::AuditName;
+use super::audit_name::AuditName;
+use super::command_end::CommandEnd;
 use super::hash::LineHash;
 use super::hold::{HoldName, HoldReason};
 use super::json::Object;
 use super::kind::EventType;
 use super::read_record::{ReadFilters, ReadKind};
 use super::reason::{
-    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure, OpeningReason,
+    CommandRefusal, ExpiryReason, InvalidReason, LoginFailure, OpeningReason,
     PasswordChangeFailure, RegistrationFailure, TerminationReason,
 };
 use super::segment::{QuarantineName, SegmentName};
@@ -20,17 +21,6 @@ use super::text::{Action, ArgvDigest, ProgramName, RevocationReason};
 use crate::clock::Timestamp;
 use crate::crypto::sign::PublicKey;
 use crate::id::ExecId;
-
-/// How a guarded command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommandEnd {
-    /// With this exit code.
-    Exited(i32),
-    /// By this signal.
-    Signalled(i32),
-    /// With neither.
-    Failed(CommandFailure),
-}
 
 /// How the end of the log was made good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

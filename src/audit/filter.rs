@@ -12,7 +12,7 @@ use super::line::Head;
 use super::outcome::Outcome;
 use super::query::Query;
 use super::reader::Found;
-use super::record::View;
+use super::record::{Record, View};
 use super::seal::Parts;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
@@ -45,6 +45,18 @@ pub(super) enum Verdict<'a> {
     Match(&'a [u8]),
     Other,
     Unreadable,
+}
+
+impl Query {
+    /// Whether `record` passes every filter. The limit does not apply.
+    pub fn matches(&self, record: &Record) -> bool {
+        let line = [record.raw.as_bytes(), b"\n"].concat();
+        let mut is_match = false;
+        Filter::new(self).judge_block(&line, |verdict| {
+            is_match |= matches!(verdict, Verdict::Match(_));
+        });
+        is_match
+    }
 }
 
 fn text(time: Timestamp) -> Vec<u8> {

@@ -3,12 +3,15 @@
 use super::error::AuditError;
 use super::filter::{Filter, Verdict};
 use super::plan::Plan;
-use super::query::{Position, Query};
+use super::progress::Progress;
+use super::query::{Position, Query, QueryResult};
+use super::read_record::ReadKind;
 use super::reader::CHUNK;
-use super::reading::LogReader;
+use super::reading::{LogReader, Reading};
 use super::record::Record;
 use super::rows::{self, Row};
-use super::scan::{self, Manner};
+use super::scan;
+use super::scan_options::ScanOptions;
 
 /// New matching events, as they come. Waiting is the caller's.
 pub struct Follow<'a> {
@@ -17,6 +20,32 @@ pub struct Follow<'a> {
     filter: Filter,
     position: Position,
     unreadable: u64,
+}
+
+impl LogReader<'_> {
+    /// As [`LogReader::list`], and what is appended after that, whenever asked; the limit does not
+    /// apply to it.
+    ///
+    /// # Errors
+    /// As [`LogReader::list`].
+    pub fn follow(
+        &self,
+        query: &Query,
+        progress: &Progress,
+    ) -> Result<Reading<(QueryResult, Follow<'_>)>, AuditError> {
+        let answer = self.query_by(query, &ScanOptions::default(), progress)?;
+        let recorded = self.record_listing(ReadKind::Follow, query, &answer);
+        let follow = self.follow_from(query, answer.end);
+        Ok(Reading {
+            answer: (answer, follow),
+            recorded,
+        })
+    }
+
+    /// What comes after `from`, whenever asked, without a record of it.
+    pub(super) fn follow_from(&self, query: &Query, from: Position) -> Follow<'_> {
+        Follow::new(self, query, from)
+    }
 }
 
 impl<'a> Follow<'a> {
@@ -40,7 +69,7 @@ impl<'a> Follow<'a> {
         let Some(files) = self.reader.files()? else {
             return Ok(records);
         };
-        let plan = Plan::new(&files, self.position, &self.query, &Manner::default())?;
+        let plan = Plan::new(&files, self.position, &self.query, &ScanOptions::default())?;
         for piece in &plan.pieces {
             scan::piece(
                 &files,

@@ -10,10 +10,11 @@ use std::path::PathBuf;
 use super::batch::Batch;
 use super::error::AuditError;
 use super::files::Files;
-use super::log::AuditLog;
+use super::next_lines::{NextLines, next_lines};
 use super::record::Record;
-use super::shipping::{NextLines, next_lines};
+use super::segment::DIRECTORY;
 use super::syslog::{PRIORITY, Socket, is_too_long};
+use crate::fs::Dir;
 
 /// The most events that one append sends.
 const MOST: usize = 1000;
@@ -60,8 +61,8 @@ enum Sent {
 }
 
 /// The sealed lines after the line `cursor`, at most [`MOST`] and the rest of an append.
-fn missed(log: &AuditLog, cursor: u64) -> Result<NextLines, AuditError> {
-    match log.directory()? {
+fn missed(home: &Dir, cursor: u64) -> Result<NextLines, AuditError> {
+    match home.subdir(DIRECTORY)? {
         Some(dir) => next_lines(&Files::Home(dir), cursor, MOST),
         None => Ok(NextLines::default()),
     }
@@ -73,9 +74,9 @@ impl Forward {
         Self { to, socket }
     }
 
-    /// Sends the events after number `cursor`, of which `batch` has the last, at most [`MOST`] of them:
+    /// Sends the events of the log in `home` after number `cursor`, of which `batch` has the last, at most [`MOST`] of them:
     /// the number of the last one that was sent.
-    pub(super) fn send(&self, log: &AuditLog, sender: &Sender, cursor: u64, batch: &Batch) -> u64 {
+    pub(super) fn send(&self, home: &Dir, sender: &Sender, cursor: u64, batch: &Batch) -> u64 {
         let socket = match Socket::open(&self.socket) {
             Ok(socket) => socket,
             Err(error) => {
@@ -90,7 +91,7 @@ impl Forward {
             return self.send_lines(&socket, sender, cursor, new);
         }
         // The log has the new lines too.
-        match missed(log, cursor) {
+        match missed(home, cursor) {
             Ok(missed) => {
                 let lines: Vec<&[u8]> = missed.lines.iter().map(Vec::as_slice).collect();
                 let sent = self.send_lines(&socket, sender, cursor, &lines);

@@ -8,9 +8,10 @@ mod name;
 
 use std::ops::ControlFlow;
 
+use super::audit_name::AuditName;
 use super::details::Details;
 use super::error::AuditError;
-use super::event::{AuditName, Event};
+use super::event::Event;
 use super::kind::EventType;
 use super::log::AuditLog;
 use super::progress::Progress;

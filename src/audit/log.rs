@@ -1,21 +1,16 @@
-//! The log of one home: appending to it, under its lock.
+//! The log of one home: where it is, and how it is kept.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use super::error::AuditError;
-use super::event::Event;
 use super::forward::Forward;
 use super::origin::Origin;
-use super::reading::LogReader;
 use super::segment::{DIRECTORY, SEGMENT_SIZE, segments};
 use super::settings::LogSettings;
 use super::state_file::StateFile;
-use super::writer::Writer;
 use crate::clock::{Clock, Timestamp};
-use crate::fs::{Dir, DirLock, FsError};
+use crate::fs::Dir;
 
 /// Whether there is an account with an email.
 type IsAccount = Box<dyn Fn(&str) -> bool + Send + Sync>;
@@ -49,7 +44,7 @@ pub struct AuditLog {
     boot: OnceLock<[u8; 16]>,
     pub(super) segment_size: u64,
     /// Whether there has been nothing to record yet: where it says otherwise, no log is created.
-    is_new: Option<Box<dyn Fn() -> bool + Send + Sync>>,
+    pub(super) is_new: Option<Box<dyn Fn() -> bool + Send + Sync>>,
     /// Whether there is an account of a normalized email, which may then be named in a record.
     accounts: Option<IsAccount>,
     /// Where the system log listens, when anchors are to be sent to it.
@@ -58,27 +53,6 @@ pub struct AuditLog {
     pub(super) forward: Option<Forward>,
     /// The settings in force, recorded with each segment.
     pub(super) settings: Option<LogSettings>,
-}
-
-/// Events that were written but may not survive a loss of power yet: [`Appended::sync`] them, or
-/// drop this where the design lets them be lost.
-#[derive(Debug)]
-#[must_use = "the events may not survive a loss of power until they are synced"]
-pub struct Appended {
-    file: File,
-    path: PathBuf,
-}
-
-impl Appended {
-    /// Waits until the events would survive a loss of power. Takes no lock.
-    ///
-    /// # Errors
-    /// When the system refuses; the events must then count as not recorded.
-    pub fn sync(self) -> Result<(), AuditError> {
-        self.file
-            .sync_data()
-            .map_err(|error| FsError::new("sync", self.path, error).into())
-    }
 }
 
 impl AuditLog {
@@ -124,11 +98,6 @@ impl AuditLog {
         self
     }
 
-    /// Reads the log. Each reading is recorded in it.
-    pub fn reader(&self) -> LogReader<'_> {
-        LogReader::home(self)
-    }
-
     /// As [`AuditLog::new`], its events from elsewhere.
     #[must_use]
     pub fn with_origin(mut self, origin: Origin) -> Self {
@@ -149,107 +118,6 @@ impl AuditLog {
     pub fn with_settings(mut self, settings: LogSettings) -> Self {
         self.settings = Some(settings);
         self
-    }
-
-    /// Appends `events` in order, sealed, creating the log when there is none.
-    ///
-    /// Waits for the log's lock; a caller that also locks a session has done so before. What a crash
-    /// left without a seal is first moved aside into a file of its own and recorded.
-    ///
-    /// # Errors
-    /// When the events cannot be written, or the log does not end as the program left it. Of up to 16
-    /// events none was appended then, and what was to be recorded must not happen; more are appended
-    /// 16 at a time.
-    pub fn append(&self, events: &[Event]) -> Result<Appended, AuditError> {
-        self.append_with(|| events)
-    }
-
-    /// As [`AuditLog::append`], of what `events` gives once the log's lock is held: from then on they are
-    /// as good as written.
-    ///
-    /// # Errors
-    /// As [`AuditLog::append`].
-    pub(crate) fn append_with<E: AsRef<[Event]>>(
-        &self,
-        events: impl FnOnce() -> E,
-    ) -> Result<Appended, AuditError> {
-        self.append_locked(events, |dir| Ok(dir.lock()?))
-    }
-
-    /// As [`AuditLog::append`], where the log's lock is waited for `limit` at most.
-    ///
-    /// # Errors
-    /// As [`AuditLog::append`], and [`AuditError::Busy`].
-    pub(crate) fn append_within(
-        &self,
-        events: &[Event],
-        limit: Duration,
-    ) -> Result<Appended, AuditError> {
-        self.append_locked(
-            || events,
-            |dir| {
-                let directory = dir.path().to_owned();
-                dir.lock_within(limit)?
-                    .ok_or(AuditError::Busy { directory })
-            },
-        )
-    }
-
-    fn append_locked<E: AsRef<[Event]>>(
-        &self,
-        events: impl FnOnce() -> E,
-        lock: impl FnOnce(&Dir) -> Result<DirLock, AuditError>,
-    ) -> Result<Appended, AuditError> {
-        let dir = self.directory_to_append()?;
-        // What need not be done under the lock is done before: others wait for it.
-        self.origin();
-        self.boot_id();
-        let state = StateFile::open(&self.home)?;
-        let lock = lock(&dir)?;
-        self.append_under(&dir, lock, state, events().as_ref())
-    }
-
-    /// As [`AuditLog::append`], under the lock that is held already, and given back here. `state` is
-    /// the sealing state's file, if it was there before.
-    pub(super) fn append_under(
-        &self,
-        dir: &Dir,
-        lock: DirLock,
-        state: Option<StateFile>,
-        events: &[Event],
-    ) -> Result<Appended, AuditError> {
-        let mut writer = Writer::open(self, dir, &lock.names()?, state)?;
-        writer.append(events)?;
-        drop(lock);
-        if let Some(anchor) = writer.due_anchor() {
-            self.tell(&anchor);
-        }
-        let end = writer.end;
-        tracing::debug!(events = events.len(), last = end.last.seq, segment = %end.segment, "recorded");
-        Ok(Appended {
-            file: end.file,
-            path: end.path,
-        })
-    }
-
-    /// Appends `events` and waits until they would survive a loss of power.
-    ///
-    /// # Errors
-    /// As [`AuditLog::append`] and [`Appended::sync`].
-    pub fn append_durable(&self, events: &[Event]) -> Result<(), AuditError> {
-        self.append(events)?.sync()
-    }
-
-    fn directory_to_append(&self) -> Result<Dir, AuditError> {
-        if let Some(dir) = self.directory()? {
-            return Ok(dir);
-        }
-        if self.is_new.as_ref().is_some_and(|is_new| !is_new()) {
-            let directory = self.home.path().join(DIRECTORY);
-            // Another process may have begun the log after the first look.
-            return self.directory()?.ok_or(AuditError::Gone { directory });
-        }
-        Ok(self.home.subdir_or_create(DIRECTORY)?)
     }
 
     /// Whether nothing was ever recorded: no reading is then, so that reading creates nothing.

@@ -4,8 +4,11 @@
 //! [`AuditLog`] appends them, and a [`LogReader`] answers a [`Query`].
 
 mod anchoring;
+mod append;
+mod audit_name;
 mod batch;
 mod canonical;
+mod command_end;
 mod command_facts;
 mod coverage;
 mod csv;
@@ -26,9 +29,11 @@ mod hold;
 mod json;
 mod kind;
 mod line;
+mod line_writer;
 mod log;
 mod look;
 mod lost_end;
+mod next_lines;
 mod opening;
 mod origin;
 mod outcome;
@@ -51,6 +56,7 @@ mod retention;
 mod rows;
 mod runs;
 mod scan;
+mod scan_options;
 mod seal;
 mod sealing;
 mod segment;
@@ -71,14 +77,17 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use append::Appended;
+pub use audit_name::{AuditName, UNKNOWN_NAME};
+pub use command_end::CommandEnd;
 pub use command_facts::{BadExitFilter, ExitFilter};
 pub use coverage::Coverage;
 pub use csv::{write_csv_header, write_csv_record};
 #[doc(hidden)]
 pub use danger::DangerUnsynced;
-pub use details::{CommandEnd, Details, Repair};
+pub use details::{Details, Repair};
 pub use error::{AuditError, Damage};
-pub use event::{AuditName, Event, UNKNOWN_NAME};
+pub use event::Event;
 pub use event_name::{BadEventName, EventName};
 pub use export::ExportFormat;
 pub use follow::Follow;
@@ -86,7 +95,7 @@ pub use forward::{Forward, ForwardTo};
 pub use hash::LineHash;
 pub use hold::{BadHoldName, BadHoldReason, Hold, HoldError, HoldName, HoldReason};
 pub use kind::{EventType, UnknownEventType};
-pub use log::{Appended, AuditLog};
+pub use log::AuditLog;
 pub use look::{LogSummary, look};
 pub use origin::Origin;
 pub use outcome::Outcome;

@@ -9,7 +9,7 @@ use super::files::Files;
 use super::line::{Head, LINE_LIMIT};
 use super::opening::FirstLine;
 use super::query::{Position, Query};
-use super::scan::Manner;
+use super::scan_options::ScanOptions;
 use super::segment::{SegmentName, segments};
 use crate::clock::Timestamp;
 use crate::fs::{FileExt, FsError};
@@ -54,7 +54,7 @@ impl Plan {
         files: &Files<'_>,
         from: Position,
         query: &Query,
-        manner: &Manner,
+        options: &ScanOptions,
     ) -> Result<Self, AuditError> {
         let mut names = segments(&files.names()?);
         names.retain(|segment| segment.first() >= from.segment);
@@ -109,7 +109,7 @@ impl Plan {
                 continue;
             };
             let is_closed = at + 1 < count;
-            plan.add(&file, part, is_closed, query, manner)
+            plan.add(&file, part, is_closed, query, options)
                 .map_err(|error| failed(files, part.segment, error))?;
         }
         Ok(plan)
@@ -122,7 +122,7 @@ impl Plan {
         part: &mut Part,
         is_closed: bool,
         query: &Query,
-        manner: &Manner,
+        options: &ScanOptions,
     ) -> io::Result<()> {
         let (mut from, mut to) = (part.start.min(part.end), part.end);
         if query.since.is_some() || query.until.is_some() {
@@ -134,7 +134,7 @@ impl Plan {
         }
         if part.opened.is_some() {
             let whole = (from, to);
-            let bound = |time: Timestamp| cut(file, whole, time, manner.narrow);
+            let bound = |time: Timestamp| cut(file, whole, time, options.narrow);
             if let Some(since) = query.since {
                 from = bound(since)?.map_or(from, |(before, _)| before);
             }
@@ -143,8 +143,8 @@ impl Plan {
             }
         }
         while from < to {
-            let end = if to - from > manner.piece {
-                line_start(file, from + manner.piece, to)?
+            let end = if to - from > options.piece {
+                line_start(file, from + options.piece, to)?
             } else {
                 to
             };

@@ -5,12 +5,14 @@ use std::io::Read;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::audit_name::AuditName;
 use super::canonical::properties::audit_canonical;
 use super::csv::write_csv_record;
 use super::details::Details;
-use super::event::{AuditName, Event};
+use super::event::Event;
 use super::hash::LineHash;
-use super::line::{self, LINE_LIMIT, Line, Link, Stamp};
+use super::line::{LINE_LIMIT, Line, Link};
+use super::line_writer::{self, Stamp};
 use super::origin::Origin;
 use super::query::properties::found_by_what_it_says;
 use super::reader::{Found, Lines};
@@ -213,7 +215,7 @@ fn written(text: &str) {
     })
     .about(AuditName::known(&name));
     let mut out = Vec::new();
-    let next = line::write(&mut out, Link::GENESIS, &event, &stamp, |_| None);
+    let next = line_writer::write(&mut out, Link::GENESIS, &event, &stamp, |_| None);
     let Some((b'\n', line)) = out.split_last() else {
         unreachable!("a line without an end was written")
     };

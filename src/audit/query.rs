@@ -5,7 +5,6 @@ pub(super) mod properties;
 
 use super::command_facts::ExitFilter;
 use super::event_name::EventName;
-use super::filter::{Filter, Verdict};
 use super::record::Record;
 use super::removed_events::RemovedEvents;
 use super::rows::Row;
@@ -98,18 +97,6 @@ pub enum LimitUnit {
     /// Rows for people, in which the events of a guarded command are one; see
     /// [`QueryResult::rows`].
     Rows,
-}
-
-impl Query {
-    /// Whether `record` passes every filter. The limit does not apply.
-    pub fn matches(&self, record: &Record) -> bool {
-        let line = [record.raw.as_bytes(), b"\n"].concat();
-        let mut is_match = false;
-        Filter::new(self).judge_block(&line, |verdict| {
-            is_match |= matches!(verdict, Verdict::Match(_));
-        });
-        is_match
-    }
 }
 
 /// The answer to a [`Query`].

@@ -1,6 +1,6 @@
 //! What the record of a reading says: how the log was read, and with which filters.
 
-use super::event::UNKNOWN_NAME;
+use super::audit_name::UNKNOWN_NAME;
 use super::json::Object;
 use super::query::Query;
 use super::reason::names;

@@ -10,7 +10,6 @@ use super::event::Event;
 use super::event_name::EventName;
 use super::files::Files;
 use super::filter::{Filter, Verdict};
-use super::follow::Follow;
 use super::kind::EventType;
 use super::log::AuditLog;
 use super::plan::{Piece, Plan};
@@ -22,7 +21,8 @@ use super::record::Record;
 use super::removed_events::{RemovedEvents, removed};
 use super::rows::{self, Row};
 use super::runs;
-use super::scan::{self, Manner};
+use super::scan;
+use super::scan_options::ScanOptions;
 use super::segment::segments;
 use crate::clock::Timestamp;
 use crate::fs::Archive;
@@ -84,13 +84,7 @@ impl LogReader<'static> {
     }
 }
 
-impl<'a> LogReader<'a> {
-    pub(super) fn home(log: &'a AuditLog) -> Self {
-        Self {
-            log: Source::Home(log),
-        }
-    }
-
+impl LogReader<'_> {
     /// Whether there is any log to read.
     ///
     /// # Errors
@@ -112,7 +106,7 @@ impl<'a> LogReader<'a> {
             limit: Limit::MIN,
             ..Query::default()
         };
-        let found = self.query_by(&query, &Manner::default(), &Progress::default())?;
+        let found = self.query_by(&query, &ScanOptions::default(), &Progress::default())?;
         Ok(found.total > 0)
     }
 
@@ -130,33 +124,9 @@ impl<'a> LogReader<'a> {
         query: &Query,
         progress: &Progress,
     ) -> Result<Reading<QueryResult>, AuditError> {
-        let answer = self.query_by(query, &Manner::default(), progress)?;
+        let answer = self.query_by(query, &ScanOptions::default(), progress)?;
         let recorded = self.record_listing(ReadKind::List, query, &answer);
         Ok(Reading { answer, recorded })
-    }
-
-    /// As [`LogReader::list`], and what is appended after that, whenever asked; the limit does not
-    /// apply to it.
-    ///
-    /// # Errors
-    /// As [`LogReader::list`].
-    pub fn follow(
-        &self,
-        query: &Query,
-        progress: &Progress,
-    ) -> Result<Reading<(QueryResult, Follow<'_>)>, AuditError> {
-        let answer = self.query_by(query, &Manner::default(), progress)?;
-        let recorded = self.record_listing(ReadKind::Follow, query, &answer);
-        let follow = self.follow_from(query, answer.end);
-        Ok(Reading {
-            answer: (answer, follow),
-            recorded,
-        })
-    }
-
-    /// What comes after `from`, whenever asked, without a record of it.
-    pub(super) fn follow_from(&self, query: &Query, from: Position) -> Follow<'_> {
-        Follow::new(self, query, from)
     }
 
     /// Gives every event that matches to `each`, oldest first, until it breaks off. The limit does
@@ -186,7 +156,7 @@ impl<'a> LogReader<'a> {
                 recorded: self.record(how, asked, 0, 0),
             });
         };
-        let plan = Plan::new(&files, Position::default(), &query, &Manner::default())?;
+        let plan = Plan::new(&files, Position::default(), &query, &ScanOptions::default())?;
         if how == ReadKind::Export {
             let count = Query {
                 limit: Limit::default(),
@@ -194,7 +164,7 @@ impl<'a> LogReader<'a> {
                 ..query.clone().into_owned()
             };
             let nobody = Progress::default();
-            let found = scan::newest(&files, &plan, &count, &Manner::default(), &nobody)?;
+            let found = scan::newest(&files, &plan, &count, &ScanOptions::default(), &nobody)?;
             let recorded = self.record(how, asked, found.total, found.total);
             let answer = Self::give(&files, &plan, &query, progress, each)?;
             return Ok(Reading { answer, recorded });
@@ -245,13 +215,13 @@ impl<'a> LogReader<'a> {
     pub(super) fn query_by(
         &self,
         query: &Query,
-        manner: &Manner,
+        options: &ScanOptions,
         progress: &Progress,
     ) -> Result<QueryResult, AuditError> {
         let Some(files) = self.files()? else {
             return Ok(QueryResult::default());
         };
-        let removed = removed_from(&files, query, manner)?;
+        let removed = removed_from(&files, query, options)?;
         let Some(query) = runs::of_events(&files, query)? else {
             return Ok(QueryResult {
                 removed,
@@ -259,8 +229,8 @@ impl<'a> LogReader<'a> {
             });
         };
         let query = &*query;
-        let plan = Plan::new(&files, Position::default(), query, manner)?;
-        let found = scan::newest(&files, &plan, query, manner, progress)?;
+        let plan = Plan::new(&files, Position::default(), query, options)?;
+        let found = scan::newest(&files, &plan, query, options, progress)?;
         let mut answer = QueryResult {
             has_more: found.total > found.events.len() as u64,
             events: found.events,
@@ -313,9 +283,9 @@ impl<'a> LogReader<'a> {
             ..Query::default()
         };
         if let Some(files) = self.files()? {
-            let (manner, nobody) = (Manner::default(), Progress::default());
-            let plan = Plan::new(&files, Position::default(), &query, &manner)?;
-            let found = scan::newest(&files, &plan, &query, &manner, &nobody)?;
+            let (options, nobody) = (ScanOptions::default(), Progress::default());
+            let plan = Plan::new(&files, Position::default(), &query, &options)?;
+            let found = scan::newest(&files, &plan, &query, &options, &nobody)?;
             rows::complete(rows, &found.events);
         }
         Ok(())
@@ -330,7 +300,7 @@ impl<'a> LogReader<'a> {
         })
     }
 
-    fn record_listing(
+    pub(super) fn record_listing(
         &self,
         how: ReadKind,
         query: &Query,
@@ -378,11 +348,18 @@ impl<'a> LogReader<'a> {
 }
 
 impl AuditLog {
+    /// Reads the log. Each reading is recorded in it.
+    pub fn reader(&self) -> LogReader<'_> {
+        let log = Source::Home(self);
+        LogReader { log }
+    }
+
     /// As [`LogReader::list`], for what the program itself has to know: nobody is shown it, and it is
     /// not recorded.
     pub(crate) fn query(&self, query: &Query) -> Result<QueryResult, AuditError> {
-        let manner = Manner::default();
-        self.reader().query_by(query, &manner, &Progress::default())
+        let options = ScanOptions::default();
+        self.reader()
+            .query_by(query, &options, &Progress::default())
     }
 
     /// Gives every event that matches to `each`, likewise.
@@ -396,7 +373,7 @@ impl AuditLog {
         let Some(files) = reader.files()? else {
             return Ok(QuerySummary::default());
         };
-        let plan = Plan::new(&files, Position::default(), query, &Manner::default())?;
+        let plan = Plan::new(&files, Position::default(), query, &ScanOptions::default())?;
         LogReader::give(&files, &plan, query, progress, each)
     }
 }
@@ -405,7 +382,7 @@ impl AuditLog {
 fn removed_from(
     files: &Files<'_>,
     query: &Query,
-    manner: &Manner,
+    options: &ScanOptions,
 ) -> Result<Vec<RemovedEvents>, AuditError> {
     let first = segments(&files.names()?).first().copied();
     let Some(first) = first.filter(|segment| segment.first() > 1) else {
@@ -424,7 +401,7 @@ fn removed_from(
         limit: Limit::MAX,
         ..Query::default()
     };
-    let plan = Plan::new(files, Position::default(), &prunings, manner)?;
-    let found = scan::newest(files, &plan, &prunings, manner, &Progress::default())?;
+    let plan = Plan::new(files, Position::default(), &prunings, options)?;
+    let found = scan::newest(files, &plan, &prunings, options, &Progress::default())?;
     Ok(removed(first.first(), &found.events))
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::command_end::CommandEnd;
 use super::command_facts::CommandFacts;
-use super::details::CommandEnd;
 use super::kind::EventType;
 use super::outcome::Outcome;
 use super::record::Record;

@@ -14,7 +14,8 @@ use super::plan::Plan;
 use super::query::{Position, Query};
 use super::reader::CHUNK;
 use super::record::View;
-use super::scan::{self, Manner};
+use super::scan;
+use super::scan_options::ScanOptions;
 
 impl Query {
     /// Whether it asks for both the start and the end of commands.
@@ -39,7 +40,7 @@ pub(super) fn of_events<'a>(
         failed_only: false,
         ..query.clone()
     };
-    let plan = Plan::new(files, Position::default(), &starts, &Manner::default())?;
+    let plan = Plan::new(files, Position::default(), &starts, &ScanOptions::default())?;
     let filter = Filter::new(&starts).strict();
     let mut execs = Vec::new();
     for piece in &plan.pieces {

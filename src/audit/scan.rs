@@ -10,33 +10,10 @@ use super::filter::{Filter, Verdict};
 use super::plan::{Piece, Plan};
 use super::progress::Progress;
 use super::query::{Limit, LimitUnit, Query};
-use super::reader::{Block, Blocks, CHUNK, Section};
+use super::reader::{Block, Blocks, Section};
 use super::record::Record;
+use super::scan_options::ScanOptions;
 use crate::fs::FsError;
-
-/// How a log is read, which changes nothing of what is found.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Manner {
-    /// Bytes read at a time.
-    pub(super) chunk: usize,
-    /// Bytes one thread takes at a time.
-    pub(super) piece: u64,
-    /// A stretch this short is read rather than halved on.
-    pub(super) narrow: u64,
-    /// As many as there are processors when `None`.
-    pub(super) threads: Option<usize>,
-}
-
-impl Default for Manner {
-    fn default() -> Self {
-        Self {
-            chunk: CHUNK,
-            piece: 8 * 1024 * 1024,
-            narrow: 16 * 1024,
-            threads: None,
-        }
-    }
-}
 
 /// What was found.
 pub(super) struct Newest {
@@ -88,18 +65,18 @@ pub(super) fn newest(
     files: &Files<'_>,
     plan: &Plan,
     query: &Query,
-    manner: &Manner,
+    options: &ScanOptions,
     progress: &Progress,
 ) -> Result<Newest, AuditError> {
     progress.expect(plan.pieces.iter().map(Piece::bytes).sum());
-    let found = newest_by(files, plan, query, &Filter::new(query), manner, progress)?;
+    let found = newest_by(files, plan, query, &Filter::new(query), options, progress)?;
     if found.spoilt == 0 {
         return Ok(found);
     }
     // Lines that only begin and end as events took the place of others: the log was tampered with.
     let nobody = Progress::default();
     let strict = Filter::new(query).strict();
-    newest_by(files, plan, query, &strict, manner, &nobody)
+    newest_by(files, plan, query, &strict, options, &nobody)
 }
 
 fn newest_by(
@@ -107,7 +84,7 @@ fn newest_by(
     plan: &Plan,
     query: &Query,
     filter: &Filter,
-    manner: &Manner,
+    options: &ScanOptions,
     progress: &Progress,
 ) -> Result<Newest, AuditError> {
     let limit = match query.limit_unit {
@@ -132,7 +109,7 @@ fn newest_by(
             };
             let room = lock(&tally).room(at);
             let mut count = Count::new(room);
-            let scanned = piece(files, &plan.pieces[at], filter, manner.chunk, |verdict| {
+            let scanned = piece(files, &plan.pieces[at], filter, options.chunk, |verdict| {
                 count.take(&verdict);
             });
             progress.add(plan.pieces[at].bytes());
@@ -147,7 +124,7 @@ fn newest_by(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads(plan, manner) {
+        for _ in 1..threads(plan, options) {
             scope.spawn(work);
         }
         work();
@@ -172,13 +149,13 @@ fn newest_by(
 }
 
 /// A short log is read sooner than a thread is started.
-fn threads(plan: &Plan, manner: &Manner) -> usize {
+fn threads(plan: &Plan, options: &ScanOptions) -> usize {
     let pieces = plan.pieces.len();
     if pieces < 2 {
         return 1;
     }
     let available = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    manner.threads.unwrap_or_else(available).min(pieces)
+    options.threads.unwrap_or_else(available).min(pieces)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

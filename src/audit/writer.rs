@@ -208,7 +208,7 @@ impl<'a> Writer<'a> {
                     pid: self.log.origin().pid(),
                     fingerprint: fingerprint.to_string(),
                 };
-                forward.send(self.log, &sender, self.sealing.forwarded, batch)
+                forward.send(&self.log.home, &sender, self.sealing.forwarded, batch)
             }
             None => batch.last.seq,
         };

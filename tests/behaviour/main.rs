@@ -26,6 +26,7 @@ mod end_notice;
 mod ends;
 mod enrolment;
 mod export;
+mod file_graph;
 mod files;
 mod hashed;
 mod holds;

@@ -45,9 +45,9 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// The longest a source file may grow before it is split.
 const LONGEST: usize = 500;
 
-struct Source {
+pub struct Source {
     /// Below `src/`.
-    path: PathBuf,
+    pub path: PathBuf,
     text: String,
 }
 
@@ -65,7 +65,7 @@ impl Source {
         self.path.components().count() - usize::from(own == "mod")
     }
 
-    fn is_test_code(&self) -> bool {
+    pub fn is_test_code(&self) -> bool {
         self.path.iter().any(|part| {
             let name = part.to_str().unwrap();
             ["tests", "tests.rs", "test_clock.rs"].contains(&name)
@@ -73,7 +73,7 @@ impl Source {
     }
 
     /// Its lines of code with their numbers: without comments, and up to its test module.
-    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let end = self
             .text
             .find("\n#[cfg(test)]\nmod tests {")
@@ -142,7 +142,7 @@ fn names_after(code: &str) -> Vec<String> {
     names
 }
 
-fn sources() -> Vec<Source> {
+pub fn sources() -> Vec<Source> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut directories = vec![src.clone()];
     let mut sources = Vec::new();

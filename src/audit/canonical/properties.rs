@@ -204,7 +204,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::audit::line::{Link, Stamp, write};
+    use crate::audit::line::Link;
+    use crate::audit::line_writer::{Stamp, write};
     use crate::audit::seal::Seal;
     use crate::audit::tests::catalogue::catalogue;
     use crate::audit::{Action, AuditName, Details, Event, Origin};

@@ -1,7 +1,7 @@
 //! Elastic Common Schema 8.17.0.
 
+use super::said::{PRODUCT, Said, email};
 use super::sentence::sentence;
-use super::{PRODUCT, Said, email};
 use crate::audit::event_name::EventName;
 use crate::audit::json::Object;
 use crate::audit::kind::EventType;

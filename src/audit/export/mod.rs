@@ -5,17 +5,10 @@
 
 mod ecs;
 mod ocsf;
+mod said;
 mod sentence;
 
-use std::borrow::Cow;
-
-use serde::Deserialize;
-
-use super::event::UNKNOWN_NAME;
 use super::record::Record;
-
-/// What our records say of their maker.
-const PRODUCT: &str = "nightlatch";
 
 /// A form to export records in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,37 +32,4 @@ impl ExportFormat {
         }
         out.push(b'\n');
     }
-}
-
-/// What the details say that other schemas have a place for.
-#[derive(Default, Deserialize)]
-struct Said<'a> {
-    #[serde(borrow)]
-    reason: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    error: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    exec_id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    program: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    segment: Option<Cow<'a, str>>,
-    exit_code: Option<i32>,
-    signal: Option<i32>,
-    duration_ms: Option<u64>,
-}
-
-impl<'a> Said<'a> {
-    /// Details that are not of the catalogue's form, in a log that was tampered with, say nothing.
-    fn of(record: &'a Record) -> Self {
-        serde_json::from_str(record.details.get()).unwrap_or_default()
-    }
-}
-
-/// The email in a line's `username`; `None` when it names no account.
-fn email(record: &Record) -> Option<&str> {
-    record
-        .username
-        .as_deref()
-        .filter(|&name| name != UNKNOWN_NAME)
 }

@@ -1,7 +1,7 @@
 //! Open Cybersecurity Schema Framework 1.3.0 (schema.ocsf.io): each event in the class of its kind.
 
+use super::said::{PRODUCT, Said, email};
 use super::sentence::sentence;
-use super::{PRODUCT, Said, email};
 use crate::audit::event_name::EventName;
 use crate::audit::json::Object;
 use crate::audit::kind::EventType;

@@ -1,6 +1,6 @@
 //! An event as one plain sentence, for fields that people read.
 
-use super::{Said, email};
+use super::said::{Said, email};
 use crate::audit::kind::EventType;
 use crate::audit::record::Record;
 

@@ -1,6 +1,7 @@
 //! The log in numbers: counted in one pass, in memory that does not grow with the log.
 
 mod activity;
+mod count;
 mod series;
 mod spans;
 
@@ -11,13 +12,13 @@ use std::collections::BTreeMap;
 
 use super::event_name::EventName;
 use super::kind::EventType;
-use super::outcome::Outcome;
 use super::record::Record;
 use crate::clock::Timestamp;
 use series::Series;
 use spans::Spans;
 
 pub use activity::Extender;
+pub use count::Count;
 pub use series::Bucket;
 pub use spans::{CommandSpan, LeftOut, SessionSpan};
 
@@ -25,43 +26,6 @@ pub use spans::{CommandSpan, LeftOut, SessionSpan};
 const MAX_ACCOUNTS: usize = 10_000;
 /// Types counted by name; such a log may hold any number of those that this version does not know.
 const MAX_TYPES: usize = 1000;
-
-/// How many events there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    /// All of them.
-    pub events: u64,
-    /// Of those, sign-ins and passwords that failed.
-    pub failed: u64,
-    /// Of those, what was refused, lockouts among them.
-    pub refused: u64,
-    /// Of those, guarded commands that ended with another exit code than 0, by a signal, or were not
-    /// started.
-    pub nonzero: u64,
-    /// Of those, how often sign-in was locked.
-    pub lockouts: u64,
-}
-
-impl Count {
-    fn add(&mut self, record: &Record) {
-        self.events += 1;
-        match record.outcome() {
-            Outcome::Ok => {}
-            Outcome::Failed => self.failed += 1,
-            Outcome::Refused => self.refused += 1,
-            Outcome::NonZero => self.nonzero += 1,
-        }
-        self.lockouts += u64::from(record.event_type == EventType::AccountLocked);
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.events += other.events;
-        self.failed += other.failed;
-        self.refused += other.refused;
-        self.nonzero += other.nonzero;
-        self.lockouts += other.lockouts;
-    }
-}
 
 /// What there is about one account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Count;
+use super::count::Count;
 use crate::audit::record::Record;
 use crate::clock::Timestamp;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::activity::{Activity, Extender};
+use crate::audit::command_end::CommandEnd;
 use crate::audit::command_facts::CommandFacts;
-use crate::audit::details::CommandEnd;
 use crate::audit::kind::EventType;
 use crate::audit::record::Record;
 use crate::clock::Timestamp;

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::audit::CommandEnd;
+use crate::audit::outcome::Outcome;
 use crate::id::{ExecId, SessionId};
 use std::time::Duration;
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::line::{self, Link, Stamp};
+use super::super::line::Link;
+use super::super::line_writer::{self, Stamp};
 use super::*;
 use crate::id::SessionId;
 
@@ -38,7 +39,7 @@ fn records() -> Vec<Record> {
                     0x0197_0000_0000_7000_8000_0000_0000_0000 + u128::from(last.seq),
                 ),
             };
-            last = line::write(&mut out, last, &event, &stamp, |_| None);
+            last = line_writer::write(&mut out, last, &event, &stamp, |_| None);
             out.pop();
             records.push(Record::parse(&out).unwrap());
         }

@@ -247,9 +247,9 @@ impl AuditLog {
     fn query_by(
         &self,
         query: &Query,
-        manner: &super::scan::Manner,
+        options: &super::scan_options::ScanOptions,
         progress: &Progress,
     ) -> Result<QueryResult, AuditError> {
-        self.reader().query_by(query, manner, progress)
+        self.reader().query_by(query, options, progress)
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::audit::scan::Manner;
+use crate::audit::scan_options::ScanOptions;
 use crate::audit::seal::Parts;
 use crate::crypto::Key;
 use crate::id::{ExecId, SessionId};
@@ -130,9 +130,9 @@ fn query() -> impl Strategy<Value = Query> {
     )
 }
 
-fn manner() -> impl Strategy<Value = Manner> {
+fn options() -> impl Strategy<Value = ScanOptions> {
     (1..300_000_usize, 1..60_000_u64, 600..20_000_u64, 1..4_usize).prop_map(
-        |(chunk, piece, narrow, threads)| Manner {
+        |(chunk, piece, narrow, threads)| ScanOptions {
             chunk,
             piece,
             narrow,
@@ -241,7 +241,7 @@ proptest! {
             0..4,
         ),
         torn in prop_oneof![Just(0_usize), 1..600_usize],
-        asked in proptest::collection::vec((query(), manner()), 20),
+        asked in proptest::collection::vec((query(), options()), 20),
     ) {
         let home = Home::new();
         let log = home.log();
@@ -259,7 +259,7 @@ proptest! {
         }
         spoil(&home, &garbage, torn);
         let everything = log.query(&Query { limit: Limit::MAX, ..Query::default() }).unwrap();
-        for (at, (query, manner)) in asked.iter().enumerate() {
+        for (at, (query, options)) in asked.iter().enumerate() {
             // The times of events are the bounds where a wrong step shows.
             let mut query = query.clone();
             if at % 2 == 0 && !everything.events.is_empty() {
@@ -270,10 +270,10 @@ proptest! {
             let query = &query;
             let (expected, unreadable) = naive(&home, query);
             let progress = Progress::default();
-            let answer = log.query_by(query, manner, &progress).unwrap();
+            let answer = log.query_by(query, options, &progress).unwrap();
             let (done, all) = progress.get();
             prop_assert_eq!(done, all, "all that was to be read");
-            prop_assert_eq!(answer.total, expected.len() as u64, "{:?} {:?}", query, manner);
+            prop_assert_eq!(answer.total, expected.len() as u64, "{:?} {:?}", query, options);
             let limit = usize::from(query.limit.get());
             let newest = &expected[expected.len().saturating_sub(limit)..];
             let found: Vec<_> = answer.events.iter().map(|record| record.raw.clone()).collect();

@@ -1,6 +1,7 @@
 //! What is on record of a removal.
 
-use super::super::super::line::{self, Link, Stamp};
+use super::super::super::line::Link;
+use super::super::super::line_writer::{self, Stamp};
 use super::*;
 use crate::id::SessionId;
 
@@ -13,7 +14,7 @@ fn forged(last: Link, details: Details) -> Vec<u8> {
         timestamp: Timestamp::from_unix_nanos(START + 7 * 86_400_000_000_000),
         id: uuid::Uuid::from_u128(0x0197_0000_0000_7000_8000_0000_0000_0001),
     };
-    line::write(&mut line, last, &Event::new(details), &stamp, |_| None);
+    line_writer::write(&mut line, last, &Event::new(details), &stamp, |_| None);
     line
 }
 

@@ -1,0 +1,394 @@
+//! Which source file uses which, by the paths in its code: re-exports are followed to the file that has
+//! the item, and a module that is only declared is not used.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::structure::{Source, sources};
+
+/// Files that use each other in circles, until somebody takes those apart. Nothing may be added, and what
+/// was taken apart goes from the list.
+const KNOWN: &str = "
+account/directory/check.rs
+account/directory/mod.rs
+
+cli/ask.rs
+cli/audit.rs
+cli/audit/list.rs
+cli/audit/table.rs
+cli/audit/verify.rs
+cli/audit/verify/report.rs
+cli/columns.rs
+cli/completions.rs
+cli/config.rs
+cli/config_file.rs
+cli/doctor.rs
+cli/doctor/keeper.rs
+cli/doctor/limits.rs
+cli/doctor/machine.rs
+cli/doctor/place.rs
+cli/doctor/program.rs
+cli/doctor/records.rs
+cli/doctor/seal.rs
+cli/ending.rs
+cli/exec.rs
+cli/exec/end_watch.rs
+cli/exit.rs
+cli/export.rs
+cli/export/ship.rs
+cli/hold.rs
+cli/hook.rs
+cli/install.rs
+cli/lock.rs
+cli/login.rs
+cli/man.rs
+cli/mod.rs
+cli/pager.rs
+cli/passwd.rs
+cli/progress.rs
+cli/prune.rs
+cli/register.rs
+cli/report/charts.rs
+cli/report/events.rs
+cli/report/mod.rs
+cli/report/page.rs
+cli/report/verdict.rs
+cli/search_path.rs
+cli/session.rs
+cli/stats.rs
+cli/system.rs
+cli/tour.rs
+cli/ui.rs
+cli/usage.rs
+cli/watch.rs
+cli/when.rs
+
+cli/terminal.rs
+cli/terminal/turn.rs
+
+clock.rs
+clock/windows.rs
+
+config.rs
+config/keeper_choice.rs
+config/keys.rs
+config/read.rs
+config/settings.rs
+
+fs/dir.rs
+fs/file.rs
+
+guard/command.rs
+guard/run.rs
+
+guard/last_known.rs
+guard/opening.rs
+
+guard/mod.rs
+guard/owner.rs
+
+session/keeper/agent/mod.rs
+session/keeper/agent/server.rs
+session/keeper/agent/socket_watch.rs
+
+session/service/find.rs
+session/service/mod.rs
+session/service/parts.rs
+";
+
+type Path = Vec<String>;
+
+/// The crate of the command, beside the library's, whose name is empty.
+const BINARY: &str = "(binary)";
+
+/// The modules of both crates, each a file.
+#[derive(Default)]
+struct Modules {
+    files: BTreeMap<Path, String>,
+    /// What each re-exports, under which name.
+    exports: BTreeMap<Path, BTreeMap<String, Path>>,
+}
+
+impl Modules {
+    /// The paths that `source` uses, absolute; what it re-exports is noted.
+    fn read(&mut self, source: &Source) -> Vec<Path> {
+        let module = module_of(source);
+        let code: Vec<_> = source.lines().map(|(_, line)| line).collect();
+        let (imports, rest) = imports(&code.join("\n"));
+        let mut used = Vec::new();
+        for Import {
+            path,
+            name,
+            is_export,
+        } in imports
+        {
+            let Some(path) = self.absolute(&module, &path) else {
+                continue;
+            };
+            if is_export {
+                self.exports
+                    .entry(module.clone())
+                    .or_default()
+                    .insert(name, path);
+            } else {
+                used.push(path);
+            }
+        }
+        let inline = paths(&rest).into_iter();
+        used.extend(inline.filter_map(|path| self.absolute(&module, &path)));
+        used
+    }
+
+    /// A path as it stands in `module`, from its crate on; `None` for what is of another crate.
+    fn absolute(&self, module: &[String], path: &[String]) -> Option<Path> {
+        let (mut base, mut rest) = (module.to_vec(), path);
+        match rest.first()?.as_str() {
+            "crate" => base.truncate(usize::from(base.first().is_some_and(|top| top == BINARY))),
+            "nightlatch" => base.clear(),
+            "self" => {}
+            "super" => {
+                base.pop();
+            }
+            child => {
+                let child = [module, &[child.to_owned()]].concat();
+                return self
+                    .files
+                    .contains_key(&child)
+                    .then(|| [module, path].concat());
+            }
+        }
+        rest = &rest[1..];
+        while rest.first().is_some_and(|part| part == "super") {
+            base.pop();
+            rest = &rest[1..];
+        }
+        base.extend_from_slice(rest);
+        Some(base)
+    }
+
+    /// The file that has what an absolute path names.
+    fn file_of(&self, path: &[String]) -> Option<&str> {
+        let length = (0..=path.len())
+            .rev()
+            .find(|&length| self.files.contains_key(&path[..length]))?;
+        let (module, rest) = path.split_at(length);
+        let exported = rest
+            .first()
+            .and_then(|name| self.exports.get(module)?.get(name));
+        match exported {
+            Some(target) => self.file_of(&[target, &rest[1..]].concat()),
+            None => self.files.get(module).map(String::as_str),
+        }
+    }
+}
+
+fn module_of(source: &Source) -> Path {
+    let mut path: Path = source
+        .path
+        .with_extension("")
+        .iter()
+        .map(|part| part.to_str().unwrap().to_owned())
+        .collect();
+    if path
+        .last()
+        .is_some_and(|name| name == "mod" || name == "lib")
+    {
+        path.pop();
+    }
+    match path.first().map(String::as_str) {
+        Some("main") => vec![BINARY.to_owned()],
+        Some("cli") => [vec![BINARY.to_owned()], path].concat(),
+        _ => path,
+    }
+}
+
+struct Import {
+    path: Path,
+    name: String,
+    is_export: bool,
+}
+
+/// What `use` brings in, and the code without that.
+fn imports(code: &str) -> (Vec<Import>, String) {
+    let (mut imports, mut rest) = (Vec::new(), String::new());
+    let mut lines = code.lines();
+    while let Some(line) = lines.next() {
+        let item = line.trim_start();
+        let is_export = item.starts_with("pub");
+        let Some(start) = item.strip_prefix("use ").or_else(|| {
+            item.split_once(" use ")
+                .filter(|_| is_export)
+                .map(|at| at.1)
+        }) else {
+            rest.push_str(line);
+            rest.push('\n');
+            continue;
+        };
+        let mut tree = start.to_owned();
+        while !tree.contains(';') {
+            tree.push_str(lines.next().unwrap());
+        }
+        for leaf in leaves(tree.split(';').next().unwrap()) {
+            let (path, alias) = match leaf.split_once(" as ") {
+                Some((path, alias)) => (path.trim(), Some(alias.trim())),
+                None => (leaf.as_str(), None),
+            };
+            let path = path.trim_end_matches("::self").trim_end_matches("::*");
+            let path: Path = path
+                .split("::")
+                .map(|part| part.trim().to_owned())
+                .collect();
+            let name = alias.unwrap_or(path.last().unwrap()).to_owned();
+            imports.push(Import {
+                path,
+                name,
+                is_export,
+            });
+        }
+    }
+    (imports, rest)
+}
+
+/// The paths of a `use` tree, one by one.
+fn leaves(tree: &str) -> Vec<String> {
+    let tree = tree.trim();
+    let Some((prefix, group)) = tree.split_once('{') else {
+        return vec![tree.to_owned()];
+    };
+    let group = group.trim_end().strip_suffix('}').unwrap();
+    let (mut leaf, mut depth, mut found) = (String::new(), 0, Vec::new());
+    for c in group.chars().chain([',']) {
+        match c {
+            ',' if depth == 0 => {
+                if !leaf.trim().is_empty() {
+                    found.extend(leaves(&format!("{prefix}{}", leaf.trim())));
+                }
+                leaf.clear();
+                continue;
+            }
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        leaf.push(c);
+    }
+    found
+}
+
+/// Every path of more than one name.
+fn paths(code: &str) -> Vec<Path> {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':')
+        .filter(|path| path.contains("::") && !path.starts_with(':'))
+        .map(|path| path.split("::").map(str::to_owned).collect())
+        .collect()
+}
+
+/// Which file uses which.
+fn graph() -> BTreeMap<String, BTreeSet<String>> {
+    let sources: Vec<_> = sources()
+        .into_iter()
+        .filter(|source| !source.is_test_code())
+        .collect();
+    let name = |source: &Source| source.path.to_str().unwrap().replace('\\', "/");
+    let mut modules = Modules::default();
+    for source in &sources {
+        modules.files.insert(module_of(source), name(source));
+    }
+    let used: Vec<_> = sources.iter().map(|source| modules.read(source)).collect();
+    let mut graph = BTreeMap::new();
+    for (source, used) in sources.iter().zip(&used) {
+        let own = name(source);
+        let files = used.iter().filter_map(|path| modules.file_of(path));
+        let files = files.filter(|&file| file != own).map(str::to_owned);
+        graph.insert(own.clone(), files.collect());
+    }
+    graph
+}
+
+/// The groups of files of which each leads to each.
+fn circles(graph: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
+    let reached = |from: &str| {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from.to_owned()]);
+        while let Some(file) = next.pop() {
+            for used in graph.get(&file).into_iter().flatten() {
+                if seen.insert(used.clone()) {
+                    next.push(used.clone());
+                }
+            }
+        }
+        seen
+    };
+    let reached: BTreeMap<_, _> = graph.keys().map(|file| (file, reached(file))).collect();
+    let mut circles = Vec::new();
+    for (file, leads_to) in &reached {
+        let others = leads_to
+            .iter()
+            .filter(|other| reached[other].contains(*file));
+        let circle: Vec<_> = others.cloned().collect();
+        if circle.first() == Some(*file) {
+            circles.push(circle);
+        }
+    }
+    circles
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle_but_those_known() {
+    let graph = graph();
+    let is_used = |user: &str, used: &str| graph[user].contains(used);
+    // By a name that it declares, one that is re-exported, and from the other crate.
+    assert!(is_used("audit/verify/mod.rs", "audit/verify/finding.rs"));
+    assert!(is_used("guard/enrolment.rs", "audit/event.rs"));
+    assert!(is_used("cli/doctor/records.rs", "audit/look.rs"));
+    let circles = circles(&graph);
+    let found: Vec<_> = circles.iter().map(|circle| circle.join("\n")).collect();
+    let known: Vec<_> = KNOWN.trim().split("\n\n").collect();
+    assert_eq!(
+        found,
+        known,
+        "these files use each other in a circle:\n{}",
+        found.join("\n\n")
+    );
+}
+
+#[test]
+fn circles_are_found_whatever_leads_to_them() {
+    let edges = [("a", "b"), ("b", "c"), ("c", "b"), ("c", "d"), ("e", "a")];
+    let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (user, used) in edges {
+        graph.entry(used.to_owned()).or_default();
+        graph
+            .entry(user.to_owned())
+            .or_default()
+            .insert(used.to_owned());
+    }
+    assert_eq!(circles(&graph), [["b", "c"]]);
+}
+
+#[test]
+fn a_use_tree_is_taken_apart_into_its_paths() {
+    let (imports, rest) =
+        imports("use super::{a::B, c::{self, D as E}};\nfn f() {}\npub use g::*;");
+    let found: Vec<_> = imports
+        .iter()
+        .map(|import| {
+            (
+                import.path.join("::"),
+                import.name.as_str(),
+                import.is_export,
+            )
+        })
+        .collect();
+    let expected = [
+        ("super::a::B", "B", false),
+        ("super::c", "c", false),
+        ("super::c::D", "E", false),
+        ("g", "g", true),
+    ];
+    assert_eq!(
+        found,
+        expected.map(|(path, name, is)| (path.to_owned(), name, is))
+    );
+    assert_eq!(rest, "fn f() {}\n");
+}
