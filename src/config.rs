@@ -54,6 +54,8 @@ pub const IDLE_CEILING: Duration = Duration::from_secs(15 * 60);
 pub const MAX_DEFAULT: Duration = Duration::from_secs(4 * 3600);
 /// The longest absolute limit there is: 12 hours (NIST SP 800-63B section 4.3.3).
 pub const MAX_CEILING: Duration = Duration::from_secs(12 * 3600);
+/// More often than that nobody changes a password: the highest generation of an account and its sessions.
+pub(crate) const GENERATION_CEILING: u64 = 0xffff_ffff;
 /// The shortest idle timeout and absolute limit.
 pub const FLOOR: Duration = Duration::from_secs(1);
 

@@ -34,6 +34,22 @@ pub fn die_of(signal: i32) {
     }
 }
 
+/// Whether a filter decides which system calls this process may make, and may end it for one, as the profile
+/// of a container does.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_filtered() -> bool {
+    // SAFETY: the call looks a number up; a mode other than 0, or a refusal, is a filter.
+    #[allow(unsafe_code)]
+    let mode = unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) };
+    mode != 0
+}
+
+/// None that is known.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_filtered() -> bool {
+    false
+}
+
 /// A clock of the system, in nanoseconds; 0 when there is no such clock.
 ///
 /// By the system call itself: a static program finds the quicker way around it by searching the

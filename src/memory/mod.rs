@@ -43,8 +43,12 @@ mod witness;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) use calls::clock;
 #[cfg(unix)]
+pub(crate) use calls::is_filtered;
+#[cfg(unix)]
 pub use calls::{die_of, ignores};
 pub use heap::WipingAllocator;
+#[cfg(windows)]
+pub(crate) use process::is_filtered;
 #[cfg(unix)]
 pub use process::without_inheritance;
 pub use process::{AsFile, CoreLimit, harden, inherited};

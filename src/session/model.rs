@@ -4,7 +4,7 @@ use std::time::Duration;
 
 pub use super::reasons::{Dead, Elsewhere};
 use crate::clock::{Boot, BootTime, Moment, Timestamp};
-use crate::config::{Limits, MAX_CEILING};
+use crate::config::{GENERATION_CEILING, Limits, MAX_CEILING};
 use crate::crypto::Key;
 use crate::fs::FileIdentity;
 use crate::id::{AccountId, SessionId};
@@ -78,13 +78,14 @@ pub struct Live {
 /// made up.
 ///
 /// # Errors
-/// [`Dead::Corrupt`] when it would have been used before it began, by the boot clock, which nobody sets, or
-/// could last longer than any session may.
+/// [`Dead::Corrupt`] when it would have been used before it began, by the boot clock, which nobody sets,
+/// could last longer than any session may, or is of a generation that no account has.
 pub fn check(claims: &Claims, activity: &Activity) -> Result<(), Dead> {
     let begun = claims.created;
     if activity.deadline.wall != claims.deadline
         || activity.deadline.boot > begun.boot.plus(MAX_CEILING)
         || activity.last.boot < begun.boot
+        || activity.generation > GENERATION_CEILING
     {
         return Err(Dead::Corrupt);
     }
@@ -237,6 +238,7 @@ mod tests {
                 activity.deadline.boot = START.boot.plus(MAX_CEILING + Duration::from_nanos(1));
             },
             |activity: &mut Activity| activity.last.boot = BootTime::from_nanos(1),
+            |activity: &mut Activity| activity.generation = GENERATION_CEILING + 1,
         ] {
             assert_eq!(checked(change), Err(Dead::Corrupt));
         }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::checks::{log_is_whole, one_session_at_a_time};
+use crate::support::checks::{log_is_whole, one_session_at_a_time, until};
 use crate::support::forbid::{KEYRING, forbid, kill_on};
 use crate::support::{Home, PASSWORD, Run};
 
@@ -114,12 +114,50 @@ fn the_key_of_a_session_that_was_replaced_from_the_other_keeper_ends_nothing() {
     let with = |choice: &str, arguments: &[&str]| {
         let mut command = home.command(arguments);
         command.env("NIGHTLATCH_KEEPER", choice);
-        Run::with_input(command, PASSWORD.as_bytes())
+        command
     };
-    with("agent", &["login", "--password-stdin"]).succeeds();
+    // Where the key cannot be reached.
+    let mut login = with("agent", &["login", "--password-stdin"]);
+    forbid(&mut login, KEYRING, libc::EPERM);
+    Run::with_input(login, PASSWORD.as_bytes()).succeeds();
+    let with = |choice: &str, arguments: &[&str]| Run::of(with(choice, arguments));
     with("kernel", EXEC).refuses(4, "with the agent");
     with("auto", &["exec", "--", "true"]).succeeds();
     with("agent", &["exec", "--", "true"]).succeeds();
+}
+
+#[test]
+fn a_sign_in_with_the_agent_destroys_the_key_that_the_kernel_has_of_the_session_before() {
+    let home = signed_in("kernel");
+    let in_kernel = || {
+        let keys = std::fs::read_to_string("/proc/keys").unwrap();
+        let id = std::fs::read_to_string(home.path().join("home")).unwrap();
+        keys.contains(&format!("nightlatch:{}:", id.trim_end()))
+    };
+    assert!(in_kernel());
+    let mut login = home.command(&["login", "--password-stdin"]);
+    login.env("NIGHTLATCH_KEEPER", "agent");
+    if is_filtered() {
+        println!("skipped: under a filter of system calls the keyring is not asked");
+        return;
+    }
+    Run::with_input(login, PASSWORD.as_bytes()).succeeds();
+    until("the kernel has come round to it", || !in_kernel());
+}
+
+/// Whether a filter of system calls is in force for what is started here.
+fn is_filtered() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    !status.lines().any(|line| line == "Seccomp:\t0")
+}
+
+#[test]
+fn a_sign_in_with_the_agent_asks_nothing_of_the_keyring_under_a_filter() {
+    let home = signed_in("kernel");
+    let mut login = home.command(&["login", "--password-stdin"]);
+    login.env("NIGHTLATCH_KEEPER", "agent");
+    kill_on(&mut login, KEYRING);
+    Run::with_input(login, PASSWORD.as_bytes()).succeeds();
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::account::model::{Account, DisplayName};
 use crate::account::sealed_key::SealedKey;
 use crate::account::throttle::{FORGOTTEN_AFTER, Failures};
 use crate::clock::Timestamp;
+use crate::config::GENERATION_CEILING;
 use crate::crypto::kdf::Argon2Params;
 use crate::email::Email;
 use crate::id::AccountId;
@@ -346,7 +347,9 @@ fn record(row: &Row<'_>) -> Result<Record, Wrong> {
             created_at: Timestamp::from_unix_nanos(row.get("created_at")?),
             updated_at: Timestamp::from_unix_nanos(row.get("updated_at")?),
             generation: u64::try_from(row.get::<_, i64>("generation")?)
-                .map_err(|_| Wrong::Value("generation"))?,
+                .ok()
+                .filter(|&generation| generation <= GENERATION_CEILING)
+                .ok_or(Wrong::Value("generation"))?,
         },
         sealed: SealedKey {
             salt: bytes(row, "salt")?,

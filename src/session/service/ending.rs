@@ -211,21 +211,41 @@ impl SessionService {
         noted.is_ok()
     }
 
+    /// Destroys the key that the kernel holds though the agent was chosen, if that can be tried without harm:
+    /// whether there was one. Where it cannot, it is forgotten at its timeout, and opens nothing until then.
+    fn destroy_unchosen(&self, account: AccountId) -> bool {
+        if (self.is_filtered)() {
+            return false;
+        }
+        let kernel = Some(KeeperKind::Kernel);
+        match self.destroy(account, kernel, Unresponsive::Stays) {
+            Ok(had_key) => had_key,
+            Err(error) => {
+                tracing::warn!(%error, "a replaced session leaves its key until its timeout");
+                false
+            }
+        }
+    }
+
     fn end_by(&self, owner: Owner, reason: TerminationReason, demand: Demand) -> End {
         // Even when it cannot be judged it must be possible to end it.
         let found = self.find(owner);
-        let known = match found {
+        let is_in_kernel = matches!(
+            found,
             Ok(Found::Elsewhere {
                 why: Elsewhere::NotChosen(KeeperKind::Kernel),
                 ..
-            }) if demand != Demand::Ours => Some(KeeperKind::Kernel),
-            _ => None,
-        };
+            })
+        );
+        let known = (is_in_kernel && demand != Demand::Ours).then_some(KeeperKind::Kernel);
         let unresponsive = match demand {
             Demand::EverySession => Unresponsive::IsEnded,
             Demand::OneSession | Demand::Ours => Unresponsive::Stays,
         };
-        let destroyed = self.destroy(owner.account, known, unresponsive);
+        let mut destroyed = self.destroy(owner.account, known, unresponsive);
+        if is_in_kernel && demand == Demand::Ours {
+            destroyed = destroyed.map(|had_key| had_key | self.destroy_unchosen(owner.account));
+        }
         let is_noted = !matches!(found, Ok(Found::Nothing)) && self.note_end(owner.account);
         let removed = self.store.remove(owner.account);
         let had_key = matches!(destroyed, Ok(true));

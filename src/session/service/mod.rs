@@ -89,6 +89,8 @@ pub struct SessionService {
     clock: Arc<dyn Clock>,
     /// Where this process runs.
     pub(super) surroundings: Box<dyn Fn() -> std::io::Result<Surroundings> + Send + Sync>,
+    /// Whether a system call that is not to be made may end this process.
+    pub(super) is_filtered: Box<dyn Fn() -> bool + Send + Sync>,
     audit: Arc<AuditLog>,
     crashes: Box<dyn CrashWatch>,
     names: NameLookup,
@@ -109,6 +111,7 @@ impl SessionService {
             keepers,
             clock,
             surroundings: Box::new(Surroundings::of_this_process),
+            is_filtered: Box::new(crate::memory::is_filtered),
             audit,
             crashes,
             names,

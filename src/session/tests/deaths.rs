@@ -269,6 +269,20 @@ fn a_session_that_was_recorded_as_ended_stays_ended_though_key_and_file_come_bac
 }
 
 #[test]
+fn a_generation_that_no_account_has_ends_it() {
+    dies(
+        Dead::Corrupt,
+        "SESSION_INVALID corrupt",
+        ALICE.into(),
+        |bench| {
+            for held in bench.keeper.held.lock().unwrap().values_mut() {
+                held.0[76] = 1; // 2^32 and more
+            }
+        },
+    );
+}
+
+#[test]
 fn what_is_no_file_of_ours_alone_ends_it_and_is_removed_unread() {
     let unsafe_file = "SESSION_INVALID unsafe_file";
     let replaced = |bench: &Bench| std::fs::remove_file(bench.file()).unwrap();

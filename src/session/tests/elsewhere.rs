@@ -139,8 +139,9 @@ fn signing_out_where_the_key_cannot_be_reached_makes_it_useless() {
 }
 
 #[test]
-fn signing_out_reaches_a_key_whose_keeper_was_not_chosen_and_signing_in_does_not_ask_for_it() {
+fn signing_out_reaches_a_key_whose_keeper_was_not_chosen_and_signing_in_does_not_under_a_filter() {
     let (bench, _) = Bench::signed_in();
+    bench.is_filtered.store(true, Ordering::SeqCst);
     let agent = bench.service_with(KeeperChoice::Agent);
     agent
         .create(new_session(ALICE), Vec::new(), || true)
@@ -157,6 +158,22 @@ fn signing_out_reaches_a_key_whose_keeper_was_not_chosen_and_signing_in_does_not
     let ending = agent.end_one(ALICE, TerminationReason::Logout);
     assert!(matches!(&ending.ended[..], [ended] if ended.key_destroyed));
     assert!(bench.keeper.is_empty());
+}
+
+#[test]
+fn signing_in_with_the_agent_destroys_the_key_that_the_kernel_has_of_the_session_before_if_it_can()
+{
+    let (bench, _) = Bench::signed_in();
+    let agent = bench.service_with(KeeperChoice::Agent);
+    let sign_in = || agent.create(new_session(ALICE), Vec::new(), || true);
+    sign_in().unwrap();
+    assert!(bench.keeper.is_empty() && !bench.agent.is_empty());
+    let (bench, _) = Bench::signed_in();
+    bench.keeper.fails_to_destroy.store(true, Ordering::SeqCst);
+    let agent = bench.service_with(KeeperChoice::Agent);
+    let created = agent.create(new_session(ALICE), Vec::new(), || true);
+    assert!(created.is_ok(), "what cannot be destroyed keeps nobody out");
+    assert!(!bench.keeper.is_empty() && !bench.agent.is_empty());
 }
 
 /// A copy of the bench's home, with all its times.

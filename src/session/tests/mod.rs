@@ -188,6 +188,7 @@ struct Bench {
     temp: tempfile::TempDir,
     clock: Arc<TestClock>,
     surroundings: Arc<Mutex<Surroundings>>,
+    is_filtered: Arc<AtomicBool>,
     keeper: Arc<FakeKeeper>,
     agent: Arc<FakeKeeper>,
     crashes: Arc<FakeCrashes>,
@@ -228,10 +229,14 @@ impl Bench {
         );
         let here = surroundings.clone();
         service.surroundings = Box::new(move || Ok(*here.lock().unwrap()));
+        let is_filtered = Arc::new(AtomicBool::new(false));
+        let filtered = is_filtered.clone();
+        service.is_filtered = Box::new(move || filtered.load(Ordering::SeqCst));
         Self {
             temp,
             clock,
             surroundings,
+            is_filtered,
             keeper,
             agent,
             crashes,
@@ -263,6 +268,8 @@ impl Bench {
         );
         let here = self.surroundings.clone();
         service.surroundings = Box::new(move || Ok(*here.lock().unwrap()));
+        let filtered = self.is_filtered.clone();
+        service.is_filtered = Box::new(move || filtered.load(Ordering::SeqCst));
         service
     }
 
