@@ -22,7 +22,7 @@ use super::args::Exec;
 use super::exit::Failure;
 use super::prompt::PromptError;
 use super::session::wait_for_nobody;
-use super::terminal::Terminal;
+use super::terminal::{Lent, Terminal};
 use super::{Context, End, Origin, ask, ending, login, prune, register, text};
 
 use end_watch::{EndWatch, Watched};
@@ -30,10 +30,24 @@ use end_watch::{EndWatch, Watched};
 /// No session ends by itself in less.
 const LONG: Duration = Duration::from_secs(1);
 
+/// The signal of Ctrl-C; the number is the same on every system.
+const SIGINT: i32 = 2;
+
 /// How often a session that another prompt began is used instead of asking.
 const LOOKS: u32 = 3;
 
 pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
+    let mut lent = Lent::default();
+    let result = run_asking(context, args, &mut lent);
+    // Whoever sent another signal than Ctrl-C waits for nothing.
+    let is_told_to_end = |failure: &Failure| failure.signal.is_some_and(|signal| signal != SIGINT);
+    if !result.as_ref().is_err_and(is_told_to_end) {
+        lent.await_return();
+    }
+    result
+}
+
+fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Failure> {
     let options = RunOptions {
         extend: !args.no_extend,
         min_remaining: args.min_remaining.unwrap_or_default(),
@@ -55,6 +69,7 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
         let Some(mut terminal) = terminal(context) else {
             return Err(refuse(context, &guard, args, denied));
         };
+        *lent = terminal.lent();
         terminal.wait_for_turn().map_err(PromptError::from)?;
         // Whoever was asked before may have signed in for this command too.
         guard = context.guard()?;

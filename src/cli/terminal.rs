@@ -1,7 +1,12 @@
 //! The terminal of this process: `/dev/tty`, whatever standard input and output are.
 
+#[path = "terminal/lent.rs"]
+mod lent;
 #[path = "terminal/quiet.rs"]
 mod quiet;
+#[cfg(target_os = "linux")]
+#[path = "terminal/stat.rs"]
+mod stat;
 #[path = "terminal/turn.rs"]
 mod turn;
 
@@ -17,6 +22,7 @@ use rustix::termios::{
     tcgetwinsize, tcsetattr,
 };
 
+pub use lent::Lent;
 pub(super) use quiet::{Quiet, ends_us};
 use turn::Turn;
 
@@ -32,6 +38,7 @@ pub struct Terminal {
     /// Between two passwords. Before the turn: the terminal is set back first.
     pub(super) quiet: Option<Quiet>,
     turn: Turn,
+    lent: Lent,
 }
 
 impl Terminal {
@@ -44,6 +51,7 @@ impl Terminal {
             takes_escapes: false,
             quiet: None,
             turn: Turn::default(),
+            lent: Lent::default(),
         })
     }
 
@@ -52,6 +60,11 @@ impl Terminal {
     pub fn taking_escapes(mut self, takes_escapes: bool) -> Self {
         self.takes_escapes = takes_escapes;
         self
+    }
+
+    /// What another program has taken over while a password was asked for here, to be set right later.
+    pub fn lent(&self) -> Lent {
+        self.lent.clone()
     }
 
     /// Waits until no other prompt is open on this terminal; what is typed is theirs meanwhile. In the
@@ -150,6 +163,7 @@ impl Terminal {
             tty: Arc::clone(&self.tty),
             original,
             set: hidden,
+            lent: self.lent.clone(),
         };
         rustix::io::retry_on_intr(|| tcsetattr(&self.tty, OptionalActions::Flush, &guard.set))?;
         Ok(guard)
@@ -237,33 +251,37 @@ pub(super) struct Hidden {
     tty: Arc<OwnedFd>,
     original: Termios,
     set: Termios,
+    lent: Lent,
 }
 
-impl Hidden {
-    /// Whether the terminal still is as it was set here, and by nobody since: a pager that was started
-    /// meanwhile needs its own settings.
-    fn is_as_set(&self) -> bool {
-        let modes = |settings: &Termios| {
-            let Termios {
-                input_modes,
-                output_modes,
-                local_modes,
-                ..
-            } = settings;
-            (*input_modes, *output_modes, *local_modes)
-        };
-        tcgetattr(&self.tty).is_ok_and(|now| modes(&now) == modes(&self.set))
-    }
+/// Whether the terminal is as it was set here, and by nobody since: a pager that was started meanwhile needs
+/// its own settings.
+fn is_set_so(tty: &OwnedFd, set: &Termios) -> bool {
+    let modes = |settings: &Termios| {
+        let Termios {
+            input_modes,
+            output_modes,
+            local_modes,
+            ..
+        } = settings;
+        (*input_modes, *output_modes, *local_modes)
+    };
+    tcgetattr(tty).is_ok_and(|now| modes(&now) == modes(set))
 }
 
 impl Drop for Hidden {
     fn drop(&mut self) {
         // In the background the terminal is in use by others, and setting it would stop us.
-        if is_foreground(&self.tty) && self.is_as_set() {
+        if !is_foreground(&self.tty) {
+            return;
+        }
+        if is_set_so(&self.tty, &self.set) {
             // Nothing can be done about a terminal that is gone.
             let _ = rustix::io::retry_on_intr(|| {
                 tcsetattr(&self.tty, OptionalActions::Flush, &self.original)
             });
+        } else {
+            self.lent.note(&self.tty, &self.original, &self.set);
         }
     }
 }

@@ -25,9 +25,24 @@ impl Terminal {
     }
 
     /// Cannot be called: there is no terminal.
+    pub fn lent(&self) -> Lent {
+        match *self {}
+    }
+
+    /// Cannot be called: there is no terminal.
     pub fn is_foreground(&self) -> bool {
         match *self {}
     }
+}
+
+/// What another program has taken over of a terminal: nothing.
+#[derive(Default)]
+pub struct Lent;
+
+impl Lent {
+    /// Waits for nothing.
+    #[allow(clippy::unused_self)] // the same face as where there are terminals
+    pub fn await_return(&self) {}
 }
 
 /// How many columns `stream` has: not told.

@@ -663,3 +663,40 @@ fn a_pager_that_was_started_meanwhile_keeps_its_keys() {
     pty.send("q");
     pty.expect("code=0");
 }
+
+#[test]
+fn a_pager_that_was_started_meanwhile_leaves_the_echo_on() {
+    let found = Run::of(Home::bare().shell("command -v less"));
+    if found.code != 0 {
+        eprintln!("skipped: less is not installed");
+        return;
+    }
+    let home = Home::registered();
+    for keys in [&*format!("{PASSWORD}\r"), "\x03"] {
+        let mut pty = job(&home, "$GUARD seq 1000 | (sleep 0.5; exec less -X)");
+        pty.expect(&password_prompt());
+        std::thread::sleep(std::time::Duration::from_millis(1200));
+        pty.send(keys);
+        pty.settle();
+        pty.send("q");
+        expect_end(&mut pty, 0);
+        home.run(&["logout"]).succeeds();
+    }
+}
+
+#[test]
+fn a_reader_that_took_the_terminal_sees_the_end_of_its_input_and_is_waited_for() {
+    let home = Home::registered();
+    let taker = "(sleep 0.5; old=$(stty -g </dev/tty); stty -icanon </dev/tty; cat; stty \"$old\" </dev/tty; sleep 0.2)";
+    for redirected in ["", "2>&1", "3>&1"] {
+        let mut pty = job(&home, &format!("$GUARD echo data {redirected} | {taker}"));
+        pty.expect(&password_prompt());
+        std::thread::sleep(std::time::Duration::from_millis(1200));
+        pty.send(&format!("{PASSWORD}\r"));
+        let said = pty.expect("code=0\r\n");
+        assert!(said.contains("data\r\n"), "{said}");
+        // What the reader would wait for to be closed is not kept open.
+        assert_eq!(pty.echoes(), redirected.is_empty(), "{redirected}");
+        home.run(&["logout"]).succeeds();
+    }
+}

@@ -143,11 +143,8 @@ fn paths(_: rustix::fs::Dev) -> Vec<String> {
 /// The number of this process's terminal, whatever its streams are.
 #[cfg(target_os = "linux")]
 fn own_terminal() -> Option<rustix::fs::Dev> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::open("/proc/self/stat", flags, Mode::empty()).ok()?;
-    let mut bytes = [0; 512];
-    let length = rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut bytes)).ok()?;
-    terminal_in(bytes.get(..length)?)
+    use super::stat;
+    stat::read(stat::SELF).as_ref().and_then(terminal_in)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -155,12 +152,9 @@ fn own_terminal() -> Option<rustix::fs::Dev> {
     None
 }
 
-/// The seventh field of a `/proc/PID/stat`; the second is a name in parentheses and may hold anything.
 #[cfg(target_os = "linux")]
-fn terminal_in(stat: &[u8]) -> Option<rustix::fs::Dev> {
-    let behind = stat.iter().rposition(|&byte| byte == b')')? + 1;
-    let rest = std::str::from_utf8(&stat[behind..]).ok()?;
-    let number: i32 = rest.split_whitespace().nth(4)?.parse().ok()?;
+fn terminal_in(stat: &super::stat::Stat) -> Option<rustix::fs::Dev> {
+    let number: i32 = stat.field(7)?;
     // As the kernel packs it: 12 bits of the minor number above the major's, 8 below.
     let bits = number.cast_unsigned();
     let minor = (bits & 0xff) | ((bits >> 12) & 0x000f_ff00);
@@ -174,7 +168,8 @@ mod tests {
     #[test]
     fn the_terminal_is_found_behind_any_name() {
         let number = |stat: &[u8]| {
-            terminal_in(stat).map(|dev| (rustix::fs::major(dev), rustix::fs::minor(dev)))
+            let stat = super::super::stat::Stat::of(stat)?;
+            terminal_in(&stat).map(|dev| (rustix::fs::major(dev), rustix::fs::minor(dev)))
         };
         assert_eq!(number(b"7 (a ) (b) S 1 7 7 34819 7 0"), Some((136, 3)));
         assert_eq!(number(b"7 (sh) S 1 7 7 1082368 7 0"), Some((132, 256)));
