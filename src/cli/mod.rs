@@ -300,21 +300,20 @@ impl Given {
 
 fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
     match command {
-        // What runs at every prompt and in front of every command.
         Command::Status(args) => session::status(&context(given)?, &args),
         Command::Extend => session::extend(&context(given)?),
         Command::Whoami => session::whoami(&context(given)?),
         Command::Exec(args) => exec::run(&context(given)?, &args),
 
-        Command::Register(args) => seldom(|| register::run(&context(given)?, &args)),
-        Command::Login(args) => seldom(|| login::run(&context(given)?, &args)),
+        Command::Register(args) => register::run(&context(given)?, &args),
+        Command::Login(args) => login::run(&context(given)?, &args),
         // These have to work where no other command does.
-        Command::Lock => seldom(|| lock::lock(given)),
-        Command::Logout(args) if args.all => seldom(|| lock::lock(given)),
-        Command::Logout(_) => seldom(|| lock::logout(given)),
-        Command::Hook(args) => seldom(|| hook::run(&context(given)?, &args)),
-        Command::Passwd(args) => seldom(|| passwd::run(&context(given)?, &args)),
-        Command::Audit(args) => seldom(|| {
+        Command::Lock => lock::lock(given),
+        Command::Logout(args) if args.all => lock::lock(given),
+        Command::Logout(_) => lock::logout(given),
+        Command::Hook(args) => hook::run(&context(given)?, &args),
+        Command::Passwd(args) => passwd::run(&context(given)?, &args),
+        Command::Audit(args) => {
             // A copy on some machine: nothing of this one's home, account or settings has a part in it.
             if let Some((args, directory)) = audit::copy_to_verify(&args) {
                 return audit::verify(given.ui, args, directory);
@@ -324,26 +323,17 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
                 None => given,
             };
             audit::run(&context(given)?, *args)
-        }),
-        Command::Config(args) => seldom(|| config::run(&context(given)?, &args.command)),
-        // It has to work where no other command does.
-        Command::Doctor => seldom(|| doctor::run(given.ui, given.global, given.surroundings)),
-        Command::Tour => seldom(|| tour::run(&context(given)?)),
-        // What these print is the same in every home, and where there is none.
-        Command::Completions(args) if args.install => {
-            seldom(|| completions::install(&context(given)?, &args))
         }
-        Command::Completions(args) => seldom(|| completions::run(given.ui, &args)),
-        Command::Man(args) => seldom(|| man::run(given.ui, &args)),
-        Command::Agent => seldom(|| session::agent(&context(given)?)),
+        Command::Config(args) => config::run(&context(given)?, &args.command),
+        // It has to work where no other command does.
+        Command::Doctor => doctor::run(given.ui, given.global, given.surroundings),
+        Command::Tour => tour::run(&context(given)?),
+        // What these print is the same in every home, and where there is none.
+        Command::Completions(args) if args.install => completions::install(&context(given)?, &args),
+        Command::Completions(args) => completions::run(given.ui, &args),
+        Command::Man(args) => man::run(given.ui, &args),
+        Command::Agent => session::agent(&context(given)?),
     }
-}
-
-/// Keeps what runs seldom apart from what does not: then less of the program has to be loaded.
-#[cold]
-#[inline(never)]
-fn seldom(run: impl FnOnce() -> Result<End, Failure>) -> Result<End, Failure> {
-    run()
 }
 
 fn context(given: Given) -> Result<Context, Failure> {

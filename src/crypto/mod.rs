@@ -3,7 +3,6 @@
 mod hex;
 pub mod kdf;
 pub mod labels;
-mod portable;
 pub mod seal;
 pub mod sign;
 
@@ -12,7 +11,6 @@ mod tests;
 
 pub use hex::{are_hex_digits, hex, hex_of_32, unhex};
 use hmac_sha256::HMAC;
-pub use portable::Portable;
 use sha2::{Digest, Sha256};
 
 use crate::memory::{SHALLOW, Secret, on_wiped_stack};
@@ -25,12 +23,7 @@ pub type KeySector = Secret<512>;
 
 /// SHA-256, of what is no secret.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    static PORTABLE: Portable = Portable::first(8 * 1024);
-    if PORTABLE.covers(bytes.len()) {
-        hmac_sha256::Hash::hash(bytes)
-    } else {
-        Sha256::digest(bytes).into()
-    }
+    Sha256::digest(bytes).into()
 }
 
 /// HMAC-SHA-256 over the length-prefixed `parts`, so that no two lists of parts collide.

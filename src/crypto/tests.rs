@@ -75,13 +75,3 @@ fn computing_with_keys_uses_no_more_stack_than_is_wiped_behind_it() {
         );
     }
 }
-
-proptest::proptest! {
-    #[test]
-    fn a_hash_is_the_same_by_either_code(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..3000)) {
-        let expected: [u8; 32] = Sha256::digest(&bytes).into();
-        proptest::prop_assert_eq!(hmac_sha256::Hash::hash(&bytes), expected);
-        // The first few by one, the rest by the other.
-        proptest::prop_assert_eq!(sha256(&bytes), expected);
-    }
-}
