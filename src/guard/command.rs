@@ -201,7 +201,7 @@ impl Guard {
         options: &RunOptions,
     ) -> Result<Running<'guard>, CommandError> {
         let exec = ExecId::random().map_err(GuardError::from)?;
-        let runner = OnceCell::new();
+        let mut runner = OnceCell::new();
         let program = ProgramName::new(command.get_program());
         let mut lease = None;
         let mut not_started = None;
@@ -237,6 +237,10 @@ impl Guard {
         let judged = touched.and_then(|Touched { session, record }| {
             // Without the lock: a slow disk holds up nobody else.
             record.sync()?;
+            // Nor is it held by who is stopped. What was pressed while a lock was held acts now.
+            if let Some(Ok(runner)) = runner.get_mut() {
+                runner.stop_if_told();
+            }
             home.sessions.judge_again(session)
         });
         let Judged { session, lock } = match judged {

@@ -79,6 +79,26 @@ impl Runner {
         self
     }
 
+    /// Stops this process, as Ctrl-Z does, if it was told to, and to do nothing else, since signals are caught:
+    /// there is no command yet that would stop, and a quick one would have ended before it could. Call it with no
+    /// lock held.
+    pub fn stop_if_told(&mut self) {
+        let told = self.catch.pending().into_iter();
+        let told: Vec<_> = told
+            .filter(|caught| HANDED_ON.contains(&caught.signal))
+            .collect();
+        let stops = |caught: &Caught| caught.signal == SIGTSTP;
+        let is_more = told
+            .iter()
+            .any(|caught| !stops(caught) && caught.signal != SIGWINCH);
+        if is_more || !told.iter().any(stops) {
+            self.early.extend(told);
+        } else {
+            // Best effort: a process that nothing can stop goes on.
+            let _ = stop_ourselves();
+        }
+    }
+
     /// Starts `command`. With a `core_limit`, it starts with that limit. Once this returns, the command runs
     /// and has left our program behind; follow it with [`Runner::follow`].
     ///

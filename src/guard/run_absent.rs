@@ -42,6 +42,11 @@ impl Runner {
     }
 
     /// Cannot be called.
+    pub fn stop_if_told(&mut self) {
+        match self.none {}
+    }
+
+    /// Cannot be called.
     ///
     /// # Errors
     /// Never.

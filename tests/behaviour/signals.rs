@@ -141,7 +141,9 @@ fn ctrl_z_does_not_stop_whoever_holds_a_lock() {
     let home = Home::signed_in();
     // Whoever uses the session holds its lock while it waits for the log's.
     let held = hold(&home, "audit");
-    let mut pty = Pty::spawn(home.shell("set -m; $GUARD echo it ran; echo stopped=$?; read end"));
+    let mut pty = Pty::spawn(
+        home.shell("set -m; $GUARD echo it ran; echo stopped=$?; read go; fg; echo code=$?"),
+    );
     let waiting = || u32::try_from(pty.foreground().as_raw_nonzero().get()).unwrap();
     wait_until("it is there", || {
         let name = std::fs::read_to_string(format!("/proc/{}/comm", waiting()));
@@ -152,9 +154,16 @@ fn ctrl_z_does_not_stop_whoever_holds_a_lock() {
     pty.settle();
     assert!(FileExt::try_lock_exclusive(&lock_file(&home, "sessions")).is_err());
     drop(held);
-    pty.expect("stopped=147");
+    let said = pty.expect("stopped=147");
+    assert!(
+        !said.contains("it ran"),
+        "it was to be stopped first: {said}"
+    );
     // By now nothing is held.
     home.run(&["exec", "--", "true"]).succeeds();
+    pty.send("\n");
+    pty.expect("it ran");
+    pty.expect("code=0");
 }
 
 #[test]
