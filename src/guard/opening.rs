@@ -10,6 +10,7 @@ use crate::config::{Config, ConfigError, ConfigProblem, ForwardChoice};
 use crate::crypto::kdf::{Argon2Params, ParamsOutOfBounds};
 use crate::fs::{Dir, FsError, FsProblem};
 use crate::session::keeper::Keepers;
+use crate::session::{SESSIONS, home_identity};
 
 impl Guard {
     /// Opens the guard. Creates no home: without one nobody is signed in. A home that is open to others
@@ -172,7 +173,10 @@ pub fn is_home(path: &Path) -> Result<bool, FsError> {
 }
 
 fn has_a_home(dir: &Dir) -> Result<bool, FsError> {
-    Ok(dir.contains(ACCOUNTS)? || dir.contains(LOG[0])? && dir.contains(LOG[1])?)
+    Ok(dir.contains(ACCOUNTS)?
+        || dir.contains(LOG[0])? && dir.contains(LOG[1])?
+        // Sessions that `lock` must still be able to end.
+        || dir.contains(SESSIONS)? && home_identity(dir)?.is_some())
 }
 
 fn may_be_in_a_new_home(name: &str) -> bool {

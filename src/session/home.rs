@@ -1,13 +1,13 @@
 //! Which home this is: a random id in the file `home`, and the place of that file, which tells the home from
 //! its copies.
 
-use crate::fs::FileIdentity;
+use crate::fs::{Dir, FileIdentity, FsError, read_bounded};
 use crate::id::HomeId;
 
 /// The name of the file.
 pub const HOME: &str = "home";
 /// Room for an id and a newline, and nothing else.
-pub const HOME_LIMIT: usize = 64;
+const HOME_LIMIT: usize = 64;
 
 /// A home's id, and where its file lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +18,30 @@ pub struct Identity {
     pub place: FileIdentity,
 }
 
+/// Which home `dir` is; `None` when it has no id, or a garbled one.
+///
+/// # Errors
+/// When what stands in the file's place is not a file of ours alone, or cannot be read.
+pub fn identity(dir: &Dir) -> Result<Option<Identity>, FsError> {
+    let Some(file) = dir.open_file(HOME)? else {
+        return Ok(None);
+    };
+    let path = dir.path().join(HOME);
+    let content = read_bounded(&file, &path, HOME_LIMIT)?;
+    let Some(id) = parse(&content) else {
+        return Ok(None);
+    };
+    let place = FileIdentity::of(&file).map_err(|error| FsError::new("inspect", path, error))?;
+    Ok(Some(Identity { id, place }))
+}
+
 /// The content of the file.
 pub fn content(id: HomeId) -> String {
     format!("{id}\n")
 }
 
 /// The id in such a content; `None` when it is garbled.
-pub fn parse(content: &[u8]) -> Option<HomeId> {
+fn parse(content: &[u8]) -> Option<HomeId> {
     let text = std::str::from_utf8(content).ok()?;
     text.strip_suffix('\n')?.parse().ok()
 }

@@ -25,3 +25,6 @@ pub use service::{
     SessionLock, SessionService, Touch, Touched,
 };
 pub use status::{SessionState, SessionStatus};
+
+pub(crate) use home::identity as home_identity;
+pub(crate) use store::SESSIONS;

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::ended::{ENDED, ENDED_LIMIT, Ends};
 use super::file::{FILE_LENGTH, FileBytes};
-use super::home::{self, HOME, HOME_LIMIT, Identity};
+use super::home::{self, HOME, Identity};
 use crate::clock::BootTime;
-use crate::fs::{Dir, DirLock, Durability, FileIdentity, FsError, read_bounded};
+use crate::fs::{Dir, DirLock, Durability, FsError, read_bounded};
 use crate::id::{AccountId, HomeId};
 
-const SESSIONS: &str = "sessions";
+/// The directory of the session files.
+pub const SESSIONS: &str = "sessions";
 const SUFFIX: &str = ".session";
 const CURRENT: &str = "current";
 /// Room for two ids, each with a newline, and little else.
@@ -35,17 +36,7 @@ impl Store {
     /// # Errors
     /// When what stands in the file's place is not a file of ours alone, or cannot be read.
     pub fn identity(&self) -> Result<Option<Identity>, FsError> {
-        let Some(file) = self.home.open_file(HOME)? else {
-            return Ok(None);
-        };
-        let path = self.home.path().join(HOME);
-        let content = read_bounded(&file, &path, HOME_LIMIT)?;
-        let Some(id) = home::parse(&content) else {
-            return Ok(None);
-        };
-        let place =
-            FileIdentity::of(&file).map_err(|error| FsError::new("inspect", path, error))?;
-        Ok(Some(Identity { id, place }))
+        home::identity(&self.home)
     }
 
     /// As [`Store::identity`], giving the home an id when it has none.

@@ -184,3 +184,38 @@ fn a_home_that_lost_its_accounts_is_a_home_all_the_same() {
     std::fs::rename(home.outside("kept"), home.path().join("accounts.db")).unwrap();
     assert!(!home.is_active());
 }
+
+#[test]
+fn lock_ends_the_session_of_a_home_that_lost_its_accounts_and_its_log() {
+    for lost in [
+        &["accounts.db", "audit"][..],
+        &["accounts.db", "audit", "seal"],
+    ] {
+        let home = Home::signed_in();
+        let place = |name: &&str| {
+            (
+                home.path().join(name),
+                home.outside(&format!("kept-{name}")),
+            )
+        };
+        for (here, kept) in lost.iter().map(place) {
+            std::fs::rename(here, kept).unwrap();
+        }
+        let run = home.run(&["lock", "--json"]);
+        assert_eq!(run.json()["ended"], 1, "{lost:?}: {run:#?}");
+        for (here, kept) in lost.iter().map(place) {
+            let _ = std::fs::remove_dir_all(&here);
+            std::fs::rename(kept, here).unwrap();
+        }
+        assert!(!home.is_active(), "{lost:?}");
+    }
+}
+
+#[test]
+fn a_directory_with_sessions_and_another_file_called_home_is_no_home() {
+    let home = project("sessions");
+    std::fs::write(home.path().join("home"), "page\n").unwrap();
+    let before = tree(&home.path());
+    home.run(&["lock"]).succeeds();
+    assert_eq!(tree(&home.path()), before);
+}
