@@ -344,6 +344,24 @@ fn fill_queue(path: &Path) {
 }
 
 #[test]
+fn all_sessions_that_end_with_a_stopped_agent_are_named_and_none_is_said_to_have_expired() {
+    let home = Home::registered().with_keeper("agent");
+    home.register_another(BOB, OTHER_PASSWORD).succeeds();
+    home.login(&[EMAIL]).succeeds();
+    sign_in_bob(&home);
+    kill_process(agent(&home), Signal::STOP).unwrap();
+    let run = home.run(&["lock", "--json"]).succeeds();
+    assert_eq!(run.json()["ended"], 2, "{run:#?}");
+    let events = home.events();
+    assert!(
+        !events.contains(&"SESSION_EXPIRED".to_owned()),
+        "{events:?}"
+    );
+    nobody_is_signed_in(&home, "lock");
+    log_is_whole(&home);
+}
+
+#[test]
 fn with_a_stopped_agent_and_every_lock_held_lock_ends_the_sessions_in_seconds() {
     let home = Home::registered().with_keeper("agent");
     home.login(&[]).succeeds();

@@ -7,8 +7,8 @@ use super::find::{Found, death_details};
 use super::{Owner, SessionError, SessionLock, SessionService};
 use crate::audit::{Appended, AuditName, Details, Event, InvalidReason, TerminationReason};
 use crate::id::{AccountId, SessionId};
-use crate::session::keeper::{KeeperKind, Unresponsive};
-use crate::session::model::Elsewhere;
+use crate::session::keeper::{KeeperError, KeeperKind, Unresponsive};
+use crate::session::model::{Dead, Elsewhere};
 
 /// How long a lock that another process holds is waited for before the sessions end without it. That
 /// process may be stopped, and may not hold up who locks.
@@ -95,13 +95,17 @@ impl SessionService {
         accounts.dedup();
         let mut events = Vec::new();
         let demand = Demand::EverySession;
-        for &account in &accounts {
-            events.extend(self.end_into(&mut ending, account, reason, demand));
+        // All that an agent holds ends with it: after the first session, the others would look as if they had
+        // ended before.
+        let unanswered = |account: AccountId| self.find(account.into()).err().filter(is_no_answer);
+        let unanswered: Vec<_> = accounts.iter().copied().map(unanswered).collect();
+        for (&account, unanswered) in accounts.iter().zip(unanswered) {
+            events.extend(self.end_into(&mut ending, account, reason, demand, unanswered));
         }
         // The account directory may be slow, and a session without a file is not live.
         for account in others() {
             if accounts.binary_search(&account).is_err() {
-                events.extend(self.end_into(&mut ending, account, reason, demand));
+                events.extend(self.end_into(&mut ending, account, reason, demand, None));
             }
         }
         self.record_ending(ending, &events, lock)
@@ -112,7 +116,7 @@ impl SessionService {
         let lock = self.lock_within(PATIENCE);
         let mut ending = Ending::default();
         let demand = Demand::OneSession;
-        let event = self.end_into(&mut ending, account, reason, demand);
+        let event = self.end_into(&mut ending, account, reason, demand, None);
         self.record_ending(ending, event.as_slice(), lock)
     }
 
@@ -133,6 +137,7 @@ impl SessionService {
         account: AccountId,
         reason: TerminationReason,
         demand: Demand,
+        unanswered: Option<SessionError>,
     ) -> Option<Event> {
         let End {
             event,
@@ -141,7 +146,7 @@ impl SessionService {
             had_key,
             is_over,
             failure,
-        } = self.end_by(account.into(), reason, demand);
+        } = self.end_by(account.into(), reason, demand, unanswered);
         let is_ended = is_over && !matches!(failure, Some(SessionError::Keeper(_)));
         ending.failures.extend(failure);
         event.as_ref()?;
@@ -193,7 +198,7 @@ impl SessionService {
         owner: Owner,
         reason: TerminationReason,
     ) -> Result<Option<Event>, SessionError> {
-        self.end_by(owner, reason, Demand::Ours).whole()
+        self.end_by(owner, reason, Demand::Ours, None).whole()
     }
 
     /// Notes that the account's session ends now, so that it stays ended though its key was out of sight: whether
@@ -227,9 +232,26 @@ impl SessionService {
         }
     }
 
-    fn end_by(&self, owner: Owner, reason: TerminationReason, demand: Demand) -> End {
+    /// Ends the owner's session. `unanswered` is why it could not be judged before the agent that held its key
+    /// was ended with another session.
+    fn end_by(
+        &self,
+        owner: Owner,
+        reason: TerminationReason,
+        demand: Demand,
+        unanswered: Option<SessionError>,
+    ) -> End {
         // Even when it cannot be judged it must be possible to end it.
-        let found = self.find(owner);
+        let found = match (self.find(owner), unanswered) {
+            (
+                Ok(Found::Dead {
+                    reason: Dead::KeyGone,
+                    ..
+                }),
+                Some(unanswered),
+            ) => Err(unanswered),
+            (found, _) => found,
+        };
         let is_in_kernel = matches!(
             found,
             Ok(Found::Elsewhere {
@@ -315,4 +337,9 @@ impl SessionService {
             failure,
         }
     }
+}
+
+/// Whether an agent was waited for in vain.
+fn is_no_answer(error: &SessionError) -> bool {
+    matches!(error, SessionError::Keeper(KeeperError::NoAnswer { .. }))
 }
