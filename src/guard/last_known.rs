@@ -16,8 +16,8 @@ const LIMIT: usize = 64 * 1024;
 pub(super) fn note(home: &Dir, commands: &[CommandName]) {
     let names = commands.iter().map(CommandName::as_str);
     let lines = names.fold(String::new(), |lines, name| lines + name + "\n");
-    let noted = read(home).unwrap_or_default();
-    let written = match (lines.as_bytes() == noted, lines.is_empty()) {
+    let is_noted = read(home).is_ok_and(|noted| noted == lines.as_bytes());
+    let written = match (is_noted, lines.is_empty()) {
         (true, _) => Ok(()),
         (false, true) => home.unlink(FILE).map(drop),
         (false, false) => home.write_atomic(FILE, lines.as_bytes(), Durability::Volatile),
@@ -40,5 +40,40 @@ fn read(home: &Dir) -> Result<Vec<u8>, FsError> {
     match home.open_file(FILE)? {
         Some(file) => read_bounded(&file, &home.path().join(FILE), LIMIT),
         None => Ok(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn names(commands: &[CommandName]) -> Vec<&str> {
+        commands.iter().map(CommandName::as_str).collect()
+    }
+
+    #[test]
+    fn what_was_noted_last_is_known_and_garbage_names_no_command() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("home");
+        let home = Dir::open_or_create(&path).unwrap();
+        home.create_new("accounts.db").unwrap();
+        assert_eq!(names(&last_guarded_commands(&path)), [""; 0]);
+        let commands = ["psql", "kubectl"].map(|name| name.parse().unwrap());
+        note(&home, &commands);
+        assert_eq!(names(&last_guarded_commands(&path)), ["psql", "kubectl"]);
+        let garbage = b"psql\nx; id\n../y\ncd\n\xff\n$(id)\n\nkubectl";
+        home.write_atomic(FILE, garbage, Durability::Volatile)
+            .unwrap();
+        assert_eq!(names(&last_guarded_commands(&path)), ["psql", "kubectl"]);
+        let long = vec![b'a'; LIMIT + 1];
+        home.write_atomic(FILE, &long, Durability::Volatile)
+            .unwrap();
+        assert_eq!(names(&last_guarded_commands(&path)), [""; 0]);
+        note(&home, &[]);
+        assert!(
+            !home.contains(FILE).unwrap(),
+            "it is mended by the next use"
+        );
     }
 }
