@@ -241,13 +241,19 @@ impl Stage {
         Run::with_input(command, input.as_bytes())
     }
 
-    /// The calls of the deed, from the first one that is about the home on.
+    /// The calls of the deed, from the first one that is about the home on, or from some before it.
     fn calls(&self, deed: Deed) -> Vec<Call> {
         let trace = self.home.outside("trace");
         self.strace(deed, &["-o", trace.to_str().unwrap()])
             .succeeds();
         let trace = std::fs::read_to_string(trace).unwrap();
         let home = self.home.path();
+        let home = home.to_str().unwrap();
+        let is_about_home = |line: &str| !line.starts_with("execve") && line.contains(home);
+        // Only root's strace can read the names of a process that cannot be dumped. To others all calls count
+        // from there on.
+        let shows_names = trace.lines().any(is_about_home);
+        let is_closed = |line: &str| line.starts_with("prctl(PR_SET_DUMPABLE");
         let mut counts = std::collections::HashMap::<&str, usize>::new();
         let mut calls = Vec::new();
         let mut begun = false;
@@ -263,7 +269,11 @@ impl Stage {
             }
             let count = counts.entry(name).or_default();
             *count += 1;
-            begun |= name != "execve" && line.contains(home.to_str().unwrap());
+            begun |= if shows_names {
+                is_about_home(line)
+            } else {
+                is_closed(line)
+            };
             if begun {
                 calls.push(Call {
                     name: name.to_owned(),
