@@ -101,7 +101,8 @@ fn with_candidates(command: Command, home: Option<&Path>) -> Command {
     // Its help leaves out what it takes as `audit list`.
     let is_audit = command.get_name() == "audit";
     let mut command = command.mut_args(|argument| {
-        let is_hidden = argument.is_hide_set() && !is_audit;
+        let is_offered = is_audit && argument.get_id() != "columns";
+        let is_hidden = argument.is_hide_set() && !is_offered;
         argument.hide(is_hidden)
     });
     command = command.mut_args(|argument| match argument.get_id().as_str() {

@@ -67,6 +67,14 @@ fn accounts_event_types_and_the_live_session_are_completed_live() {
 }
 
 #[test]
+fn audit_alone_is_offered_the_options_of_audit_list() {
+    let home = Home::bare();
+    let options = offered(&home, &["audit", "--"]);
+    assert!(options.contains(&"--since".to_owned()), "{options:?}");
+    assert_eq!(options, offered(&home, &["audit", "list", "--"]));
+}
+
+#[test]
 fn the_home_that_the_words_name_is_the_one_that_is_asked() {
     let home = two_accounts();
     let other = Home::new();
