@@ -16,6 +16,10 @@ __nightlatch_wrapped=({{ hook.names }})
 # Whether a completion or the prompt asks the command: then nobody is asked to sign in, and it is no activity.
 function __nightlatch_is_unattended {
     [ -z "${COMP_LINE+completing}" ] || builtin return 0
+    # A person wrote it in an editor (fc, Ctrl-X Ctrl-E), which bash announces by no PS0.
+    case "${FUNCNAME[*]: -1} ${BASH_SOURCE[*]: -1}" in
+    'source '*/bash-fc[-.]*) builtin return 1 ;;
+    esac
     [ "${__nightlatch_at_prompt:-0}" = 0 ] || builtin return 0
     # What PROMPT_COMMAND names, and calls, has called it.
     builtin local caller

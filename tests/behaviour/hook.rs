@@ -631,6 +631,35 @@ fn what_prompt_command_calls_by_its_own_name_is_no_activity_and_sees_all_codes()
 }
 
 #[test]
+fn in_bash_a_command_written_in_an_editor_counts_as_typed() {
+    let home = stage("\"show\"");
+    let bash = &SHELLS[0];
+    let editor = home.outside("editor");
+    std::fs::write(&editor, "#!/bin/sh\necho 'show </dev/null' >\"$1\"\n").unwrap();
+    std::fs::set_permissions(&editor, PermissionsExt::from_mode(0o755)).unwrap();
+    let show = home.outside("bin").join("show");
+    std::fs::write(show, "#!/bin/sh\necho 'an error' >&2\n").unwrap();
+    let edit = format!("set -o emacs; export VISUAL='{}'", editor.display());
+    // The words that its own files are read with name what runs the edited one, too.
+    let mut pty = bash.start(
+        &home,
+        &["PROMPT_COMMAND='source /dev/null'", &bash.hook(""), &edit],
+    );
+    pty.settle();
+    let last = || home.status()["last_activity_at"].clone();
+    let before = last();
+    pty.send("\x18\x05");
+    pty.expect("an error\r\n");
+    pty.settle();
+    assert_ne!(last(), before, "it is activity");
+    home.run(&["logout"]).succeeds();
+    pty.send("\x18\x05");
+    pty.expect("Password for");
+    pty.send("\x03");
+    pty.expect("locked at");
+}
+
+#[test]
 fn prompt_variables_that_may_not_be_set_are_left_alone_without_an_error() {
     for shell in shells().filter(|shell| shell.name != "fish") {
         let variables: &[&str] = match shell.name {
