@@ -8,8 +8,8 @@ use nightlatch::account::{
 use nightlatch::config::PasswordRules;
 use nightlatch::memory::{ReadSecretError, SecretBuffer, inherited};
 
-use super::Context;
 use super::args::{Passwd, PasswordSource};
+use super::context::Context;
 use super::exit::{Code, Failure};
 use super::prompt::PromptError;
 use super::terminal::Terminal;

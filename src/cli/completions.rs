@@ -15,9 +15,12 @@ use nightlatch::session::SessionState;
 use nightlatch::{Guard, GuardConfig};
 
 use super::args::{Cli, Completions, Shell};
+use super::context::Context;
+use super::end::End;
 use super::exit::{Code, Failure};
+use super::install;
+use super::surroundings::Surroundings;
 use super::ui::Ui;
-use super::{Context, End, Surroundings, install};
 
 /// Accounts offered; a person does not choose among more.
 const ACCOUNTS: u32 = 1000;

@@ -7,10 +7,13 @@ use nightlatch::config::{ConfigError, ConfigProblem, SettingValue, Settings};
 use serde::Serialize;
 
 use super::args::ConfigCommand;
+use super::config_file;
+use super::context::Context;
+use super::end::End;
 use super::exit::Failure;
+use super::origin::Origin;
 use super::text::escape;
 use super::ui::{FAINT, GOOD, STRONG, WARN};
-use super::{Context, End, Origin, config_file};
 
 pub fn run(context: &Context, command: &ConfigCommand) -> Result<End, Failure> {
     match command {

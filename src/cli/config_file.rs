@@ -8,9 +8,11 @@ use std::process::Command;
 use nightlatch::Dir;
 use nightlatch::config::{SettingValue, Settings};
 
+use super::context::Context;
+use super::end::End;
 use super::exit::{Code, Failure};
+use super::text;
 use super::ui::GOOD;
-use super::{Context, End, text};
 
 /// `config path`: where the file is, or would be.
 pub fn path(context: &Context) -> Result<End, Failure> {

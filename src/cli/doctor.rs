@@ -3,6 +3,8 @@
 //! It only looks: it creates, extends, records and mends nothing, and needs neither a home nor an
 //! account nor a configuration that can be read. No check depends on another having passed.
 
+mod case;
+mod finding;
 mod keeper;
 #[cfg(unix)]
 mod limits;
@@ -15,143 +17,19 @@ mod program;
 mod records;
 mod seal;
 
-use std::ffi::OsString;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
-use nightlatch::account::Email;
-use nightlatch::config::{ConfigError, KeeperChoice, Settings};
-use nightlatch::paths::{NoHomeDirectory, Paths};
-use nightlatch::{Survey, is_home, survey};
 use serde::Serialize;
 
 use super::args::Global;
+use super::end::End;
 use super::exit::Failure;
-use super::system;
+use super::surroundings::Surroundings;
 use super::text::escape;
+use case::Case;
+use finding::{Finding, State};
+
 use super::ui::{BAD, FAINT, GOOD, Ui, WARN};
-use super::{End, Origin, Origins, Surroundings};
-
-/// How a check came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Ok,
-    Warn,
-    Fail,
-}
-
-/// What a check found.
-#[derive(Debug, Serialize)]
-struct Finding {
-    check: &'static str,
-    state: State,
-    found: String,
-    /// What to do about it.
-    advice: Option<String>,
-}
-
-impl Finding {
-    fn new(check: &'static str, state: State, found: impl Into<String>) -> Self {
-        Self {
-            check,
-            state,
-            found: found.into(),
-            advice: None,
-        }
-    }
-
-    fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(check, State::Ok, found)
-    }
-
-    fn warn(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(check, State::Warn, found)
-    }
-
-    fn fail(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(check, State::Fail, found)
-    }
-
-    #[must_use]
-    fn advice(mut self, advice: impl Into<Option<String>>) -> Self {
-        self.advice = advice.into();
-        self
-    }
-}
-
-/// What the checks look at.
-struct Case {
-    origins: Origins,
-    paths: Result<Paths, NoHomeDirectory>,
-    /// `None` where there is no place for a file.
-    settings: Option<Result<Settings, ConfigError>>,
-    /// What `NIGHTLATCH_KEEPER` says; the error when it is no keeper.
-    forced: Option<Result<KeeperChoice, String>>,
-    /// What is wrong with the account that was named, if anything.
-    bad_account: Option<String>,
-    survey: Survey,
-    /// Whether what stands there is a home of ours.
-    is_home: bool,
-    program: Option<PathBuf>,
-    /// `PATH`.
-    search_path: Option<OsString>,
-    /// `HOME`.
-    user_home: Option<PathBuf>,
-}
-
-impl Case {
-    fn new(global: Global, surroundings: Surroundings) -> Self {
-        let origins = Origins::of(&global, &surroundings);
-        let account = global.account.map(OsString::from).or(surroundings.account);
-        let home = global.home.or(surroundings.home.map(PathBuf::from));
-        let paths = home.map_or_else(Paths::of_environment, |home| Ok(Paths::under(home)));
-        let settings = paths
-            .as_ref()
-            .ok()
-            .map(|paths| Settings::load(&paths.config_file));
-        let survey = paths.as_ref().map_or_else(
-            |_| Survey::default(),
-            |paths| survey(&paths.home, &["config.toml"]),
-        );
-        // One that cannot be told is looked at as if it were.
-        let is_home = paths
-            .as_ref()
-            .is_ok_and(|paths| is_home(&paths.home).unwrap_or(true));
-        Self {
-            settings,
-            forced: surroundings.keeper.map(|word| {
-                let parsed = word.to_string_lossy().parse();
-                parsed.map_err(|error: nightlatch::config::UnknownKeeper| error.to_string())
-            }),
-            bad_account: account.and_then(|account| {
-                let (Origin::Flag(name) | Origin::Variable(name)) = origins.account else {
-                    return None;
-                };
-                let parsed = account.to_string_lossy().parse::<Email>();
-                parsed.err().map(|error| format!("{name}: {error}"))
-            }),
-            survey,
-            is_home,
-            paths,
-            origins,
-            program: (surroundings.program)(),
-            search_path: surroundings.path,
-            user_home: surroundings.user_home.map(PathBuf::from),
-        }
-    }
-
-    /// The home, where there is one on disk.
-    fn home(&self) -> Option<&Path> {
-        let paths = self.paths.as_ref().ok()?;
-        (self.survey.exists && self.is_home).then_some(&*paths.home)
-    }
-
-    /// The configuration in force, where it can be used.
-    fn config(&self) -> Option<&nightlatch::Config> {
-        Some(self.settings.as_ref()?.as_ref().ok()?.config())
-    }
-}
 
 /// Every check, in the order in which they are told.
 const CHECKS: &[fn(&Case) -> Vec<Finding>] = &[
@@ -266,13 +144,6 @@ fn wrap(text: &mut String, words: &str, indent: usize, width: usize) {
         column += length;
     }
     text.push('\n');
-}
-
-/// The content of a small file of the system's, such as those of `/proc`; `None` where there is none or
-/// it may not be read.
-fn read_small(path: &str) -> Option<String> {
-    let bytes = system::read(Path::new(path), 64 * 1024)?;
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

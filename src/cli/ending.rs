@@ -8,7 +8,7 @@ use nightlatch::id::SessionId;
 use nightlatch::session::{Dead, SessionStatus};
 use serde::Deserialize;
 
-use super::Context;
+use super::context::Context;
 use super::text::{escape, span};
 
 /// No session is longer than half of this.

@@ -19,11 +19,14 @@ use nightlatch::{
 };
 
 use super::args::Exec;
+use super::context::Context;
+use super::end::End;
 use super::exit::Failure;
+use super::origin::Origin;
 use super::prompt::PromptError;
 use super::session::wait_for_nobody;
 use super::terminal::{Lent, Terminal};
-use super::{Context, End, Origin, ask, ending, login, prune, register, text};
+use super::{ask, ending, login, prune, register, text};
 
 use end_watch::{EndWatch, Watched};
 

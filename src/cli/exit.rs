@@ -1,7 +1,5 @@
 //! The one place where what went wrong becomes an exit code, a kind, a message and a hint.
 
-use std::fmt::Write;
-
 use nightlatch::account::{BadEmail, BadName, DirectoryError, PolicyRefusal};
 use nightlatch::audit::{AuditError, BadHoldName, BadHoldReason, HoldError};
 use nightlatch::config::ConfigError;
@@ -12,10 +10,8 @@ use nightlatch::{
     CommandError, Denied, FsError, GuardError, PasswordChangeError, RegisterError, SignInError,
 };
 
-use super::login::attempts_left;
 use super::prompt::PromptError;
-use super::ui::Ui;
-use super::{End, text};
+use super::text;
 
 /// The exit codes of the command line; scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,23 +51,6 @@ impl Code {
     ];
     /// What `exec` ends with otherwise.
     pub const OF_COMMANDS: &str = "exec: otherwise the command's own code; a signal that ended it ends nightlatch too (in a shell 128+n)";
-}
-
-/// `--exit-codes`: what each means.
-pub fn print_codes(ui: Ui) -> Result<End, Failure> {
-    if ui.json {
-        let codes = Code::MEANINGS
-            .map(|(code, meaning)| serde_json::json!({ "code": code as u8, "meaning": meaning }));
-        ui.json(&serde_json::json!({ "schema": 1, "exit_codes": codes }))?;
-        return Ok(End::Done);
-    }
-    let mut text = String::new();
-    for (code, meaning) in Code::MEANINGS {
-        let _ = writeln!(text, "{:>3}  {meaning}", code as u8);
-    }
-    let _ = writeln!(text, "     {}", Code::OF_COMMANDS);
-    ui.data(&text)?;
-    Ok(End::Done)
 }
 
 /// Why a command did not do what it was asked to.
@@ -272,7 +251,7 @@ impl From<SignInError> for Failure {
         let message = error.to_string();
         match error {
             SignInError::Wrong { remaining_attempts } => {
-                let left = attempts_left(remaining_attempts)
+                let left = text::attempts_left(remaining_attempts)
                     .map_or_else(String::new, |left| format!("; {left}"));
                 let message = format!("{message}{left}");
                 Self::new(Code::SignInFailed, "sign_in_failed", message)

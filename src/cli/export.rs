@@ -7,10 +7,13 @@ use std::ops::ControlFlow;
 use nightlatch::audit::{ExportFormat, LogReader, Progress, ReadKind, Reading, Record};
 
 use super::args::{AuditExport, ExportForm};
-use super::audit::{list, query, warn_of_unreadable, with_reader};
+use super::audit::list;
+use super::audit::reading::{query, warn_of_unreadable, with_reader};
+use super::context::Context;
+use super::end::End;
 use super::exit::Failure;
+use super::progress;
 use super::ui::Ui;
-use super::{Context, End, progress};
 
 /// How much is written at a time.
 const PIECE: usize = 64 * 1024;

@@ -3,9 +3,11 @@
 use nightlatch::audit::{Hold, HoldName, HoldReason};
 
 use super::args::HoldCommand;
+use super::context::Context;
+use super::end::End;
 use super::exit::Failure;
+use super::text;
 use super::ui::{FAINT, GOOD, STRONG};
-use super::{Context, End, text};
 
 /// A hold, for programs.
 #[derive(serde::Serialize)]

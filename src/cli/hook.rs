@@ -7,9 +7,11 @@ use nightlatch::config::{CommandName, guarded_commands_despite_mistakes};
 use nightlatch::{Config, GuardError, last_guarded_commands, shell_word};
 
 use super::args::{Hook, HookShell};
+use super::context::Context;
+use super::end::End;
 use super::exit::Failure;
 use super::system::is_same_file;
-use super::{Context, End, install, search_path, text};
+use super::{install, search_path, text};
 
 /// What the templates are filled with.
 struct Parts {

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::args::{HookShell, Shell};
 use super::ask::Question;
+use super::context::Context;
+use super::end::End;
 use super::exit::{Code, Failure};
 use super::ui::{GOOD, STRONG};
-use super::{Context, End, system, text};
+use super::{system, text};
 
 /// More than anybody writes into a shell's own file.
 const FILE_LIMIT: usize = 1 << 20;

@@ -8,9 +8,11 @@ use nightlatch::config::KeeperChoice;
 use nightlatch::session::keeper::answer_within;
 use nightlatch::session::{EndedSession, Ending};
 
+use super::context::{Context, Given, context};
+use super::end::End;
 use super::exit::Failure;
+use super::text;
 use super::ui::Ui;
-use super::{Context, End, Given, context, text};
 
 const EVERY_SESSION: &str = "to end every session: nightlatch lock";
 /// How long an agent may take for its answer before `lock` ends it, with all the sessions that it holds.

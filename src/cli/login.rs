@@ -1,6 +1,6 @@
 //! `login`: sign in.
 
-use nightlatch::account::{Email, LOCK};
+use nightlatch::account::Email;
 use nightlatch::config::Limits;
 use nightlatch::memory::SecretBuffer;
 use nightlatch::session::{SessionState, SessionStatus};
@@ -8,15 +8,15 @@ use nightlatch::{Guard, SignInError};
 
 use super::args::Login;
 use super::ask::{self, Question};
+use super::context::Context;
+use super::end::End;
 use super::exit::{Code, Failure};
 use super::session::{describe, signed_in};
 use super::terminal::Terminal;
-use super::{Context, End, prune, text};
+use super::{prune, text};
 
 /// How often a wrong password is asked for again on a terminal.
 const TRIES: u32 = 3;
-/// From so few attempts on, those that are left are told.
-const FEW_ATTEMPTS: u32 = 2;
 /// The most accounts that are listed where one must be named.
 const LISTED: u32 = 10;
 
@@ -169,7 +169,7 @@ pub fn until_right<T>(
                 if tries < TRIES && remaining_attempts > 0 =>
             {
                 tries += 1;
-                let left = attempts_left(remaining_attempts)
+                let left = text::attempts_left(remaining_attempts)
                     .map_or_else(String::new, |left| format!("; {left}"));
                 context
                     .ui
@@ -177,20 +177,5 @@ pub fn until_right<T>(
             }
             Err(error) => return Err(error.into()),
         }
-    }
-}
-
-/// How many attempts are left, where they are few.
-pub fn attempts_left(left: u32) -> Option<String> {
-    let lock = text::span(LOCK);
-    match left {
-        0 => Some(format!("sign-in is locked now, for {lock}")),
-        1 => Some(format!(
-            "1 attempt left before sign-in is locked for {lock}"
-        )),
-        2..=FEW_ATTEMPTS => Some(format!(
-            "{left} attempts left before sign-in is locked for {lock}"
-        )),
-        _ => None,
     }
 }

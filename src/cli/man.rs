@@ -8,8 +8,8 @@ use std::path::Path;
 use clap::{Command, CommandFactory};
 use clap_mangen::roff::{Roff, bold, roman};
 
-use super::End;
 use super::args::{Cli, Man};
+use super::end::End;
 use super::exit::{Code, Failure};
 use super::system;
 use super::ui::Ui;

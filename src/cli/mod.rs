@@ -7,10 +7,13 @@ mod columns;
 mod completions;
 mod config;
 mod config_file;
+mod context;
 mod doctor;
+mod end;
 mod ending;
 mod exec;
 mod exit;
+mod exit_codes;
 mod export;
 mod hold;
 mod hook;
@@ -18,6 +21,7 @@ mod install;
 mod lock;
 mod login;
 mod man;
+mod origin;
 mod pager;
 mod passwd;
 mod plain;
@@ -33,6 +37,7 @@ mod report;
 mod search_path;
 mod session;
 mod stats;
+mod surroundings;
 #[cfg(unix)]
 mod system;
 #[cfg(windows)]
@@ -50,167 +55,19 @@ mod usage;
 mod watch;
 mod when;
 
-use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Parser;
-use nightlatch::account::{BadEmail, Email};
-use nightlatch::config::KeeperChoice;
 use nightlatch::guard::signals::survive_file_size_limit;
-use nightlatch::memory::{CoreLimit, harden};
-use nightlatch::session::AgentLauncher;
-use nightlatch::{Guard, GuardConfig};
+use nightlatch::memory::harden;
 
-use args::{Cli, Command, Global};
+use args::{Cli, Command};
+use context::{Given, context};
+use end::End;
 use exit::Failure;
-use terminal::Terminal;
+pub use surroundings::Surroundings;
 use ui::Ui;
-use when::Zone;
-
-/// What the process was given by its surroundings.
-pub struct Surroundings {
-    /// The command line, the program's own name first.
-    pub arguments: Vec<OsString>,
-    /// `NIGHTLATCH_HOME`.
-    pub home: Option<OsString>,
-    /// `NIGHTLATCH_ACCOUNT`.
-    pub account: Option<OsString>,
-    /// `NIGHTLATCH_KEEPER`.
-    pub keeper: Option<OsString>,
-    /// `PATH`.
-    pub path: Option<OsString>,
-    /// `NIGHTLATCH_COMPLETE`: the shell that asks how a command line may go on.
-    pub completing: Option<OsString>,
-    /// The first of `LC_ALL`, `LC_CTYPE` and `LANG`: which characters the terminal shows.
-    pub locale: Option<OsString>,
-    /// `TERM`: the kind of terminal.
-    pub term: Option<OsString>,
-    /// `HOME`: where the shells' own files are.
-    pub user_home: Option<OsString>,
-    /// The first of `VISUAL` and `EDITOR`: what changes a text.
-    pub editor: Option<OsString>,
-    /// `TZ`: the time zone of times for people.
-    pub zone: Option<OsString>,
-    /// The first of `NIGHTLATCH_PAGER` and `PAGER`: what shows more than a screen.
-    pub pager: Option<OsString>,
-    /// Tells where this program lies: only those that start another need to know.
-    pub program: fn() -> Option<PathBuf>,
-}
-
-impl Surroundings {
-    /// Whether the terminal shows more than ASCII.
-    fn is_utf8(&self) -> bool {
-        self.locale.as_ref().is_some_and(|locale| {
-            let locale = locale.to_string_lossy().to_ascii_lowercase();
-            locale.ends_with("utf-8") || locale.ends_with("utf8")
-        })
-    }
-}
-
-/// How a command that did not fail ends.
-enum End {
-    Done,
-    /// With the exit code of the command it ran, or of the question it answered.
-    Code(u8),
-    /// By the signal that ended the command it ran.
-    Signal(i32),
-}
-
-/// Where something that the configuration file does not decide alone came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    Flag(&'static str),
-    Variable(&'static str),
-    /// Neither was given.
-    Unset,
-}
-
-impl Origin {
-    fn of<T, U>(flag: (&'static str, &Option<T>), variable: (&'static str, &Option<U>)) -> Self {
-        match (flag, variable) {
-            ((name, Some(_)), _) => Self::Flag(name),
-            (_, (name, Some(_))) => Self::Variable(name),
-            _ => Self::Unset,
-        }
-    }
-}
-
-/// Where the home, the account and the keeper came from.
-struct Origins {
-    home: Origin,
-    account: Origin,
-    keeper: Origin,
-}
-
-impl Origins {
-    fn of(global: &Global, surroundings: &Surroundings) -> Self {
-        Self {
-            home: Origin::of(
-                ("--home", &global.home),
-                ("NIGHTLATCH_HOME", &surroundings.home),
-            ),
-            account: Origin::of(
-                ("--account", &global.account),
-                ("NIGHTLATCH_ACCOUNT", &surroundings.account),
-            ),
-            keeper: Origin::of::<(), _>(("", &None), ("NIGHTLATCH_KEEPER", &surroundings.keeper)),
-        }
-    }
-}
-
-/// What every command needs.
-struct Context {
-    ui: Ui,
-    config: GuardConfig,
-    origins: Origins,
-    /// As given on the command line.
-    global: Global,
-    account: Option<Email>,
-    /// Tells where this program lies.
-    program: fn() -> Option<PathBuf>,
-    /// Whether the terminal is of a kind that acts on escape sequences.
-    takes_escapes: bool,
-    /// The program's own name, as it was called.
-    invoked_as: OsString,
-    /// `PATH`.
-    search_path: Option<OsString>,
-    /// `HOME`.
-    user_home: Option<OsString>,
-    editor: Option<OsString>,
-    zone: Zone,
-    pager: Option<OsString>,
-    may_ask: bool,
-}
-
-impl Context {
-    fn guard(&self) -> Result<Guard, Failure> {
-        Ok(Guard::open(self.config.clone())?)
-    }
-
-    /// For whoever only looks: nothing in the home is made or changed.
-    fn guard_to_look(&self) -> Result<Guard, Failure> {
-        Ok(Guard::open_to_look(self.config.clone())?)
-    }
-
-    fn guard_or_create(&self) -> Result<Guard, Failure> {
-        Ok(Guard::open_or_create(self.config.clone())?)
-    }
-
-    /// What stands where text was cut.
-    fn sign(&self) -> char {
-        if self.ui.is_utf8 { '…' } else { '~' }
-    }
-
-    /// The person's terminal, when there is one and it may be used.
-    fn terminal(&self) -> Option<Terminal> {
-        let terminal = if self.may_ask { Terminal::open() } else { None };
-        terminal.map(|terminal| terminal.taking_escapes(self.takes_escapes))
-    }
-}
 
 /// Runs the command line: what `main` returns.
 pub fn run(surroundings: Surroundings) -> ExitCode {
@@ -237,7 +94,7 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
         let _ = survive_file_size_limit();
     }
     let result = match cli.command {
-        _ if cli.exit_codes => exit::print_codes(ui),
+        _ if cli.exit_codes => exit_codes::print(ui),
         None => {
             Err(Failure::usage("no command was given").hint("see nightlatch --help".to_owned()))
         }
@@ -279,25 +136,6 @@ fn end_by(signal: i32) -> ExitCode {
 /// The signal that cannot be caught; the number is the same on every system.
 const SIGKILL: i32 = 9;
 
-/// What there is before anything is looked at.
-struct Given {
-    ui: Ui,
-    global: Global,
-    surroundings: Surroundings,
-    core_limit: CoreLimit,
-}
-
-impl Given {
-    /// The same, where a copy of a log is read: nothing of this machine's home has a part in it.
-    fn for_copy(mut self, directory: &Path) -> Self {
-        self.global.home = Some(directory.to_owned());
-        self.global.account = None;
-        self.surroundings.account = None;
-        self.surroundings.keeper = None;
-        self
-    }
-}
-
 fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
     match command {
         Command::Status(args) => session::status(&context(given)?, &args),
@@ -334,89 +172,6 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
         Command::Man(args) => man::run(given.ui, &args),
         Command::Agent => session::agent(&context(given)?),
     }
-}
-
-fn context(given: Given) -> Result<Context, Failure> {
-    let Given {
-        ui,
-        global,
-        surroundings,
-        core_limit,
-    } = given;
-    let program = surroundings.program;
-    let origins = Origins::of(&global, &surroundings);
-    let home = global.home.clone().or(surroundings.home.map(PathBuf::from));
-    let mut config = match &home {
-        Some(home) => GuardConfig::under(home),
-        None => GuardConfig::of_environment().map_err(nightlatch::GuardError::from)?,
-    }
-    .core_limit(core_limit);
-
-    let account = match (&global.account, &surroundings.account) {
-        (Some(account), _) => Some(account.parse::<Email>()?),
-        (None, Some(account)) => Some(account_of_environment(account)?),
-        (None, None) => None,
-    };
-    if let Some(account) = &account {
-        config = config.account(account.clone());
-    }
-    if let Some(keeper) = &surroundings.keeper {
-        let choice: KeeperChoice = keeper
-            .to_string_lossy()
-            .parse()
-            .map_err(|error| Failure::usage(format!("NIGHTLATCH_KEEPER: {error}")))?;
-        config = config.keeper(choice);
-    }
-    let home = config.home().to_owned();
-    config = config.launched_by(Arc::new(move || {
-        // The agent starts in another directory and with an empty environment.
-        let home = std::path::absolute(&home).ok()?;
-        Some(AgentLauncher {
-            program: program()?,
-            args: vec!["--home".into(), home.into(), "agent".into()],
-        })
-    }));
-    config = config.on_delay(Arc::new(move |delay| {
-        if std::io::stderr().is_terminal() {
-            let span = text::span(delay + Duration::from_millis(999)); // rounded up
-            ui.say(&format!("waiting {span}, because of failed sign-ins"));
-        }
-    }));
-    nightlatch::tell_of_waits(move |wait| ui.say(&text::waiting(wait)));
-    config = config.on_alert_failure(Arc::new(move |failed| {
-        ui.warn(&failed.to_string());
-    }));
-    Ok(Context {
-        ui,
-        config,
-        origins,
-        account,
-        program,
-        takes_escapes: surroundings.term.is_some_and(|term| term != "dumb"),
-        invoked_as: surroundings
-            .arguments
-            .into_iter()
-            .next()
-            .unwrap_or_default(),
-        search_path: surroundings.path,
-        user_home: surroundings.user_home,
-        editor: surroundings.editor,
-        zone: Zone::new(surroundings.zone),
-        pager: surroundings.pager,
-        may_ask: !global.non_interactive,
-        global,
-    })
-}
-
-/// The account that `NIGHTLATCH_ACCOUNT` names. Says so when it names none: it may have been set long
-/// ago, and somewhere else.
-fn account_of_environment(value: &OsStr) -> Result<Email, Failure> {
-    let wrong = |what: String| Failure::usage(format!("NIGHTLATCH_ACCOUNT: {what}"));
-    let text = value
-        .to_str()
-        .ok_or_else(|| wrong("it is not UTF-8 text".to_owned()))?;
-    text.parse()
-        .map_err(|error: BadEmail| wrong(error.to_string()).hint(error.hint()))
 }
 
 /// `-v` tells what is going on, on stderr; without it nothing is set up.

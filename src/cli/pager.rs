@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 
-use super::Context;
+use super::context::Context;
 use super::exit::Failure;
 use super::terminal::{interruption, lines};
 

@@ -5,9 +5,11 @@ use nightlatch::account::Account;
 
 use super::args::Passwd;
 use super::ask::Question;
+use super::context::Context;
+use super::end::End;
 use super::exit::Failure;
 use super::ui::GOOD;
-use super::{Context, End, ask, login};
+use super::{ask, login};
 
 pub fn run(context: &Context, args: &Passwd) -> Result<End, Failure> {
     let guard = context.guard()?;

@@ -4,11 +4,12 @@ use nightlatch::Guard;
 use nightlatch::audit::{Hold, OldSegment, Pruning};
 
 use super::args::AuditPrune;
+use super::context::Context;
+use super::end::End;
 use super::exit::Failure;
 use super::hold::HoldRow;
 use super::progress::size;
 use super::text::days;
-use super::{Context, End};
 
 /// What is, or would be, removed, for programs.
 #[derive(serde::Serialize)]

@@ -8,12 +8,14 @@ use nightlatch::{Enrolled, Guard, Registered, Vouched};
 
 use super::args::Register;
 use super::ask::{self, Question};
+use super::context::Context;
+use super::end::End;
 use super::exit::Failure;
+use super::login;
 use super::session::signed_in;
 use super::terminal::Terminal;
 use super::text;
 use super::ui::{FAINT, GOOD, STRONG};
-use super::{Context, End, login};
 
 pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
     let given = args.email.as_deref().or(context.global.account.as_deref());

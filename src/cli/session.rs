@@ -10,10 +10,12 @@ use nightlatch::session::{KeeperError, LimitedBy, SessionError, SessionState, Se
 use nightlatch::{Denied, Guard, GuardError};
 
 use super::args::Status;
+use super::context::Context;
+use super::end::End;
 use super::exit::{Code, Failure};
 use super::ui::{FAINT, GOOD, STRONG, WARN};
 use super::when::Zone;
-use super::{Context, End, ending, text, watch};
+use super::{ending, text, watch};
 
 /// How long whoever only looks waits for an agent that does not answer.
 const PATIENCE: Duration = Duration::from_millis(200);

@@ -12,12 +12,14 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use super::args::AuditStats;
-use super::audit::{query, warn_of_unreadable, with_reader};
+use super::audit::reading::{query, warn_of_unreadable, with_reader};
 use super::columns::{fit, pad};
+use super::context::Context;
+use super::end::End;
 use super::exit::Failure;
+use super::progress;
 use super::text::{days, escape, span};
 use super::when::Zone;
-use super::{Context, End, progress};
 
 /// Accounts shown; the JSON has all.
 const ACCOUNTS: usize = 10;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use nightlatch::Wait;
+use nightlatch::account::LOCK;
 use nightlatch::audit::CommandEnd;
 
 /// `text` with everything a terminal would act on, or that changes the direction of reading, shown
@@ -133,6 +134,37 @@ pub fn waiting(wait: &Wait<'_>) -> String {
         }
         _ => "waiting for another process".to_owned(),
     }
+}
+
+/// From so few attempts on, those that are left are told.
+const FEW_ATTEMPTS: u32 = 2;
+
+/// How many attempts are left, where they are few.
+pub fn attempts_left(left: u32) -> Option<String> {
+    let lock = span(LOCK);
+    match left {
+        0 => Some(format!("sign-in is locked now, for {lock}")),
+        1 => Some(format!(
+            "1 attempt left before sign-in is locked for {lock}"
+        )),
+        2..=FEW_ATTEMPTS => Some(format!(
+            "{left} attempts left before sign-in is locked for {lock}"
+        )),
+        _ => None,
+    }
+}
+
+/// `{"reason":"logout"}` as `reason=logout`.
+pub fn plain_details(details: &str) -> String {
+    use serde_json::Value;
+    let Ok(Value::Object(fields)) = serde_json::from_str(details) else {
+        return details.to_owned();
+    };
+    let show = |(key, value): (&String, &Value)| match value {
+        Value::String(text) => format!("{key}={text}"),
+        other => format!("{key}={other}"),
+    };
+    fields.iter().map(show).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ use anstream::adapter::strip_str;
 use nightlatch::clock::{Clock, SystemClock};
 use unicode_width::UnicodeWidthStr;
 
+use super::context::Context;
+use super::end::End;
 use super::exit::{Code, Failure};
 use super::terminal;
 use super::ui::{FAINT, GOOD, STRONG, Ui};
-use super::{Context, End};
 
 const EMAIL: &str = "you@example.com";
 const PASSWORD: &str = "a harbour wall, eleven gulls";

@@ -6,11 +6,13 @@ use std::time::Duration;
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use nightlatch::session::{SessionState, SessionStatus};
 
+use super::context::Context;
+use super::end::End;
 use super::exit::Failure;
 use super::session::look;
 use super::terminal::columns;
 use super::ui::{GOOD, STRONG, Ui};
-use super::{Context, End, ending, text};
+use super::{ending, text};
 
 /// The longest between two looks: the end may come from another terminal.
 const LOOK: Duration = Duration::from_secs(1);

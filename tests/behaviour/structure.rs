@@ -78,6 +78,14 @@ impl Source {
             .text
             .find("\n#[cfg(test)]\nmod tests {")
             .or_else(|| self.text.find("\n#[cfg(test)]\n#[allow"))
+            .or_else(|| {
+                self.text
+                    .find("\n#[cfg(all(test, target_os = \"linux\"))]\n#[allow")
+            })
+            .or_else(|| {
+                self.text
+                    .find("\n#[cfg(all(test, target_os = \"linux\"))]\nmod tests {")
+            })
             .or_else(|| self.text.find("\n#[cfg(test)]\npub(super) mod tests {"))
             .unwrap_or(self.text.len());
         let lines = self.text[..end].lines().enumerate();

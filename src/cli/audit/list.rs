@@ -9,12 +9,14 @@ use nightlatch::audit::{
 use nightlatch::clock::{Clock, SystemClock};
 use serde_json::value::RawValue;
 
+use super::reading::{query, warn_of_unreadable, with_reader};
 use super::table::{Table, table};
-use super::{query, warn_of_unreadable, with_reader};
 use crate::cli::args::{AuditList, Format};
 use crate::cli::columns::Header;
+use crate::cli::context::Context;
+use crate::cli::end::End;
 use crate::cli::exit::{Code, Failure};
-use crate::cli::{Context, End, pager, progress, text};
+use crate::cli::{pager, progress, text};
 
 /// How often `--follow` looks for new events.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);

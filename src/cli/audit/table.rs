@@ -6,9 +6,9 @@ use anstyle::Style;
 use nightlatch::audit::{CommandRow, Outcome, Record, Row};
 use serde_json::Value;
 
-use super::plain_details;
-use crate::cli::Context;
 use crate::cli::columns::{self, Column, Gives, Header};
+use crate::cli::context::Context;
+use crate::cli::text::plain_details;
 use crate::cli::text::{command_end, escape, took};
 use crate::cli::ui::{BAD, FAINT, GOOD, WARN};
 

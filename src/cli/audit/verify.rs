@@ -13,18 +13,18 @@ use nightlatch::audit::{
 };
 use nightlatch::clock::{Clock, SystemClock};
 
+use super::reading::NAME_THE_DIRECTORY;
 use crate::cli::args::{Audit, AuditCommand, AuditVerify, Noted};
+use crate::cli::context::Context;
+use crate::cli::end::End;
 use crate::cli::exit::{Code, Failure};
+use crate::cli::progress;
 use crate::cli::text::escape;
 use crate::cli::ui::Ui;
-use crate::cli::{Context, End, progress};
 use report::Report;
 
 /// Longer than any anchor.
 const ANCHOR_LIMIT: u64 = 4096;
-
-pub(super) const NAME_THE_DIRECTORY: &str =
-    "name the directory that has the .jsonl files: in a home it is audit";
 
 /// The arguments and the directory of a verification that names one: it needs no home.
 pub fn copy_to_verify(audit: &Audit) -> Option<(&AuditVerify, &Path)> {

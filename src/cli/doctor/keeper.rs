@@ -4,7 +4,8 @@ use nightlatch::config::KeeperChoice;
 use nightlatch::session::KeeperError;
 use nightlatch::session::keeper::{AgentKeeper, KernelKeeper, agent_is_running};
 
-use super::{Case, Finding, read_small};
+use super::case::{Case, read_small};
+use super::finding::Finding;
 use crate::cli::system::user;
 
 const NO_AGENT: &str = "the agent cannot be started";

@@ -2,7 +2,8 @@
 
 use rustix::process::{Resource, getrlimit};
 
-use super::{Case, Finding, read_small};
+use super::case::{Case, read_small};
+use super::finding::Finding;
 use crate::cli::progress::size;
 
 /// What locking the memory of a sign-in's secrets takes, with room to spare.

@@ -1,6 +1,7 @@
 //! What the system lets this process keep to itself, where that is not asked for yet: Windows.
 
-use super::{Case, Finding};
+use super::case::Case;
+use super::finding::Finding;
 
 /// Says that nothing is kept out of swap.
 pub fn memory(_: &Case) -> Vec<Finding> {

@@ -3,7 +3,8 @@
 use nightlatch::audit::look;
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 
-use super::{Case, Finding, read_small};
+use super::case::{Case, read_small};
+use super::finding::Finding;
 use crate::cli::audit::this_boot;
 use crate::cli::text::span;
 

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use nightlatch::{FsError, storage};
 
-use super::{Case, Finding};
-use crate::cli::Origin;
+use super::case::Case;
+use super::finding::Finding;
 use crate::cli::exit::no_home;
+use crate::cli::origin::Origin;
 use crate::cli::progress::size;
 use crate::cli::system::check_writable;
 

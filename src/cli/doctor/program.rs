@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use nightlatch::config::CommandName;
 
-use super::{Case, Finding};
+use super::case::Case;
+use super::finding::Finding;
 use crate::cli::install::takes_hook;
 use crate::cli::search_path;
 use crate::cli::system::{self, is_same_file};

@@ -10,7 +10,8 @@ use nightlatch::config::{PCI_RETENTION_FLOOR, PasswordRules};
 use nightlatch::guard::count_leases;
 use nightlatch::{Argon2Params, AuditLog, Config, Dir};
 
-use super::{Case, Finding};
+use super::case::Case;
+use super::finding::Finding;
 use crate::cli::audit::this_boot;
 use crate::cli::progress::size;
 use crate::cli::session::locked_out;
@@ -261,7 +262,7 @@ pub fn leases(case: &Case) -> Vec<Finding> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::State;
+    use crate::cli::doctor::finding::State;
 
     const DAY: u64 = 86_400;
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use nightlatch::{Erasure, Kept, Storage, Unsure, shell_word, storage};
 
-use super::{Case, Finding};
+use super::case::Case;
+use super::finding::Finding;
 
 /// What overwriting `seal/state` leaves on the disk.
 pub fn seal(case: &Case) -> Vec<Finding> {

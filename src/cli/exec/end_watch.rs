@@ -13,9 +13,10 @@ use nightlatch::session::{Dead, SessionState, SessionStatus};
 use nightlatch::{Guard, SessionWatch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::super::context::Context;
+use super::super::ending;
 use super::super::session::wait_for_nobody;
 use super::super::terminal::notify;
-use super::super::{Context, ending};
 
 /// Most commands have ended by then, and no session ends by itself in less.
 const LONG: Duration = Duration::from_secs(1);

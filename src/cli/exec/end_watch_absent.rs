@@ -4,7 +4,7 @@ use std::thread::Scope;
 
 use nightlatch::id::SessionId;
 
-use super::super::Context;
+use super::super::context::Context;
 
 /// A command that runs, and the session that let it start; there is none.
 #[allow(dead_code)] // nothing is watched

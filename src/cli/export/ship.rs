@@ -7,9 +7,10 @@ use nightlatch::audit::{EventsAfter, LogReader, Query, Reading, Record};
 
 use super::Output;
 use crate::cli::args::AuditExport;
+use crate::cli::context::Context;
+use crate::cli::end::End;
 use crate::cli::exit::Failure;
 use crate::cli::system::Interruption;
-use crate::cli::{Context, End};
 
 /// How often `--follow` looks for new events.
 const INTERVAL: Duration = Duration::from_millis(250);

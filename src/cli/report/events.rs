@@ -7,7 +7,7 @@ use nightlatch::audit::{Outcome, Record, Warning};
 use super::second;
 use super::text::{Text, shown};
 use super::verdict::strange;
-use crate::cli::audit::plain_details;
+use crate::cli::text::plain_details;
 
 /// The longest text in a cell.
 const CELL: usize = 300;

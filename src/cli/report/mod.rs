@@ -18,12 +18,13 @@ use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use serde_json::json;
 
 use super::args::AuditReport;
-use super::audit::{
-    no_log, not_verified, query, this_boot, verifier, warn_of_unreadable, with_reader,
-};
+use super::audit::reading::{query, warn_of_unreadable, with_reader};
+use super::audit::{no_log, not_verified, this_boot, verifier};
+use super::context::Context;
+use super::end::End;
 use super::exit::Failure;
+use super::progress;
 use super::stats::has_all_of_sessions;
-use super::{Context, End, progress};
 
 pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
     let to_stdout = args.html.as_os_str() == "-";

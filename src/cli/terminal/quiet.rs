@@ -12,7 +12,7 @@ use super::{Hidden, die_of};
 
 /// While it lives, the typing is hidden, and signals are watched by a thread of its own: what goes on
 /// meanwhile, such as the hashing of a password, does not look for them.
-pub(in super::super) struct Quiet {
+pub struct Quiet {
     watch: Option<Watch>,
 }
 
@@ -24,7 +24,7 @@ struct Watch {
 
 impl Quiet {
     /// Takes over what a prompt has set up. Where it cannot, the terminal is set back.
-    pub(in super::super) fn begin(hidden: Hidden, catch: Catch) -> Option<Self> {
+    pub fn begin(hidden: Hidden, catch: Catch) -> Option<Self> {
         let (over, told) = UnixStream::pair().ok()?;
         let watcher = std::thread::Builder::new()
             .spawn(move || watch(hidden, catch, &told))
@@ -35,7 +35,7 @@ impl Quiet {
     }
 
     /// Gives back what it took over, and whether Ctrl-Z was pressed meanwhile.
-    pub(in super::super) fn end(mut self) -> Option<(Hidden, Catch, bool)> {
+    pub fn end(mut self) -> Option<(Hidden, Catch, bool)> {
         self.watch.take().and_then(Watch::end)
     }
 }
@@ -66,7 +66,7 @@ impl Watch {
 }
 
 /// Whether a signal is one that ends a program.
-pub(in super::super) fn ends_us(signal: i32) -> bool {
+pub fn ends_us(signal: i32) -> bool {
     signal != SIGTSTP && signal != SIGCONT
 }
 

@@ -1,0 +1,178 @@
+//! What every command needs, put together from what was given.
+
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nightlatch::account::{BadEmail, Email};
+use nightlatch::config::KeeperChoice;
+use nightlatch::memory::CoreLimit;
+use nightlatch::session::AgentLauncher;
+use nightlatch::{Guard, GuardConfig};
+
+use super::args::Global;
+use super::exit::Failure;
+use super::origin::Origins;
+use super::surroundings::Surroundings;
+use super::terminal::Terminal;
+use super::text;
+use super::ui::Ui;
+use super::when::Zone;
+
+/// What there is before anything is looked at.
+pub struct Given {
+    pub ui: Ui,
+    pub global: Global,
+    pub surroundings: Surroundings,
+    pub core_limit: CoreLimit,
+}
+
+impl Given {
+    /// The same, where a copy of a log is read: nothing of this machine's home has a part in it.
+    pub fn for_copy(mut self, directory: &Path) -> Self {
+        self.global.home = Some(directory.to_owned());
+        self.global.account = None;
+        self.surroundings.account = None;
+        self.surroundings.keeper = None;
+        self
+    }
+}
+
+/// What every command needs.
+pub struct Context {
+    pub ui: Ui,
+    pub config: GuardConfig,
+    pub origins: Origins,
+    /// As given on the command line.
+    pub global: Global,
+    pub account: Option<Email>,
+    /// Tells where this program lies.
+    pub program: fn() -> Option<PathBuf>,
+    /// Whether the terminal is of a kind that acts on escape sequences.
+    pub takes_escapes: bool,
+    /// The program's own name, as it was called.
+    pub invoked_as: OsString,
+    /// `PATH`.
+    pub search_path: Option<OsString>,
+    /// `HOME`.
+    pub user_home: Option<OsString>,
+    pub editor: Option<OsString>,
+    pub zone: Zone,
+    pub pager: Option<OsString>,
+    pub may_ask: bool,
+}
+
+impl Context {
+    pub fn guard(&self) -> Result<Guard, Failure> {
+        Ok(Guard::open(self.config.clone())?)
+    }
+
+    /// For whoever only looks: nothing in the home is made or changed.
+    pub fn guard_to_look(&self) -> Result<Guard, Failure> {
+        Ok(Guard::open_to_look(self.config.clone())?)
+    }
+
+    pub fn guard_or_create(&self) -> Result<Guard, Failure> {
+        Ok(Guard::open_or_create(self.config.clone())?)
+    }
+
+    /// What stands where text was cut.
+    pub fn sign(&self) -> char {
+        if self.ui.is_utf8 { '…' } else { '~' }
+    }
+
+    /// The person's terminal, when there is one and it may be used.
+    pub fn terminal(&self) -> Option<Terminal> {
+        let terminal = if self.may_ask { Terminal::open() } else { None };
+        terminal.map(|terminal| terminal.taking_escapes(self.takes_escapes))
+    }
+}
+
+/// Puts together what commands need. Opens nothing.
+///
+/// # Errors
+/// When the environment names an account or a keeper that is none, or no home.
+pub fn context(given: Given) -> Result<Context, Failure> {
+    let Given {
+        ui,
+        global,
+        surroundings,
+        core_limit,
+    } = given;
+    let program = surroundings.program;
+    let origins = Origins::of(&global, &surroundings);
+    let home = global.home.clone().or(surroundings.home.map(PathBuf::from));
+    let mut config = match &home {
+        Some(home) => GuardConfig::under(home),
+        None => GuardConfig::of_environment().map_err(nightlatch::GuardError::from)?,
+    }
+    .core_limit(core_limit);
+
+    let account = match (&global.account, &surroundings.account) {
+        (Some(account), _) => Some(account.parse::<Email>()?),
+        (None, Some(account)) => Some(account_of_environment(account)?),
+        (None, None) => None,
+    };
+    if let Some(account) = &account {
+        config = config.account(account.clone());
+    }
+    if let Some(keeper) = &surroundings.keeper {
+        let choice: KeeperChoice = keeper
+            .to_string_lossy()
+            .parse()
+            .map_err(|error| Failure::usage(format!("NIGHTLATCH_KEEPER: {error}")))?;
+        config = config.keeper(choice);
+    }
+    let home = config.home().to_owned();
+    config = config.launched_by(Arc::new(move || {
+        // The agent starts in another directory and with an empty environment.
+        let home = std::path::absolute(&home).ok()?;
+        Some(AgentLauncher {
+            program: program()?,
+            args: vec!["--home".into(), home.into(), "agent".into()],
+        })
+    }));
+    config = config.on_delay(Arc::new(move |delay| {
+        if std::io::stderr().is_terminal() {
+            let span = text::span(delay + Duration::from_millis(999)); // rounded up
+            ui.say(&format!("waiting {span}, because of failed sign-ins"));
+        }
+    }));
+    nightlatch::tell_of_waits(move |wait| ui.say(&text::waiting(wait)));
+    config = config.on_alert_failure(Arc::new(move |failed| {
+        ui.warn(&failed.to_string());
+    }));
+    Ok(Context {
+        ui,
+        config,
+        origins,
+        account,
+        program,
+        takes_escapes: surroundings.term.is_some_and(|term| term != "dumb"),
+        invoked_as: surroundings
+            .arguments
+            .into_iter()
+            .next()
+            .unwrap_or_default(),
+        search_path: surroundings.path,
+        user_home: surroundings.user_home,
+        editor: surroundings.editor,
+        zone: Zone::new(surroundings.zone),
+        pager: surroundings.pager,
+        may_ask: !global.non_interactive,
+        global,
+    })
+}
+
+/// The account that `NIGHTLATCH_ACCOUNT` names. Says so when it names none: it may have been set long
+/// ago, and somewhere else.
+fn account_of_environment(value: &OsStr) -> Result<Email, Failure> {
+    let wrong = |what: String| Failure::usage(format!("NIGHTLATCH_ACCOUNT: {what}"));
+    let text = value
+        .to_str()
+        .ok_or_else(|| wrong("it is not UTF-8 text".to_owned()))?;
+    text.parse()
+        .map_err(|error: BadEmail| wrong(error.to_string()).hint(error.hint()))
+}
