@@ -1,6 +1,7 @@
 //! Hundreds of logs, honest and tampered with, for our verifier and for the one in docs/verify.py:
 //! the two must find the same rules broken in each. What verifies is read, found and exported.
 
+mod anchors;
 mod bases;
 mod case;
 mod edits;
@@ -39,6 +40,7 @@ fn cases() -> Vec<Case> {
         order::cases,
         seals::cases,
         records::cases,
+        anchors::cases,
     ];
     all.iter().flat_map(|cases| cases()).collect()
 }
@@ -82,7 +84,7 @@ impl Corpus {
             verifier = verifier.fingerprint(fingerprint).unwrap();
         }
         if let Some(anchors) = &case.anchors {
-            verifier = verifier.anchors(Anchors::read("anchors", anchors.as_bytes()).unwrap());
+            verifier = verifier.anchors(Anchors::read("anchors", anchors.as_slice()).unwrap());
         }
         if let Some(days) = case.retention {
             verifier = verifier.retention(Duration::from_secs(days * 86_400));

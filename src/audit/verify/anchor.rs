@@ -109,9 +109,9 @@ fn is_hex(byte: &u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
-/// Of a word, as opposed to punctuation.
+/// Of a word, as opposed to punctuation, and to what is not ASCII: a system log may have any bytes.
 fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// What is left of a line in which an anchor may stand.

@@ -163,7 +163,7 @@ impl<'a> Join<'a> {
             problems.push(Problem::EarlyPrune);
         }
         if let Some((hold, _)) = self.holds.first_key_value() {
-            let hold = hold.clone();
+            let hold = serde_json::from_str(hold).unwrap_or_else(|_| hold.clone());
             problems.push(Problem::HeldPrune { hold });
         }
         if let Some(retention) = self.retention.filter(|&retention| is_early(retention)) {

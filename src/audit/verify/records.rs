@@ -1,7 +1,7 @@
 //! Records of the log about itself that rules and results rely on.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::audit::canonical::Canonical;
 use crate::audit::hold::Hold;
@@ -20,7 +20,7 @@ pub(super) struct Noted {
 pub(super) enum What {
     /// `None` when a detail is missing or has another form.
     Pruned(Option<PrunedDetails>),
-    /// The hold by its name as the line has it, and the hold when it is in its form.
+    /// The hold by its name, as the JSON that the line has, and the hold when it is in its form.
     HoldAdded(String, Option<Hold>),
     HoldRemoved(String),
     Repaired {
@@ -52,20 +52,16 @@ fn details<'a>(line: &Canonical<'a>) -> &'a str {
     std::str::from_utf8(line.details).unwrap_or_default()
 }
 
-/// Whatever names the hold, in or out of its form: what is in force must not depend on that.
+/// The JSON that names the hold, in or out of its form: what is in force must not depend on that.
 fn hold_name(line: &Canonical<'_>) -> String {
     #[derive(Deserialize)]
-    struct Form {
-        #[serde(default)]
-        hold: Value,
+    struct Form<'a> {
+        #[serde(borrow)]
+        hold: Option<&'a RawValue>,
     }
-    match serde_json::from_slice::<Form>(line.details) {
-        Ok(Form {
-            hold: Value::String(name),
-        }) => name,
-        Ok(form) => form.hold.to_string(),
-        Err(_) => String::new(),
-    }
+    let form = serde_json::from_slice::<Form<'_>>(line.details);
+    let name = form.ok().and_then(|form| form.hold);
+    name.map_or("null", RawValue::get).to_owned()
 }
 
 fn hold(line: &Canonical<'_>) -> Option<Hold> {

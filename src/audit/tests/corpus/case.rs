@@ -21,7 +21,7 @@ pub(super) struct Case {
     pub(super) entries: BTreeMap<String, Entry>,
     pub(super) fingerprint: Option<String>,
     /// A file of anchors.
-    pub(super) anchors: Option<String>,
+    pub(super) anchors: Option<Vec<u8>>,
     /// In days.
     pub(super) retention: Option<u64>,
     /// The rules that may be found broken, one of them for certain; an honest log breaks none.
@@ -53,7 +53,7 @@ impl Case {
         self
     }
 
-    pub(super) fn anchored(mut self, anchors: impl Into<String>) -> Self {
+    pub(super) fn anchored(mut self, anchors: impl Into<Vec<u8>>) -> Self {
         self.anchors = Some(anchors.into());
         self
     }

@@ -1,7 +1,7 @@
 //! Removals, the head, fingerprints and anchors.
 
 use super::bases::{REMOVED, days, days_to_prune, pruned, pruned_with, uses};
-use super::case::{Case, Entry, Files, hash_of, lines_of, number_of};
+use super::case::{Case, Entry, hash_of, lines_of, number_of};
 use super::forge::{Forge, said, time};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -11,7 +11,6 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(removed_lines());
     cases.extend(holds());
     cases.extend(heads());
-    cases.extend(noted());
     cases
 }
 
@@ -281,7 +280,37 @@ fn holds() -> Vec<Case> {
         Case::new(what, forge.log(), rules).noted(&forge)
     };
     let (added, removed) = ("AUDIT_HOLD_ADDED", "AUDIT_HOLD_REMOVED");
-    vec![
+    let named = |name: &str, other: &str, rules: &[u8]| {
+        let details = |name: &str| match name {
+            "" => "{}".to_owned(),
+            name => format!("{{\"hold\":{name}}}"),
+        };
+        let before = [said(added, &details(name)), said(removed, &details(other))];
+        case(
+            &format!("the hold {name}, and {other} removed"),
+            &before,
+            rules,
+        )
+    };
+    let mut cases: Vec<_> = [
+        ("null", "\"null\""),
+        ("null", "\"None\""),
+        ("", "\"null\""),
+        ("true", "\"true\""),
+        ("true", "\"True\""),
+        ("1", "\"1\""),
+        ("1", "true"),
+        ("[1,2]", "\"[1, 2]\""),
+        ("[1,2]", "\"[1,2]\""),
+        ("{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":1}"),
+    ]
+    .into_iter()
+    .map(|(name, other)| named(name, other, &[10]))
+    .collect();
+    let same = ["null", "true", "1", "[1,2]", "\"\\\"é\\n\""];
+    cases.extend(same.map(|name| named(name, name, &[])));
+    cases.push(named("", "null", &[]));
+    cases.extend([
         case("a removal under a hold", &[hold(added, "case-7")], &[10]),
         case(
             "a removal under the second hold",
@@ -306,7 +335,8 @@ fn holds() -> Vec<Case> {
             &[hold(added, "case-7"), hold(removed, "case-7")],
             &[],
         ),
-    ]
+    ]);
+    cases
 }
 
 fn heads() -> Vec<Case> {
@@ -385,73 +415,5 @@ fn heads() -> Vec<Case> {
         log.insert("head".to_owned(), head.clone().into_bytes());
         cases.push(Case::honest(format!("a head {behind} appends behind"), log).noted(&forge));
     }
-    cases
-}
-
-fn noted() -> Vec<Case> {
-    let forge = days();
-    let log = forge.log();
-    let lines = lines_of(&log);
-    let case = |what: &str, anchors: String| Case::new(what, log.clone(), &[12]).anchored(anchors);
-    let (seq, hash) = forge.last.clone();
-    let mut cases = Vec::new();
-    let mut wrong = Case::new("another fingerprint", log.clone(), &[12]);
-    wrong.fingerprint = Some("0".repeat(64));
-    cases.push(wrong);
-    cases.push(case(
-        "an anchor of a line to come",
-        forge.anchor_of(seq + 1, &hash),
-    ));
-    cases.push(case(
-        "an anchor of another line",
-        forge.anchor_of(seq - 1, &hash),
-    ));
-    cases.push(case(
-        "an anchor of another hash",
-        forge.anchor_of(seq, &"0".repeat(64)),
-    ));
-    cases.push(case("a wrong anchor among good ones", {
-        let good = |line: &str| forge.anchor_of(number_of(line), &hash_of(line));
-        let mut anchors: Vec<_> = lines.iter().map(|(_, line)| good(line)).collect();
-        anchors[7] = forge.anchor_of(8, &"1".repeat(64));
-        anchors.concat()
-    }));
-    cases.push(case("an anchor of another log", {
-        let mut other = Forge::new(70);
-        other.open();
-        other.anchor()
-    }));
-    // Set back, and gone on in another way: each log is good, the two of them are a fork.
-    let fork = |seed: u64| {
-        let mut forge = days();
-        forge.random = super::forge::Random::new(seed);
-        forge.work(4);
-        forge
-    };
-    let (one, two) = (fork(71), fork(72));
-    let both = format!("{}{}", one.anchor(), two.anchor());
-    let name = "a fork, held against what it forked from";
-    cases.push(Case::new(name, one.log(), &[12]).anchored(both).noted(&one));
-    let syslog = |forge: &Forge| {
-        let ((seq, hash), fingerprint) = (&forge.last, &forge.fingerprint);
-        format!("x nightlatch[1]: audit anchor seq={seq} hash={hash} fingerprint={fingerprint}\n")
-    };
-    let mut three = days();
-    three.append(&uses(1));
-    let (mut four, mut end) = (days(), days());
-    four.random = super::forge::Random::new(73);
-    four.append(&uses(1));
-    end.append(&uses(1));
-    let fork = format!("{}{}", syslog(&three), syslog(&four));
-    let line = fork.replace('\n', " ");
-    let case = Case::new("two anchors of one number", end.log(), &[12]).anchored(fork);
-    cases.push(case);
-    let case = Case::new("the two on one line", end.log(), &[12]).anchored(line);
-    cases.push(case);
-    // An anchor of what was set back, of a log that was pruned since.
-    let (mut older, newer) = (pruned(), pruned());
-    older.work(2);
-    let log: Files = newer.log();
-    cases.push(Case::new("set back before an anchor", log, &[12]).anchored(older.anchor()));
     cases
 }
