@@ -16,14 +16,13 @@ use super::state_file::journal_beside;
 use super::tail::line_before;
 use crate::fs::{FileExt, FsError};
 
-/// The journal of the log in `directory`, when `sealing` was saved before the boot `boot`: within a
-/// boot, no crash takes what was written. Zeros are no boot.
+/// The journal of the log in `directory`, when `sealing` was saved before the boot `boot`.
 pub(super) fn journal_before_boot(
     directory: &Path,
     sealing: &Sealing,
     boot: [u8; 16],
 ) -> Result<Option<Vec<u8>>, FsError> {
-    if boot == [0; 16] || boot == sealing.boot {
+    if !sealing.is_of_earlier_boot(boot) {
         return Ok(None);
     }
     journal_beside(directory, sealing)

@@ -58,8 +58,7 @@ pub(super) fn recover(
         let mut segment = Segment::open(dir, name)?;
         let is_last = open.peek().is_none();
         let from = if name.first() == start {
-            // Within a boot, no crash takes what was written.
-            let may_be_lost = is_last && boot != [0; 16] && boot != sealing.boot;
+            let may_be_lost = is_last && sealing.is_of_earlier_boot(boot);
             let is_cut = segment.length < sealing.place().offset;
             if is_cut || may_be_lost && segment.check_sealed_end(sealing).is_err() {
                 repairs.extend(segment.restore(sealing, state, dir, may_be_lost)?);

@@ -17,9 +17,10 @@ use super::head::Head;
 use super::kind::EventType;
 use super::line::Link;
 use super::seal::Seal;
+use super::segment::APPEND_LINES;
 use crate::clock::Timestamp;
 use crate::crypto::kdf::derive;
-use crate::crypto::sign::{KeyPair, PublicKey};
+use crate::crypto::sign::{KeyPair, PublicKey, verify};
 use crate::crypto::{Key, KeySector, labels, sha256};
 
 const MAGIC: &[u8; 8] = b"NLseal\0\x01";
@@ -193,6 +194,37 @@ impl Sealing {
         // What the journal has is of lines before these.
         self.journal_start = place.offset;
         true
+    }
+
+    /// Whether it was saved before the boot `boot`, within which no crash takes what was written. Zeros
+    /// are no boot.
+    pub(super) fn is_of_earlier_boot(&self, boot: [u8; 16]) -> bool {
+        boot != [0; 16] && boot != self.boot
+    }
+
+    /// Whether `head` belongs to the next append to a log whose last seal announces the key `announced`.
+    /// Whoever can make such a head has this state, and can sign a head for the log as it is, too.
+    pub(super) fn makes_next(&self, head: &Head, announced: PublicKey) -> bool {
+        let roles: &[(Role, usize)] = if self.must_open() {
+            &[(Role::Opening, 1)]
+        } else {
+            &[(Role::Inner, APPEND_LINES), (Role::Closing, 1)]
+        };
+        let lines = head.last.seq.saturating_sub(self.last.seq);
+        let is_made = |&(role, most): &(Role, usize)| {
+            let step = self.step(role, head.last);
+            let Seal {
+                next,
+                next_segment,
+                signature,
+            } = step.seal;
+            let message = Seal::message(&head.last.hash, &next, next_segment.as_ref());
+            (1..=most as u64).contains(&lines)
+                && step.head == *head
+                // The key that was announced is this state's, which may have been made up.
+                && verify(&announced, &message, &signature)
+        };
+        self.next == announced && roles.iter().any(is_made)
     }
 
     fn step(&self, role: Role, link: Link) -> Step {

@@ -492,7 +492,7 @@ fn the_answer_in_json_has_fixed_keys_whatever_was_found() {
     assert_eq!(
         keys(&good).join(" "),
         "schema ok findings more_findings warnings more_warnings directory segments events bytes \
-         first_seq last_seq last_hash seals unsealed_lines unsealed_bytes lost_lines lost_bytes fingerprint \
+         first_seq last_seq last_hash seals unsealed_lines unsealed_bytes lost_lines lost_bytes lost_through fingerprint \
          fingerprint_compared head_seen state_seen end_checked anchors removals removed_without_record holds repairs fast"
     );
     // Each day opens a segment, and all but the last close it.

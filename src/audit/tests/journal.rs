@@ -1,8 +1,13 @@
 //! What a loss of power leaves, and the journal puts back.
 
+use super::hash::LineHash;
+use super::line::Link;
 use super::seal::{FIRST, append, begin, refused, state};
+use super::sealing::{Role, SECTOR, Sealing};
 use super::state_file::JOURNAL_SIZE;
 use super::*;
+use crate::crypto::sign::KeyPair;
+use crate::crypto::{Key, sha256};
 
 /// A log that ends in three appends of two lines, and where each of them ends.
 fn with_a_journal() -> (Home, Vec<usize>) {
@@ -103,16 +108,22 @@ fn a_journal_that_is_full_begins_again_and_what_it_had_is_durable() {
     assert!(begun_again >= 2, "{begun_again}");
 }
 
-/// Verified where it is, as `audit verify` does. A quick look, as `doctor` takes it, must agree on the
-/// end.
-fn in_place(home: &Home) -> Verification {
+/// Verified where it is, as `audit verify` does.
+fn in_boot(home: &Home) -> Verification {
     let boot = [home.clock.1.load(Ordering::Relaxed); 16];
     let verifier = Verifier::new(&home.audit()).in_home().in_boot(boot);
-    let found = verifier.run(&Progress::default()).unwrap();
+    verifier.run(&Progress::default()).unwrap()
+}
+
+/// The same. A quick look, as `doctor` takes it, must agree on the
+/// end.
+fn in_place(home: &Home) -> Verification {
+    let found = in_boot(home);
     let is_end_cut = found.findings.iter().any(|finding| {
         let problem = &finding.problem;
         matches!(problem, Problem::CutEnd { .. })
     });
+    let boot = [home.clock.1.load(Ordering::Relaxed); 16];
     match look(&home.audit(), boot) {
         Ok(summary) => {
             let summary = summary.unwrap();
@@ -193,4 +204,88 @@ fn a_missing_end_that_a_loss_of_power_does_not_explain_is_found_in_place() {
             .any(|finding| finding.problem == Problem::ForeignSeal),
         "{names:?}"
     );
+}
+
+const HEAD: &str = "head";
+
+/// A log of one append, and the heads of the two that followed it.
+fn with_heads_ahead() -> (Home, BTreeMap<String, Vec<u8>>, [Vec<u8>; 2]) {
+    let (home, _) = with_a_journal();
+    let files = home.files();
+    let heads = ["e", "f"].map(|name| {
+        home.log()
+            .append_durable(&[used(name), used(name)])
+            .unwrap();
+        home.files()[HEAD].clone()
+    });
+    (home, files, heads)
+}
+
+fn with_head(files: &BTreeMap<String, Vec<u8>>, head: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let mut files = files.clone();
+    files.insert(HEAD.to_owned(), head.to_vec());
+    files
+}
+
+#[test]
+fn a_head_of_one_append_that_a_loss_of_power_took_is_no_finding() {
+    let (home, files, [head, _]) = with_heads_ahead();
+    home.put(&with_head(&files, &head));
+    // Within a boot, and as a copy is, it is one.
+    assert!(!in_boot(&home).is_good());
+    home.reboot();
+    assert!(!verified(&home).is_good());
+    let found = in_place(&home);
+    assert_eq!(found.findings, []);
+    let last = found.last.unwrap().0;
+    assert_eq!(found.lost_through, Some(last + 2));
+    assert!(found.end_checked);
+    append(&home, used("on"));
+    let found = in_place(&home);
+    assert_eq!((found.findings.len(), found.lost_through), (0, None));
+    assert_eq!(found.last.unwrap().0, last + 1);
+}
+
+#[test]
+fn a_head_that_the_state_does_not_make_excuses_no_cut_end() {
+    let (home, files, [head, further]) = with_heads_ahead();
+    let now = home.files();
+    home.reboot();
+    let is_found = |files: &BTreeMap<String, Vec<u8>>| {
+        home.put(files);
+        let found = in_boot(&home);
+        let is_cut = |problem: &Problem| matches!(problem, Problem::CutEnd { .. });
+        assert_eq!(found.lost_through, None);
+        found
+            .findings
+            .iter()
+            .any(|finding| is_cut(&finding.problem))
+    };
+    // Two appends ahead.
+    assert!(is_found(&with_head(&files, &further)));
+    // The log was cut, its state is that of now, and the journal was emptied.
+    let mut cut = with_head(&files, &head);
+    let mut state = now[STATE].clone();
+    state[4096..].fill(0);
+    cut.insert(STATE.to_owned(), state);
+    assert!(is_found(&cut));
+    // The state was made up, and head and state fit each other.
+    for is_announced in [true, false] {
+        let mut made = files[STATE].clone();
+        made[80..112].fill(9);
+        if !is_announced {
+            made[232..264]
+                .copy_from_slice(KeyPair::of(&Key::random().unwrap()).public().as_bytes());
+        }
+        let check = sha256(&made[..264]);
+        made[264..296].copy_from_slice(&check);
+        let mut sealing = Sealing::decode(made[..SECTOR].try_into().unwrap()).unwrap();
+        let seq = sealing.last().seq + 2;
+        let hash = LineHash::of(b"made up");
+        sealing.seal(Role::Inner, Link { seq, hash }, sealing.sealed_at());
+        let forged = sealing.head().unwrap().encode();
+        let mut forged = with_head(&files, &forged);
+        forged.insert(STATE.to_owned(), made);
+        assert!(is_found(&forged));
+    }
 }

@@ -4,6 +4,7 @@ use super::finding::Problem;
 use super::join::Join;
 use super::segment::Watched;
 use super::snapshot::{HEAD_NAME, Snapshot};
+use crate::audit::head::Head;
 use crate::audit::line::Link;
 use crate::audit::sealing::Sealing;
 use crate::audit::state_file::{BadState, SEAL_DIRECTORY, STATE_FILE};
@@ -11,7 +12,15 @@ use crate::crypto::sign::PublicKey;
 
 /// Compares with the head. A crash may have kept one append from writing its own; what else follows it
 /// was not checked, unless it was appended while this looked at the log.
-pub(super) fn judge_head(join: &mut Join<'_>, snapshot: &Snapshot, fingerprint: Option<PublicKey>) {
+///
+/// A loss of power before this boot may have left the head of an append whose lines and state it took. That is
+/// no finding; `lost` is the sealing state when it was saved before this boot.
+pub(super) fn judge_head(
+    join: &mut Join<'_>,
+    snapshot: &Snapshot,
+    fingerprint: Option<PublicKey>,
+    lost: Option<&Sealing>,
+) {
     let Some(head) = snapshot.head else {
         return;
     };
@@ -20,6 +29,12 @@ pub(super) fn judge_head(join: &mut Join<'_>, snapshot: &Snapshot, fingerprint: 
         return join.about_file(HEAD_NAME, Problem::BadHead);
     };
     match sealed_line(join, head.last) {
+        Err(Problem::CutEnd { seq })
+            if fingerprint == Some(head.fingerprint)
+                && lost.is_some_and(|state| is_of_next_append(join, state, &head)) =>
+        {
+            join.result.lost_through = Some(seq);
+        }
         Err(problem) => join.about_file(HEAD_NAME, problem),
         Ok((_, next)) if fingerprint != Some(head.fingerprint) || !head.is_signed_by(&next) => {
             join.about_file(HEAD_NAME, Problem::ForeignHead);
@@ -29,6 +44,13 @@ pub(super) fn judge_head(join: &mut Join<'_>, snapshot: &Snapshot, fingerprint: 
                 !snapshot.is_consistent || join.sealed_lines <= line.sealed_before + 1;
         }
     }
+}
+
+/// Whether `head` is that of an append that would follow the log, which ends as `state` says.
+fn is_of_next_append(join: &Join<'_>, state: &Sealing, head: &Head) -> bool {
+    let Link { seq, hash } = state.last();
+    join.result.last == Some((seq, hash))
+        && sealed_line(join, state.last()).is_ok_and(|(_, next)| state.makes_next(head, next))
 }
 
 /// Where the sealing state is, in the home.

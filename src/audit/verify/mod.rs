@@ -135,7 +135,8 @@ impl Verifier {
 
     /// The log is on the running system, whose boot has this id, zeros where it does not tell. Lines that
     /// a loss of power before this boot took from the log's end are no finding then, where the journal
-    /// beside the sealing state has them for the next append to put back: they are verified, too.
+    /// beside the sealing state has them for the next append to put back: they are verified, too. A head that is
+    /// one append ahead of log and state is no finding then either.
     #[must_use]
     pub fn in_boot(mut self, id: [u8; 16]) -> Self {
         self.boot = id;
@@ -280,7 +281,9 @@ impl Verifier {
             })
             .flatten();
         join.result.fingerprint = chain.fingerprint.map(|key| key.to_string());
-        judge_head(&mut join, snapshot, chain.fingerprint);
+        let sealing = state.as_ref().and_then(|state| state.as_ref().ok());
+        let lost = sealing.filter(|state| state.is_of_earlier_boot(self.boot));
+        judge_head(&mut join, snapshot, chain.fingerprint, lost);
         if self.expects_state && state.is_none() && join.result.lines > 0 {
             join.about_file(&state_name(), Problem::MissingState);
         }

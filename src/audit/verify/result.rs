@@ -38,6 +38,9 @@ pub struct Verification {
     pub lost_lines: u64,
     /// Their bytes that are missing.
     pub lost_bytes: u64,
+    /// The number of the last event of an append that a loss of power took for good: only the head, of all
+    /// that was written of it, reached the disk.
+    pub lost_through: Option<u64>,
     /// The number of the first event there is.
     pub first_seq: Option<u64>,
     /// The number and the hash of the last sealed line.

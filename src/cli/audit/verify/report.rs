@@ -69,6 +69,7 @@ impl Report<'_> {
             "unsealed_bytes": result.unsealed_bytes,
             "lost_lines": result.lost_lines,
             "lost_bytes": result.lost_bytes,
+            "lost_through": result.lost_through,
             "fingerprint": result.fingerprint,
             "fingerprint_compared": result.fingerprint_given,
             "head_seen": result.head_seen,
@@ -230,6 +231,12 @@ impl Report<'_> {
                 progress::size(result.lost_bytes)
             );
             facts.push(("lost", missing));
+        }
+        if let Some(through) = result.lost_through {
+            let append = format!(
+                "the last append, through event {through}, with the power: only its head was kept"
+            );
+            facts.push(("lost", append));
         }
         for repair in &result.repairs {
             let repaired = format!(
