@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::segment::DIRECTORY;
+use super::state_file::SEAL_DIRECTORY;
 use crate::fs::{FsError, shell_path};
 
 /// The log could not be written or read. Whatever was to be recorded must then not happen.
@@ -14,7 +16,7 @@ pub enum AuditError {
     /// The end of the log is not what was last written there, so nothing may follow it.
     #[error("the audit log is damaged: {path} {damage}", path = .segment.display())]
     Damaged {
-        /// The segment file.
+        /// The segment file, the log's directory, or the sealing state.
         segment: PathBuf,
         /// What is wrong with it.
         damage: Damage,
@@ -107,8 +109,8 @@ impl AuditError {
         match self {
             Self::Fs(error) => error.hint(),
             Self::Damaged { segment, .. } => {
-                let directory = segment.parent().unwrap_or(segment);
-                let (shown, word) = (directory.display(), shell_path(directory));
+                let directory = log_directory(segment);
+                let (shown, word) = (directory.display(), shell_path(&directory));
                 Some(format!(
                     "see what is wrong: nightlatch audit verify; to begin a new log, move {shown} and seal beside it away, keep them as evidence, and: mkdir -m 700 -- {word}"
                 ))
@@ -128,5 +130,18 @@ impl AuditError {
             Self::Busy { .. } => Some("see who it is: nightlatch doctor".to_owned()),
             Self::Random(_) => None,
         }
+    }
+}
+
+/// The directory of the log of which `damaged` is a file, that directory, or the sealing state.
+fn log_directory(damaged: &Path) -> PathBuf {
+    let is_named = |path: &Path, name: &str| path.file_name().is_some_and(|found| found == name);
+    let parent = damaged.parent().unwrap_or(damaged);
+    if is_named(damaged, DIRECTORY) {
+        damaged.to_owned()
+    } else if is_named(parent, SEAL_DIRECTORY) {
+        parent.with_file_name(DIRECTORY)
+    } else {
+        parent.to_owned()
     }
 }

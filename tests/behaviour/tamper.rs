@@ -768,3 +768,33 @@ fn what_takes_long_shows_how_far_it_is_on_a_terminal_only() {
         }
     });
 }
+
+#[test]
+fn whatever_is_damaged_doing_what_the_advice_says_begins_a_new_log() {
+    let harms: [fn(&Path); 3] = [
+        |home| fs::write(home.join("seal/state"), "garbled").unwrap(),
+        |home| fs::remove_file(home.join("seal/state")).unwrap(),
+        |home| {
+            for file in files_in(&home.join("audit")) {
+                fs::remove_file(file).unwrap();
+            }
+        },
+    ];
+    for harm in harms {
+        let home = Home::signed_in();
+        harm(&home.path());
+        let refused = home.run(&["exec", "--", "true"]);
+        assert_ne!(refused.code, 0, "{refused:#?}");
+        let (_, advice) = refused.stderr.split_once("begin a new log, ").unwrap();
+        let audit = home.path().join("audit");
+        let moved = format!("move {} and seal beside it away", audit.display());
+        assert!(advice.starts_with(&moved), "{refused:#?}");
+        let (_, script) = advice.trim_end().rsplit_once("and: ").unwrap();
+        for name in ["audit", "seal"] {
+            let _ = fs::rename(home.path().join(name), home.outside(name));
+        }
+        let run = Command::new("/bin/sh").args(["-c", script]).status();
+        assert!(run.unwrap().success() && audit.is_dir(), "{script}");
+        home.run(&["exec", "--", "true"]).succeeds();
+    }
+}
