@@ -114,7 +114,10 @@ const AFTER_IDLE: &[Step] = &[
 pub fn run(context: &Context) -> Result<End, Failure> {
     let program = (context.program)()
         .ok_or_else(|| Failure::failed("tour", "cannot tell where this program lies"))?;
-    let scratch = tempfile::Builder::new()
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)] // closed to others whatever the umask
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    let scratch = builder
         .prefix("nightlatch-tour-")
         .tempdir()
         .map_err(|error| Failure::failed("tour", format!("no scratch directory: {error}")))?;

@@ -1,5 +1,10 @@
 //! The main job, end to end.
 
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 use unicode_width::UnicodeWidthStr;
 
 use crate::support::{EMAIL, Home, PASSWORD};
@@ -74,4 +79,32 @@ fn the_tour_shows_all_of_it_and_leaves_nothing_behind() {
         [] as [std::path::PathBuf; 0]
     );
     assert!(!home.path().exists());
+}
+
+#[test]
+fn the_scratch_directory_of_the_tour_is_closed_to_others_whatever_the_umask() {
+    let home = Home::bare();
+    let scratch = home.outside("tmp");
+    std::fs::create_dir(&scratch).unwrap();
+    let tour = home.command(&["tour"]);
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "umask 0; exec \"$0\" tour"]);
+    command.arg(tour.get_program()).env_clear();
+    for (name, value) in tour.get_envs() {
+        command.envs(value.map(|value| (name, value)));
+    }
+    let mut child = command
+        .env("TMPDIR", &scratch)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It says something once the directory is there.
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0]).unwrap();
+    let entry = std::fs::read_dir(&scratch).unwrap().next().unwrap();
+    let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
+    child.wait().unwrap();
+    assert_eq!(mode & 0o7777, 0o700);
 }
