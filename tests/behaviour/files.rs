@@ -769,6 +769,20 @@ fn where_neither_key_nor_file_can_be_reached_no_end_is_claimed() {
 }
 
 #[test]
+fn without_proc_lock_says_so_of_the_agent_and_does_not_say_to_resume_it() {
+    let home = Home::registered().with_keeper("agent");
+    home.login(&[]).succeeds();
+    let script = r#"mount -t tmpfs none /proc || exit 99; "$0" lock; echo "lock $?""#;
+    let Some(run) = with_mounts(&home, script) else {
+        return;
+    };
+    assert!(run.stdout.starts_with("lock "), "{run:#?}");
+    assert!(run.stderr.contains("/proc/self/fd"), "{run:#?}");
+    assert!(!run.stderr.contains("resume"), "{run:#?}");
+    assert!(!home.is_active());
+}
+
+#[test]
 fn on_a_full_disk_lock_ends_every_session() {
     let home = Home::registered();
     let script = r#"

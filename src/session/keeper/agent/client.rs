@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, statat};
+use rustix::fs::{AtFlags, CWD, statat};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -15,7 +15,7 @@ use super::launch::{AgentLaunch, Started, remaining};
 use super::protocol::{REQUEST_LENGTH, Response, encode_destroy, encode_publish, encode_read};
 use super::{RUN, SOCKET, socket_path};
 use crate::clock::{Clock, SystemClock};
-use crate::fs::Dir;
+use crate::fs::{Dir, FsError};
 use crate::id::{AccountId, HomeId};
 use crate::memory::Secret;
 use crate::session::keeper::{Keeper, KeeperError, KeeperKind, Payload, Slot};
@@ -126,7 +126,7 @@ impl AgentKeeper {
                             return Ok(None);
                         }
                         if hidden == HIDDEN_ATTEMPTS {
-                            return Err(KeeperError::NoSocket);
+                            return Err(hidden_socket(&run));
                         }
                         hidden += 1;
                         SystemClock.sleep(HIDDEN_PAUSE);
@@ -263,6 +263,17 @@ impl Keeper for AgentKeeper {
             SystemClock.sleep(END_PAUSE);
         }
         Ok(())
+    }
+}
+
+/// Why there seems to be no socket in `run`, where an agent runs. Without `/proc` none is found, whatever the
+/// agent does.
+fn hidden_socket(run: &Dir) -> KeeperError {
+    let path = socket_path(run);
+    let directory = path.parent().unwrap_or(&path);
+    match statat(CWD, directory, AtFlags::empty()) {
+        Ok(_) => KeeperError::NoSocket,
+        Err(error) => FsError::new("look into", directory, std::io::Error::from(error)).into(),
     }
 }
 
