@@ -97,6 +97,10 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
             let mut terminal = terminal;
             sign_in(&mut terminal, context)
         };
+        if signed_in.as_ref().is_err_and(|failure| failure.is_resumed) {
+            guard = context.guard()?;
+            continue;
+        }
         if let Err(failure) = signed_in {
             guard.record_refusal(&args.command[0], &denied);
             return Err(failure);
@@ -245,6 +249,8 @@ fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SessionStatus, 
         Ok(enrolled.signed_in?.status())
     } else {
         let email = login::account_to_sign_in(context, &guard, None, Some(terminal))?;
+        // Whoever was stopped meanwhile may find a session.
+        terminal.leave_when_resumed();
         login::sign_in_on(terminal, context, &guard, &email, guard.limits())
     }
 }

@@ -65,6 +65,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The signal that interrupted a prompt, to die of once everything is wiped.
     pub signal: Option<i32>,
+    /// Whether a prompt was left because this process was stopped and resumed.
+    pub is_resumed: bool,
 }
 
 const SIGN_IN: &str = "sign in with: nightlatch login";
@@ -77,6 +79,7 @@ impl Failure {
             message: message.into(),
             hint: None,
             signal: None,
+            is_resumed: false,
         }
     }
 
@@ -316,6 +319,7 @@ impl From<PromptError> for Failure {
         let hint = error.hint().map(str::to_owned);
         Self {
             signal,
+            is_resumed: matches!(error, PromptError::Resumed),
             ..Self::failed("prompt", error.to_string())
         }
         .hint(hint)

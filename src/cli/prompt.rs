@@ -73,7 +73,7 @@ impl Terminal {
     ///
     /// Before the next one is asked for, `accept` looks at the one just given, and may say something
     /// about it. What was typed after one that it does not accept is dropped. A stop in between
-    /// (Ctrl-Z) begins anew with the first.
+    /// (Ctrl-Z) begins anew with the first, unless the terminal [leaves then](Terminal::leave_when_resumed).
     ///
     /// # Errors
     /// [`PromptError::NotAccepted`], or as [`Terminal::read_password`].
@@ -127,6 +127,7 @@ impl Terminal {
                 (Err(Left::ToStop), None) => self.stop()?,
                 _ => {}
             }
+            self.look_after_resumption()?;
             for answer in &mut answers {
                 answer.truncate(0);
             }
@@ -145,6 +146,7 @@ impl Terminal {
                 return Err(PromptError::Interrupted(caught.signal));
             }
             self.stop()?;
+            self.look_after_resumption()?;
             return Ok(None);
         }
         Ok(Some((hidden, catch)))
@@ -154,6 +156,14 @@ impl Terminal {
     fn stop(&mut self) -> io::Result<()> {
         self.give_turn_back();
         stop_ourselves()
+    }
+
+    /// Leaves the question where it may be needless by now.
+    fn look_after_resumption(&self) -> Result<(), PromptError> {
+        if self.leaves_when_resumed {
+            return Err(PromptError::Resumed);
+        }
+        Ok(())
     }
 
     /// One attempt, with the typing hidden.

@@ -39,6 +39,7 @@ pub struct Terminal {
     pub(super) quiet: Option<Quiet>,
     turn: Turn,
     lent: Lent,
+    pub(super) leaves_when_resumed: bool,
 }
 
 impl Terminal {
@@ -52,6 +53,7 @@ impl Terminal {
             quiet: None,
             turn: Turn::default(),
             lent: Lent::default(),
+            leaves_when_resumed: false,
         })
     }
 
@@ -60,6 +62,13 @@ impl Terminal {
     pub fn taking_escapes(mut self, takes_escapes: bool) -> Self {
         self.takes_escapes = takes_escapes;
         self
+    }
+
+    /// From now on a password is not asked for anew when this process was stopped (Ctrl-Z) and resumed, but the
+    /// question left with [`PromptError::Resumed`](super::prompt::PromptError::Resumed): somebody may have
+    /// answered it elsewhere.
+    pub fn leave_when_resumed(&mut self) {
+        self.leaves_when_resumed = true;
     }
 
     /// What another program has taken over while a password was asked for here, to be set right later.

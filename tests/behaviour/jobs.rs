@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::process::Command;
 
-use crate::support::{Home, Pty};
+use crate::support::{Home, PASSWORD, Pty};
 
 /// An interactive shell on a terminal, at its prompt.
 fn interactive(home: &Home) -> Pty {
@@ -55,6 +55,42 @@ fn an_interactive_shell_stops_lists_and_resumes_a_guarded_command() {
     pty.send("echo co''de=$?\n");
     pty.expect("code=5");
     assert!(home.is_active());
+}
+
+#[test]
+fn a_prompt_that_was_stopped_runs_the_command_if_somebody_signed_in_meanwhile() {
+    let home = Home::registered();
+    let mut pty = interactive(&home);
+    for resume in ["fg", "bg"] {
+        pty.send("$GUARD echo guar''ded\n");
+        pty.expect("Password for");
+        pty.settle();
+        pty.send("\x1a");
+        pty.expect("Stopped");
+        pty.expect("$ ");
+        home.login(&[]).succeeds();
+        let session = home.status()["session_id"].clone();
+        pty.send(&format!("{resume}\n"));
+        let said = pty.expect("guarded\r\n");
+        assert!(!said.contains("Password for"), "{resume}: {said}");
+        assert_eq!(home.status()["session_id"], session, "{resume}");
+        pty.send("wait; echo en''ded\n");
+        pty.expect("ended");
+        home.run(&["logout"]).succeeds();
+    }
+    // Without a session it asks again.
+    pty.send("$GUARD echo guar''ded\n");
+    pty.expect("Password for");
+    pty.settle();
+    pty.send("\x1a");
+    pty.expect("Stopped");
+    pty.expect("$ ");
+    pty.send("fg\n");
+    pty.expect("Password for");
+    pty.settle();
+    assert!(!pty.echoes());
+    pty.send(&format!("{PASSWORD}\n"));
+    pty.expect("guarded\r\n");
 }
 
 #[test]

@@ -21,6 +21,9 @@ pub enum PromptError {
     /// The answer is not text (UTF-8).
     #[error("the answer is not valid UTF-8 text")]
     NotText,
+    /// This process was stopped and resumed meanwhile, and whoever asked wants to look anew whether to ask.
+    #[error("stopped and resumed")]
+    Resumed,
     /// Whoever asked did not accept the answer.
     #[error("the answer was not accepted")]
     NotAccepted,
@@ -35,9 +38,11 @@ impl PromptError {
         match self {
             Self::Io(_) => Some("without a usable terminal: --password-stdin or --password-fd N"),
             Self::NotText => Some("set the terminal to UTF-8"),
-            Self::Interrupted(_) | Self::Cancelled | Self::NotAccepted | Self::TooLong { .. } => {
-                None
-            }
+            Self::Interrupted(_)
+            | Self::Cancelled
+            | Self::Resumed
+            | Self::NotAccepted
+            | Self::TooLong { .. } => None,
         }
     }
 }
