@@ -12,7 +12,7 @@ use super::line::LINE_LIMIT;
 use super::opening::FirstLine;
 use super::recovery::leads_to;
 use super::sealing::Sealing;
-use super::state_file::journal_beside;
+use super::state_file::{JOURNAL_SIZE, journal_beside};
 use super::tail::line_before;
 use crate::fs::{FileExt, FsError};
 
@@ -46,7 +46,8 @@ impl LostEnd {
         journal: &[u8],
     ) -> std::io::Result<Option<Self>> {
         let (start, end) = (sealing.journal_start, sealing.place().offset);
-        if !(start..=end).contains(&size) {
+        // Blocks may have been allocated for more lines than the state knows of.
+        if !(start..=end.saturating_add(JOURNAL_SIZE)).contains(&size) {
             return Ok(None);
         }
         let before = match start {

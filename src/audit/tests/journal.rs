@@ -143,7 +143,7 @@ fn lines_that_the_next_append_puts_back_are_verified_and_no_finding() {
     let whole = &files[FIRST];
     home.reboot();
     for length in [0, 200, ends[0] - 1, ends[1], ends[2] + 7, whole.len() - 1] {
-        for zeros in [0, whole.len() - length] {
+        for zeros in [0, whole.len() - length, whole.len() - length + 4096] {
             let mut files = files.clone();
             let mut segment = whole[..length].to_vec();
             segment.extend(vec![0; zeros]);
