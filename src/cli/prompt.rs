@@ -15,17 +15,19 @@ use nightlatch::memory::{ReadSecretError, SecretBuffer};
 use rustix::event::{PollFd, PollFlags};
 use rustix::termios::QueueSelector;
 use signal_hook::consts::{
-    SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
-    SIGVTALRM,
+    SIGABRT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP, SIGTSTP,
+    SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU,
 };
 
 use super::terminal::{Hidden, Quiet, Terminal, ends_us};
 pub use error::PromptError;
 
-/// Every signal that would end or stop us with the echo off and could be caught. Not SIGTTIN and
-/// SIGTTOU: the kernel sends those when a background job touches the terminal, until it is stopped.
+/// The signals that would end or stop us with the echo off. Not SIGTTIN and SIGTTOU: the kernel sends those
+/// when a background job touches the terminal, until it is stopped. Not those of a fault, after which no code
+/// of ours goes on, nor SIGIO, SIGPWR and the real-time ones, whose default action the handler does not know.
 const WATCHED: &[i32] = &[
-    SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2, SIGTSTP,
+    SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2, SIGABRT,
+    SIGTRAP, SIGSYS, SIGXCPU, SIGTSTP,
 ];
 
 /// The most bytes of a visible line: an email address has at most 254.

@@ -66,6 +66,10 @@ fn a_signal_sets_the_terminal_back_and_nothing_typed_leaks() {
         ("ALRM", 142),
         ("USR1", 138),
         ("USR2", 140),
+        ("ABRT", 134),
+        ("TRAP", 133),
+        ("SYS", 159),
+        ("XCPU", 152),
     ] {
         let mut pty = job("\"$ASK\"");
         pty.expect("Password: ");
