@@ -140,9 +140,16 @@ impl Terminal {
         is_foreground(&self.tty)
     }
 
-    /// How the terminal is set now.
+    /// How the terminal is set now, but for what a prompt has hidden that was stopped by force.
     pub(super) fn settings(&self) -> io::Result<Termios> {
-        Ok(tcgetattr(&self.tty)?)
+        let mut settings = tcgetattr(&self.tty)?;
+        let modes = &mut settings.local_modes;
+        let is_hidden = !modes.contains(LocalModes::ECHO) && modes.contains(LocalModes::ECHONL);
+        if self.turn.is_taken_from_stopped && is_hidden {
+            modes.insert(LocalModes::ECHO);
+            modes.remove(LocalModes::ECHONL);
+        }
+        Ok(settings)
     }
 
     /// Has what is pasted come as if it were typed.

@@ -324,6 +324,7 @@ fn a_prompt_that_was_stopped_by_force_does_not_keep_others_from_asking() {
     pty.send("second\n");
     pty.expect("got <second>");
     pty.expect("code=0");
+    assert!(pty.echoes(), "also what the first had hidden is shown");
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(super) struct Turn {
     /// The device while the lock is waited for.
     waiting: Option<File>,
     tries: u32,
+    /// Whether it was taken from a prompt that is stopped, with what is typed hidden perhaps.
+    pub(super) is_taken_from_stopped: bool,
 }
 
 impl Turn {
@@ -60,6 +62,7 @@ impl Turn {
             && let Some(holder) = record_lock_holder(&file)
             && (holder.is_stopped || (holder.is_foreign && self.tries > FOREIGN_TRIES))
         {
+            self.is_taken_from_stopped = holder.is_stopped;
             return true;
         }
         self.waiting = Some(file);
