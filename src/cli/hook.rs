@@ -105,7 +105,7 @@ pub fn run(context: &Context, args: &Hook) -> Result<End, Failure> {
         HookShell::Bash => Bash { hook: &hook }.render(),
         HookShell::Zsh => ZshBody { hook: &hook }.render().and_then(|body| {
             Zsh {
-                body: shell_word(&body),
+                body: quote_on_one_line(&body),
             }
             .render()
         }),
@@ -163,6 +163,12 @@ fn plain(path: &Path) -> Result<String, Failure> {
     }
 }
 
+/// The same on one line for zsh, whose option `csh_junkie_quotes` allows no newline between plain quotes.
+fn quote_on_one_line(text: &str) -> String {
+    let escaped = text.replace('\\', r"\\").replace('\'', r"\'");
+    format!("$'{}'", escaped.replace('\n', r"\n"))
+}
+
 /// The same for fish, where a backslash means something between quotes, too.
 fn quote_for_fish(text: &str) -> String {
     format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
@@ -175,5 +181,6 @@ mod tests {
     #[test]
     fn a_quoted_word_has_no_quote_that_ends_it_early() {
         assert_eq!(quote_for_fish(r"a'b $c\"), r"'a\'b $c\\'");
+        assert_eq!(quote_on_one_line("a'b\n$c\\"), r"$'a\'b\n$c\\'");
     }
 }

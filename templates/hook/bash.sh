@@ -2,6 +2,14 @@
 
 # So that no alias changes the meaning of what follows.
 \builtin shopt -q expand_aliases && __nightlatch_aliases=-s || __nightlatch_aliases=-u
+# In posix mode a function named `docker-compose` cannot be defined, though it can be called. Leaving the mode
+# forgets POSIXLY_CORRECT and sets how aliases are taken.
+__nightlatch_posix=''
+if \builtin shopt -qo posix; then
+    __nightlatch_posix=$(\builtin declare -p POSIXLY_CORRECT 2>/dev/null) || \builtin :
+    __nightlatch_posix=${__nightlatch_posix:-declare}
+    \builtin set +o posix
+fi
 \builtin shopt -u expand_aliases
 
 # What an earlier hook wrapped and nobody defined anew since.
@@ -144,5 +152,14 @@ esac"
     ;;
 esac
 
+case $__nightlatch_posix in
+'') ;;
+*)
+    builtin set -o posix
+    case ${__nightlatch_posix%%POSIXLY_CORRECT*} in
+    *x*) builtin export POSIXLY_CORRECT ;;
+    esac
+    ;;
+esac
 builtin shopt "$__nightlatch_aliases" expand_aliases
-builtin unset -v __nightlatch_aliases
+builtin unset -v __nightlatch_aliases __nightlatch_posix

@@ -311,6 +311,32 @@ fn aliases_neither_break_the_hook_nor_what_it_defines() {
 }
 
 #[test]
+fn a_shell_with_other_rules_for_names_and_quotes_takes_the_hook_and_keeps_its_rules() {
+    for shell in shells().filter(|shell| shell.name != "fish") {
+        let home = stage("\"show\", \"g++\"");
+        let (rules, kept) = match shell.name {
+            "bash" => (
+                "export POSIXLY_CORRECT=1; shopt -u expand_aliases",
+                "shopt -o posix; shopt expand_aliases; env | grep -c ^POSIXLY_CORRECT",
+            ),
+            _ => ("setopt csh_junkie_quotes", "setopt | grep csh"),
+        };
+        let (hook, code) = (shell.hook(""), shell.code);
+        let calls = format!("show </dev/null\ng++ </dev/null\necho code={code}\n{kept}");
+        let script = format!("{rules}\n{kept}\n{hook}\n{hook}\n{calls}");
+        let run = shell.run(&home, &script);
+        let (before, after) = run
+            .stdout
+            .split_once("exec=guarded exec=guarded code=7\n")
+            .unwrap();
+        assert_eq!(before, after, "{}", shell.name);
+        assert!(!after.is_empty(), "{}", shell.name);
+        assert_eq!(run.stderr, "", "{}", shell.name);
+        assert_eq!(started(&home), ["show", "g++"], "{}", shell.name);
+    }
+}
+
+#[test]
 fn the_home_and_the_account_named_to_the_hook_are_those_of_its_commands() {
     for shell in shells() {
         let home = stage("");
