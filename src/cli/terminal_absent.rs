@@ -42,7 +42,7 @@ impl Terminal {
 
 /// What another program has taken over of a terminal: nothing.
 #[derive(Default)]
-pub struct Lent;
+pub struct Lent(());
 
 impl Lent {
     /// Waits for nothing.
