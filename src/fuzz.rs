@@ -15,29 +15,29 @@ macro_rules! targets {
 
 targets! {
     /// A session file, and the claims sealed in one.
-    session_file => crate::session::properties::session_file;
+    session_file => nightlatch_local::session::properties::session_file;
     /// What the keeper holds, and the judgement over it.
-    keeper_payload => crate::session::properties::keeper_payload;
+    keeper_payload => nightlatch_local::session::properties::keeper_payload;
     /// A request to the agent, or a response of it.
-    agent_protocol => crate::session::properties::agent_protocol;
+    agent_protocol => nightlatch_local::session::properties::agent_protocol;
     /// Lines of the audit log.
-    audit_line => crate::audit::properties::audit_line;
+    audit_line => nightlatch_audit::properties::audit_line;
     /// A line of the audit log in the parts that sealing goes by.
-    seal_parts => crate::audit::properties::seal_parts;
+    seal_parts => nightlatch_audit::properties::seal_parts;
     /// The sealing state.
-    seal_state => crate::audit::properties::seal_state;
+    seal_state => nightlatch_audit::properties::seal_state;
     /// An anchor of the audit log.
-    audit_anchor => crate::audit::properties::audit_anchor;
+    audit_anchor => nightlatch_audit::properties::audit_anchor;
     /// The files of an audit log to be verified.
-    audit_directory => crate::audit::properties::audit_directory;
+    audit_directory => nightlatch_audit::properties::audit_directory;
     /// A configuration file.
-    config => crate::config::properties::config;
+    config => nightlatch_local::config::properties::config;
     /// A lease, and the process status beside it.
-    lease => crate::guard::properties::lease;
+    lease => nightlatch_local::guard::properties::lease;
     /// An email, and a name.
-    email => crate::account::properties::email;
+    email => nightlatch_local::account::properties::email;
     /// A time.
-    timestamp => crate::clock::properties::timestamp;
+    timestamp => nightlatch_core::clock::properties::timestamp;
 }
 
 #[cfg(test)]

@@ -29,38 +29,37 @@
 
 #![deny(missing_docs)]
 
-pub mod account;
-pub mod audit;
-pub mod clock;
-pub mod config;
-mod crypto;
-mod email;
-mod fs;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
-pub mod guard;
-pub mod id;
-pub mod memory;
-pub mod paths;
-pub mod session;
 
-pub use audit::AuditLog;
-pub use config::Config;
-pub use crypto::kdf::{Argon2Params, HashFailed, ParamsOutOfBounds};
-pub use fs::{
-    Dir, Erasure, FsError, FsProblem, Kept, Storage, Survey, Unsure, Wait, shell_word, storage,
-    survey, tell_of_waits,
-};
+pub use nightlatch_audit as audit;
+pub use nightlatch_audit::AuditLog;
+pub use nightlatch_core::crypto::kdf::{Argon2Params, HashFailed, ParamsOutOfBounds};
+pub use nightlatch_core::{id, memory};
+pub use nightlatch_local::config::Config;
 #[cfg(unix)]
-pub use fs::{LockHolder, record_lock_holder};
-#[cfg(unix)]
-pub use guard::SessionWatch;
-pub use guard::run::Ended;
-pub use guard::{
+pub use nightlatch_local::guard::SessionWatch;
+pub use nightlatch_local::guard::run::Ended;
+pub use nightlatch_local::guard::{
     AccountNotice, ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Enrolled, Finished,
     Guard, GuardConfig, GuardError, Orphans, PasswordChangeError, ProvenPassword, Refusals,
     RegisterError, Registered, RunOptions, Running, Scripts, SignInError, SignedIn, Vouched,
     is_home, last_guarded_commands,
 };
-pub use session::SessionService;
+pub use nightlatch_local::session::SessionService;
+pub use nightlatch_local::{account, config, guard, paths, session};
+pub use nightlatch_platform::fs::{
+    Dir, Erasure, FsError, FsProblem, Kept, Storage, Survey, Unsure, Wait, shell_word, storage,
+    survey, tell_of_waits,
+};
+#[cfg(unix)]
+pub use nightlatch_platform::fs::{LockHolder, record_lock_holder};
+
+/// Times, and the clocks that tell them.
+pub mod clock {
+    pub use nightlatch_core::clock::*;
+    pub use nightlatch_platform::clock::SystemClock;
+    #[cfg(unix)]
+    pub use nightlatch_platform::clock::alarm;
+}

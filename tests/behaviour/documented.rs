@@ -21,6 +21,17 @@ fn files_below(directory: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Where the program's source stands: the command's, and each crate's.
+fn source_folders() -> Vec<PathBuf> {
+    let mut folders = vec![root().join("src")];
+    folders.extend(
+        files_in(&root().join("crates"))
+            .iter()
+            .map(|member| member.join("src")),
+    );
+    folders
+}
+
 fn documents() -> Vec<PathBuf> {
     let mut documents = files_below(&root().join("docs"), "md");
     for name in ["README.md", "SECURITY.md", "CONTRIBUTING.md"] {
@@ -68,7 +79,10 @@ fn every_command_that_a_message_or_a_document_names_exists_with_its_options() {
         }
     };
     gather(
-        files_below(&root().join("src"), "rs"),
+        source_folders()
+            .iter()
+            .flat_map(|folder| files_below(folder, "rs"))
+            .collect(),
         ["`nightlatch ", ": nightlatch ", "\n  nightlatch "],
     );
     gather(
@@ -219,17 +233,15 @@ fn module_of(path: &Path) -> String {
 
 #[test]
 fn every_test_that_a_document_names_exists() {
-    let sources: Vec<(String, String)> = ["src", "tests/behaviour"]
+    let mut folders = source_folders();
+    folders.push(root().join("tests/behaviour"));
+    let sources: Vec<(String, String)> = folders
         .iter()
-        .flat_map(|directory| {
-            let below = root().join(directory);
-            let module = move |path: PathBuf| {
+        .flat_map(|below| {
+            files_below(below, "rs").into_iter().map(move |path| {
                 let text = std::fs::read_to_string(&path).unwrap();
-                (module_of(path.strip_prefix(&below).unwrap()), text)
-            };
-            files_below(&root().join(directory), "rs")
-                .into_iter()
-                .map(module)
+                (module_of(path.strip_prefix(below).unwrap()), text)
+            })
         })
         .collect();
     let mut checked = 0;

@@ -1,0 +1,58 @@
+//! Lines to be appended, and the seal on the last of them.
+
+use uuid::Uuid;
+
+use super::error::AuditError;
+use super::event::Event;
+use super::line::Link;
+use super::line_writer::{self, Stamp};
+use super::origin::Origin;
+use super::sealing::{Role, Sealing};
+use super::segment::APPEND_LINES;
+use nightlatch_core::clock::Timestamp;
+
+/// The lines of one append.
+pub(super) struct Batch {
+    pub(super) lines: Vec<u8>,
+    /// The last of them.
+    pub(super) last: Link,
+}
+
+impl Batch {
+    /// The lines of `events`, which are no more than an append has, after the line `last`, at the time
+    /// `now`; `sealing` seals the last one and steps on.
+    pub(super) fn seal(
+        sealing: &mut Sealing,
+        origin: &Origin,
+        now: Timestamp,
+        last: Link,
+        events: &[Event],
+    ) -> Result<Self, AuditError> {
+        debug_assert!((1..=APPEND_LINES).contains(&events.len()));
+        let mut batch = Self {
+            lines: Vec::with_capacity(512 * events.len() + 512),
+            last,
+        };
+        for (at, event) in events.iter().enumerate() {
+            let stamp = Stamp {
+                origin,
+                timestamp: now,
+                id: event_id(now)?,
+            };
+            let is_last = at + 1 == events.len();
+            let role = Role::of(event.event_type());
+            batch.last = line_writer::write(&mut batch.lines, batch.last, event, &stamp, |link| {
+                is_last.then(|| sealing.seal(role, link, now))
+            });
+        }
+        Ok(batch)
+    }
+}
+
+/// A UUID of version 7: the millisecond, then random bits.
+fn event_id(timestamp: Timestamp) -> Result<Uuid, AuditError> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random)?;
+    let millis = u64::try_from(timestamp.unix_nanos() / 1_000_000).unwrap_or(0);
+    Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+}

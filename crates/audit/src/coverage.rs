@@ -1,0 +1,72 @@
+//! How far back the log reaches.
+
+use std::time::Duration;
+
+use super::error::{AuditError, Damage};
+use super::log::AuditLog;
+use super::opening::Opening;
+use super::segment::segments;
+use nightlatch_core::clock::Timestamp;
+
+/// How far back the log reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// The time of the oldest event that is there.
+    pub since: Timestamp,
+    /// Whether that is the log's first event: nothing has been removed.
+    pub is_complete: bool,
+}
+
+impl Coverage {
+    /// How much is missing at `now` of a history of this `length`. Nothing is missing of a log that is
+    /// complete, however young.
+    pub fn missing(&self, length: Duration, now: Timestamp) -> Duration {
+        if self.is_complete {
+            Duration::ZERO
+        } else {
+            length.saturating_sub(now.since(self.since))
+        }
+    }
+}
+
+impl AuditLog {
+    /// How far back the log reaches; `None` when there is none. Reads one line, and records nothing.
+    ///
+    /// # Errors
+    /// When the first segment cannot be read, or does not begin as one.
+    pub fn coverage(&self) -> Result<Option<Coverage>, AuditError> {
+        let Some(dir) = self.directory()? else {
+            return Ok(None);
+        };
+        let Some(&first) = segments(&dir.names()?).first() else {
+            return Ok(None);
+        };
+        let path = dir.path().join(first.to_string());
+        let opening = Opening::read(&dir, first)?;
+        let opening = opening.ok_or_else(|| AuditError::damaged(&path, Damage::NotAnEvent))?;
+        Ok(Some(Coverage {
+            since: opening.timestamp,
+            is_complete: first.first() == 1,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    #[test]
+    fn only_a_pruned_log_lacks_history() {
+        let now = Timestamp::from_unix_seconds(1_800_000_000);
+        let of = |days: u32, is_complete| Coverage {
+            since: now.minus(days * DAY),
+            is_complete,
+        };
+        assert_eq!(of(90, false).missing(365 * DAY, now), 275 * DAY);
+        assert_eq!(of(365, false).missing(365 * DAY, now), Duration::ZERO);
+        assert_eq!(of(500, false).missing(365 * DAY, now), Duration::ZERO);
+        assert_eq!(of(1, true).missing(365 * DAY, now), Duration::ZERO);
+    }
+}

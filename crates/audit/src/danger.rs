@@ -1,0 +1,117 @@
+//! Logs for measurements, sealed as the program seals, without its locks and flushes.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use super::batch::Batch;
+use super::details::Details;
+use super::end::End;
+use super::error::AuditError;
+use super::event::Event;
+use super::head::HeadFile;
+use super::line::Link;
+use super::log::AuditLog;
+use super::reason::OpeningReason;
+use super::sealing::{Place, Sealing};
+use super::segment::DIRECTORY;
+use super::state_file::StateFile;
+use super::writer::{opened, rotation_due};
+use nightlatch_core::clock::Timestamp;
+use nightlatch_platform::fs::{Dir, FsError};
+
+/// Lines are written this many bytes at a time.
+const CHUNK: usize = 1024 * 1024;
+
+/// Writes a new log of as many events as wanted, and forgets all care for crashes and for others who
+/// write. Not a part of the API: it is for benchmarks only.
+pub struct DangerUnsynced {
+    log: AuditLog,
+    dir: Dir,
+    state: StateFile,
+    sealing: Sealing,
+    end: End,
+    pending: Vec<u8>,
+}
+
+impl DangerUnsynced {
+    /// For the log in `home`, which must have none yet.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn new(home: &Arc<Dir>, log: AuditLog) -> Result<Self, AuditError> {
+        let dir = home.subdir_or_create(DIRECTORY)?;
+        let mut sealing = Sealing::generate()?;
+        let state = StateFile::create(home, &mut sealing)?;
+        let end = End::after(&dir, Link::GENESIS)?;
+        Ok(Self {
+            log,
+            state,
+            sealing,
+            dir,
+            end,
+            pending: Vec::with_capacity(2 * CHUNK),
+        })
+    }
+
+    /// Appends `events`, at most 16, in one append at the time `now`.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn append(&mut self, now: Timestamp, events: &[Event]) -> Result<(), AuditError> {
+        let now = now.whole_micros();
+        let mut reason = OpeningReason::New;
+        if self.end.length > 0
+            && let Some(due) = rotation_due(&self.log, &self.sealing, self.end.length, now)
+        {
+            let segment = self.end.segment;
+            let closed = Event::new(Details::SegmentClosed { segment });
+            self.write(self.sealing.sealed_at(), &[closed])?;
+            self.flush()?;
+            self.end = End::after(&self.dir, self.end.last)?;
+            reason = due;
+        }
+        if self.end.length == 0 {
+            let opened = opened(&self.log, &self.sealing, &self.end, reason);
+            self.write(now, &[opened])?;
+        }
+        self.write(now, events)
+    }
+
+    fn write(&mut self, now: Timestamp, events: &[Event]) -> Result<(), AuditError> {
+        let origin = self.log.origin();
+        let batch = Batch::seal(&mut self.sealing, origin, now, self.end.last, events)?;
+        self.end.length += batch.lines.len() as u64;
+        self.end.last = batch.last;
+        self.sealing.journal_start = self.end.length;
+        self.sealing.ends_at(Place {
+            segment: self.end.segment.first(),
+            offset: self.end.length,
+        });
+        self.pending.extend_from_slice(&batch.lines);
+        if self.pending.len() >= CHUNK {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), FsError> {
+        (&self.end.file)
+            .write_all(&self.pending)
+            .map_err(|error| FsError::new("write to", &self.end.path, error))?;
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Writes what is left, the state and the head: the log goes on from there as any other.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(mut self) -> Result<(), AuditError> {
+        self.flush()?;
+        self.state.save(&mut self.sealing)?;
+        if let Some(head) = self.sealing.head() {
+            HeadFile::open(&self.dir)?.write(self.dir.path(), head)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! The audit log: what happened, in order, as one chained line of JSON per event.
+//!
+//! Events are typed ([`Event`], [`Details`]), so that neither a secret nor free text can get in.
+//! [`AuditLog`] appends them, and a [`LogReader`] answers a [`Query`].
+
+#![deny(missing_docs)]
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod anchoring;
+mod append;
+mod audit_name;
+mod batch;
+mod canonical;
+mod command_end;
+mod command_facts;
+mod coverage;
+mod csv;
+mod danger;
+mod details;
+mod end;
+mod error;
+mod event;
+mod event_name;
+mod export;
+mod files;
+mod filter;
+mod follow;
+mod forward;
+mod hash;
+mod head;
+mod hold;
+mod json;
+mod kind;
+mod line;
+mod line_writer;
+mod log;
+mod look;
+mod lost_end;
+mod next_lines;
+mod opening;
+mod origin;
+mod outcome;
+mod plan;
+mod progress;
+#[cfg(any(test, fuzzing, feature = "test-util"))]
+#[doc(hidden)]
+pub mod properties;
+mod quarantine;
+mod query;
+mod read_record;
+mod reader;
+mod reading;
+mod reason;
+mod record;
+mod record_details;
+mod recovery;
+mod removed;
+mod removed_events;
+mod retention;
+mod rows;
+mod runs;
+mod scan;
+mod scan_options;
+mod seal;
+mod sealing;
+mod segment;
+mod settings;
+mod shipping;
+mod state_file;
+mod stats;
+#[cfg(unix)]
+mod syslog;
+#[cfg(windows)]
+#[path = "syslog_absent.rs"]
+mod syslog;
+mod tail;
+mod text;
+mod verify;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use append::Appended;
+pub use audit_name::{AuditName, UNKNOWN_NAME};
+pub use command_end::CommandEnd;
+/// What a log is opened with and filled from; the same types in every crate of the workspace.
+pub use nightlatch_core::clock::{Clock, Timestamp};
+pub use nightlatch_core::id::{ExecId, SessionId};
+pub use nightlatch_platform::clock::SystemClock;
+pub use nightlatch_platform::fs::{Dir, FsError};
+
+pub use command_facts::{BadExitFilter, ExitFilter};
+pub use coverage::Coverage;
+pub use csv::{write_csv_header, write_csv_record};
+#[doc(hidden)]
+pub use danger::DangerUnsynced;
+pub use details::{Details, Repair};
+pub use error::{AuditError, Damage};
+pub use event::Event;
+pub use event_name::{BadEventName, EventName};
+pub use export::ExportFormat;
+pub use follow::Follow;
+pub use forward::{Forward, ForwardTo};
+pub use hash::LineHash;
+pub use hold::{BadHoldName, BadHoldReason, Hold, HoldError, HoldName, HoldReason};
+pub use kind::{EventType, UnknownEventType};
+pub use log::AuditLog;
+pub use look::{LogSummary, look};
+pub use origin::Origin;
+pub use outcome::Outcome;
+pub use progress::Progress;
+pub use query::{BadLimit, Limit, LimitUnit, Position, Query, QueryResult, QuerySummary};
+pub use read_record::{ReadFilters, ReadKind};
+pub use reading::{LogReader, Reading};
+pub use reason::{
+    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure, OpeningReason,
+    PasswordChangeFailure, RegistrationFailure, TerminationReason,
+};
+pub use record::Record;
+pub use record_details::PrunedDetails;
+pub use removed_events::RemovedEvents;
+pub use retention::{OldSegment, Pruning, Retention, RetentionTooShort};
+pub use rows::{CommandRow, Row};
+pub use segment::{QuarantineName, SegmentName};
+pub use settings::LogSettings;
+pub use shipping::{EventsAfter, NextEvents};
+pub use stats::{
+    AccountCount, Bucket, CommandSpan, Count, Extender, LeftOut, SessionSpan, Statistics,
+};
+pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
+pub use verify::{
+    Anchor, AnchorCounts, Anchors, BadAnchor, Finding, Problem, Removal, Repaired, Verification,
+    Verifier, Warning, WarningReason,
+};

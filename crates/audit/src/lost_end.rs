@@ -1,0 +1,90 @@
+//! Lines that a loss of power took from the end of the log, while the journal beside the sealing state
+//! has them: they count as if they were there, since the next append puts them back.
+//!
+//! It takes nothing on trust that the writer would not restore: the boot must be another than that of
+//! the state, what is left must be the beginning of what the journal has, and the journal must lead from
+//! the line before it to the last sealed one. Cutting such lines off hides nothing.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::line::LINE_LIMIT;
+use super::opening::FirstLine;
+use super::recovery::leads_to;
+use super::sealing::Sealing;
+use super::state_file::{JOURNAL_SIZE, journal_beside};
+use super::tail::line_before;
+use nightlatch_platform::fs::{FileExt, FsError};
+
+/// The journal of the log in `directory`, when `sealing` was saved before the boot `boot`.
+pub(super) fn journal_before_boot(
+    directory: &Path,
+    sealing: &Sealing,
+    boot: [u8; 16],
+) -> Result<Option<Vec<u8>>, FsError> {
+    if !sealing.is_of_earlier_boot(boot) {
+        return Ok(None);
+    }
+    journal_beside(directory, sealing)
+}
+
+/// What is missing at the end of the last segment.
+pub(super) struct LostEnd {
+    /// How much of the segment there is.
+    pub(super) kept: u64,
+    /// What belongs behind it, up to the end of the last sealed line.
+    pub(super) missing: Vec<u8>,
+}
+
+impl LostEnd {
+    /// What is missing in `file`, which has `size` bytes, to what `sealing` and its `journal` say;
+    /// `None` when nothing is, or a loss of power does not explain it.
+    pub(super) fn find(
+        file: &File,
+        size: u64,
+        sealing: &Sealing,
+        journal: &[u8],
+    ) -> std::io::Result<Option<Self>> {
+        let (start, end) = (sealing.journal_start, sealing.place().offset);
+        // Blocks may have been allocated for more lines than the state knows of.
+        if !(start..=end.saturating_add(JOURNAL_SIZE)).contains(&size) {
+            return Ok(None);
+        }
+        let before = match start {
+            0 => None,
+            _ => match line_before(file, start)? {
+                Ok(link) => Some(link),
+                Err(_) => return Ok(None),
+            },
+        };
+        let mut there = vec![0; usize::try_from(size - start).unwrap_or_default()];
+        file.read_exact_at(&mut there, start)?;
+        // Blocks that were allocated and never written read as zeros.
+        let written = there.iter().rposition(|&byte| byte != 0);
+        let written = written.map_or(0, |at| at + 1);
+        let is_explained = written < journal.len()
+            && journal.starts_with(&there[..written])
+            && leads_to(journal, before, sealing.last());
+        Ok(is_explained.then(|| Self {
+            kept: start + written as u64,
+            missing: journal[written..].to_vec(),
+        }))
+    }
+
+    /// The first line of the segment `file`, where it is missing in part.
+    pub(super) fn first_line(&self, file: &File) -> std::io::Result<Option<FirstLine>> {
+        if self.kept >= LINE_LIMIT as u64 {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; usize::try_from(self.kept).unwrap_or_default()];
+        file.read_exact_at(&mut bytes, 0)?;
+        bytes.extend_from_slice(&self.missing);
+        let line = bytes.split(|&byte| byte == b'\n').next();
+        Ok(line.and_then(FirstLine::parse))
+    }
+
+    /// Lines that are missing, wholly or in part.
+    pub(super) fn lines(&self) -> u64 {
+        memchr::memchr_iter(b'\n', &self.missing).count() as u64
+    }
+}

@@ -1,0 +1,152 @@
+//! The first line of a segment: where the segment begins, and which keys lead to it and on from it.
+
+use std::fs::File;
+
+use super::canonical::Canonical;
+use super::error::AuditError;
+use super::hash::LineHash;
+use super::kind::EventType;
+use super::line::{LINE_LIMIT, Link};
+use super::record_details::OpenedDetails;
+use super::seal::Seal;
+use super::segment::SegmentName;
+use nightlatch_core::clock::Timestamp;
+use nightlatch_core::crypto::sign::PublicKey;
+use nightlatch_platform::fs::{Dir, FileExt, FsError};
+
+/// Enough for the first line of any segment this program writes.
+const FIRST_READ: usize = 4 * 1024;
+
+/// What the first line of a segment says, if it is canonical, whatever else of it is wrong.
+#[derive(Clone, Debug)]
+pub(super) struct FirstLine {
+    pub(super) seq: u64,
+    pub(super) timestamp: Timestamp,
+    pub(super) prev: LineHash,
+    pub(super) hash: LineHash,
+    pub(super) hash_is_right: bool,
+    pub(super) seal: Option<Seal>,
+    /// `None` when it is another event.
+    pub(super) opened: Option<OpenedDetails>,
+}
+
+impl FirstLine {
+    /// That of the segment `file`, in its first `size` bytes; `None` when it has none, or one that is
+    /// not canonical.
+    pub(super) fn read(file: &File, size: u64) -> std::io::Result<Option<Self>> {
+        let line = first_line(file, size)?;
+        Ok(line.as_deref().and_then(Self::parse))
+    }
+
+    /// Reads a line without its line end; `None` when it is not canonical.
+    pub(super) fn parse(line: &[u8]) -> Option<Self> {
+        Canonical::parse(line).map(|line| Self::of(&line))
+    }
+
+    pub(super) fn of(line: &Canonical<'_>) -> Self {
+        let is_opening = line.event_type == EventType::SegmentOpened.as_str();
+        Self {
+            seq: line.seq,
+            timestamp: line.timestamp,
+            prev: line.prev,
+            hash: line.parts.hash,
+            hash_is_right: line.parts.hash_is_right(),
+            seal: line.parts.seal,
+            opened: is_opening.then(|| OpenedDetails::parse(line.details)),
+        }
+    }
+
+    /// The log's first public key, as this line says.
+    pub(super) fn fingerprint(&self) -> Option<PublicKey> {
+        self.opened.as_ref()?.fingerprint
+    }
+
+    /// The key that it names for the next segment's first line.
+    pub(super) fn next_segment(&self) -> Option<PublicKey> {
+        self.seal.and_then(|seal| seal.next_segment)
+    }
+
+    /// Whether it opens the segment `name` as rule 6 wants it; what is `None` is not known.
+    pub(super) fn opens(
+        &self,
+        name: SegmentName,
+        fingerprint: Option<PublicKey>,
+        key: Option<PublicKey>,
+    ) -> bool {
+        self.next_segment().is_some()
+            && self.opened.as_ref().is_some_and(|opened| {
+                opened.segment.as_deref() == Some(&name.to_string())
+                    && (fingerprint.is_none() || fingerprint == opened.fingerprint)
+                    && (key.is_none() || key == opened.key)
+            })
+    }
+}
+
+/// A first line that opens a segment by its form and its hash.
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    /// Without its line end.
+    pub(super) line: Vec<u8>,
+    pub(super) segment: SegmentName,
+    pub(super) timestamp: Timestamp,
+    /// The line before it.
+    pub(super) continues: Link,
+    /// Verifies its seal.
+    pub(super) key: PublicKey,
+    /// Verifies the seal of the next segment's first line.
+    pub(super) next_key: PublicKey,
+}
+
+impl Opening {
+    /// Reads a line without its line end; `None` when it opens no segment, or its hash is wrong.
+    pub(super) fn parse(line: &[u8]) -> Option<Self> {
+        let first = FirstLine::parse(line).filter(|first| first.hash_is_right)?;
+        Some(Self {
+            line: line.to_owned(),
+            segment: SegmentName::starting_at(first.seq),
+            timestamp: first.timestamp,
+            continues: Link {
+                seq: first.seq.checked_sub(1)?,
+                hash: first.prev,
+            },
+            key: first.opened.as_ref()?.key?,
+            next_key: first.next_segment()?,
+        })
+    }
+
+    /// That of `segment` in `dir`; `None` when the file is gone, or begins with anything else.
+    pub(super) fn read(dir: &Dir, segment: SegmentName) -> Result<Option<Self>, AuditError> {
+        let name = segment.to_string();
+        let Some(file) = dir.open_file(&name)? else {
+            return Ok(None);
+        };
+        let line = first_line(&file, u64::MAX)
+            .map_err(|error| FsError::new("read", dir.path().join(&name), error))?;
+        let opening = line.and_then(|line| Self::parse(&line));
+        Ok(opening.filter(|opening| opening.segment == segment))
+    }
+
+    /// Whether this opens the segment after the one that `before` opens, by its key.
+    pub(super) fn follows(&self, before: &Self) -> bool {
+        self.segment > before.segment && self.key == before.next_key
+    }
+}
+
+/// The first line in the first `size` bytes of `file`, without its line end.
+fn first_line(file: &File, size: u64) -> std::io::Result<Option<Vec<u8>>> {
+    for window in [FIRST_READ, LINE_LIMIT] {
+        let mut bytes = vec![0; window.min(usize::try_from(size).unwrap_or(usize::MAX))];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match file.read_at(&mut bytes[filled..], filled as u64)? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        if let Some(length) = memchr::memchr(b'\n', &bytes[..filled]) {
+            bytes.truncate(length);
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,42 @@
+//! What became of what an event is about: the three ways in which something did not succeed.
+
+use super::kind::EventType;
+use super::reason::names;
+use super::record::Record;
+use crate::event_name::EventName;
+
+names! {
+    /// What became of what an event is about.
+    Outcome {
+        /// Nothing failed and nothing was refused.
+        Ok => "ok",
+        /// A sign-in, or a password, failed.
+        Failed => "failed",
+        /// Something was refused: a command, a session, an account, or sign-in after repeated failures.
+        Refused => "refused",
+        /// A guarded command ended with another exit code than 0, by a signal, or was not started.
+        NonZero => "nonzero",
+    }
+}
+
+impl Outcome {
+    /// Of an event of this type that says `success`.
+    pub(super) fn of(event_type: &EventName, success: bool) -> Self {
+        use EventType as Is;
+        match event_type.known() {
+            _ if success => Self::Ok,
+            Some(Is::CommandFinished) => Self::NonZero,
+            Some(
+                Is::CommandRefused | Is::SessionInvalid | Is::AccountRegistered | Is::AccountLocked,
+            ) => Self::Refused,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl Record {
+    /// What became of what it is about.
+    pub fn outcome(&self) -> Outcome {
+        Outcome::of(&self.event_type, self.success)
+    }
+}

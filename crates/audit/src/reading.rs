@@ -1,0 +1,417 @@
+//! Reading the log. Each reading of a home's log is recorded in it, whoever reads.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use super::details::Details;
+use super::error::AuditError;
+use super::event::Event;
+use super::event_name::EventName;
+use super::files::Files;
+use super::filter::{Filter, Verdict};
+use super::kind::EventType;
+use super::log::AuditLog;
+use super::plan::{Piece, Plan};
+use super::progress::Progress;
+use super::query::{Limit, LimitUnit, Position, Query, QueryResult, QuerySummary};
+use super::read_record::{ReadFilters, ReadKind};
+use super::reader::CHUNK;
+use super::record::Record;
+use super::removed_events::{RemovedEvents, removed};
+use super::rows::{self, Row};
+use super::runs;
+use super::scan;
+use super::scan_options::ScanOptions;
+use super::segment::segments;
+use nightlatch_core::clock::Timestamp;
+use nightlatch_platform::fs::Archive;
+
+/// A start is looked for this much earlier than a command's end and duration say.
+const CLOCK_MAY_BE_OFF: Duration = Duration::from_secs(24 * 3600);
+
+/// Reads a log: a home's, where each reading is recorded as `AUDIT_READ`, or a copy, in which nothing
+/// is recorded. Creates nothing, and where there is no log there is nothing in it.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// use nightlatch_audit::{LogReader, Progress, Query};
+///
+/// let reader = LogReader::copy(scratch.path())?;
+/// let reading = reader.list(&Query::default(), &Progress::default())?;
+/// assert_eq!(reading.answer.total, 0);
+/// assert!(reading.recorded.is_ok());
+/// # Ok(())
+/// # }
+/// ```
+pub struct LogReader<'a> {
+    log: Source<'a>,
+}
+
+enum Source<'a> {
+    Home(&'a AuditLog),
+    Copy(Archive),
+    Nothing,
+}
+
+/// What was read, and whether that could be recorded.
+#[derive(Debug)]
+#[must_use = "a reading that could not be recorded has to be reported"]
+pub struct Reading<T> {
+    /// What was asked for. It may be shown even if the reading could not be recorded: an auditor
+    /// looks at a broken log most of all.
+    pub answer: T,
+    /// Why it could not be recorded, if it could not.
+    pub recorded: Result<(), AuditError>,
+}
+
+impl LogReader<'static> {
+    /// Reads the log files in `directory`, whoever owns them.
+    ///
+    /// # Errors
+    /// When there is no such directory, or it may not be read.
+    pub fn copy(directory: &Path) -> Result<Self, AuditError> {
+        let log = Source::Copy(Archive::open(directory)?);
+        Ok(Self { log })
+    }
+
+    /// Where there is no home there is no log.
+    pub fn of_nothing() -> Self {
+        Self {
+            log: Source::Nothing,
+        }
+    }
+}
+
+impl LogReader<'_> {
+    /// Whether there is any log to read.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    pub fn has_log(&self) -> Result<bool, AuditError> {
+        let Some(files) = self.files()? else {
+            return Ok(false);
+        };
+        Ok(!segments(&files.names()?).is_empty())
+    }
+
+    /// Whether there is an event of this type. Not recorded, as it shows none.
+    ///
+    /// # Errors
+    /// When a file of the log cannot be read or is not ours.
+    pub fn has_type(&self, event_type: &EventName) -> Result<bool, AuditError> {
+        let query = Query {
+            types: vec![event_type.clone()],
+            limit: Limit::MIN,
+            ..Query::default()
+        };
+        let found = self.query_by(&query, &ScanOptions::default(), &Progress::default())?;
+        Ok(found.total > 0)
+    }
+
+    /// The newest events that match, and how many there are, holding no more than the answer. Takes
+    /// no lock but for the record. `progress` tells another thread how far it is.
+    ///
+    /// A large log is read by all processors. Of a range of time only the stretches of segments are
+    /// read that can hold it: within a segment times never go back, and all lie on one day.
+    /// Verification checks that.
+    ///
+    /// # Errors
+    /// When a file of the log cannot be read or is not ours.
+    pub fn list(
+        &self,
+        query: &Query,
+        progress: &Progress,
+    ) -> Result<Reading<QueryResult>, AuditError> {
+        let answer = self.query_by(query, &ScanOptions::default(), progress)?;
+        let recorded = self.record_listing(ReadKind::List, query, &answer);
+        Ok(Reading { answer, recorded })
+    }
+
+    /// Gives every event that matches to `each`, oldest first, until it breaks off. The limit does
+    /// not apply; no more than one event is held. It ends where the log ended when it was called, so
+    /// its own record is not among the events. An export is recorded before the first event is given:
+    /// whoever interrupts it has read all the same.
+    ///
+    /// # Errors
+    /// As [`LogReader::list`].
+    pub fn for_each(
+        &self,
+        how: ReadKind,
+        query: &Query,
+        progress: &Progress,
+        each: impl FnMut(&Record) -> ControlFlow<()>,
+    ) -> Result<Reading<QuerySummary>, AuditError> {
+        let Some(files) = self.files()? else {
+            return Ok(Reading {
+                answer: QuerySummary::default(),
+                recorded: self.record(how, query, 0, 0),
+            });
+        };
+        let asked = query;
+        let Some(query) = runs::of_events(&files, asked)? else {
+            return Ok(Reading {
+                answer: QuerySummary::default(),
+                recorded: self.record(how, asked, 0, 0),
+            });
+        };
+        let plan = Plan::new(&files, Position::default(), &query, &ScanOptions::default())?;
+        if how == ReadKind::Export {
+            let count = Query {
+                limit: Limit::default(),
+                limit_unit: LimitUnit::Events,
+                ..query.clone().into_owned()
+            };
+            let nobody = Progress::default();
+            let found = scan::newest(&files, &plan, &count, &ScanOptions::default(), &nobody)?;
+            let recorded = self.record(how, asked, found.total, found.total);
+            let answer = Self::give(&files, &plan, &query, progress, each)?;
+            return Ok(Reading { answer, recorded });
+        }
+        let answer = Self::give(&files, &plan, &query, progress, each)?;
+        let returned = match how {
+            ReadKind::Stats => 0,
+            ReadKind::Report => answer.total.min(Limit::MAX.get().into()),
+            _ => answer.total,
+        };
+        let recorded = self.record(how, asked, answer.total, returned);
+        Ok(Reading { answer, recorded })
+    }
+
+    fn give(
+        files: &Files<'_>,
+        plan: &Plan,
+        query: &Query,
+        progress: &Progress,
+        mut each: impl FnMut(&Record) -> ControlFlow<()>,
+    ) -> Result<QuerySummary, AuditError> {
+        let mut summary = QuerySummary::default();
+        let filter = Filter::new(query);
+        progress.expect(plan.pieces.iter().map(Piece::bytes).sum());
+        let mut flow = ControlFlow::Continue(());
+        for piece in &plan.pieces {
+            scan::piece(files, piece, &filter, CHUNK, |verdict| match verdict {
+                _ if flow.is_break() => {}
+                Verdict::Match(line) => match Record::parse(line) {
+                    Some(record) => {
+                        summary.total += 1;
+                        flow = each(&record);
+                    }
+                    None => summary.unreadable += 1,
+                },
+                Verdict::Unreadable => summary.unreadable += 1,
+                Verdict::Other => {}
+            })?;
+            progress.add(piece.bytes());
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(summary)
+    }
+
+    /// As [`LogReader::list`], without a record of it; how it is done changes nothing of the answer.
+    pub(super) fn query_by(
+        &self,
+        query: &Query,
+        options: &ScanOptions,
+        progress: &Progress,
+    ) -> Result<QueryResult, AuditError> {
+        let Some(files) = self.files()? else {
+            return Ok(QueryResult::default());
+        };
+        let removed = removed_from(&files, query, options)?;
+        let Some(query) = runs::of_events(&files, query)? else {
+            return Ok(QueryResult {
+                removed,
+                ..QueryResult::default()
+            });
+        };
+        let query = &*query;
+        let plan = Plan::new(&files, Position::default(), query, options)?;
+        let found = scan::newest(&files, &plan, query, options, progress)?;
+        let mut answer = QueryResult {
+            has_more: found.total > found.events.len() as u64,
+            events: found.events,
+            total: found.total,
+            unreadable: found.unreadable,
+            rows: Vec::new(),
+            removed,
+            end: plan.end,
+        };
+        if query.limit_unit == LimitUnit::Rows {
+            answer.rows = rows::rows(&answer.events);
+            let limit = usize::from(query.limit.get());
+            let over = answer.rows.len().saturating_sub(limit);
+            let dropped: u64 = answer.rows.drain(..over).map(|row| row.events()).sum();
+            // In the log's order but for the ends of commands, which are with their starts.
+            let kept = answer.rows.iter().map(|row| row.record().seq).min();
+            answer.has_more |= dropped > 0;
+            answer
+                .events
+                .retain(|record| kept.is_none_or(|first| record.seq >= first));
+            self.complete(&mut answer.rows)?;
+        }
+        Ok(answer)
+    }
+
+    /// Looks up what `rows` lack of their commands.
+    pub(super) fn complete(&self, rows: &mut [Row]) -> Result<(), AuditError> {
+        let mut since: Option<Timestamp> = None;
+        let mut execs = Vec::new();
+        for command in rows::incomplete(rows) {
+            let ran = command
+                .took
+                .map_or(Duration::ZERO, |took| took + CLOCK_MAY_BE_OFF);
+            let began = command.record.timestamp.minus(ran);
+            since = Some(since.map_or(began, |since| since.min(began)));
+            execs.push(command.exec);
+        }
+        if execs.is_empty() {
+            return Ok(());
+        }
+        let query = Query {
+            types: vec![
+                EventType::CommandStarted.into(),
+                EventType::CommandFinished.into(),
+            ],
+            execs,
+            since,
+            limit: Limit::MAX,
+            limit_unit: LimitUnit::Rows,
+            ..Query::default()
+        };
+        if let Some(files) = self.files()? {
+            let (options, nobody) = (ScanOptions::default(), Progress::default());
+            let plan = Plan::new(&files, Position::default(), &query, &options)?;
+            let found = scan::newest(&files, &plan, &query, &options, &nobody)?;
+            rows::complete(rows, &found.events);
+        }
+        Ok(())
+    }
+
+    /// The files, as they are now; `None` when there is no log.
+    pub(super) fn files(&self) -> Result<Option<Files<'_>>, AuditError> {
+        Ok(match &self.log {
+            Source::Home(log) => log.directory()?.map(Files::Home),
+            Source::Copy(archive) => Some(Files::Copy(archive)),
+            Source::Nothing => None,
+        })
+    }
+
+    pub(super) fn record_listing(
+        &self,
+        how: ReadKind,
+        query: &Query,
+        answer: &QueryResult,
+    ) -> Result<(), AuditError> {
+        self.record(how, query, answer.total, answer.events.len() as u64)
+    }
+
+    /// The log's first public key, in hexadecimal, as the log itself says; `None` where it does not.
+    ///
+    /// # Errors
+    /// When a file of the log cannot be read or is not ours.
+    pub fn fingerprint(&self) -> Result<Option<String>, AuditError> {
+        let Some(files) = self.files()? else {
+            return Ok(None);
+        };
+        let Some(&first) = segments(&files.names()?).first() else {
+            return Ok(None);
+        };
+        let fingerprint = files.first_line(first)?.and_then(|line| line.fingerprint());
+        Ok(fingerprint.map(|key| key.to_string()))
+    }
+
+    pub(super) fn record(
+        &self,
+        how: ReadKind,
+        query: &Query,
+        matched: u64,
+        returned: u64,
+    ) -> Result<(), AuditError> {
+        let Source::Home(log) = &self.log else {
+            return Ok(());
+        };
+        if log.has_nothing()? {
+            return Ok(());
+        }
+        let filters = ReadFilters::of(query, |email| log.is_account(email));
+        log.append_durable(&[Event::new(Details::AuditRead {
+            how,
+            filters,
+            matched,
+            returned,
+        })])
+    }
+}
+
+impl AuditLog {
+    /// Reads the log. Each reading is recorded in it.
+    pub fn reader(&self) -> LogReader<'_> {
+        let log = Source::Home(self);
+        LogReader { log }
+    }
+
+    /// As [`LogReader::list`], for what the program itself has to know: nobody is shown it, and it is
+    /// not recorded.
+    pub(crate) fn query(&self, query: &Query) -> Result<QueryResult, AuditError> {
+        let options = ScanOptions::default();
+        self.reader()
+            .query_by(query, &options, &Progress::default())
+    }
+
+    /// As [`LogReader::list`], without recording that somebody read: for tests of what was recorded.
+    ///
+    /// # Errors
+    /// As [`LogReader::list`].
+    #[cfg(feature = "test-util")]
+    #[doc(hidden)]
+    pub fn query_unrecorded(&self, query: &Query) -> Result<QueryResult, AuditError> {
+        self.query(query)
+    }
+
+    /// Gives every event that matches to `each`, likewise.
+    pub(super) fn for_each(
+        &self,
+        query: &Query,
+        progress: &Progress,
+        each: impl FnMut(&Record) -> ControlFlow<()>,
+    ) -> Result<QuerySummary, AuditError> {
+        let reader = self.reader();
+        let Some(files) = reader.files()? else {
+            return Ok(QuerySummary::default());
+        };
+        let plan = Plan::new(&files, Position::default(), query, &ScanOptions::default())?;
+        LogReader::give(&files, &plan, query, progress, each)
+    }
+}
+
+/// The events that are gone and could have been an answer to `query`.
+fn removed_from(
+    files: &Files<'_>,
+    query: &Query,
+    options: &ScanOptions,
+) -> Result<Vec<RemovedEvents>, AuditError> {
+    let first = segments(&files.names()?).first().copied();
+    let Some(first) = first.filter(|segment| segment.first() > 1) else {
+        return Ok(Vec::new());
+    };
+    // What was removed is not later than the first line that remains.
+    if let Some(since) = query.since
+        && let Some(line) = files.first_line(first)?
+        && line.opened.is_some()
+        && since > line.timestamp
+    {
+        return Ok(Vec::new());
+    }
+    let prunings = Query {
+        types: vec![EventType::AuditPruned.into()],
+        limit: Limit::MAX,
+        ..Query::default()
+    };
+    let plan = Plan::new(files, Position::default(), &prunings, options)?;
+    let found = scan::newest(files, &plan, &prunings, options, &Progress::default())?;
+    Ok(removed(first.first(), &found.events))
+}

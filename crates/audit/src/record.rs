@@ -1,0 +1,107 @@
+//! An event as it was read back.
+
+use serde_json::value::RawValue;
+
+use super::event_name::EventName;
+use super::hash::LineHash;
+use super::line::Line;
+use nightlatch_core::clock::Timestamp;
+use nightlatch_core::id::SessionId;
+
+/// A line of the log, as it stands there and taken apart. Whether it is genuine, verification
+/// tells; texts in it may hold anything and need escaping on their way to a terminal.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Record {
+    /// The line itself, without its line end.
+    pub raw: String,
+    /// Its number in the log, from 1.
+    pub seq: u64,
+    /// The event's own id, a UUID.
+    pub id: String,
+    /// When it was recorded.
+    pub timestamp: Timestamp,
+    /// What happened; perhaps of a type that only a later version knows.
+    pub event_type: EventName,
+    /// Whom it is about.
+    pub username: Option<String>,
+    /// In which session.
+    pub session_id: Option<SessionId>,
+    /// Whether nothing was refused and nothing failed.
+    pub success: bool,
+    /// What else it says: a JSON object.
+    pub details: Box<RawValue>,
+    /// The machine.
+    pub host: String,
+    /// The user's numeric id.
+    pub uid: u32,
+    /// The process.
+    pub pid: u32,
+    /// The terminal's name below `/dev`.
+    pub tty: Option<String>,
+    /// The hash of the line before.
+    pub prev: LineHash,
+    /// The hash the line carries.
+    pub hash: LineHash,
+}
+
+impl Record {
+    /// Reads a line without its line end; `None` when it is not an event.
+    pub(super) fn parse(raw: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(raw).ok()?;
+        let View {
+            line,
+            timestamp,
+            event_type,
+            session_id,
+            prev,
+            hash,
+        } = View::parse(raw)?;
+        Some(Self {
+            raw: text.to_owned(),
+            seq: line.seq,
+            id: line.id.0.into_owned(),
+            timestamp,
+            event_type,
+            username: line.username.map(|name| name.0.into_owned()),
+            session_id,
+            success: line.success,
+            details: line.details.to_owned(),
+            host: line.host.0.into_owned(),
+            uid: line.uid,
+            pid: line.pid,
+            tty: line.tty.map(|tty| tty.0.into_owned()),
+            prev,
+            hash,
+        })
+    }
+}
+
+/// A line taken apart in place, to be judged without copying it.
+pub(super) struct View<'a> {
+    pub(super) line: Line<'a>,
+    pub(super) timestamp: Timestamp,
+    pub(super) event_type: EventName,
+    pub(super) session_id: Option<SessionId>,
+    prev: LineHash,
+    hash: LineHash,
+}
+
+impl<'a> View<'a> {
+    /// As [`Record::parse`].
+    pub(super) fn parse(raw: &'a [u8]) -> Option<Self> {
+        let line = Line::parse(raw)?;
+        let session_id = match &line.session_id {
+            Some(id) => Some(id.0.parse().ok()?),
+            None => None,
+        };
+        Some(Self {
+            timestamp: Timestamp::parse_rfc3339(&line.timestamp.0)?,
+            event_type: line.event_type.0.parse().ok()?,
+            session_id,
+            prev: LineHash::parse(line.prev.0.as_bytes())?,
+            hash: LineHash::parse(line.hash.0.as_bytes())?,
+            line,
+        })
+    }
+}

@@ -1,0 +1,294 @@
+//! Finding where the log ends, and making that end good after a crash.
+//!
+//! The state steps forward over appends whose seals it would have made itself, and over nothing else.
+//! What follows them is not the program's own for certain: it is moved aside, kept and recorded. After
+//! a loss of power, the journal puts back lines that reached the state's disk and not the log's.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::details::{Details, Repair};
+use super::end::End;
+use super::error::{AuditError, Damage};
+use super::event::Event;
+use super::line::Link;
+use super::quarantine;
+use super::reader::{Found, Lines, Section};
+use super::record::Record;
+use super::seal::Parts;
+use super::sealing::{Place, Role, Sealing};
+use super::segment::{APPEND_LINES, SegmentName};
+use super::state_file::StateFile;
+use super::tail::{line_before, link_of};
+use nightlatch_platform::fs::{Dir, FileExt, FsError};
+
+/// The end of the log as it was found and made good.
+pub(super) struct Recovered {
+    pub(super) end: End,
+    /// What was repaired and is to be recorded.
+    pub(super) repairs: Vec<Event>,
+}
+
+/// Finds the end of the log in `dir`, whose files are `names` and whose `segments` are sorted, and steps
+/// `sealing` forward to it. Call it under the log's lock.
+///
+/// # Errors
+/// When the log does not end as `sealing` says, or the system refuses; nothing is changed then.
+pub(super) fn recover(
+    sealing: &mut Sealing,
+    state: &StateFile,
+    dir: &Dir,
+    names: &[String],
+    segments: &[SegmentName],
+    boot: [u8; 16],
+) -> Result<Recovered, AuditError> {
+    let mut repairs = Vec::new();
+    let mut end = None;
+    let start = sealing.place().segment;
+    let mut open = segments
+        .iter()
+        .filter(|name| name.first() >= start)
+        .peekable();
+    if start > 0 && open.peek().is_none_or(|name| name.first() != start) {
+        let path = dir.path().join(SegmentName::starting_at(start).to_string());
+        return Err(AuditError::damaged(&path, Damage::CutShort));
+    }
+    while let Some(&name) = open.next() {
+        let mut segment = Segment::open(dir, name)?;
+        let is_last = open.peek().is_none();
+        let from = if name.first() == start {
+            let may_be_lost = is_last && sealing.is_of_earlier_boot(boot);
+            let is_cut = segment.length < sealing.place().offset;
+            if is_cut || may_be_lost && segment.check_sealed_end(sealing).is_err() {
+                repairs.extend(segment.restore(sealing, state, dir, may_be_lost)?);
+            }
+            segment.check_sealed_end(sealing)?;
+            sealing.place().offset
+        } else if sealing.must_open() && name.first() == sealing.last().seq + 1 {
+            0
+        } else {
+            return Err(segment.damaged(Damage::Gap));
+        };
+        let sealed = segment.step_over(sealing, from)?;
+        if sealed < segment.length {
+            if !is_last {
+                return Err(segment.damaged(Damage::ForeignSeal));
+            }
+            let unproven = (sealed, segment.length);
+            let seq = sealing.last().seq + 1;
+            repairs.push(quarantine::move_aside(
+                dir,
+                name,
+                &segment.file,
+                unproven,
+                seq,
+            )?);
+        }
+        end = Some(End {
+            segment: name,
+            file: segment.file,
+            path: segment.path,
+            length: sealed,
+            last: sealing.last(),
+        });
+    }
+    let end = match end {
+        Some(end) => end,
+        None => End::after(dir, sealing.last())?,
+    };
+    let seq = sealing.last().seq + 1;
+    let mut unrecorded = quarantine::unrecorded(dir, names, end.segment, seq)?;
+    unrecorded.append(&mut repairs);
+    Ok(Recovered {
+        end,
+        repairs: unrecorded,
+    })
+}
+
+/// A segment that is being looked at.
+struct Segment {
+    name: SegmentName,
+    file: File,
+    path: PathBuf,
+    length: u64,
+}
+
+impl Segment {
+    fn open(dir: &Dir, name: SegmentName) -> Result<Self, AuditError> {
+        let text = name.to_string();
+        let file = dir.open_append(&text)?;
+        let path = dir.path().join(text);
+        let inspected = file.metadata();
+        let inspected = inspected.map_err(|error| FsError::new("inspect", &path, error))?;
+        Ok(Self {
+            name,
+            length: inspected.len(),
+            file,
+            path,
+        })
+    }
+
+    fn damaged(&self, damage: Damage) -> AuditError {
+        AuditError::damaged(&self.path, damage)
+    }
+
+    fn failed(&self, error: std::io::Error) -> AuditError {
+        FsError::new("read", &self.path, error).into()
+    }
+
+    /// Whether the line that the state calls the last sealed one ends where it says.
+    fn check_sealed_end(&self, sealing: &Sealing) -> Result<(), AuditError> {
+        match self.line_before(sealing.place().offset)? {
+            Ok(link) if link == sealing.last() => Ok(()),
+            Ok(_) => Err(self.damaged(Damage::ForeignState)),
+            Err(damage) => Err(self.damaged(damage)),
+        }
+    }
+
+    /// The line that ends before the byte `end`.
+    fn line_before(&self, end: u64) -> Result<Result<Link, Damage>, AuditError> {
+        line_before(&self.file, end).map_err(|error| self.failed(error))
+    }
+
+    /// Steps `sealing` over the appends from the byte `from` on that it would have sealed itself: the
+    /// byte where the last of them ends.
+    fn step_over(&self, sealing: &mut Sealing, from: u64) -> Result<u64, AuditError> {
+        let mut sealed = from;
+        if from >= self.length {
+            return Ok(sealed);
+        }
+        let section = Section {
+            file: self.file.try_clone().map_err(|error| self.failed(error))?,
+            at: from,
+            end: self.length,
+        };
+        let mut lines = Lines::new(section);
+        let mut last = sealing.last();
+        let mut unsealed = 0;
+        loop {
+            let found = lines.next_line().map_err(|error| self.failed(error))?;
+            let Some(Found::Line(line)) = found else {
+                break;
+            };
+            let Some((this, record, parts)) = continued(line, last) else {
+                break;
+            };
+            last = this;
+            let Some(seal) = parts.seal else {
+                unsealed += 1;
+                if unsealed == APPEND_LINES {
+                    break;
+                }
+                continue;
+            };
+            let role = record.event_type.known().map_or(Role::Inner, Role::of);
+            let place = Place {
+                segment: self.name.first(),
+                offset: from + lines.consumed(),
+            };
+            if !sealing.step_over(role, this, &seal, record.timestamp, place) {
+                break;
+            }
+            (sealed, unsealed) = (place.offset, 0);
+        }
+        if sealed > from {
+            // The journal has none of these lines.
+            self.file
+                .sync_data()
+                .map_err(|error| FsError::new("sync", &self.path, error))?;
+        }
+        Ok(sealed)
+    }
+
+    /// Puts back the lines that the state knows of and that a loss of power took from the segment's
+    /// end, from the journal: the events that record it.
+    fn restore(
+        &mut self,
+        sealing: &Sealing,
+        state: &StateFile,
+        dir: &Dir,
+        may_be_lost: bool,
+    ) -> Result<Vec<Event>, AuditError> {
+        let (start, end) = (sealing.journal_start, sealing.place().offset);
+        let cut = self.damaged(Damage::CutShort);
+        if !may_be_lost || self.length < start {
+            return Err(cut);
+        }
+        let before = match start {
+            0 => None,
+            _ => match self.line_before(start)? {
+                Ok(link) => Some(link),
+                Err(_) => return Err(cut),
+            },
+        };
+        let Some(journal) = state.read_journal(end - start)? else {
+            return Err(cut);
+        };
+        if !leads_to(&journal, before, sealing.last()) {
+            return Err(cut);
+        }
+        let mut there = vec![0; usize::try_from(self.length - start).unwrap_or_default()];
+        let read = self.file.read_exact_at(&mut there, start);
+        read.map_err(|error| self.failed(error))?;
+        let mut kept = there.len();
+        let mut events = Vec::new();
+        if !journal.starts_with(&there) {
+            // Blocks that were allocated and never written, and whatever else is not ours.
+            let spoilt = (start, self.length);
+            let seq = sealing.last().seq + 1;
+            events.push(quarantine::move_aside(
+                dir, self.name, &self.file, spoilt, seq,
+            )?);
+            kept = 0;
+        }
+        let missing = &journal[kept..];
+        let written = (&self.file)
+            .write_all(missing)
+            .and_then(|()| self.file.sync_data());
+        written.map_err(|error| FsError::new("write to", &self.path, error))?;
+        self.length = end;
+        events.push(Event::new(Details::AuditRepaired {
+            segment: self.name,
+            repair: Repair::Restored,
+            lines: memchr::memchr_iter(b'\n', missing).count() as u64,
+            bytes: missing.len() as u64,
+        }));
+        Ok(events)
+    }
+}
+
+/// A line that continues `last`: what the next one continues, the event, and its parts.
+fn continued(line: &[u8], last: Link) -> Option<(Link, Record, Parts<'_>)> {
+    let (parts, true) = Parts::judged(line)? else {
+        return None;
+    };
+    let record = Record::parse(line)?;
+    let this = Link {
+        seq: record.seq,
+        hash: parts.hash,
+    };
+    (this.seq == last.seq + 1 && parts.continues(&last.hash)).then_some((this, record, parts))
+}
+
+/// Whether `journal` is whole lines that lead from the line `before`, where there is one, to `last`.
+pub(super) fn leads_to(journal: &[u8], before: Option<Link>, last: Link) -> bool {
+    let Some(lines) = journal.strip_suffix(b"\n") else {
+        return false;
+    };
+    let mut link = before;
+    for line in lines.split(|&byte| byte == b'\n') {
+        let Ok(this) = link_of(line) else {
+            return false;
+        };
+        let continues = |link: Link| {
+            this.seq == link.seq + 1
+                && Parts::of(line).is_some_and(|parts| parts.continues(&link.hash))
+        };
+        if !link.is_none_or(continues) {
+            return false;
+        }
+        link = Some(this);
+    }
+    link == Some(last)
+}

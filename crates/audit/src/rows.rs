@@ -1,0 +1,177 @@
+//! Events as people read them: a guarded command is one row, whatever it took to record it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::command_end::CommandEnd;
+use super::command_facts::CommandFacts;
+use super::kind::EventType;
+use super::outcome::Outcome;
+use super::record::Record;
+use nightlatch_core::id::ExecId;
+
+/// The most events in one row: the session was used and extended, the command started and ended.
+pub(super) const MOST_EVENTS: u16 = 4;
+
+/// What people read as one thing.
+#[derive(Clone, Debug)]
+pub enum Row {
+    /// An event.
+    Event(Record),
+    /// A guarded command.
+    Command(CommandRow),
+}
+
+/// A guarded command, put together from its events.
+#[derive(Clone, Debug)]
+pub struct CommandRow {
+    /// The run.
+    pub exec: ExecId,
+    /// The event by which it is listed: its start, or its end where the start is not listed.
+    pub record: Record,
+    /// The program's name; `None` where no event says it any more.
+    pub program: Option<String>,
+    /// How it ended; `None` while it runs, or when its end was never recorded.
+    pub end: Option<CommandEnd>,
+    /// How long it ran.
+    pub took: Option<Duration>,
+    /// How many of the events listed are in this row.
+    events: u64,
+}
+
+impl CommandRow {
+    /// What became of it; `None` while it runs, or when its end was never recorded.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.end.map(|end| {
+            if end == CommandEnd::Exited(0) {
+                Outcome::Ok
+            } else {
+                Outcome::NonZero
+            }
+        })
+    }
+}
+
+impl Row {
+    /// The event by which it is listed.
+    pub fn record(&self) -> &Record {
+        match self {
+            Self::Event(record) => record,
+            Self::Command(command) => &command.record,
+        }
+    }
+
+    /// How many of the events listed are in this row.
+    pub(super) fn events(&self) -> u64 {
+        match self {
+            Self::Event(_) => 1,
+            Self::Command(command) => command.events,
+        }
+    }
+}
+
+/// The rows of `records`, which are in the log's order: each stands where its first event does.
+pub(super) fn rows(records: &[Record]) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::with_capacity(records.len());
+    let mut at: HashMap<ExecId, usize> = HashMap::new();
+    for record in records {
+        let facts = CommandFacts::of(&record.details);
+        let row = match (record.event_type.known(), facts.exec()) {
+            (Some(EventType::CommandStarted), Some(exec)) => {
+                let before = take_uses(&mut rows, record);
+                at.insert(exec, rows.len());
+                Row::Command(CommandRow {
+                    exec,
+                    record: record.clone(),
+                    program: facts.program.map(String::from),
+                    end: None,
+                    took: None,
+                    events: 1 + before,
+                })
+            }
+            (Some(EventType::CommandFinished), Some(exec)) => {
+                if let Some(Row::Command(command)) = at.remove(&exec).map(|at| &mut rows[at]) {
+                    command.end = facts.end();
+                    command.took = facts.took();
+                    command.events += 1;
+                    continue;
+                }
+                Row::Command(CommandRow {
+                    exec,
+                    record: record.clone(),
+                    program: None,
+                    end: facts.end(),
+                    took: facts.took(),
+                    events: 1,
+                })
+            }
+            _ => Row::Event(record.clone()),
+        };
+        rows.push(row);
+    }
+    rows
+}
+
+/// Takes from the end of `rows` the uses of the session that were recorded with `start`, in one
+/// append: how many.
+fn take_uses(rows: &mut Vec<Row>, start: &Record) -> u64 {
+    let mut next = start.seq;
+    let mut taken = 0;
+    while taken < 2
+        && let Some(Row::Event(use_)) = rows.last()
+    {
+        let is_use = match use_.event_type.known() {
+            Some(EventType::SessionExtended) => taken == 0,
+            Some(EventType::SessionValidated) => CommandFacts::of(&use_.details).is_exec(),
+            _ => false,
+        };
+        let is_of_start = next == use_.seq + 1
+            && use_.session_id == start.session_id
+            && use_.pid == start.pid
+            && use_.host == start.host;
+        if !is_use || !is_of_start {
+            break;
+        }
+        next = use_.seq;
+        let was_validated = use_.event_type == EventType::SessionValidated;
+        rows.pop();
+        taken += 1;
+        if was_validated {
+            break;
+        }
+    }
+    taken
+}
+
+/// Fills in what `others`, events of the same commands that are not listed, say of them.
+pub(super) fn complete(rows: &mut [Row], others: &[Record]) {
+    let mut of: HashMap<ExecId, Vec<CommandFacts<'_>>> = HashMap::new();
+    for other in others {
+        let facts = CommandFacts::of(&other.details);
+        if let Some(exec) = facts.exec() {
+            of.entry(exec).or_default().push(facts);
+        }
+    }
+    for row in rows {
+        let Row::Command(command) = row else { continue };
+        for facts in of.get(&command.exec).into_iter().flatten() {
+            if command.program.is_none() {
+                command.program = facts.program.as_deref().map(str::to_owned);
+            }
+            if command.end.is_none() {
+                command.end = facts.end();
+                command.took = command.took.or(facts.took());
+            }
+        }
+    }
+}
+
+/// The runs of which `rows` lack an event.
+pub(super) fn incomplete(rows: &[Row]) -> impl Iterator<Item = &CommandRow> {
+    rows.iter().filter_map(|row| match row {
+        Row::Command(command) if command.program.is_none() || command.end.is_none() => {
+            Some(command)
+        }
+        _ => None,
+    })
+}

@@ -1,0 +1,39 @@
+//! What must hold for any bytes in place of the sealing state; see `nightlatch::fuzz`.
+
+use super::{CHECKED, SECTOR, Sealing};
+use nightlatch_core::crypto::sha256;
+
+/// A state is accepted only as it is written, and not with a byte changed.
+pub fn seal_state(bytes: &[u8]) -> bool {
+    let mut sector = [0; SECTOR];
+    let length = bytes.len().min(SECTOR);
+    sector[..length].copy_from_slice(&bytes[..length]);
+    with_its_checksum(&sector);
+    is_accepted(&sector)
+}
+
+/// Whether there is a state in `sector`, which is then the one form of it.
+fn is_accepted(sector: &[u8; SECTOR]) -> bool {
+    let Some(state) = Sealing::decode(sector) else {
+        return false;
+    };
+    assert!(state.encode().expose() == sector, "two forms of a state");
+    // A different place each time, and those next to the checksum.
+    let checksum = usize::from(sector[CHECKED]) * 2 + usize::from(sector[CHECKED + 1] & 1);
+    for at in [checksum, CHECKED - 1, CHECKED, CHECKED + 32, SECTOR - 1] {
+        let mut changed = *sector;
+        changed[at] ^= 1 | sector[CHECKED + 2];
+        assert!(Sealing::decode(&changed).is_none(), "byte {at} was changed");
+    }
+    true
+}
+
+/// What a state says is judged, too, when the checksum is right.
+fn with_its_checksum(sector: &[u8; SECTOR]) {
+    let mut sector = *sector;
+    let check = sha256(&sector[..CHECKED]);
+    sector[CHECKED..CHECKED + 32].copy_from_slice(&check);
+    is_accepted(&sector);
+    sector[CHECKED + 32..].fill(0);
+    is_accepted(&sector);
+}

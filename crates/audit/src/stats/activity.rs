@@ -1,0 +1,83 @@
+//! What kept a session alive: how often it was extended, and by what most of all.
+
+use serde::Deserialize;
+
+use crate::command_facts::CommandFacts;
+use crate::record::Record;
+
+/// Programs and actions counted for a session; of more, the one seen least gives way.
+const MOST: usize = 16;
+/// The action of a guarded command, whose program its start names.
+const EXEC: &str = "exec";
+
+/// What extended a session, and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extender {
+    /// The program, or the action of another kind, such as `extend`.
+    pub name: String,
+    /// How often; perhaps a few too many where there were more than 16 different ones.
+    pub times: u64,
+}
+
+/// The extensions of one session.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Activity {
+    /// The last action that the session was validated for.
+    action: Option<String>,
+    /// Extensions by guarded commands that have not been seen to start yet.
+    starting: u64,
+    total: u64,
+    by: Vec<Extender>,
+}
+
+#[derive(Default, Deserialize)]
+struct Validated {
+    action: Option<String>,
+}
+
+impl Activity {
+    pub(super) fn validated(&mut self, record: &Record) {
+        let told: Validated = serde_json::from_str(record.details.get()).unwrap_or_default();
+        self.action = told.action;
+    }
+
+    pub(super) fn extended(&mut self) {
+        self.total += 1;
+        match self.action.take() {
+            Some(action) if action != EXEC => self.count(action),
+            _ => self.starting += 1,
+        }
+    }
+
+    pub(super) fn started(&mut self, record: &Record) {
+        if self.starting > 0 {
+            self.starting -= 1;
+            let program = CommandFacts::of(&record.details).program;
+            self.count(program.map(String::from).unwrap_or_default());
+        }
+    }
+
+    fn count(&mut self, name: String) {
+        if let Some(known) = self.by.iter_mut().find(|by| by.name == name) {
+            known.times += 1;
+        } else if self.by.len() < MOST {
+            self.by.push(Extender { name, times: 1 });
+        } else if let Some(least) = self.by.iter_mut().min_by_key(|by| by.times) {
+            // It takes over the count, so that whatever comes often is never lost.
+            least.name = name;
+            least.times += 1;
+        }
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// What extended it most often; of two, the one whose name comes first.
+    pub(super) fn most(&self) -> Option<&Extender> {
+        let first = |one: &&Extender, other: &&Extender| {
+            (one.times, &other.name).cmp(&(other.times, &one.name))
+        };
+        self.by.iter().max_by(first)
+    }
+}

@@ -1,0 +1,42 @@
+//! How many events there are, and how they came out.
+
+use crate::kind::EventType;
+use crate::outcome::Outcome;
+use crate::record::Record;
+
+/// How many events there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// All of them.
+    pub events: u64,
+    /// Of those, sign-ins and passwords that failed.
+    pub failed: u64,
+    /// Of those, what was refused, lockouts among them.
+    pub refused: u64,
+    /// Of those, guarded commands that ended with another exit code than 0, by a signal, or were not
+    /// started.
+    pub nonzero: u64,
+    /// Of those, how often sign-in was locked.
+    pub lockouts: u64,
+}
+
+impl Count {
+    pub(super) fn add(&mut self, record: &Record) {
+        self.events += 1;
+        match record.outcome() {
+            Outcome::Ok => {}
+            Outcome::Failed => self.failed += 1,
+            Outcome::Refused => self.refused += 1,
+            Outcome::NonZero => self.nonzero += 1,
+        }
+        self.lockouts += u64::from(record.event_type == EventType::AccountLocked);
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.events += other.events;
+        self.failed += other.failed;
+        self.refused += other.refused;
+        self.nonzero += other.nonzero;
+        self.lockouts += other.lockouts;
+    }
+}

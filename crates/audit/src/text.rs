@@ -1,0 +1,155 @@
+//! The few texts that come from outside, bounded and without control characters.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::Path;
+
+use nightlatch_core::crypto::{Key, hex, keyed_digest};
+
+/// The longest [`Action`] and [`ProgramName`], in characters.
+const NAME_LENGTH: usize = 64;
+/// The longest [`RevocationReason`], in characters.
+const REASON_LENGTH: usize = 500;
+
+/// The beginning of `text`, at most `length` characters, control characters written as `\n`,
+/// `\u{9b}`. An escape is kept whole or left out.
+pub(super) fn bounded(text: &str, length: usize) -> String {
+    let mut kept = String::new();
+    let mut left = length;
+    for character in text.chars() {
+        if character.is_control() {
+            let escape = character.escape_default();
+            let Some(rest) = left.checked_sub(escape.len()) else {
+                break;
+            };
+            left = rest;
+            kept.extend(escape);
+        } else {
+            let Some(rest) = left.checked_sub(1) else {
+                break;
+            };
+            left = rest;
+            kept.push(character);
+        }
+    }
+    kept
+}
+
+macro_rules! bounded_text {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text as the log has it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+bounded_text! {
+    /// What a session was used for: `exec`, or a name the calling program chose. At most 64
+    /// characters; the rest is cut off.
+    Action
+}
+bounded_text! {
+    /// A program's file name, without its directory: at most 64 characters; the rest is cut off.
+    ProgramName
+}
+bounded_text! {
+    /// Why a person revoked a session, in their words: at most 500 characters; the rest is cut off.
+    RevocationReason
+}
+
+impl Action {
+    /// From the name given by the code that asks for the session.
+    pub fn new(name: &str) -> Self {
+        Self(bounded(name, NAME_LENGTH))
+    }
+}
+
+impl ProgramName {
+    /// From the program as it was named on the command line.
+    pub fn new(program: &OsStr) -> Self {
+        let name = Path::new(program).file_name().unwrap_or(program);
+        Self(bounded(&name.to_string_lossy(), NAME_LENGTH))
+    }
+}
+
+impl RevocationReason {
+    /// From what the person wrote.
+    pub fn new(reason: &str) -> Self {
+        Self(bounded(reason, REASON_LENGTH))
+    }
+}
+
+/// A keyed digest of a command's arguments: tells equal from different to whoever has the key, and
+/// nothing to anyone else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArgvDigest([u8; 32]);
+
+impl ArgvDigest {
+    /// The digest of all arguments, the program's name among them where it is given.
+    pub fn of<'a>(key: &Key, argv: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        Self(keyed_digest(key, argv))
+    }
+}
+
+impl fmt::Display for ArgvDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_at_its_limit_in_characters() {
+        assert_eq!(Action::new(&"ä".repeat(65)).as_str(), "ä".repeat(64));
+        assert_eq!(RevocationReason::new(&"x".repeat(501)).as_str().len(), 500);
+    }
+
+    #[test]
+    fn control_characters_are_written_out() {
+        assert_eq!(
+            Action::new("a\x1b[2J\u{9b}\n").as_str(),
+            "a\\u{1b}[2J\\u{9b}\\n"
+        );
+    }
+
+    #[test]
+    fn an_escape_is_never_cut_in_two() {
+        assert_eq!(bounded("abc\x1b", 8), "abc");
+        assert_eq!(bounded("abc\x1b", 9), "abc\\u{1b}");
+    }
+
+    #[test]
+    fn a_program_is_named_without_its_directory() {
+        assert_eq!(
+            ProgramName::new(OsStr::new("/home/alice/secret-project/run")).as_str(),
+            "run"
+        );
+        assert_eq!(ProgramName::new(OsStr::new("kubectl")).as_str(), "kubectl");
+        assert_eq!(ProgramName::new(OsStr::new("..")).as_str(), "..");
+    }
+
+    #[test]
+    fn a_digest_depends_on_every_argument_and_on_where_it_ends() {
+        let key = Key::init_with(|bytes| bytes.fill(7));
+        let of = |argv: &[&'static [u8]]| ArgvDigest::of(&key, argv.iter().copied());
+        assert_eq!(of(&[b"ls", b"-l"]), of(&[b"ls", b"-l"]));
+        assert_ne!(of(&[b"ls", b"-l"]), of(&[b"ls-", b"l"]));
+        assert_ne!(of(&[b"ls", b"-l"]), of(&[b"ls"]));
+    }
+}

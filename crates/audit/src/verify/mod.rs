@@ -1,0 +1,360 @@
+//! Verification: whether a log is what was once sealed, by the numbered rules of docs/formats.md.
+//!
+//! It needs the files of the log and a public key, on any machine, and trusts none of them. Segments
+//! are verified beside each other: the first line of each names the key of the next one's.
+
+mod anchor;
+mod anchors;
+mod end;
+mod finding;
+mod join;
+mod key_chain;
+#[cfg(any(test, fuzzing, feature = "test-util"))]
+#[doc(hidden)]
+pub mod properties;
+mod records;
+mod result;
+mod seals;
+mod segment;
+mod sessions;
+mod snapshot;
+mod unsealed;
+mod work;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::AuditError;
+use super::lost_end::{LostEnd, journal_before_boot};
+use super::progress::Progress;
+use super::sealing::Sealing;
+use super::state_file::{BadState, load_beside};
+use end::{judge_head, judge_state, state_name};
+use finding::Findings;
+use join::Join;
+use key_chain::KeyChain;
+use nightlatch_core::crypto::sign::PublicKey;
+use nightlatch_platform::fs::{Archive, FsError};
+use snapshot::{Segment, Snapshot};
+use unsealed::UnsealedEnd;
+use work::{Done, Work};
+
+pub use anchor::{Anchor, BadAnchor};
+pub use anchors::Anchors;
+pub use finding::{Finding, Problem};
+pub use result::{AnchorCounts, Removal, Repaired, Verification, Warning, WarningReason};
+
+/// Verification begins again this often when segments are removed meanwhile.
+const RESTARTS: u32 = 3;
+/// There is no use in another thread for fewer bytes than this.
+const SHARE: u64 = 256 * 1024;
+
+/// What to verify, and against what.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let home = std::sync::Arc::new(nightlatch_platform::fs::Dir::open_or_create(&scratch.path().join("home"))?);
+/// use nightlatch_audit::AuditLog;
+/// use nightlatch_audit::{Details, Event, Progress, Verifier};
+/// use nightlatch_platform::clock::SystemClock;
+///
+/// let log = AuditLog::new(home.clone(), std::sync::Arc::new(SystemClock));
+/// log.append_durable(&[Event::new(Details::LoginAttempt)])?;
+///
+/// let directory = home.path().join("audit");
+/// let verified = Verifier::new(&directory).run(&Progress::default())?;
+/// assert!(verified.is_good(), "{:?}", verified.findings);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    directory: PathBuf,
+    fingerprint: Option<PublicKey>,
+    anchors: Anchors,
+    retention: Option<Duration>,
+    expects_state: bool,
+    boot: [u8; 16],
+    fast: bool,
+    threads: usize,
+}
+
+impl Verifier {
+    /// Of the log in `directory`, everything.
+    pub fn new(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            fingerprint: None,
+            anchors: Anchors::default(),
+            retention: None,
+            expects_state: false,
+            boot: [0; 16],
+            fast: false,
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        }
+    }
+
+    /// Compares the log's first key with one noted before, 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// When it is none; the error is what was given.
+    pub fn fingerprint(mut self, fingerprint: &str) -> Result<Self, BadAnchor> {
+        let digits = fingerprint.trim().to_ascii_lowercase();
+        let key = PublicKey::parse(digits.as_bytes()).ok_or(BadAnchor::Fingerprint)?;
+        self.fingerprint = Some(key);
+        Ok(self)
+    }
+
+    /// Compares with what was noted of the log at another time.
+    #[must_use]
+    pub fn anchor(self, anchor: Anchor) -> Self {
+        self.anchors(Anchors::one(anchor, "the anchor"))
+    }
+
+    /// Compares with what was noted of the log at other times, besides what was given before. Anchors of
+    /// other logs are counted and ignored, unless all are of other logs.
+    #[must_use]
+    pub fn anchors(mut self, anchors: Anchors) -> Self {
+        self.anchors.extend(anchors);
+        self
+    }
+
+    /// Finds events that were removed sooner than this after the last of them.
+    #[must_use]
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
+    /// The log is in its home: a sealing state that is not there is a finding.
+    #[must_use]
+    pub fn in_home(mut self) -> Self {
+        self.expects_state = true;
+        self
+    }
+
+    /// The log is on the running system, whose boot has this id, zeros where it does not tell. Lines that
+    /// a loss of power before this boot took from the log's end are no finding then, where the journal
+    /// beside the sealing state has them for the next append to put back: they are verified, too. A head that is
+    /// one append ahead of log and state is no finding then either.
+    #[must_use]
+    pub fn in_boot(mut self, id: [u8; 16]) -> Self {
+        self.boot = id;
+        self
+    }
+
+    /// Verifies all rules, but of the signatures only those of the last segment, and of the first and
+    /// the last line of each other one. What it leaves out: whoever took the machine over while a
+    /// segment was open had the key of the next segment's first line, and may have rewritten the open
+    /// one from its first line on before closing it; only the seals within it, whose keys were erased
+    /// by then, show that.
+    #[must_use]
+    pub fn fast(mut self) -> Self {
+        self.fast = true;
+        self
+    }
+
+    /// How many threads verify: by default, as many as there are processors.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Verifies. What is wrong with the log is in the answer. The log may be appended to meanwhile: what
+    /// is there at the beginning is verified.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn run(&self, progress: &Progress) -> Result<Verification, AuditError> {
+        for _ in 0..RESTARTS {
+            if let Some(result) = self.attempt(progress, false)? {
+                return Ok(result);
+            }
+        }
+        Ok(self.attempt(progress, true)?.unwrap_or_default())
+    }
+
+    /// `None` when a segment was removed meanwhile, unless this `is_last`.
+    fn attempt(
+        &self,
+        progress: &Progress,
+        is_last: bool,
+    ) -> Result<Option<Verification>, AuditError> {
+        let archive = Archive::open(&self.directory)?;
+        // Before the segments: what is appended from here on cannot make it be ahead of them.
+        let state = load_beside(&self.directory)?;
+        let journal = self.journal(state.as_ref())?;
+        let mut findings = Findings::default();
+        let mut snapshot = Snapshot::take(&archive, &mut findings)?;
+        let lost = lost_end(&archive, snapshot.segments.last_mut(), journal)?;
+        let chain = KeyChain::read(&archive, &snapshot, &mut findings)?;
+        let missing = lost.as_ref().map_or(&[][..], |lost| &lost.missing);
+        let end = match &lost {
+            Some(lost) => {
+                let size = lost.kept + missing.len() as u64;
+                Some(Some(UnsealedEnd::none(size)))
+            }
+            None => unsealed_end(&archive, snapshot.segments.last())?,
+        };
+        let Some(end) = end else {
+            return Ok(if is_last {
+                Some(Verification::default())
+            } else {
+                None
+            });
+        };
+        let mut watched = self.watched(&snapshot, state.as_ref());
+        watched.sort_unstable();
+        watched.dedup();
+        let bytes: u64 = snapshot.segments.iter().map(|segment| segment.size).sum();
+        progress.expect(bytes);
+        let share = usize::try_from(bytes / SHARE).unwrap_or(usize::MAX);
+        let mut join = Join::new(&snapshot, &chain, self.retention);
+        join.findings.append(findings);
+        join.result.lost_lines = lost.as_ref().map_or(0, LostEnd::lines);
+        join.result.lost_bytes = missing.len() as u64;
+        let work = Work {
+            archive: &archive,
+            snapshot: &snapshot,
+            chain: &chain,
+            watched: &watched,
+            sealed: end.map_or(0, |end| end.sealed),
+            missing,
+            fast: self.fast,
+            stops: !is_last,
+            progress,
+        };
+        match work.run(self.threads.min(1 + share), join)? {
+            Done::All(join) => Ok(Some(self.judge(join, &snapshot, &chain, end, state))),
+            Done::Vanished => Ok(None),
+        }
+    }
+
+    /// The state and its journal, when they were saved before this boot.
+    fn journal<'a>(
+        &self,
+        state: Option<&'a Result<Sealing, BadState>>,
+    ) -> Result<Option<(&'a Sealing, Vec<u8>)>, FsError> {
+        let Some(Ok(state)) = state else {
+            return Ok(None);
+        };
+        let journal = journal_before_boot(&self.directory, state, self.boot)?;
+        Ok(journal.map(|journal| (state, journal)))
+    }
+
+    /// The numbers of the lines to compare with something.
+    fn watched(&self, snapshot: &Snapshot, state: Option<&Result<Sealing, BadState>>) -> Vec<u64> {
+        let head = snapshot.head.flatten().map(|head| head.last.seq);
+        let state = state.and_then(|state| state.as_ref().ok());
+        let state = state.map(|state| state.last().seq);
+        self.anchors.numbers().chain(head).chain(state).collect()
+    }
+
+    /// Judges what is about the log as a whole.
+    fn judge(
+        &self,
+        mut join: Join<'_>,
+        snapshot: &Snapshot,
+        chain: &KeyChain,
+        end: Option<UnsealedEnd>,
+        state: Option<Result<Sealing, BadState>>,
+    ) -> Verification {
+        join.finish();
+        if let (Some(end), Some(last)) = (end, snapshot.segments.last()) {
+            join.result.unsealed_lines = end.lines;
+            join.result.unsealed_bytes = end.bytes;
+            if !end.is_of_one_append() {
+                join.about_file(&last.name.to_string(), Problem::UnsealedEnd);
+            }
+        }
+        if join.result.lines + join.result.unsealed_lines == 0 {
+            join.about_log(Problem::NoLog);
+        }
+        join.result.segments = snapshot.segments.len() as u64;
+        join.result.first_seq = (join.result.lines > 0)
+            .then(|| {
+                snapshot
+                    .segments
+                    .first()
+                    .map(|segment| segment.name.first())
+            })
+            .flatten();
+        join.result.fingerprint = chain.fingerprint.map(|key| key.to_string());
+        let sealing = state.as_ref().and_then(|state| state.as_ref().ok());
+        let lost = sealing.filter(|state| state.is_of_earlier_boot(self.boot));
+        judge_head(&mut join, snapshot, chain.fingerprint, lost);
+        if self.expects_state && state.is_none() && join.result.lines > 0 {
+            join.about_file(&state_name(), Problem::MissingState);
+        }
+        judge_state(&mut join, state);
+        self.compare(&mut join, chain.fingerprint);
+        let (findings, more) = std::mem::take(&mut join.findings).finish();
+        Verification {
+            findings,
+            more_findings: more,
+            ..join.result
+        }
+    }
+
+    /// Compares with what was noted.
+    fn compare(&self, join: &mut Join<'_>, fingerprint: Option<PublicKey>) {
+        if let (Some(expected), Some(found)) = (self.fingerprint, fingerprint)
+            && expected != found
+        {
+            let (expected, found) = (expected.to_string(), found.to_string());
+            join.about_log(Problem::WrongFingerprint { expected, found });
+        }
+        let first = join.result.first_seq.unwrap_or(1);
+        let last = join.result.last.map_or(0, |(seq, _)| seq);
+        let watched = std::mem::take(&mut join.watched);
+        let judged = |problem| join.about_log(problem);
+        let counts = self
+            .anchors
+            .judge(fingerprint, (first, last), &watched, judged);
+        join.result.fingerprint_given = self.fingerprint.is_some() || counts.given > 0;
+        join.result.anchors = counts;
+    }
+}
+
+/// What a loss of power took from the last segment, by the state and its journal.
+fn lost_end(
+    archive: &Archive,
+    segment: Option<&mut Segment>,
+    journal: Option<(&Sealing, Vec<u8>)>,
+) -> Result<Option<LostEnd>, FsError> {
+    let (Some(segment), Some((state, journal))) = (segment, journal) else {
+        return Ok(None);
+    };
+    let name = segment.name.to_string();
+    let file = archive.open_file(&name)?;
+    let Some(file) = file.filter(|_| segment.name.first() == state.place().segment) else {
+        return Ok(None);
+    };
+    let failed = |error| FsError::new("read", archive.path().join(&name), error);
+    let lost = LostEnd::find(&file, segment.size, state, &journal).map_err(failed)?;
+    if let Some(lost) = lost.as_ref().filter(|_| segment.first.is_none()) {
+        segment.first = lost.first_line(&file).map_err(failed)?;
+    }
+    Ok(lost)
+}
+
+/// What follows the last seal; `Some(None)` where there is no segment, `None` when the last one was
+/// removed meanwhile.
+#[allow(clippy::option_option)] // both are told apart once
+fn unsealed_end(
+    archive: &Archive,
+    last: Option<&Segment>,
+) -> Result<Option<Option<UnsealedEnd>>, FsError> {
+    let Some(last) = last else {
+        return Ok(Some(None));
+    };
+    let name = last.name.to_string();
+    let Some(file) = archive.open_file(&name)? else {
+        return Ok(None);
+    };
+    let end = UnsealedEnd::read(&file, last.size);
+    let end = end.map_err(|error| FsError::new("read", archive.path().join(name), error))?;
+    Ok(Some(Some(end)))
+}

@@ -1,0 +1,101 @@
+//! Records of the log about itself that rules and results rely on.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::canonical::Canonical;
+use crate::hold::Hold;
+use crate::record_details::{HoldDetails, PrunedDetails};
+use nightlatch_core::clock::Timestamp;
+
+/// A record, and where it is.
+pub(super) struct Noted {
+    pub(super) seq: u64,
+    pub(super) line: u64,
+    pub(super) at: Timestamp,
+    pub(super) what: What,
+}
+
+/// What a record says.
+pub(super) enum What {
+    /// `None` when a detail is missing or has another form.
+    Pruned(Option<PrunedDetails>),
+    /// The hold by its name, as the JSON that the line has, and the hold when it is in its form.
+    HoldAdded(String, Option<Hold>),
+    HoldRemoved(String),
+    Repaired {
+        lines: u64,
+        bytes: u64,
+        file: Option<String>,
+    },
+}
+
+/// What a line records about the log, when it does.
+pub(super) fn noted(line: &Canonical<'_>, at: u64) -> Option<Noted> {
+    let what = match line.event_type {
+        "AUDIT_PRUNED" => What::Pruned(PrunedDetails::parse(details(line))),
+        "AUDIT_HOLD_ADDED" => What::HoldAdded(hold_name(line), hold(line)),
+        "AUDIT_HOLD_REMOVED" => What::HoldRemoved(hold_name(line)),
+        "AUDIT_REPAIRED" => repaired(line),
+        _ => return None,
+    };
+    Some(Noted {
+        seq: line.seq,
+        line: at,
+        at: line.timestamp,
+        what,
+    })
+}
+
+/// Not reachable: strings of a canonical line are UTF-8.
+fn details<'a>(line: &Canonical<'a>) -> &'a str {
+    std::str::from_utf8(line.details).unwrap_or_default()
+}
+
+/// The JSON that names the hold, in or out of its form: what is in force must not depend on that.
+fn hold_name(line: &Canonical<'_>) -> String {
+    #[derive(Deserialize)]
+    struct Form<'a> {
+        #[serde(borrow)]
+        hold: Option<&'a RawValue>,
+    }
+    let form = serde_json::from_slice::<Form<'_>>(line.details);
+    let name = form.ok().and_then(|form| form.hold);
+    name.map_or("null", RawValue::get).to_owned()
+}
+
+fn hold(line: &Canonical<'_>) -> Option<Hold> {
+    let HoldDetails { name, reason } = HoldDetails::parse(details(line))?;
+    let name_of = |quoted: &[u8]| {
+        let quoted = [b"\"", quoted, b"\""].concat();
+        serde_json::from_slice(&quoted).ok()
+    };
+    Some(Hold {
+        name,
+        reason,
+        added_at: line.timestamp,
+        added_by: line.username.and_then(name_of),
+        seq: line.seq,
+    })
+}
+
+fn repaired(line: &Canonical<'_>) -> What {
+    #[derive(Default, Deserialize)]
+    struct Form {
+        #[serde(default)]
+        lines: u64,
+        #[serde(default)]
+        bytes: u64,
+        quarantine: Option<String>,
+    }
+    let Form {
+        lines,
+        bytes,
+        quarantine,
+    } = serde_json::from_slice(line.details).unwrap_or_default();
+    What::Repaired {
+        lines,
+        bytes,
+        file: quarantine,
+    }
+}

@@ -1,0 +1,275 @@
+//! Sessions that were used without having been created in the log, after their end, or for longer than
+//! they may last: warnings.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::result::{Warning, WarningReason};
+use crate::canonical::Canonical;
+use nightlatch_core::clock::Timestamp;
+use nightlatch_core::id::SessionId;
+
+/// No session lasts longer.
+const LONGEST: Duration = Duration::from_secs(12 * 3600);
+/// A use is recorded a moment after it was judged, or some more when other processes hold locks.
+const RECORDED_WITHIN: Duration = Duration::from_secs(60);
+/// More sessions than this are not followed at a time.
+const FOLLOWED: usize = 100_000;
+/// More warnings than this are counted and not named.
+const KEPT: usize = 100;
+
+/// What the events of one segment say about sessions.
+#[derive(Default)]
+pub(super) struct SegmentSessions {
+    sessions: HashMap<SessionId, InSegment>,
+    /// Most lines are of the same session as the line before.
+    last: Option<([u8; 36], SessionId)>,
+    warnings: Warnings,
+    /// Whether there were too many to follow.
+    is_incomplete: bool,
+}
+
+/// A session in one segment.
+#[derive(Default)]
+struct InSegment {
+    /// The first and the last use before the segment says anything else about it.
+    used: Option<[Use; 2]>,
+    created: Option<Creation>,
+    ended: Option<u64>,
+    is_warned: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Use {
+    seq: u64,
+    at: Timestamp,
+}
+
+#[derive(Clone, Copy)]
+struct Creation {
+    seq: u64,
+    at: Timestamp,
+    /// From here on no use of it is recorded.
+    over: Timestamp,
+}
+
+impl Creation {
+    fn of(line: &Canonical<'_>) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Form {
+            max_seconds: u64,
+        }
+        let form = serde_json::from_slice(line.details);
+        let max = form.map_or(LONGEST, |Form { max_seconds }| {
+            Duration::from_secs(max_seconds)
+        });
+        Self {
+            seq: line.seq,
+            at: line.timestamp,
+            over: line.timestamp.plus(max.min(LONGEST) + RECORDED_WITHIN),
+        }
+    }
+
+    /// What is strange about a use at this time.
+    fn judge(&self, at: Timestamp) -> Option<WarningReason> {
+        let created = self.seq;
+        (at >= self.over).then_some(WarningReason::AfterMaximum { created })
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Created,
+    Used,
+    Ended,
+}
+
+impl Step {
+    fn of(event_type: &str) -> Option<Self> {
+        match event_type {
+            "SESSION_CREATED" => Some(Self::Created),
+            "SESSION_VALIDATED" | "SESSION_EXTENDED" | "COMMAND_STARTED" => Some(Self::Used),
+            "SESSION_EXPIRED" | "SESSION_TERMINATED" | "SESSION_REVOKED" => Some(Self::Ended),
+            _ => None,
+        }
+    }
+}
+
+impl SegmentSessions {
+    /// Takes in the next line.
+    pub(super) fn see(&mut self, line: &Canonical<'_>) {
+        let (Some(step), Some(text)) = (Step::of(line.event_type), line.session_id) else {
+            return;
+        };
+        let Some(id) = self.id(*text) else {
+            return;
+        };
+        if self.sessions.len() >= FOLLOWED && !self.sessions.contains_key(&id) {
+            self.is_incomplete = true;
+            return;
+        }
+        let session = self.sessions.entry(id).or_default();
+        match step {
+            Step::Created => session.created = Some(Creation::of(line)),
+            Step::Ended => session.ended = session.ended.or(Some(line.seq)),
+            Step::Used => {
+                let this = Use {
+                    seq: line.seq,
+                    at: line.timestamp,
+                };
+                let reason = match (session.ended, session.created) {
+                    (Some(ended), _) => Some(WarningReason::AfterEnd { ended }),
+                    (None, Some(created)) => created.judge(this.at),
+                    (None, None) => {
+                        let first = session.used.map_or(this, |[first, _]| first);
+                        session.used = Some([first, this]);
+                        None
+                    }
+                };
+                if let Some(reason) = reason.filter(|_| !session.is_warned) {
+                    session.is_warned = true;
+                    self.warnings.add(line.seq, id, reason);
+                }
+            }
+        }
+    }
+
+    fn id(&mut self, text: [u8; 36]) -> Option<SessionId> {
+        if let Some((_, id)) = self.last.filter(|(last, _)| *last == text) {
+            return Some(id);
+        }
+        let id = std::str::from_utf8(&text).ok()?.parse().ok()?;
+        self.last = Some((text, id));
+        Some(id)
+    }
+}
+
+/// The sessions that may go on from one segment to the next.
+#[derive(Default)]
+pub(super) struct Sessions {
+    followed: HashMap<SessionId, Followed>,
+    warnings: Warnings,
+    /// Sessions of events up to here may have been created in events that were removed.
+    excused_until: Option<Timestamp>,
+    is_incomplete: bool,
+}
+
+struct Followed {
+    /// When it was created, or the latest time at which it can have been.
+    since: Timestamp,
+    /// `None` when its creation was not seen.
+    created: Option<Creation>,
+    ended: Option<u64>,
+}
+
+impl Sessions {
+    /// Excuses sessions that were created before the log's first event, which is of the time `first`.
+    pub(super) fn excuse_before(&mut self, first: Timestamp) {
+        self.excused_until = Some(first.plus(LONGEST));
+    }
+
+    /// Takes in the next segment, which begins at the time `begin`.
+    pub(super) fn take_in(&mut self, segment: SegmentSessions, begin: Option<Timestamp>) {
+        if let Some(begin) = begin {
+            let oldest = begin.minus(LONGEST);
+            self.followed.retain(|_, session| session.since >= oldest);
+        }
+        self.is_incomplete |= segment.is_incomplete;
+        self.warnings.append(segment.warnings);
+        for (id, session) in segment.sessions {
+            if let Some(used) = session.used {
+                self.used(id, used);
+            }
+            let followed = self.followed.get(&id);
+            let created = session.created;
+            let created = created.or(followed.and_then(|followed| followed.created));
+            let ended = session
+                .ended
+                .or(followed.and_then(|followed| followed.ended));
+            // One that only ended here cannot be used any more either.
+            let since = created.map(|created| created.at);
+            let since = since.or(followed.map(|followed| followed.since));
+            let since = since.or(begin.filter(|_| ended.is_some()));
+            if let Some(since) = since {
+                if self.followed.len() < FOLLOWED {
+                    let followed = Followed {
+                        since,
+                        created,
+                        ended,
+                    };
+                    self.followed.insert(id, followed);
+                } else {
+                    self.is_incomplete = true;
+                }
+            }
+        }
+    }
+
+    /// Judges the first and the last use before a segment says anything else about the session.
+    fn used(&mut self, id: SessionId, [first, last]: [Use; 2]) {
+        let (seq, reason) = match self.followed.get(&id) {
+            Some(Followed {
+                ended: Some(ended), ..
+            }) => (first.seq, Some(WarningReason::AfterEnd { ended: *ended })),
+            Some(Followed { created, .. }) => {
+                let judge = |at| created.and_then(|created| created.judge(at));
+                match judge(first.at) {
+                    Some(reason) => (first.seq, Some(reason)),
+                    None => (last.seq, judge(last.at)),
+                }
+            }
+            None => {
+                let is_excused = self.excused_until.is_some_and(|until| first.at <= until);
+                let is_known = !is_excused && !self.is_incomplete;
+                (first.seq, is_known.then_some(WarningReason::NotCreated))
+            }
+        };
+        if let Some(reason) = reason {
+            self.warnings.add(seq, id, reason);
+        }
+    }
+
+    /// The warnings in the order of the log, and how many more there are.
+    pub(super) fn finish(self) -> (Vec<Warning>, u64) {
+        let mut warnings = self.warnings;
+        warnings.shrink();
+        (warnings.kept, warnings.more)
+    }
+}
+
+#[derive(Default)]
+struct Warnings {
+    kept: Vec<Warning>,
+    more: u64,
+}
+
+impl Warnings {
+    fn add(&mut self, seq: u64, session: SessionId, reason: WarningReason) {
+        self.kept.push(Warning {
+            seq,
+            session,
+            reason,
+        });
+        if self.kept.len() >= 4 * KEPT {
+            self.shrink();
+        }
+    }
+
+    fn append(&mut self, other: Self) {
+        self.more += other.more;
+        for Warning {
+            seq,
+            session,
+            reason,
+        } in other.kept
+        {
+            self.add(seq, session, reason);
+        }
+    }
+
+    fn shrink(&mut self) {
+        self.kept.sort_by_key(|warning| warning.seq);
+        self.more += self.kept.len().saturating_sub(KEPT) as u64;
+        self.kept.truncate(KEPT);
+    }
+}

@@ -1,0 +1,303 @@
+//! Appending, under the log's lock: lines, then state, then head.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::batch::Batch;
+use super::details::Details;
+use super::end::End;
+use super::error::{AuditError, Damage};
+use super::event::Event;
+use super::forward::Sender;
+use super::head::{Head, HeadFile};
+use super::kind::EventType;
+use super::log::AuditLog;
+use super::reason::OpeningReason;
+use super::recovery::{Recovered, recover};
+use super::sealing::{Place, Sealing};
+use super::segment::{APPEND_LINES, SegmentName, segments};
+use super::state_file::{BadState, JOURNAL_SIZE, StateFile};
+use super::verify::Anchor;
+use nightlatch_core::clock::Timestamp;
+use nightlatch_platform::fs::{Dir, FsError};
+
+/// While events come, an anchor is sent at least as often as this.
+const ANCHOR_EVERY: Duration = Duration::from_secs(3600);
+
+/// A log whose end was found and made good, to be appended to while its lock is held. One that failed
+/// is not used again.
+pub(super) struct Writer<'a> {
+    log: &'a AuditLog,
+    dir: &'a Dir,
+    sealing: Sealing,
+    state: StateFile,
+    head: HeadFile,
+    pub(super) end: End,
+    /// To be recorded first.
+    repairs: Vec<Event>,
+    /// When it is appended to.
+    now: Timestamp,
+    /// Whether an anchor is to be sent for what was appended.
+    is_anchor_due: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// Opens the log in `dir`, whose files are `names`, with the sealing state in `state`, if it was
+    /// there before.
+    pub(super) fn open(
+        log: &'a AuditLog,
+        dir: &'a Dir,
+        names: &[String],
+        state: Option<StateFile>,
+    ) -> Result<Self, AuditError> {
+        let segments = segments(names);
+        // Another process may have begun the log before this one had its lock.
+        let state = match state {
+            Some(state) => Some(state),
+            None => StateFile::open(&log.home)?,
+        };
+        let (state, mut sealing) = match state {
+            Some(state) => match state.read()? {
+                Ok(sealing) => (state, sealing),
+                Err(BadState) => {
+                    return Err(AuditError::damaged(state.path(), Damage::NoSealState));
+                }
+            },
+            None => begin(log, dir, &segments)?,
+        };
+        let boot = log.boot_id();
+        let Recovered { end, repairs } =
+            recover(&mut sealing, &state, dir, names, &segments, boot)?;
+        // Before anything is written: what cannot be finished is not begun.
+        let head = HeadFile::open(dir)?;
+        // Lines, state and head are written in this order. Where the head is ahead, the others were put
+        // back, unless a loss of power kept them from the disk.
+        let is_ahead = |head: Head| {
+            head.fingerprint == sealing.fingerprint() && head.last.seq > sealing.last().seq
+        };
+        if sealing.boot == boot && head.read(dir.path())?.is_some_and(is_ahead) {
+            return Err(AuditError::damaged(&end.path, Damage::CutShort));
+        }
+        sealing.boot = boot;
+        Ok(Self {
+            log,
+            dir,
+            sealing,
+            state,
+            head,
+            end,
+            repairs,
+            now: log.now().whole_micros(),
+            is_anchor_due: false,
+        })
+    }
+
+    /// Appends `events` in order, after what is to be recorded of repairs.
+    ///
+    /// # Errors
+    /// When the system refuses. Of up to 16 events none was appended then; of more, any number of
+    /// whole sixteens may have been.
+    pub(super) fn append(&mut self, events: &[Event]) -> Result<(), AuditError> {
+        let mut reason = OpeningReason::New;
+        if self.end.length > 0
+            && let Some(due) = rotation_due(self.log, &self.sealing, self.end.length, self.now)
+        {
+            self.rotate()?;
+            reason = due;
+        }
+        if self.end.length == 0 {
+            self.open_segment(reason)?;
+        }
+        let repairs = std::mem::take(&mut self.repairs);
+        let all: Vec<Event>;
+        let events = if repairs.is_empty() {
+            events
+        } else {
+            all = repairs.into_iter().chain(events.iter().cloned()).collect();
+            &all
+        };
+        for events in events.chunks(APPEND_LINES) {
+            self.commit(self.now, events)?;
+        }
+        Ok(())
+    }
+
+    /// The anchor to send for what was appended, if one is due.
+    pub(super) fn due_anchor(&self) -> Option<Anchor> {
+        let Self { sealing, .. } = self;
+        self.is_anchor_due
+            .then(|| Anchor::new(sealing.last(), sealing.fingerprint()))
+    }
+
+    /// Closes the open segment, durably, and creates the next one.
+    fn rotate(&mut self) -> Result<(), AuditError> {
+        if !self.sealing.must_open() {
+            let closed = Event::new(Details::SegmentClosed {
+                segment: self.end.segment,
+            });
+            // Times never go back in a segment, and all are of its day.
+            self.commit(self.sealing.sealed_at(), &[closed])?;
+            self.sync()?;
+        }
+        self.end = End::after(self.dir, self.sealing.last())?;
+        Ok(())
+    }
+
+    /// Writes the first line of a segment.
+    fn open_segment(&mut self, reason: OpeningReason) -> Result<(), AuditError> {
+        // Nothing is written to a segment before its name would survive a loss of power.
+        self.dir.sync()?;
+        self.log.home.sync()?;
+        self.sealing.journal_start = 0;
+        self.sealing.ends_at(Place {
+            segment: self.end.segment.first(),
+            offset: 0,
+        });
+        let opened = opened(self.log, &self.sealing, &self.end, reason);
+        self.commit(self.now, &[opened])
+    }
+
+    /// Writes one append of the time `time`: its lines, then the state that comes after them, then the
+    /// head.
+    fn commit(&mut self, time: Timestamp, events: &[Event]) -> Result<(), AuditError> {
+        let origin = self.log.origin();
+        let batch = Batch::seal(&mut self.sealing, origin, time, self.end.last, events)?;
+        self.end.append(&batch.lines)?;
+        let saved = self.journal(&batch.lines).and_then(|()| {
+            self.note_anchor(events);
+            self.forward(&batch);
+            self.state.save(&mut self.sealing)
+        });
+        if let Err(error) = saved {
+            self.end.cut_back();
+            return Err(error.into());
+        }
+        self.end.length += batch.lines.len() as u64;
+        self.end.last = batch.last;
+        if let Some(head) = self.sealing.head() {
+            self.head.write(self.dir.path(), head)?;
+        }
+        Ok(())
+    }
+
+    /// Puts `lines`, which were just written, into the journal, or makes them durable where it is full.
+    fn journal(&mut self, lines: &[u8]) -> Result<(), FsError> {
+        let length = lines.len() as u64;
+        let offset = self.end.length + length;
+        let at = self.end.length - self.sealing.journal_start;
+        if at + length <= JOURNAL_SIZE {
+            self.state.write_journal(at, lines)?;
+        } else {
+            self.sync()?;
+            self.sealing.journal_start = offset;
+        }
+        self.sealing.ends_at(Place {
+            segment: self.end.segment.first(),
+            offset,
+        });
+        Ok(())
+    }
+
+    /// Sends what was written, and what could not be sent before, where events are forwarded. Where they
+    /// are not, nothing is owed.
+    fn forward(&mut self, batch: &Batch) {
+        self.sealing.forwarded = match &self.log.forward {
+            Some(forward) => {
+                let fingerprint = self.sealing.fingerprint();
+                let sender = Sender {
+                    pid: self.log.origin().pid(),
+                    fingerprint: fingerprint.to_string(),
+                };
+                forward.send(&self.log.home, &sender, self.sealing.forwarded, batch)
+            }
+            None => batch.last.seq,
+        };
+    }
+
+    fn sync(&self) -> Result<(), FsError> {
+        let synced = self.end.file.sync_data();
+        synced.map_err(|error| FsError::new("sync", &self.end.path, error))
+    }
+
+    /// Notes whether an anchor is due: where a session begins or ends, where a segment is closed, and
+    /// every hour.
+    fn note_anchor(&mut self, events: &[Event]) {
+        let is_due = events.iter().any(|event| {
+            matches!(
+                event.event_type(),
+                EventType::SessionCreated
+                    | EventType::SessionTerminated
+                    | EventType::SessionRevoked
+                    | EventType::SegmentClosed
+            )
+        });
+        let (now, announced_at) = (self.now, self.sealing.announced_at);
+        if self.log.syslog.is_some()
+            && (is_due || now.since(announced_at) >= ANCHOR_EVERY || now < announced_at)
+        {
+            self.is_anchor_due = true;
+            self.sealing.announced_at = now;
+        }
+    }
+}
+
+/// Makes the state of a new log, where nothing of another is left in `dir`.
+fn begin(
+    log: &AuditLog,
+    dir: &Dir,
+    segments: &[SegmentName],
+) -> Result<(StateFile, Sealing), AuditError> {
+    if let Some(last) = segments.last() {
+        let path = dir.path().join(last.to_string());
+        return Err(AuditError::damaged(&path, Damage::NoSealState));
+    }
+    if Head::load_own(dir)?.is_some() {
+        return Err(AuditError::damaged(dir.path(), Damage::CutShort));
+    }
+    let mut sealing = Sealing::generate()?;
+    let state = StateFile::create(&log.home, &mut sealing)?;
+    Ok((state, sealing))
+}
+
+impl End {
+    fn append(&self, lines: &[u8]) -> Result<(), FsError> {
+        (&self.file).write_all(lines).map_err(|error| {
+            self.cut_back();
+            FsError::new("write to", &self.path, error)
+        })
+    }
+}
+
+/// Why a segment of `length` bytes is to be closed before a line of the time `now`, if it is.
+pub(super) fn rotation_due(
+    log: &AuditLog,
+    sealing: &Sealing,
+    length: u64,
+    now: Timestamp,
+) -> Option<OpeningReason> {
+    if now < sealing.sealed_at() {
+        Some(OpeningReason::Clock)
+    } else if sealing.opened_at().day() != now.day() {
+        Some(OpeningReason::Day)
+    } else if length >= log.segment_size {
+        Some(OpeningReason::Size)
+    } else if sealing.must_open() {
+        // It was closed, and a crash kept the next one from being opened.
+        Some(OpeningReason::Day)
+    } else {
+        None
+    }
+}
+
+/// The event that opens the segment at `end`.
+pub(super) fn opened(log: &AuditLog, sealing: &Sealing, end: &End, reason: OpeningReason) -> Event {
+    let boot = uuid::Uuid::from_bytes(log.boot_id());
+    Event::new(Details::SegmentOpened {
+        segment: end.segment,
+        fingerprint: sealing.fingerprint(),
+        key: sealing.segment_key(),
+        reason,
+        boot: (!boot.is_nil()).then_some(boot),
+        settings: log.settings.clone(),
+    })
+}

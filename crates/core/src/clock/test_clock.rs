@@ -1,0 +1,87 @@
+//! A machine whose clocks a test sets.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use super::{Boot, BootTime, Clock, Moment, Timestamp};
+
+/// Stands still until it is moved. Waiting moves it on at once.
+pub struct TestClock(Mutex<Machine>);
+
+/// What a test may change.
+pub struct Machine {
+    pub wall: Timestamp,
+    pub boot: BootTime,
+    pub boot_id: [u8; 16],
+    pub shifted: bool,
+}
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TestClock {
+    /// A machine that has been up for an hour, in January 2027.
+    pub fn new() -> Self {
+        Self(Mutex::new(Machine {
+            wall: Timestamp::from_unix_seconds(1_800_000_000),
+            boot: BootTime::from_nanos(3_600_000_000_000),
+            boot_id: [1; 16],
+            shifted: false,
+        }))
+    }
+
+    pub fn machine(&self) -> MutexGuard<'_, Machine> {
+        self.0.lock().unwrap()
+    }
+
+    /// Time passes, awake or suspended: both clocks run on.
+    pub fn advance(&self, by: Duration) {
+        let mut machine = self.machine();
+        machine.wall = machine.wall.plus(by);
+        machine.boot = machine.boot.plus(by);
+    }
+
+    /// Somebody sets the wall clock, by this many seconds.
+    pub fn set_wall(&self, seconds: i64) {
+        let mut machine = self.machine();
+        let by = Duration::from_secs(seconds.unsigned_abs());
+        machine.wall = match seconds {
+            0.. => machine.wall.plus(by),
+            _ => machine.wall.minus(by),
+        };
+    }
+
+    /// The machine starts anew, a minute later.
+    pub fn reboot(&self) {
+        self.advance(Duration::from_secs(60));
+        let mut machine = self.machine();
+        machine.boot = BootTime::from_nanos(1_000_000_000);
+        machine.boot_id[0] += 1;
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Moment {
+        let machine = self.machine();
+        Moment {
+            wall: machine.wall,
+            boot: machine.boot,
+        }
+    }
+
+    fn boot(&self) -> std::io::Result<Boot> {
+        let machine = self.machine();
+        Ok(Boot {
+            id: machine.boot_id,
+            clock_shifted: machine.shifted,
+        })
+    }
+
+    fn sleep(&self, duration: Duration) {
+        self.advance(duration);
+    }
+}

@@ -1,0 +1,56 @@
+//! Secrets in memory, and the process that holds them.
+//!
+//! A secret lives in one pre-sized buffer, is filled in place, and is wiped when it is dropped. The buffers
+//! are on pages that hold secrets alone and are locked in memory while they do. None of these types
+//! implements `Debug`, `Display`, `Clone`, `PartialEq` or `Serialize`: a secret cannot be printed, copied or
+//! compared by accident.
+//!
+//! ```compile_fail,E0277
+//! // A secret cannot be formatted.
+//! let key = nightlatch_core::memory::Secret::<32>::zeroed();
+//! let _ = format!("{key:?}");
+//! ```
+//! ```compile_fail,E0599
+//! // A secret cannot be copied.
+//! let key = nightlatch_core::memory::Secret::<32>::zeroed();
+//! let _copy = key.clone();
+//! ```
+//! ```
+//! // What it can do is be filled in place and lent.
+//! let key = nightlatch_core::memory::Secret::<32>::init_with(|bytes| bytes.fill(7));
+//! assert_eq!(key.expose()[0], 7);
+//! ```
+
+mod block;
+#[cfg(unix)]
+mod calls;
+mod heap;
+#[cfg(unix)]
+mod process;
+#[cfg(windows)]
+#[path = "process_absent.rs"]
+mod process;
+mod secret;
+mod stack;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
+#[cfg(target_os = "linux")]
+mod witness;
+#[cfg(all(unix, not(target_os = "linux")))]
+#[path = "witness_absent.rs"]
+mod witness;
+
+#[cfg(unix)]
+pub use calls::is_filtered;
+#[cfg(unix)]
+pub use calls::{die_of, ignores};
+pub use heap::WipingAllocator;
+#[cfg(windows)]
+pub use process::is_filtered;
+#[cfg(unix)]
+pub use process::without_inheritance;
+pub use process::{AsFile, CoreLimit, harden, inherited};
+pub use secret::{ReadSecretError, Secret, SecretBuffer};
+pub use stack::{DEEP, SHALLOW, on_wiped_stack};
+#[cfg(unix)]
+pub use witness::Witness;

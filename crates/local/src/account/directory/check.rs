@@ -1,0 +1,109 @@
+//! Whether the account database is whole, told without changing anything in the home.
+
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{Directory, DirectoryError, FILE};
+use nightlatch_platform::fs::FsError;
+
+/// What a look at the account database told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DatabaseState {
+    /// There is none yet.
+    Absent,
+    /// It is whole, and has so many accounts.
+    Whole {
+        /// The accounts in it.
+        accounts: u64,
+    },
+    /// Another process was writing to it, or one was killed doing so: looking further would have
+    /// changed files. The next command that uses it puts it in order.
+    InUse,
+}
+
+/// Looks at the database in the home at `home`. Creates and changes no file: while nobody has it open
+/// it is read as it lies there, and else with what its other users keep beside it.
+///
+/// # Errors
+/// When it is damaged, no database of ours, or cannot be read.
+pub fn check(home: &Path) -> Result<DatabaseState, DirectoryError> {
+    let path = home.join(FILE);
+    let failed = |error| FsError::new("inspect", &path, error);
+    match std::fs::symlink_metadata(&path) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => {
+            let problem = nightlatch_platform::fs::FsProblem::NotRegular;
+            return Err(FsError::new("use", &path, problem).into());
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(DatabaseState::Absent);
+        }
+        Err(error) => return Err(failed(error).into()),
+    }
+    let real = std::fs::canonicalize(&path).map_err(failed)?;
+    let is_there = |companion: &str| {
+        let name = format!("{FILE}{companion}");
+        std::fs::symlink_metadata(home.join(name)).is_ok()
+    };
+    let options = match (is_there("-wal"), is_there("-shm")) {
+        (false, false) => "immutable=1",
+        (true, true) => "readonly_shm=1",
+        _ => return Ok(DatabaseState::InUse),
+    };
+    let written = |path: &Path| {
+        let found = std::fs::metadata(path).ok()?;
+        Some((found.modified().ok()?, found.len()))
+    };
+    let before = written(&real);
+    let checked = look(&real, &path, options);
+    // Somebody wrote to it while it was taken for a file that nobody changes.
+    if options == "immutable=1" && (is_there("-wal") || written(&real) != before) {
+        return Ok(DatabaseState::InUse);
+    }
+    checked.map(|accounts| DatabaseState::Whole { accounts })
+}
+
+fn look(real: &Path, path: &Path, options: &str) -> Result<u64, DirectoryError> {
+    let failed = |error| DirectoryError::from_sqlite(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(uri(real, options), flags).map_err(failed)?;
+    (|| {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+    })()
+    .map_err(failed)?;
+    let opened = Directory {
+        connection,
+        path: path.to_owned(),
+    };
+    opened.check_identity()?;
+    let told: String = opened
+        .connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(failed)?;
+    if told != "ok" {
+        return Err(opened.corrupt(told));
+    }
+    opened.count()
+}
+
+/// The path as SQLite's URI, in which some bytes have a meaning.
+pub(super) fn uri(path: &Path, options: &str) -> String {
+    use std::fmt::Write;
+    let mut uri = String::from("file:");
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02x}");
+        }
+    }
+    format!("{uri}?{options}")
+}

@@ -1,0 +1,315 @@
+//! The account database: SQLite in one file of the home, shared by all of the user's processes.
+//!
+//! It holds emails, names, counts, and account keys sealed under their passwords; no secret.
+
+mod check;
+mod error;
+mod rows;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use nightlatch_core::crypto::Key;
+use nightlatch_platform::fs::{Dir, check_unopened};
+
+pub use check::{DatabaseState, check as check_database};
+pub use error::DirectoryError;
+pub(super) use rows::{Attempted, Inserted, Record};
+
+const FILE: &str = "accounts.db";
+/// The name under which a new database is prepared; swept with the other temporary files.
+const UNFINISHED: &str = ".tmp-accounts.db";
+/// What SQLite keeps beside a database.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// "NLac": what tells our databases from others (SQLite's `application_id`).
+const APPLICATION_ID: i64 = 0x4e4c_6163;
+/// The version of the tables below (SQLite's `user_version`).
+const SCHEMA_VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+CREATE TABLE accounts (
+    id BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 16),
+    email TEXT NOT NULL,
+    email_normalized TEXT NOT NULL UNIQUE,
+    name TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    generation INTEGER NOT NULL CHECK (generation >= 0),
+    salt BLOB NOT NULL CHECK (length(salt) = 16),
+    memory_kib INTEGER NOT NULL,
+    passes INTEGER NOT NULL,
+    lanes INTEGER NOT NULL,
+    wrap_nonce BLOB NOT NULL CHECK (length(wrap_nonce) = 12),
+    wrapped_key BLOB NOT NULL CHECK (length(wrapped_key) = 32),
+    wrap_tag BLOB NOT NULL CHECK (length(wrap_tag) = 16)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE throttle (
+    tag BLOB PRIMARY KEY NOT NULL CHECK (length(tag) = 16),
+    failures INTEGER NOT NULL CHECK (failures >= 0),
+    last_failure_at INTEGER NOT NULL,
+    locked_until INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY NOT NULL,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// One connection to the account database.
+pub(super) struct Directory {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// The database while this process alone may write to it.
+pub(super) struct Writing<'a> {
+    transaction: Transaction<'a>,
+    path: &'a Path,
+}
+
+impl Directory {
+    /// Opens the database in `home`; `None` when there is none yet.
+    ///
+    /// # Errors
+    /// When it is not ours alone, or no database this program knows. Nothing is changed then.
+    pub fn open_existing(home: &Dir) -> Result<Option<Self>, DirectoryError> {
+        if !check_files(home, FILE)? {
+            return Ok(None);
+        }
+        let opened = if home.is_only_looked_at() {
+            Self::connect_to_look(home)?
+        } else {
+            Self::connect(home, FILE)?
+        };
+        opened.check_identity()?;
+        Ok(Some(opened))
+    }
+
+    /// The database in `home` to be read as it lies there, without a trace; `None` when there is none
+    /// yet.
+    ///
+    /// # Errors
+    /// As [`Directory::open_existing`], and it may be read in the middle of a change.
+    pub fn open_at_rest(home: &Dir) -> Result<Option<Self>, DirectoryError> {
+        if !check_files(home, FILE)? {
+            return Ok(None);
+        }
+        let opened = Self::connect_by(home, "immutable=1")?;
+        opened.check_identity()?;
+        Ok(Some(opened))
+    }
+
+    /// As [`Directory::open_existing`], creating the database first when there is none. Takes the
+    /// lock of `home` for that, so call it without.
+    ///
+    /// # Errors
+    /// As [`Directory::open_existing`], and when it cannot be created.
+    pub fn open_or_create(home: &Dir) -> Result<Self, DirectoryError> {
+        if let Some(opened) = Self::open_existing(home)? {
+            return Ok(opened);
+        }
+        create(home)?;
+        Self::open_existing(home)?.ok_or_else(|| DirectoryError::Corrupt {
+            path: home.path().join(FILE),
+            what: "it disappeared when it had just been created".to_owned(),
+        })
+    }
+
+    fn connect(home: &Dir, name: &str) -> Result<Self, DirectoryError> {
+        let path = home.path().join(name);
+        let failed = |error| DirectoryError::from_sqlite(&path, error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let real = home.real_path()?.join(name);
+        let connection = Connection::open_with_flags(real, flags).map_err(failed)?;
+        Self::distrust(&connection).map_err(failed)?;
+        Ok(Self { connection, path })
+    }
+
+    /// To be read without a trace: with the files that SQLite keeps beside one in use where they are there,
+    /// which are only read then, and else the file as it lies there.
+    fn connect_to_look(home: &Dir) -> Result<Self, DirectoryError> {
+        let is_in_use =
+            home.contains(&format!("{FILE}-wal"))? && home.contains(&format!("{FILE}-shm"))?;
+        Self::connect_by(
+            home,
+            if is_in_use {
+                "readonly_shm=1"
+            } else {
+                "immutable=1"
+            },
+        )
+    }
+
+    /// As SQLite's `options` say. With `immutable=1` the file as it lies there: without a lock, and
+    /// without the files that SQLite keeps beside one in use. So what another process changed while it has
+    /// the file open may not be seen yet.
+    fn connect_by(home: &Dir, options: &str) -> Result<Self, DirectoryError> {
+        let path = home.path().join(FILE);
+        let failed = |error| DirectoryError::from_sqlite(&path, error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let uri = check::uri(&home.real_path()?.join(FILE), options);
+        let connection = Connection::open_with_flags(uri, flags).map_err(failed)?;
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map_err(failed)?;
+        Self::distrust(&connection).map_err(failed)?;
+        Ok(Self { connection, path })
+    }
+
+    fn distrust(connection: &Connection) -> rusqlite::Result<()> {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // What an edited database could have SQLite do on its behalf.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "synchronous", "FULL")
+    }
+
+    /// Refuses whatever is not a database of ours, in a version we know.
+    fn check_identity(&self) -> Result<(), DirectoryError> {
+        let path = || self.path.clone();
+        let number = |pragma: &str| {
+            self.connection
+                .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
+                .map_err(|error| self.failed(error))
+        };
+        if number("page_count")? == 0 {
+            return Err(DirectoryError::NotADatabase { path: path() });
+        }
+        if number("application_id")? != APPLICATION_ID {
+            return Err(DirectoryError::Foreign { path: path() });
+        }
+        match number("user_version")? {
+            SCHEMA_VERSION => {}
+            found if found > SCHEMA_VERSION => {
+                return Err(DirectoryError::Newer {
+                    path: path(),
+                    found,
+                    known: SCHEMA_VERSION,
+                });
+            }
+            found => return Err(self.corrupt(format!("it has no format {found}"))),
+        }
+        // A password that was changed must not linger, sealed, in a free page.
+        self.connection
+            .pragma_update(None, "secure_delete", true)
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Does `work` while no other process writes, and makes all of it durable, or none of it when
+    /// it fails.
+    ///
+    /// # Errors
+    /// The work's, or the database's.
+    pub fn write<T, E: From<DirectoryError>>(
+        &mut self,
+        work: impl FnOnce(&Writing<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let path = &self.path;
+        let failed = |error| E::from(DirectoryError::from_sqlite(path, error));
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        let writing = Writing { transaction, path };
+        let done = work(&writing)?;
+        writing.transaction.commit().map_err(failed)?;
+        Ok(done)
+    }
+
+    /// The key that turns emails into tags.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn tag_key(&self) -> Result<Key, DirectoryError> {
+        let mut key = Key::zeroed();
+        let whole = self
+            .connection
+            .query_row("SELECT value FROM meta WHERE key = 'tag_key'", [], |row| {
+                let stored = row.get_ref(0)?.as_blob()?;
+                let whole = stored.len() == key.expose().len();
+                if whole {
+                    key.expose_mut().copy_from_slice(stored);
+                }
+                Ok(whole)
+            })
+            .map_err(|error| self.failed(error))?;
+        if whole {
+            Ok(key)
+        } else {
+            Err(self.corrupt("its tag key is not 32 bytes".to_owned()))
+        }
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> DirectoryError {
+        DirectoryError::from_sqlite(&self.path, error)
+    }
+
+    fn corrupt(&self, what: String) -> DirectoryError {
+        DirectoryError::Corrupt {
+            path: self.path.clone(),
+            what,
+        }
+    }
+}
+
+/// Prepares a database under another name and puts it in place in one step: whoever finds
+/// `accounts.db` finds it complete. The descriptors of the new file are closed by then, so nobody
+/// loses a lock to their closing.
+fn create(home: &Dir) -> Result<(), DirectoryError> {
+    let _lock = home.lock()?;
+    if check_files(home, FILE)? {
+        return Ok(());
+    }
+    home.unlink(UNFINISHED)?;
+    for companion in COMPANIONS {
+        home.unlink(&format!("{UNFINISHED}{companion}"))?;
+        // What was beside a database that is gone would be taken for the new one's.
+        home.unlink(&format!("{FILE}{companion}"))?;
+    }
+    drop(home.create_new(UNFINISHED)?);
+    let unfinished = Directory::connect(home, UNFINISHED)?;
+    let tag_key = Key::random()?;
+    (|| {
+        let connection = &unfinished.connection;
+        connection.execute_batch(SCHEMA)?;
+        connection.execute(
+            "INSERT INTO meta (key, value) VALUES ('tag_key', ?1)",
+            [tag_key.expose().as_slice()],
+        )?;
+        connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
+    })()
+    .map_err(|error| unfinished.failed(error))?;
+    let Directory { connection, path } = unfinished;
+    connection
+        .close()
+        .map_err(|(_, error)| DirectoryError::from_sqlite(&path, error))?;
+    home.rename(UNFINISHED, FILE)?;
+    home.sync()?;
+    Ok(())
+}
+
+/// Judges the database and what SQLite keeps beside it: whether there is one.
+fn check_files(home: &Dir, name: &str) -> Result<bool, DirectoryError> {
+    for companion in COMPANIONS {
+        check_unopened(home, &format!("{name}{companion}"))?;
+    }
+    Ok(check_unopened(home, name)?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::sync::Barrier;
+
+use crate::account::model::Account;
+use crate::account::sealed_key::SealedKey;
+use nightlatch_core::clock::Timestamp;
+use nightlatch_core::crypto::kdf::Argon2Params;
+use nightlatch_core::id::AccountId;
+use nightlatch_platform::fs::{Durability, FsError, FsProblem};
+
+use super::*;
+
+fn scratch() -> (tempfile::TempDir, Dir) {
+    let temp = tempfile::tempdir().unwrap();
+    let home = Dir::open_or_create(&temp.path().join("home")).unwrap();
+    (temp, home)
+}
+
+fn record(email: &str) -> Record {
+    let now = Timestamp::from_unix_seconds(1_800_000_000);
+    Record {
+        account: Account {
+            id: AccountId::random().unwrap(),
+            email: email.parse().unwrap(),
+            name: Some("Alice".parse().unwrap()),
+            created_at: now,
+            updated_at: now,
+            generation: 7,
+        },
+        sealed: SealedKey {
+            salt: [1; 16],
+            params: Argon2Params::FLOOR,
+            nonce: [2; 12],
+            text: [3; 32],
+            tag: [4; 16],
+        },
+    }
+}
+
+fn insert(directory: &mut Directory, record: &Record) -> Result<Inserted, DirectoryError> {
+    directory.write(|writing| writing.insert(record))
+}
+
+fn raw(home: &Dir) -> Connection {
+    Connection::open(home.path().join(FILE)).unwrap()
+}
+
+fn refusal(home: &Dir) -> DirectoryError {
+    let error = Directory::open_existing(home).err().unwrap();
+    assert!(Directory::open_or_create(home).is_err());
+    error
+}
+
+#[test]
+fn there_is_no_database_until_one_is_created() {
+    let (_temp, home) = scratch();
+    assert!(Directory::open_existing(&home).unwrap().is_none());
+    assert!(home.names().unwrap().is_empty());
+    let key = Directory::open_or_create(&home).unwrap().tag_key().unwrap();
+    let again = Directory::open_existing(&home).unwrap().unwrap();
+    assert_eq!(again.tag_key().unwrap().expose(), key.expose());
+    drop(again);
+    assert_eq!(home.names().unwrap(), [FILE]);
+}
+
+#[test]
+fn the_files_are_closed_to_others_and_writes_are_synced() {
+    let (_temp, home) = scratch();
+    let mut directory = Directory::open_or_create(&home).unwrap();
+    insert(&mut directory, &record("a@example.com")).unwrap();
+    for name in home.names().unwrap() {
+        let mode = std::fs::metadata(home.path().join(&name)).unwrap().mode();
+        assert_eq!(mode & 0o7777, 0o600, "{name}");
+    }
+    let pragma = |name| {
+        let connection = &directory.connection;
+        connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+    };
+    assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
+    assert_eq!(pragma("synchronous").unwrap(), 2_i64.into());
+    assert_eq!(pragma("foreign_keys").unwrap(), 1_i64.into());
+    assert_eq!(pragma("trusted_schema").unwrap(), 0_i64.into());
+    assert_eq!(pragma("secure_delete").unwrap(), 1_i64.into());
+}
+
+#[test]
+fn emails_are_read_without_a_trace_wherever_the_home_is() {
+    let temp = tempfile::tempdir().unwrap();
+    for name in ["home", "a b", "a?mode=memory", "a#b", "100%41", "ä'\""] {
+        let home = Dir::open_or_create(&temp.path().join(name)).unwrap();
+        assert!(Directory::open_at_rest(&home).unwrap().is_none(), "{name}");
+        let mut directory = Directory::open_or_create(&home).unwrap();
+        for email in ["b@example.com", "a@example.com", "c@example.com"] {
+            insert(&mut directory, &record(email)).unwrap();
+        }
+        // What was written is beside the file as yet.
+        let read = || Directory::open_at_rest(&home)?.map_or(Ok(Vec::new()), |it| it.emails(2));
+        let in_use = home.names().unwrap();
+        assert_eq!(read().unwrap(), [""; 0], "{name}");
+        assert_eq!(home.names().unwrap(), in_use, "{name}");
+        drop(directory);
+        let before = home.names().unwrap();
+        assert_eq!(
+            read().unwrap(),
+            ["a@example.com", "b@example.com"],
+            "{name}"
+        );
+        assert_eq!(home.names().unwrap(), before, "{name}");
+    }
+}
+
+#[test]
+fn an_account_reads_back_as_it_was_written() {
+    let (_temp, home) = scratch();
+    let mut directory = Directory::open_or_create(&home).unwrap();
+    let record = record("Alice@Example.com");
+    insert(&mut directory, &record).unwrap();
+    let email = "alice@example.COM".parse().unwrap();
+    let found = directory.by_email(&email).unwrap().unwrap();
+    assert_eq!(found.account, record.account);
+    assert_eq!(found.sealed.text, record.sealed.text);
+    assert_eq!(found.sealed.params, record.sealed.params);
+    assert!(directory.by_id(record.account.id).unwrap().is_some());
+    assert!(directory.only().unwrap().is_some());
+    insert(&mut directory, &self::record("b@example.com")).unwrap();
+    assert!(directory.only().unwrap().is_none());
+    assert_eq!(directory.count().unwrap(), 2);
+}
+
+#[test]
+fn of_a_hundred_concurrent_accounts_with_one_email_exactly_one_is_made() {
+    let (_temp, home) = scratch();
+    let barrier = Barrier::new(100);
+    let outcomes: Vec<Inserted> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..100)
+            .map(|at| {
+                let (home, barrier) = (&home, &barrier);
+                scope.spawn(move || {
+                    let email = ["alice@example.com", "ALICE@example.com"][at % 2];
+                    let record = record(email);
+                    barrier.wait();
+                    let mut directory = Directory::open_or_create(home).unwrap();
+                    insert(&mut directory, &record).unwrap()
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let made = outcomes.iter().filter(|&&outcome| outcome == Inserted::New);
+    assert_eq!(made.count(), 1);
+    let directory = Directory::open_existing(&home).unwrap().unwrap();
+    assert_eq!(directory.count().unwrap(), 1);
+}
+
+#[test]
+fn work_that_fails_leaves_nothing() {
+    let (_temp, home) = scratch();
+    let mut directory = Directory::open_or_create(&home).unwrap();
+    let failed = directory.write(|writing| {
+        writing.insert(&record("a@example.com"))?;
+        Err::<(), _>(DirectoryError::Random(getrandom::Error::UNSUPPORTED))
+    });
+    assert!(failed.is_err());
+    assert_eq!(directory.count().unwrap(), 0);
+}
+
+#[test]
+fn what_is_no_database_is_refused_and_left_alone() {
+    for content in [&b""[..], b"hello", &[0; 4096], &[b'x'; 10_000]] {
+        let (_temp, home) = scratch();
+        home.write_atomic(FILE, content, Durability::Volatile)
+            .unwrap();
+        let error = refusal(&home);
+        assert!(
+            matches!(
+                error,
+                DirectoryError::NotADatabase { .. } | DirectoryError::Foreign { .. }
+            ),
+            "{error:?}"
+        );
+        assert_eq!(std::fs::read(home.path().join(FILE)).unwrap(), content);
+    }
+}
+
+#[test]
+fn another_programs_database_and_a_newer_one_are_told_apart_and_left_alone() {
+    for (change, newer) in [
+        ("PRAGMA application_id = 1", false),
+        ("PRAGMA user_version = 2", true),
+    ] {
+        let (_temp, home) = scratch();
+        drop(Directory::open_or_create(&home).unwrap());
+        raw(&home).execute_batch(change).unwrap();
+        let before = std::fs::read(home.path().join(FILE)).unwrap();
+        let error = refusal(&home);
+        match error {
+            DirectoryError::Newer { found, known, .. } => {
+                assert!(newer && found == 2 && known == 1);
+            }
+            error => assert!(!newer && matches!(error, DirectoryError::Foreign { .. })),
+        }
+        assert_eq!(std::fs::read(home.path().join(FILE)).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_damaged_database_is_an_error_and_never_an_empty_one() {
+    let (_temp, home) = scratch();
+    let mut directory = Directory::open_or_create(&home).unwrap();
+    insert(&mut directory, &record("a@example.com")).unwrap();
+    drop(directory);
+    let path = home.path().join(FILE);
+    let mut content = std::fs::read(&path).unwrap();
+    content[100..].fill(0xa5);
+    std::fs::write(&path, &content).unwrap();
+    let outcome = Directory::open_existing(&home).and_then(|found| found.unwrap().count());
+    assert!(
+        matches!(outcome, Err(DirectoryError::Corrupt { .. })),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn values_that_are_never_written_are_named_as_damage() {
+    for change in [
+        "memory_kib = 1",
+        "passes = 4000000000",
+        "lanes = -1",
+        "email = 'nobody'",
+        "name = char(27)",
+    ] {
+        let (_temp, home) = scratch();
+        let mut directory = Directory::open_or_create(&home).unwrap();
+        insert(&mut directory, &record("a@example.com")).unwrap();
+        raw(&home)
+            .execute_batch(&format!("UPDATE accounts SET {change}"))
+            .unwrap();
+        let email = "a@example.com".parse().unwrap();
+        let error = directory.by_email(&email).err().unwrap();
+        assert!(matches!(error, DirectoryError::Corrupt { .. }), "{change}");
+    }
+}
+
+#[test]
+fn links_and_files_others_may_write_are_refused_companions_too() {
+    for name in [
+        FILE,
+        "accounts.db-wal",
+        "accounts.db-shm",
+        "accounts.db-journal",
+    ] {
+        let (temp, home) = scratch();
+        drop(Directory::open_or_create(&home).unwrap());
+        let (path, outside) = (home.path().join(name), temp.path().join("outside"));
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+        let writable = refusal(&home);
+        let problem = |error| match error {
+            DirectoryError::File(FsError { problem, .. }) => problem,
+            error => panic!("{error:?}"),
+        };
+        let writable = problem(writable);
+        assert!(matches!(writable, FsProblem::WritableByOthers { .. }));
+        std::fs::remove_file(&path).unwrap();
+        symlink(&outside, &path).unwrap();
+        assert!(matches!(problem(refusal(&home)), FsProblem::Symlink));
+        assert!(!outside.exists());
+    }
+}
+
+#[test]
+fn a_home_reached_through_a_link_works_and_one_swapped_away_is_refused() {
+    let (temp, home) = scratch();
+    let link = temp.path().join("link");
+    symlink(temp.path(), &link).unwrap();
+    let linked = Dir::open(&link.join("home")).unwrap().unwrap();
+    drop(Directory::open_or_create(&linked).unwrap());
+    std::fs::rename(home.path(), temp.path().join("away")).unwrap();
+    Dir::open_or_create(home.path()).unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(home.path(), open).unwrap();
+    assert!(matches!(refusal(&home), DirectoryError::File(_)));
+    // What stands there may be shared with others, and is left so.
+    let mode = std::fs::metadata(home.path()).unwrap().mode();
+    assert_eq!(mode & 0o7777, 0o755);
+}
+
+#[test]
+fn leftovers_of_an_unfinished_creation_do_not_matter() {
+    let (_temp, home) = scratch();
+    for name in [UNFINISHED, ".tmp-accounts.db-journal", "accounts.db-wal"] {
+        home.write_atomic(name, b"junk", Durability::Volatile)
+            .unwrap();
+    }
+    drop(Directory::open_or_create(&home).unwrap());
+    assert_eq!(home.names().unwrap(), [FILE]);
+}

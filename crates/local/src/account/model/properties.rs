@@ -1,0 +1,31 @@
+//! What must hold for any text in place of an email or a name.
+
+use super::{DisplayName, NAME_MAX_CHARS};
+use nightlatch_core::email::{EMAIL_MAX_BYTES, Email, reorders_or_controls};
+
+/// An accepted email is short, shows what it is, and is one account however often it is
+/// normalized; so is an accepted name.
+pub fn email(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    if let Ok(name) = text.parse::<DisplayName>() {
+        assert!(!name.as_str().contains(reorders_or_controls));
+        assert!((1..=NAME_MAX_CHARS).contains(&name.as_str().chars().count()));
+        assert_eq!(name.as_str().parse().as_ref(), Ok(&name));
+    }
+    let Ok(email) = text.parse::<Email>() else {
+        return false;
+    };
+    assert_eq!(email.as_str(), text);
+    for form in [email.as_str(), email.normalized()] {
+        assert!(form.len() <= EMAIL_MAX_BYTES);
+        assert!(!form.contains(reorders_or_controls) && !form.contains(char::is_whitespace));
+    }
+    let again = email.normalized().parse::<Email>();
+    assert_eq!(
+        again.as_ref().map(Email::normalized),
+        Ok(email.normalized())
+    );
+    true
+}

@@ -1,0 +1,211 @@
+//! Creating accounts: the first one of a home by whoever is there, every other one by an account of the home.
+
+use super::{AccountService, Authenticated, RegisterError};
+use crate::account::directory::{Directory, DirectoryError, Inserted, Record, Writing};
+use crate::account::model::{Account, DisplayName};
+use crate::account::password::into_normalized;
+use crate::account::policy::{self, PolicyRefusal};
+use nightlatch_core::crypto::Key;
+use nightlatch_core::crypto::kdf::HashFailed;
+use nightlatch_core::email::Email;
+use nightlatch_core::id::AccountId;
+use nightlatch_core::memory::SecretBuffer;
+
+/// The account that lets another one into its home. There is one only for who gave its password just now
+/// ([`Authenticated::sponsor`]), or has a live session of it ([`Guard::register`](crate::guard::Guard::register)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sponsor {
+    account: AccountId,
+    generation: u64,
+}
+
+impl Sponsor {
+    /// For the guard, which has judged a session of `account` live.
+    pub(crate) fn of_session(account: AccountId, generation: u64) -> Self {
+        Self {
+            account,
+            generation,
+        }
+    }
+
+    /// Whose it is.
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+}
+
+impl Authenticated {
+    /// Who gave the password of an account may let another one in.
+    pub fn sponsor(&self) -> Sponsor {
+        Sponsor {
+            account: self.account.id,
+            generation: self.account.generation,
+        }
+    }
+}
+
+/// An account that could be created: its password meets the rules and is hashed.
+#[must_use = "the account does not exist before it is created"]
+pub struct NewAccount {
+    record: Record,
+    account_key: Key,
+}
+
+/// Why an account cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The password breaks a rule.
+    #[error("{0}")]
+    Policy(PolicyRefusal),
+    /// The password could not be hashed: too little memory.
+    #[error("{0}")]
+    Hash(HashFailed),
+    /// The account directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+}
+
+impl AccountService {
+    /// Checks and hashes the password of an account to be created; of the password nothing is left then.
+    /// Hashing takes a while: take no lock before.
+    ///
+    /// # Errors
+    /// See [`PrepareError`].
+    pub fn prepare(
+        &self,
+        email: &Email,
+        name: Option<&DisplayName>,
+        password: SecretBuffer,
+    ) -> Result<NewAccount, PrepareError> {
+        policy::check(&password, self.rules, email, name).map_err(PrepareError::Policy)?;
+        let password = into_normalized(password).map_err(|bad| PrepareError::Policy(bad.into()))?;
+        let now = self.clock.now().wall;
+        let account = Account {
+            id: AccountId::random().map_err(DirectoryError::Random)?,
+            email: email.clone(),
+            name: name.cloned(),
+            created_at: now,
+            updated_at: now,
+            generation: 0,
+        };
+        let account_key = Key::random().map_err(DirectoryError::Random)?;
+        let sealed = self.seal(password, self.params, &account, &account_key)?;
+        let sealed = sealed.map_err(PrepareError::Hash)?;
+        Ok(NewAccount {
+            record: Record { account, sealed },
+            account_key,
+        })
+    }
+
+    /// Creates an account: whoever did so gave its password just now, as at a sign-in. A home that has an account takes another one only with a `sponsor`, an account
+    /// of this home whose password has not changed since; that is decided in the transaction that creates
+    /// the account, so two first accounts at once do not exist either.
+    ///
+    /// `before_commit` runs when nothing but the commit can fail any more (the audit event is written
+    /// there); when it fails, there is no account. It must not use this service: the directory is locked.
+    ///
+    /// # Errors
+    /// See [`RegisterError`]. Whether the email is taken is decided by the database, too.
+    pub fn create<E>(
+        &self,
+        new: NewAccount,
+        sponsor: Option<Sponsor>,
+        before_commit: impl FnOnce(&Account) -> Result<(), E>,
+    ) -> Result<Authenticated, RegisterError<E>> {
+        let NewAccount {
+            record,
+            account_key,
+        } = new;
+        let mut directory = Directory::open_or_create(&self.home)?;
+        directory.write(|writing| {
+            if !may_enter(writing, sponsor)? {
+                return Err(RegisterError::NoSponsor);
+            }
+            match writing.insert(&record)? {
+                Inserted::EmailTaken => Err(RegisterError::EmailTaken),
+                Inserted::New => {
+                    before_commit(&record.account).map_err(RegisterError::BeforeCommit)
+                }
+            }
+        })?;
+        let Record { account, sealed } = record;
+        Ok(Authenticated {
+            account,
+            account_key,
+            sealed,
+        })
+    }
+}
+
+/// Whether a new account may be created now.
+fn may_enter(writing: &Writing<'_>, sponsor: Option<Sponsor>) -> Result<bool, DirectoryError> {
+    Ok(match sponsor {
+        Some(sponsor) => writing
+            .by_id(sponsor.account)?
+            .is_some_and(|found| found.account.generation == sponsor.generation),
+        None => writing.count()? == 0,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::tests::{OTHER, PASSWORD, Scratch, alice, nobody};
+    use super::*;
+    use crate::account::password::tests::secret;
+
+    fn create(
+        scratch: &Scratch,
+        sponsor: Option<Sponsor>,
+    ) -> Result<Authenticated, RegisterError<()>> {
+        let prepared = scratch.service.prepare(&nobody(), None, secret(OTHER));
+        scratch
+            .service
+            .create(prepared.unwrap(), sponsor, |_| Ok(()))
+    }
+
+    fn is_refused(result: &Result<Authenticated, RegisterError<()>>) -> bool {
+        matches!(result, Err(RegisterError::NoSponsor))
+    }
+
+    #[test]
+    fn a_second_account_needs_a_sponsor_of_the_same_home() {
+        let (scratch, _) = Scratch::with_alice();
+        assert!(is_refused(&create(&scratch, None)));
+        let (elsewhere, _) = Scratch::with_alice();
+        let foreign = elsewhere.sign_in(&alice(), PASSWORD).unwrap().sponsor();
+        assert!(is_refused(&create(&scratch, Some(foreign))));
+        assert_eq!(scratch.service.count().unwrap(), 1);
+        let sponsor = scratch.sign_in(&alice(), PASSWORD).unwrap().sponsor();
+        assert!(create(&scratch, Some(sponsor)).is_ok());
+        assert_eq!(scratch.service.count().unwrap(), 2);
+    }
+
+    #[test]
+    fn a_sponsor_whose_password_changed_since_counts_no_more() {
+        let (scratch, _) = Scratch::with_alice();
+        let proven = scratch.sign_in(&alice(), PASSWORD).unwrap();
+        let sponsor = proven.sponsor();
+        scratch
+            .service
+            .change_password(
+                proven,
+                secret("another plain tractor hums"),
+                || Ok::<_, ()>(()),
+                |_, ()| Ok(()),
+            )
+            .unwrap();
+        assert!(is_refused(&create(&scratch, Some(sponsor))));
+    }
+
+    #[test]
+    fn of_two_first_accounts_at_once_one_is_created() {
+        let scratch = Scratch::new();
+        let first = scratch.service.prepare(&alice(), None, secret(PASSWORD));
+        let second = scratch.service.prepare(&nobody(), None, secret(OTHER));
+        let create = |new: NewAccount| scratch.service.create(new, None, |_| Ok::<_, ()>(()));
+        assert!(create(first.unwrap()).is_ok());
+        assert!(is_refused(&create(second.unwrap())));
+    }
+}

@@ -1,0 +1,251 @@
+//! How often a password may be guessed: pure rules over what was counted and what time it is.
+//!
+//! Unknown emails are counted as known ones are, under a keyed digest of the email.
+
+use std::time::Duration;
+
+use nightlatch_core::clock::Timestamp;
+
+/// Consecutive failures that lock an email (PCI DSS 8.3.4 allows ten).
+pub const FAILURES_TO_LOCK: u32 = 5;
+/// How long a lock lasts (PCI DSS 8.3.4).
+pub const LOCK: Duration = Duration::from_secs(30 * 60);
+/// Failures that locked nothing are forgotten after this long.
+pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// What is remembered of an email's failed sign-ins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Failures {
+    /// How many in a row.
+    pub count: u32,
+    /// When the password of the last one was looked at, its delay over.
+    pub last_at: Timestamp,
+    /// Until when no password is accepted, if the count reached [`FAILURES_TO_LOCK`].
+    pub locked_until: Option<Timestamp>,
+}
+
+/// What becomes of an attempt to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// No password is accepted before `until`.
+    Locked {
+        /// When the lock runs out; at most [`LOCK`] from now.
+        until: Timestamp,
+    },
+    /// The password may be tried after `delay`; the attempt is already counted as failed.
+    Counted {
+        /// How long to wait first.
+        delay: Duration,
+    },
+}
+
+/// Starts an attempt at `now`: what to remember before the password is looked at, and what becomes
+/// of it. Counting first means that killing the process gives no free guess.
+pub(super) fn begin(before: Option<Failures>, now: Timestamp) -> (Failures, Gate) {
+    match before {
+        Some(
+            failures @ Failures {
+                locked_until: Some(until),
+                ..
+            },
+        ) if until > now => {
+            // Further away than a lock is long: the clock was set back.
+            let until = until.min(now.plus(LOCK));
+            let locked = Failures {
+                locked_until: Some(until),
+                // Decides nothing while there is a lock, but is another value: SQLite writes and
+                // syncs no row that stays the same, and a lock would be quicker than a failure.
+                last_at: now,
+                ..failures
+            };
+            (locked, Gate::Locked { until })
+        }
+        Some(Failures {
+            count,
+            last_at,
+            locked_until: None,
+        }) => {
+            let delay = delay_before_attempt(count.saturating_add(1));
+            let delay = delay.saturating_sub(now.since(last_at));
+            (counted(count, now, delay), Gate::Counted { delay })
+        }
+        // The lock has run out, or there was no failure: the count starts anew.
+        Some(_) | None => {
+            let delay = Duration::ZERO;
+            (counted(0, now, delay), Gate::Counted { delay })
+        }
+    }
+}
+
+/// Until when no password is accepted at `now`; `None` while one is.
+pub(super) fn locked_until(failures: Option<Failures>, now: Timestamp) -> Option<Timestamp> {
+    match begin(failures, now) {
+        (_, Gate::Locked { until }) => Some(until),
+        (_, Gate::Counted { .. }) => None,
+    }
+}
+
+fn counted(before: u32, now: Timestamp, delay: Duration) -> Failures {
+    let count = before.saturating_add(1);
+    Failures {
+        count,
+        // The wait of this attempt is not credited to the next one.
+        last_at: now.plus(delay),
+        locked_until: (count >= FAILURES_TO_LOCK).then(|| now.plus(LOCK)),
+    }
+}
+
+/// How long after the last failure the `attempt`th in a row (the first is 1) may be made: at once
+/// up to the third, then 1 s, then 2 s.
+pub fn delay_before_attempt(attempt: u32) -> Duration {
+    match attempt {
+        0..=3 => Duration::ZERO,
+        4 => Duration::from_secs(1),
+        _ => Duration::from_secs(2),
+    }
+}
+
+/// How many attempts are left after `failures` in a row before the email is locked.
+pub fn remaining_attempts(failures: u32) -> u32 {
+    FAILURES_TO_LOCK.saturating_sub(failures)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
+
+    fn after_failures(count: u32) -> Option<Failures> {
+        (0..count).fold(None, |failures, _| Some(begin(failures, START).0))
+    }
+
+    #[test]
+    fn the_fifth_failure_locks_for_thirty_minutes_and_no_earlier_one_does() {
+        assert_eq!(after_failures(4).and_then(|f| f.locked_until), None);
+        let fifth = after_failures(5);
+        assert_eq!(fifth.and_then(|f| f.locked_until), Some(START.plus(LOCK)));
+        let (_, gate) = begin(fifth, START.plus(LOCK).minus(Duration::from_nanos(1)));
+        assert_eq!(
+            gate,
+            Gate::Locked {
+                until: START.plus(LOCK)
+            }
+        );
+    }
+
+    #[test]
+    fn delays_grow_from_the_third_failure() {
+        for (failures, seconds) in [(0, 0), (1, 0), (2, 0), (3, 1), (4, 2)] {
+            let delay = Duration::from_secs(seconds);
+            let (_, gate) = begin(after_failures(failures), START);
+            assert_eq!(gate, Gate::Counted { delay }, "{failures}");
+        }
+    }
+
+    #[test]
+    fn time_already_spent_counts_towards_the_delay() {
+        // The fourth waited for a second before it failed.
+        let (_, gate) = begin(after_failures(4), START.plus(Duration::from_millis(2500)));
+        assert_eq!(
+            gate,
+            Gate::Counted {
+                delay: Duration::from_millis(500)
+            }
+        );
+        let (_, gate) = begin(after_failures(4), START.minus(Duration::from_secs(3600)));
+        assert_eq!(
+            gate,
+            Gate::Counted {
+                delay: Duration::from_secs(2)
+            }
+        );
+    }
+
+    #[test]
+    fn when_a_lock_has_run_out_the_count_starts_anew() {
+        let (failures, gate) = begin(after_failures(5), START.plus(LOCK));
+        assert_eq!((failures.count, failures.locked_until), (1, None));
+        assert_eq!(
+            gate,
+            Gate::Counted {
+                delay: Duration::ZERO
+            }
+        );
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_lengthen_a_lock() {
+        let back = START.minus(Duration::from_secs(10 * 24 * 3600));
+        let (failures, gate) = begin(after_failures(5), back);
+        assert_eq!(
+            gate,
+            Gate::Locked {
+                until: back.plus(LOCK)
+            }
+        );
+        let (_, gate) = begin(Some(failures), back.plus(LOCK));
+        assert!(matches!(gate, Gate::Counted { .. }));
+    }
+
+    #[test]
+    fn asking_whether_it_is_locked_answers_as_an_attempt_would() {
+        let last = START.plus(LOCK).minus(Duration::from_nanos(1));
+        assert_eq!(locked_until(None, START), None);
+        assert_eq!(locked_until(after_failures(4), START), None);
+        assert_eq!(
+            locked_until(after_failures(5), last),
+            Some(START.plus(LOCK))
+        );
+        assert_eq!(locked_until(after_failures(5), START.plus(LOCK)), None);
+        // A clock set back: half an hour at the most.
+        let back = START.minus(Duration::from_secs(24 * 3600));
+        assert_eq!(locked_until(after_failures(5), back), Some(back.plus(LOCK)));
+    }
+
+    #[test]
+    fn remaining_attempts_end_at_zero() {
+        assert_eq!([0, 4, 5, 9].map(remaining_attempts), [5, 1, 0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_half_hour_ever_sees_more_than_five_guesses(
+            gaps in proptest::collection::vec(0_u64..1200, 1..200),
+        ) {
+            let (mut now, mut failures, mut guesses) = (START, None, Vec::new());
+            for gap in gaps {
+                now = now.plus(Duration::from_secs(gap));
+                let (after, gate) = begin(failures, now);
+                failures = Some(after);
+                if matches!(gate, Gate::Counted { .. }) {
+                    guesses.push(now);
+                }
+            }
+            for six in guesses.windows(6) {
+                prop_assert!(six[5].since(six[0]) >= LOCK);
+            }
+        }
+
+        #[test]
+        fn no_remembered_state_and_time_locks_for_longer_than_half_an_hour(
+            count in any::<u32>(),
+            last in any::<i64>(),
+            until in any::<Option<i64>>(),
+            now in any::<i64>(),
+        ) {
+            let now = Timestamp::from_unix_nanos(now);
+            let before = Failures {
+                count,
+                last_at: Timestamp::from_unix_nanos(last),
+                locked_until: until.map(Timestamp::from_unix_nanos),
+            };
+            let (after, _) = begin(Some(before), now);
+            if let Some(until) = after.locked_until {
+                prop_assert!(until <= now.plus(LOCK));
+            }
+        }
+    }
+}

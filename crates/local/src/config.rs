@@ -1,0 +1,494 @@
+//! The configuration file: TOML, every key optional, unknown keys refused.
+//!
+//! A key is one entry of the table in `config/keys.rs`, a field of [`Config`] and its default:
+//! reading, checking and showing it follow from there.
+//!
+//! ```toml
+//! idle = "10m"            # lock after this long without activity; 1s to 15m
+//! max = "2h"              # lock this long after sign-in at the latest; 1s to 12h
+//! keeper = "auto"         # where the session key lives: auto, kernel, agent
+//!
+//! [password]
+//! policy = "nist"         # nist or pci
+//! memory_kib = 65536      # Argon2id memory, 19456 to 1048576
+//! passes = 3              # Argon2id passes, 2 to 16
+//!
+//! [audit]
+//! retention = "90d"       # keep what happened for so long; 1d or more
+//! syslog = true           # tell the system log of the audit log's end
+//! syslog_socket = "/dev/log"
+//! forward = "off"         # send each event on: off, syslog, journald
+//! on_tamper = "COMMAND"   # run by `audit verify --alert` and on lockout
+//!
+//! [guard]
+//! commands = ["psql"]     # what `nightlatch hook` wraps in the shell
+//! account = "EMAIL"       # whose session counts; everybody's without it
+//! ```
+
+mod command_name;
+mod error;
+mod keeper_choice;
+mod keys;
+#[cfg(any(test, fuzzing, feature = "test-util"))]
+#[doc(hidden)]
+pub mod properties;
+mod read;
+mod salvage;
+mod settings;
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use command_name::{BadCommandName, CommandName};
+pub use error::{ConfigError, ConfigProblem};
+pub use keeper_choice::{KeeperChoice, UnknownKeeper};
+pub use salvage::guarded_commands_despite_mistakes;
+pub use settings::{Setting, SettingValue, Settings};
+
+use nightlatch_core::email::Email;
+
+/// The longest idle timeout there is, and the default: 15 minutes (PCI DSS 8.2.8, NIST SP 800-63B
+/// section 4.3.3).
+pub const IDLE_CEILING: Duration = Duration::from_secs(15 * 60);
+/// The default absolute limit of a session: 4 hours.
+pub const MAX_DEFAULT: Duration = Duration::from_secs(4 * 3600);
+/// The longest absolute limit there is: 12 hours (NIST SP 800-63B section 4.3.3).
+pub const MAX_CEILING: Duration = Duration::from_secs(12 * 3600);
+/// More often than that nobody changes a password: the highest generation of an account and its sessions.
+pub(crate) const GENERATION_CEILING: u64 = 0xffff_ffff;
+/// The shortest idle timeout and absolute limit.
+pub const FLOOR: Duration = Duration::from_secs(1);
+
+/// The memory that hashing a password may take, in KiB; the guard's tests hold that it is what
+/// [`Argon2Params`](nightlatch_core::crypto::kdf::Argon2Params) accepts.
+pub const ARGON2_MEMORY_KIB: RangeInclusive<u32> = 19 * 1024..=1024 * 1024;
+/// The passes over that memory.
+pub const ARGON2_PASSES: RangeInclusive<u32> = 2..=16;
+/// The shortest retention of the audit log: a day, which is how long a segment lasts.
+pub const RETENTION_FLOOR: Duration = Duration::from_secs(24 * 3600);
+
+/// The shortest retention under `password.policy = "pci"`: 12 months (PCI DSS 4.0, 10.5.1).
+pub const PCI_RETENTION_FLOOR: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The default retention under `password.policy = "pci"`: a month more than what is asked for.
+const PCI_RETENTION_DEFAULT: Duration = Duration::from_secs(400 * 24 * 3600);
+
+/// Where the system log listens on Linux.
+const SYSLOG_SOCKET: &str = "/dev/log";
+/// Where journald listens for its native protocol.
+const JOURNALD_SOCKET: &str = "/run/systemd/journal/socket";
+/// The longest command that `audit.on_tamper` may be, in bytes.
+const COMMAND_LIMIT: usize = 4096;
+
+/// The word that the configuration has for `value`.
+fn name_in<T: PartialEq>(all: &[(&'static str, T)], value: &T) -> &'static str {
+    let found = all.iter().find(|(_, choice)| choice == value);
+    found.map_or("", |(name, _)| name)
+}
+
+/// Where each audit event is sent as it is sealed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardChoice {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// To the system log, at `audit.syslog_socket`.
+    Syslog,
+    /// To journald, at `audit.journald_socket`.
+    Journald,
+}
+
+impl ForwardChoice {
+    const ALL: [(&str, Self); 3] = [
+        ("off", Self::Off),
+        ("syslog", Self::Syslog),
+        ("journald", Self::Journald),
+    ];
+}
+
+/// Which rules a new password must meet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PasswordRules {
+    /// At least 15 characters of any kind (NIST SP 800-63B section 3.1.1.2).
+    #[default]
+    Nist,
+    /// At least 12 characters with a letter, a digit and a symbol (PCI DSS 8.3.6, and a symbol).
+    Pci,
+}
+
+impl PasswordRules {
+    const ALL: [(&str, Self); 2] = [("nist", Self::Nist), ("pci", Self::Pci)];
+
+    /// The word that the configuration has for them.
+    pub fn name(self) -> &'static str {
+        name_in(&Self::ALL, &self)
+    }
+}
+
+/// How long a session lasts. Within the ceilings by construction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    idle: Duration,
+    max: Duration,
+    max_ceiling: Duration,
+}
+
+/// A time limit outside its range.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the {name} limit must be from 1s to {}, not {}", humantime::format_duration(*.ceiling), humantime::format_duration(*.given))]
+pub struct LimitOutOfRange {
+    name: &'static str,
+    ceiling: Duration,
+    given: Duration,
+}
+
+impl Limits {
+    /// Limits within range: `idle` from 1 s to 15 min, `max` from 1 s to 12 h.
+    ///
+    /// # Errors
+    /// When either is outside its range; never silently clamped.
+    pub fn new(idle: Duration, max: Duration) -> Result<Self, LimitOutOfRange> {
+        Ok(Self {
+            idle: within("idle", idle, IDLE_CEILING)?,
+            max: within("max", max, MAX_CEILING)?,
+            max_ceiling: max,
+        })
+    }
+
+    /// The time without activity after which the session ends.
+    pub fn idle(self) -> Duration {
+        self.idle
+    }
+
+    /// The time after sign-in at which the session ends, whatever happens.
+    pub fn max(self) -> Duration {
+        self.max
+    }
+
+    /// The limits of one session, with `idle` and `max` instead of these where given. What is
+    /// configured is the rule and can only be shortened; where no `max` is configured, one of up
+    /// to 12 hours may be asked for.
+    ///
+    /// # Errors
+    /// When one is out of range, or longer than configured.
+    pub fn for_session(
+        self,
+        idle: Option<Duration>,
+        max: Option<Duration>,
+    ) -> Result<Self, LimitOutOfRange> {
+        let new = Self::new(idle.unwrap_or(self.idle), max.unwrap_or(self.max))?;
+        within("idle", new.idle, self.idle)?;
+        within("max", new.max, self.max_ceiling)?;
+        Ok(new)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            idle: IDLE_CEILING,
+            max: MAX_DEFAULT,
+            max_ceiling: MAX_CEILING,
+        }
+    }
+}
+
+/// A limit within its range.
+fn within(
+    name: &'static str,
+    given: Duration,
+    ceiling: Duration,
+) -> Result<Duration, LimitOutOfRange> {
+    if (FLOOR..=ceiling).contains(&given) {
+        Ok(given)
+    } else {
+        Err(LimitOutOfRange {
+            name,
+            ceiling,
+            given,
+        })
+    }
+}
+
+/// The settings in force.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How long a session lasts.
+    pub limits: Limits,
+    /// Where its key may live.
+    pub keeper: KeeperChoice,
+    /// What a new password must meet.
+    pub password_rules: PasswordRules,
+    /// The memory that hashing a password takes, in KiB (Argon2id).
+    pub argon2_memory_kib: u32,
+    /// The passes over that memory.
+    pub argon2_passes: u32,
+    /// How long closed segments of the audit log are kept.
+    pub audit_retention: Duration,
+    /// Whether the system log is told of the audit log's end.
+    pub syslog: bool,
+    /// Where the system log listens.
+    pub syslog_socket: PathBuf,
+    /// Where each audit event is sent as it is sealed.
+    pub forward: ForwardChoice,
+    /// Where journald listens.
+    pub journald_socket: PathBuf,
+    /// The shell command to run when the audit log does not verify and when sign-in is locked.
+    pub on_tamper: Option<String>,
+    /// The commands that are wrapped in the shell, each once.
+    pub guarded_commands: Vec<CommandName>,
+    /// The only account whose session counts for guarded commands.
+    pub guard_account: Option<Email>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            keeper: KeeperChoice::default(),
+            password_rules: PasswordRules::default(),
+            argon2_memory_kib: 64 * 1024,
+            argon2_passes: 3,
+            audit_retention: 90 * RETENTION_FLOOR,
+            syslog: true,
+            syslog_socket: SYSLOG_SOCKET.into(),
+            forward: ForwardChoice::default(),
+            journald_socket: JOURNALD_SOCKET.into(),
+            on_tamper: None,
+            guarded_commands: Vec::new(),
+            guard_account: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file at `path`; the defaults when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not valid. There is no falling back to defaults: a rule that
+    /// was meant to be stricter would silently not hold.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Ok(Settings::load(path)?.into_config())
+    }
+
+    /// As [`Config::load`], for what has to work whatever the file says: each setting that can be read,
+    /// the default of every other, and what is wrong with the file.
+    pub(crate) fn load_what_can_be(path: &Path) -> (Self, Option<ConfigError>) {
+        Settings::load_what_can_be(path)
+    }
+
+    /// Whether PCI DSS is to be met, which asks for more than its password rules.
+    pub fn follows_pci(&self) -> bool {
+        self.password_rules == PasswordRules::Pci
+    }
+
+    #[cfg(any(test, fuzzing, feature = "test-util"))]
+    fn parse(content: &[u8]) -> Result<Self, Vec<ConfigProblem>> {
+        read::read(content).map(|(config, _)| config)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::disallowed_methods)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        let config = Config::parse(b"").unwrap();
+        assert_eq!(config.limits.idle(), Duration::from_secs(900));
+        assert_eq!(config.limits.max(), Duration::from_secs(4 * 3600));
+    }
+
+    fn problem(content: &str) -> String {
+        let problems = Config::parse(content.as_bytes()).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        problems[0].to_string()
+    }
+
+    #[test]
+    fn an_idle_limit_above_fifteen_minutes_is_refused_not_clamped() {
+        let told = problem("idle = \"15m 1ms\"");
+        assert!(told.contains("from 1s to 15m"), "{told}");
+        assert!(Config::parse(b"idle = \"15m\"").is_ok());
+        assert!(Config::parse(b"idle = \"0s\"").is_err());
+        assert!(Config::parse(b"max = \"13h\"").is_err());
+    }
+
+    #[test]
+    fn unknown_keys_and_values_are_named_with_what_was_likely_meant() {
+        for (content, told) in [
+            (
+                "idel = \"5m\"",
+                "line 1: unknown key \"idel\" (did you mean \"idle\"?)",
+            ),
+            (
+                "[password]\nrules = 1",
+                "line 2: unknown key \"password.rules\" (under [password] are: policy, memory_kib, passes)",
+            ),
+            (
+                "policy = \"pci\"",
+                "line 1: unknown key \"policy\" (it belongs under [password])",
+            ),
+            (
+                "\n[adit]\nsyslog = false",
+                "line 2: unknown section [adit] (did you mean [audit]?)",
+            ),
+            (
+                "audit = 3",
+                "line 1: audit = 3: it is a section (write [audit] above its keys)",
+            ),
+            (
+                "keeper = \"kernal\"",
+                "line 1: keeper = \"kernal\": it is one of auto, kernel, agent (did you mean \"kernel\"?)",
+            ),
+            (
+                "[password]\npolicy = \"disk\"",
+                "line 2: password.policy = \"disk\": it is one of nist, pci",
+            ),
+            (
+                "idle = 5",
+                "line 1: idle = 5: it is a length of time (write \"10m\")",
+            ),
+            (
+                "[password]\npasses = 1",
+                "line 2: password.passes = 1: it is a number from 2 to 16",
+            ),
+            (
+                "[audit]\nretention = \"23h\"",
+                "line 2: audit.retention = \"23h\": it is a day or more (write \"400d\")",
+            ),
+            (
+                "[audit]\nsyslog_socket = \"log\"",
+                "line 2: audit.syslog_socket = \"log\": it is an absolute path (write \"/dev/log\")",
+            ),
+            (
+                "[audit]\nsyslog = \"no\"",
+                "line 2: audit.syslog = \"no\": it is true or false, without quotes",
+            ),
+        ] {
+            assert_eq!(problem(content), told);
+        }
+        let not_text = Config::parse(b"\xff").unwrap_err();
+        assert!(not_text[0].to_string().contains("UTF-8"), "{not_text:?}");
+    }
+
+    #[test]
+    fn the_pci_policy_keeps_the_log_for_400_days_unless_more_is_configured() {
+        let retention = |content: &str| {
+            let days = Config::parse(content.as_bytes()).unwrap().audit_retention;
+            days.as_secs() / 86_400
+        };
+        let pci = "[password]\npolicy = \"pci\"\n";
+        assert_eq!(retention(""), 90);
+        assert_eq!(retention("[password]\npolicy = \"nist\""), 90);
+        assert_eq!(retention(pci), 400);
+        assert_eq!(
+            retention(&format!("{pci}[audit]\nretention = \"365d\"")),
+            365
+        );
+        assert_eq!(
+            retention(&format!("{pci}[audit]\nretention = \"3650d\"")),
+            3650
+        );
+    }
+
+    #[test]
+    fn the_pci_policy_refuses_a_retention_of_less_than_12_months_and_names_both_keys() {
+        let told = "line 2: audit.retention = \"364d\": password.policy = \"pci\" demands 365d or more \
+                    (PCI DSS 10.5.1) (write \"400d\", or leave it out)";
+        for content in [
+            "[audit]\nretention = \"364d\"\n[password]\npolicy = \"pci\"",
+            "password = { policy = \"pci\" }\naudit = { retention = \"364d\" }",
+        ] {
+            assert_eq!(problem(content), told);
+        }
+        // One mistake is told once.
+        let short = problem("[audit]\nretention = \"1h\"\n[password]\npolicy = \"pci\"");
+        assert!(short.contains("a day or more"), "{short}");
+        let other = problem("[audit]\nretention = \"2d\"\n[password]\npolicy = \"pcj\"");
+        assert!(other.contains("one of nist, pci"), "{other}");
+    }
+
+    #[test]
+    fn every_mistake_in_a_file_is_told_in_the_order_of_its_lines() {
+        let content = b"max = \"13h\"\n[password]\nmax_age = 3\npasses = 1\n[audit]\nsyslog = 1";
+        let lines: Vec<_> = Config::parse(content)
+            .unwrap_err()
+            .iter()
+            .map(|problem| problem.line)
+            .collect();
+        assert_eq!(lines, [Some(1), Some(3), Some(4), Some(6)]);
+    }
+
+    #[test]
+    fn a_flag_shortens_the_idle_limit_and_never_lengthens_it() {
+        let limits = Config::parse(b"idle = \"60s\"").unwrap().limits;
+        assert!(
+            limits
+                .for_session(Some(Duration::from_secs(61)), None)
+                .is_err()
+        );
+        let shorter = limits
+            .for_session(Some(Duration::from_secs(59)), None)
+            .unwrap();
+        assert_eq!(shorter.idle(), Duration::from_secs(59));
+    }
+
+    #[test]
+    fn a_flag_lengthens_the_absolute_limit_only_where_none_is_configured() {
+        let hours = |hours: u64| Some(Duration::from_secs(hours * 3600));
+        let limits = Config::default().limits;
+        assert!(limits.for_session(None, hours(12)).is_ok());
+        assert!(limits.for_session(None, hours(13)).is_err());
+        let configured = Config::parse(b"max = \"2h\"").unwrap().limits;
+        assert!(configured.for_session(None, hours(3)).is_err());
+        assert_eq!(
+            configured.for_session(None, hours(1)).map(Limits::max).ok(),
+            hours(1)
+        );
+    }
+
+    #[test]
+    fn a_bad_or_repeated_name_of_a_guarded_command_is_named_with_what_to_do() {
+        let config = Config::parse(b"[guard]\ncommands = [\"psql\", \"g++\"]").unwrap();
+        let names: Vec<_> = config
+            .guarded_commands
+            .iter()
+            .map(CommandName::as_str)
+            .collect();
+        assert_eq!(names, ["psql", "g++"]);
+        for (bad, told) in [
+            ("\"a b\"", "without a path or arguments"),
+            ("\"cd\"", "leave it out"),
+            ("\"psql\"", "named twice"),
+            ("3", "it is a list of names"),
+        ] {
+            let error = problem(&format!("[guard]\ncommands = [\"psql\", {bad}]"));
+            assert!(error.contains(told), "{error}");
+        }
+        assert!(problem("[guard]\ncommand = []").contains("did you mean \"commands\"?"));
+    }
+
+    #[test]
+    fn the_account_that_counts_is_an_email_and_nothing_else() {
+        let config = Config::parse(b"[guard]\naccount = \"Alice@Example.com\"").unwrap();
+        let email = config.guard_account.unwrap();
+        assert_eq!(email.normalized(), "alice@example.com");
+        assert_eq!(
+            problem("[guard]\naccount = \"alice\""),
+            "line 2: guard.account = \"alice\": the email is not of the form name@example.com"
+        );
+        for not_text in ["3", "[\"alice@example.com\"]", "\"\""] {
+            let told = problem(&format!("[guard]\naccount = {not_text}"));
+            assert!(told.contains("email"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_the_defaults_and_a_directory_is_an_error() {
+        let temp = tempfile::tempdir().unwrap();
+        assert!(Config::load(&temp.path().join("none.toml")).is_ok());
+        assert!(Config::load(temp.path()).is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! Why a configuration cannot be used.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use nightlatch_platform::fs::FsError;
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// It cannot be read, or others may write to it.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// It is not valid: a syntax error, an unknown key, a value out of range.
+    #[error("{path}: {}", first_of(.problems), path = .path.display())]
+    Invalid {
+        /// The configuration file.
+        path: PathBuf,
+        /// Everything that is wrong with it, in the order of its lines; never empty.
+        problems: Vec<ConfigProblem>,
+    },
+}
+
+impl ConfigError {
+    /// What the person can do about it.
+    pub fn hint(&self) -> String {
+        let correct = "correct the file, or remove it to use the defaults";
+        match self {
+            Self::File(error) => error.hint().unwrap_or_else(|| correct.to_owned()),
+            Self::Invalid { problems, .. } if problems.len() > 1 => {
+                format!("see them all: nightlatch config check; {correct}")
+            }
+            Self::Invalid { .. } => correct.to_owned(),
+        }
+    }
+}
+
+/// The first problem, and how many more there are.
+fn first_of(problems: &[ConfigProblem]) -> String {
+    match problems {
+        [] => String::new(),
+        [only] => only.to_string(),
+        [first, more @ ..] => format!("{first}, and {} more", more.len()),
+    }
+}
+
+/// One thing that is wrong with a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigProblem {
+    /// The line it is on, counted from 1, where it is on one.
+    pub line: Option<usize>,
+    /// The key it is about, with its section: `password.passes`.
+    pub key: Option<String>,
+    /// What is wrong.
+    pub what: String,
+    /// What to write instead, where there is a guess.
+    pub suggestion: Option<String>,
+}
+
+impl ConfigProblem {
+    /// Something that is wrong with the file as a whole.
+    pub(crate) fn general(what: impl Into<String>) -> Self {
+        Self {
+            line: None,
+            key: None,
+            what: what.into(),
+            suggestion: None,
+        }
+    }
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        f.write_str(&self.what)?;
+        match &self.suggestion {
+            Some(suggestion) => write!(f, " ({suggestion})"),
+            None => Ok(()),
+        }
+    }
+}

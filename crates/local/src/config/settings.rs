@@ -1,0 +1,152 @@
+//! The settings one by one, each with its value and where that came from.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::keys::KEYS;
+use super::read::{self, Lines};
+use super::{Config, ConfigError};
+use nightlatch_platform::fs;
+
+/// More than anybody writes into a configuration file.
+const FILE_LIMIT: usize = 64 * 1024;
+
+/// A configuration, and where each of its settings came from.
+///
+/// ```
+/// # let scratch = tempfile::tempdir()?;
+/// # let path = scratch.path().join("config.toml");
+/// # std::fs::write(&path, "idle = \"10m\"")?;
+/// use nightlatch_local::config::Settings;
+///
+/// let settings = Settings::load(&path)?;
+/// for setting in settings.iter() {
+///     match setting.line {
+///         Some(line) => println!("{} = {} (line {line})", setting.key, setting.value),
+///         None => println!("{} = {} (default)", setting.key, setting.value),
+///     }
+/// }
+/// # assert_eq!(settings.iter().next().and_then(|idle| idle.line), Some(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Settings {
+    config: Config,
+    file_exists: bool,
+    lines: Lines,
+}
+
+/// One key with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Setting {
+    /// The key, with its section: `password.policy`.
+    pub key: &'static str,
+    /// The value in force.
+    pub value: SettingValue,
+    /// The line of the file that sets it, counted from 1; `None` for a default.
+    pub line: Option<usize>,
+}
+
+/// A value, as a program would read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum SettingValue {
+    /// A word, a path, or a length of time as people write it.
+    Text(String),
+    /// A number.
+    Number(u32),
+    /// Yes or no.
+    Flag(bool),
+    /// Words, in their order.
+    List(Vec<String>),
+}
+
+impl fmt::Display for SettingValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) if text.is_empty() => f.write_str("none"),
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::List(words) if words.is_empty() => f.write_str("none"),
+            Self::List(words) => f.write_str(&words.join(", ")),
+        }
+    }
+}
+
+impl Default for Settings {
+    /// What is in force where there is no file.
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            file_exists: false,
+            lines: Lines::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the file at `path`; the defaults when there is none.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let Some(content) = fs::read_user_file(path, FILE_LIMIT)? else {
+            return Ok(Self::default());
+        };
+        let (config, lines) = read::read(&content).map_err(|problems| ConfigError::Invalid {
+            path: path.to_owned(),
+            problems,
+        })?;
+        Ok(Self {
+            config,
+            file_exists: true,
+            lines,
+        })
+    }
+
+    /// As [`Config::load_what_can_be`].
+    pub(super) fn load_what_can_be(path: &Path) -> (Config, Option<ConfigError>) {
+        let content = match fs::read_user_file(path, FILE_LIMIT) {
+            Ok(content) => content.unwrap_or_default(),
+            Err(error) => return (Config::default(), Some(error.into())),
+        };
+        let (config, _, problems) = read::read_what_can_be(&content);
+        let path = path.to_owned();
+        let error = (!problems.is_empty()).then_some(ConfigError::Invalid { path, problems });
+        (config, error)
+    }
+
+    /// Whether there is a file.
+    pub fn file_exists(&self) -> bool {
+        self.file_exists
+    }
+
+    /// The settings as the program uses them.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// As [`Settings::config`], where nobody asks any more where they came from.
+    #[must_use]
+    pub fn into_config(self) -> Config {
+        self.config
+    }
+
+    /// Every key there is, in the order in which they are documented.
+    pub fn iter(&self) -> impl Iterator<Item = Setting> {
+        KEYS.iter().map(|key| Setting {
+            key: key.name,
+            value: (key.get)(&self.config),
+            line: self
+                .lines
+                .iter()
+                .find(|(name, _)| *name == key.name)
+                .map(|(_, line)| *line),
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! Proof of a live session.
+
+use std::marker::PhantomData;
+use std::process::Command;
+
+use super::{CommandError, Denied, Finished, Guard, Home, RunOptions};
+use crate::session::{Session, SessionStatus};
+use nightlatch_core::clock::Timestamp;
+use nightlatch_core::id::SessionId;
+
+/// Proof that there was a live session when it was checked, and until when it lives on without
+/// activity. A function that must not run for just anyone takes a reference to one:
+///
+/// ```
+/// use nightlatch_local::guard::{ActiveSession, CommandError};
+///
+/// fn deploy(session: &ActiveSession<'_>) -> Result<(), CommandError> {
+///     println!("deploying as {}", session.username());
+///     session.run(&mut std::process::Command::new("true"))?;
+///     Ok(())
+/// }
+/// ```
+///
+/// Only the guard makes one, out of a check it has done and recorded:
+/// ```
+/// fn check(guard: &nightlatch_local::guard::Guard) -> Result<(), nightlatch_local::guard::Denied> {
+///     let proof: nightlatch_local::guard::ActiveSession<'_> = guard.require("deploy")?;
+///     drop(proof);
+///     Ok(())
+/// }
+/// ```
+/// It cannot be made by hand:
+/// ```compile_fail,E0451
+/// fn forge<'a>(proof: nightlatch_local::guard::ActiveSession<'a>) -> nightlatch_local::guard::ActiveSession<'a> {
+///     nightlatch_local::guard::ActiveSession { session: todo!(), ..proof }
+/// }
+/// ```
+/// What needs it for a while borrows it:
+/// ```
+/// fn lend<'a>(proof: &'a nightlatch_local::guard::ActiveSession<'a>) -> &'a nightlatch_local::guard::ActiveSession<'a> {
+///     proof
+/// }
+/// ```
+/// It cannot be copied, and so not be kept beyond what it was lent for:
+/// ```compile_fail,E0277
+/// fn keep<'a>(proof: &nightlatch_local::guard::ActiveSession<'a>) -> nightlatch_local::guard::ActiveSession<'a> {
+///     nightlatch_local::guard::ActiveSession::clone(proof)
+/// }
+/// ```
+/// It lives as long as its guard at the most:
+/// ```
+/// fn use_up(guard: nightlatch_local::guard::Guard) {
+///     let proof = guard.require("deploy");
+///     drop(proof);
+///     drop(guard);
+/// }
+/// ```
+/// and no longer:
+/// ```compile_fail,E0505
+/// fn outlive(guard: nightlatch_local::guard::Guard) {
+///     let proof = guard.require("deploy");
+///     drop(guard);
+///     drop(proof);
+/// }
+/// ```
+/// It can be used in the thread that checked:
+/// ```
+/// fn stay(proof: nightlatch_local::guard::ActiveSession<'static>) {
+///     let work = move || drop(proof);
+///     work();
+/// }
+/// ```
+/// and in no other:
+/// ```compile_fail,E0277
+/// fn send(proof: nightlatch_local::guard::ActiveSession<'static>) {
+///     let work = move || drop(proof);
+///     std::thread::spawn(work);
+/// }
+/// ```
+#[must_use = "a check whose proof nobody looks at protects nothing"]
+pub struct ActiveSession<'guard> {
+    guard: &'guard Guard,
+    home: &'guard Home,
+    session: Session,
+    _stays_in_its_thread: PhantomData<*const ()>,
+}
+
+impl<'guard> ActiveSession<'guard> {
+    /// The only place where one is made, from what the session service judged live.
+    pub(super) fn mint(guard: &'guard Guard, home: &'guard Home, session: Session) -> Self {
+        Self {
+            guard,
+            home,
+            session,
+            _stays_in_its_thread: PhantomData,
+        }
+    }
+
+    /// The session.
+    pub fn session_id(&self) -> SessionId {
+        self.session.id()
+    }
+
+    /// The normalized email of the account that signed in.
+    pub fn username(&self) -> &str {
+        self.session.username()
+    }
+
+    /// When the session ends unless there is further activity.
+    pub fn expires_at(&self) -> Timestamp {
+        self.session.expires_at()
+    }
+
+    /// The session as `nightlatch status` tells of it.
+    pub fn status(&self) -> SessionStatus {
+        self.session.status()
+    }
+
+    /// Checks again, as [`Guard::require`] does, for work that takes its time between steps: of the
+    /// same account, whoever else has signed in meanwhile. The old proof is used up.
+    ///
+    /// # Errors
+    /// [`Denied`], when the session has ended meanwhile.
+    pub fn recheck(self, action: &str) -> Result<Self, Denied> {
+        let owner = self.session.account().into();
+        self.guard.require_of(self.home, owner, action)
+    }
+
+    /// Runs `command` under the guard, as `nightlatch exec` does, and waits for its end: the session
+    /// is judged once more and extended, and the start is recorded durably before the command
+    /// starts.
+    ///
+    /// # Errors
+    /// When the session has ended meanwhile, the start cannot be recorded, or the command cannot be
+    /// started.
+    pub fn run(&self, command: &mut Command) -> Result<Finished, CommandError> {
+        let owner = self.session.account().into();
+        self.guard
+            .start_for(self.home, owner, command, &RunOptions::default())?
+            .finish()
+    }
+}

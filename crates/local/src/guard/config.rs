@@ -1,0 +1,153 @@
+//! What a guard needs to know before it opens.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::alert::AlertFailed;
+use crate::account::{DelayNotice, Email};
+use crate::config::KeeperChoice;
+use crate::paths::{NoHomeDirectory, Paths};
+use crate::session::{AgentLaunch, AgentLauncher};
+use nightlatch_core::clock::Clock;
+use nightlatch_core::memory::CoreLimit;
+use nightlatch_platform::clock::SystemClock;
+
+/// Is told why the command of `audit.on_tamper` did not do its work.
+pub type AlertFailureNotice = Arc<dyn Fn(&AlertFailed) + Send + Sync>;
+
+/// What a guard needs to know before it opens.
+#[derive(Clone)]
+pub struct GuardConfig {
+    pub(super) paths: Paths,
+    pub(super) account: Option<Email>,
+    pub(super) accounts: Option<Vec<Email>>,
+    pub(super) keeper: Option<KeeperChoice>,
+    pub(super) launch: Option<AgentLaunch>,
+    pub(super) core_limit: Option<CoreLimit>,
+    pub(super) on_delay: Option<DelayNotice>,
+    pub(super) on_alert_failure: Option<AlertFailureNotice>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl GuardConfig {
+    /// This user's home, for a program that guards itself. The directory comes from the user's entry in
+    /// `/etc/passwd`, not from `HOME` or `XDG_DATA_HOME`: whoever starts the program could name a home
+    /// of their own there.
+    ///
+    /// # Errors
+    /// When the user has no entry there, as with accounts from a directory service: name the home with
+    /// [`GuardConfig::under`] then.
+    pub fn of_user() -> Result<Self, NoHomeDirectory> {
+        Paths::of_user().map(Self::at)
+    }
+
+    /// The home that the environment names, with `XDG_DATA_HOME`, `XDG_CONFIG_HOME` or `HOME`: what the
+    /// `nightlatch` command uses. Not for a program that guards itself, see [`GuardConfig::of_user`].
+    ///
+    /// # Errors
+    /// When the environment names none, or one that belongs to another user.
+    pub fn of_environment() -> Result<Self, NoHomeDirectory> {
+        Paths::of_environment().map(Self::at)
+    }
+
+    /// With everything under `home`, as `nightlatch --home` does.
+    pub fn under(home: impl Into<PathBuf>) -> Self {
+        Self::at(Paths::under(home.into()))
+    }
+
+    fn at(paths: Paths) -> Self {
+        Self {
+            paths,
+            account: None,
+            accounts: None,
+            keeper: None,
+            launch: None,
+            core_limit: None,
+            on_delay: None,
+            on_alert_failure: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The home everything is kept in.
+    pub fn home(&self) -> &Path {
+        &self.paths.home
+    }
+
+    /// The configuration file, which need not exist.
+    pub fn config_file(&self) -> &Path {
+        &self.paths.config_file
+    }
+
+    /// The keeper that was chosen in place of the configuration file's, if one was.
+    pub fn chosen_keeper(&self) -> Option<KeeperChoice> {
+        self.keeper
+    }
+
+    /// For this account, instead of the one that signed in last.
+    #[must_use]
+    pub fn account(mut self, email: Email) -> Self {
+        self.account = Some(email);
+        self
+    }
+
+    /// Only sessions of these accounts count: for [`Guard::require`](crate::guard::Guard::require), for commands and for
+    /// the status. `[guard] account` of the configuration file can narrow this down, not widen it. Another
+    /// account's session is refused with [`Denied::OtherAccount`](crate::guard::Denied::OtherAccount).
+    #[must_use]
+    pub fn accounts(mut self, emails: impl IntoIterator<Item = Email>) -> Self {
+        self.accounts = Some(emails.into_iter().collect());
+        self
+    }
+
+    /// With this keeper, whatever the configuration file says.
+    #[must_use]
+    pub fn keeper(mut self, choice: KeeperChoice) -> Self {
+        self.keeper = Some(choice);
+        self
+    }
+
+    /// With a way to start the agent, without which only the kernel's keyring can keep a new
+    /// session's key.
+    #[must_use]
+    pub fn launcher(self, launcher: AgentLauncher) -> Self {
+        self.launched_by(Arc::new(move || Some(launcher.clone())))
+    }
+
+    /// As [`GuardConfig::launcher`], asked only when an agent is to be started.
+    #[must_use]
+    pub fn launched_by(mut self, launch: AgentLaunch) -> Self {
+        self.launch = Some(launch);
+        self
+    }
+
+    /// Gives guarded commands this core-size limit back, where the process lowered its own with
+    /// [`harden`](nightlatch_core::memory::harden).
+    #[must_use]
+    pub fn core_limit(mut self, limit: CoreLimit) -> Self {
+        self.core_limit = Some(limit);
+        self
+    }
+
+    /// Tells `told` of each wait that failed sign-ins have caused, before it begins, for a person
+    /// not to wonder.
+    #[must_use]
+    pub fn on_delay(mut self, told: DelayNotice) -> Self {
+        self.on_delay = Some(told);
+        self
+    }
+
+    /// Calls `told` when the command of `audit.on_tamper` failed on a lockout.
+    #[must_use]
+    pub fn on_alert_failure(mut self, told: AlertFailureNotice) -> Self {
+        self.on_alert_failure = Some(told);
+        self
+    }
+
+    /// With another clock, for tests: whoever holds the clock decides when sessions end.
+    #[must_use]
+    pub fn with_danger_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+}

@@ -1,0 +1,267 @@
+//! Who may create an account: anybody the first one of a home, then only an account of the home.
+
+use super::accounts::typeable;
+use super::{Guard, GuardError, Home, RegisterError, SignInError, SignedIn};
+use crate::account::{self, Account, Authenticated, DisplayName, Email, PrepareError, Sponsor};
+use crate::config::Limits;
+use crate::session::{Owner, SessionError, Touch};
+use nightlatch_audit::{AuditName, Details, Event, RegistrationFailure};
+use nightlatch_core::clock::BootTime;
+use nightlatch_core::id::SessionId;
+use nightlatch_core::memory::SecretBuffer;
+
+/// An account that was just created.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    /// The account.
+    pub account: Account,
+}
+
+/// An account that was just created, and what came of signing in as it.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// The account.
+    pub registered: Registered,
+    /// Its first session. That there is none changes nothing about the account.
+    pub signed_in: Result<SignedIn, SignInError>,
+}
+
+/// Proof that the password of an account was given, which lets another account in as a live session of it
+/// does. It counts as long as a session without activity would, and not after a change of the password.
+#[must_use = "it does nothing but let an account in"]
+pub struct Vouched {
+    sponsor: Sponsor,
+    name: AuditName,
+    at: BootTime,
+}
+
+/// Who lets an account in, as the log has it.
+struct Entry {
+    sponsor: Sponsor,
+    by: AuditName,
+    session: Option<SessionId>,
+}
+
+impl Guard {
+    /// Whether an account could be created now without a password of another one: there is none yet, or
+    /// somebody has a live session. Passive.
+    ///
+    /// # Errors
+    /// When the accounts or the sessions cannot be read.
+    pub fn may_register(&self) -> Result<bool, GuardError> {
+        let Some(home) = &self.home else {
+            return Ok(true);
+        };
+        Ok(home.accounts.count()? == 0 || home.sessions.any_live()?.is_some())
+    }
+
+    /// Takes the password of an account of this home in place of a live session, for
+    /// [`Guard::register_vouched`]. Signs nobody in; a wrong password counts as a failed sign-in.
+    ///
+    /// # Errors
+    /// [`SignInError`].
+    pub fn vouch(&self, email: &Email, password: SecretBuffer) -> Result<Vouched, SignInError> {
+        typeable(&password)?;
+        let home = self.home()?;
+        match home.accounts.sign_in(email, password) {
+            Ok(proven) => Ok(Vouched {
+                sponsor: proven.sponsor(),
+                name: AuditName::known(proven.account.email.normalized()),
+                at: self.clock.now().boot,
+            }),
+            Err(error) => Err(self.record_failure(home, &home.name_of_attempt(email)?, error)?),
+        }
+    }
+
+    /// Creates an account. It is on record, durably, before it exists.
+    ///
+    /// The first account of a home is anybody's to create. After that it takes a live session, of any
+    /// account of the home, which is used by this; or else [`Guard::register_vouched`].
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn register(
+        &self,
+        email: &Email,
+        name: Option<&DisplayName>,
+        password: SecretBuffer,
+    ) -> Result<Registered, RegisterError> {
+        self.enrol(email, name, password)
+            .map(|proven| Registered::of(&proven))
+    }
+
+    /// As [`Guard::register`], let in by who gave an account's password.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn register_vouched(
+        &self,
+        email: &Email,
+        name: Option<&DisplayName>,
+        password: SecretBuffer,
+        vouched: &Vouched,
+    ) -> Result<Registered, RegisterError> {
+        self.enrol_vouched(email, name, password, vouched)
+            .map(|proven| Registered::of(&proven))
+    }
+
+    /// Creates an account, as [`Guard::register`] or with [`Vouched`] as [`Guard::register_vouched`] does, and
+    /// signs in as it. The password is hashed once for both, and wiped before either.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when there is no account. When there is one and it could not be signed in,
+    /// [`Enrolled`] says why.
+    pub fn register_and_sign_in(
+        &self,
+        email: &Email,
+        name: Option<&DisplayName>,
+        password: SecretBuffer,
+        vouched: Option<&Vouched>,
+        limits: Limits,
+    ) -> Result<Enrolled, RegisterError> {
+        let proven = match vouched {
+            Some(vouched) => self.enrol_vouched(email, name, password, vouched)?,
+            None => self.enrol(email, name, password)?,
+        };
+        Ok(Enrolled {
+            registered: Registered::of(&proven),
+            signed_in: self.sign_in_created(self.home()?, proven, limits),
+        })
+    }
+
+    fn enrol(
+        &self,
+        email: &Email,
+        name: Option<&DisplayName>,
+        password: SecretBuffer,
+    ) -> Result<Authenticated, RegisterError> {
+        let home = self.home()?;
+        if home.accounts.count().map_err(GuardError::from)? == 0 {
+            let new = prepare(home, email, name, password)?;
+            return create(home, new, email, None);
+        }
+        let live = home.sessions.any_live().map_err(GuardError::from)?;
+        let Some(live) = live else {
+            return Err(refuse(home, email)?);
+        };
+        let touch = Touch {
+            action: "register",
+            extend: true,
+            min_remaining: std::time::Duration::ZERO,
+        };
+        let owner = Owner::from(live.account());
+        drop(live);
+        match home.sessions.touch(owner, touch, |_| None, |_| Ok(())) {
+            Ok(_) => {}
+            // It ended just now.
+            Err(SessionError::None | SessionError::Ended(_) | SessionError::Elsewhere(_)) => {
+                return Err(refuse(home, email)?);
+            }
+            Err(error) => return Err(GuardError::from(error).into()),
+        }
+        let new = prepare(home, email, name, password)?;
+        // Held until the account exists: a session that ends meanwhile does so before, and lets nobody in,
+        // or after.
+        let _lock = home.sessions.lock().map_err(GuardError::from)?;
+        let Some(session) = home.sessions.any_live().map_err(GuardError::from)? else {
+            return Err(refuse(home, email)?);
+        };
+        let entry = Entry {
+            sponsor: Sponsor::of_session(session.account(), session.generation()),
+            by: AuditName::known(session.username()),
+            session: Some(session.id()),
+        };
+        drop(session);
+        create(home, new, email, Some(&entry))
+    }
+
+    fn enrol_vouched(
+        &self,
+        email: &Email,
+        name: Option<&DisplayName>,
+        password: SecretBuffer,
+        vouched: &Vouched,
+    ) -> Result<Authenticated, RegisterError> {
+        let home = self.home()?;
+        let new = prepare(home, email, name, password)?;
+        if self.clock.now().boot.since(vouched.at) >= self.limits.idle() {
+            return Err(refuse(home, email)?);
+        }
+        let entry = Entry {
+            sponsor: vouched.sponsor,
+            by: vouched.name.clone(),
+            session: None,
+        };
+        create(home, new, email, Some(&entry))
+    }
+}
+
+impl Registered {
+    fn of(proven: &Authenticated) -> Self {
+        Self {
+            account: proven.account.clone(),
+        }
+    }
+}
+
+fn create(
+    home: &Home,
+    new: account::NewAccount,
+    email: &Email,
+    entry: Option<&Entry>,
+) -> Result<Authenticated, RegisterError> {
+    let event = |failure| {
+        let by = entry.map(|entry| entry.by.clone());
+        let event = Event::new(Details::AccountRegistered { failure, by })
+            .about(AuditName::known(email.normalized()));
+        match entry.and_then(|entry| entry.session) {
+            Some(session) => event.in_session(session),
+            None => event,
+        }
+    };
+    let sponsor = entry.map(|entry| entry.sponsor);
+    let created = home
+        .accounts
+        .create(new, sponsor, |_| home.record(&[event(None)]));
+    match created {
+        Ok(proven) => {
+            // The account is there whether or not: signing in tries it again.
+            if let Err(error) = home.sessions.name_home() {
+                tracing::warn!(%error, "cannot give the home an id");
+            }
+            Ok(proven)
+        }
+        Err(account::RegisterError::EmailTaken) => {
+            home.record(&[event(Some(RegistrationFailure::EmailTaken))])
+                .map_err(GuardError::from)?;
+            Err(RegisterError::EmailTaken)
+        }
+        Err(account::RegisterError::NoSponsor) => Err(refuse(home, email)?),
+        Err(account::RegisterError::Directory(error)) => Err(GuardError::from(error).into()),
+        Err(account::RegisterError::BeforeCommit(error)) => Err(GuardError::from(error).into()),
+    }
+}
+
+/// Records that nobody let the account in. Its email is nobody's, so only its tag is written.
+fn refuse(home: &Home, email: &Email) -> Result<RegisterError, GuardError> {
+    let name = home.name_of_attempt(email)?;
+    let failure = Some(RegistrationFailure::NoSponsor);
+    let details = Details::AccountRegistered { failure, by: None };
+    home.record(&[Event::new(details).about(name)])?;
+    Ok(RegisterError::NoSponsor)
+}
+
+fn prepare(
+    home: &Home,
+    email: &Email,
+    name: Option<&DisplayName>,
+    password: SecretBuffer,
+) -> Result<account::NewAccount, RegisterError> {
+    home.accounts
+        .prepare(email, name, password)
+        .map_err(|error| match error {
+            PrepareError::Policy(refusal) => RegisterError::Password(refusal),
+            PrepareError::Hash(error) => GuardError::Hash(error).into(),
+            PrepareError::Directory(error) => GuardError::from(error).into(),
+        })
+}

@@ -1,0 +1,216 @@
+//! Why the guard could not do what it was asked.
+
+use std::time::Duration;
+
+use crate::account::{DirectoryError, PolicyRefusal, Untypeable};
+use crate::config::ConfigError;
+use crate::guard::run::RunError;
+use crate::paths::NoHomeDirectory;
+use crate::session::{AgentError, Dead, Elsewhere, SessionError};
+use nightlatch_audit::AuditError;
+use nightlatch_core::crypto::kdf::HashFailed;
+use nightlatch_platform::fs::FsError;
+
+/// Something failed, as opposed to being denied.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GuardError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no home directory to keep anything in.
+    #[error(transparent)]
+    NoHome(#[from] NoHomeDirectory),
+    /// A file operation failed.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// A session operation failed.
+    #[error(transparent)]
+    Session(SessionError),
+    /// The account directory failed.
+    #[error(transparent)]
+    Account(#[from] DirectoryError),
+    /// The password could not be hashed; in practice, too little memory.
+    #[error(transparent)]
+    Hash(HashFailed),
+    /// The agent cannot serve.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    /// The audit log cannot be written or read.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Several accounts have a session, and nothing says which one is meant.
+    #[error("several accounts are signed in, and which one signed in last cannot be told")]
+    AccountUnclear,
+    /// The system has no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+impl From<SessionError> for GuardError {
+    /// A failure to record is a failure to record, whoever tried.
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Audit(error) => Self::Audit(error),
+            SessionError::File(error) => Self::File(error),
+            error => Self::Session(error),
+        }
+    }
+}
+
+/// Why something guarded was not allowed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Denied {
+    /// There is no live session; `ended` says why the last one is none any more.
+    #[error("{}", no_session(*.ended))]
+    NoSession {
+        /// Why the session that was there has ended, if one was.
+        ended: Option<Dead>,
+    },
+    /// The session is of an account that does not count here (see
+    /// [`GuardConfig::accounts`](crate::guard::GuardConfig::accounts)).
+    #[error("the session of {account} does not count here, only that of {accepted}")]
+    OtherAccount {
+        /// The account that is signed in, or was named.
+        account: String,
+        /// Whose session counts, in words.
+        accepted: String,
+    },
+    /// There may be a live session that cannot be seen from here. It was left alone.
+    #[error("no live session here: {0}")]
+    Elsewhere(Elsewhere),
+    /// The session would end too soon.
+    #[error(
+        "the session ends in {}, and at least {} are asked for",
+        humantime::format_duration(Duration::from_secs(.remaining.as_secs())),
+        humantime::format_duration(*.wanted)
+    )]
+    TooLittleTime {
+        /// How long the session lives on.
+        remaining: Duration,
+        /// How long was asked for.
+        wanted: Duration,
+    },
+    /// Whether there is a session could not be told, or its use not recorded.
+    #[error(transparent)]
+    Failed(#[from] GuardError),
+}
+
+fn no_session(ended: Option<Dead>) -> String {
+    ended.map_or_else(
+        || "no live session".to_owned(),
+        |reason| format!("no live session: {reason}"),
+    )
+}
+
+impl From<SessionError> for Denied {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::None => Self::NoSession { ended: None },
+            SessionError::Elsewhere(why) => Self::Elsewhere(why),
+            SessionError::Ended(reason) => Self::NoSession {
+                ended: Some(reason),
+            },
+            SessionError::TooLittleTime { remaining, wanted } => {
+                Self::TooLittleTime { remaining, wanted }
+            }
+            error => Self::Failed(error.into()),
+        }
+    }
+}
+
+/// Why a guarded command did not run to its end under the guard.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// It was not allowed to start.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// It was allowed, and could not be started.
+    #[error(transparent)]
+    Start(#[from] RunError),
+}
+
+impl From<SessionError> for CommandError {
+    fn from(error: SessionError) -> Self {
+        Self::Denied(error.into())
+    }
+}
+
+impl From<GuardError> for CommandError {
+    fn from(error: GuardError) -> Self {
+        Self::Denied(error.into())
+    }
+}
+
+/// Why somebody was not signed in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignInError {
+    /// Something that no account's password can be, such as one with a carriage return. It is no failed
+    /// sign-in: nothing is counted or recorded.
+    #[error("the password has {0}, which no password can have")]
+    Untypeable(Untypeable),
+    /// No such account, or not its password: never told apart.
+    #[error("sign-in failed: wrong email or password")]
+    Wrong {
+        /// How many attempts are left before the email is locked: for an unknown name as for a known
+        /// one, so showing it does not give away which it is.
+        remaining_attempts: u32,
+    },
+    /// Too many failures; known and unknown names alike.
+    #[error("sign-in is locked after too many failures")]
+    Locked {
+        /// How long the lock holds at the most.
+        retry_after: Duration,
+    },
+    /// Something failed.
+    #[error(transparent)]
+    Failed(#[from] GuardError),
+}
+
+/// Why an account was not created.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// The password does not meet the rules.
+    #[error(transparent)]
+    Password(#[from] PolicyRefusal),
+    /// There is an account of that email.
+    #[error("there is an account with that email already")]
+    EmailTaken,
+    /// The home has an account, and nobody is signed in: a new account needs a live session of one, or
+    /// the password of one ([`Guard::vouch`](crate::guard::Guard::vouch)).
+    #[error(
+        "this home has an account already: creating another one takes a live session or an existing account's password"
+    )]
+    NoSponsor,
+    /// Something failed.
+    #[error(transparent)]
+    Failed(#[from] GuardError),
+}
+
+/// Why a password was not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PasswordChangeError {
+    /// There is no account to change the password of, or several and none was named.
+    #[error("which account? none is signed in")]
+    NoAccount,
+    /// The old password was not accepted.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
+    /// The new password does not meet the rules.
+    #[error(transparent)]
+    Password(#[from] PolicyRefusal),
+    /// The new password is the old one.
+    #[error("the new password is the old one")]
+    SameAsOld,
+    /// Another process changed it at the same time.
+    #[error("the password was changed by another process just now")]
+    ChangedMeanwhile,
+    /// Something failed.
+    #[error(transparent)]
+    Failed(#[from] GuardError),
+}

@@ -1,0 +1,24 @@
+//! What must hold for any bytes in place of a lease or a process's status.
+
+use super::{Content, session_named, start_time_in};
+
+/// A lease names one session or none, and keeps naming it when it is written again. No name of a
+/// command changes when its process started.
+pub fn lease(bytes: &[u8]) -> bool {
+    let status = [
+        b"7 (".as_slice(),
+        bytes,
+        b") S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20\n",
+    ];
+    assert_eq!(start_time_in(&status.concat()), Some(4711));
+    let _ = start_time_in(bytes);
+
+    let Some(session) = session_named(bytes) else {
+        return false;
+    };
+    let again = serde_json::from_slice::<Content>(bytes)
+        .and_then(|content| serde_json::to_vec(&content))
+        .unwrap_or_default();
+    assert_eq!(session_named(&again), Some(session));
+    true
+}

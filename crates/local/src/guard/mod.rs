@@ -1,0 +1,246 @@
+//! The guard: what stands between a person and a command that must not run for just anyone.
+
+mod accounts;
+mod active;
+#[cfg(unix)]
+mod alert;
+#[cfg(windows)]
+#[path = "alert_absent.rs"]
+mod alert;
+mod command;
+mod config;
+mod enrolment;
+mod error;
+mod last_known;
+mod lease;
+mod opening;
+mod owner;
+#[cfg(unix)]
+pub mod run;
+#[cfg(windows)]
+#[path = "run_absent.rs"]
+pub mod run;
+#[cfg(unix)]
+pub mod signals;
+#[cfg(windows)]
+#[path = "signals_absent.rs"]
+pub mod signals;
+#[cfg(unix)]
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use accounts::{ProvenPassword, SignedIn};
+pub use active::ActiveSession;
+pub use alert::{AlertFailed, AlertKind};
+pub use command::{Finished, Orphans, Refusals, RunOptions, Running, Scripts};
+pub use config::{AlertFailureNotice, GuardConfig};
+pub use enrolment::{Enrolled, Registered, Vouched};
+pub use error::{
+    CommandError, Denied, GuardError, PasswordChangeError, RegisterError, SignInError,
+};
+pub use owner::AccountNotice;
+
+use crate::account::{AccountService, Email};
+use crate::config::{Limits, PasswordRules};
+use crate::session::keeper::Keepers;
+use crate::session::{NameLookup, Owner, SessionService, SessionStatus, Touch};
+pub use last_known::last_guarded_commands;
+use lease::Leases;
+pub use lease::count_leases;
+#[cfg(any(test, fuzzing, feature = "test-util"))]
+#[doc(hidden)]
+pub use lease::properties;
+use nightlatch_audit::{AuditLog, AuditName, Retention};
+use nightlatch_core::clock::Clock;
+use nightlatch_core::id::AccountId;
+use nightlatch_core::memory::CoreLimit;
+use nightlatch_platform::fs::Dir;
+pub use opening::is_home;
+use owner::Counting;
+#[cfg(unix)]
+pub use watch::SessionWatch;
+
+/// The guard over one home.
+///
+/// ```
+/// # let scratch = tempfile::tempdir()?;
+/// # let config = nightlatch_local::guard::GuardConfig::under(scratch.path().join("home"));
+/// use nightlatch_local::guard::{Denied, Guard};
+///
+/// let guard = Guard::open(config)?;
+/// match guard.require("deploy") {
+///     Ok(session) => println!("{} may deploy", session.username()),
+///     Err(Denied::NoSession { .. }) => println!("sign in first: nightlatch login"),
+///     Err(other) => return Err(other.into()),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Guard {
+    account: Option<Email>,
+    /// Whose sessions count; `None` where everybody's does.
+    accepted: Option<Vec<Email>>,
+    limits: Limits,
+    password_rules: PasswordRules,
+    retention: Retention,
+    core_limit: Option<CoreLimit>,
+    on_tamper: Option<String>,
+    on_alert_failure: Option<AlertFailureNotice>,
+    clock: Arc<dyn Clock>,
+    path: PathBuf,
+    /// `None` while there is no home on disk: then nobody is signed in, and looking creates none.
+    home: Option<Home>,
+}
+
+/// The services over an opened home.
+struct Home {
+    dir: Arc<Dir>,
+    audit: Arc<AuditLog>,
+    sessions: SessionService,
+    accounts: Arc<AccountService>,
+}
+
+impl Guard {
+    /// The configured limits of a new session.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// How long the audit log is to be kept, as configured.
+    pub fn retention(&self) -> Retention {
+        self.retention
+    }
+
+    /// Runs the command of `audit.on_tamper`, with the kind and `message` in its environment, and waits
+    /// for it, at most 12 seconds. `false` when none is configured.
+    ///
+    /// # Errors
+    /// When the command could not be started, failed, or did not end in time.
+    pub fn alert(&self, kind: AlertKind, message: &str) -> Result<bool, AlertFailed> {
+        match &self.on_tamper {
+            None => Ok(false),
+            Some(command) => {
+                alert::run(command, kind, message, &self.path, &*self.clock).map(|()| true)
+            }
+        }
+    }
+
+    /// The audit log; `None` while there is no home.
+    pub fn audit(&self) -> Option<&AuditLog> {
+        self.home.as_ref().map(|home| &*home.audit)
+    }
+
+    /// The state of the session. Passive: extends, records and creates nothing.
+    ///
+    /// # Errors
+    /// When the keeper or the disk fails.
+    pub fn status(&self) -> Result<SessionStatus, GuardError> {
+        let Some(home) = &self.home else {
+            return Ok(SessionStatus::none());
+        };
+        match self.counting(home)? {
+            Counting::Of(owner) => Ok(home.sessions.status(owner)?),
+            Counting::Nobody | Counting::Other(_) => Ok(SessionStatus::none()),
+        }
+    }
+
+    /// Demands a live session for `action` (a word or two for the audit log, such as "deploy"):
+    /// proof of it, to be handed to whatever needs one. Counts as activity and is recorded.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn require(&self, action: &str) -> Result<ActiveSession<'_>, Denied> {
+        let (home, owner) = self.signed_in()?;
+        self.require_of(home, owner, action)
+    }
+
+    /// As [`Guard::require`], of this account.
+    fn require_of<'guard>(
+        &'guard self,
+        home: &'guard Home,
+        owner: Owner,
+        action: &str,
+    ) -> Result<ActiveSession<'guard>, Denied> {
+        let touch = Touch {
+            action,
+            extend: true,
+            min_remaining: Duration::ZERO,
+        };
+        let touched = home.sessions.touch(owner, touch, |_| None, |_| Ok(()))?;
+        // Not synced: nothing is at stake yet. What the session is then used for syncs it.
+        Ok(ActiveSession::mint(self, home, touched.session))
+    }
+
+    /// Counts as activity, without a command.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn extend(&self) -> Result<SessionStatus, Denied> {
+        self.require("extend").map(|session| session.status())
+    }
+
+    /// The home, which commands that change something opened with [`Guard::open_or_create`].
+    fn home(&self) -> Result<&Home, GuardError> {
+        self.home.as_ref().ok_or_else(|| {
+            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+            GuardError::File(nightlatch_platform::fs::FsError::new(
+                "open", &self.path, missing,
+            ))
+        })
+    }
+}
+
+impl Home {
+    fn new(
+        dir: Arc<Dir>,
+        accounts: AccountService,
+        keepers: Keepers,
+        audit: AuditLog,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        let accounts = Arc::new(accounts);
+        let audit = audit.created_only_while({
+            let accounts = Arc::clone(&accounts);
+            // An account is on record before it exists.
+            move || accounts.count().is_ok_and(|count| count == 0)
+        });
+        let audit = audit.with_accounts({
+            let accounts = Arc::clone(&accounts);
+            move |email| {
+                let email = email.parse::<Email>();
+                email.is_ok_and(|email| matches!(accounts.find(&email), Ok(Some(_))))
+            }
+        });
+        let audit = Arc::new(audit);
+        let names: NameLookup = Box::new({
+            let accounts = Arc::clone(&accounts);
+            move |id| name_of(&accounts, id)
+        });
+        let sessions = SessionService::new(
+            Arc::clone(&dir),
+            keepers,
+            Arc::clone(clock),
+            Arc::clone(&audit),
+            Box::new(Leases::new(Arc::clone(&dir))),
+            names,
+        );
+        Self {
+            dir,
+            audit,
+            sessions,
+            accounts,
+        }
+    }
+
+    fn name_of(&self, account: AccountId) -> Option<AuditName> {
+        name_of(&self.accounts, account)
+    }
+}
+
+/// The name under which the audit log tells of an account, where the directory knows it.
+fn name_of(accounts: &AccountService, id: AccountId) -> Option<AuditName> {
+    let account = accounts.by_id(id).ok().flatten()?;
+    Some(AuditName::known(account.email.normalized()))
+}

@@ -1,0 +1,234 @@
+//! Opening a guard: the configuration and the home, and what is put together over them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Guard, GuardConfig, GuardError, Home, last_known, owner};
+use crate::account::AccountService;
+use crate::config::{Config, ConfigError, ConfigProblem, ForwardChoice};
+use crate::session::keeper::Keepers;
+use crate::session::{SESSIONS, home_identity};
+use nightlatch_audit::{AuditLog, Forward, ForwardTo, LogSettings, Retention};
+use nightlatch_core::crypto::kdf::{Argon2Params, ParamsOutOfBounds};
+use nightlatch_platform::fs::{Dir, FsError, FsProblem};
+
+impl Guard {
+    /// Opens the guard. Creates no home: without one nobody is signed in. A home that is open to others
+    /// is closed to them; a directory that is no home is left as it is, and counts as none. The configured
+    /// commands are noted in the home, for [`last_guarded_commands`](crate::guard::last_guarded_commands).
+    ///
+    /// # Errors
+    /// When the configuration cannot be used, or the home is not a directory of this user.
+    pub fn open(config: GuardConfig) -> Result<Self, GuardError> {
+        let settings = Config::load(&config.paths.config_file)?;
+        let commands = settings.guarded_commands.clone();
+        let guard = Self::open_as_set(config, settings, home_to_use)?;
+        if let Some(home) = &guard.home {
+            last_known::note(&home.dir, &commands);
+        }
+        Ok(guard)
+    }
+
+    /// Opens the guard to look: [`Guard::status`], [`Guard::account_meant`] and the like. No mode, file or
+    /// directory is made or changed through it, and what would do so fails.
+    ///
+    /// # Errors
+    /// As [`Guard::open`].
+    pub fn open_to_look(config: GuardConfig) -> Result<Self, GuardError> {
+        Self::open_with(config, home_to_look)
+    }
+
+    /// Opens the guard, creating its home first when there is none: for [`Guard::register`].
+    ///
+    /// # Errors
+    /// As [`Guard::open`], when the home cannot be created, and when a directory stands there that has
+    /// other files in it and is no home.
+    pub fn open_or_create(config: GuardConfig) -> Result<Self, GuardError> {
+        Self::open_with(config, home_to_be)
+    }
+
+    /// As [`Guard::open`], for [`Guard::lock`] and [`Guard::sign_out`], which have to work whatever the
+    /// configuration says: what of it cannot be used has its default, and why is told beside the guard.
+    ///
+    /// # Errors
+    /// When the home is not a directory of this user.
+    pub fn open_to_lock(config: GuardConfig) -> Result<(Self, Option<ConfigError>), GuardError> {
+        let (settings, wrong) = Config::load_what_can_be(&config.paths.config_file);
+        let guard = Self::open_as_set(config, settings, home_to_use)?;
+        Ok((guard, wrong))
+    }
+
+    fn open_with(
+        config: GuardConfig,
+        open: impl FnOnce(&Path) -> Result<Option<Dir>, FsError>,
+    ) -> Result<Self, GuardError> {
+        let settings = Config::load(&config.paths.config_file)?;
+        Self::open_as_set(config, settings, open)
+    }
+
+    fn open_as_set(
+        config: GuardConfig,
+        settings: Config,
+        open: impl FnOnce(&Path) -> Result<Option<Dir>, FsError>,
+    ) -> Result<Self, GuardError> {
+        let dir = open(&config.paths.home)?;
+        tracing::debug!(home = %config.paths.home.display(), exists = dir.is_some(), ?settings);
+        let invalid = |reason| ConfigError::Invalid {
+            path: config.paths.config_file.clone(),
+            problems: vec![ConfigProblem::general(reason)],
+        };
+        let argon2 = argon2_params(&settings).map_err(|error| invalid(error.to_string()))?;
+        let retention = Retention::new(settings.audit_retention);
+        let retention = retention.map_err(|error| invalid(error.to_string()))?;
+        let choice = config.keeper.unwrap_or(settings.keeper);
+        let home = dir.map(|dir| {
+            let (dir, clock) = (Arc::new(dir), Arc::clone(&config.clock));
+            let accounts =
+                AccountService::new(Arc::clone(&dir), clock, settings.password_rules, argon2)
+                    .on_delay(config.on_delay);
+            let recorded = LogSettings::new(
+                settings.limits.idle(),
+                settings.limits.max(),
+                retention.get(),
+                settings.password_rules.name(),
+                settings.syslog,
+            );
+            let mut audit =
+                AuditLog::new(Arc::clone(&dir), Arc::clone(&config.clock)).with_settings(recorded);
+            let forward = match settings.forward {
+                ForwardChoice::Off => None,
+                ForwardChoice::Syslog => Some((ForwardTo::Syslog, settings.syslog_socket.clone())),
+                ForwardChoice::Journald => Some((ForwardTo::Journald, settings.journald_socket)),
+            };
+            if let Some((to, socket)) = forward {
+                audit = audit.with_forward(Forward::new(to, socket));
+            }
+            if settings.syslog {
+                audit = audit.with_syslog(settings.syslog_socket);
+            }
+            let keepers = Keepers::new(choice, Arc::clone(&dir), config.launch);
+            Home::new(dir, accounts, keepers, audit, &config.clock)
+        });
+        Ok(Self {
+            account: config.account,
+            accepted: owner::accepted(config.accounts, settings.guard_account),
+            limits: settings.limits,
+            password_rules: settings.password_rules,
+            retention,
+            core_limit: config.core_limit,
+            on_tamper: settings.on_tamper,
+            on_alert_failure: config.on_alert_failure,
+            clock: config.clock,
+            path: config.paths.home,
+            home,
+        })
+    }
+}
+
+/// What a home has from its first account on.
+const ACCOUNTS: &str = "accounts.db";
+/// What it has as well, should that be lost.
+const LOG: [&str; 2] = ["audit", "seal"];
+/// What may lie in a directory that becomes a home: a configuration, and what a registration that was
+/// interrupted has left.
+const BEGUN: [&str; 3] = ["config.toml", "run", "sign-in"];
+const UNFINISHED: &str = ".tmp-";
+
+/// The directory at `path` to be looked at; `None` when it is no home of ours, or there is none.
+pub(super) fn home_to_look(path: &Path) -> Result<Option<Dir>, FsError> {
+    match Dir::open_to_look(path)? {
+        Some(dir) if has_a_home(&dir)? => Ok(Some(dir)),
+        _ => Ok(None),
+    }
+}
+
+/// As [`home_to_look`], to be used.
+fn home_to_use(path: &Path) -> Result<Option<Dir>, FsError> {
+    home_to_look(path)?.map(Dir::into_used).transpose()
+}
+
+/// As [`home_to_use`], and what is to become a home.
+fn home_to_be(path: &Path) -> Result<Option<Dir>, FsError> {
+    let Some(dir) = Dir::open_to_look(path)? else {
+        return Dir::open_or_create(path).map(Some);
+    };
+    if has_a_home(&dir)?
+        || dir
+            .all_names()?
+            .iter()
+            .all(|name| may_be_in_a_new_home(name))
+    {
+        dir.into_used().map(Some)
+    } else {
+        Err(FsError::new("use", path, FsProblem::NotAHome))
+    }
+}
+
+/// Whether the directory at `path` is a home of Nightlatch. Looks, and changes nothing.
+///
+/// # Errors
+/// When it is a link, no directory, another user's, or cannot be looked at.
+pub fn is_home(path: &Path) -> Result<bool, FsError> {
+    home_to_look(path).map(|home| home.is_some())
+}
+
+fn has_a_home(dir: &Dir) -> Result<bool, FsError> {
+    Ok(dir.contains(ACCOUNTS)?
+        || dir.contains(LOG[0])? && dir.contains(LOG[1])?
+        // Sessions that `lock` must still be able to end.
+        || dir.contains(SESSIONS)? && home_identity(dir)?.is_some())
+}
+
+fn may_be_in_a_new_home(name: &str) -> bool {
+    LOG.contains(&name)
+        || BEGUN.contains(&name)
+        || name.starts_with(UNFINISHED)
+        || name.starts_with(ACCOUNTS)
+}
+
+/// The configured cost of hashing a password.
+fn argon2_params(settings: &Config) -> Result<Argon2Params, ParamsOutOfBounds> {
+    Argon2Params::new(
+        settings.argon2_memory_kib,
+        settings.argon2_passes,
+        Argon2Params::DEFAULT.lanes(),
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{ARGON2_MEMORY_KIB, ARGON2_PASSES, RETENTION_FLOOR};
+
+    #[test]
+    fn the_configuration_has_the_defaults_and_bounds_of_those_it_is_for() {
+        let config = Config::default();
+        assert_eq!(argon2_params(&config).unwrap(), Argon2Params::DEFAULT);
+        assert_eq!(
+            Retention::new(config.audit_retention).unwrap(),
+            Retention::DEFAULT
+        );
+        let accepts = |memory, passes| Argon2Params::new(memory, passes, 1).is_ok();
+        for (memory, beyond) in [
+            (*ARGON2_MEMORY_KIB.start(), ARGON2_MEMORY_KIB.start() - 1),
+            (*ARGON2_MEMORY_KIB.end(), ARGON2_MEMORY_KIB.end() + 1),
+        ] {
+            assert!(accepts(memory, 3) && !accepts(beyond, 3), "{memory}");
+        }
+        for (passes, beyond) in [
+            (*ARGON2_PASSES.start(), ARGON2_PASSES.start() - 1),
+            (*ARGON2_PASSES.end(), ARGON2_PASSES.end() + 1),
+        ] {
+            assert!(
+                accepts(65_536, passes) && !accepts(65_536, beyond),
+                "{passes}"
+            );
+        }
+        let shorter = RETENTION_FLOOR.saturating_sub(Duration::from_nanos(1));
+        assert!(Retention::new(RETENTION_FLOOR).is_ok());
+        assert!(Retention::new(shorter).is_err());
+    }
+}

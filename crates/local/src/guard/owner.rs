@@ -1,0 +1,302 @@
+//! Whose session counts, and what a person should know when it is not the one they would expect.
+
+use std::fmt;
+
+use super::{Denied, Guard, GuardError, Home};
+use crate::account::{Account, Email};
+use crate::session::Owner;
+use nightlatch_core::id::AccountId;
+
+/// Whose session counts.
+pub(super) enum Counting {
+    /// Nobody's: there is no account that it could be of.
+    Nobody,
+    /// This account's, whether it has a live one or not.
+    Of(Owner),
+    /// That of an account with this email would be used, and it does not count.
+    Other(String),
+}
+
+/// Something about whose session it is that a person at the terminal should read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AccountNotice {
+    /// The session that counts is not of the account that signed in before.
+    SignedInBefore {
+        /// The account that signed in last.
+        account: String,
+        /// The one that signed in before it.
+        before: String,
+    },
+    /// The account that signed in last is not one that counts.
+    DoesNotCount {
+        /// The account that signed in last.
+        account: String,
+        /// The accounts that count, in words.
+        accepted: String,
+    },
+}
+
+impl AccountNotice {
+    /// The account that signed in last.
+    pub fn account(&self) -> &str {
+        match self {
+            Self::SignedInBefore { account, .. } | Self::DoesNotCount { account, .. } => account,
+        }
+    }
+}
+
+impl fmt::Display for AccountNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SignedInBefore { account, before } => {
+                write!(
+                    f,
+                    "{account} signed in last; the account before was {before}"
+                )
+            }
+            Self::DoesNotCount { account, accepted } => {
+                write!(
+                    f,
+                    "{account} signed in last, and only the session of {accepted} counts here"
+                )
+            }
+        }
+    }
+}
+
+/// The accounts whose sessions count: those of the program, narrowed down to the one of the
+/// configuration file.
+pub(super) fn accepted(
+    program: Option<Vec<Email>>,
+    configured: Option<Email>,
+) -> Option<Vec<Email>> {
+    match (program, configured) {
+        (program, None) => program,
+        (None, Some(only)) => Some(vec![only]),
+        (Some(program), Some(only)) => Some(
+            program
+                .into_iter()
+                .filter(|email| email.normalized() == only.normalized())
+                .collect(),
+        ),
+    }
+}
+
+impl Guard {
+    /// The accounts whose sessions count, by `[guard] account` and
+    /// [`GuardConfig::accounts`](crate::guard::GuardConfig::accounts); `None` where every account's does.
+    pub fn accepted_accounts(&self) -> Option<&[Email]> {
+        self.accepted.as_deref()
+    }
+
+    /// The account meant when none is named: the configured one, else the one that signed in last, else
+    /// the only one there is; where only some count, one of them.
+    ///
+    /// # Errors
+    /// When the account directory cannot be read.
+    pub fn account_meant(&self) -> Result<Option<Account>, GuardError> {
+        let Some(home) = &self.home else {
+            return Ok(None);
+        };
+        if let Some(email) = &self.account {
+            return Ok(home.accounts.find(email)?);
+        }
+        let current = match home.sessions.current()? {
+            Some(id) => home.accounts.by_id(id)?,
+            None => home.accounts.only()?,
+        };
+        let Some(accepted) = &self.accepted else {
+            return Ok(current);
+        };
+        if let Some(current) = current.filter(|current| self.accepts(current.email.normalized())) {
+            return Ok(Some(current));
+        }
+        for email in accepted {
+            if let Some(account) = home.accounts.find(email)? {
+                return Ok(Some(account));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a person should know about whose session counts here, if anything: another account signed in
+    /// last than before, or one that does not count. Passive, and silent where an account was named.
+    ///
+    /// # Errors
+    /// When the home cannot be read.
+    pub fn account_notice(&self) -> Result<Option<AccountNotice>, GuardError> {
+        let (Some(home), None) = (&self.home, &self.account) else {
+            return Ok(None);
+        };
+        let Some(current) = home.sessions.current()? else {
+            return Ok(None);
+        };
+        let before = home.sessions.previous()?;
+        if before.is_none() && self.accepted.is_none() {
+            return Ok(None);
+        }
+        let Some(account) = email_of(home, current)? else {
+            return Ok(None);
+        };
+        if !self.accepts(&account) {
+            let accepted = self.accepted_in_words();
+            return Ok(Some(AccountNotice::DoesNotCount { account, accepted }));
+        }
+        // Where one account is pinned, it is the one to be expected.
+        let (None, Some(before)) = (&self.accepted, before) else {
+            return Ok(None);
+        };
+        let before = email_of(home, before)?;
+        Ok(before.map(|before| AccountNotice::SignedInBefore { account, before }))
+    }
+
+    /// The home, and whose session counts in it.
+    pub(super) fn signed_in(&self) -> Result<(&Home, Owner), Denied> {
+        let none = Denied::NoSession { ended: None };
+        let Some(home) = &self.home else {
+            return Err(none);
+        };
+        match self.counting(home)? {
+            Counting::Of(owner) => Ok((home, owner)),
+            Counting::Nobody => Err(none),
+            Counting::Other(account) => Err(Denied::OtherAccount {
+                account,
+                accepted: self.accepted_in_words(),
+            }),
+        }
+    }
+
+    /// Whose session counts.
+    pub(super) fn counting(&self, home: &Home) -> Result<Counting, GuardError> {
+        let Some(accepted) = &self.accepted else {
+            return Ok(self.owner(home)?.map_or(Counting::Nobody, Counting::Of));
+        };
+        if let Some(named) = &self.account {
+            if !self.accepts(named.normalized()) {
+                return Ok(Counting::Other(named.normalized().to_owned()));
+            }
+            return Ok(self.owner(home)?.map_or(Counting::Nobody, Counting::Of));
+        }
+        let (mut live, mut first) = self.accepted_session(home, accepted)?;
+        if live.is_none()
+            && let Some(other) = self.other_session(home)?
+        {
+            // It may just be changing hands. Under the lock nothing does.
+            let _lock = home.sessions.lock()?;
+            (live, first) = self.accepted_session(home, accepted)?;
+            if live.is_none() {
+                return Ok(Counting::Other(other));
+            }
+        }
+        Ok(live.or(first).map_or(Counting::Nobody, Counting::Of))
+    }
+
+    /// The owner of a live session that counts, and the first account that counts at all.
+    fn accepted_session(
+        &self,
+        home: &Home,
+        accepted: &[Email],
+    ) -> Result<(Option<Owner>, Option<Owner>), GuardError> {
+        // Mostly it is the one that signed in last; then the account directory need not be opened.
+        if let Some(current) = home.sessions.current()?
+            && let Some(username) = home.sessions.live_name(current)?
+            && self.accepts(&username)
+        {
+            return Ok((Some(Owner::from(current)), None));
+        }
+        let mut first = None;
+        for email in accepted {
+            let Some(account) = home.accounts.find(email)? else {
+                continue;
+            };
+            let owner = Owner {
+                account: account.id,
+                generation: Some(account.generation),
+            };
+            if home.sessions.live_name(account.id)?.is_some() {
+                return Ok((Some(owner), Some(owner)));
+            }
+            first = first.or(Some(owner));
+        }
+        Ok((None, first))
+    }
+
+    /// Whose live session there is that does not count: the one of the account that signed in last.
+    fn other_session(&self, home: &Home) -> Result<Option<String>, GuardError> {
+        let Some(current) = home.sessions.current()? else {
+            return Ok(None);
+        };
+        let username = home.sessions.live_name(current)?;
+        Ok(username.filter(|username| !self.accepts(username)))
+    }
+
+    /// Whose session is meant, whether it counts or not.
+    pub(super) fn owner(&self, home: &Home) -> Result<Option<Owner>, GuardError> {
+        let Some(email) = &self.account else {
+            return Ok(home.sessions.current()?.map(Owner::from));
+        };
+        // Mostly it is the one that signed in last; then its session tells, and the account
+        // directory need not be opened.
+        if let Some(current) = home.sessions.current()?
+            && home.sessions.live_name(current)?.as_deref() == Some(email.normalized())
+        {
+            return Ok(Some(Owner::from(current)));
+        }
+        let account = home.accounts.find(email)?;
+        Ok(account.map(|found| Owner {
+            account: found.id,
+            generation: Some(found.generation),
+        }))
+    }
+
+    /// Whether the sessions of the account with this normalized email count.
+    fn accepts(&self, normalized: &str) -> bool {
+        self.accepted.as_ref().is_none_or(|accepted| {
+            accepted
+                .iter()
+                .any(|email| email.normalized() == normalized)
+        })
+    }
+
+    fn accepted_in_words(&self) -> String {
+        let emails: Vec<_> = self
+            .accepted
+            .iter()
+            .flatten()
+            .map(Email::normalized)
+            .collect();
+        if emails.is_empty() {
+            "no account".to_owned()
+        } else {
+            emails.join(" or ")
+        }
+    }
+}
+
+fn email_of(home: &Home, id: AccountId) -> Result<Option<String>, GuardError> {
+    let account = home.accounts.by_id(id)?;
+    Ok(account.map(|account| account.email.normalized().to_owned()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn emails(texts: &[&str]) -> Vec<Email> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_configuration_narrows_down_whose_session_counts_and_never_widens_it() {
+        let one = emails(&["alice@example.com"]);
+        let two = emails(&["alice@example.com", "bob@example.com"]);
+        let alice = || Some("Alice@Example.com".parse().unwrap());
+        assert_eq!(accepted(None, None), None);
+        assert_eq!(accepted(None, alice()).unwrap().len(), 1);
+        assert_eq!(accepted(Some(two), alice()), Some(one.clone()));
+        let other = "eve@example.com".parse().ok();
+        assert_eq!(accepted(Some(one), other), Some(Vec::new()));
+    }
+}

@@ -1,0 +1,99 @@
+//! Why a command could not be run: the system's refusals, told apart.
+
+use std::io;
+use std::path::PathBuf;
+
+use nightlatch_platform::fs::shell_path;
+
+/// Why a command could not be run, or be followed to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// There is no such program.
+    #[error("command not found: {}", program.display())]
+    NotFound {
+        /// The program as it was asked for.
+        program: PathBuf,
+    },
+    /// The program is there, but not the interpreter or loader it needs.
+    #[error("cannot run {}: the interpreter it asks for does not exist", program.display())]
+    NoInterpreter {
+        /// The program as it was asked for.
+        program: PathBuf,
+    },
+    /// The program is a directory.
+    #[error("cannot run {}: it is a directory", program.display())]
+    IsDirectory {
+        /// The program as it was asked for.
+        program: PathBuf,
+    },
+    /// The program may not be executed by this user.
+    #[error("cannot run {}: permission denied", program.display())]
+    NotExecutable {
+        /// The program as it was asked for.
+        program: PathBuf,
+    },
+    /// The system does not know the program's format: a script that does not begin with `#!`.
+    #[error("cannot run {}: the system does not know its format", program.display())]
+    UnknownFormat {
+        /// The program as it was asked for.
+        program: PathBuf,
+    },
+    /// The directory the command should start in cannot be entered.
+    #[error("cannot run a command in {}: {problem}", directory.display())]
+    WorkingDirectory {
+        /// That directory.
+        directory: PathBuf,
+        /// Why not.
+        #[source]
+        problem: io::Error,
+    },
+    /// The system refused to start it for another reason.
+    #[error("cannot run {}: {problem}", program.display())]
+    Io {
+        /// The program as it was asked for.
+        program: PathBuf,
+        /// Why not.
+        #[source]
+        problem: io::Error,
+    },
+    /// The command cannot be watched, so it was not started, or its end is unknown.
+    #[error("cannot watch over the command: {0}")]
+    Watch(#[source] io::Error),
+}
+
+impl RunError {
+    /// The exit code a shell would report: 127 for a program that is not there, 126 for one that
+    /// cannot be run; 1 when it is not about the program.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotFound { .. } => 127,
+            Self::NoInterpreter { .. }
+            | Self::IsDirectory { .. }
+            | Self::NotExecutable { .. }
+            | Self::UnknownFormat { .. }
+            | Self::Io { .. } => 126,
+            Self::WorkingDirectory { .. } | Self::Watch(_) => 1,
+        }
+    }
+
+    /// What the person can do about it, when there is something.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotFound { .. } => {
+                "check its spelling; shell aliases, functions and builtins need: sh -c '...'"
+                    .to_owned()
+            }
+            Self::NoInterpreter { program } => {
+                format!("see its first line: head -n1 -- {}", shell_path(program))
+            }
+            Self::NotExecutable { program } => {
+                format!("if it should be: chmod u+x -- {}", shell_path(program))
+            }
+            Self::UnknownFormat { .. } => {
+                "a script must begin with a line such as #!/bin/sh".to_owned()
+            }
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! Running a command where none can be followed to its end yet: Windows. It says so, and starts none.
+
+#[path = "run/ended.rs"]
+mod ended;
+#[path = "run/error.rs"]
+mod error;
+
+use std::convert::Infallible;
+use std::io;
+use std::process::Command;
+
+use super::Orphans;
+use nightlatch_core::memory::CoreLimit;
+
+pub use ended::Ended;
+pub use error::RunError;
+
+/// A command that was started; there is none.
+pub struct Started(Infallible);
+
+/// What would run a command; there is none.
+pub struct Runner {
+    none: Infallible,
+}
+
+impl Runner {
+    /// Refuses.
+    ///
+    /// # Errors
+    /// Always [`RunError::Watch`].
+    pub fn new() -> Result<Self, RunError> {
+        Err(RunError::Watch(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "commands are not guarded on this platform yet",
+        )))
+    }
+
+    /// Cannot be called.
+    #[must_use]
+    pub fn with_orphans(self, _: Orphans) -> Self {
+        match self.none {}
+    }
+
+    /// Cannot be called.
+    pub fn stop_if_told(&mut self) {
+        match self.none {}
+    }
+
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn start(&mut self, _: &mut Command, _: Option<CoreLimit>) -> Result<Started, RunError> {
+        match self.none {}
+    }
+
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn start_plain(
+        &mut self,
+        _: &mut Command,
+        _: Option<CoreLimit>,
+    ) -> Result<Started, RunError> {
+        match self.none {}
+    }
+
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn follow(&mut self, _: Started) -> Result<Ended, RunError> {
+        match self.none {}
+    }
+}

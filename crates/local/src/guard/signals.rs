@@ -1,0 +1,304 @@
+//! Catching signals for a while: during a prompt, or while a guarded command runs.
+//!
+//! Handlers, once installed, stay until the process ends; what changes is what they do. While a
+//! [`Catch`] lives, its signals are collected for it to read. When no [`Catch`] wants a signal any
+//! more, the handler does what the system would have done by default, so that Ctrl-C ends the
+//! program again.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, Signal};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use signal_hook::consts::{SIGCONT, SIGSTOP, SIGXFSZ};
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+
+use nightlatch_core::memory::ignores;
+
+/// One more than the highest signal number that can be caught; real-time signals are above it.
+const LIMIT: usize = 32;
+
+/// A signal that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caught {
+    /// Its number.
+    pub signal: i32,
+    /// The process that sent it; `None` when the kernel did (a key on the terminal, a timer).
+    pub sender: Option<i32>,
+}
+
+/// Collects signals from [`Catch::new`] until it is dropped.
+///
+/// A signal that the thread was started with blocked, as masks are inherited, is let through for as long:
+/// a process that is not told of its command's end would wait for ever.
+pub struct Catch {
+    delivery: SignalDelivery<UnixStream, WithOrigin>,
+    signals: Vec<i32>,
+    /// Those that were blocked before.
+    unblocked: SigSet,
+}
+
+impl Catch {
+    /// Starts to collect `unless_ignored`, except those this process was started with ignored (by
+    /// nohup, or by a shell's `&`), which stay ignored, and `always`, even so.
+    ///
+    /// # Errors
+    /// When the system gives no socket pair, or a signal cannot be caught (SIGKILL, SIGSTOP, a
+    /// fault, a real-time signal).
+    pub fn new(unless_ignored: &[i32], always: &[i32]) -> io::Result<Self> {
+        // What is ignored gets no handler here, so it is still seen to be the next time.
+        let wanted = unless_ignored
+            .iter()
+            .filter(|&&signal| !ignores(signal))
+            .chain(always);
+        let (reader, writer) = UnixStream::pair()?;
+        let delivery = SignalDelivery::with_pipe(reader, writer, WithOrigin::default(), [0; 0])?;
+        let mut catch = Self {
+            delivery,
+            signals: Vec::new(),
+            unblocked: SigSet::empty(),
+        };
+        for &signal in wanted {
+            catch.add(signal)?;
+        }
+        catch.unblock();
+        Ok(catch)
+    }
+
+    /// Lets through what is collected and was blocked. Not what stops a process: that is held back while a
+    /// lock is held, and whoever started us with it blocked wants no job control.
+    fn unblock(&mut self) {
+        let blocked = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
+        for signal in self
+            .signals
+            .iter()
+            .filter_map(|&n| Signal::try_from(n).ok())
+        {
+            let stops = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU].contains(&signal);
+            if blocked.contains(signal) && !stops {
+                self.unblocked.add(signal);
+            }
+        }
+        // It cannot fail: the set is valid.
+        let _ = self.unblocked.thread_unblock();
+    }
+
+    /// Does `action` with the signals blocked that were blocked before: what is started in it inherits
+    /// that. Those that arrive meanwhile are collected afterwards.
+    pub fn blocked_as_before<T>(&self, action: impl FnOnce() -> T) -> T {
+        let _ = self.unblocked.thread_block();
+        let result = action();
+        let _ = self.unblocked.thread_unblock();
+        result
+    }
+
+    fn add(&mut self, signal: i32) -> io::Result<()> {
+        let (index, free) = slot(signal)?;
+        let mut claims = claims();
+        // The handler acts by default until it collects: no signal finds it doing neither. And it
+        // looks whether to act before it collects, so that what was collected and then let go by
+        // another thread is not acted on as well.
+        if !claims[index].has_default {
+            signal_hook::flag::register_conditional_default(signal, free)?;
+            claims[index].has_default = true;
+        }
+        self.delivery.handle().add_signal(signal)?;
+        free.store(false, Ordering::SeqCst);
+        claims[index].holders += 1;
+        self.signals.push(signal);
+        Ok(())
+    }
+
+    /// As [`Catch::wait`], for `limit` at most where there is one; `None` when nothing arrived in it.
+    ///
+    /// # Errors
+    /// As [`Catch::wait`].
+    pub fn wait_for(&mut self, limit: Option<Duration>) -> io::Result<Option<Vec<Caught>>> {
+        let limit = limit.map(|limit| Timespec {
+            tv_sec: limit.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: limit.subsec_nanos().into(),
+        });
+        let mut fds = [PollFd::new(&*self, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, limit.as_ref()) {
+            Ok(0) => Ok(None),
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(Some(self.pending())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Blocks until something has arrived, and gives it. A signal that arrives several times before
+    /// it is read may be given once, as is usual for signals.
+    ///
+    /// # Errors
+    /// When the system refuses to wait.
+    pub fn wait(&mut self) -> io::Result<Vec<Caught>> {
+        let mut fds = [PollFd::new(&*self, PollFlags::IN)];
+        rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, None))?;
+        Ok(self.pending())
+    }
+
+    /// What has arrived so far, without blocking, in the order of the signals' numbers.
+    pub fn pending(&mut self) -> Vec<Caught> {
+        self.delivery
+            .pending()
+            .map(|origin| Caught {
+                signal: origin.signal,
+                sender: origin.process.map(|process| process.pid),
+            })
+            .collect()
+    }
+
+    /// Lets the signals do what they do by default again, and gives what arrived before. Nothing
+    /// falls between the two.
+    pub fn finish(mut self) -> Vec<Caught> {
+        self.release();
+        self.pending()
+    }
+
+    fn release(&mut self) {
+        // First: what was blocked before does not act by default either.
+        let _ = std::mem::replace(&mut self.unblocked, SigSet::empty()).thread_block();
+        let mut claims = claims();
+        for signal in self.signals.drain(..) {
+            let Ok((index, free)) = slot(signal) else {
+                continue;
+            };
+            claims[index].holders -= 1;
+            if claims[index].holders == 0 {
+                free.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+}
+
+/// Readable when something has arrived: to be polled beside other descriptors.
+impl AsFd for Catch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.delivery.get_read().as_fd()
+    }
+}
+
+impl Drop for Catch {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// Makes a write past the file size limit (`ulimit -f`) an error that can be told, where it would
+/// end this process without a word. Commands start with the system's default again; where the signal
+/// is ignored already, it stays so, here and in them.
+///
+/// # Errors
+/// When the signal cannot be caught.
+pub fn survive_file_size_limit() -> io::Result<()> {
+    if !ignores(SIGXFSZ) {
+        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+    }
+    Ok(())
+}
+
+/// Whether this process is in the process group of its session's leader: then no shell is above it
+/// that would notice a stop and could resume it, and the kernel ignores Ctrl-Z there.
+///
+/// Both numbers are 0 in a container that somebody entered from outside without a new session. A
+/// shell out there stops and resumes its own child, so nothing is lost if we do not stop with it.
+pub fn nobody_could_resume_us() -> bool {
+    nix::unistd::getsid(None).is_ok_and(|session| session == nix::unistd::getpgrp())
+}
+
+/// Whether this process leads its session, and so is the one that is told when the terminal hangs up.
+pub fn we_lead_the_session() -> bool {
+    nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
+}
+
+/// Stops this process, as Ctrl-Z would; returns when it has been resumed and every live [`Catch`] has
+/// seen that. Does nothing where nobody could resume it.
+///
+/// # Errors
+/// When the signal that resumes it cannot be waited for; it is not stopped then.
+pub fn stop_ourselves() -> io::Result<()> {
+    if nobody_could_resume_us() {
+        return Ok(());
+    }
+    let mut resumption = Catch::new(&[], &[SIGCONT])?;
+    // Sent to this thread, not to the process: then it is stopped before the call returns.
+    signal_hook::low_level::raise(SIGSTOP)?;
+    // Another thread may be the one that takes the SIGCONT; it must not surprise a later Catch.
+    resumption.wait()?;
+    Ok(())
+}
+
+/// What is known about one signal number.
+#[derive(Clone, Copy)]
+struct Claim {
+    /// How many live [`Catch`]es collect it.
+    holders: usize,
+    /// Whether its handler knows to act by default when nobody collects it.
+    has_default: bool,
+}
+
+static CLAIMS: Mutex<[Claim; LIMIT]> = Mutex::new(
+    [Claim {
+        holders: 0,
+        has_default: false,
+    }; LIMIT],
+);
+
+/// Per signal: whether its handler is to act by default. Read inside the handlers.
+static FREE: [AtomicBool; LIMIT] = [const { AtomicBool::new(true) }; LIMIT];
+
+fn claims() -> MutexGuard<'static, [Claim; LIMIT]> {
+    CLAIMS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn slot(signal: i32) -> io::Result<(usize, &'static AtomicBool)> {
+    let index = usize::try_from(signal).unwrap_or(LIMIT);
+    match FREE.get(index) {
+        Some(free) if !signal_hook::consts::FORBIDDEN.contains(&signal) => Ok((index, free)),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use signal_hook::consts::{SIGKILL, SIGUSR1, SIGWINCH};
+
+    use super::*;
+
+    #[test]
+    fn a_signal_that_cannot_be_caught_is_an_error_and_no_panic() {
+        for signal in [SIGKILL, -1, 0x7fff, 40] {
+            assert!(Catch::new(&[], &[signal]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_caught_signal_names_its_sender() {
+        let mut catch = Catch::new(&[], &[SIGWINCH]).unwrap();
+        let own = rustix::process::getpid();
+        rustix::process::kill_process(own, rustix::process::Signal::WINCH).unwrap();
+        let expected = Caught {
+            signal: SIGWINCH,
+            sender: Some(own.as_raw_nonzero().get()),
+        };
+        assert_eq!(catch.wait().unwrap(), [expected]);
+        assert_eq!(catch.finish(), []);
+    }
+
+    #[test]
+    fn a_signal_is_free_again_only_when_its_last_catch_is_gone() {
+        let free = || slot(SIGUSR1).unwrap().1.load(Ordering::SeqCst);
+        let first = Catch::new(&[], &[SIGUSR1]).unwrap();
+        let second = Catch::new(&[], &[SIGUSR1]).unwrap();
+        drop(first);
+        assert!(!free());
+        drop(second);
+        assert!(free());
+    }
+}

@@ -1,0 +1,286 @@
+//! The side of the agent keeper that asks.
+
+use std::io::ErrorKind;
+use std::process::Child;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, CWD, statat};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::conversation::{Failure, Patience, connect, converse};
+use super::launch::{AgentLaunch, Started, remaining};
+use super::protocol::{REQUEST_LENGTH, Response, encode_destroy, encode_publish, encode_read};
+use super::{RUN, SOCKET, socket_path};
+use crate::session::keeper::{Keeper, KeeperError, KeeperKind, Payload, Slot};
+use nightlatch_core::clock::Clock;
+use nightlatch_core::id::{AccountId, HomeId};
+use nightlatch_core::memory::Secret;
+use nightlatch_platform::clock::SystemClock;
+use nightlatch_platform::fs::{Dir, FsError};
+
+/// How long a publish tries to get an agent that answers.
+const START_LIMIT: Duration = Duration::from_secs(5);
+/// How many milliseconds an agent may take for its answer, where nobody is in a hurry.
+static ANSWER_LIMIT: AtomicU64 = AtomicU64::new(5_000);
+/// How long one may that was waited for in vain before.
+const ONCE_MORE: Duration = Duration::from_millis(200);
+/// How long an agent that was killed may take to be gone.
+const END_LIMIT: Duration = Duration::from_secs(1);
+/// How often it is looked whether it is.
+const END_PAUSE: Duration = Duration::from_millis(5);
+/// How often an agent is asked again that hung up without an answer, as one that leaves does.
+const ATTEMPTS: usize = 4;
+/// How often, and how long each time, an agent is waited for that holds its lock and has no socket: one that
+/// starts or leaves, or whose socket was taken away a moment ago. 200 ms in all.
+const HIDDEN_ATTEMPTS: usize = 20;
+const HIDDEN_PAUSE: Duration = Duration::from_millis(10);
+
+/// Gives agents no longer than `limit` for an answer, at least a millisecond, in place of five seconds. For a
+/// program that is in a hurry, as at a shell's prompt, at its start.
+pub fn answer_within(limit: Duration) {
+    let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    ANSWER_LIMIT.store(milliseconds.max(1), Ordering::Relaxed);
+}
+
+/// Holds payloads in the agent process of one home.
+pub struct AgentKeeper {
+    home: Arc<Dir>,
+    launch: Option<AgentLaunch>,
+    /// Agents this process started, to be reaped when they have ended.
+    children: Mutex<Vec<Child>>,
+    /// Whether the agent did not answer when it was asked last.
+    is_silent: AtomicBool,
+}
+
+impl AgentKeeper {
+    /// The agent of `home`, which is started as `launch` tells when a publish finds none. Without
+    /// that, a publish needs one that runs already.
+    pub fn new(home: Arc<Dir>, launch: Option<AgentLaunch>) -> Self {
+        Self {
+            home,
+            launch,
+            children: Mutex::default(),
+            is_silent: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether an agent can be started here, as far as can be told without starting one.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn probe() -> Result<(), KeeperError> {
+        let made = std::os::unix::net::UnixDatagram::unbound();
+        made.map(drop).map_err(|error| KeeperError::Unusable {
+            keeper: KeeperKind::Agent,
+            why: format!("no socket can be made: {error}"),
+        })
+    }
+
+    /// Whether something of this name is in the agent's directory.
+    pub(in crate::session::keeper) fn has(&self, name: &str) -> bool {
+        let name = [RUN, name].join("/");
+        !matches!(
+            statat(self.home.handle(), name, AtFlags::SYMLINK_NOFOLLOW),
+            Err(Errno::NOENT | Errno::NOTDIR)
+        )
+    }
+
+    /// The agent's answer; `None` when no agent runs.
+    fn ask(&self, request: &Secret<REQUEST_LENGTH>) -> Result<Option<Response>, KeeperError> {
+        let mut limit = Duration::from_millis(ANSWER_LIMIT.load(Ordering::Relaxed));
+        if self.is_silent.load(Ordering::Relaxed) {
+            limit = limit.min(ONCE_MORE);
+        }
+        let answer = self.ask_within(request, &mut Patience::of(limit));
+        let is_silent = matches!(answer, Err(KeeperError::NoAnswer { .. }));
+        self.is_silent.store(is_silent, Ordering::Relaxed);
+        answer
+    }
+
+    fn ask_within(
+        &self,
+        request: &Secret<REQUEST_LENGTH>,
+        patience: &mut Patience,
+    ) -> Result<Option<Response>, KeeperError> {
+        let has_socket = self.has(SOCKET);
+        let run = match self.home.subdir(RUN) {
+            Ok(Some(run)) => run,
+            Ok(None) => return Ok(None),
+            // In what stands there instead nobody serves.
+            Err(_) if !has_socket => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        // Mostly there is none; where no socket may be made, that must not be tried to tell it.
+        if !has_socket && !run.is_locked()? {
+            return Ok(None);
+        }
+        let (mut attempts, mut hidden) = (0, 0);
+        while attempts < ATTEMPTS {
+            let stream = match connect(&socket_path(&run)) {
+                Ok(stream) => stream,
+                Err(error) => match error.kind() {
+                    ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+                        if !run.is_locked()? {
+                            return Ok(None);
+                        }
+                        if hidden == HIDDEN_ATTEMPTS {
+                            return Err(hidden_socket(&run));
+                        }
+                        hidden += 1;
+                        SystemClock.sleep(HIDDEN_PAUSE);
+                        continue;
+                    }
+                    // As many as may wait for it do so already.
+                    ErrorKind::WouldBlock => {
+                        let holder = run.lock_holder()?.filter(|holder| !holder.is_foreign);
+                        let process = holder.map_or(0, |holder| holder.process);
+                        if !patience.pauses(process) {
+                            return Err(KeeperError::NoAnswer { process });
+                        }
+                        continue;
+                    }
+                    // Connected to an agent that left meanwhile.
+                    ErrorKind::ConnectionReset | ErrorKind::Interrupted => {
+                        attempts += 1;
+                        continue;
+                    }
+                    _ => return Err(KeeperError::system("connect to the agent", error)),
+                },
+            };
+            match converse(&stream, request, patience) {
+                Ok(response) => return Ok(Some(response)),
+                Err(Failure::HungUp) => attempts += 1,
+                Err(Failure::Final(error)) => return Err(error),
+            }
+        }
+        // Somebody accepts connections there and hangs up: it cannot be told what it holds.
+        Err(KeeperError::system(
+            "talk to the agent",
+            ErrorKind::UnexpectedEof,
+        ))
+    }
+
+    /// As [`AgentKeeper::ask`], starting an agent when none runs.
+    fn ask_started(&self, request: &Secret<REQUEST_LENGTH>) -> Result<Response, KeeperError> {
+        let deadline = SystemClock.now().boot.plus(START_LIMIT);
+        let mut pause = Duration::from_millis(5);
+        loop {
+            match self.ask(request) {
+                Ok(Some(response)) => return Ok(response),
+                Ok(None) => {}
+                // One that another process is starting.
+                Err(KeeperError::NoSocket) if !remaining(deadline).is_zero() => continue,
+                Err(error) => return Err(error),
+            }
+            let launcher = self.launch.as_ref().and_then(|launch| launch());
+            let launcher = launcher.ok_or(KeeperError::NoAgent)?;
+            let failed = |why| KeeperError::AgentStart { why };
+            if remaining(deadline).is_zero() {
+                return Err(failed("it keeps leaving before it answers".to_owned()));
+            }
+            match launcher.start(deadline).map_err(failed)? {
+                Started::Ready(child) => self.adopt(child),
+                Started::Left => {
+                    SystemClock.sleep(pause);
+                    pause = (pause * 2).min(Duration::from_millis(200));
+                }
+            }
+        }
+    }
+
+    /// Remembers a started agent and reaps those that have ended.
+    fn adopt(&self, child: Child) {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        children.push(child);
+    }
+}
+
+impl Keeper for AgentKeeper {
+    fn publish(
+        &self,
+        slot: &Slot,
+        payload: &Payload,
+        lifetime: Duration,
+    ) -> Result<(), KeeperError> {
+        match self.ask_started(&encode_publish(slot, payload, lifetime))? {
+            Response::Done => Ok(()),
+            Response::Full => Err(KeeperError::Quota {
+                keeper: KeeperKind::Agent,
+            }),
+            Response::Found(_) | Response::Absent => Err(KeeperError::Protocol),
+        }
+    }
+
+    fn read(&self, slot: &Slot) -> Result<Option<Payload>, KeeperError> {
+        match self.ask(&encode_read(slot))? {
+            None | Some(Response::Absent) => Ok(None),
+            Some(Response::Found(payload)) => Ok(Some(payload)),
+            Some(Response::Done | Response::Full) => Err(KeeperError::Protocol),
+        }
+    }
+
+    fn destroy(&self, slot: &Slot) -> Result<bool, KeeperError> {
+        match self.ask(&encode_destroy(slot))? {
+            None | Some(Response::Absent) => Ok(false),
+            Some(Response::Done) => Ok(true),
+            Some(Response::Found(_) | Response::Full) => Err(KeeperError::Protocol),
+        }
+    }
+
+    fn await_answer(&self) -> Result<(), KeeperError> {
+        // Mostly there is none, and that takes one system call.
+        if !self.has(SOCKET) {
+            return Ok(());
+        }
+        let nobody = Slot::new(HomeId::from_bytes([0; 16]), AccountId::from_bytes([0; 16]));
+        match self.ask(&encode_read(&nobody)) {
+            Err(error @ KeeperError::NoAnswer { .. }) => Err(error),
+            // Whatever else is wrong with it shows when it is asked what it holds.
+            _ => Ok(()),
+        }
+    }
+
+    fn end_holder(&self, process: i32) -> Result<(), KeeperError> {
+        let unanswered = || KeeperError::NoAnswer { process };
+        // It is this user's: whose it is was looked at before it was asked.
+        let pid = Some(process).filter(|&process| process > 0);
+        let pid = pid.and_then(Pid::from_raw).ok_or_else(unanswered)?;
+        match kill_process(pid, Signal::KILL) {
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(error) => return Err(KeeperError::system("end the agent", error)),
+        }
+        let Some(run) = self.home.subdir(RUN)? else {
+            return Ok(());
+        };
+        let deadline = SystemClock.now().boot.plus(END_LIMIT);
+        while !is_refused(&connect(&socket_path(&run))) {
+            if remaining(deadline).is_zero() {
+                return Err(unanswered());
+            }
+            SystemClock.sleep(END_PAUSE);
+        }
+        Ok(())
+    }
+}
+
+/// Why there seems to be no socket in `run`, where an agent runs. Without `/proc` none is found, whatever the
+/// agent does.
+fn hidden_socket(run: &Dir) -> KeeperError {
+    let path = socket_path(run);
+    let directory = path.parent().unwrap_or(&path);
+    match statat(CWD, directory, AtFlags::empty()) {
+        Ok(_) => KeeperError::NoSocket,
+        Err(error) => FsError::new("look into", directory, std::io::Error::from(error)).into(),
+    }
+}
+
+/// Whether nobody is at the other end any more.
+fn is_refused<T>(connected: &std::io::Result<T>) -> bool {
+    connected
+        .as_ref()
+        .is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
+}

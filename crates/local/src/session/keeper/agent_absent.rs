@@ -1,0 +1,105 @@
+//! The agent keeper of systems it does not run on yet: it says so.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Keeper, KeeperError, KeeperKind, Payload, Slot};
+use nightlatch_core::clock::Clock;
+use nightlatch_platform::fs::{Dir, FsError};
+
+/// How the agent would be started.
+#[derive(Clone, Debug)]
+pub struct AgentLauncher {
+    /// The program, by an absolute path.
+    pub program: PathBuf,
+    /// Its arguments, which tell it the home by an absolute path.
+    pub args: Vec<OsString>,
+}
+
+/// Would tell how the agent is started.
+pub type AgentLaunch = Arc<dyn Fn() -> Option<AgentLauncher> + Send + Sync>;
+
+/// Holds nothing: who is at the other end of a socket cannot be told here.
+pub struct AgentKeeper(());
+
+/// Why an agent could not serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// Its directory cannot be used.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// There is none on this platform.
+    #[error("{WHY}")]
+    Unsupported,
+}
+
+const WHY: &str = "the agent does not run on this platform yet";
+
+impl AgentError {
+    /// What the person can do about it, when there is something.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Fs(error) => error.hint(),
+            Self::Unsupported => None,
+        }
+    }
+}
+
+/// Whether an agent serves the home at `home`: none does.
+///
+/// # Errors
+/// Never.
+#[allow(clippy::unnecessary_wraps)] // the same face as where there is one
+pub fn is_running(_: &Path) -> Result<bool, FsError> {
+    Ok(false)
+}
+
+/// Refuses to serve.
+///
+/// # Errors
+/// Always.
+pub fn serve(_: &Dir, _: &dyn Clock) -> Result<(), AgentError> {
+    Err(AgentError::Unsupported)
+}
+
+impl AgentKeeper {
+    /// An agent that holds nothing.
+    pub fn new(_: Arc<Dir>, _: Option<AgentLaunch>) -> Self {
+        Self(())
+    }
+
+    /// Whether an agent can be started here, as far as can be told without starting one.
+    ///
+    /// # Errors
+    /// Always: it cannot.
+    pub fn probe() -> Result<(), KeeperError> {
+        Err(unusable())
+    }
+}
+
+fn unusable() -> KeeperError {
+    KeeperError::Unusable {
+        keeper: KeeperKind::Agent,
+        why: WHY.to_owned(),
+    }
+}
+
+impl Keeper for AgentKeeper {
+    fn publish(&self, _: &Slot, _: &Payload, _: Duration) -> Result<(), KeeperError> {
+        Err(unusable())
+    }
+
+    fn read(&self, _: &Slot) -> Result<Option<Payload>, KeeperError> {
+        Err(unusable())
+    }
+
+    fn destroy(&self, _: &Slot) -> Result<bool, KeeperError> {
+        Err(unusable())
+    }
+}
+
+/// Does nothing: there is no agent to ask.
+pub fn answer_within(_: std::time::Duration) {}

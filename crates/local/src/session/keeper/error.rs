@@ -1,0 +1,135 @@
+//! What can go wrong with a keeper, in words for the person who signs in.
+
+use std::io;
+
+use super::{KeeperKind, PAYLOAD_LENGTH};
+use nightlatch_platform::fs::FsError;
+
+/// A keeper that did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeeperError {
+    /// This keeper does not work here at all: the system lacks it, or forbids it (as container
+    /// profiles do with the keyring).
+    #[error("the {keeper} keeper does not work here: {why}")]
+    Unusable {
+        /// The keeper that was tried.
+        keeper: KeeperKind,
+        /// What was tried and what the system said.
+        why: String,
+    },
+    /// The keeper has no room for another payload.
+    #[error("the {keeper} keeper has no room left")]
+    Quota {
+        /// The keeper that is full.
+        keeper: KeeperKind,
+    },
+    /// No agent runs, and the caller gave no way to start one.
+    #[error("no agent is running to hold the session's key")]
+    NoAgent,
+    /// The agent was started and did not come to answer.
+    #[error("the agent could not be started: {why}")]
+    AgentStart {
+        /// How far it came.
+        why: String,
+    },
+    /// The agent is there and did not answer in time: it was stopped, or the machine is overloaded.
+    #[error("the agent (process {process}) does not answer")]
+    NoAnswer {
+        /// Its process id; 0 when it is in another process namespace.
+        process: i32,
+    },
+    /// An agent runs, and its socket is gone: it was stopped, or cannot make another one.
+    #[error("the agent runs, but its socket is gone")]
+    NoSocket,
+    /// What answers on the agent's socket is another user's process.
+    #[error("the agent's socket is served by user {uid}, not by you")]
+    ForeignPeer {
+        /// The numeric user id of the process that answers.
+        uid: u32,
+    },
+    /// The agent answered with something that is not an answer (another version's, perhaps).
+    #[error("the agent's answer cannot be understood")]
+    Protocol,
+    /// What is held is not one of our payloads.
+    #[error("the {keeper} keeper holds {length} bytes where {PAYLOAD_LENGTH} should be")]
+    Corrupt {
+        /// The keeper that was read.
+        keeper: KeeperKind,
+        /// How many bytes it holds.
+        length: usize,
+    },
+    /// The system refused one step, though the keeper works here otherwise.
+    #[error("cannot {operation}: {source}")]
+    System {
+        /// What was tried, as a verb with its object.
+        operation: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory of the agent's socket cannot be used.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// Neither keeper works, so there is no safe place for the session's key.
+    #[error("there is no safe place for the session's key: {kernel}; and {agent}")]
+    None {
+        /// Why not the kernel.
+        kernel: Box<KeeperError>,
+        /// Why not the agent.
+        agent: Box<KeeperError>,
+    },
+}
+
+impl KeeperError {
+    #[cfg(unix)] // where there is a keeper
+    pub(super) fn system(operation: &'static str, source: impl Into<io::Error>) -> Self {
+        Self::System {
+            operation,
+            source: source.into(),
+        }
+    }
+
+    /// What the person can do about it, when there is something.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unusable {
+                keeper: KeeperKind::Kernel,
+                ..
+            } => "set keeper = \"auto\" or NIGHTLATCH_KEEPER=agent to use the agent instead".into(),
+            Self::Quota {
+                keeper: KeeperKind::Kernel,
+            } => "your share of kernel keys is used up: see /proc/key-users, raise \
+                  /proc/sys/kernel/keys/maxkeys and maxbytes, or set NIGHTLATCH_KEEPER=agent"
+                .into(),
+            Self::NoAgent => "sign in with `nightlatch login`, which starts one".into(),
+            Self::AgentStart { .. } | Self::Protocol => {
+                "to see what keeps the agent from working, run `nightlatch -v agent`".into()
+            }
+            Self::NoAnswer { process } if *process > 0 => format!(
+                "if it was stopped, resume it with `kill -CONT {process}`; to give it up, and the \
+                 sessions it holds, `kill -KILL {process}`"
+            ),
+            Self::NoSocket => {
+                "resume the agent if it was stopped; to give it up, and the sessions it \
+                               holds, end the process `nightlatch agent` of this home"
+                    .into()
+            }
+            Self::ForeignPeer { .. } => {
+                "use a home that nobody else can write to: --home DIR or NIGHTLATCH_HOME".into()
+            }
+            Self::Corrupt { .. } => "end the session with `nightlatch logout`, then sign in".into(),
+            Self::Fs(error) => return error.hint(),
+            // Not the hint of an unusable kernel: it says to use the agent, which does not work.
+            Self::None { kernel, agent } => {
+                return agent.hint().or_else(|| match **kernel {
+                    Self::Quota { .. } => kernel.hint(),
+                    _ => None,
+                });
+            }
+            Self::Unusable { .. }
+            | Self::Quota { .. }
+            | Self::NoAnswer { .. }
+            | Self::System { .. } => return None,
+        })
+    }
+}

@@ -1,0 +1,31 @@
+//! The session: what it claims, when it is live, where its key lives, and what can be done with it.
+
+mod ended;
+mod file;
+mod home;
+pub mod keeper;
+mod model;
+mod payload;
+#[cfg(any(test, fuzzing, feature = "test-util"))]
+#[doc(hidden)]
+pub mod properties;
+mod reasons;
+mod service;
+mod status;
+mod store;
+mod surroundings;
+#[cfg(test)]
+mod tests;
+
+pub use keeper::{
+    AgentError, AgentLaunch, AgentLauncher, Keeper, KeeperError, KeeperKind, serve_agent,
+};
+pub use model::{Dead, Elsewhere, LimitedBy, Live, WALL_CLOCK_SLACK};
+pub use service::{
+    CrashWatch, EndedSession, Ending, Judged, NameLookup, NewSession, Owner, Session, SessionError,
+    SessionLock, SessionService, Touch, Touched,
+};
+pub use status::{SessionState, SessionStatus};
+
+pub(crate) use home::identity as home_identity;
+pub(crate) use store::SESSIONS;

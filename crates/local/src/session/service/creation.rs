@@ -1,0 +1,156 @@
+//! Starting a session: the end of the one before it, the record, the file, the key.
+
+use super::{NewSession, Session, SessionError, SessionService, is_of_another};
+use crate::session::file::{self, Origin};
+use crate::session::home::Identity;
+use crate::session::keeper::{KeeperError, Slot, Unresponsive};
+use crate::session::model::{self, Activity, Claims, Dead};
+use crate::session::payload;
+use crate::session::surroundings::Surroundings;
+use nightlatch_audit::{AuditName, Details, Event, TerminationReason};
+use nightlatch_core::crypto::Key;
+use nightlatch_core::id::{AccountId, SessionId};
+
+impl SessionService {
+    /// Starts a session, replacing the account's old one. `also` is recorded with it, in front.
+    ///
+    /// `still_valid` is asked under the session lock whether what was proven at sign-in still
+    /// holds: a password change in between must not leave a session behind.
+    ///
+    /// # Errors
+    /// When it could not be created or recorded; no session of the account is live then.
+    pub fn create(
+        &self,
+        new: NewSession,
+        also: Vec<Event>,
+        still_valid: impl FnOnce() -> bool,
+    ) -> Result<Session, SessionError> {
+        self.await_keeper(new.account)?;
+        let lock = self.lock()?;
+        if !still_valid() {
+            return Err(SessionError::AccountChanged);
+        }
+        let (session, key) = (SessionId::random()?, Key::random()?);
+        let boot = self.clock.boot().map_err(SessionError::Boot)?;
+        if boot.clock_shifted {
+            return Err(SessionError::Ended(Dead::TimeNamespace));
+        }
+        let surroundings = (self.surroundings)().map_err(SessionError::Surroundings)?;
+        let home = self.store.identity_or_create()?;
+
+        let (account, name) = (new.account, AuditName::known(&new.username));
+        let about = |details| Event::new(details).about(name.clone()).in_session(session);
+        let mut events = also;
+        self.settle_crashes(&lock)?;
+        events.extend(self.end(&lock, account.into(), TerminationReason::Replaced)?);
+        events.push(about(Details::SessionCreated {
+            idle: new.limits.idle(),
+            max: new.limits.max(),
+        }));
+        let created = self
+            .audit
+            .append_durable(&events)
+            .map_err(SessionError::from)
+            .and_then(|()| {
+                // Only now, after the end of the session before it.
+                let now = self.clock.now();
+                let deadline = model::deadline(now, new.limits);
+                let claims = Claims {
+                    session,
+                    account,
+                    username: new.username,
+                    created: now,
+                    idle: new.limits.idle(),
+                    deadline: deadline.wall,
+                    account_key: new.account_key,
+                };
+                let activity = Activity {
+                    key,
+                    session,
+                    boot_id: boot.id,
+                    generation: new.generation,
+                    last: now,
+                    deadline,
+                    // Of the file that is written for the keeper that takes the key.
+                    file_hash: [0; 32],
+                    home: home.place,
+                };
+                self.place(home, surroundings, claims, activity)
+            })
+            .and_then(|session| Ok(self.store.set_current(account).map(|()| session)?));
+        if created.is_err() {
+            // Whatever failed, nothing may be live that was not reported so. The first failure
+            // is the one to report.
+            let _ = self.destroy(account, None, Unresponsive::Stays);
+            let _ = self.store.remove(account);
+            let reason = TerminationReason::CreationFailed;
+            let _ = self
+                .audit
+                .append_durable(&[about(Details::SessionTerminated { reason })]);
+        }
+        created
+    }
+
+    /// Writes the file of a new session and hands its key to the first keeper that takes it.
+    fn place(
+        &self,
+        mut home: Identity,
+        surroundings: Surroundings,
+        claims: Claims,
+        mut activity: Activity,
+    ) -> Result<Session, SessionError> {
+        let at = claims.created;
+        let live = model::after_activity(claims.idle, &activity, at);
+        if self.is_taken_elsewhere(home, claims.account)? {
+            home = self.store.renew_identity()?;
+            activity.home = home.place;
+        }
+        let slot = Slot::new(home.id, claims.account);
+        let mut refused: Option<KeeperError> = None;
+        for &keeper in self.keepers.for_new_sessions() {
+            let origin = Origin {
+                keeper,
+                boot_id: activity.boot_id,
+                surroundings,
+            };
+            let bytes = file::seal_claims(&activity.key, &origin, &claims)?;
+            activity.file_hash = file::hash(&bytes);
+            self.store.write(claims.account, &bytes)?;
+            let payload = payload::encode(&activity);
+            let published = self
+                .keepers
+                .publish(keeper, &slot, &payload, live.remaining);
+            refused = Some(match (published, refused) {
+                (Ok(()), _) => {
+                    return Ok(Session {
+                        claims,
+                        activity,
+                        live,
+                        at,
+                        keeper,
+                    });
+                }
+                (
+                    Err(kernel @ (KeeperError::Unusable { .. } | KeeperError::Quota { .. })),
+                    None,
+                ) => {
+                    tracing::debug!(%kernel, "trying the next keeper");
+                    kernel
+                }
+                (Err(error), None) => return Err(error.into()),
+                (Err(agent), Some(kernel)) => KeeperError::None {
+                    kernel: Box::new(kernel),
+                    agent: Box::new(agent),
+                },
+            });
+        }
+        Err(refused.unwrap_or(KeeperError::NoAgent).into())
+    }
+
+    /// Whether a keeper holds, where this home would have its key, that of a session of a copy of this home, or
+    /// of the home that this one is a copy of.
+    fn is_taken_elsewhere(&self, home: Identity, account: AccountId) -> Result<bool, KeeperError> {
+        let held = self.keepers.read(&Slot::new(home.id, account))?;
+        Ok(held.is_some_and(|(payload, _)| is_of_another(home, &payload)))
+    }
+}

@@ -1,0 +1,56 @@
+//! Why a session operation failed.
+
+use std::time::Duration;
+
+use crate::session::keeper::KeeperError;
+use crate::session::model::{Dead, Elsewhere};
+use nightlatch_audit::AuditError;
+use nightlatch_platform::fs::FsError;
+
+/// Why a session operation failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// Nobody is signed in.
+    #[error("no live session")]
+    None,
+    /// There was a session, and it has ended; the end is recorded.
+    #[error("no live session: {0}")]
+    Ended(Dead),
+    /// There may be a session that cannot be seen from here; it was left alone.
+    #[error("no live session here: {0}")]
+    Elsewhere(Elsewhere),
+    /// The session would end too soon for what was asked.
+    #[error(
+        "the session ends in {}, and {} were asked for",
+        humantime::format_duration(Duration::from_secs(.remaining.as_secs())),
+        humantime::format_duration(*.wanted)
+    )]
+    TooLittleTime {
+        /// How long the session lives on.
+        remaining: Duration,
+        /// How long was asked for.
+        wanted: Duration,
+    },
+    /// The account changed while it signed in.
+    #[error("the password was changed meanwhile")]
+    AccountChanged,
+    /// The keeper failed.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+    /// A file operation failed.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// The event could not be recorded, so the operation was not done.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The system does not tell which boot this is.
+    #[error("cannot tell which boot this is: {0}")]
+    Boot(#[source] std::io::Error),
+    /// The system does not tell where this process runs.
+    #[error("cannot tell which machine and user namespace this is: {0}")]
+    Surroundings(#[source] std::io::Error),
+    /// The system has no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+}

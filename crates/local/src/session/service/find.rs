@@ -1,0 +1,328 @@
+//! Finding an account's session and judging it: what stands on disk, what the keeper holds, and
+//! whether the two and the clocks agree. What cannot be seen from here is not gone.
+
+use super::{Owner, Session, SessionError, SessionService};
+use crate::session::file::{self, FileError, Header};
+use crate::session::keeper::{KeeperKind, Payload, Slot};
+use crate::session::model::{self, Activity, Claims, Dead, Elsewhere};
+use crate::session::payload;
+use nightlatch_audit::{Details, ExpiryReason, InvalidReason, TerminationReason};
+use nightlatch_core::clock::Boot;
+use nightlatch_core::id::{AccountId, SessionId};
+use nightlatch_platform::fs::{FsError, FsProblem};
+
+/// What there is of an account's session.
+pub(super) enum Found {
+    Nothing,
+    Live(Box<Session>),
+    /// There is a session that cannot be seen from here.
+    Elsewhere {
+        why: Elsewhere,
+        session: Option<SessionId>,
+    },
+    Dead {
+        reason: Dead,
+        session: Option<SessionId>,
+        claims: Option<Box<(Claims, Activity)>>,
+    },
+}
+
+impl SessionService {
+    /// The normalized email in the live session of `account`, if it has one. Passive, as
+    /// [`SessionService::status`].
+    ///
+    /// # Errors
+    /// When the keeper or the disk fails.
+    pub(crate) fn live_name(&self, account: AccountId) -> Result<Option<String>, SessionError> {
+        Ok(match self.find(account.into())? {
+            Found::Live(session) => Some(session.username().to_owned()),
+            Found::Nothing | Found::Elsewhere { .. } | Found::Dead { .. } => None,
+        })
+    }
+
+    /// A live session of any account of the home, that of the account that signed in last if it has one.
+    /// Passive, as [`SessionService::status`].
+    ///
+    /// # Errors
+    /// When none is live, and one of them could not be judged.
+    pub(crate) fn any_live(&self) -> Result<Option<Session>, SessionError> {
+        let mut accounts: Vec<_> = self.current()?.into_iter().collect();
+        accounts.extend(self.accounts()?);
+        let mut failure = None;
+        for account in accounts {
+            match self.find(account.into()) {
+                Ok(Found::Live(session)) => return Ok(Some(*session)),
+                Ok(Found::Nothing | Found::Elsewhere { .. } | Found::Dead { .. }) => {}
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        failure.map_or(Ok(None), Err)
+    }
+
+    /// What there is of the owner's session, by the file, the keeper and the clocks. Changes nothing.
+    pub(super) fn find(&self, owner: Owner) -> Result<Found, SessionError> {
+        self.find_where(owner, |session| self.crashes.crashed(session))
+    }
+
+    /// As [`SessionService::find`], where `crashed` tells whether a process died holding a session.
+    pub(super) fn find_where(
+        &self,
+        owner: Owner,
+        crashed: impl FnOnce(SessionId) -> Result<bool, FsError>,
+    ) -> Result<Found, SessionError> {
+        let account = owner.account;
+        let slot = |id| Slot::new(id, account);
+        let home = self.store.identity()?;
+        let held = match home {
+            Some(home) => self.keepers.read(&slot(home.id)),
+            None => Ok(None),
+        };
+        let bytes = match self.store.read(account) {
+            Ok(bytes) => bytes,
+            Err(error) if is_unsafe(&error) => return Ok(dead(Dead::UnsafeFile, None)),
+            Err(error) => return Err(error.into()),
+        };
+        let held = match (held, &bytes) {
+            (Ok(held), _) => held,
+            (Err(error), None) => return Err(error.into()),
+            // Of another place, the error means nothing.
+            (Err(error), Some(bytes)) => match file::read_header(bytes) {
+                Ok(header) if self.place_of(&header)?.is_out_of_sight() => None,
+                _ => return Err(error.into()),
+            },
+        };
+        let held = match (held, &bytes, home) {
+            (Some(held), Some(bytes), Some(home)) => {
+                self.without_leftover(held, bytes, &slot(home.id))?
+            }
+            (held, ..) => held,
+        };
+        match (held, bytes, home) {
+            (None, None, _) => Ok(Found::Nothing),
+            (None, Some(bytes), home) => {
+                self.without_key(account, &bytes, home.map(|home| slot(home.id)))
+            }
+            (Some((payload, keeper)), bytes, home) => {
+                let Ok(activity) = payload::decode(&payload) else {
+                    return Ok(dead(Dead::Corrupt, None));
+                };
+                let is_ours = home.is_some_and(|home| home.place.is_same(activity.home));
+                match bytes {
+                    Some(bytes) if is_ours => {
+                        self.with_key(owner, activity, keeper, &bytes, crashed)
+                    }
+                    Some(_) => Ok(Found::Elsewhere {
+                        why: Elsewhere::Copy,
+                        session: Some(activity.session),
+                    }),
+                    None if is_ours => Ok(dead(Dead::FileGone, Some(activity.session))),
+                    // Of a copy, or of what this one is a copy of.
+                    None => Ok(Found::Nothing),
+                }
+            }
+        }
+    }
+
+    /// What is held, but for the key of an earlier session that could not be reached when this one took its
+    /// place, and is still in another keeper.
+    fn without_leftover(
+        &self,
+        held: (Payload, KeeperKind),
+        bytes: &[u8],
+        slot: &Slot,
+    ) -> Result<Option<(Payload, KeeperKind)>, SessionError> {
+        let Ok(header) = file::read_header(bytes) else {
+            return Ok(Some(held));
+        };
+        let keeper = header.origin.keeper;
+        let session = payload::decode(&held.0).map(|activity| activity.session);
+        if held.1 == keeper || session == Ok(header.session) {
+            return Ok(Some(held));
+        }
+        Ok(self
+            .keepers
+            .read_from(keeper, slot)?
+            .map(|held| (held, keeper)))
+    }
+
+    /// What a file without a key means: whether the key is gone, or only out of sight.
+    fn without_key(
+        &self,
+        account: AccountId,
+        bytes: &[u8],
+        slot: Option<Slot>,
+    ) -> Result<Found, SessionError> {
+        let header = match file::read_header(bytes) {
+            Ok(header) => header,
+            Err(error) => return Ok(dead(file_reason(error), None)),
+        };
+        let session = Some(header.session);
+        if header.account != account {
+            return Ok(dead(Dead::Foreign, session));
+        }
+        let keeper = header.origin.keeper;
+        let why = match self.place_of(&header)? {
+            Place::BeforeReboot => return Ok(dead(Dead::Reboot, session)),
+            Place::OtherMachine => Elsewhere::Machine,
+            _ if !self.keepers.has_chosen(keeper) => Elsewhere::NotChosen(keeper),
+            Place::OtherNamespace if keeper == KeeperKind::Kernel => Elsewhere::UserNamespace,
+            Place::OtherNamespace | Place::Here => match slot {
+                Some(slot) if !self.keepers.can_see(keeper, &slot)? => Elsewhere::NoKeyring,
+                _ => return Ok(dead(Dead::KeyGone, session)),
+            },
+        };
+        Ok(Found::Elsewhere { why, session })
+    }
+
+    /// Where the session of a file began, seen from here.
+    fn place_of(&self, header: &Header) -> Result<Place, SessionError> {
+        let boot = self.clock.boot().map_err(SessionError::Boot)?;
+        let here = (self.surroundings)().map_err(SessionError::Surroundings)?;
+        let there = header.origin.surroundings;
+        Ok(if header.origin.boot_id != boot.id {
+            if there.machine == here.machine {
+                Place::BeforeReboot
+            } else {
+                Place::OtherMachine
+            }
+        } else if there.user_namespace == here.user_namespace {
+            Place::Here
+        } else {
+            Place::OtherNamespace
+        })
+    }
+
+    /// Whether an end of the account's session was noted after this one began: its key and its file were taken
+    /// away then, and brought back.
+    fn has_ended(&self, claims: &Claims, boot: Boot) -> Result<bool, FsError> {
+        let last = self.store.last_end(claims.account, boot.id)?;
+        Ok(last.is_some_and(|last| claims.created.boot < last))
+    }
+
+    fn with_key(
+        &self,
+        owner: Owner,
+        activity: Activity,
+        keeper: KeeperKind,
+        bytes: &[u8],
+        crashed: impl FnOnce(SessionId) -> Result<bool, FsError>,
+    ) -> Result<Found, SessionError> {
+        let session = Some(activity.session);
+        let header = match file::read_header(bytes) {
+            Ok(header) => header,
+            Err(error) => return Ok(dead(file_reason(error), session)),
+        };
+        if header.account != owner.account {
+            return Ok(dead(Dead::Foreign, session));
+        }
+        if file::hash(bytes) != activity.file_hash {
+            let stale = header.session != activity.session;
+            return Ok(dead(
+                if stale {
+                    Dead::StaleCopy
+                } else {
+                    Dead::Corrupt
+                },
+                session,
+            ));
+        }
+        let claims = match file::open_claims(&activity.key, bytes) {
+            // In another keeper than the file says, nobody of us put it.
+            Ok(claims) if header.origin.keeper == keeper => claims,
+            Ok(_) => return Ok(dead(Dead::Corrupt, session)),
+            Err(error) => return Ok(dead(file_reason(error), session)),
+        };
+        let boot = self.clock.boot().map_err(SessionError::Boot)?;
+        let at = self.clock.now();
+        let judged = model::check(&claims, &activity)
+            .and_then(|()| model::judge(claims.idle, &activity, at, boot));
+        let reason = match judged {
+            Err(reason) => reason,
+            Ok(_)
+                if owner
+                    .generation
+                    .is_some_and(|now| now != activity.generation) =>
+            {
+                Dead::Generation
+            }
+            Ok(_) if self.has_ended(&claims, boot)? => Dead::StaleCopy,
+            Ok(_) if crashed(activity.session)? => Dead::Crash,
+            Ok(live) => {
+                return Ok(Found::Live(Box::new(Session {
+                    claims,
+                    activity,
+                    live,
+                    at,
+                    keeper,
+                })));
+            }
+        };
+        Ok(Found::Dead {
+            reason,
+            session,
+            claims: Some(Box::new((claims, activity))),
+        })
+    }
+}
+
+/// Where a session began, seen from here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// On this boot, in this user namespace.
+    Here,
+    /// On this boot, in another user namespace.
+    OtherNamespace,
+    /// On this machine, before it was restarted.
+    BeforeReboot,
+    OtherMachine,
+}
+
+impl Place {
+    fn is_out_of_sight(self) -> bool {
+        matches!(self, Self::OtherNamespace | Self::OtherMachine)
+    }
+}
+
+fn dead(reason: Dead, session: Option<SessionId>) -> Found {
+    Found::Dead {
+        reason,
+        session,
+        claims: None,
+    }
+}
+
+/// Something stands there that is not ours to trust, as opposed to a disk that fails.
+fn is_unsafe(error: &FsError) -> bool {
+    !matches!(error.problem, FsProblem::Io(_))
+}
+
+fn file_reason(error: FileError) -> Dead {
+    match error {
+        FileError::Corrupt => Dead::Corrupt,
+        FileError::UnsupportedVersion(_) => Dead::UnsupportedVersion,
+    }
+}
+
+/// How the audit log tells of a session that was found dead.
+pub(super) fn death_details(reason: Dead) -> Details {
+    let expired = |reason| Details::SessionExpired { reason };
+    let invalid = |reason| Details::SessionInvalid { reason };
+    match reason {
+        Dead::Idle => expired(ExpiryReason::Idle),
+        Dead::Max => expired(ExpiryReason::Max),
+        Dead::Clock => expired(ExpiryReason::Clock),
+        Dead::Reboot => expired(ExpiryReason::Reboot),
+        Dead::TimeNamespace => expired(ExpiryReason::TimeNamespace),
+        Dead::KeyGone => expired(ExpiryReason::KeyGone),
+        Dead::Generation => invalid(InvalidReason::OldGeneration),
+        Dead::StaleCopy => invalid(InvalidReason::StaleCopy),
+        Dead::Foreign => invalid(InvalidReason::Foreign),
+        Dead::Corrupt => invalid(InvalidReason::Corrupt),
+        Dead::FileGone => invalid(InvalidReason::FileGone),
+        Dead::UnsupportedVersion => invalid(InvalidReason::UnsupportedVersion),
+        Dead::UnsafeFile => invalid(InvalidReason::UnsafeFile),
+        Dead::Crash => Details::SessionTerminated {
+            reason: TerminationReason::Crash,
+        },
+    }
+}

@@ -1,0 +1,335 @@
+//! Where session files and the name of the current account live.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ended::{ENDED, ENDED_LIMIT, Ends};
+use super::file::{FILE_LENGTH, FileBytes};
+use super::home::{self, HOME, Identity};
+use nightlatch_core::clock::BootTime;
+use nightlatch_core::id::{AccountId, HomeId};
+use nightlatch_platform::fs::{Dir, DirLock, Durability, FsError, read_bounded};
+
+/// The directory of the session files.
+pub const SESSIONS: &str = "sessions";
+const SUFFIX: &str = ".session";
+const CURRENT: &str = "current";
+/// Room for two ids, each with a newline, and little else.
+const CURRENT_LIMIT: usize = 128;
+/// A file of a newer version may be longer than ours; what is longer than this is no session file.
+const READ_LIMIT: usize = 16 * FILE_LENGTH;
+
+/// The session files of a home.
+#[derive(Clone)]
+pub struct Store {
+    home: Arc<Dir>,
+}
+
+impl Store {
+    /// The store in `home`; touches nothing.
+    pub fn new(home: Arc<Dir>) -> Self {
+        Self { home }
+    }
+
+    /// Which home this is; `None` when it has no id, or a garbled one.
+    ///
+    /// # Errors
+    /// When what stands in the file's place is not a file of ours alone, or cannot be read.
+    pub fn identity(&self) -> Result<Option<Identity>, FsError> {
+        home::identity(&self.home)
+    }
+
+    /// As [`Store::identity`], giving the home an id when it has none.
+    ///
+    /// # Errors
+    /// As [`Store::identity`], and when the id cannot be written.
+    pub fn identity_or_create(&self) -> Result<Identity, FsError> {
+        if let Some(identity) = self.identity()? {
+            return Ok(identity);
+        }
+        let _lock = self.home.lock()?;
+        match self.identity()? {
+            // Another process was faster.
+            Some(identity) => Ok(identity),
+            None => self.write_identity(),
+        }
+    }
+
+    /// Gives the home another id, which no copy of it has. Its sessions end with that.
+    ///
+    /// # Errors
+    /// When the id cannot be written.
+    pub fn renew_identity(&self) -> Result<Identity, FsError> {
+        let _lock = self.home.lock()?;
+        self.write_identity()
+    }
+
+    /// Under the home's lock.
+    fn write_identity(&self) -> Result<Identity, FsError> {
+        let failed =
+            |error: std::io::Error| FsError::new("write", self.home.path().join(HOME), error);
+        let random = HomeId::random().map_err(std::io::Error::other);
+        let id = random.map_err(failed)?;
+        let content = home::content(id);
+        self.home
+            .write_atomic(HOME, content.as_bytes(), Durability::Volatile)?;
+        let written = self.identity()?;
+        written.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
+    }
+
+    /// The lock under which sessions change. Taken before the audit log's, never after.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened, created or locked.
+    pub fn lock(&self) -> Result<DirLock, FsError> {
+        self.home.subdir_or_create(SESSIONS)?.lock()
+    }
+
+    /// As [`Store::lock`], waiting `limit` at most; `None` when another process holds it all that time.
+    ///
+    /// # Errors
+    /// As [`Store::lock`].
+    pub fn lock_within(&self, limit: Duration) -> Result<Option<DirLock>, FsError> {
+        self.home.subdir_or_create(SESSIONS)?.lock_within(limit)
+    }
+
+    /// Whether somebody holds that lock at this moment. Creates nothing.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened or tried.
+    pub fn is_locked(&self) -> Result<bool, FsError> {
+        match self.home.subdir(SESSIONS)? {
+            None => Ok(false),
+            Some(dir) => dir.is_locked(),
+        }
+    }
+
+    /// The account that signed in last; `None` when nobody did, or the note of it is unreadable
+    /// (it is a convenience: signing in writes it anew).
+    ///
+    /// # Errors
+    /// When something other than a file of ours stands there, or it cannot be read.
+    pub fn current(&self) -> Result<Option<AccountId>, FsError> {
+        Ok(self.signed_in()?[0])
+    }
+
+    /// The account that signed in before that one, where it was another; `None` as with
+    /// [`Store::current`].
+    ///
+    /// # Errors
+    /// As [`Store::current`].
+    pub fn previous(&self) -> Result<Option<AccountId>, FsError> {
+        Ok(self.signed_in()?[1])
+    }
+
+    /// The account that signed in last, and the last other one before.
+    fn signed_in(&self) -> Result<[Option<AccountId>; 2], FsError> {
+        let Some(file) = self.home.open_file(CURRENT)? else {
+            return Ok([None; 2]);
+        };
+        let content = read_bounded(&file, &self.home.path().join(CURRENT), CURRENT_LIMIT)?;
+        let mut lines = std::str::from_utf8(&content).unwrap_or_default().lines();
+        Ok([(); 2].map(|()| lines.next()?.trim_end().parse().ok()))
+    }
+
+    /// Notes the account that signed in last, and removes half-written files that a crash left in
+    /// the home. Takes the home's lock: a database may be in the making there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn set_current(&self, account: AccountId) -> Result<(), FsError> {
+        let _lock = self.home.lock()?;
+        self.home.sweep_temporary()?;
+        // What stands there may be damaged; it is replaced.
+        let [last, before] = self.signed_in().unwrap_or_default();
+        let before = if last == Some(account) { before } else { last };
+        let before = before.map(|before| format!("{before}\n"));
+        self.home.write_atomic(
+            CURRENT,
+            format!("{account}\n{}", before.unwrap_or_default()).as_bytes(),
+            Durability::Volatile,
+        )
+    }
+
+    /// The bytes of the account's session file; `None` when there is none.
+    ///
+    /// # Errors
+    /// When what stands there is not a file of ours alone, or cannot be read.
+    pub fn read(&self, account: AccountId) -> Result<Option<Vec<u8>>, FsError> {
+        let Some(dir) = self.home.subdir(SESSIONS)? else {
+            return Ok(None);
+        };
+        let name = file_name(account);
+        let Some(file) = dir.open_file(&name)? else {
+            return Ok(None);
+        };
+        read_bounded(&file, &dir.path().join(&name), READ_LIMIT).map(Some)
+    }
+
+    /// Puts the account's session file in place, in one step. Not synced: its loss ends a session,
+    /// which is safe.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, account: AccountId, file: &FileBytes) -> Result<(), FsError> {
+        let dir = self.home.subdir_or_create(SESSIONS)?;
+        dir.sweep_temporary()?;
+        dir.write_atomic(&file_name(account), file, Durability::Volatile)
+    }
+
+    /// Removes what stands in the place of the account's session file, whatever it is: whether
+    /// there was anything.
+    ///
+    /// # Errors
+    /// When the system refuses, as it does a directory that is not empty.
+    pub fn remove(&self, account: AccountId) -> Result<bool, FsError> {
+        match self.home.subdir(SESSIONS)? {
+            None => Ok(false),
+            Some(dir) => dir.unlink(&file_name(account)),
+        }
+    }
+
+    /// When a session of the account ended last on this boot, as far as is known.
+    ///
+    /// # Errors
+    /// When what stands in the file's place is not a file of ours alone, or cannot be read.
+    pub fn last_end(
+        &self,
+        account: AccountId,
+        boot_id: [u8; 16],
+    ) -> Result<Option<BootTime>, FsError> {
+        Ok(self.ends(boot_id)?.of(account))
+    }
+
+    /// Notes that a session of the account ended `at` this time. Under the session lock.
+    ///
+    /// # Errors
+    /// As [`Store::last_end`], and when it cannot be written.
+    pub fn note_end(
+        &self,
+        account: AccountId,
+        boot_id: [u8; 16],
+        at: BootTime,
+    ) -> Result<(), FsError> {
+        let mut ends = self.ends(boot_id)?;
+        ends.note(account, at);
+        self.home
+            .write_atomic(ENDED, ends.content().as_bytes(), Durability::Volatile)
+    }
+
+    fn ends(&self, boot_id: [u8; 16]) -> Result<Ends, FsError> {
+        let content = match self.home.open_file(ENDED)? {
+            Some(file) => read_bounded(&file, &self.home.path().join(ENDED), ENDED_LIMIT)?,
+            None => Vec::new(),
+        };
+        Ok(Ends::parse(&content, boot_id))
+    }
+
+    /// The accounts that have a session file.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed.
+    pub fn accounts(&self) -> Result<Vec<AccountId>, FsError> {
+        let Some(dir) = self.home.subdir(SESSIONS)? else {
+            return Ok(Vec::new());
+        };
+        let names = dir.names()?;
+        Ok(names
+            .iter()
+            .filter_map(|name| name.strip_suffix(SUFFIX)?.parse().ok())
+            .collect())
+    }
+}
+
+fn file_name(account: AccountId) -> String {
+    format!("{account}{SUFFIX}")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::disallowed_methods)]
+mod tests {
+    use super::*;
+
+    fn scratch() -> (tempfile::TempDir, Store) {
+        let temp = tempfile::tempdir().unwrap();
+        let home = Dir::open_or_create(&temp.path().join("home")).unwrap();
+        (temp, Store::new(Arc::new(home)))
+    }
+
+    #[test]
+    fn nothing_is_created_by_looking() {
+        let (_temp, store) = scratch();
+        let account = AccountId::from_bytes([1; 16]);
+        assert!(store.read(account).unwrap().is_none());
+        assert!(store.current().unwrap().is_none());
+        assert!(!store.remove(account).unwrap());
+        assert_eq!(store.accounts().unwrap(), []);
+        assert!(store.identity().unwrap().is_none());
+        assert_eq!(store.home.names().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_home_keeps_its_id_until_it_is_renewed_and_a_garbled_one_is_replaced() {
+        let (_temp, store) = scratch();
+        let first = store.identity_or_create().unwrap();
+        assert_eq!(store.identity_or_create().unwrap(), first);
+        let renewed = store.renew_identity().unwrap();
+        assert_ne!(renewed.id, first.id);
+        assert!(!renewed.place.is_same(first.place));
+        assert_eq!(store.identity().unwrap(), Some(renewed));
+        store
+            .home
+            .write_atomic(HOME, b"garbled", Durability::Volatile)
+            .unwrap();
+        assert_eq!(store.identity().unwrap(), None);
+        assert_ne!(store.identity_or_create().unwrap().id, renewed.id);
+    }
+
+    #[test]
+    fn a_session_file_is_named_by_the_account_id() {
+        let (_temp, store) = scratch();
+        let account = AccountId::from_bytes([1; 16]);
+        store.write(account, &[7; FILE_LENGTH]).unwrap();
+        assert_eq!(store.read(account).unwrap().unwrap(), [7; FILE_LENGTH]);
+        assert_eq!(store.accounts().unwrap(), [account]);
+        assert!(store.remove(account).unwrap());
+        assert!(store.read(account).unwrap().is_none());
+    }
+
+    #[test]
+    fn noting_the_current_account_sweeps_what_a_crash_left_in_the_home() {
+        let (_temp, store) = scratch();
+        for left in [".tmp-0000", ".tmp-accounts.db-journal"] {
+            let _ = store.home.create_new(left).unwrap();
+        }
+        store.set_current(AccountId::from_bytes([1; 16])).unwrap();
+        assert_eq!(store.home.names().unwrap(), [CURRENT]);
+    }
+
+    #[test]
+    fn the_account_before_is_the_last_other_one() {
+        let (_temp, store) = scratch();
+        let [alice, bob] = [1, 2].map(|byte| AccountId::from_bytes([byte; 16]));
+        store.set_current(alice).unwrap();
+        assert_eq!(store.previous().unwrap(), None);
+        for account in [bob, bob] {
+            store.set_current(account).unwrap();
+            assert_eq!(store.current().unwrap(), Some(bob));
+            assert_eq!(store.previous().unwrap(), Some(alice));
+        }
+        store.set_current(alice).unwrap();
+        assert_eq!(store.previous().unwrap(), Some(bob));
+    }
+
+    #[test]
+    fn a_garbled_note_of_the_current_account_is_no_account() {
+        let (_temp, store) = scratch();
+        store.set_current(AccountId::from_bytes([1; 16])).unwrap();
+        assert!(store.current().unwrap().is_some());
+        store
+            .home
+            .write_atomic(CURRENT, b"../../etc\n", Durability::Volatile)
+            .unwrap();
+        assert!(store.current().unwrap().is_none());
+    }
+}

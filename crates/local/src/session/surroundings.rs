@@ -1,0 +1,90 @@
+//! Where a process runs, as far as it matters for what other processes can see of it: the machine and the
+//! user namespace.
+
+use std::io;
+
+use nightlatch_core::crypto::sha256;
+
+/// The machine and the user namespace that a process runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Tells this machine from others, over reboots; no secret, and names nothing.
+    pub machine: [u8; 16],
+    /// The kernel's number of the user namespace; 0 where there are none.
+    pub user_namespace: u64,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    ///
+    /// # Errors
+    /// When the system does not tell; whether a session is gone or only out of sight cannot be told then.
+    pub fn of_this_process() -> io::Result<Self> {
+        Ok(Self {
+            machine: machine()?,
+            user_namespace: user_namespace()?,
+        })
+    }
+}
+
+/// A digest of the machine's id, which systemd and others set up once; of the host's name where there is none.
+#[cfg(unix)]
+fn machine() -> io::Result<[u8; 16]> {
+    use rustix::fs::{Mode, OFlags, open};
+    use rustix::io::{Errno, read};
+    let mut named = b"nightlatch machine v1\0".to_vec();
+    let mut text = [0; 64];
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let length = match open("/etc/machine-id", flags, Mode::empty()) {
+        Ok(file) => read(&file, &mut text)?,
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    match text[..length].trim_ascii() {
+        b"" | b"uninitialized" => named.extend(rustix::system::uname().nodename().to_bytes()),
+        id => named.extend(id),
+    }
+    let digest = sha256(&named);
+    let mut machine = [0; 16];
+    machine.copy_from_slice(&digest[..16]);
+    Ok(machine)
+}
+
+/// No session is there on Windows, and none can be on another machine.
+#[cfg(windows)]
+#[allow(clippy::unnecessary_wraps)] // the same face as elsewhere
+fn machine() -> io::Result<[u8; 16]> {
+    Ok(sha256(b"nightlatch machine v1\0")[..16]
+        .try_into()
+        .unwrap_or_default())
+}
+
+#[cfg(target_os = "linux")]
+#[allow(clippy::unnecessary_cast)] // as wide as the platform has it
+fn user_namespace() -> io::Result<u64> {
+    match rustix::fs::stat("/proc/self/ns/user") {
+        Ok(stat) => Ok(stat.st_ino as u64),
+        Err(rustix::io::Errno::NOENT) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// There are none.
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unnecessary_wraps)] // the same face as on Linux
+fn user_namespace() -> io::Result<u64> {
+    Ok(0)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_surroundings_of_a_process_stay_the_same() {
+        let here = Surroundings::of_this_process().unwrap();
+        assert_eq!(Surroundings::of_this_process().unwrap(), here);
+        assert_ne!(here.machine, [0; 16]);
+    }
+}

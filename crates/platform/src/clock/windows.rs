@@ -1,0 +1,25 @@
+//! The clocks of Windows, as far as its standard library tells them.
+
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime};
+
+use nightlatch_core::clock::{BootTime, Moment, Timestamp};
+
+/// Both clocks. The one that cannot be set is counted from when this process first looked, not from
+/// the boot: enough for how long something took, and of no meaning to another process. No session
+/// is judged by it, as the boot it belongs to is not told either.
+#[allow(clippy::disallowed_methods)] // the one place where this system's clocks are read
+pub(super) fn now() -> Moment {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let nanos =
+        |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+    let wall = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => nanos(since),
+        Err(before) => -nanos(before.duration()),
+    };
+    let running = nanos(START.get_or_init(Instant::now).elapsed());
+    Moment {
+        wall: Timestamp::from_unix_nanos(wall),
+        boot: BootTime::from_nanos(u64::try_from(running).unwrap_or(0)),
+    }
+}

@@ -1,0 +1,169 @@
+//! One error for everything that can go wrong with a file: what was tried, on which path, and why.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::shell_word::shell_path;
+
+/// A file operation that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} {path}: {problem}", path = .path.display())]
+pub struct FsError {
+    /// What was tried, as a verb: "open", "write", "lock".
+    pub operation: &'static str,
+    /// The file or directory it was tried on.
+    pub path: PathBuf,
+    /// Why it failed.
+    #[source]
+    pub problem: FsProblem,
+}
+
+/// Why a file operation failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FsProblem {
+    /// The system refused.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A symbolic link stands where a file or directory of ours should be.
+    #[error("it is a symbolic link")]
+    Symlink,
+    /// A symbolic link that leads to nothing.
+    #[error("it is a symbolic link that leads nowhere")]
+    DanglingLink,
+    /// Something else than a regular file: a FIFO, a device, a directory.
+    #[error("it is not a regular file")]
+    NotRegular,
+    /// Something else than a directory.
+    #[error("it is not a directory")]
+    NotDirectory,
+    /// It belongs to another user.
+    #[error("it belongs to user {owner}, not to you")]
+    ForeignOwner {
+        /// The owner's numeric user id.
+        owner: u32,
+    },
+    /// Others may write to it, so its content cannot be trusted.
+    #[error("others may write to it (mode {mode:04o})")]
+    WritableByOthers {
+        /// The permission bits found.
+        mode: u32,
+    },
+    /// Others may look at it.
+    #[error("others may look at it (mode {mode:04o})")]
+    OpenToOthers {
+        /// The permission bits found.
+        mode: u32,
+    },
+    /// The file has more than one name.
+    #[error("it has {links} hard links")]
+    HardLinked {
+        /// How many names it has.
+        links: u64,
+    },
+    /// Nothing there can be closed to everyone else: this platform's means to do so are not used yet.
+    #[error("on this platform files cannot be kept private yet, so no home is used")]
+    NoPrivateFiles,
+    /// Another process held its lock for as long as it was waited for.
+    #[error("{} has held its lock for half a minute", holder(*.by))]
+    Held {
+        /// Which process, where the system says.
+        by: Option<i32>,
+    },
+    /// It would be changed, and the directory was opened to be looked at.
+    #[error("it is only looked at")]
+    OnlyLookedAt,
+    /// A directory in which there is something else, and which would become a home.
+    #[error("it has other files in it and is no home of Nightlatch")]
+    NotAHome,
+    /// Longer than anything we write there.
+    #[error("it is longer than {limit} bytes")]
+    TooLong {
+        /// The most bytes accepted.
+        limit: usize,
+    },
+}
+
+fn holder(by: Option<i32>) -> String {
+    by.map_or_else(
+        || "another process".to_owned(),
+        |process| format!("process {process}"),
+    )
+}
+
+impl FsError {
+    /// What was tried (as it reads before a path: "read", "write to"), on which path, and what went wrong.
+    pub fn new(
+        operation: &'static str,
+        path: impl AsRef<Path>,
+        problem: impl Into<FsProblem>,
+    ) -> Self {
+        Self {
+            operation,
+            path: path.as_ref().to_owned(),
+            problem: problem.into(),
+        }
+    }
+
+    /// The kind of the system's refusal, when it was the system that refused.
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        match &self.problem {
+            FsProblem::Io(error) => Some(error.kind()),
+            _ => None,
+        }
+    }
+
+    /// What the person can do about it, when there is something.
+    pub fn hint(&self) -> Option<String> {
+        let path = self.path.display();
+        Some(match &self.problem {
+            FsProblem::Symlink => "name the real place instead; links are not followed".to_owned(),
+            FsProblem::DanglingLink => {
+                format!("put back what {path} leads to, or remove the link")
+            }
+            FsProblem::NotRegular | FsProblem::NotDirectory => {
+                format!("move {path} out of the way, or choose another place with --home")
+            }
+            FsProblem::ForeignOwner { .. } => {
+                "use a home of your own: --home DIR or NIGHTLATCH_HOME".to_owned()
+            }
+            FsProblem::WritableByOthers { .. } => {
+                let path = shell_path(&self.path);
+                format!("make sure nobody changed it, then: chmod go-rwx -- {path}")
+            }
+            FsProblem::OpenToOthers { .. } => "the next command that uses it closes it".to_owned(),
+            FsProblem::HardLinked { .. } => {
+                format!("remove the other names of {path}: somebody may keep a hold on it")
+            }
+            FsProblem::NoPrivateFiles => {
+                "sessions need Linux; here `nightlatch audit verify DIR` checks the copy of a log"
+                    .to_owned()
+            }
+            FsProblem::Io(error) => match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    format!("check who owns {path} and its mode, or choose another --home")
+                }
+                io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => {
+                    format!("move {path} out of the way, or choose another place with --home")
+                }
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    "free some disk space and try again".to_owned()
+                }
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    "the disk is mounted read-only; choose another place with --home".to_owned()
+                }
+                _ => return None,
+            },
+            FsProblem::Held { by: Some(by) } => format!(
+                "see what it does with `ps -p {by}`; if it was stopped, resume it with `kill -CONT {by}`"
+            ),
+            FsProblem::NotAHome => {
+                "name a directory of its own, which need not exist: --home DIR or NIGHTLATCH_HOME"
+                    .to_owned()
+            }
+            FsProblem::Held { by: None } | FsProblem::OnlyLookedAt | FsProblem::TooLong { .. } => {
+                return None;
+            }
+        })
+    }
+}
