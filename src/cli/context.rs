@@ -14,12 +14,12 @@ use nightlatch::{Guard, GuardConfig};
 
 use super::args::Global;
 use super::exit::Failure;
+use super::local_time::Zone;
 use super::origin::Origins;
 use super::surroundings::Surroundings;
 use super::terminal::Terminal;
 use super::text;
 use super::ui::Ui;
-use super::when::Zone;
 
 /// What there is before anything is looked at.
 pub struct Given {
@@ -79,7 +79,7 @@ impl Context {
     }
 
     /// What stands where text was cut.
-    pub fn sign(&self) -> char {
+    pub fn ellipsis(&self) -> char {
         if self.ui.is_utf8 { '…' } else { '~' }
     }
 

@@ -3,7 +3,7 @@
 //! It only looks: it creates, extends, records and mends nothing, and needs neither a home nor an
 //! account nor a configuration that can be read. No check depends on another having passed.
 
-mod case;
+mod environment;
 mod finding;
 mod keeper;
 #[cfg(unix)]
@@ -12,10 +12,10 @@ mod limits;
 #[path = "doctor/limits_absent.rs"]
 mod limits;
 mod machine;
-mod place;
 mod program;
 mod records;
 mod seal;
+mod storage;
 
 use std::fmt::Write;
 
@@ -26,22 +26,22 @@ use super::end::End;
 use super::exit::Failure;
 use super::surroundings::Surroundings;
 use super::text::escape;
-use case::Case;
+use environment::Environment;
 use finding::{Finding, State};
 
 use super::ui::{BAD, FAINT, GOOD, Ui, WARN};
 
 /// Every check, in the order in which they are told.
-const CHECKS: &[fn(&Case) -> Vec<Finding>] = &[
+const CHECKS: &[fn(&Environment) -> Vec<Finding>] = &[
     program::version,
     program::in_path,
     program::terminal,
     program::guarded,
     program::hook,
-    place::home,
-    place::files,
-    place::disk,
-    place::configuration,
+    storage::home,
+    storage::files,
+    storage::disk,
+    storage::configuration,
     records::accounts,
     records::lockouts,
     keeper::keeper,
@@ -73,7 +73,7 @@ struct Report<'a> {
 
 /// Runs every check and tells how each came out.
 pub fn run(ui: Ui, global: Global, surroundings: Surroundings) -> Result<End, Failure> {
-    let case = Case::new(global, surroundings);
+    let case = Environment::new(global, surroundings);
     let findings: Vec<Finding> = CHECKS.iter().flat_map(|check| check(&case)).collect();
     let count = |state| findings.iter().filter(|found| found.state == state).count();
     let (warnings, failures) = (count(State::Warn), count(State::Fail));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nightlatch::audit::{EventType, Limit, LogReader, Progress, Query, Record};
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use nightlatch::id::SessionId;
-use nightlatch::session::{Dead, SessionStatus};
+use nightlatch::session::{EndReason, SessionStatus};
 use serde::Deserialize;
 
 use super::context::Context;
@@ -41,16 +41,16 @@ impl Told {
 /// where nothing tells.
 pub fn of_status(context: &Context, status: &SessionStatus) -> Option<String> {
     match status.ended {
-        Some(Dead::Idle) => {
+        Some(EndReason::Idle) => {
             let idle = Duration::from_secs(status.idle_timeout_seconds?);
             Some(by_idling(context, status.expires_at?, idle))
         }
-        Some(Dead::Max) => {
+        Some(EndReason::Max) => {
             let (begun, end) = (status.created_at?, status.max_expires_at?);
             Some(by_limit(context, end, end.since(begun)))
         }
         // The key is what told when the last activity was. The log tells it too.
-        None | Some(Dead::KeyGone) => {
+        None | Some(EndReason::KeyGone) => {
             of_log(context, status.session_id, status.username.as_deref())
         }
         Some(other) => Some(format!("locked: {other}")),
@@ -142,18 +142,18 @@ fn in_words(reason: &str) -> String {
     match reason {
         "logout" => "signed out".to_owned(),
         "replaced" => "a new sign-in took its place".to_owned(),
-        "crash" => Dead::Crash.to_string(),
+        "crash" => EndReason::Crash.to_string(),
         "password_changed" => "the password was changed".to_owned(),
-        "clock" => Dead::Clock.to_string(),
-        "reboot" => Dead::Reboot.to_string(),
-        "time_namespace" => Dead::TimeNamespace.to_string(),
-        "file_gone" => Dead::FileGone.to_string(),
-        "old_generation" => Dead::Generation.to_string(),
-        "stale_copy" => Dead::StaleCopy.to_string(),
-        "foreign" => Dead::Foreign.to_string(),
-        "corrupt" => Dead::Corrupt.to_string(),
-        "unsupported_version" => Dead::UnsupportedVersion.to_string(),
-        "unsafe_file" => Dead::UnsafeFile.to_string(),
+        "clock" => EndReason::Clock.to_string(),
+        "reboot" => EndReason::Reboot.to_string(),
+        "time_namespace" => EndReason::TimeNamespace.to_string(),
+        "file_gone" => EndReason::FileGone.to_string(),
+        "old_generation" => EndReason::Generation.to_string(),
+        "stale_copy" => EndReason::StaleCopy.to_string(),
+        "foreign" => EndReason::Foreign.to_string(),
+        "corrupt" => EndReason::Corrupt.to_string(),
+        "unsupported_version" => EndReason::UnsupportedVersion.to_string(),
+        "unsafe_file" => EndReason::UnsafeFile.to_string(),
         other => escape(other).replace('_', " "),
     }
 }

@@ -26,7 +26,7 @@ use super::origin::Origin;
 use super::prompt::PromptError;
 use super::session::wait_for_nobody;
 use super::terminal::{Lent, Terminal};
-use super::{ask, ending, login, prune, register, text};
+use super::{ending, login, password_input, prune, register, text};
 
 use end_watch::{EndWatch, Watched};
 
@@ -170,7 +170,7 @@ fn shown(program: &OsStr) -> String {
 /// The terminal to ask on: somebody is at it, or speaks to this job, wherever its streams lead.
 fn terminal(context: &Context) -> Option<Terminal> {
     let terminal = context.terminal()?;
-    (ask::somebody_is_there() || terminal.is_foreground()).then_some(terminal)
+    (password_input::somebody_is_there() || terminal.is_foreground()).then_some(terminal)
 }
 
 fn is_signed_in(guard: &Guard) -> bool {
@@ -242,7 +242,7 @@ fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SessionStatus, 
         let email = match (&context.account, guard.accepted_accounts()) {
             (Some(named), _) => named.clone(),
             (None, Some([only])) => only.clone(),
-            (None, _) => ask::email(terminal, context)?,
+            (None, _) => password_input::email(terminal, context)?,
         };
         let enrolled = register::register_on(terminal, context, &guard, (&email, None), None)?;
         register::tell_fingerprint(context, &guard);

@@ -6,10 +6,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::args::{HookShell, Shell};
-use super::ask::Question;
 use super::context::Context;
 use super::end::End;
 use super::exit::{Code, Failure};
+use super::password_input::Question;
 use super::ui::{GOOD, STRONG};
 use super::{system, text};
 

@@ -7,10 +7,10 @@ use nightlatch::session::{SessionState, SessionStatus};
 use nightlatch::{Guard, SignInError};
 
 use super::args::Login;
-use super::ask::{self, Question};
 use super::context::Context;
 use super::end::End;
 use super::exit::{Code, Failure};
+use super::password_input::{self, Question};
 use super::session::{describe, signed_in};
 use super::terminal::Terminal;
 use super::{prune, text};
@@ -35,13 +35,13 @@ pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
     if guard.audit().is_none() {
         return Err(no_account());
     }
-    let status = if let Some(password) = ask::given_password(&args.password)? {
+    let status = if let Some(password) = password_input::given_password(&args.password)? {
         let email = account_to_sign_in(context, &guard, named, None)?;
         guard.sign_in(&email, password, limits)?.status()
     } else {
         let mut terminal = context.terminal();
         let email = account_to_sign_in(context, &guard, named, terminal.as_mut())?;
-        let mut terminal = terminal.ok_or_else(ask::no_terminal)?;
+        let mut terminal = terminal.ok_or_else(password_input::no_terminal)?;
         sign_in_on(&mut terminal, context, &guard, &email, limits)?
     };
     if context.ui.json {
@@ -109,7 +109,7 @@ pub fn choose(
             context
                 .ui
                 .say(&format!("There are several accounts: {listed}"));
-            ask::email(terminal, context)
+            password_input::email(terminal, context)
         }
         None => Err(
             Failure::usage(format!("there are several accounts: {listed}"))
@@ -162,7 +162,7 @@ pub fn until_right<T>(
         if let Some(retry_after) = guard.locked_for(email)? {
             return Err(SignInError::Locked { retry_after }.into());
         }
-        let password = ask::password(terminal, question)?;
+        let password = password_input::password(terminal, question)?;
         match check(password) {
             Ok(done) => return Ok(done),
             Err(SignInError::Wrong { remaining_attempts })

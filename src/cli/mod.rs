@@ -1,9 +1,7 @@
 //! The command line: each command is a file that tells its story from top to bottom.
 
 mod args;
-mod ask;
 mod audit;
-mod columns;
 mod completions;
 mod config;
 mod config_file;
@@ -15,16 +13,18 @@ mod exec;
 mod exit;
 mod exit_codes;
 mod export;
+mod fast_args;
 mod hold;
 mod hook;
 mod install;
+mod local_time;
 mod lock;
 mod login;
 mod man;
 mod origin;
 mod pager;
 mod passwd;
-mod plain;
+mod password_input;
 mod progress;
 #[cfg(unix)]
 mod prompt;
@@ -43,6 +43,7 @@ mod system;
 #[cfg(windows)]
 #[path = "system_windows.rs"]
 mod system;
+mod table;
 #[cfg(unix)]
 mod terminal;
 #[cfg(windows)]
@@ -53,7 +54,6 @@ mod tour;
 mod ui;
 mod usage;
 mod watch;
-mod when;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -75,7 +75,7 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
         return code;
     }
     let core_limit = harden();
-    let cli = match plain::parse(&surroundings.arguments)
+    let cli = match fast_args::parse(&surroundings.arguments)
         .map_or_else(|| Cli::try_parse_from(&surroundings.arguments), Ok)
     {
         Ok(cli) => cli,

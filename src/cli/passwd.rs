@@ -4,19 +4,19 @@ use nightlatch::Guard;
 use nightlatch::account::Account;
 
 use super::args::Passwd;
-use super::ask::Question;
 use super::context::Context;
 use super::end::End;
 use super::exit::Failure;
+use super::password_input::Question;
 use super::ui::GOOD;
-use super::{ask, login};
+use super::{login, password_input};
 
 pub fn run(context: &Context, args: &Passwd) -> Result<End, Failure> {
     let guard = context.guard()?;
     let account = guard
         .account_meant()?
         .ok_or(nightlatch::PasswordChangeError::NoAccount)?;
-    let ended = match ask::given_passwords(args)? {
+    let ended = match password_input::given_passwords(args)? {
         Some((old, new)) => guard.change_password(&account, old, new)?,
         None => change_on_terminal(context, &guard, &account)?,
     };
@@ -43,7 +43,7 @@ fn change_on_terminal(
     guard: &Guard,
     account: &Account,
 ) -> Result<bool, Failure> {
-    let mut terminal = context.terminal().ok_or_else(ask::no_terminal)?;
+    let mut terminal = context.terminal().ok_or_else(password_input::no_terminal)?;
     let email = &account.email;
     let question = Question::CurrentPassword(email);
     let whose = (guard, email);
@@ -51,7 +51,7 @@ fn change_on_terminal(
         guard.prove_password(account, password)
     })?;
     let rules = guard.password_rules();
-    let new = ask::new_password(&mut terminal, context, (email, rules), |password| {
+    let new = password_input::new_password(&mut terminal, context, (email, rules), |password| {
         guard.check_new_password(password, email, account.name.as_ref())
     })?;
     Ok(guard.change_proven_password(proven, new)?)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstream::adapter::strip_str;
 use unicode_width::UnicodeWidthStr;
 
-use super::columns::fit;
+use super::table::fit;
 use super::terminal::columns;
 use super::ui::{FAINT, GOOD, Ui};
 

@@ -7,11 +7,11 @@ use nightlatch::audit::AuditLog;
 use nightlatch::{Enrolled, Guard, Registered, Vouched};
 
 use super::args::Register;
-use super::ask::{self, Question};
 use super::context::Context;
 use super::end::End;
 use super::exit::Failure;
 use super::login;
+use super::password_input::{self, Question};
 use super::session::signed_in;
 use super::terminal::Terminal;
 use super::text;
@@ -28,7 +28,8 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
     if args.password.is_given() {
         let email = email.ok_or_else(which_email)?;
         let guard = context.guard_or_create()?;
-        let password = ask::given_password(&args.password)?.ok_or_else(ask::no_terminal)?;
+        let password = password_input::given_password(&args.password)?
+            .ok_or_else(password_input::no_terminal)?;
         // Somebody may be there all the same, and sees stderr then.
         let vouched = if std::io::stderr().is_terminal() {
             let mut terminal = context.terminal();
@@ -53,7 +54,7 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
     let Some(mut terminal) = context.terminal() else {
         return Err(match email {
             None => which_email(),
-            Some(_) if context.guard()?.may_register()? => ask::no_terminal(),
+            Some(_) if context.guard()?.may_register()? => password_input::no_terminal(),
             Some(_) => nightlatch::RegisterError::NoSponsor.into(),
         });
     };
@@ -82,10 +83,10 @@ fn whose(
     context: &Context,
     name: Option<DisplayName>,
 ) -> Result<(Email, Option<DisplayName>), Failure> {
-    let email = ask::email(terminal, context)?;
+    let email = password_input::email(terminal, context)?;
     let name = match name {
         Some(name) => Some(name),
-        None => ask::name(terminal, context)?,
+        None => password_input::name(terminal, context)?,
     };
     Ok((email, name))
 }
@@ -184,7 +185,7 @@ pub fn register_on(
     vouched: Option<&Vouched>,
 ) -> Result<Enrolled, Failure> {
     let rules = guard.password_rules();
-    let password = ask::new_password(terminal, context, (email, rules), |password| {
+    let password = password_input::new_password(terminal, context, (email, rules), |password| {
         guard.check_new_password(password, email, name)
     })?;
     Ok(guard.register_and_sign_in(email, name, password, vouched, guard.limits())?)

@@ -13,8 +13,8 @@ use super::args::Status;
 use super::context::Context;
 use super::end::End;
 use super::exit::{Code, Failure};
+use super::local_time::Zone;
 use super::ui::{FAINT, GOOD, STRONG, WARN};
-use super::when::Zone;
 use super::{ending, text, watch};
 
 /// How long whoever only looks waits for an agent that does not answer.

@@ -13,13 +13,13 @@ use unicode_width::UnicodeWidthStr;
 
 use super::args::AuditStats;
 use super::audit::reading::{query, warn_of_unreadable, with_reader};
-use super::columns::{fit, pad};
 use super::context::Context;
 use super::end::End;
 use super::exit::Failure;
+use super::local_time::Zone;
 use super::progress;
+use super::table::{fit, pad};
 use super::text::{days, escape, span};
-use super::when::Zone;
 
 /// Accounts shown; the JSON has all.
 const ACCOUNTS: usize = 10;
@@ -58,7 +58,7 @@ pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
                 .width()
                 .map_or(WIDTH, |width| width.max(NARROWEST)),
             is_utf8: context.ui.is_utf8,
-            sign: context.sign(),
+            sign: context.ellipsis(),
             zone: &context.zone,
         };
         context

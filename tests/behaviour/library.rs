@@ -8,7 +8,7 @@ use std::time::Duration;
 use nightlatch::account::Email;
 use nightlatch::clock::{Boot, BootTime, Clock, Moment, SystemClock, Timestamp};
 use nightlatch::memory::SecretBuffer;
-use nightlatch::session::{AgentLauncher, Dead, SessionState};
+use nightlatch::session::{AgentLauncher, EndReason, SessionState};
 use nightlatch::{
     CommandError, Denied, Ended, Guard, GuardConfig, GuardError, PasswordChangeError,
     RegisterError, RunOptions, SignInError,
@@ -155,7 +155,7 @@ fn a_guard_lets_through_within_the_idle_time_and_not_after_it() {
         panic!("let through after the idle time");
     };
     assert!(
-        matches!(ended, Some(Dead::Idle | Dead::KeyGone)),
+        matches!(ended, Some(EndReason::Idle | EndReason::KeyGone)),
         "{ended:?}"
     );
     assert_eq!(program.home.events().last().unwrap(), "SESSION_EXPIRED");

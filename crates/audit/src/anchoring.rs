@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::error::{AuditError, Damage};
 use super::log::AuditLog;
-use super::sealing::Sealing;
+use super::sealer::Sealer;
 use super::segment::segments;
 use super::state_file::StateFile;
 use super::syslog::{self, anchor_message};
@@ -39,7 +39,7 @@ impl AuditLog {
         Ok(state.map(|state| Anchor::new(state.last(), state.fingerprint())))
     }
 
-    fn state(&self) -> Result<Option<Sealing>, AuditError> {
+    fn state(&self) -> Result<Option<Sealer>, AuditError> {
         let Some(dir) = self.directory()? else {
             return Ok(None);
         };

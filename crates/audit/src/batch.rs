@@ -4,10 +4,10 @@ use uuid::Uuid;
 
 use super::error::AuditError;
 use super::event::Event;
+use super::event_source::Origin;
 use super::line::Link;
 use super::line_writer::{self, Stamp};
-use super::origin::Origin;
-use super::sealing::{Role, Sealing};
+use super::sealer::{Role, Sealer};
 use super::segment::APPEND_LINES;
 use nightlatch_core::clock::Timestamp;
 
@@ -20,9 +20,9 @@ pub(super) struct Batch {
 
 impl Batch {
     /// The lines of `events`, which are no more than an append has, after the line `last`, at the time
-    /// `now`; `sealing` seals the last one and steps on.
+    /// `now`; `sealer` seals the last one and steps on.
     pub(super) fn seal(
-        sealing: &mut Sealing,
+        sealer: &mut Sealer,
         origin: &Origin,
         now: Timestamp,
         last: Link,
@@ -42,7 +42,7 @@ impl Batch {
             let is_last = at + 1 == events.len();
             let role = Role::of(event.event_type());
             batch.last = line_writer::write(&mut batch.lines, batch.last, event, &stamp, |link| {
-                is_last.then(|| sealing.seal(role, link, now))
+                is_last.then(|| sealer.seal(role, link, now))
             });
         }
         Ok(batch)

@@ -3,16 +3,16 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use super::append_position::End;
 use super::batch::Batch;
 use super::details::Details;
-use super::end::End;
 use super::error::AuditError;
 use super::event::Event;
 use super::head::HeadFile;
 use super::line::Link;
 use super::log::AuditLog;
 use super::reason::OpeningReason;
-use super::sealing::{Place, Sealing};
+use super::sealer::{Place, Sealer};
 use super::segment::DIRECTORY;
 use super::state_file::StateFile;
 use super::writer::{opened, rotation_due};
@@ -28,7 +28,7 @@ pub struct DangerUnsynced {
     log: AuditLog,
     dir: Dir,
     state: StateFile,
-    sealing: Sealing,
+    sealer: Sealer,
     end: End,
     pending: Vec<u8>,
 }
@@ -40,13 +40,13 @@ impl DangerUnsynced {
     /// When it cannot be created.
     pub fn new(home: &Arc<Dir>, log: AuditLog) -> Result<Self, AuditError> {
         let dir = home.subdir_or_create(DIRECTORY)?;
-        let mut sealing = Sealing::generate()?;
-        let state = StateFile::create(home, &mut sealing)?;
+        let mut sealer = Sealer::generate()?;
+        let state = StateFile::create(home, &mut sealer)?;
         let end = End::after(&dir, Link::GENESIS)?;
         Ok(Self {
             log,
             state,
-            sealing,
+            sealer,
             dir,
             end,
             pending: Vec::with_capacity(2 * CHUNK),
@@ -61,17 +61,17 @@ impl DangerUnsynced {
         let now = now.whole_micros();
         let mut reason = OpeningReason::New;
         if self.end.length > 0
-            && let Some(due) = rotation_due(&self.log, &self.sealing, self.end.length, now)
+            && let Some(due) = rotation_due(&self.log, &self.sealer, self.end.length, now)
         {
             let segment = self.end.segment;
             let closed = Event::new(Details::SegmentClosed { segment });
-            self.write(self.sealing.sealed_at(), &[closed])?;
+            self.write(self.sealer.sealed_at(), &[closed])?;
             self.flush()?;
             self.end = End::after(&self.dir, self.end.last)?;
             reason = due;
         }
         if self.end.length == 0 {
-            let opened = opened(&self.log, &self.sealing, &self.end, reason);
+            let opened = opened(&self.log, &self.sealer, &self.end, reason);
             self.write(now, &[opened])?;
         }
         self.write(now, events)
@@ -79,11 +79,11 @@ impl DangerUnsynced {
 
     fn write(&mut self, now: Timestamp, events: &[Event]) -> Result<(), AuditError> {
         let origin = self.log.origin();
-        let batch = Batch::seal(&mut self.sealing, origin, now, self.end.last, events)?;
+        let batch = Batch::seal(&mut self.sealer, origin, now, self.end.last, events)?;
         self.end.length += batch.lines.len() as u64;
         self.end.last = batch.last;
-        self.sealing.journal_start = self.end.length;
-        self.sealing.ends_at(Place {
+        self.sealer.journal_start = self.end.length;
+        self.sealer.ends_at(Place {
             segment: self.end.segment.first(),
             offset: self.end.length,
         });
@@ -108,8 +108,8 @@ impl DangerUnsynced {
     /// When it cannot be written.
     pub fn finish(mut self) -> Result<(), AuditError> {
         self.flush()?;
-        self.state.save(&mut self.sealing)?;
-        if let Some(head) = self.sealing.head() {
+        self.state.save(&mut self.sealer)?;
+        if let Some(head) = self.sealer.head() {
             HeadFile::open(&self.dir)?.write(self.dir.path(), head)?;
         }
         Ok(())

@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::audit_name::AuditName;
 use super::command_end::CommandEnd;
+use super::event_type::EventType;
 use super::hash::LineHash;
 use super::hold::{HoldName, HoldReason};
 use super::json::Object;
-use super::kind::EventType;
 use super::read_record::{ReadFilters, ReadKind};
 use super::reason::{
     CommandRefusal, ExpiryReason, InvalidReason, LoginFailure, OpeningReason,

@@ -2,8 +2,8 @@
 
 use super::audit_name::AuditName;
 use super::details::Details;
+use super::event_type::EventType;
 use super::json::Object;
-use super::kind::EventType;
 use nightlatch_core::id::SessionId;
 
 /// Something that happened, to be appended to the log.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use super::kind::EventType;
+use super::event_type::EventType;
 
 /// The longest name of an event type, in characters.
 const LONGEST: usize = 64;

@@ -6,8 +6,8 @@ use memchr::memmem::Finder;
 
 use super::command_facts::{CommandFacts, ExitFilter};
 use super::event_name::EventName;
+use super::event_type::EventType;
 use super::json::push_string;
-use super::kind::EventType;
 use super::line::Head;
 use super::outcome::Outcome;
 use super::query::Query;

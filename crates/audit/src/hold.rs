@@ -12,7 +12,7 @@ use super::audit_name::AuditName;
 use super::details::Details;
 use super::error::AuditError;
 use super::event::Event;
-use super::kind::EventType;
+use super::event_type::EventType;
 use super::log::AuditLog;
 use super::progress::Progress;
 use super::query::{Limit, Query};

@@ -11,6 +11,7 @@ struct Readme;
 
 mod anchoring;
 mod append;
+mod append_position;
 mod audit_name;
 mod batch;
 mod canonical;
@@ -20,10 +21,11 @@ mod coverage;
 mod csv;
 mod danger;
 mod details;
-mod end;
 mod error;
 mod event;
 mod event_name;
+mod event_source;
+mod event_type;
 mod export;
 mod files;
 mod filter;
@@ -33,15 +35,12 @@ mod hash;
 mod head;
 mod hold;
 mod json;
-mod kind;
 mod line;
 mod line_writer;
 mod log;
-mod look;
 mod lost_end;
 mod next_lines;
 mod opening;
-mod origin;
 mod outcome;
 mod plan;
 mod progress;
@@ -65,18 +64,19 @@ mod runs;
 mod scan;
 mod scan_options;
 mod seal;
-mod sealing;
+mod sealer;
 mod segment;
+mod segment_tail;
 mod settings;
 mod shipping;
 mod state_file;
 mod stats;
+mod summary;
 #[cfg(unix)]
 mod syslog;
 #[cfg(windows)]
 #[path = "syslog_absent.rs"]
 mod syslog;
-mod tail;
 mod text;
 mod verify;
 mod writer;
@@ -102,15 +102,14 @@ pub use details::{Details, Repair};
 pub use error::{AuditError, Damage};
 pub use event::Event;
 pub use event_name::{BadEventName, EventName};
+pub use event_source::Origin;
+pub use event_type::{EventType, UnknownEventType};
 pub use export::ExportFormat;
 pub use follow::Follow;
 pub use forward::{Forward, ForwardTo};
 pub use hash::LineHash;
 pub use hold::{BadHoldName, BadHoldReason, Hold, HoldError, HoldName, HoldReason};
-pub use kind::{EventType, UnknownEventType};
 pub use log::AuditLog;
-pub use look::{LogSummary, look};
-pub use origin::Origin;
 pub use outcome::Outcome;
 pub use progress::Progress;
 pub use query::{BadLimit, Limit, LimitUnit, Position, Query, QueryResult, QuerySummary};
@@ -131,6 +130,7 @@ pub use shipping::{EventsAfter, NextEvents};
 pub use stats::{
     AccountCount, Bucket, CommandSpan, Count, Extender, LeftOut, SessionSpan, Statistics,
 };
+pub use summary::{LogSummary, look};
 pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
 pub use verify::{
     Anchor, AnchorCounts, Anchors, BadAnchor, Finding, Problem, Removal, Repaired, Verification,

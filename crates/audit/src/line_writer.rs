@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use super::event::Event;
+use super::event_source::Origin;
 use super::hash::LineHash;
 use super::json::Object;
 use super::line::Link;
-use super::origin::Origin;
 use super::seal::Seal;
 use nightlatch_core::clock::Timestamp;
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::error::AuditError;
+use super::event_source::Origin;
 use super::forward::Forward;
-use super::origin::Origin;
 use super::segment::{DIRECTORY, SEGMENT_SIZE, segments};
 use super::settings::LogSettings;
 use super::state_file::StateFile;

@@ -11,21 +11,21 @@ use std::path::Path;
 use super::line::LINE_LIMIT;
 use super::opening::FirstLine;
 use super::recovery::leads_to;
-use super::sealing::Sealing;
+use super::sealer::Sealer;
+use super::segment_tail::line_before;
 use super::state_file::{JOURNAL_SIZE, journal_beside};
-use super::tail::line_before;
 use nightlatch_platform::fs::{FileExt, FsError};
 
-/// The journal of the log in `directory`, when `sealing` was saved before the boot `boot`.
+/// The journal of the log in `directory`, when `sealer` was saved before the boot `boot`.
 pub(super) fn journal_before_boot(
     directory: &Path,
-    sealing: &Sealing,
+    sealer: &Sealer,
     boot: [u8; 16],
 ) -> Result<Option<Vec<u8>>, FsError> {
-    if !sealing.is_of_earlier_boot(boot) {
+    if !sealer.is_of_earlier_boot(boot) {
         return Ok(None);
     }
-    journal_beside(directory, sealing)
+    journal_beside(directory, sealer)
 }
 
 /// What is missing at the end of the last segment.
@@ -37,15 +37,15 @@ pub(super) struct LostEnd {
 }
 
 impl LostEnd {
-    /// What is missing in `file`, which has `size` bytes, to what `sealing` and its `journal` say;
+    /// What is missing in `file`, which has `size` bytes, to what `sealer` and its `journal` say;
     /// `None` when nothing is, or a loss of power does not explain it.
     pub(super) fn find(
         file: &File,
         size: u64,
-        sealing: &Sealing,
+        sealer: &Sealer,
         journal: &[u8],
     ) -> std::io::Result<Option<Self>> {
-        let (start, end) = (sealing.journal_start, sealing.place().offset);
+        let (start, end) = (sealer.journal_start, sealer.place().offset);
         // Blocks may have been allocated for more lines than the state knows of.
         if !(start..=end.saturating_add(JOURNAL_SIZE)).contains(&size) {
             return Ok(None);
@@ -64,7 +64,7 @@ impl LostEnd {
         let written = written.map_or(0, |at| at + 1);
         let is_explained = written < journal.len()
             && journal.starts_with(&there[..written])
-            && leads_to(journal, before, sealing.last());
+            && leads_to(journal, before, sealer.last());
         Ok(is_explained.then(|| Self {
             kept: start + written as u64,
             missing: journal[written..].to_vec(),

@@ -9,7 +9,7 @@ use super::error::AuditError;
 use super::files::Files;
 use super::reader::{Found, Lines, Section};
 use super::segment::{SegmentName, segments};
-use super::tail::Tail;
+use super::segment_tail::Tail;
 use nightlatch_platform::fs::{FileExt, FsError};
 
 /// Every line begins so, followed by its number.

@@ -4,8 +4,8 @@ use std::fs::File;
 
 use super::canonical::Canonical;
 use super::error::AuditError;
+use super::event_type::EventType;
 use super::hash::LineHash;
-use super::kind::EventType;
 use super::line::{LINE_LIMIT, Link};
 use super::record_details::OpenedDetails;
 use super::seal::Seal;

@@ -1,6 +1,6 @@
 //! What became of what an event is about: the three ways in which something did not succeed.
 
-use super::kind::EventType;
+use super::event_type::EventType;
 use super::reason::names;
 use super::record::Record;
 use crate::event_name::EventName;

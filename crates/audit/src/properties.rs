@@ -10,10 +10,10 @@ use super::canonical::properties::audit_canonical;
 use super::csv::write_csv_record;
 use super::details::Details;
 use super::event::Event;
+use super::event_source::Origin;
 use super::hash::LineHash;
 use super::line::{LINE_LIMIT, Line, Link};
 use super::line_writer::{self, Stamp};
-use super::origin::Origin;
 use super::query::properties::found_by_what_it_says;
 use super::reader::{Found, Lines};
 use super::record::Record;
@@ -22,7 +22,7 @@ use super::text::Action;
 use nightlatch_core::clock::Timestamp;
 
 pub use super::seal::properties::seal_parts;
-pub use super::sealing::properties::seal_state;
+pub use super::sealer::properties::seal_state;
 pub use super::verify::properties::{audit_anchor, audit_directory};
 
 /// Lines whose hashes are known to be theirs.

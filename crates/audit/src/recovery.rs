@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
+use super::append_position::End;
 use super::details::{Details, Repair};
-use super::end::End;
 use super::error::{AuditError, Damage};
 use super::event::Event;
 use super::line::Link;
@@ -17,10 +17,10 @@ use super::quarantine;
 use super::reader::{Found, Lines, Section};
 use super::record::Record;
 use super::seal::Parts;
-use super::sealing::{Place, Role, Sealing};
+use super::sealer::{Place, Role, Sealer};
 use super::segment::{APPEND_LINES, SegmentName};
+use super::segment_tail::{line_before, link_of};
 use super::state_file::StateFile;
-use super::tail::{line_before, link_of};
 use nightlatch_platform::fs::{Dir, FileExt, FsError};
 
 /// The end of the log as it was found and made good.
@@ -31,12 +31,12 @@ pub(super) struct Recovered {
 }
 
 /// Finds the end of the log in `dir`, whose files are `names` and whose `segments` are sorted, and steps
-/// `sealing` forward to it. Call it under the log's lock.
+/// `sealer` forward to it. Call it under the log's lock.
 ///
 /// # Errors
-/// When the log does not end as `sealing` says, or the system refuses; nothing is changed then.
+/// When the log does not end as `sealer` says, or the system refuses; nothing is changed then.
 pub(super) fn recover(
-    sealing: &mut Sealing,
+    sealer: &mut Sealer,
     state: &StateFile,
     dir: &Dir,
     names: &[String],
@@ -45,7 +45,7 @@ pub(super) fn recover(
 ) -> Result<Recovered, AuditError> {
     let mut repairs = Vec::new();
     let mut end = None;
-    let start = sealing.place().segment;
+    let start = sealer.place().segment;
     let mut open = segments
         .iter()
         .filter(|name| name.first() >= start)
@@ -58,25 +58,25 @@ pub(super) fn recover(
         let mut segment = Segment::open(dir, name)?;
         let is_last = open.peek().is_none();
         let from = if name.first() == start {
-            let may_be_lost = is_last && sealing.is_of_earlier_boot(boot);
-            let is_cut = segment.length < sealing.place().offset;
-            if is_cut || may_be_lost && segment.check_sealed_end(sealing).is_err() {
-                repairs.extend(segment.restore(sealing, state, dir, may_be_lost)?);
+            let may_be_lost = is_last && sealer.is_of_earlier_boot(boot);
+            let is_cut = segment.length < sealer.place().offset;
+            if is_cut || may_be_lost && segment.check_sealed_end(sealer).is_err() {
+                repairs.extend(segment.restore(sealer, state, dir, may_be_lost)?);
             }
-            segment.check_sealed_end(sealing)?;
-            sealing.place().offset
-        } else if sealing.must_open() && name.first() == sealing.last().seq + 1 {
+            segment.check_sealed_end(sealer)?;
+            sealer.place().offset
+        } else if sealer.must_open() && name.first() == sealer.last().seq + 1 {
             0
         } else {
             return Err(segment.damaged(Damage::Gap));
         };
-        let sealed = segment.step_over(sealing, from)?;
-        if sealed < segment.length {
+        let proven = segment.step_over(sealer, from)?;
+        if proven < segment.length {
             if !is_last {
                 return Err(segment.damaged(Damage::ForeignSeal));
             }
-            let unproven = (sealed, segment.length);
-            let seq = sealing.last().seq + 1;
+            let unproven = (proven, segment.length);
+            let seq = sealer.last().seq + 1;
             repairs.push(quarantine::move_aside(
                 dir,
                 name,
@@ -89,15 +89,15 @@ pub(super) fn recover(
             segment: name,
             file: segment.file,
             path: segment.path,
-            length: sealed,
-            last: sealing.last(),
+            length: proven,
+            last: sealer.last(),
         });
     }
     let end = match end {
         Some(end) => end,
-        None => End::after(dir, sealing.last())?,
+        None => End::after(dir, sealer.last())?,
     };
-    let seq = sealing.last().seq + 1;
+    let seq = sealer.last().seq + 1;
     let mut unrecorded = quarantine::unrecorded(dir, names, end.segment, seq)?;
     unrecorded.append(&mut repairs);
     Ok(Recovered {
@@ -138,9 +138,9 @@ impl Segment {
     }
 
     /// Whether the line that the state calls the last sealed one ends where it says.
-    fn check_sealed_end(&self, sealing: &Sealing) -> Result<(), AuditError> {
-        match self.line_before(sealing.place().offset)? {
-            Ok(link) if link == sealing.last() => Ok(()),
+    fn check_sealed_end(&self, sealer: &Sealer) -> Result<(), AuditError> {
+        match self.line_before(sealer.place().offset)? {
+            Ok(link) if link == sealer.last() => Ok(()),
             Ok(_) => Err(self.damaged(Damage::ForeignState)),
             Err(damage) => Err(self.damaged(damage)),
         }
@@ -151,12 +151,12 @@ impl Segment {
         line_before(&self.file, end).map_err(|error| self.failed(error))
     }
 
-    /// Steps `sealing` over the appends from the byte `from` on that it would have sealed itself: the
+    /// Steps `sealer` over the appends from the byte `from` on that it would have sealed itself: the
     /// byte where the last of them ends.
-    fn step_over(&self, sealing: &mut Sealing, from: u64) -> Result<u64, AuditError> {
-        let mut sealed = from;
+    fn step_over(&self, sealer: &mut Sealer, from: u64) -> Result<u64, AuditError> {
+        let mut proven = from;
         if from >= self.length {
-            return Ok(sealed);
+            return Ok(proven);
         }
         let section = Section {
             file: self.file.try_clone().map_err(|error| self.failed(error))?,
@@ -164,7 +164,7 @@ impl Segment {
             end: self.length,
         };
         let mut lines = Lines::new(section);
-        let mut last = sealing.last();
+        let mut last = sealer.last();
         let mut unsealed = 0;
         loop {
             let found = lines.next_line().map_err(|error| self.failed(error))?;
@@ -187,30 +187,30 @@ impl Segment {
                 segment: self.name.first(),
                 offset: from + lines.consumed(),
             };
-            if !sealing.step_over(role, this, &seal, record.timestamp, place) {
+            if !sealer.step_over(role, this, &seal, record.timestamp, place) {
                 break;
             }
-            (sealed, unsealed) = (place.offset, 0);
+            (proven, unsealed) = (place.offset, 0);
         }
-        if sealed > from {
+        if proven > from {
             // The journal has none of these lines.
             self.file
                 .sync_data()
                 .map_err(|error| FsError::new("sync", &self.path, error))?;
         }
-        Ok(sealed)
+        Ok(proven)
     }
 
     /// Puts back the lines that the state knows of and that a loss of power took from the segment's
     /// end, from the journal: the events that record it.
     fn restore(
         &mut self,
-        sealing: &Sealing,
+        sealer: &Sealer,
         state: &StateFile,
         dir: &Dir,
         may_be_lost: bool,
     ) -> Result<Vec<Event>, AuditError> {
-        let (start, end) = (sealing.journal_start, sealing.place().offset);
+        let (start, end) = (sealer.journal_start, sealer.place().offset);
         let cut = self.damaged(Damage::CutShort);
         if !may_be_lost || self.length < start {
             return Err(cut);
@@ -225,7 +225,7 @@ impl Segment {
         let Some(journal) = state.read_journal(end - start)? else {
             return Err(cut);
         };
-        if !leads_to(&journal, before, sealing.last()) {
+        if !leads_to(&journal, before, sealer.last()) {
             return Err(cut);
         }
         let mut there = vec![0; usize::try_from(self.length - start).unwrap_or_default()];
@@ -236,7 +236,7 @@ impl Segment {
         if !journal.starts_with(&there) {
             // Blocks that were allocated and never written, and whatever else is not ours.
             let spoilt = (start, self.length);
-            let seq = sealing.last().seq + 1;
+            let seq = sealer.last().seq + 1;
             events.push(quarantine::move_aside(
                 dir, self.name, &self.file, spoilt, seq,
             )?);

@@ -16,8 +16,8 @@ use std::time::Duration;
 use super::details::Details;
 use super::error::{AuditError, Damage};
 use super::event::Event;
+use super::event_type::EventType;
 use super::hold::Hold;
-use super::kind::EventType;
 use super::line::Link;
 use super::log::AuditLog;
 use super::opening::Opening;
@@ -27,7 +27,7 @@ use super::record_details::PrunedDetails;
 use super::removed::Removed;
 use super::seal::Parts;
 use super::segment::{PRUNING_LOCK, SegmentName, segments};
-use super::tail::Tail;
+use super::segment_tail::Tail;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_platform::fs::{Dir, FsError};
 

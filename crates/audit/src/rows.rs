@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::command_end::CommandEnd;
 use super::command_facts::CommandFacts;
-use super::kind::EventType;
+use super::event_type::EventType;
 use super::outcome::Outcome;
 use super::record::Record;
 use nightlatch_core::id::ExecId;

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use super::command_facts::CommandFacts;
 use super::error::AuditError;
+use super::event_type::EventType;
 use super::files::Files;
 use super::filter::{Filter, Verdict};
-use super::kind::EventType;
 use super::plan::Plan;
 use super::query::{Position, Query};
 use super::reader::CHUNK;

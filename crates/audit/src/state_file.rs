@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::sealing::{SECTOR, Sealing};
+use super::sealer::{SECTOR, Sealer};
 use nightlatch_core::crypto::KeySector;
 use nightlatch_platform::fs::{Archive, Dir, FileExt, FsError};
 
@@ -53,11 +53,11 @@ impl StateFile {
         Ok(file.map(|file| Self { file, path }))
     }
 
-    /// Creates the file with the state `sealing` of a log that has no line yet, durably.
+    /// Creates the file with the state `sealer` of a log that has no line yet, durably.
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn create(home: &Dir, sealing: &mut Sealing) -> Result<Self, FsError> {
+    pub(super) fn create(home: &Dir, sealer: &mut Sealer) -> Result<Self, FsError> {
         let dir = home.subdir_or_create(SEAL_DIRECTORY)?;
         // Before there is a file: those that are there already keep what they have.
         dir.disable_copy_on_write()?;
@@ -67,7 +67,7 @@ impl StateFile {
         let (mut file, temporary) = dir.create_temporary()?;
         let path = dir.path().join(STATE_FILE);
         let written = (|| {
-            file.write_all(sealing.encode_next().expose())?;
+            file.write_all(sealer.encode_next().expose())?;
             // In full now, so that no later save runs out of space.
             let rest = JOURNAL_AT + JOURNAL_SIZE - SECTOR as u64;
             std::io::copy(
@@ -96,17 +96,17 @@ impl StateFile {
     ///
     /// # Errors
     /// When the system refuses to read.
-    pub(super) fn read(&self) -> Result<Result<Sealing, BadState>, FsError> {
+    pub(super) fn read(&self) -> Result<Result<Sealer, BadState>, FsError> {
         read(&self.file).map_err(|error| FsError::new("read", &self.path, error))
     }
 
-    /// Overwrites the state with `sealing`, which erases the one before it.
+    /// Overwrites the state with `sealer`, which erases the one before it.
     ///
     /// # Errors
     /// When the system refuses; what was saved before then still is.
-    pub(super) fn save(&self, sealing: &mut Sealing) -> Result<(), FsError> {
+    pub(super) fn save(&self, sealer: &mut Sealer) -> Result<(), FsError> {
         self.file
-            .write_all_at(sealing.encode_next().expose(), 0)
+            .write_all_at(sealer.encode_next().expose(), 0)
             .map_err(|error| FsError::new("write to", &self.path, error))
     }
 
@@ -141,7 +141,7 @@ impl StateFile {
 ///
 /// # Errors
 /// When the file is there, may be read, and cannot be.
-pub(super) fn load_beside(directory: &Path) -> Result<Option<Result<Sealing, BadState>>, FsError> {
+pub(super) fn load_beside(directory: &Path) -> Result<Option<Result<Sealer, BadState>>, FsError> {
     match open_beside(directory)? {
         None => Ok(None),
         Some(Err(bad)) => Ok(Some(Err(bad))),
@@ -151,18 +151,18 @@ pub(super) fn load_beside(directory: &Path) -> Result<Option<Result<Sealing, Bad
     }
 }
 
-/// The journal of the state `sealing` that [`load_beside`] gave; `None` when there is none any more.
+/// The journal of the state `sealer` that [`load_beside`] gave; `None` when there is none any more.
 ///
 /// # Errors
 /// When the file is there, may be read, and cannot be.
 pub(super) fn journal_beside(
     directory: &Path,
-    sealing: &Sealing,
+    sealer: &Sealer,
 ) -> Result<Option<Vec<u8>>, FsError> {
     let Some(Ok((file, path))) = open_beside(directory)? else {
         return Ok(None);
     };
-    let length = sealing.place().offset - sealing.journal_start;
+    let length = sealer.place().offset - sealer.journal_start;
     StateFile { file, path }.read_journal(length)
 }
 
@@ -194,7 +194,7 @@ fn open_beside(directory: &Path) -> Result<Option<Result<(File, PathBuf), BadSta
     }
 }
 
-fn read(file: &File) -> std::io::Result<Result<Sealing, BadState>> {
+fn read(file: &File) -> std::io::Result<Result<Sealer, BadState>> {
     let mut sector = KeySector::zeroed();
     if file.metadata()?.len() != JOURNAL_AT + JOURNAL_SIZE {
         return Ok(Err(BadState));
@@ -206,7 +206,7 @@ fn read(file: &File) -> std::io::Result<Result<Sealing, BadState>> {
             Err(error) => return Err(error),
         }
         // Whoever reads without the log's lock may meet a state that is being written.
-        if let Some(state) = Sealing::decode(sector.expose()) {
+        if let Some(state) = Sealer::decode(sector.expose()) {
             return Ok(Ok(state));
         }
     }

@@ -3,18 +3,18 @@
 use std::io::Write;
 use std::time::Duration;
 
+use super::append_position::End;
 use super::batch::Batch;
 use super::details::Details;
-use super::end::End;
 use super::error::{AuditError, Damage};
 use super::event::Event;
+use super::event_type::EventType;
 use super::forward::Sender;
 use super::head::{Head, HeadFile};
-use super::kind::EventType;
 use super::log::AuditLog;
 use super::reason::OpeningReason;
 use super::recovery::{Recovered, recover};
-use super::sealing::{Place, Sealing};
+use super::sealer::{Place, Sealer};
 use super::segment::{APPEND_LINES, SegmentName, segments};
 use super::state_file::{BadState, JOURNAL_SIZE, StateFile};
 use super::verify::Anchor;
@@ -29,7 +29,7 @@ const ANCHOR_EVERY: Duration = Duration::from_secs(3600);
 pub(super) struct Writer<'a> {
     log: &'a AuditLog,
     dir: &'a Dir,
-    sealing: Sealing,
+    sealer: Sealer,
     state: StateFile,
     head: HeadFile,
     pub(super) end: End,
@@ -56,9 +56,9 @@ impl<'a> Writer<'a> {
             Some(state) => Some(state),
             None => StateFile::open(&log.home)?,
         };
-        let (state, mut sealing) = match state {
+        let (state, mut sealer) = match state {
             Some(state) => match state.read()? {
-                Ok(sealing) => (state, sealing),
+                Ok(sealer) => (state, sealer),
                 Err(BadState) => {
                     return Err(AuditError::damaged(state.path(), Damage::NoSealState));
                 }
@@ -66,23 +66,22 @@ impl<'a> Writer<'a> {
             None => begin(log, dir, &segments)?,
         };
         let boot = log.boot_id();
-        let Recovered { end, repairs } =
-            recover(&mut sealing, &state, dir, names, &segments, boot)?;
+        let Recovered { end, repairs } = recover(&mut sealer, &state, dir, names, &segments, boot)?;
         // Before anything is written: what cannot be finished is not begun.
         let head = HeadFile::open(dir)?;
         // Lines, state and head are written in this order. Where the head is ahead, the others were put
         // back, unless a loss of power kept them from the disk.
         let is_ahead = |head: Head| {
-            head.fingerprint == sealing.fingerprint() && head.last.seq > sealing.last().seq
+            head.fingerprint == sealer.fingerprint() && head.last.seq > sealer.last().seq
         };
-        if sealing.boot == boot && head.read(dir.path())?.is_some_and(is_ahead) {
+        if sealer.boot == boot && head.read(dir.path())?.is_some_and(is_ahead) {
             return Err(AuditError::damaged(&end.path, Damage::CutShort));
         }
-        sealing.boot = boot;
+        sealer.boot = boot;
         Ok(Self {
             log,
             dir,
-            sealing,
+            sealer,
             state,
             head,
             end,
@@ -100,7 +99,7 @@ impl<'a> Writer<'a> {
     pub(super) fn append(&mut self, events: &[Event]) -> Result<(), AuditError> {
         let mut reason = OpeningReason::New;
         if self.end.length > 0
-            && let Some(due) = rotation_due(self.log, &self.sealing, self.end.length, self.now)
+            && let Some(due) = rotation_due(self.log, &self.sealer, self.end.length, self.now)
         {
             self.rotate()?;
             reason = due;
@@ -124,22 +123,22 @@ impl<'a> Writer<'a> {
 
     /// The anchor to send for what was appended, if one is due.
     pub(super) fn due_anchor(&self) -> Option<Anchor> {
-        let Self { sealing, .. } = self;
+        let Self { sealer, .. } = self;
         self.is_anchor_due
-            .then(|| Anchor::new(sealing.last(), sealing.fingerprint()))
+            .then(|| Anchor::new(sealer.last(), sealer.fingerprint()))
     }
 
     /// Closes the open segment, durably, and creates the next one.
     fn rotate(&mut self) -> Result<(), AuditError> {
-        if !self.sealing.must_open() {
+        if !self.sealer.must_open() {
             let closed = Event::new(Details::SegmentClosed {
                 segment: self.end.segment,
             });
             // Times never go back in a segment, and all are of its day.
-            self.commit(self.sealing.sealed_at(), &[closed])?;
+            self.commit(self.sealer.sealed_at(), &[closed])?;
             self.sync()?;
         }
-        self.end = End::after(self.dir, self.sealing.last())?;
+        self.end = End::after(self.dir, self.sealer.last())?;
         Ok(())
     }
 
@@ -148,12 +147,12 @@ impl<'a> Writer<'a> {
         // Nothing is written to a segment before its name would survive a loss of power.
         self.dir.sync()?;
         self.log.home.sync()?;
-        self.sealing.journal_start = 0;
-        self.sealing.ends_at(Place {
+        self.sealer.journal_start = 0;
+        self.sealer.ends_at(Place {
             segment: self.end.segment.first(),
             offset: 0,
         });
-        let opened = opened(self.log, &self.sealing, &self.end, reason);
+        let opened = opened(self.log, &self.sealer, &self.end, reason);
         self.commit(self.now, &[opened])
     }
 
@@ -161,12 +160,12 @@ impl<'a> Writer<'a> {
     /// head.
     fn commit(&mut self, time: Timestamp, events: &[Event]) -> Result<(), AuditError> {
         let origin = self.log.origin();
-        let batch = Batch::seal(&mut self.sealing, origin, time, self.end.last, events)?;
+        let batch = Batch::seal(&mut self.sealer, origin, time, self.end.last, events)?;
         self.end.append(&batch.lines)?;
         let saved = self.journal(&batch.lines).and_then(|()| {
             self.note_anchor(events);
             self.forward(&batch);
-            self.state.save(&mut self.sealing)
+            self.state.save(&mut self.sealer)
         });
         if let Err(error) = saved {
             self.end.cut_back();
@@ -174,7 +173,7 @@ impl<'a> Writer<'a> {
         }
         self.end.length += batch.lines.len() as u64;
         self.end.last = batch.last;
-        if let Some(head) = self.sealing.head() {
+        if let Some(head) = self.sealer.head() {
             self.head.write(self.dir.path(), head)?;
         }
         Ok(())
@@ -184,14 +183,14 @@ impl<'a> Writer<'a> {
     fn journal(&mut self, lines: &[u8]) -> Result<(), FsError> {
         let length = lines.len() as u64;
         let offset = self.end.length + length;
-        let at = self.end.length - self.sealing.journal_start;
+        let at = self.end.length - self.sealer.journal_start;
         if at + length <= JOURNAL_SIZE {
             self.state.write_journal(at, lines)?;
         } else {
             self.sync()?;
-            self.sealing.journal_start = offset;
+            self.sealer.journal_start = offset;
         }
-        self.sealing.ends_at(Place {
+        self.sealer.ends_at(Place {
             segment: self.end.segment.first(),
             offset,
         });
@@ -201,14 +200,14 @@ impl<'a> Writer<'a> {
     /// Sends what was written, and what could not be sent before, where events are forwarded. Where they
     /// are not, nothing is owed.
     fn forward(&mut self, batch: &Batch) {
-        self.sealing.forwarded = match &self.log.forward {
+        self.sealer.forwarded = match &self.log.forward {
             Some(forward) => {
-                let fingerprint = self.sealing.fingerprint();
+                let fingerprint = self.sealer.fingerprint();
                 let sender = Sender {
                     pid: self.log.origin().pid(),
                     fingerprint: fingerprint.to_string(),
                 };
-                forward.send(&self.log.home, &sender, self.sealing.forwarded, batch)
+                forward.send(&self.log.home, &sender, self.sealer.forwarded, batch)
             }
             None => batch.last.seq,
         };
@@ -231,12 +230,12 @@ impl<'a> Writer<'a> {
                     | EventType::SegmentClosed
             )
         });
-        let (now, announced_at) = (self.now, self.sealing.announced_at);
+        let (now, announced_at) = (self.now, self.sealer.announced_at);
         if self.log.syslog.is_some()
             && (is_due || now.since(announced_at) >= ANCHOR_EVERY || now < announced_at)
         {
             self.is_anchor_due = true;
-            self.sealing.announced_at = now;
+            self.sealer.announced_at = now;
         }
     }
 }
@@ -246,7 +245,7 @@ fn begin(
     log: &AuditLog,
     dir: &Dir,
     segments: &[SegmentName],
-) -> Result<(StateFile, Sealing), AuditError> {
+) -> Result<(StateFile, Sealer), AuditError> {
     if let Some(last) = segments.last() {
         let path = dir.path().join(last.to_string());
         return Err(AuditError::damaged(&path, Damage::NoSealState));
@@ -254,9 +253,9 @@ fn begin(
     if Head::load_own(dir)?.is_some() {
         return Err(AuditError::damaged(dir.path(), Damage::CutShort));
     }
-    let mut sealing = Sealing::generate()?;
-    let state = StateFile::create(&log.home, &mut sealing)?;
-    Ok((state, sealing))
+    let mut sealer = Sealer::generate()?;
+    let state = StateFile::create(&log.home, &mut sealer)?;
+    Ok((state, sealer))
 }
 
 impl End {
@@ -271,17 +270,17 @@ impl End {
 /// Why a segment of `length` bytes is to be closed before a line of the time `now`, if it is.
 pub(super) fn rotation_due(
     log: &AuditLog,
-    sealing: &Sealing,
+    sealer: &Sealer,
     length: u64,
     now: Timestamp,
 ) -> Option<OpeningReason> {
-    if now < sealing.sealed_at() {
+    if now < sealer.sealed_at() {
         Some(OpeningReason::Clock)
-    } else if sealing.opened_at().day() != now.day() {
+    } else if sealer.opened_at().day() != now.day() {
         Some(OpeningReason::Day)
     } else if length >= log.segment_size {
         Some(OpeningReason::Size)
-    } else if sealing.must_open() {
+    } else if sealer.must_open() {
         // It was closed, and a crash kept the next one from being opened.
         Some(OpeningReason::Day)
     } else {
@@ -290,12 +289,12 @@ pub(super) fn rotation_due(
 }
 
 /// The event that opens the segment at `end`.
-pub(super) fn opened(log: &AuditLog, sealing: &Sealing, end: &End, reason: OpeningReason) -> Event {
+pub(super) fn opened(log: &AuditLog, sealer: &Sealer, end: &End, reason: OpeningReason) -> Event {
     let boot = uuid::Uuid::from_bytes(log.boot_id());
     Event::new(Details::SegmentOpened {
         segment: end.segment,
-        fingerprint: sealing.fingerprint(),
-        key: sealing.segment_key(),
+        fingerprint: sealer.fingerprint(),
+        key: sealer.segment_key(),
         reason,
         boot: (!boot.is_nil()).then_some(boot),
         settings: log.settings.clone(),

@@ -12,10 +12,10 @@ use serde_json::value::RawValue;
 use super::reading::{query, warn_of_unreadable, with_reader};
 use super::table::{Table, table};
 use crate::cli::args::{AuditList, Format};
-use crate::cli::columns::Header;
 use crate::cli::context::Context;
 use crate::cli::end::End;
 use crate::cli::exit::{Code, Failure};
+use crate::cli::table::Header;
 use crate::cli::{pager, progress, text};
 
 /// How often `--follow` looks for new events.

@@ -6,8 +6,8 @@ use anstyle::Style;
 use nightlatch::audit::{CommandRow, Outcome, Record, Row};
 use serde_json::Value;
 
-use crate::cli::columns::{self, Column, Gives, Header};
 use crate::cli::context::Context;
+use crate::cli::table::{self, Column, Header, Shrink};
 use crate::cli::text::plain_details;
 use crate::cli::text::{command_end, escape, took};
 use crate::cli::ui::{BAD, FAINT, GOOD, WARN};
@@ -53,53 +53,53 @@ pub fn table(context: &Context, rows: &[Row], how: Table) -> String {
     };
     let name = |text: &Option<String>| escape(text.as_deref().unwrap_or("-"));
     let mut columns = vec![
-        column("SEQ", Gives::Nothing, 4, &|row| {
+        column("SEQ", Shrink::Nothing, 4, &|row| {
             row.record().seq.to_string()
         }),
-        column("TIME", Gives::Nothing, 0, &|row| {
+        column("TIME", Shrink::Nothing, 0, &|row| {
             time(row.record().timestamp)
         }),
-        column("EVENT", Gives::Down(8), 18, &|row| match row {
+        column("EVENT", Shrink::Down(8), 18, &|row| match row {
             Row::Event(record) => record.event_type.to_string(),
             Row::Command(_) => "COMMAND".to_owned(),
         }),
-        column("", Gives::Nothing, 7, &|row| {
+        column("", Shrink::Nothing, 7, &|row| {
             outcome(row, roomy).0.to_owned()
         })
         .styled(rows.iter().map(|row| outcome(row, roomy).1)),
-        column("ACCOUNT", Gives::All(14), 24, &|row| {
+        column("ACCOUNT", Shrink::All(14), 24, &|row| {
             name(&row.record().username)
         }),
-        column("TTY", Gives::All(5), 6, &|row| name(&row.record().tty)),
+        column("TTY", Shrink::All(5), 6, &|row| name(&row.record().tty)),
     ];
     if how.is_wide {
-        columns.push(column("HOST", Gives::Nothing, 0, &|row| {
+        columns.push(column("HOST", Shrink::Nothing, 0, &|row| {
             escape(&row.record().host)
         }));
-        columns.push(column("UID", Gives::Nothing, 0, &|row| {
+        columns.push(column("UID", Shrink::Nothing, 0, &|row| {
             row.record().uid.to_string()
         }));
-        columns.push(column("PID", Gives::Nothing, 0, &|row| {
+        columns.push(column("PID", Shrink::Nothing, 0, &|row| {
             row.record().pid.to_string()
         }));
-        columns.push(column("SESSION", Gives::Nothing, 0, &|row| {
+        columns.push(column("SESSION", Shrink::Nothing, 0, &|row| {
             row.record()
                 .session_id
                 .map_or("-".to_owned(), |id| id.to_string())
         }));
     }
-    columns.push(column("DETAILS", Gives::All(12), 0, &|row| {
+    columns.push(column("DETAILS", Shrink::All(12), 0, &|row| {
         escape(&match row {
             Row::Event(record) if how.is_wide => plain_details(record.details.get()),
             Row::Event(record) => without_ids(record),
             Row::Command(command) => told(command, how.is_wide),
         })
     }));
-    columns::table(
+    table::table(
         columns,
         if roomy { 2 } else { 1 },
         width,
-        context.sign(),
+        context.ellipsis(),
         how.header,
     )
 }

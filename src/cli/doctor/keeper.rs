@@ -4,14 +4,14 @@ use nightlatch::config::KeeperChoice;
 use nightlatch::session::KeeperError;
 use nightlatch::session::keeper::{AgentKeeper, KernelKeeper, agent_is_running};
 
-use super::case::{Case, read_small};
+use super::environment::{Environment, read_small};
 use super::finding::Finding;
 use crate::cli::system::user;
 
 const NO_AGENT: &str = "the agent cannot be started";
 
 /// Which keeper the next sign-in would use.
-pub fn keeper(case: &Case) -> Vec<Finding> {
+pub fn keeper(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "keeper";
     let (choice, by) = choice(case);
     let kernel = KernelKeeper.probe();
@@ -52,7 +52,7 @@ pub fn keeper(case: &Case) -> Vec<Finding> {
 }
 
 /// The choice in force, and who made it.
-fn choice(case: &Case) -> (KeeperChoice, &'static str) {
+fn choice(case: &Environment) -> (KeeperChoice, &'static str) {
     if let Some(Ok(choice)) = case.forced {
         return (choice, "NIGHTLATCH_KEEPER");
     }
@@ -81,7 +81,7 @@ fn told(error: &KeeperError) -> String {
 }
 
 /// Whether an agent could be started, as far as can be told without starting one.
-fn agent_can_start(case: &Case) -> Result<(), String> {
+fn agent_can_start(case: &Environment) -> Result<(), String> {
     if case.program.is_none() {
         return Err("the system does not tell where this program lies".to_owned());
     }
@@ -92,7 +92,7 @@ fn agent_can_start(case: &Case) -> Result<(), String> {
 }
 
 /// Whether an agent serves the home.
-pub fn agent(case: &Case) -> Vec<Finding> {
+pub fn agent(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "agent";
     let Some(home) = case.home() else {
         return Vec::new();
@@ -124,7 +124,7 @@ pub fn agent(case: &Case) -> Vec<Finding> {
 }
 
 /// How much of the user's share of kernel keys is used.
-pub fn quota(_: &Case) -> Vec<Finding> {
+pub fn quota(_: &Environment) -> Vec<Finding> {
     const CHECK: &str = "quota";
     let (Some(users), Some(user)) = (read_small("/proc/key-users"), user()) else {
         return Vec::new();

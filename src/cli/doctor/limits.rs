@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, getrlimit};
 
-use super::case::{Case, read_small};
+use super::environment::{Environment, read_small};
 use super::finding::Finding;
 use crate::cli::progress::size;
 
@@ -10,7 +10,7 @@ use crate::cli::progress::size;
 const LOCKED: u64 = 64 * 1024;
 
 /// Whether secrets can be kept out of swap.
-pub fn memory(_: &Case) -> Vec<Finding> {
+pub fn memory(_: &Environment) -> Vec<Finding> {
     const CHECK: &str = "memory";
     vec![match getrlimit(Resource::Memlock).current {
         None => Finding::ok(CHECK, "any amount may be locked"),
@@ -32,7 +32,7 @@ pub fn memory(_: &Case) -> Vec<Finding> {
 }
 
 /// Whether this process may leave its memory in a core dump.
-pub fn cores(_: &Case) -> Vec<Finding> {
+pub fn cores(_: &Environment) -> Vec<Finding> {
     const CHECK: &str = "cores";
     let is_limited = getrlimit(Resource::Core).current == Some(0);
     if is_dumpable() && !is_limited {

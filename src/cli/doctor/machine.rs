@@ -3,7 +3,7 @@
 use nightlatch::audit::look;
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 
-use super::case::{Case, read_small};
+use super::environment::{Environment, read_small};
 use super::finding::Finding;
 use crate::cli::audit::this_boot;
 use crate::cli::text::span;
@@ -12,7 +12,7 @@ use crate::cli::text::span;
 const PAST: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
 
 /// Whether sessions can be judged by the clocks.
-pub fn clock(case: &Case) -> Vec<Finding> {
+pub fn clock(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "clock";
     let now = SystemClock.now();
     let uptime = span(std::time::Duration::from_nanos(now.boot.nanos()));
@@ -58,7 +58,7 @@ pub fn clock(case: &Case) -> Vec<Finding> {
 }
 
 /// Whether memory may be written to disk in the clear.
-pub fn swap(_: &Case) -> Vec<Finding> {
+pub fn swap(_: &Environment) -> Vec<Finding> {
     const CHECK: &str = "swap";
     let Some(areas) = swap_areas() else {
         return Vec::new();
@@ -103,7 +103,7 @@ fn is_safe(area: &str) -> bool {
 }
 
 /// Whether all of memory may be written to disk at once.
-pub fn hibernation(_: &Case) -> Vec<Finding> {
+pub fn hibernation(_: &Environment) -> Vec<Finding> {
     const CHECK: &str = "hibernation";
     let Some(states) = read_small("/sys/power/state") else {
         return Vec::new();
@@ -126,7 +126,7 @@ pub fn hibernation(_: &Case) -> Vec<Finding> {
 }
 
 /// Whether programs of the same user may read each other's memory.
-pub fn tracing(_: &Case) -> Vec<Finding> {
+pub fn tracing(_: &Environment) -> Vec<Finding> {
     const CHECK: &str = "tracing";
     if !cfg!(target_os = "linux") {
         return Vec::new();
@@ -142,7 +142,7 @@ pub fn tracing(_: &Case) -> Vec<Finding> {
 }
 
 /// What is not looked at here, so that nobody takes silence for good news.
-pub fn unseen(_: &Case) -> Vec<Finding> {
+pub fn unseen(_: &Environment) -> Vec<Finding> {
     if cfg!(target_os = "linux") {
         return Vec::new();
     }

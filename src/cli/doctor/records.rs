@@ -10,7 +10,7 @@ use nightlatch::config::{PCI_RETENTION_FLOOR, PasswordRules};
 use nightlatch::guard::count_leases;
 use nightlatch::{Argon2Params, AuditLog, Config, Dir};
 
-use super::case::Case;
+use super::environment::Environment;
 use super::finding::Finding;
 use crate::cli::audit::this_boot;
 use crate::cli::progress::size;
@@ -25,7 +25,7 @@ const VERIFIED_IN_PASSING: u64 = 1024 * 1024;
 const ACCOUNTS: u32 = 100;
 
 /// The account database.
-pub fn accounts(case: &Case) -> Vec<Finding> {
+pub fn accounts(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "accounts";
     let Some(home) = case.home() else {
         return Vec::new();
@@ -45,7 +45,7 @@ pub fn accounts(case: &Case) -> Vec<Finding> {
 }
 
 /// Accounts that failed sign-ins have locked.
-pub fn lockouts(case: &Case) -> Vec<Finding> {
+pub fn lockouts(case: &Environment) -> Vec<Finding> {
     let Some(home) = opened_home(case) else {
         return Vec::new();
     };
@@ -62,7 +62,7 @@ pub fn lockouts(case: &Case) -> Vec<Finding> {
 }
 
 /// The audit log: whether the next event can follow, and whether it verifies.
-pub fn log(case: &Case) -> Vec<Finding> {
+pub fn log(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "audit";
     let Some(home) = case.home() else {
         return Vec::new();
@@ -131,7 +131,7 @@ fn described(summary: &LogSummary) -> String {
 }
 
 /// The home; `None` where opening it would close it to others first.
-fn opened_home(case: &Case) -> Option<Dir> {
+fn opened_home(case: &Environment) -> Option<Dir> {
     let home = case.home()?;
     let survey = &case.survey;
     if !survey.refused.is_empty() || !survey.open.is_empty() {
@@ -141,13 +141,13 @@ fn opened_home(case: &Case) -> Option<Dir> {
 }
 
 /// The log, to be asked; `None` as of [`opened_home`].
-fn opened_log(case: &Case) -> Option<AuditLog> {
+fn opened_log(case: &Environment) -> Option<AuditLog> {
     let home = opened_home(case)?;
     Some(AuditLog::new(Arc::new(home), Arc::new(SystemClock)))
 }
 
 /// How long the log is kept, and how far back it reaches.
-pub fn retention(case: &Case) -> Vec<Finding> {
+pub fn retention(case: &Environment) -> Vec<Finding> {
     let Some(config) = case.config() else {
         return Vec::new();
     };
@@ -196,7 +196,7 @@ fn kept(config: &Config, coverage: Option<Coverage>, now: Timestamp) -> Finding 
 }
 
 /// Which legal holds are in force.
-pub fn holds(case: &Case) -> Vec<Finding> {
+pub fn holds(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "holds";
     let Some(log) = opened_log(case) else {
         return Vec::new();
@@ -219,7 +219,7 @@ fn in_force(hold: &Hold) -> Finding {
 }
 
 /// Whether somebody hears of the log's end.
-pub fn syslog(case: &Case) -> Vec<Finding> {
+pub fn syslog(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "syslog";
     let Some(config) = case.config() else {
         return Vec::new();
@@ -242,7 +242,7 @@ pub fn syslog(case: &Case) -> Vec<Finding> {
 }
 
 /// What running commands hold, and what killed ones left.
-pub fn leases(case: &Case) -> Vec<Finding> {
+pub fn leases(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "commands";
     let Some(home) = case.home() else {
         return Vec::new();

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use nightlatch::{Erasure, Kept, Storage, Unsure, shell_word, storage};
 
-use super::case::Case;
+use super::environment::Environment;
 use super::finding::Finding;
 
 /// What overwriting `seal/state` leaves on the disk.
-pub fn seal(case: &Case) -> Vec<Finding> {
+pub fn seal(case: &Environment) -> Vec<Finding> {
     let Some(home) = case.home() else {
         return Vec::new();
     };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use nightlatch::id::SessionId;
-use nightlatch::session::{Dead, SessionState, SessionStatus};
+use nightlatch::session::{EndReason, SessionState, SessionStatus};
 use nightlatch::{Guard, SessionWatch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -106,7 +106,7 @@ fn is_told_by_the_log(status: &SessionStatus, ends: Option<Timestamp>) -> bool {
     let is_over = ends.is_some_and(|ends| ends <= SystemClock.now().wall);
     match status.ended {
         None => status.state != SessionState::Active,
-        Some(reason) => reason == Dead::KeyGone && !is_over,
+        Some(reason) => reason == EndReason::KeyGone && !is_over,
     }
 }
 

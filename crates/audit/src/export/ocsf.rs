@@ -3,8 +3,8 @@
 use super::said::{PRODUCT, Said, email};
 use super::sentence::sentence;
 use crate::event_name::EventName;
+use crate::event_type::EventType;
 use crate::json::Object;
-use crate::kind::EventType;
 use crate::record::Record;
 
 const VERSION: &str = "1.3.0";

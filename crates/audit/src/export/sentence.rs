@@ -1,7 +1,7 @@
 //! An event as one plain sentence, for fields that people read.
 
 use super::said::{Said, email};
-use crate::kind::EventType;
+use crate::event_type::EventType;
 use crate::record::Record;
 
 /// One English sentence that says what happened, without control characters.

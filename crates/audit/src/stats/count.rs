@@ -1,6 +1,6 @@
 //! How many events there are, and how they came out.
 
-use crate::kind::EventType;
+use crate::event_type::EventType;
 use crate::outcome::Outcome;
 use crate::record::Record;
 

@@ -11,7 +11,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use super::event_name::EventName;
-use super::kind::EventType;
+use super::event_type::EventType;
 use super::record::Record;
 use nightlatch_core::clock::Timestamp;
 use series::Series;

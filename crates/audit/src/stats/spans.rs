@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::activity::{Activity, Extender};
 use crate::command_end::CommandEnd;
 use crate::command_facts::CommandFacts;
-use crate::kind::EventType;
+use crate::event_type::EventType;
 use crate::record::Record;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::id::{ExecId, SessionId};

@@ -3,9 +3,9 @@
 use super::hash::LineHash;
 use super::line::Link;
 use super::seal::{FIRST, append, begin, refused, state};
-use super::sealing::{Role, SECTOR, Sealing};
 use super::state_file::JOURNAL_SIZE;
 use super::*;
+use crate::sealer::{Role, SECTOR, Sealer};
 use nightlatch_core::crypto::sign::KeyPair;
 use nightlatch_core::crypto::{Key, sha256};
 
@@ -279,11 +279,11 @@ fn a_head_that_the_state_does_not_make_excuses_no_cut_end() {
         }
         let check = sha256(&made[..264]);
         made[264..296].copy_from_slice(&check);
-        let mut sealing = Sealing::decode(made[..SECTOR].try_into().unwrap()).unwrap();
-        let seq = sealing.last().seq + 2;
+        let mut sealer = Sealer::decode(made[..SECTOR].try_into().unwrap()).unwrap();
+        let seq = sealer.last().seq + 2;
         let hash = LineHash::of(b"made up");
-        sealing.seal(Role::Inner, Link { seq, hash }, sealing.sealed_at());
-        let forged = sealing.head().unwrap().encode();
+        sealer.seal(Role::Inner, Link { seq, hash }, sealer.sealed_at());
+        let forged = sealer.head().unwrap().encode();
         let mut forged = with_head(&files, &forged);
         forged.insert(STATE.to_owned(), made);
         assert!(is_found(&forged));

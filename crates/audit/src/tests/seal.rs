@@ -1,9 +1,9 @@
 //! When lines are sealed, with what, and what a crash leaves.
 
 use super::line::LINE_LIMIT;
-use super::sealing::Sealing;
 use super::state_file::StateFile;
 use super::*;
+use crate::sealer::Sealer;
 use nightlatch_core::crypto::kdf::derive;
 use nightlatch_core::crypto::{Key, labels};
 
@@ -35,8 +35,8 @@ pub(super) fn state(home: &Home) -> Vec<u8> {
 /// The state of a log that has no line yet.
 pub(super) fn begin(home: &Home) {
     drop(home.dir.subdir_or_create("audit").unwrap());
-    let mut sealing = Sealing::generate().unwrap();
-    StateFile::create(&home.dir, &mut sealing).unwrap();
+    let mut sealer = Sealer::generate().unwrap();
+    StateFile::create(&home.dir, &mut sealer).unwrap();
 }
 
 fn are_sealed(home: &Home) -> Vec<bool> {

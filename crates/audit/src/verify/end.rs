@@ -6,7 +6,7 @@ use super::segment::Watched;
 use super::snapshot::{HEAD_NAME, Snapshot};
 use crate::head::Head;
 use crate::line::Link;
-use crate::sealing::Sealing;
+use crate::sealer::Sealer;
 use crate::state_file::{BadState, SEAL_DIRECTORY, STATE_FILE};
 use nightlatch_core::crypto::sign::PublicKey;
 
@@ -19,7 +19,7 @@ pub(super) fn judge_head(
     join: &mut Join<'_>,
     snapshot: &Snapshot,
     fingerprint: Option<PublicKey>,
-    lost: Option<&Sealing>,
+    lost: Option<&Sealer>,
 ) {
     let Some(head) = snapshot.head else {
         return;
@@ -47,7 +47,7 @@ pub(super) fn judge_head(
 }
 
 /// Whether `head` is that of an append that would follow the log, which ends as `state` says.
-fn is_of_next_append(join: &Join<'_>, state: &Sealing, head: &Head) -> bool {
+fn is_of_next_append(join: &Join<'_>, state: &Sealer, head: &Head) -> bool {
     let Link { seq, hash } = state.last();
     join.result.last == Some((seq, hash))
         && sealed_line(join, state.last()).is_ok_and(|(_, next)| state.makes_next(head, next))
@@ -60,7 +60,7 @@ pub(super) fn state_name() -> String {
 
 /// Compares with the sealing state, where there is one: a copy has none, nor has a log that was not
 /// begun.
-pub(super) fn judge_state(join: &mut Join<'_>, state: Option<Result<Sealing, BadState>>) {
+pub(super) fn judge_state(join: &mut Join<'_>, state: Option<Result<Sealer, BadState>>) {
     let file = state_name();
     let Some(state) = state else {
         return;

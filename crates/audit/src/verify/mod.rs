@@ -27,7 +27,7 @@ use std::time::Duration;
 use super::error::AuditError;
 use super::lost_end::{LostEnd, journal_before_boot};
 use super::progress::Progress;
-use super::sealing::Sealing;
+use super::sealer::Sealer;
 use super::state_file::{BadState, load_beside};
 use end::{judge_head, judge_state, state_name};
 use finding::Findings;
@@ -235,8 +235,8 @@ impl Verifier {
     /// The state and its journal, when they were saved before this boot.
     fn journal<'a>(
         &self,
-        state: Option<&'a Result<Sealing, BadState>>,
-    ) -> Result<Option<(&'a Sealing, Vec<u8>)>, FsError> {
+        state: Option<&'a Result<Sealer, BadState>>,
+    ) -> Result<Option<(&'a Sealer, Vec<u8>)>, FsError> {
         let Some(Ok(state)) = state else {
             return Ok(None);
         };
@@ -245,7 +245,7 @@ impl Verifier {
     }
 
     /// The numbers of the lines to compare with something.
-    fn watched(&self, snapshot: &Snapshot, state: Option<&Result<Sealing, BadState>>) -> Vec<u64> {
+    fn watched(&self, snapshot: &Snapshot, state: Option<&Result<Sealer, BadState>>) -> Vec<u64> {
         let head = snapshot.head.flatten().map(|head| head.last.seq);
         let state = state.and_then(|state| state.as_ref().ok());
         let state = state.map(|state| state.last().seq);
@@ -259,7 +259,7 @@ impl Verifier {
         snapshot: &Snapshot,
         chain: &KeyChain,
         end: Option<UnsealedEnd>,
-        state: Option<Result<Sealing, BadState>>,
+        state: Option<Result<Sealer, BadState>>,
     ) -> Verification {
         join.finish();
         if let (Some(end), Some(last)) = (end, snapshot.segments.last()) {
@@ -282,8 +282,8 @@ impl Verifier {
             })
             .flatten();
         join.result.fingerprint = chain.fingerprint.map(|key| key.to_string());
-        let sealing = state.as_ref().and_then(|state| state.as_ref().ok());
-        let lost = sealing.filter(|state| state.is_of_earlier_boot(self.boot));
+        let sealer = state.as_ref().and_then(|state| state.as_ref().ok());
+        let lost = sealer.filter(|state| state.is_of_earlier_boot(self.boot));
         judge_head(&mut join, snapshot, chain.fingerprint, lost);
         if self.expects_state && state.is_none() && join.result.lines > 0 {
             join.about_file(&state_name(), Problem::MissingState);
@@ -322,7 +322,7 @@ impl Verifier {
 fn lost_end(
     archive: &Archive,
     segment: Option<&mut Segment>,
-    journal: Option<(&Sealing, Vec<u8>)>,
+    journal: Option<(&Sealer, Vec<u8>)>,
 ) -> Result<Option<LostEnd>, FsError> {
     let (Some(segment), Some((state, journal))) = (segment, journal) else {
         return Ok(None);

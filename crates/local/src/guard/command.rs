@@ -10,7 +10,7 @@ use super::lease::Lease;
 use super::owner::Counting;
 use super::run::{Ended, RunError, Runner, Started};
 use super::{CommandError, Denied, Guard, GuardError, Home};
-use crate::session::{Dead, Judged, Owner, Session, Touch, Touched};
+use crate::session::{EndReason, Judged, Owner, Session, Touched, Use};
 use nightlatch_audit::{
     ArgvDigest, AuditError, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event,
     ProgramName,
@@ -205,7 +205,7 @@ impl Guard {
         let program = ProgramName::new(command.get_program());
         let mut lease = None;
         let mut not_started = None;
-        let touch = Touch {
+        let touch = Use {
             action: "exec",
             extend: options.extend,
             min_remaining: options.min_remaining,
@@ -360,12 +360,12 @@ fn refusal(denied: &Denied) -> CommandRefusal {
         Denied::NoSession {
             ended:
                 Some(
-                    Dead::Idle
-                    | Dead::Max
-                    | Dead::Clock
-                    | Dead::Reboot
-                    | Dead::TimeNamespace
-                    | Dead::KeyGone,
+                    EndReason::Idle
+                    | EndReason::Max
+                    | EndReason::Clock
+                    | EndReason::Reboot
+                    | EndReason::TimeNamespace
+                    | EndReason::KeyGone,
                 ),
         } => CommandRefusal::SessionExpired,
         Denied::NoSession { ended: Some(_) } => CommandRefusal::SessionInvalid,

@@ -4,7 +4,7 @@ use super::accounts::typeable;
 use super::{Guard, GuardError, Home, RegisterError, SignInError, SignedIn};
 use crate::account::{self, Account, Authenticated, DisplayName, Email, PrepareError, Sponsor};
 use crate::config::Limits;
-use crate::session::{Owner, SessionError, Touch};
+use crate::session::{Owner, SessionError, Use};
 use nightlatch_audit::{AuditName, Details, Event, RegistrationFailure};
 use nightlatch_core::clock::BootTime;
 use nightlatch_core::id::SessionId;
@@ -144,7 +144,7 @@ impl Guard {
         let Some(live) = live else {
             return Err(refuse(home, email)?);
         };
-        let touch = Touch {
+        let touch = Use {
             action: "register",
             extend: true,
             min_remaining: std::time::Duration::ZERO,

@@ -6,7 +6,7 @@ use crate::account::{DirectoryError, PolicyRefusal, Untypeable};
 use crate::config::ConfigError;
 use crate::guard::run::RunError;
 use crate::paths::NoHomeDirectory;
-use crate::session::{AgentError, Dead, Elsewhere, SessionError};
+use crate::session::{AgentError, Elsewhere, EndReason, SessionError};
 use nightlatch_audit::AuditError;
 use nightlatch_core::crypto::kdf::HashFailed;
 use nightlatch_platform::fs::FsError;
@@ -66,7 +66,7 @@ pub enum Denied {
     #[error("{}", no_session(*.ended))]
     NoSession {
         /// Why the session that was there has ended, if one was.
-        ended: Option<Dead>,
+        ended: Option<EndReason>,
     },
     /// The session is of an account that does not count here (see
     /// [`GuardConfig::accounts`](crate::guard::GuardConfig::accounts)).
@@ -97,7 +97,7 @@ pub enum Denied {
     Failed(#[from] GuardError),
 }
 
-fn no_session(ended: Option<Dead>) -> String {
+fn no_session(ended: Option<EndReason>) -> String {
     ended.map_or_else(
         || "no live session".to_owned(),
         |reason| format!("no live session: {reason}"),

@@ -46,7 +46,7 @@ pub use owner::AccountNotice;
 use crate::account::{AccountService, Email};
 use crate::config::{Limits, PasswordRules};
 use crate::session::keeper::Keepers;
-use crate::session::{NameLookup, Owner, SessionService, SessionStatus, Touch};
+use crate::session::{NameLookup, Owner, SessionService, SessionStatus, Use};
 pub use last_known::last_guarded_commands;
 use lease::Leases;
 pub use lease::count_leases;
@@ -163,7 +163,7 @@ impl Guard {
         owner: Owner,
         action: &str,
     ) -> Result<ActiveSession<'guard>, Denied> {
-        let touch = Touch {
+        let touch = Use {
             action,
             extend: true,
             min_remaining: Duration::ZERO,

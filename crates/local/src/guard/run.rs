@@ -22,7 +22,7 @@ use signal_hook::consts::{
 };
 
 use super::Orphans;
-use super::signals::{Catch, Caught, stop_ourselves, we_lead_the_session};
+use super::signals::{Catch, Caught, is_session_leader, stop_ourselves};
 use nightlatch_core::memory::{CoreLimit, Witness};
 use nightlatch_platform::fs::with_stops;
 
@@ -212,7 +212,7 @@ fn reached_all(caught: &Caught, child: Pid, witness: &mut Option<io::Result<Witn
 
 /// Whether a signal that reached us did not reach the child too.
 fn is_for_child_alone(caught: &Caught, child: Pid) -> bool {
-    is_handed_on(*caught, number(child), we_lead_the_session())
+    is_handed_on(*caught, number(child), is_session_leader())
 }
 
 /// The rule: the terminal tells a whole process group, everybody else told only us, unless the witness
@@ -220,12 +220,12 @@ fn is_for_child_alone(caught: &Caught, child: Pid) -> bool {
 ///
 /// Accepted: in a command's first 30 ms, and where no witness can be started, a process that signals our
 /// whole group looks as if it had signalled us alone, and the child gets that signal twice.
-fn is_handed_on(caught: Caught, child: i32, we_lead_the_session: bool) -> bool {
+fn is_handed_on(caught: Caught, child: i32, is_session_leader: bool) -> bool {
     match (caught.signal, caught.sender) {
         (SIGCHLD | SIGCONT, _)
         | (SIGINT | SIGQUIT | SIGTSTP | SIGTTIN | SIGTTOU | SIGWINCH, None) => false,
         (_, Some(sender)) => sender != child,
-        (SIGHUP, None) => we_lead_the_session,
+        (SIGHUP, None) => is_session_leader,
         // A timer set before we were started, by somebody who meant the command.
         (_, None) => true,
     }

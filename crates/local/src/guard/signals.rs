@@ -212,7 +212,7 @@ pub fn nobody_could_resume_us() -> bool {
 }
 
 /// Whether this process leads its session, and so is the one that is told when the terminal hangs up.
-pub fn we_lead_the_session() -> bool {
+pub fn is_session_leader() -> bool {
     nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
 }
 

@@ -20,10 +20,10 @@ mod tests;
 pub use keeper::{
     AgentError, AgentLaunch, AgentLauncher, Keeper, KeeperError, KeeperKind, serve_agent,
 };
-pub use model::{Dead, Elsewhere, LimitedBy, Live, WALL_CLOCK_SLACK};
+pub use model::{Elsewhere, EndReason, LimitedBy, Live, WALL_CLOCK_SLACK};
 pub use service::{
     CrashWatch, EndedSession, Ending, Judged, NameLookup, NewSession, Owner, Session, SessionError,
-    SessionLock, SessionService, Touch, Touched,
+    SessionLock, SessionService, Touched, Use,
 };
 pub use status::{SessionState, SessionStatus};
 

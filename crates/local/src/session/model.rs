@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub use super::reasons::{Dead, Elsewhere};
+pub use super::reasons::{Elsewhere, EndReason};
 use crate::config::{GENERATION_CEILING, Limits, MAX_CEILING};
 use nightlatch_core::clock::{Boot, BootTime, Moment, Timestamp};
 use nightlatch_core::crypto::Key;
@@ -78,16 +78,16 @@ pub struct Live {
 /// made up.
 ///
 /// # Errors
-/// [`Dead::Corrupt`] when it would have been used before it began, by the boot clock, which nobody sets,
+/// [`EndReason::Corrupt`] when it would have been used before it began, by the boot clock, which nobody sets,
 /// could last longer than any session may, or is of a generation that no account has.
-pub fn check(claims: &Claims, activity: &Activity) -> Result<(), Dead> {
+pub fn check(claims: &Claims, activity: &Activity) -> Result<(), EndReason> {
     let begun = claims.created;
     if activity.deadline.wall != claims.deadline
         || activity.deadline.boot > begun.boot.plus(MAX_CEILING)
         || activity.last.boot < begun.boot
         || activity.generation > GENERATION_CEILING
     {
-        return Err(Dead::Corrupt);
+        return Err(EndReason::Corrupt);
     }
     Ok(())
 }
@@ -100,31 +100,36 @@ pub fn check(claims: &Claims, activity: &Activity) -> Result<(), Dead> {
 ///
 /// # Errors
 /// The reason why it is not live.
-pub fn judge(idle: Duration, activity: &Activity, now: Moment, boot: Boot) -> Result<Live, Dead> {
+pub fn judge(
+    idle: Duration,
+    activity: &Activity,
+    now: Moment,
+    boot: Boot,
+) -> Result<Live, EndReason> {
     if boot.clock_shifted {
-        return Err(Dead::TimeNamespace);
+        return Err(EndReason::TimeNamespace);
     }
     if boot.id != activity.boot_id {
-        return Err(Dead::Reboot);
+        return Err(EndReason::Reboot);
     }
     // A boot clock that ran backwards does not exist on this boot: the payload is not ours.
-    let idle_for = duration_between(activity.last.boot, now.boot).ok_or(Dead::Clock)?;
+    let idle_for = duration_between(activity.last.boot, now.boot).ok_or(EndReason::Clock)?;
     let until_max = match duration_between(now.boot, activity.deadline.boot) {
-        None | Some(Duration::ZERO) => return Err(Dead::Max),
+        None | Some(Duration::ZERO) => return Err(EndReason::Max),
         Some(left) => left.min(activity.deadline.wall.since(now.wall)),
     };
     if idle_for >= idle {
-        return Err(Dead::Idle);
+        return Err(EndReason::Idle);
     }
     if until_max.is_zero() {
-        return Err(Dead::Max);
+        return Err(EndReason::Max);
     }
     if now.wall.plus(WALL_CLOCK_SLACK) < activity.last.wall {
-        return Err(Dead::Clock);
+        return Err(EndReason::Clock);
     }
     let idle_by_wall = now.wall.since(activity.last.wall);
     if idle_by_wall >= idle {
-        return Err(Dead::Clock);
+        return Err(EndReason::Clock);
     }
     let until_idle = idle.saturating_sub(idle_for.max(idle_by_wall));
     Ok(first_of(until_idle, until_max))
@@ -240,7 +245,7 @@ mod tests {
             |activity: &mut Activity| activity.last.boot = BootTime::from_nanos(1),
             |activity: &mut Activity| activity.generation = GENERATION_CEILING + 1,
         ] {
-            assert_eq!(checked(change), Err(Dead::Corrupt));
+            assert_eq!(checked(change), Err(EndReason::Corrupt));
         }
     }
 
@@ -252,11 +257,11 @@ mod tests {
         };
         assert_eq!(check(&begun(START.boot), &activity()), Ok(()));
         let later = START.boot.plus(Duration::from_nanos(1));
-        assert_eq!(check(&begun(later), &activity()), Err(Dead::Corrupt));
+        assert_eq!(check(&begun(later), &activity()), Err(EndReason::Corrupt));
         let mut used = activity();
         used.last.boot = later;
         assert_eq!(check(&begun(later), &used), Ok(()));
-        assert_eq!(judge(IDLE, &used, START, BOOT), Err(Dead::Clock));
+        assert_eq!(judge(IDLE, &used, START, BOOT), Err(EndReason::Clock));
     }
 
     fn after(wall: Duration, boot: Duration) -> Moment {
@@ -266,7 +271,7 @@ mod tests {
         }
     }
 
-    fn judged(now: Moment) -> Result<Live, Dead> {
+    fn judged(now: Moment) -> Result<Live, EndReason> {
         judge(IDLE, &activity(), now, BOOT)
     }
 
@@ -280,7 +285,7 @@ mod tests {
                 limited_by: LimitedBy::Idle
             })
         );
-        assert_eq!(judged(after(IDLE, IDLE)), Err(Dead::Idle));
+        assert_eq!(judged(after(IDLE, IDLE)), Err(EndReason::Idle));
         assert!(
             judged(after(
                 Duration::from_millis(899_900),
@@ -292,7 +297,10 @@ mod tests {
 
     #[test]
     fn suspend_counts_because_the_boot_clock_runs_through_it() {
-        assert_eq!(judged(after(Duration::from_secs(1), IDLE)), Err(Dead::Idle));
+        assert_eq!(
+            judged(after(Duration::from_secs(1), IDLE)),
+            Err(EndReason::Idle)
+        );
     }
 
     #[test]
@@ -327,7 +335,7 @@ mod tests {
         assert!(judged(set_back(WALL_CLOCK_SLACK)).is_ok());
         assert_eq!(
             judged(set_back(WALL_CLOCK_SLACK + Duration::from_nanos(1))),
-            Err(Dead::Clock)
+            Err(EndReason::Clock)
         );
     }
 
@@ -335,7 +343,7 @@ mod tests {
     fn a_wall_clock_set_forward_past_the_idle_limit_ends_the_session() {
         assert_eq!(
             judged(after(IDLE, Duration::from_secs(1))),
-            Err(Dead::Clock)
+            Err(EndReason::Clock)
         );
     }
 
@@ -353,15 +361,18 @@ mod tests {
             })
         );
         let end = Limits::default().max();
-        assert_eq!(judge(IDLE, &used, after(end, end), BOOT), Err(Dead::Max));
+        assert_eq!(
+            judge(IDLE, &used, after(end, end), BOOT),
+            Err(EndReason::Max)
+        );
         assert_eq!(
             judge(IDLE, &used, after(end, near), BOOT),
-            Err(Dead::Max),
+            Err(EndReason::Max),
             "by the wall clock"
         );
         assert_eq!(
             judge(IDLE, &used, after(near, end), BOOT),
-            Err(Dead::Max),
+            Err(EndReason::Max),
             "by the boot clock"
         );
     }
@@ -373,14 +384,17 @@ mod tests {
             id: [9; 16],
             ..BOOT
         };
-        assert_eq!(judge(IDLE, &activity(), now, rebooted), Err(Dead::Reboot));
+        assert_eq!(
+            judge(IDLE, &activity(), now, rebooted),
+            Err(EndReason::Reboot)
+        );
         let shifted = Boot {
             clock_shifted: true,
             ..BOOT
         };
         assert_eq!(
             judge(IDLE, &activity(), now, shifted),
-            Err(Dead::TimeNamespace)
+            Err(EndReason::TimeNamespace)
         );
     }
 
@@ -390,7 +404,7 @@ mod tests {
             wall: START.wall,
             boot: BootTime::from_nanos(0),
         };
-        assert_eq!(judged(before), Err(Dead::Clock));
+        assert_eq!(judged(before), Err(EndReason::Clock));
     }
 
     #[derive(Clone, Copy, Debug)]

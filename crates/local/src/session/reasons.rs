@@ -4,7 +4,7 @@ use super::keeper::KeeperKind;
 
 /// Why a session that was there is no longer live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dead {
+pub enum EndReason {
     /// No activity for the idle limit.
     Idle,
     /// The absolute limit was reached.
@@ -73,7 +73,7 @@ impl std::fmt::Display for Elsewhere {
     }
 }
 
-impl std::fmt::Display for Dead {
+impl std::fmt::Display for EndReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Idle => "it was idle for too long",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::keeper::KeeperKind;
-use super::model::{self, Activity, Claims, Dead, Elsewhere, LimitedBy, Live};
+use super::model::{self, Activity, Claims, Elsewhere, EndReason, LimitedBy, Live};
 use nightlatch_core::clock::{Moment, Timestamp};
 use nightlatch_core::id::SessionId;
 
@@ -61,7 +61,7 @@ pub struct SessionStatus {
     pub keeper: Option<KeeperKind>,
     /// Why it is not live any more, where it was. No part of the JSON.
     #[serde(skip)]
-    pub ended: Option<Dead>,
+    pub ended: Option<EndReason>,
     /// Why a session that there is cannot be seen from here, if there is one.
     #[serde(skip)]
     pub elsewhere: Option<Elsewhere>,
@@ -115,7 +115,7 @@ impl SessionStatus {
 
     /// A session that ended, with as much as can still be told of it.
     pub(super) fn ended(
-        reason: Dead,
+        reason: EndReason,
         session: Option<SessionId>,
         known: Option<&(Claims, Activity)>,
     ) -> Self {

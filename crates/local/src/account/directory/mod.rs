@@ -128,7 +128,7 @@ impl Directory {
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let real = home.real_path()?.join(name);
         let connection = Connection::open_with_flags(real, flags).map_err(failed)?;
-        Self::distrust(&connection).map_err(failed)?;
+        Self::harden(&connection).map_err(failed)?;
         Ok(Self { connection, path })
     }
 
@@ -162,11 +162,11 @@ impl Directory {
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
             .map_err(failed)?;
-        Self::distrust(&connection).map_err(failed)?;
+        Self::harden(&connection).map_err(failed)?;
         Ok(Self { connection, path })
     }
 
-    fn distrust(connection: &Connection) -> rusqlite::Result<()> {
+    fn harden(connection: &Connection) -> rusqlite::Result<()> {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         // What an edited database could have SQLite do on its behalf.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;

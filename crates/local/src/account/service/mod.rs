@@ -374,7 +374,7 @@ impl AccountService {
             return Ok(None);
         };
         let raised = match password {
-            Some((params, password)) => self.raise(&record, password, params, &account_key)?,
+            Some((params, password)) => self.rehash(&record, password, params, &account_key)?,
             None => None,
         };
         Ok(Some(Opened {
@@ -410,7 +410,7 @@ impl AccountService {
     }
 
     /// The record sealed anew at the cost of `params`.
-    fn raise(
+    fn rehash(
         &self,
         record: &Record,
         password: SecretBuffer,

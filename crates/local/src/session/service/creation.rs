@@ -4,7 +4,7 @@ use super::{NewSession, Session, SessionError, SessionService, is_of_another};
 use crate::session::file::{self, Origin};
 use crate::session::home::Identity;
 use crate::session::keeper::{KeeperError, Slot, Unresponsive};
-use crate::session::model::{self, Activity, Claims, Dead};
+use crate::session::model::{self, Activity, Claims, EndReason};
 use crate::session::payload;
 use crate::session::surroundings::Surroundings;
 use nightlatch_audit::{AuditName, Details, Event, TerminationReason};
@@ -33,7 +33,7 @@ impl SessionService {
         let (session, key) = (SessionId::random()?, Key::random()?);
         let boot = self.clock.boot().map_err(SessionError::Boot)?;
         if boot.clock_shifted {
-            return Err(SessionError::Ended(Dead::TimeNamespace));
+            return Err(SessionError::Ended(EndReason::TimeNamespace));
         }
         let surroundings = (self.surroundings)().map_err(SessionError::Surroundings)?;
         let home = self.store.identity_or_create()?;

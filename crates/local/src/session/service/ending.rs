@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::find::{Found, death_details};
 use super::{Owner, SessionError, SessionLock, SessionService};
 use crate::session::keeper::{KeeperError, KeeperKind, Unresponsive};
-use crate::session::model::{Dead, Elsewhere};
+use crate::session::model::{Elsewhere, EndReason};
 use nightlatch_audit::{Appended, AuditName, Details, Event, InvalidReason, TerminationReason};
 use nightlatch_core::id::{AccountId, SessionId};
 
@@ -244,8 +244,8 @@ impl SessionService {
         // Even when it cannot be judged it must be possible to end it.
         let found = match (self.find(owner), unanswered) {
             (
-                Ok(Found::Dead {
-                    reason: Dead::KeyGone,
+                Ok(Found::EndReason {
+                    reason: EndReason::KeyGone,
                     ..
                 }),
                 Some(unanswered),
@@ -273,7 +273,7 @@ impl SessionService {
         let had_key = matches!(destroyed, Ok(true));
         let is_gone = had_key || matches!(removed, Ok(true));
         // What was found dead is so anyway.
-        let is_over = is_gone || is_noted || matches!(found, Ok(Found::Dead { .. }));
+        let is_over = is_gone || is_noted || matches!(found, Ok(Found::EndReason { .. }));
         let mut failure = match (destroyed, removed) {
             (Err(error), _) => Some(error),
             // A disk that is read-only refuses to remove what is not there.
@@ -291,7 +291,7 @@ impl SessionService {
             Ok(Found::Elsewhere { session, .. }) => {
                 Some((Details::SessionTerminated { reason }, session, None))
             }
-            Ok(Found::Dead {
+            Ok(Found::EndReason {
                 reason,
                 session,
                 claims,

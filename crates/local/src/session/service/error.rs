@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::session::keeper::KeeperError;
-use crate::session::model::{Dead, Elsewhere};
+use crate::session::model::{Elsewhere, EndReason};
 use nightlatch_audit::AuditError;
 use nightlatch_platform::fs::FsError;
 
@@ -16,7 +16,7 @@ pub enum SessionError {
     None,
     /// There was a session, and it has ended; the end is recorded.
     #[error("no live session: {0}")]
-    Ended(Dead),
+    Ended(EndReason),
     /// There may be a session that cannot be seen from here; it was left alone.
     #[error("no live session here: {0}")]
     Elsewhere(Elsewhere),

@@ -4,7 +4,7 @@
 use super::{Owner, Session, SessionError, SessionService};
 use crate::session::file::{self, FileError, Header};
 use crate::session::keeper::{KeeperKind, Payload, Slot};
-use crate::session::model::{self, Activity, Claims, Dead, Elsewhere};
+use crate::session::model::{self, Activity, Claims, Elsewhere, EndReason};
 use crate::session::payload;
 use nightlatch_audit::{Details, ExpiryReason, InvalidReason, TerminationReason};
 use nightlatch_core::clock::Boot;
@@ -20,8 +20,8 @@ pub(super) enum Found {
         why: Elsewhere,
         session: Option<SessionId>,
     },
-    Dead {
-        reason: Dead,
+    EndReason {
+        reason: EndReason,
         session: Option<SessionId>,
         claims: Option<Box<(Claims, Activity)>>,
     },
@@ -36,7 +36,7 @@ impl SessionService {
     pub(crate) fn live_name(&self, account: AccountId) -> Result<Option<String>, SessionError> {
         Ok(match self.find(account.into())? {
             Found::Live(session) => Some(session.username().to_owned()),
-            Found::Nothing | Found::Elsewhere { .. } | Found::Dead { .. } => None,
+            Found::Nothing | Found::Elsewhere { .. } | Found::EndReason { .. } => None,
         })
     }
 
@@ -52,7 +52,7 @@ impl SessionService {
         for account in accounts {
             match self.find(account.into()) {
                 Ok(Found::Live(session)) => return Ok(Some(*session)),
-                Ok(Found::Nothing | Found::Elsewhere { .. } | Found::Dead { .. }) => {}
+                Ok(Found::Nothing | Found::Elsewhere { .. } | Found::EndReason { .. }) => {}
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
@@ -79,7 +79,7 @@ impl SessionService {
         };
         let bytes = match self.store.read(account) {
             Ok(bytes) => bytes,
-            Err(error) if is_unsafe(&error) => return Ok(dead(Dead::UnsafeFile, None)),
+            Err(error) if is_unsafe(&error) => return Ok(dead(EndReason::UnsafeFile, None)),
             Err(error) => return Err(error.into()),
         };
         let held = match (held, &bytes) {
@@ -104,7 +104,7 @@ impl SessionService {
             }
             (Some((payload, keeper)), bytes, home) => {
                 let Ok(activity) = payload::decode(&payload) else {
-                    return Ok(dead(Dead::Corrupt, None));
+                    return Ok(dead(EndReason::Corrupt, None));
                 };
                 let is_ours = home.is_some_and(|home| home.place.is_same(activity.home));
                 match bytes {
@@ -115,7 +115,7 @@ impl SessionService {
                         why: Elsewhere::Copy,
                         session: Some(activity.session),
                     }),
-                    None if is_ours => Ok(dead(Dead::FileGone, Some(activity.session))),
+                    None if is_ours => Ok(dead(EndReason::FileGone, Some(activity.session))),
                     // Of a copy, or of what this one is a copy of.
                     None => Ok(Found::Nothing),
                 }
@@ -158,17 +158,17 @@ impl SessionService {
         };
         let session = Some(header.session);
         if header.account != account {
-            return Ok(dead(Dead::Foreign, session));
+            return Ok(dead(EndReason::Foreign, session));
         }
         let keeper = header.origin.keeper;
         let why = match self.place_of(&header)? {
-            Place::BeforeReboot => return Ok(dead(Dead::Reboot, session)),
+            Place::BeforeReboot => return Ok(dead(EndReason::Reboot, session)),
             Place::OtherMachine => Elsewhere::Machine,
             _ if !self.keepers.has_chosen(keeper) => Elsewhere::NotChosen(keeper),
             Place::OtherNamespace if keeper == KeeperKind::Kernel => Elsewhere::UserNamespace,
             Place::OtherNamespace | Place::Here => match slot {
                 Some(slot) if !self.keepers.can_see(keeper, &slot)? => Elsewhere::NoKeyring,
-                _ => return Ok(dead(Dead::KeyGone, session)),
+                _ => return Ok(dead(EndReason::KeyGone, session)),
             },
         };
         Ok(Found::Elsewhere { why, session })
@@ -213,15 +213,15 @@ impl SessionService {
             Err(error) => return Ok(dead(file_reason(error), session)),
         };
         if header.account != owner.account {
-            return Ok(dead(Dead::Foreign, session));
+            return Ok(dead(EndReason::Foreign, session));
         }
         if file::hash(bytes) != activity.file_hash {
             let stale = header.session != activity.session;
             return Ok(dead(
                 if stale {
-                    Dead::StaleCopy
+                    EndReason::StaleCopy
                 } else {
-                    Dead::Corrupt
+                    EndReason::Corrupt
                 },
                 session,
             ));
@@ -229,7 +229,7 @@ impl SessionService {
         let claims = match file::open_claims(&activity.key, bytes) {
             // In another keeper than the file says, nobody of us put it.
             Ok(claims) if header.origin.keeper == keeper => claims,
-            Ok(_) => return Ok(dead(Dead::Corrupt, session)),
+            Ok(_) => return Ok(dead(EndReason::Corrupt, session)),
             Err(error) => return Ok(dead(file_reason(error), session)),
         };
         let boot = self.clock.boot().map_err(SessionError::Boot)?;
@@ -243,10 +243,10 @@ impl SessionService {
                     .generation
                     .is_some_and(|now| now != activity.generation) =>
             {
-                Dead::Generation
+                EndReason::Generation
             }
-            Ok(_) if self.has_ended(&claims, boot)? => Dead::StaleCopy,
-            Ok(_) if crashed(activity.session)? => Dead::Crash,
+            Ok(_) if self.has_ended(&claims, boot)? => EndReason::StaleCopy,
+            Ok(_) if crashed(activity.session)? => EndReason::Crash,
             Ok(live) => {
                 return Ok(Found::Live(Box::new(Session {
                     claims,
@@ -257,7 +257,7 @@ impl SessionService {
                 })));
             }
         };
-        Ok(Found::Dead {
+        Ok(Found::EndReason {
             reason,
             session,
             claims: Some(Box::new((claims, activity))),
@@ -283,8 +283,8 @@ impl Place {
     }
 }
 
-fn dead(reason: Dead, session: Option<SessionId>) -> Found {
-    Found::Dead {
+fn dead(reason: EndReason, session: Option<SessionId>) -> Found {
+    Found::EndReason {
         reason,
         session,
         claims: None,
@@ -296,32 +296,32 @@ fn is_unsafe(error: &FsError) -> bool {
     !matches!(error.problem, FsProblem::Io(_))
 }
 
-fn file_reason(error: FileError) -> Dead {
+fn file_reason(error: FileError) -> EndReason {
     match error {
-        FileError::Corrupt => Dead::Corrupt,
-        FileError::UnsupportedVersion(_) => Dead::UnsupportedVersion,
+        FileError::Corrupt => EndReason::Corrupt,
+        FileError::UnsupportedVersion(_) => EndReason::UnsupportedVersion,
     }
 }
 
 /// How the audit log tells of a session that was found dead.
-pub(super) fn death_details(reason: Dead) -> Details {
+pub(super) fn death_details(reason: EndReason) -> Details {
     let expired = |reason| Details::SessionExpired { reason };
     let invalid = |reason| Details::SessionInvalid { reason };
     match reason {
-        Dead::Idle => expired(ExpiryReason::Idle),
-        Dead::Max => expired(ExpiryReason::Max),
-        Dead::Clock => expired(ExpiryReason::Clock),
-        Dead::Reboot => expired(ExpiryReason::Reboot),
-        Dead::TimeNamespace => expired(ExpiryReason::TimeNamespace),
-        Dead::KeyGone => expired(ExpiryReason::KeyGone),
-        Dead::Generation => invalid(InvalidReason::OldGeneration),
-        Dead::StaleCopy => invalid(InvalidReason::StaleCopy),
-        Dead::Foreign => invalid(InvalidReason::Foreign),
-        Dead::Corrupt => invalid(InvalidReason::Corrupt),
-        Dead::FileGone => invalid(InvalidReason::FileGone),
-        Dead::UnsupportedVersion => invalid(InvalidReason::UnsupportedVersion),
-        Dead::UnsafeFile => invalid(InvalidReason::UnsafeFile),
-        Dead::Crash => Details::SessionTerminated {
+        EndReason::Idle => expired(ExpiryReason::Idle),
+        EndReason::Max => expired(ExpiryReason::Max),
+        EndReason::Clock => expired(ExpiryReason::Clock),
+        EndReason::Reboot => expired(ExpiryReason::Reboot),
+        EndReason::TimeNamespace => expired(ExpiryReason::TimeNamespace),
+        EndReason::KeyGone => expired(ExpiryReason::KeyGone),
+        EndReason::Generation => invalid(InvalidReason::OldGeneration),
+        EndReason::StaleCopy => invalid(InvalidReason::StaleCopy),
+        EndReason::Foreign => invalid(InvalidReason::Foreign),
+        EndReason::Corrupt => invalid(InvalidReason::Corrupt),
+        EndReason::FileGone => invalid(InvalidReason::FileGone),
+        EndReason::UnsupportedVersion => invalid(InvalidReason::UnsupportedVersion),
+        EndReason::UnsafeFile => invalid(InvalidReason::UnsafeFile),
+        EndReason::Crash => Details::SessionTerminated {
             reason: TerminationReason::Crash,
         },
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::file;
 use super::home::Identity;
 use super::keeper::{KeeperKind, Keepers, Payload, Slot, Unresponsive};
-use super::model::{self, Dead};
+use super::model::{self, EndReason};
 use super::payload;
 use super::status::SessionStatus;
 use super::store::Store;
@@ -28,7 +28,7 @@ pub use ending::{EndedSession, Ending};
 pub use error::SessionError;
 use find::Found;
 pub use live::Session;
-pub use parts::{CrashWatch, Judged, NameLookup, NewSession, Owner, Touch, Touched};
+pub use parts::{CrashWatch, Judged, NameLookup, NewSession, Owner, Touched, Use};
 
 /// How long to look away from a session that is changing hands.
 const CHANGING_HANDS: Duration = Duration::from_millis(50);
@@ -192,7 +192,7 @@ impl SessionService {
             Found::Live(session) => session.status(),
             Found::Nothing => SessionStatus::none(),
             Found::Elsewhere { why, .. } => SessionStatus::elsewhere(why),
-            Found::Dead {
+            Found::EndReason {
                 reason,
                 session,
                 claims,
@@ -211,7 +211,7 @@ impl SessionService {
     pub fn touch(
         &self,
         owner: Owner,
-        how: Touch<'_>,
+        how: Use<'_>,
         also: impl FnOnce(&Session) -> Option<Event>,
         then: impl FnOnce(&Session) -> Result<(), FsError>,
     ) -> Result<Touched, SessionError> {
@@ -226,7 +226,7 @@ impl SessionService {
             found = self.find_or_end(&lock, owner, true)?;
             // One of them held this session, and has died since it was looked at.
             if was_live && matches!(found, Found::Nothing) {
-                return Err(SessionError::Ended(Dead::Crash));
+                return Err(SessionError::Ended(EndReason::Crash));
             }
         }
         let mut session = match found {
@@ -321,7 +321,7 @@ impl SessionService {
         } else {
             self.find_where(owner, |_| Ok(false))?
         };
-        if let Found::Dead { reason, .. } = found {
+        if let Found::EndReason { reason, .. } = found {
             tracing::info!(%reason, "the session has ended");
             self.terminate_locked(lock, owner, TerminationReason::Crash)?;
             return Err(SessionError::Ended(reason));
@@ -341,7 +341,7 @@ impl SessionService {
         };
         for owner in accounts.into_iter().map(Owner::from) {
             let ends = match self.find(owner) {
-                Ok(Found::Dead { reason, .. }) => reason == Dead::Crash,
+                Ok(Found::EndReason { reason, .. }) => reason == EndReason::Crash,
                 Ok(Found::Live(_) | Found::Nothing | Found::Elsewhere { .. }) => false,
                 // One that cannot be judged may have crashed as well.
                 Err(_) => true,

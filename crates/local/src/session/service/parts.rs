@@ -72,7 +72,7 @@ pub struct NewSession {
 
 /// How a session is to be used.
 #[derive(Clone, Copy, Debug)]
-pub struct Touch<'a> {
+pub struct Use<'a> {
     /// What for, as the audit log will tell it.
     pub action: &'a str,
     /// Whether it counts as activity.

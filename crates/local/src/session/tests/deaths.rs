@@ -8,7 +8,7 @@ use super::*;
 /// Breaks a fresh session, and asserts that it is found dead, passively by `status`, then for good
 /// by the next use, with this reason and this event.
 #[track_caller]
-fn dies(reason: Dead, event: &str, owner: Owner, cause: impl FnOnce(&Bench)) {
+fn dies(reason: EndReason, event: &str, owner: Owner, cause: impl FnOnce(&Bench)) {
     let (bench, session) = Bench::signed_in();
     cause(&bench);
     let status = bench.service.status(owner).unwrap();
@@ -47,17 +47,22 @@ fn seconds(seconds: u64) -> Duration {
 #[test]
 fn a_suspend_of_the_idle_time_ends_it() {
     // The boot clock runs through it, and the wall clock is behind when the machine wakes.
-    dies(Dead::Idle, "SESSION_EXPIRED idle", ALICE.into(), |bench| {
-        let mut machine = bench.clock.machine();
-        machine.boot = machine.boot.plus(seconds(900));
-        machine.wall = machine.wall.plus(seconds(1));
-    });
+    dies(
+        EndReason::Idle,
+        "SESSION_EXPIRED idle",
+        ALICE.into(),
+        |bench| {
+            let mut machine = bench.clock.machine();
+            machine.boot = machine.boot.plus(seconds(900));
+            machine.wall = machine.wall.plus(seconds(1));
+        },
+    );
 }
 
 #[test]
 fn a_clock_set_back_beyond_what_a_time_daemon_corrects_ends_it() {
     dies(
-        Dead::Clock,
+        EndReason::Clock,
         "SESSION_EXPIRED clock",
         ALICE.into(),
         |bench| {
@@ -71,7 +76,7 @@ fn a_clock_set_back_beyond_what_a_time_daemon_corrects_ends_it() {
 #[test]
 fn a_clock_set_forward_by_the_idle_time_ends_it() {
     dies(
-        Dead::Clock,
+        EndReason::Clock,
         "SESSION_EXPIRED clock",
         ALICE.into(),
         |bench| bench.clock.set_wall(900),
@@ -81,7 +86,7 @@ fn a_clock_set_forward_by_the_idle_time_ends_it() {
 #[test]
 fn a_reboot_ends_it_though_the_key_is_still_held() {
     dies(
-        Dead::Reboot,
+        EndReason::Reboot,
         "SESSION_EXPIRED reboot",
         ALICE.into(),
         |bench| bench.clock.reboot(),
@@ -91,7 +96,7 @@ fn a_reboot_ends_it_though_the_key_is_still_held() {
 #[test]
 fn a_reboot_that_took_the_key_with_it_is_told_from_an_expired_key() {
     dies(
-        Dead::Reboot,
+        EndReason::Reboot,
         "SESSION_EXPIRED reboot",
         ALICE.into(),
         |bench| {
@@ -100,7 +105,7 @@ fn a_reboot_that_took_the_key_with_it_is_told_from_an_expired_key() {
         },
     );
     dies(
-        Dead::KeyGone,
+        EndReason::KeyGone,
         "SESSION_EXPIRED key_gone",
         ALICE.into(),
         |bench| bench.keeper.forget(),
@@ -110,7 +115,7 @@ fn a_reboot_that_took_the_key_with_it_is_told_from_an_expired_key() {
 #[test]
 fn a_time_namespace_ends_it_and_lets_none_begin() {
     dies(
-        Dead::TimeNamespace,
+        EndReason::TimeNamespace,
         "SESSION_EXPIRED time_namespace",
         ALICE.into(),
         |bench| bench.clock.machine().shifted = true,
@@ -120,7 +125,7 @@ fn a_time_namespace_ends_it_and_lets_none_begin() {
     let refused = bench.create();
     assert!(matches!(
         refused,
-        Err(SessionError::Ended(Dead::TimeNamespace))
+        Err(SessionError::Ended(EndReason::TimeNamespace))
     ));
     assert!(bench.keeper.is_empty() && !bench.file().exists());
 }
@@ -132,7 +137,7 @@ fn another_generation_of_the_account_ends_it() {
         generation: Some(generation),
     };
     dies(
-        Dead::Generation,
+        EndReason::Generation,
         "SESSION_INVALID old_generation",
         owner(8),
         |bench| {
@@ -145,7 +150,7 @@ fn another_generation_of_the_account_ends_it() {
 #[test]
 fn a_crash_of_a_process_that_held_it_ends_it() {
     dies(
-        Dead::Crash,
+        EndReason::Crash,
         "SESSION_TERMINATED crash",
         ALICE.into(),
         |bench| {
@@ -158,12 +163,12 @@ fn a_crash_of_a_process_that_held_it_ends_it() {
 #[test]
 fn a_file_that_is_gone_cut_or_changed_ends_it() {
     let file_gone = "SESSION_INVALID file_gone";
-    dies(Dead::FileGone, file_gone, ALICE.into(), |bench| {
+    dies(EndReason::FileGone, file_gone, ALICE.into(), |bench| {
         std::fs::remove_file(bench.file()).unwrap();
     });
     let corrupt = "SESSION_INVALID corrupt";
     for length in [0, 1, 67, FILE_LENGTH - 1] {
-        dies(Dead::Corrupt, corrupt, ALICE.into(), |bench| {
+        dies(EndReason::Corrupt, corrupt, ALICE.into(), |bench| {
             let bytes = std::fs::read(bench.file()).unwrap();
             std::fs::write(bench.file(), &bytes[..length]).unwrap();
         });
@@ -171,9 +176,9 @@ fn a_file_that_is_gone_cut_or_changed_ends_it() {
     for at in [0, 6, 9, 41, 60, 100, FILE_LENGTH - 1] {
         let stale = (8..24).contains(&at); // the session's id
         let (reason, event) = if stale {
-            (Dead::StaleCopy, "SESSION_INVALID stale_copy")
+            (EndReason::StaleCopy, "SESSION_INVALID stale_copy")
         } else {
-            (Dead::Corrupt, corrupt)
+            (EndReason::Corrupt, corrupt)
         };
         dies(reason, event, ALICE.into(), |bench| {
             let mut bytes = std::fs::read(bench.file()).unwrap();
@@ -186,7 +191,7 @@ fn a_file_that_is_gone_cut_or_changed_ends_it() {
 #[test]
 fn a_file_of_a_newer_version_ends_it_and_says_so() {
     dies(
-        Dead::UnsupportedVersion,
+        EndReason::UnsupportedVersion,
         "SESSION_INVALID unsupported_version",
         ALICE.into(),
         |bench| {
@@ -208,7 +213,10 @@ fn another_accounts_file_in_its_place_ends_it_with_and_without_a_key() {
             bench.keeper.forget();
         }
         let refused = bench.touch();
-        assert!(matches!(refused, Err(SessionError::Ended(Dead::Foreign))));
+        assert!(matches!(
+            refused,
+            Err(SessionError::Ended(EndReason::Foreign))
+        ));
         assert_eq!(bench.events().last().unwrap(), "SESSION_INVALID foreign");
         assert!(!bench.file().exists());
     }
@@ -221,7 +229,10 @@ fn an_older_sessions_file_put_back_ends_the_one_there_is() {
     let new = bench.create().unwrap().id();
     std::fs::write(bench.file(), old).unwrap();
     let refused = bench.touch();
-    assert!(matches!(refused, Err(SessionError::Ended(Dead::StaleCopy))));
+    assert!(matches!(
+        refused,
+        Err(SessionError::Ended(EndReason::StaleCopy))
+    ));
     let last = bench.records().pop().unwrap();
     assert_eq!(last, ("SESSION_INVALID stale_copy".to_owned(), Some(new)));
     assert!(bench.keeper.is_empty() && !bench.file().exists());
@@ -234,7 +245,10 @@ fn a_file_put_back_after_the_end_is_of_no_use() {
     bench.terminate().unwrap();
     std::fs::write(bench.file(), copy).unwrap();
     let refused = bench.touch();
-    assert!(matches!(refused, Err(SessionError::Ended(Dead::KeyGone))));
+    assert!(matches!(
+        refused,
+        Err(SessionError::Ended(EndReason::KeyGone))
+    ));
     assert!(!bench.file().exists());
 }
 
@@ -256,7 +270,10 @@ fn a_session_that_was_recorded_as_ended_stays_ended_though_key_and_file_come_bac
         *bench.keeper.held.lock().unwrap() = key.clone();
         assert!(!bench.is_active());
         let refused = bench.touch();
-        assert!(matches!(refused, Err(SessionError::Ended(Dead::StaleCopy))));
+        assert!(matches!(
+            refused,
+            Err(SessionError::Ended(EndReason::StaleCopy))
+        ));
         let invalid = "SESSION_INVALID stale_copy".to_owned();
         assert_eq!(bench.records()[known..], [(invalid, Some(session))]);
         // The next session is another one, and the old one does not come back beside it.
@@ -271,7 +288,7 @@ fn a_session_that_was_recorded_as_ended_stays_ended_though_key_and_file_come_bac
 #[test]
 fn a_generation_that_no_account_has_ends_it() {
     dies(
-        Dead::Corrupt,
+        EndReason::Corrupt,
         "SESSION_INVALID corrupt",
         ALICE.into(),
         |bench| {
@@ -286,25 +303,25 @@ fn a_generation_that_no_account_has_ends_it() {
 fn what_is_no_file_of_ours_alone_ends_it_and_is_removed_unread() {
     let unsafe_file = "SESSION_INVALID unsafe_file";
     let replaced = |bench: &Bench| std::fs::remove_file(bench.file()).unwrap();
-    dies(Dead::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
+    dies(EndReason::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
         let aside = bench.home().join("aside");
         std::fs::rename(bench.file(), &aside).unwrap();
         symlink(aside, bench.file()).unwrap();
     });
-    dies(Dead::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
+    dies(EndReason::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
         std::fs::hard_link(bench.file(), bench.home().join("second name")).unwrap();
     });
     // Nobody writes into it: were it opened like a file, this would wait for ever.
-    dies(Dead::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
+    dies(EndReason::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
         replaced(bench);
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
         let kind = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, bench.file(), kind, mode, 0).unwrap();
     });
-    dies(Dead::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
+    dies(EndReason::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
         std::fs::write(bench.file(), vec![0; 1 << 20]).unwrap();
     });
-    dies(Dead::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
+    dies(EndReason::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
         replaced(bench);
         std::fs::create_dir(bench.file()).unwrap();
     });
@@ -313,7 +330,7 @@ fn what_is_no_file_of_ours_alone_ends_it_and_is_removed_unread() {
 #[test]
 fn what_the_keeper_holds_of_another_version_ends_it() {
     dies(
-        Dead::Corrupt,
+        EndReason::Corrupt,
         "SESSION_INVALID corrupt",
         ALICE.into(),
         |bench| {

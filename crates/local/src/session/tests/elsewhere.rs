@@ -65,7 +65,7 @@ fn a_session_of_another_machine_is_left_alone_and_one_from_before_a_reboot_ends(
     bench.surroundings.lock().unwrap().machine = [5; 16];
     let restarted = bench.service_at(&bench.home(), keepers(KeeperChoice::Auto));
     let used = restarted.touch(ALICE.into(), touch(true), |_| None, |_| Ok(()));
-    assert!(matches!(used, Err(SessionError::Ended(Dead::Reboot))));
+    assert!(matches!(used, Err(SessionError::Ended(EndReason::Reboot))));
     let last = bench.records().pop().unwrap();
     assert_eq!(last, ("SESSION_EXPIRED reboot".to_owned(), Some(session)));
 }

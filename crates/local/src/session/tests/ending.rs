@@ -111,7 +111,7 @@ fn a_session_lock_that_is_not_given_up_is_done_without_and_its_holder_revives_no
     assert!(!bench.is_active());
     assert!(matches!(
         bench.touch(),
-        Err(SessionError::Ended(Dead::FileGone))
+        Err(SessionError::Ended(EndReason::FileGone))
     ));
 }
 

@@ -67,7 +67,10 @@ fn a_key_that_cannot_be_destroyed_is_told_and_of_no_use_without_its_file() {
     assert!(!bench.is_active());
     mends(&bench.keeper.fails_to_destroy);
     let refused = bench.touch();
-    assert!(matches!(refused, Err(SessionError::Ended(Dead::FileGone))));
+    assert!(matches!(
+        refused,
+        Err(SessionError::Ended(EndReason::FileGone))
+    ));
     let last = bench.records().pop().unwrap();
     assert_eq!(
         last,

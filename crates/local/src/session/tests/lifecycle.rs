@@ -36,7 +36,7 @@ fn a_session_is_live_at_899_999_seconds_and_ended_at_900() {
     assert_eq!(bench.status().state, SessionState::Expired);
     assert_eq!(bench.status().remaining_seconds, Some(0));
     let refused = bench.touch();
-    assert!(matches!(refused, Err(SessionError::Ended(Dead::Idle))));
+    assert!(matches!(refused, Err(SessionError::Ended(EndReason::Idle))));
     assert_eq!(
         bench.records()[2..],
         [
@@ -77,7 +77,7 @@ fn the_absolute_limit_ends_a_session_in_constant_use() {
     assert_eq!(bench.status().limited_by, Some(LimitedBy::Max));
     bench.clock.advance(Duration::from_secs(1));
     let refused = bench.touch();
-    assert!(matches!(refused, Err(SessionError::Ended(Dead::Max))));
+    assert!(matches!(refused, Err(SessionError::Ended(EndReason::Max))));
     assert_eq!(bench.events().last().unwrap(), "SESSION_EXPIRED max");
 }
 
@@ -110,7 +110,7 @@ fn looking_at_the_status_changes_and_records_nothing() {
 fn a_session_that_would_end_too_soon_is_neither_used_nor_extended() {
     let (bench, _) = Bench::signed_in();
     bench.clock.advance(Duration::from_secs(600));
-    let at_least = |extend, seconds| Touch {
+    let at_least = |extend, seconds| Use {
         min_remaining: Duration::from_secs(seconds),
         ..touch(extend)
     };

@@ -296,7 +296,7 @@ impl Bench {
     }
 
     /// Uses Alice's session.
-    fn touch_as(&self, how: Touch<'_>) -> Result<Session, SessionError> {
+    fn touch_as(&self, how: Use<'_>) -> Result<Session, SessionError> {
         self.service
             .touch(ALICE.into(), how, |_| None, |_| Ok(()))
             .map(|touched| touched.session)
@@ -384,8 +384,8 @@ fn new_session(account: AccountId) -> NewSession {
     }
 }
 
-fn touch(extend: bool) -> Touch<'static> {
-    Touch {
+fn touch(extend: bool) -> Use<'static> {
+    Use {
         action: "exec",
         extend,
         min_remaining: Duration::ZERO,

@@ -14,7 +14,7 @@ use crate::cli::surroundings::Surroundings;
 use crate::cli::system;
 
 /// What the checks look at.
-pub struct Case {
+pub struct Environment {
     pub origins: Origins,
     pub paths: Result<Paths, NoHomeDirectory>,
     /// `None` where there is no place for a file.
@@ -33,7 +33,7 @@ pub struct Case {
     pub user_home: Option<PathBuf>,
 }
 
-impl Case {
+impl Environment {
     pub fn new(global: Global, surroundings: Surroundings) -> Self {
         let origins = Origins::of(&global, &surroundings);
         let account = global.account.map(OsString::from).or(surroundings.account);

@@ -13,9 +13,9 @@
 #[doc(hidden)]
 pub mod properties;
 
+use super::event_type::EventType;
 use super::hash::LineHash;
 use super::head::Head;
-use super::kind::EventType;
 use super::line::Link;
 use super::seal::Seal;
 use super::segment::APPEND_LINES;
@@ -69,7 +69,7 @@ impl Place {
 }
 
 /// What a process needs to seal; see the module.
-pub(super) struct Sealing {
+pub(super) struct Sealer {
     /// Makes the next seal of the open segment; `None` when the next line opens a segment.
     seal_seed: Option<Key>,
     /// Of the next segment to be opened.
@@ -106,7 +106,7 @@ struct Step {
     segment_seed: Option<Key>,
 }
 
-impl Sealing {
+impl Sealer {
     /// Of a log that has no line yet.
     pub(super) fn generate() -> Result<Self, getrandom::Error> {
         let segment_seed = Key::random()?;
@@ -324,7 +324,7 @@ impl Sealing {
         sector
     }
 
-    /// Reads what [`Sealing::encode_next`] gave; `None` when it is anything else.
+    /// Reads what [`Sealer::encode_next`] gave; `None` when it is anything else.
     pub(super) fn decode(bytes: &[u8; SECTOR]) -> Option<Self> {
         let (checked, rest) = bytes.split_at(CHECKED);
         let (check, unused) = rest.split_at(32);

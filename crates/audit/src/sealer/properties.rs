@@ -1,6 +1,6 @@
 //! What must hold for any bytes in place of the sealing state; see `nightlatch::fuzz`.
 
-use super::{CHECKED, SECTOR, Sealing};
+use super::{CHECKED, SECTOR, Sealer};
 use nightlatch_core::crypto::sha256;
 
 /// A state is accepted only as it is written, and not with a byte changed.
@@ -14,7 +14,7 @@ pub fn seal_state(bytes: &[u8]) -> bool {
 
 /// Whether there is a state in `sector`, which is then the one form of it.
 fn is_accepted(sector: &[u8; SECTOR]) -> bool {
-    let Some(state) = Sealing::decode(sector) else {
+    let Some(state) = Sealer::decode(sector) else {
         return false;
     };
     assert!(state.encode().expose() == sector, "two forms of a state");
@@ -23,7 +23,7 @@ fn is_accepted(sector: &[u8; SECTOR]) -> bool {
     for at in [checksum, CHECKED - 1, CHECKED, CHECKED + 32, SECTOR - 1] {
         let mut changed = *sector;
         changed[at] ^= 1 | sector[CHECKED + 2];
-        assert!(Sealing::decode(&changed).is_none(), "byte {at} was changed");
+        assert!(Sealer::decode(&changed).is_none(), "byte {at} was changed");
     }
     true
 }

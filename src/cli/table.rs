@@ -15,12 +15,12 @@ pub struct Column {
     /// As many as there are cells, or none.
     styles: Vec<Style>,
     least: usize,
-    gives: Gives,
+    gives: Shrink,
 }
 
 /// What a column gives up when there is not room for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gives {
+pub enum Shrink {
     /// Nothing.
     Nothing,
     /// Its end, down to so many columns of the terminal.
@@ -31,7 +31,7 @@ pub enum Gives {
 
 impl Column {
     /// A column with this heading and these cells, harmless to a terminal.
-    pub fn new(heading: &'static str, gives: Gives, cells: impl Iterator<Item = String>) -> Self {
+    pub fn new(heading: &'static str, gives: Shrink, cells: impl Iterator<Item = String>) -> Self {
         Self {
             heading,
             cells: cells.collect(),
@@ -79,14 +79,14 @@ pub fn table(
         |widths: &[usize]| widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1);
     if let Some(room) = width {
         for at in (0..columns.len()).rev() {
-            if let Gives::All(least) = columns[at].gives {
+            if let Shrink::All(least) = columns[at].gives {
                 widths[at] -= spared(widths[at], least, total(&widths), room);
             }
         }
         while total(&widths) > room {
             let least = |column: &Column| match column.gives {
-                Gives::All(least) => Some(least),
-                Gives::Down(_) | Gives::Nothing => None,
+                Shrink::All(least) => Some(least),
+                Shrink::Down(_) | Shrink::Nothing => None,
             };
             let may_go = columns.iter().enumerate();
             let may_go = may_go.filter_map(|(at, column)| Some((least(column)?, at)));
@@ -95,7 +95,7 @@ pub fn table(
             widths.remove(at);
         }
         for at in (0..columns.len()).rev() {
-            if let Gives::Down(least) = columns[at].gives {
+            if let Shrink::Down(least) = columns[at].gives {
                 widths[at] -= spared(widths[at], least, total(&widths), room);
             }
         }
@@ -145,7 +145,7 @@ fn spared(width: usize, least: usize, total: usize, room: usize) -> usize {
     total.saturating_sub(room).min(width.saturating_sub(least))
 }
 
-/// Gives back, from the first column on, what the columns that went have left over.
+/// Shrink back, from the first column on, what the columns that went have left over.
 fn widen(widths: &mut [usize], columns: &[Column], room: usize, gap: usize) {
     let mut spare =
         room.saturating_sub(widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1));
@@ -192,14 +192,14 @@ mod tests {
             Column::new(heading, gives, cells.into_iter().map(str::to_owned))
         };
         vec![
-            column("SEQ", Gives::Nothing, ["1", "12345"]),
+            column("SEQ", Shrink::Nothing, ["1", "12345"]),
             column(
                 "EVENT",
-                Gives::Down(8),
+                Shrink::Down(8),
                 ["LOGIN_SUCCESS", "SESSION_CREATED"],
             ),
-            column("ACCOUNT", Gives::All(8), ["世界@example.com", "-"]),
-            column("DETAILS", Gives::All(6), ["reason=logout at=noon", "-"]),
+            column("ACCOUNT", Shrink::All(8), ["世界@example.com", "-"]),
+            column("DETAILS", Shrink::All(6), ["reason=logout at=noon", "-"]),
         ]
     }
 

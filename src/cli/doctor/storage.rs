@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nightlatch::{FsError, storage};
 
-use super::case::Case;
+use super::environment::Environment;
 use super::finding::Finding;
 use crate::cli::exit::no_home;
 use crate::cli::origin::Origin;
@@ -19,7 +19,7 @@ const ENOUGH: u64 = 100 * 1024 * 1024;
 const TOO_LITTLE: u64 = 1024 * 1024;
 
 /// The directory itself.
-pub fn home(case: &Case) -> Vec<Finding> {
+pub fn home(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "home";
     let paths = match &case.paths {
         Ok(paths) => paths,
@@ -75,7 +75,7 @@ fn of_home<'a>(errors: &'a [FsError], home: &Path) -> Option<&'a FsError> {
 }
 
 /// What is in it: owners, modes, links.
-pub fn files(case: &Case) -> Vec<Finding> {
+pub fn files(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "files";
     let Some(home) = case.home() else {
         return Vec::new();
@@ -111,7 +111,7 @@ pub fn files(case: &Case) -> Vec<Finding> {
 }
 
 /// The file system, and the room left on it.
-pub fn disk(case: &Case) -> Vec<Finding> {
+pub fn disk(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "disk";
     let Ok(paths) = &case.paths else {
         return Vec::new();
@@ -159,7 +159,7 @@ fn file_system(path: &Path) -> Option<(String, &'static str)> {
 }
 
 /// The configuration file, and what else was given.
-pub fn configuration(case: &Case) -> Vec<Finding> {
+pub fn configuration(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "config";
     let mut findings = Vec::new();
     if let (Ok(paths), Some(settings)) = (&case.paths, &case.settings) {

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::error::{AuditError, Damage};
 use super::lost_end::{LostEnd, journal_before_boot};
 use super::segment::{SegmentName, segments};
+use super::segment_tail::Tail;
 use super::state_file::{BadState, load_beside};
-use super::tail::Tail;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_platform::fs::{Archive, FsError};
 
