@@ -24,7 +24,7 @@ use super::end::End;
 use super::exit::Failure;
 use super::origin::Origin;
 use super::prompt::PromptError;
-use super::session::wait_for_nobody;
+use super::session_state::wait_for_nobody;
 use super::terminal::{Lent, Terminal};
 use super::{ending, login, password_input, prune, register, text};
 

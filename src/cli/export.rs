@@ -1,22 +1,20 @@
 //! `audit export`: every event that matches, for another program.
 
+mod output;
 mod ship;
 
 use std::ops::ControlFlow;
 
-use nightlatch::audit::{ExportFormat, LogReader, Progress, ReadKind, Reading, Record};
+use nightlatch::audit::{Progress, ReadKind, Reading};
 
-use super::args::{AuditExport, ExportForm};
+use super::args::AuditExport;
 use super::audit::list;
 use super::audit::reading::{query, warn_of_unreadable, with_reader};
 use super::context::Context;
 use super::end::End;
 use super::exit::Failure;
 use super::progress;
-use super::ui::Ui;
-
-/// How much is written at a time.
-const PIECE: usize = 64 * 1024;
+use output::{Output, PIECE};
 
 pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
     let query = query(context, &args.filters)?;
@@ -62,53 +60,4 @@ pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
     warn_of_unreadable(context, answer.unreadable);
     recorded?;
     Ok(End::Done)
-}
-
-/// Lines on their way to stdout.
-struct Output {
-    ui: Ui,
-    format: ExportFormat,
-    fingerprint: Option<String>,
-    pending: Vec<u8>,
-    /// `false` when nobody reads any more.
-    wanted: Result<bool, Failure>,
-}
-
-impl Output {
-    fn new(ui: Ui, form: ExportForm, log: &LogReader<'_>) -> Self {
-        let format = match form {
-            ExportForm::Ocsf => ExportFormat::Ocsf,
-            ExportForm::Ecs => ExportFormat::Ecs,
-            ExportForm::Jsonl => ExportFormat::Jsonl,
-        };
-        Self {
-            ui,
-            format,
-            // A log whose first line is damaged is exported all the same.
-            fingerprint: log.fingerprint().ok().flatten(),
-            pending: Vec::with_capacity(2 * PIECE),
-            wanted: Ok(true),
-        }
-    }
-
-    fn add(&mut self, record: &Record) {
-        self.format
-            .append(&mut self.pending, record, self.fingerprint.as_deref());
-    }
-
-    fn write(&mut self) {
-        self.wanted = self.ui.json_text(&String::from_utf8_lossy(&self.pending));
-        self.pending.clear();
-    }
-
-    fn is_over(&self) -> bool {
-        !matches!(self.wanted, Ok(true))
-    }
-
-    fn finish(mut self) -> Result<(), Failure> {
-        if !self.is_over() && !self.pending.is_empty() {
-            self.write();
-        }
-        self.wanted.map(drop)
-    }
 }

@@ -36,6 +36,7 @@ mod register;
 mod report;
 mod search_path;
 mod session;
+mod session_state;
 mod stats;
 mod surroundings;
 #[cfg(unix)]

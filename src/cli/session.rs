@@ -5,42 +5,17 @@ use std::time::Duration;
 
 use nightlatch::account::Lockout;
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
-use nightlatch::session::keeper::answer_within;
-use nightlatch::session::{KeeperError, LimitedBy, SessionError, SessionState, SessionStatus};
-use nightlatch::{Denied, Guard, GuardError};
+use nightlatch::session::{LimitedBy, SessionState, SessionStatus};
+use nightlatch::{Denied, Guard};
 
 use super::args::Status;
 use super::context::Context;
 use super::end::End;
 use super::exit::{Code, Failure};
 use super::local_time::Zone;
+use super::session_state::look;
 use super::ui::{FAINT, GOOD, STRONG, WARN};
 use super::{ending, text, watch};
-
-/// How long whoever only looks waits for an agent that does not answer.
-const PATIENCE: Duration = Duration::from_millis(200);
-
-/// From now on an agent that does not answer is waited for for a moment at most.
-pub fn wait_for_nobody() {
-    answer_within(PATIENCE);
-}
-
-/// The state of the session, for whoever only looks and waits for nobody. That it cannot be told must not be
-/// taken for yes.
-pub fn look(guard: &Guard) -> Result<SessionStatus, Failure> {
-    wait_for_nobody();
-    guard.status().map_err(|error| match error {
-        GuardError::Session(SessionError::Keeper(
-            error @ (KeeperError::NoAnswer { .. } | KeeperError::NoSocket),
-        )) => Failure::new(
-            Code::NoSession,
-            "session_unknown",
-            format!("cannot tell whether there is a live session: {error}"),
-        )
-        .hint(error.hint()),
-        error => error.into(),
-    })
-}
 
 /// `status`: looks, and changes nothing.
 pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {

@@ -9,7 +9,7 @@ use nightlatch::session::{SessionState, SessionStatus};
 use super::context::Context;
 use super::end::End;
 use super::exit::Failure;
-use super::session::look;
+use super::session_state::look;
 use super::terminal::columns;
 use super::ui::{GOOD, STRONG, Ui};
 use super::{ending, text};

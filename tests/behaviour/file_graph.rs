@@ -39,23 +39,8 @@ crates/local/src/session/service/parts.rs
 crates/platform/src/fs/dir.rs
 crates/platform/src/fs/file.rs
 
-src/cli/audit/verify.rs
-src/cli/audit/verify/report.rs
-
 src/cli/config.rs
 src/cli/config_file.rs
-
-src/cli/export.rs
-src/cli/export/ship.rs
-
-src/cli/report/charts.rs
-src/cli/report/events.rs
-src/cli/report/mod.rs
-src/cli/report/page.rs
-src/cli/report/verdict.rs
-
-src/cli/session.rs
-src/cli/watch.rs
 ";
 
 type Path = Vec<String>;

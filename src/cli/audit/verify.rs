@@ -8,9 +8,7 @@ mod report;
 use std::io::Read;
 use std::path::Path;
 
-use nightlatch::audit::{
-    Anchor, Anchors, AuditError, Finding, Problem, Progress, Verification, Verifier,
-};
+use nightlatch::audit::{Anchor, Anchors, AuditError, Progress, Verification, Verifier};
 use nightlatch::clock::{Clock, SystemClock};
 
 use super::reading::NAME_THE_DIRECTORY;
@@ -21,7 +19,7 @@ use crate::cli::exit::{Code, Failure};
 use crate::cli::progress;
 use crate::cli::text::escape;
 use crate::cli::ui::Ui;
-use report::Report;
+use report::{Report, is_nothing};
 
 /// Longer than any anchor.
 const ANCHOR_LIMIT: u64 = 4096;
@@ -80,12 +78,6 @@ pub fn not_verified(result: &Verification) -> Failure {
     let findings = if count == 1 { "finding" } else { "findings" };
     let message = format!("the audit log does not verify: {count} {findings}");
     Failure::new(Code::Audit, "not_verified", message)
-}
-
-/// Whether there was no log to verify.
-fn is_nothing(result: &Verification) -> bool {
-    let is_nothing = |finding: &Finding| finding.problem == Problem::NoLog;
-    !result.is_good() && result.findings.iter().all(is_nothing)
 }
 
 /// What is in the way of verification may be what somebody put there: nobody is told to move it.

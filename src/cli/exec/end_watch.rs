@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::super::context::Context;
 use super::super::ending;
-use super::super::session::wait_for_nobody;
+use super::super::session_state::wait_for_nobody;
 use super::super::terminal::notify;
 
 /// Most commands have ended by then, and no session ends by itself in less.

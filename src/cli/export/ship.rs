@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nightlatch::audit::{EventsAfter, LogReader, Query, Reading, Record};
 
-use super::Output;
+use super::output::Output;
 use crate::cli::args::AuditExport;
 use crate::cli::context::Context;
 use crate::cli::end::End;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nightlatch::audit::{Bucket, CommandEnd, CommandSpan, Count, SessionSpan};
 use nightlatch::clock::Timestamp;
 
-use super::minute;
+use super::time::minute;
 use crate::cli::text::span;
 
 use super::text::shown;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use nightlatch::audit::{Outcome, Record, Warning};
 
-use super::second;
 use super::text::{Text, shown};
+use super::time::second;
 use super::verdict::strange;
 use crate::cli::text::plain_details;
 

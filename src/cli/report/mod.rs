@@ -6,6 +6,7 @@ mod events;
 mod page;
 mod policy;
 mod text;
+mod time;
 mod verdict;
 
 use std::collections::VecDeque;
@@ -14,7 +15,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use nightlatch::audit::{Limit, Progress, ReadKind, Reading, Record, Statistics};
-use nightlatch::clock::{Clock, SystemClock, Timestamp};
+use nightlatch::clock::{Clock, SystemClock};
 use serde_json::json;
 
 use super::args::AuditReport;
@@ -143,14 +144,4 @@ fn write(path: &Path, html: &str) -> Result<(), Failure> {
     check_replaceable(path)?;
     let persisted = file.persist(path);
     persisted.map(drop).map_err(|error| failed(&error.error))
-}
-
-/// To the second, in UTC: `2026-11-20 23:41:07`.
-fn second(time: Timestamp) -> String {
-    time.to_rfc3339()[..19].replace('T', " ")
-}
-
-/// To the minute, in UTC: `2026-11-20 23:41`.
-fn minute(time: Timestamp) -> String {
-    time.to_rfc3339()[..16].replace('T', " ")
 }

@@ -8,7 +8,7 @@ use nightlatch::audit::{
 };
 
 use super::text::Text;
-use super::{minute, second};
+use super::time::{minute, second};
 use crate::cli::text::days;
 
 /// Findings and warnings that are listed; of more, the number is given.

@@ -3,11 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use nightlatch::audit::{Removal, Verification};
+use nightlatch::audit::{Finding, Problem, Removal, Verification};
 use nightlatch::clock::Timestamp;
 use serde_json::json;
 
-use super::is_nothing;
 use crate::cli::args::AuditVerify;
 use crate::cli::ui::{BAD, GOOD, STRONG, WARN};
 use crate::cli::{progress, text};
@@ -361,4 +360,10 @@ fn count(number: u64, name: &str) -> String {
 fn minute(time: Timestamp) -> String {
     let text = time.to_rfc3339();
     format!("{} {} UTC", &text[..10], &text[11..16])
+}
+
+/// Whether there was no log to verify.
+pub fn is_nothing(result: &Verification) -> bool {
+    let is_nothing = |finding: &Finding| finding.problem == Problem::NoLog;
+    !result.is_good() && result.findings.iter().all(is_nothing)
 }

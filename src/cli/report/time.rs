@@ -1,0 +1,13 @@
+//! Times as the report shows them.
+
+use nightlatch::clock::Timestamp;
+
+/// To the second, in UTC: `2026-11-20 23:41:07`.
+pub fn second(time: Timestamp) -> String {
+    time.to_rfc3339()[..19].replace('T', " ")
+}
+
+/// To the minute, in UTC: `2026-11-20 23:41`.
+pub fn minute(time: Timestamp) -> String {
+    time.to_rfc3339()[..16].replace('T', " ")
+}
