@@ -1,4 +1,5 @@
-//! Time, handed in: every rule about expiry takes the present as an argument.
+//! Time types, and the [`Clock`] trait. Every rule about expiry takes the current time as an
+//! argument.
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 #[doc(hidden)]
@@ -16,7 +17,7 @@ use time::macros::format_description;
 
 /// A point on the wall clock (UTC), in nanoseconds since 1970-01-01T00:00:00Z.
 ///
-/// Anyone with the right to set the clock moves it; see [`BootTime`] for the one that only runs.
+/// Anyone with the right to set the clock can move it. [`BootTime`] cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -72,14 +73,15 @@ impl Timestamp {
     /// Reads an RFC 3339 time with any offset; `None` when it is not one or out of range.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        // Microseconds are written, rounded down: the range begins where that is in it, too.
+        // Times are written in microseconds, rounded down, so the rounded value must be in range
+        // too.
         let micro = parsed.unix_timestamp_nanos().div_euclid(1000) * 1000;
         i64::try_from(micro).ok()?;
         i64::try_from(parsed.unix_timestamp_nanos()).ok().map(Self)
     }
 
-    /// As [`Timestamp::parse_rfc3339`], and for a time out of range the end of it that is nearer: what
-    /// limits a search may lie far beyond what can have happened.
+    /// As [`Timestamp::parse_rfc3339`], but a time out of range becomes the nearest end of the
+    /// range. For search limits, which may lie far outside the log's own times.
     pub fn parse_rfc3339_or_nearest(text: &str) -> Option<Self> {
         let nanos = OffsetDateTime::parse(text, &Rfc3339)
             .ok()?
@@ -88,7 +90,7 @@ impl Timestamp {
         Some(Self(i64::try_from(nanos).unwrap_or(nearest)))
     }
 
-    /// The microsecond it is in, which is as exact as it is written.
+    /// This time rounded down to the microsecond, the precision in which times are written.
     #[must_use]
     pub const fn whole_micros(self) -> Self {
         let below = self.0.rem_euclid(1000);
@@ -100,18 +102,18 @@ impl Timestamp {
         })
     }
 
-    /// The day it is in, in UTC, counted from the first of 1970.
+    /// Days since 1970-01-01, in UTC.
     pub const fn day(self) -> i64 {
         self.0.div_euclid(86_400_000_000_000)
     }
 
-    /// The last nanosecond of the day it is in, in UTC.
+    /// The last nanosecond of this UTC day.
     #[must_use]
     pub const fn end_of_day(self) -> Self {
         Self((self.day() + 1).saturating_mul(86_400_000_000_000) - 1)
     }
 
-    /// The same point for calendar arithmetic, in UTC.
+    /// The same time as an `OffsetDateTime` in UTC, for calendar arithmetic.
     pub fn to_offset_date_time(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0))
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)
@@ -124,8 +126,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Time since this boot, in nanoseconds, suspend included (`CLOCK_BOOTTIME` on Linux). It cannot
-/// be set.
+/// Time since boot in nanoseconds, including suspend (`CLOCK_BOOTTIME` on Linux). It cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootTime(u64);
 
@@ -160,11 +161,11 @@ impl BootTime {
 pub struct Moment {
     /// The wall clock.
     pub wall: Timestamp,
-    /// The clock that runs from boot, through suspend.
+    /// The boot clock, which includes suspend.
     pub boot: BootTime,
 }
 
-/// Which boot this is, and whether the boot clock is the machine's own.
+/// Identifies this boot and says whether the boot clock is the machine's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Boot {
     /// The kernel's random id of this boot.
@@ -178,13 +179,14 @@ pub trait Clock: Send + Sync {
     /// Both clocks, read together.
     fn now(&self) -> Moment;
 
-    /// The identity of the boot.
+    /// The identity of this boot.
     ///
     /// # Errors
-    /// When the system does not tell; no session can then be judged, so callers fail closed.
+    /// When the system does not provide one. Sessions cannot be judged without it, so callers fail
+    /// closed.
     fn boot(&self) -> std::io::Result<Boot>;
 
-    /// Waits; a test's clock advances instead.
+    /// Waits for `duration`; a test clock advances instead.
     fn sleep(&self, duration: Duration);
 }
 

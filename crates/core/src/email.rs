@@ -1,4 +1,4 @@
-//! An email address, as an account has it and the configuration names it.
+//! Email addresses of accounts, and their normalization.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 
 /// The longest email in bytes (RFC 5321 section 4.5.3.1.3, less the angle brackets).
 pub const EMAIL_MAX_BYTES: usize = 254;
-/// An email address as its owner typed it, with the one form it is looked up by.
+/// An email address as its owner typed it, with the normalized form used to look it up.
 ///
 /// Plain addresses only: no quoted local part, display name, comment or address literal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,51 +18,51 @@ pub struct Email {
     normalized: String,
 }
 
-/// Why a text is no email address that an account can have.
+/// Why a text is not an email address that an account can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadEmail {
-    /// There is nothing.
+    /// The text is empty.
     #[error("the email is empty")]
     Empty,
-    /// More than [`EMAIL_MAX_BYTES`].
+    /// Longer than [`EMAIL_MAX_BYTES`].
     #[error("the email is longer than {EMAIL_MAX_BYTES} bytes")]
     TooLong,
-    /// White space, or a character that is not seen or reorders what is: this one.
+    /// Contains this white space, invisible character or text-reordering character.
     #[error("the email has a space or an invisible character in it (U+{:04X})", u32::from(*.0))]
     Invisible(char),
     /// A quoted local part, a display name, a comment or an address literal.
     #[error("write the plain email, without quotes, names or comments")]
     NotPlain,
-    /// Anything else that the syntax does not allow.
+    /// Any other syntax error.
     #[error("the email is not of the form name@example.com")]
     Syntax,
-    /// What follows the `@` has no form as a domain name (UTS 46).
+    /// The part after the `@` is not a valid domain name (UTS 46).
     #[error("the email's domain is no domain name")]
     Domain,
 }
 
 impl BadEmail {
-    /// What the person can do about it.
+    /// How the user can correct it.
     pub fn hint(self) -> Option<String> {
         Some("an email looks like alice@example.com".to_owned())
     }
 }
 
 impl Email {
-    /// As its owner typed it; for display.
+    /// The address as its owner typed it, for display.
     pub fn as_str(&self) -> &str {
         &self.typed
     }
 
-    /// Two emails with the same normalized form are the same account: what stands before the `@` in
-    /// Unicode's composed form (NFC) and lower case, the domain in its ASCII form (UTS 46), with `xn--`
-    /// where it has other letters.
+    /// Two emails with the same normalized form are the same account. The local part is in
+    /// Unicode's composed form (NFC) and lower case; the domain is in its ASCII form (UTS 46), with
+    /// `xn--` for other letters.
     pub fn normalized(&self) -> &str {
         &self.normalized
     }
 
-    /// What stands before the `@`, normalized.
+    /// The normalized local part (before the `@`).
     pub fn normalized_local_part(&self) -> &str {
         self.normalized
             .rsplit_once('@')
@@ -98,7 +98,7 @@ impl FromStr for Email {
             check_syntax(&lower)?;
             return Err(BadEmail::Domain);
         };
-        // The normalized form is judged, so that it is an email in its own right.
+        // Check the normalized form, which must be a valid email address itself.
         let normalized = format!("{local}@{domain}");
         check_syntax(&normalized)?;
         if normalized.len() > EMAIL_MAX_BYTES {
@@ -125,15 +125,16 @@ fn check_syntax(text: &str) -> Result<(), BadEmail> {
     parsed.map(|_| ()).map_err(|_| BadEmail::Syntax)
 }
 
-/// Composed, lower case, and composed again: lower-casing may take a character apart.
+/// Composes, lower-cases and composes again, because lower-casing may decompose a character.
 fn lower_case(text: &str) -> String {
     let composed: String = text.nfc().collect();
     composed.to_lowercase().nfc().collect()
 }
 
-/// What takes no place on a screen, or looks like a space: two emails that differ in one would look the same.
-/// Beside what [`reorders_or_controls`] tells of, that is what Unicode calls `Default_Ignorable_Code_Point`
-/// (zero width, soft hyphen, tags, variation selectors, fillers) and format characters, and the blank of Braille.
+/// Whether a character is invisible or looks like a space, so that two emails that differ only in
+/// it look the same. In addition to [`reorders_or_controls`]: Unicode's
+/// `Default_Ignorable_Code_Point` (zero width, soft hyphen, tags, variation selectors, fillers),
+/// format characters and the Braille blank.
 pub fn is_invisible(c: char) -> bool {
     reorders_or_controls(c)
         || matches!(
@@ -154,9 +155,8 @@ pub fn is_invisible(c: char) -> bool {
         || matches!(c, '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// Control characters (NUL, newline, escape), the separators of lines and paragraphs, and the
-/// characters that change the direction of the text around them: with these, what is shown is not
-/// what is there.
+/// Whether a character can make text display as something else: control characters (NUL, newline,
+/// escape), line and paragraph separators, and characters that change the direction of text.
 pub fn reorders_or_controls(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -254,7 +254,7 @@ mod tests {
             assert_eq!(one.normalized(), other.normalized());
             assert!(one.normalized().is_ascii());
         }
-        // These are two domains (IDNA 2008), and so are two emails.
+        // IDNA 2008 treats these as two domains, so they are two emails.
         let [sharp, double] = ["ann@fa\u{df}.de", "ann@fass.de"].map(str::parse::<Email>);
         assert_ne!(sharp.unwrap().normalized(), double.unwrap().normalized());
     }

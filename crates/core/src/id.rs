@@ -1,10 +1,10 @@
-//! Identifiers that must not be mixed up, each its own type over a random UUID.
+//! Identifiers: a separate type for each kind, over a random UUID, so that they cannot be mixed up.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-/// Not an identifier of the expected form.
+/// The text is not an identifier of the expected form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid id")]
 pub struct BadId;
@@ -16,10 +16,10 @@ macro_rules! identifier {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new random one.
+            /// Creates a random identifier.
             ///
             /// # Errors
-            /// When the system has no random source to give.
+            /// When the system provides no random numbers.
             pub fn random() -> Result<Self, getrandom::Error> {
                 let mut bytes = [0; 16];
                 getrandom::fill(&mut bytes)?;
@@ -46,7 +46,7 @@ macro_rules! identifier {
         impl std::str::FromStr for $name {
             type Err = BadId;
 
-            /// The hyphenated lower-case form only, so that one id has one spelling.
+            /// Accepts only the hyphenated lower-case form, so that an id has one spelling.
             fn from_str(text: &str) -> Result<Self, BadId> {
                 let id = Uuid::try_parse(text).map(Self).map_err(|_| BadId)?;
                 if id.to_string() == text { Ok(id) } else { Err(BadId) }
@@ -56,19 +56,19 @@ macro_rules! identifier {
 }
 
 identifier! {
-    /// Names an account; what its files are called. Never derived from the email.
+    /// Identifies an account and names its files. Never derived from the email.
     AccountId
 }
 identifier! {
-    /// Names a home in the keepers. Not a secret; a copy of the home has the same one.
+    /// Identifies a home to the keepers. Not a secret; a copy of the home has the same one.
     HomeId
 }
 identifier! {
-    /// Names one login session, from sign-in to its end. Not a secret.
+    /// Identifies one login session, from sign-in to its end. Not a secret.
     SessionId
 }
 identifier! {
-    /// Names one run of a guarded command; shared by its start and finish events and its lease.
+    /// Identifies one run of a guarded command; its start and finish events and its lease share it.
     ExecId
 }
 

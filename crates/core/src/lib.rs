@@ -1,5 +1,5 @@
-//! The rules of Nightlatch that need neither files nor a clock: secrets in memory, cryptography,
-//! identities, emails and times. The other crates of the workspace are built on them.
+//! The part of Nightlatch that needs neither files nor a clock: secrets in memory, cryptography,
+//! identifiers, email addresses and times. The other crates of the workspace build on this one.
 
 #![deny(missing_docs)]
 

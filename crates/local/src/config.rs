@@ -1,12 +1,12 @@
 //! The configuration file: TOML, every key optional, unknown keys refused.
 //!
-//! A key is one entry of the table in `config/keys.rs`, a field of [`Config`] and its default:
-//! reading, checking and showing it follow from there.
+//! A key is an entry in the table in `config/keys.rs`, a field of [`Config`] and its default.
+//! Reading, checking and showing use that table.
 //!
 //! ```toml
 //! idle = "10m"            # lock after this long without activity; 1s to 15m
 //! max = "2h"              # lock this long after sign-in at the latest; 1s to 12h
-//! keeper = "auto"         # where the session key lives: auto, kernel, agent
+//! keeper = "auto"         # where the session key is kept: auto, kernel, agent
 //!
 //! [password]
 //! policy = "nist"         # nist or pci
@@ -14,15 +14,15 @@
 //! passes = 3              # Argon2id passes, 2 to 16
 //!
 //! [audit]
-//! retention = "90d"       # keep what happened for so long; 1d or more
-//! syslog = true           # tell the system log of the audit log's end
+//! retention = "90d"       # how long to keep events; 1d or more
+//! syslog = true           # report the end of the audit log to the system log
 //! syslog_socket = "/dev/log"
-//! forward = "off"         # send each event on: off, syslog, journald
+//! forward = "off"         # forward each event: off, syslog, journald
 //! on_tamper = "COMMAND"   # run by `audit verify --alert` and on lockout
 //!
 //! [guard]
-//! commands = ["psql"]     # what `nightlatch hook` wraps in the shell
-//! account = "EMAIL"       # whose session counts; everybody's without it
+//! commands = ["psql"]     # commands that `nightlatch hook` wraps in the shell
+//! account = "EMAIL"       # the only account whose session counts; default: any
 //! ```
 
 mod command_name;
@@ -48,45 +48,45 @@ pub use settings::{Setting, SettingValue, Settings};
 
 use nightlatch_core::email::Email;
 
-/// The longest idle timeout there is, and the default: 15 minutes (PCI DSS 8.2.8, NIST SP 800-63B
-/// section 4.3.3).
+/// The longest idle timeout, and the default: 15 minutes (PCI DSS 8.2.8, NIST SP 800-63B section
+/// 4.3.3).
 pub const IDLE_CEILING: Duration = Duration::from_secs(15 * 60);
 /// The default absolute limit of a session: 4 hours.
 pub const MAX_DEFAULT: Duration = Duration::from_secs(4 * 3600);
-/// The longest absolute limit there is: 12 hours (NIST SP 800-63B section 4.3.3).
+/// The longest absolute limit: 12 hours (NIST SP 800-63B section 4.3.3).
 pub const MAX_CEILING: Duration = Duration::from_secs(12 * 3600);
-/// More often than that nobody changes a password: the highest generation of an account and its sessions.
+/// The highest generation of an account and its sessions: more password changes than ever happen.
 pub(crate) const GENERATION_CEILING: u64 = 0xffff_ffff;
 /// The shortest idle timeout and absolute limit.
 pub const FLOOR: Duration = Duration::from_secs(1);
 
-/// The memory that hashing a password may take, in KiB; the guard's tests hold that it is what
-/// [`Argon2Params`](nightlatch_core::crypto::kdf::Argon2Params) accepts.
+/// The accepted memory for hashing a password, in KiB. The guard's tests check that it matches
+/// [`Argon2Params`](nightlatch_core::crypto::kdf::Argon2Params).
 pub const ARGON2_MEMORY_KIB: RangeInclusive<u32> = 19 * 1024..=1024 * 1024;
-/// The passes over that memory.
+/// The accepted number of passes over that memory.
 pub const ARGON2_PASSES: RangeInclusive<u32> = 2..=16;
-/// The shortest retention of the audit log: a day, which is how long a segment lasts.
+/// The shortest retention of the audit log: one day, the time span of a segment.
 pub const RETENTION_FLOOR: Duration = Duration::from_secs(24 * 3600);
 
 /// The shortest retention under `password.policy = "pci"`: 12 months (PCI DSS 4.0, 10.5.1).
 pub const PCI_RETENTION_FLOOR: Duration = Duration::from_secs(365 * 24 * 3600);
-/// The default retention under `password.policy = "pci"`: a month more than what is asked for.
+/// The default retention under `password.policy = "pci"`: a month more than required.
 const PCI_RETENTION_DEFAULT: Duration = Duration::from_secs(400 * 24 * 3600);
 
-/// Where the system log listens on Linux.
+/// The system log's socket on Linux.
 const SYSLOG_SOCKET: &str = "/dev/log";
-/// Where journald listens for its native protocol.
+/// The socket of journald's native protocol.
 const JOURNALD_SOCKET: &str = "/run/systemd/journal/socket";
-/// The longest command that `audit.on_tamper` may be, in bytes.
+/// The longest `audit.on_tamper` command, in bytes.
 const COMMAND_LIMIT: usize = 4096;
 
-/// The word that the configuration has for `value`.
+/// The name of `value` in the configuration file.
 fn name_in<T: PartialEq>(all: &[(&'static str, T)], value: &T) -> &'static str {
     let found = all.iter().find(|(_, choice)| choice == value);
     found.map_or("", |(name, _)| name)
 }
 
-/// Where each audit event is sent as it is sealed.
+/// Where to forward each audit event when it is sealed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ForwardChoice {
     /// Nowhere.
@@ -106,7 +106,7 @@ impl ForwardChoice {
     ];
 }
 
-/// Which rules a new password must meet.
+/// The rules that a new password must meet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PasswordRules {
     /// At least 15 characters of any kind (NIST SP 800-63B section 3.1.1.2).
@@ -119,13 +119,13 @@ pub enum PasswordRules {
 impl PasswordRules {
     const ALL: [(&str, Self); 2] = [("nist", Self::Nist), ("pci", Self::Pci)];
 
-    /// The word that the configuration has for them.
+    /// Their name in the configuration file.
     pub fn name(self) -> &'static str {
         name_in(&Self::ALL, &self)
     }
 }
 
-/// How long a session lasts. Within the ceilings by construction.
+/// The limits of a session, always within the ceilings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     idle: Duration,
@@ -143,10 +143,10 @@ pub struct LimitOutOfRange {
 }
 
 impl Limits {
-    /// Limits within range: `idle` from 1 s to 15 min, `max` from 1 s to 12 h.
+    /// Checks the limits: `idle` from 1 s to 15 min, `max` from 1 s to 12 h.
     ///
     /// # Errors
-    /// When either is outside its range; never silently clamped.
+    /// When either is outside its range; they are never silently clamped.
     pub fn new(idle: Duration, max: Duration) -> Result<Self, LimitOutOfRange> {
         Ok(Self {
             idle: within("idle", idle, IDLE_CEILING)?,
@@ -160,14 +160,13 @@ impl Limits {
         self.idle
     }
 
-    /// The time after sign-in at which the session ends, whatever happens.
+    /// The time after sign-in at which the session ends in any case.
     pub fn max(self) -> Duration {
         self.max
     }
 
-    /// The limits of one session, with `idle` and `max` instead of these where given. What is
-    /// configured is the rule and can only be shortened; where no `max` is configured, one of up
-    /// to 12 hours may be asked for.
+    /// The limits of one session, with `idle` and `max` replaced if given. Configured limits can
+    /// only be shortened. Where no `max` is configured, up to 12 hours are allowed.
     ///
     /// # Errors
     /// When one is out of range, or longer than configured.
@@ -193,7 +192,7 @@ impl Default for Limits {
     }
 }
 
-/// A limit within its range.
+/// Checks that a limit is within its range.
 fn within(
     name: &'static str,
     given: Duration,
@@ -210,32 +209,32 @@ fn within(
     }
 }
 
-/// The settings in force.
+/// The effective settings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// How long a session lasts.
+    /// The limits of a session.
     pub limits: Limits,
-    /// Where its key may live.
+    /// Where its key may be kept.
     pub keeper: KeeperChoice,
-    /// What a new password must meet.
+    /// The rules for new passwords.
     pub password_rules: PasswordRules,
-    /// The memory that hashing a password takes, in KiB (Argon2id).
+    /// The Argon2id memory, in KiB.
     pub argon2_memory_kib: u32,
-    /// The passes over that memory.
+    /// The Argon2id passes.
     pub argon2_passes: u32,
     /// How long closed segments of the audit log are kept.
     pub audit_retention: Duration,
-    /// Whether the system log is told of the audit log's end.
+    /// Whether the end of the audit log is reported to the system log.
     pub syslog: bool,
-    /// Where the system log listens.
+    /// The system log's socket.
     pub syslog_socket: PathBuf,
-    /// Where each audit event is sent as it is sealed.
+    /// Where to forward each audit event when it is sealed.
     pub forward: ForwardChoice,
-    /// Where journald listens.
+    /// journald's socket.
     pub journald_socket: PathBuf,
-    /// The shell command to run when the audit log does not verify and when sign-in is locked.
+    /// The shell command to run when the audit log fails verification and when sign-in is locked.
     pub on_tamper: Option<String>,
-    /// The commands that are wrapped in the shell, each once.
+    /// The commands to wrap in the shell, without duplicates.
     pub guarded_commands: Vec<CommandName>,
     /// The only account whose session counts for guarded commands.
     pub guard_account: Option<Email>,
@@ -262,22 +261,22 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the file at `path`; the defaults when there is none.
+    /// Reads the file at `path`; returns the defaults when there is none.
     ///
     /// # Errors
-    /// When it cannot be read or is not valid. There is no falling back to defaults: a rule that
-    /// was meant to be stricter would silently not hold.
+    /// When it cannot be read or is invalid. It does not fall back to defaults, because a stricter
+    /// rule would then silently not apply.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         Ok(Settings::load(path)?.into_config())
     }
 
-    /// As [`Config::load`], for what has to work whatever the file says: each setting that can be read,
-    /// the default of every other, and what is wrong with the file.
+    /// As [`Config::load`], for operations that must work whatever the file says: returns every
+    /// valid setting, the defaults of the others, and the error.
     pub(crate) fn load_what_can_be(path: &Path) -> (Self, Option<ConfigError>) {
         Settings::load_what_can_be(path)
     }
 
-    /// Whether PCI DSS is to be met, which asks for more than its password rules.
+    /// Whether PCI DSS applies, which requires more than its password rules.
     pub fn follows_pci(&self) -> bool {
         self.password_rules == PasswordRules::Pci
     }
@@ -403,7 +402,7 @@ mod tests {
         ] {
             assert_eq!(problem(content), told);
         }
-        // One mistake is told once.
+        // One mistake is reported once.
         let short = problem("[audit]\nretention = \"1h\"\n[password]\npolicy = \"pci\"");
         assert!(short.contains("a day or more"), "{short}");
         let other = problem("[audit]\nretention = \"2d\"\n[password]\npolicy = \"pcj\"");

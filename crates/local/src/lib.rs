@@ -1,5 +1,5 @@
-//! One user's home of Nightlatch: accounts, sessions and the keepers of their keys, configuration,
-//! leases, and the guard that stands before commands.
+//! Nightlatch for one local user: accounts, sessions and their key keepers, configuration, leases,
+//! and the guard in front of commands.
 
 #![deny(missing_docs)]
 

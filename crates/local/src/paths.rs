@@ -1,4 +1,4 @@
-//! Where things live: the platform's directories, or everything under one home.
+//! Locations of files: the platform's directories, or everything under one home.
 
 #[cfg(unix)]
 use std::path::Path;
@@ -6,24 +6,24 @@ use std::path::PathBuf;
 
 use directories::ProjectDirs;
 
-/// More than the file has on any machine whose users are in it.
+/// Larger than the file on any machine that lists its users there.
 #[cfg(target_os = "linux")]
 const PASSWD_LIMIT: usize = 16 * 1024 * 1024;
 
-/// The two places Nightlatch keeps anything: its home, and its configuration file.
+/// The two locations that Nightlatch uses: its home and its configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
-    /// Accounts, sessions, locks and the audit log.
+    /// The directory for accounts, sessions, locks and the audit log.
     pub home: PathBuf,
-    /// The configuration file; it need not exist.
+    /// The configuration file, which may be absent.
     pub config_file: PathBuf,
 }
 
-/// There is no directory to put anything in.
+/// There is no directory to keep data in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoHomeDirectory {
-    /// The environment names none.
+    /// The environment does not name one.
     #[cfg_attr(
         unix,
         error("cannot tell where your home directory is: HOME is not set")
@@ -33,10 +33,10 @@ pub enum NoHomeDirectory {
     /// The user has no entry with an absolute home directory in `/etc/passwd`.
     #[error("user {user} has no home directory in /etc/passwd")]
     NoEntry {
-        /// The numeric user id.
+        /// The user id.
         user: u32,
     },
-    /// The environment names a directory of somebody else, as `sudo` may leave it.
+    /// The environment names another user's directory, as it may after `sudo`.
     #[error(
         "HOME or an XDG variable leads to {path}, which belongs to user {owner}, and this is user {user}",
         path = .path.display()
@@ -44,26 +44,26 @@ pub enum NoHomeDirectory {
     Foreign {
         /// The directory.
         path: PathBuf,
-        /// Its owner's numeric user id.
+        /// Its owner's user id.
         owner: u32,
-        /// This user's.
+        /// This user's id.
         user: u32,
     },
 }
 
 impl Paths {
-    /// Everything under `home`, the configuration as `config.toml` in it.
+    /// Everything under `home`, including the configuration as `config.toml`.
     pub fn under(home: PathBuf) -> Self {
         let config_file = home.join("config.toml");
         Self { home, config_file }
     }
 
-    /// The places of this user, whatever the environment says: on Linux `.local/share/nightlatch` and
-    /// `.config/nightlatch/config.toml` in the home directory that the user has in `/etc/passwd`. On other
+    /// This user's locations, regardless of the environment. On Linux: `.local/share/nightlatch`
+    /// and `.config/nightlatch/config.toml` in the home directory given in `/etc/passwd`. On other
     /// systems as [`Paths::of_environment`].
     ///
-    /// Nothing but that file is asked: a program without shared libraries cannot load the modules that a
-    /// system may have for other sources of users, and dies where it tries.
+    /// Only that file is consulted: a program without shared libraries cannot load the modules for
+    /// other sources of users, and crashes if it tries.
     ///
     /// # Errors
     /// When the user has no entry there, or the file cannot be read.
@@ -81,7 +81,7 @@ impl Paths {
         })
     }
 
-    /// The places of this user, which the platform knows.
+    /// This user's locations, as given by the platform.
     ///
     /// # Errors
     /// As [`Paths::of_environment`].
@@ -90,16 +90,16 @@ impl Paths {
         Self::of_environment()
     }
 
-    /// The places that the environment names: on Linux `$XDG_DATA_HOME/nightlatch` and
+    /// The locations that the environment names: on Linux `$XDG_DATA_HOME/nightlatch` and
     /// `$XDG_CONFIG_HOME/nightlatch/config.toml`, `~/Library/Application Support` on macOS,
     /// `%APPDATA%` on Windows.
     ///
     /// # Errors
-    /// When the environment does not tell, but for Windows, or what it names belongs to another user: root
-    /// would create files of its own there.
+    /// When the environment names none or, except on Windows, one that belongs to another user:
+    /// root would create its own files there.
     pub fn of_environment() -> Result<Self, NoHomeDirectory> {
         #[cfg(unix)]
-        #[allow(clippy::disallowed_methods)] // looked at where the next line reads it
+        #[allow(clippy::disallowed_methods)] // the next line checks what it names
         let home = std::env::var_os("HOME")
             .filter(|home| !home.is_empty())
             .ok_or(NoHomeDirectory::Unset)?;
@@ -119,7 +119,7 @@ impl Paths {
     }
 }
 
-/// Refuses a place in a directory of another user's; root's are everybody's.
+/// Refuses a path in another user's directory. Directories of root are accepted.
 #[cfg(unix)]
 fn refuse_foreign(place: &Path) -> Result<(), NoHomeDirectory> {
     use std::os::unix::fs::MetadataExt;
@@ -137,7 +137,7 @@ fn refuse_foreign(place: &Path) -> Result<(), NoHomeDirectory> {
     }
 }
 
-/// The home directory of `user` in a file like `/etc/passwd`.
+/// The home directory of `user` in the text of `/etc/passwd`.
 #[cfg(target_os = "linux")]
 fn home_in(passwd: &[u8], user: u32) -> Option<PathBuf> {
     use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! The machine's own clocks.
+//! The system clocks.
 
 #[cfg(unix)]
 pub mod alarm;
@@ -14,7 +14,7 @@ use nightlatch_core::clock::{BootTime, Timestamp};
 #[cfg(target_os = "linux")]
 use crate::fs::read_proc;
 
-/// The machine's own clocks.
+/// The system clocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -22,7 +22,7 @@ impl Clock for SystemClock {
     #[cfg(unix)]
     fn now(&self) -> Moment {
         use rustix::time::{ClockId, clock_gettime};
-        // macOS: CLOCK_MONOTONIC goes on through sleep there, as CLOCK_BOOTTIME does on Linux.
+        // On macOS, CLOCK_MONOTONIC runs through sleep, as CLOCK_BOOTTIME does on Linux.
         #[cfg(target_os = "linux")]
         const BOOT_CLOCK: ClockId = ClockId::Boottime;
         #[cfg(not(target_os = "linux"))]
@@ -63,13 +63,13 @@ impl Clock for SystemClock {
         ))
     }
 
-    #[allow(clippy::disallowed_methods)] // the one place where a process waits
+    #[allow(clippy::disallowed_methods)] // the only place where a process sleeps
     fn sleep(&self, duration: Duration) {
         std::thread::sleep(duration);
     }
 }
 
-/// The boot as the kernel tells it.
+/// The identity of the boot from the kernel.
 #[cfg(target_os = "linux")]
 fn read_boot() -> std::io::Result<Boot> {
     let mut text = [0; 64];
@@ -84,9 +84,9 @@ fn read_boot() -> std::io::Result<Boot> {
     })
 }
 
-/// Whether `/proc/self/timens_offsets` holds anything but zeros. A kernel without time namespaces
-/// has no such file, and nothing to shift; but a process file system of other processes' has none
-/// for us either, and tells nothing.
+/// Whether `/proc/self/timens_offsets` has a nonzero offset. A kernel without time namespaces has
+/// no such file, and shifts nothing. But a `/proc` of another PID namespace does not show this
+/// process either, and then the answer is unknown.
 #[cfg(target_os = "linux")]
 fn clock_shifted() -> std::io::Result<bool> {
     let mut text = [0; 256];
@@ -102,7 +102,7 @@ fn clock_shifted() -> std::io::Result<bool> {
     }
 }
 
-/// Lines of `name seconds nanoseconds`: any number that is not zero shifts a clock.
+/// Parses lines of `name seconds nanoseconds`; a nonzero number shifts a clock.
 #[cfg(target_os = "linux")]
 fn offsets_are_shifted(text: &[u8]) -> bool {
     text.split(|&byte| byte == b'\n').any(|line| {

@@ -1,5 +1,5 @@
-//! What Nightlatch asks of the operating system: files reached by directory handles and judged when
-//! open, locks, and the machine's clocks.
+//! Nightlatch's operating system layer: files opened through directory handles and checked once
+//! open, file locks, and the system clocks.
 
 #![deny(missing_docs)]
 

@@ -1,10 +1,10 @@
-//! What must hold for any text in place of a time.
+//! Properties of time parsing that hold for any input.
 
 use std::time::Duration;
 
 use super::Timestamp;
 
-/// An accepted time is written so that it is read again as the same microsecond.
+/// An accepted time is written so that it parses back to the same microsecond.
 pub fn timestamp(bytes: &[u8]) -> bool {
     let Some(time) = std::str::from_utf8(bytes)
         .ok()

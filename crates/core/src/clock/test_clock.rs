@@ -1,4 +1,4 @@
-//! A machine whose clocks a test sets.
+//! A clock that a test sets.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::{Mutex, MutexGuard};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::{Boot, BootTime, Clock, Moment, Timestamp};
 
-/// Stands still until it is moved. Waiting moves it on at once.
+/// Moves only when a test moves it. `sleep` advances it at once.
 pub struct TestClock(Mutex<Machine>);
 
-/// What a test may change.
+/// The state that a test may change.
 pub struct Machine {
     pub wall: Timestamp,
     pub boot: BootTime,
@@ -38,14 +38,14 @@ impl TestClock {
         self.0.lock().unwrap()
     }
 
-    /// Time passes, awake or suspended: both clocks run on.
+    /// Advances both clocks, as time does whether the machine is awake or suspended.
     pub fn advance(&self, by: Duration) {
         let mut machine = self.machine();
         machine.wall = machine.wall.plus(by);
         machine.boot = machine.boot.plus(by);
     }
 
-    /// Somebody sets the wall clock, by this many seconds.
+    /// Sets the wall clock forward or back by this many seconds.
     pub fn set_wall(&self, seconds: i64) {
         let mut machine = self.machine();
         let by = Duration::from_secs(seconds.unsigned_abs());
@@ -55,7 +55,7 @@ impl TestClock {
         };
     }
 
-    /// The machine starts anew, a minute later.
+    /// Reboots the machine; it is up again a minute later.
     pub fn reboot(&self) {
         self.advance(Duration::from_secs(60));
         let mut machine = self.machine();

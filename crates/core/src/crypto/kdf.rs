@@ -1,5 +1,5 @@
-//! From a password to a root (Argon2id, RFC 9106), and from a root to labelled keys (HKDF-SHA-256,
-//! RFC 5869).
+//! Key derivation: from a password to a root key (Argon2id, RFC 9106), and from a root key to
+//! labelled keys (HKDF-SHA-256, RFC 5869).
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use hmac_sha256::HKDF;
@@ -9,12 +9,12 @@ use super::Key;
 use super::labels::Label;
 use crate::memory::{DEEP, SHALLOW, on_wiped_stack};
 
-/// The bytes of salt stored with each account.
+/// Bytes of salt stored with each account.
 pub const SALT_LENGTH: usize = 16;
 
-/// What Argon2id is asked to spend. Always within [`Argon2Params::FLOOR`] and
-/// [`Argon2Params::CEILING`]: whoever can write the database must not be able to make sign-in
-/// free, or to make it eat the machine.
+/// The cost parameters of Argon2id, always within [`Argon2Params::FLOOR`] and
+/// [`Argon2Params::CEILING`]. Someone who can write the database must not be able to make sign-in
+/// free or exhaust the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Argon2Params {
     memory_kib: u32,
@@ -35,26 +35,26 @@ pub struct ParamsOutOfBounds {
 }
 
 impl Argon2Params {
-    /// 64 MiB, three passes, one lane: RFC 9106's second recommendation, at one lane.
+    /// 64 MiB, three passes, one lane: RFC 9106's second recommendation, but with one lane.
     pub const DEFAULT: Self = Self {
         memory_kib: 64 * 1024,
         passes: 3,
         lanes: 1,
     };
-    /// The least accepted: 19 MiB, two passes (OWASP Password Storage Cheat Sheet).
+    /// The lowest accepted cost: 19 MiB, two passes (OWASP Password Storage Cheat Sheet).
     pub const FLOOR: Self = Self {
         memory_kib: 19 * 1024,
         passes: 2,
         lanes: 1,
     };
-    /// The most accepted: 1 GiB, 16 passes, 4 lanes.
+    /// The highest accepted cost: 1 GiB, 16 passes, 4 lanes.
     pub const CEILING: Self = Self {
         memory_kib: 1024 * 1024,
         passes: 16,
         lanes: 4,
     };
 
-    /// Parameters within bounds.
+    /// Checks that the parameters are within bounds.
     ///
     /// # Errors
     /// When any of them is below the floor or above the ceiling.
@@ -93,15 +93,15 @@ impl Argon2Params {
     }
 }
 
-/// The password could not be hashed; in practice, not enough memory.
+/// The password could not be hashed; in practice, there was not enough memory.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot hash the password: {0}")]
 pub struct HashFailed(String);
 
-/// Argon2id of `password` straight into a key. The work memory is wiped.
+/// Hashes `password` with Argon2id straight into a key, and wipes the work memory.
 ///
 /// # Errors
-/// When the work memory cannot be had.
+/// When the work memory cannot be allocated.
 pub fn argon2id(
     password: &[u8],
     salt: &[u8; SALT_LENGTH],
@@ -124,8 +124,8 @@ pub fn argon2id(
     Ok(root)
 }
 
-/// The key for one purpose, derived from `root` and, where keys of one purpose must differ, from
-/// public `context`.
+/// Derives the key for one purpose from `root`. The public `context` separates keys that have the
+/// same purpose.
 pub fn derive(root: &Key, label: Label, context: &[u8]) -> Key {
     let mut derived = Key::zeroed();
     let info = [label.as_bytes(), &[0], context].concat();
@@ -185,8 +185,8 @@ mod tests {
         );
     }
 
-    /// Each holds a password or a key: Argon2id's BLAKE2b, and AES-256-GCM. HMAC and HKDF do not, and
-    /// leave it to the wiping of the stack they use, which reaches further:
+    /// BLAKE2b (in Argon2id) and AES-256-GCM hold a password or a key. HMAC and HKDF do not wipe
+    /// themselves; wiping the stack covers them:
     /// `computing_with_keys_uses_no_more_stack_than_is_wiped_behind_it`.
     #[test]
     fn hashes_and_ciphers_wipe_themselves_when_they_are_done() {
@@ -195,7 +195,8 @@ mod tests {
         wipes_itself::<aes_gcm::Aes256Gcm>();
     }
 
-    /// RFC 5869, test case 3: no salt. Its input is of another length than a root, so by the crate.
+    /// RFC 5869, test case 3: no salt. Its input is not as long as a root key, so this calls the
+    /// `hmac_sha256` crate directly.
     #[test]
     fn the_derivation_is_hkdf_by_the_published_vector() {
         let mut derived = [0; 42];

@@ -1,18 +1,18 @@
-//! One label per purpose and format version. A key derived under one label says nothing about any
-//! other; a new version of a format gets a new label.
+//! One label per purpose and format version. A key derived under one label reveals nothing about
+//! keys under other labels. A new format version gets a new label.
 
 /// What a derived key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label(&'static str);
 
 impl Label {
-    /// The label as the KDF sees it.
+    /// The label as input to the KDF.
     pub const fn as_bytes(self) -> &'static [u8] {
         self.0.as_bytes()
     }
 }
 
-/// Opens the account key; derived from the password's root.
+/// Opens the account key; derived from the password's root key.
 pub const ACCOUNT_WRAP: Label = Label("nightlatch account wrap v1");
 /// Seals a session file; derived from the session's key K.
 pub const SESSION_FILE: Label = Label("nightlatch session file v1");
@@ -28,9 +28,9 @@ pub const AUDIT_FIRST_SEAL: Label = Label("nightlatch audit first seal v1");
 pub const AUDIT_SEAL_KEY: Label = Label("nightlatch audit seal key v1");
 /// The seed of the next seal; derived from the seal's seed.
 pub const AUDIT_NEXT_SEAL: Label = Label("nightlatch audit next seal v1");
-/// Begins what a seal signs.
+/// Prefix of the message that a seal signs.
 pub const AUDIT_SEAL: Label = Label("nightlatch audit seal v1");
-/// Begins what the log's head signs.
+/// Prefix of the message that the log's head signs.
 pub const AUDIT_HEAD: Label = Label("nightlatch audit head v1");
 
 #[cfg(test)]

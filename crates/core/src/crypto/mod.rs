@@ -1,4 +1,4 @@
-//! The cryptography, all of it, in terms of what it is for: derive, seal, digest.
+//! All cryptography, by purpose: derive, seal, sign, digest.
 
 mod hex;
 pub mod kdf;
@@ -18,15 +18,16 @@ use crate::memory::{SHALLOW, Secret, on_wiped_stack};
 /// A 256-bit key.
 pub type Key = Secret<32>;
 
-/// Keys as they stand in one sector of a file; wiped when dropped.
+/// Keys as laid out in one sector of a file; wiped when dropped.
 pub type KeySector = Secret<512>;
 
-/// SHA-256, of what is no secret.
+/// SHA-256, for data that is not secret.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// HMAC-SHA-256 over the length-prefixed `parts`, so that no two lists of parts collide.
+/// HMAC-SHA-256 over the length-prefixed `parts`, so that two different lists of parts never give
+/// the same input.
 pub fn keyed_digest<'a>(key: &Key, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     on_wiped_stack::<SHALLOW, _>(|| {
         let mut mac = HMAC::new(key.expose());

@@ -1,4 +1,4 @@
-//! Authenticated encryption: AES-256-GCM (NIST SP 800-38D), in place, detached tag.
+//! Authenticated encryption: AES-256-GCM (NIST SP 800-38D), in place, with a detached tag.
 
 use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
@@ -6,28 +6,29 @@ use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 use super::Key;
 use crate::memory::{SHALLOW, on_wiped_stack};
 
-/// Bytes of nonce.
+/// Nonce length in bytes.
 pub const NONCE_LENGTH: usize = 12;
-/// Bytes of tag.
+/// Tag length in bytes.
 pub const TAG_LENGTH: usize = 16;
 
-/// The sealed bytes, the associated data or the key are not what they were when sealed.
+/// Authentication failed: the sealed bytes, the associated data or the key differ from those used
+/// to seal.
 #[derive(Debug, thiserror::Error)]
 #[error("does not open: it was changed, or sealed under another key")]
 pub struct DoesNotOpen;
 
-/// Encrypts `text` in place and returns the tag over it and `associated`. A key must never meet
-/// the same nonce twice.
+/// Encrypts `text` in place and returns the tag over it and `associated`. Never use a nonce twice
+/// with the same key.
 ///
 /// # Panics
-/// When `text` is longer than GCM allows, 64 GiB.
+/// When `text` is longer than GCM's limit, 64 GiB.
 pub fn seal(
     key: &Key,
     nonce: &[u8; NONCE_LENGTH],
     associated: &[u8],
     text: &mut [u8],
 ) -> [u8; TAG_LENGTH] {
-    // Not reached by this program: its texts are of one page at most.
+    // Cannot happen in this program: its texts are at most one page.
     #[allow(clippy::expect_used)]
     on_wiped_stack::<SHALLOW, _>(|| {
         Aes256Gcm::new(key.expose().into())

@@ -1,4 +1,4 @@
-//! Ed25519 (RFC 8032): the seals of the audit log.
+//! Ed25519 signatures (RFC 8032), used for the seals of the audit log.
 
 use std::fmt;
 
@@ -20,14 +20,14 @@ pub struct PublicKey([u8; 32]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signature([u8; 64]);
 
-/// A key pair, to sign more than once with. Wiped when dropped.
+/// A key pair for signing more than once. Wiped when dropped.
 pub struct KeyPair {
     secret: ExpandedSecretKey,
     public: VerifyingKey,
 }
 
 impl KeyPair {
-    /// The pair that `seed` is the secret of.
+    /// The key pair whose secret is `seed`.
     pub fn of(seed: &Key) -> Self {
         let secret = ExpandedSecretKey::from(seed.expose());
         Self {
@@ -36,9 +36,9 @@ impl KeyPair {
         }
     }
 
-    /// The same, its public key known from an earlier [`KeyPair::of`], which takes a fifth of the time;
-    /// `None` when `public` is no point of the curve. What a pair with the public key of another seed
-    /// signs does not verify, and can give its secret away.
+    /// As [`KeyPair::of`], with the public key that it returned earlier: this takes a fifth of the
+    /// time. `None` when `public` is not a point on the curve. With the public key of another seed,
+    /// the signatures do not verify and can reveal the secret.
     pub fn known(seed: &Key, public: &PublicKey) -> Option<Self> {
         Some(Self {
             secret: ExpandedSecretKey::from(seed.expose()),
@@ -46,36 +46,36 @@ impl KeyPair {
         })
     }
 
-    /// Its public key.
+    /// The public key.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.public.to_bytes())
     }
 
-    /// Signs `message`. The same pair and message always give the same signature.
+    /// Signs `message`. Signing is deterministic.
     pub fn sign(&self, message: &[u8]) -> Signature {
         Signature(raw_sign::<Sha512>(&self.secret, message, &self.public).to_bytes())
     }
 }
 
 impl PublicKey {
-    /// From its bytes; whether it is a point of the curve shows when something is verified.
+    /// From its bytes. Whether they are a point on the curve is checked on verification.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes.
+    /// The key's bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// From 64 lower-case hexadecimal digits.
+    /// Parses 64 lower-case hexadecimal digits.
     pub fn parse(text: &[u8]) -> Option<Self> {
         unhex(text).map(Self)
     }
 }
 
 impl Signature {
-    /// From 128 lower-case hexadecimal digits.
+    /// Parses 128 lower-case hexadecimal digits.
     pub fn parse(text: &[u8]) -> Option<Self> {
         unhex(text).map(Self)
     }
@@ -93,31 +93,32 @@ impl fmt::Display for Signature {
     }
 }
 
-/// Whether `key` signed `message`. Keys and signatures that would fit more than one message or key
-/// are refused.
+/// Whether `key` signed `message`. Refuses keys and signatures that would fit more than one message
+/// or key.
 pub fn verify(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
     let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
     VerifyingKey::from_bytes(&key.0).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
 }
 
-/// A message that is signed, or so it says.
+/// A message with its claimed signature, not yet verified.
 #[derive(Clone, Copy, Debug)]
 pub struct Signed<'a> {
-    /// The key that signed it.
+    /// The public key of the claimed signer.
     pub key: PublicKey,
-    /// What was signed.
+    /// The message.
     pub message: &'a [u8],
     /// The signature.
     pub signature: Signature,
 }
 
-/// Whether all signatures are good: all of them at once, at about a fourth of the cost of [`verify`],
-/// which says of each whether it is when this says no.
+/// Whether all signatures are valid. A batch costs about a quarter of calling [`verify`] for each.
+/// If this returns false, call [`verify`] to find the bad ones.
 ///
-/// It computes the sum of all verification equations, each times a random number of 128 bits
+/// Computes the sum of all verification equations, each multiplied by a random 128-bit number
 /// (<https://ed25519.cr.yp.to/>, section 5).
-// Accepted: whoever has the secret key of a signature can add a point of small order to it, so that this
-// accepts in some runs what `verify` refuses. The key is the log's own, and signs anything at that time.
+// Accepted: whoever has the secret key of a signature can add a point of small order to it, so that
+// this function accepts it in some runs and `verify` refuses it. The key is the log's own, and at
+// that time can sign anything anyway.
 pub fn verify_all(signed: &[Signed<'_>]) -> bool {
     let mut random = vec![[0; 16]; signed.len()];
     if getrandom::fill(random.as_flattened_mut()).is_err() {
@@ -138,7 +139,8 @@ pub fn verify_all(signed: &[Signed<'_>]) -> bool {
     let mut scalars = sum.of_points;
     scalars.append(&mut sum.of_keys);
     scalars.push(-sum.base);
-    // Decompressed where they are used: a batch of points is larger than a core's own cache.
+    // Decompress the points where they are used: a batch of points is larger than a core's own
+    // cache.
     let points = signed.iter().map(Signed::point);
     let keys = signed.iter().map(Signed::key);
     let points = points.chain(keys).map(|point| point.decompress());
@@ -151,7 +153,7 @@ impl Signed<'_> {
         CompressedEdwardsY(self.key.0)
     }
 
-    /// The point that the signature begins with.
+    /// R, the point in the first half of the signature.
     fn point(&self) -> CompressedEdwardsY {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(&self.signature.0[..32]);
@@ -159,17 +161,17 @@ impl Signed<'_> {
     }
 }
 
-/// The factors in the sum of verification equations.
+/// The terms of the sum of verification equations.
 struct Sum {
     base: Scalar,
-    /// Of the signatures' points: short ones.
+    /// The coefficients of the signatures' points, which are short.
     of_points: Vec<Scalar>,
     of_keys: Vec<Scalar>,
 }
 
 impl Sum {
-    /// Adds `weight` times the equation of a signature; `None` when [`verify`] would refuse it
-    /// whatever the message.
+    /// Adds `weight` times the equation of one signature. `None` when [`verify`] would refuse the
+    /// signature for any message.
     fn add(
         &mut self,
         signed: &Signed<'_>,
@@ -179,7 +181,7 @@ impl Sum {
         let s: Option<Scalar> =
             Scalar::from_canonical_bytes(*signed.signature.0.last_chunk()?).into();
         let (r, a) = (signed.point(), signed.key());
-        // Only one spelling of a point is the right one, and only that can be compared.
+        // Compare only canonical encodings: any other has a second spelling.
         let is_refused = |point| !is_canonical(point) || is_one_of(small_order, &height(point));
         if is_refused(&r) || is_refused(&a) {
             return None;
@@ -196,7 +198,7 @@ impl Sum {
     }
 }
 
-/// Whether `height` is among `heights`: hardly ever, so eight bytes are compared first.
+/// Whether `height` is in `heights`. It hardly ever is, so compare eight bytes first.
 fn is_one_of(heights: &[[u8; 32]; 8], height: &[u8; 32]) -> bool {
     let begins_alike = |other: &&[u8; 32]| other.first_chunk::<8>() == height.first_chunk();
     heights
@@ -205,15 +207,15 @@ fn is_one_of(heights: &[[u8; 32]; 8], height: &[u8; 32]) -> bool {
         .any(|other| other == height)
 }
 
-/// The point without the sign of its other coordinate: a point and its opposite have one order.
+/// The encoding without its sign bit. A point and its negative have the same order.
 fn height(point: &CompressedEdwardsY) -> [u8; 32] {
     let mut bytes = *point.as_bytes();
     bytes[31] &= 0x7f;
     bytes
 }
 
-/// Whether the coordinate is below the field's prime, 2^255 - 19. A zero with a sign is left to the
-/// points of small order: only they have it.
+/// Whether the coordinate is below the field's prime, 2^255 - 19. A zero with a sign bit is left to
+/// the small-order check, since only small-order points have it.
 fn is_canonical(point: &CompressedEdwardsY) -> bool {
     let bytes = point.as_bytes();
     bytes[0] < 0xed || bytes[1..31].iter().any(|&byte| byte != 0xff) || bytes[31] & 0x7f != 0x7f
@@ -254,7 +256,7 @@ mod tests {
         let known = KeyPair::known(&seed, &pair.public()).unwrap();
         assert_eq!(known.public(), pair.public());
         assert_eq!(known.sign(b"a"), pair.sign(b"a"));
-        // A coordinate that no point of the curve has.
+        // Not the coordinate of any point on the curve.
         let no_point = PublicKey::from_bytes(*pair_of_no_point().as_bytes());
         assert!(KeyPair::known(&seed, &no_point).is_none());
     }
@@ -319,7 +321,8 @@ mod tests {
         assert!(!verify_all(&signed));
     }
 
-    /// What is accepted all at once is accepted one by one, in every spelling of points and numbers.
+    /// Everything that a batch accepts is accepted one by one, in every encoding of points and
+    /// scalars.
     #[test]
     fn another_spelling_of_a_signature_is_refused_in_a_batch_too() {
         let (key, signature) = (pair(1).public(), pair(1).sign(b"a"));
@@ -334,7 +337,7 @@ mod tests {
             all
         };
         assert!(is_good(key, signature));
-        // The order of the group added to the number.
+        // Adds the order of the group to the scalar.
         let order: [u8; 32] =
             unhex(b"edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010").unwrap();
         let mut more = signature;

@@ -1,4 +1,4 @@
-//! How much of the stack computing with keys uses, against how much of it is wiped.
+//! Compares the stack that computing with keys uses to the part that is wiped.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,20 +14,20 @@ use super::*;
 use crate::memory::SHALLOW;
 
 const MARK: u8 = 0xA7;
-/// Far deeper than anything here goes.
+/// Far deeper than any function here uses.
 const PAINTED: usize = 256 * 1024;
-/// What calling the wiping, and looking afterwards, takes below and above what is wiped.
+/// Bytes at each end used by the wiping call and by the check itself.
 const CALLS: usize = 1024;
 
-/// Fills the stack below the caller with marks: where they begin.
+/// Fills the stack below the caller with marks, and returns where they begin.
 #[inline(never)]
-#[allow(clippy::large_stack_arrays)] // the stack is what this is about
+#[allow(clippy::large_stack_arrays)] // the stack itself is under test
 fn paint() -> usize {
     let mut marks = [MARK; PAINTED];
     black_box(&mut marks).as_ptr().addr()
 }
 
-/// `None` where this process may not look at itself.
+/// `None` where this process may not read its own memory.
 #[inline(never)]
 fn stack_after(work: impl FnOnce()) -> Option<Vec<u8>> {
     let start = paint();
@@ -64,7 +64,7 @@ fn computing_with_keys_uses_no_more_stack_than_is_wiped_behind_it() {
             return;
         };
         let deepest = stack.iter().position(|&byte| byte != MARK).unwrap();
-        // The deepest that anything was written is where the wiping begins.
+        // Wiping starts at the deepest byte that was written.
         let wiped = &stack[deepest + CALLS..deepest + SHALLOW - CALLS];
         let left = wiped.iter().filter(|&&byte| byte != 0).count();
         assert_eq!(

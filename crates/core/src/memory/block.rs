@@ -1,5 +1,5 @@
-//! The memory that secrets live in: pages that hold nothing else, locked in memory while there is a secret on
-//! them. Several secrets share a page, so it is unlocked when the last of them is gone.
+//! Memory for secrets: pages that hold nothing else and are locked in memory while they hold a
+//! secret. Several secrets share a page, which is unlocked when the last of them is dropped.
 
 use std::alloc::{Layout, handle_alloc_error};
 use std::ptr::NonNull;
@@ -9,27 +9,27 @@ use zeroize::Zeroize;
 
 use super::process;
 
-/// How many parts of one size a region is divided into: a bit of [`Region::used`] each.
+/// Number of equal parts in a region, one for each bit of [`Region::used`].
 const PARTS: usize = u64::BITS as usize;
 
 static ARENA: Mutex<Arena> = Mutex::new(Arena::new());
 
-/// Some bytes of secret memory, wiped when they are given back.
+/// A piece of secret memory, wiped when it is freed.
 pub(super) struct Block {
     start: NonNull<u8>,
     length: usize,
 }
 
-// SAFETY: a block is memory that nobody else has, as a box is.
+// SAFETY: a block owns its memory exclusively, as a box does.
 #[allow(unsafe_code)]
 unsafe impl Send for Block {}
-// SAFETY: as above: what is borrowed from a shared block can only be read.
+// SAFETY: as above; a shared reference only gives read access.
 #[allow(unsafe_code)]
 unsafe impl Sync for Block {}
 
 impl Block {
-    /// `length` zero bytes. They are kept out of swap where the system allows it: a refusal (a small
-    /// `RLIMIT_MEMLOCK`) is not an error.
+    /// Allocates `length` zero bytes, kept out of swap where the system allows it. A refusal (a
+    /// small `RLIMIT_MEMLOCK`) is not an error.
     pub(super) fn zeroed(length: usize) -> Self {
         let start = if length == 0 {
             NonNull::dangling()
@@ -43,7 +43,7 @@ impl Block {
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        // SAFETY: so many bytes from there on are this block's alone, and were zero at first.
+        // SAFETY: these bytes belong to this block alone and were initialized to zero.
         #[allow(unsafe_code)]
         unsafe {
             std::slice::from_raw_parts(self.start.as_ptr(), self.length)
@@ -51,7 +51,7 @@ impl Block {
     }
 
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as for `bytes`, and it is borrowed exclusively.
+        // SAFETY: as for `bytes`, and the borrow is exclusive.
         #[allow(unsafe_code)]
         unsafe {
             std::slice::from_raw_parts_mut(self.start.as_ptr(), self.length)
@@ -61,7 +61,7 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // Before it is unlocked: it could reach the swap.
+        // Wipe before unlocking, because unlocked memory can be swapped out.
         self.bytes_mut().zeroize();
         if self.length > 0 {
             let mut arena = ARENA.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,21 +70,22 @@ impl Drop for Block {
     }
 }
 
-/// The regions there are. They are few, and stay mapped.
+/// All regions. They are few, and stay mapped.
 pub(super) struct Arena {
     regions: Vec<Region>,
 }
 
-/// Whole pages, mostly one.
+/// A run of whole pages, mostly one.
 struct Region {
     start: NonNull<u8>,
     length: usize,
-    /// The parts that hold secrets.
+    /// The parts in use.
     used: u64,
     is_locked: bool,
 }
 
-// SAFETY: the pointer is the address of a mapping, and no region is used without the arena's lock.
+// SAFETY: the pointer is the address of a mapping, and regions are used only under the arena's
+// lock.
 #[allow(unsafe_code)]
 unsafe impl Send for Region {}
 
@@ -95,7 +96,7 @@ impl Arena {
         }
     }
 
-    /// Room for `length` bytes, at least one, all zero; `None` when there is no memory.
+    /// Allocates `length` zero bytes, at least one; `None` when out of memory.
     pub(super) fn take(&mut self, length: usize) -> Option<NonNull<u8>> {
         for region in &mut self.regions {
             if let Some(taken) = region.take(length) {
@@ -112,7 +113,7 @@ impl Arena {
         self.regions.last_mut()?.take(length)
     }
 
-    /// Gives back what was taken, wiped by now.
+    /// Frees an allocation that has been wiped.
     pub(super) fn give_back(&mut self, start: NonNull<u8>, length: usize) {
         for region in &mut self.regions {
             if let Some(at) = start.addr().get().checked_sub(region.start.addr().get())
@@ -125,12 +126,13 @@ impl Arena {
 }
 
 impl Region {
-    /// The size of a part.
+    /// The size of a part in bytes.
     fn part(&self) -> usize {
         self.length / PARTS
     }
 
-    /// As many bits as `length` bytes take parts, from the lowest on; `None` where there are not so many.
+    /// A mask of the lowest bits, one for each part that `length` bytes need; `None` when a region
+    /// has too few parts.
     fn mask(&self, length: usize) -> Option<u64> {
         let unused = PARTS.checked_sub(length.div_ceil(self.part()))?;
         Some(u64::MAX >> unused)
@@ -140,7 +142,8 @@ impl Region {
         let mask = self.mask(length)?;
         let at = (0..=mask.leading_zeros()).find(|&at| self.used & (mask << at) == 0)?;
         self.used |= mask << at;
-        // Tried again where it was refused: the limit may be another one, or others gave something back.
+        // Try again after a refusal: the limit may have changed, or other memory may have been
+        // unlocked.
         self.is_locked = self.is_locked || process::lock(self.start, self.length);
         // SAFETY: the part lies within the region.
         #[allow(unsafe_code)]
@@ -165,8 +168,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever is taken and given back in whatever order: nobody gets what another one has, or
-        /// something beyond a region, and exactly the regions with something on them count as locked.
+        /// For any order of allocations and frees: no two blocks overlap, no block goes beyond its
+        /// region, and exactly the regions in use count as locked.
         #[test]
         fn no_two_blocks_overlap_and_a_region_is_locked_while_it_holds_one(
             steps in prop::collection::vec((1..9000_usize, any::<prop::sample::Index>(), any::<bool>()), 1..200)

@@ -1,4 +1,4 @@
-//! What is left behind in freed memory.
+//! Wiping of freed heap memory.
 
 #[cfg(not(target_env = "musl"))]
 use std::alloc::System;
@@ -8,48 +8,49 @@ use std::hint::black_box;
 #[cfg(target_env = "musl")]
 use dlmalloc::GlobalDlmalloc as System;
 
-/// What is larger is wiped by its owner (Argon2's work memory) or holds no secret, and wiping it
-/// once more would take a while.
+/// Larger allocations are wiped by their owner (Argon2's work memory) or hold no secret; wiping
+/// them again would take time.
 const LARGEST: usize = 1024 * 1024;
 
-/// The system's allocator, which wipes what is freed.
+/// The system allocator, but wiping memory when it is freed.
 ///
-/// Secrets of ours wipe themselves. This is for the copies that crates make of a password while they
-/// judge it. A program that uses the library may install it as well, as its `#[global_allocator]`.
+/// Our own secret types wipe themselves. This is for the copies that other crates make of a
+/// password while they check it. A program that uses the library may install it as its
+/// `#[global_allocator]`.
 pub struct WipingAllocator;
 
-// SAFETY: every call is the system allocator's own, with what it was given, but for `realloc` of
-// what is to be wiped, which allocates, copies as much as both sizes have, and frees.
+// SAFETY: every call goes to the system allocator with the same arguments, except for `realloc` of
+// memory to be wiped, which allocates, copies the smaller of the two sizes, and frees.
 #[allow(unsafe_code)]
 unsafe impl GlobalAlloc for WipingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as promised to us.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as promised to us.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
         if layout.size() <= LARGEST {
-            // SAFETY: it is an allocation of that size, and its owner has given it up.
+            // SAFETY: the allocation has that size, and its owner has given it up.
             unsafe { start.write_bytes(0, layout.size()) };
-            // Or the compiler leaves out what is written just before it is freed.
+            // Keeps the compiler from removing the write as dead.
             black_box(start);
         }
-        // SAFETY: as promised to us.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.dealloc(start, layout) };
     }
 
     unsafe fn realloc(&self, start: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         if layout.size() > LARGEST {
-            // SAFETY: as promised to us.
+            // SAFETY: the caller upholds the contract.
             return unsafe { System.realloc(start, layout, size) };
         }
         // SAFETY: the caller promises that `size` is valid for that alignment; both allocations
-        // have the bytes that are copied, and are two.
+        // hold the copied bytes, and they do not overlap.
         unsafe {
             let moved = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
             if !moved.is_null() {

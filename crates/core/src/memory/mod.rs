@@ -1,9 +1,9 @@
-//! Secrets in memory, and the process that holds them.
+//! Secrets in memory, and hardening of the process that holds them.
 //!
-//! A secret lives in one pre-sized buffer, is filled in place, and is wiped when it is dropped. The buffers
-//! are on pages that hold secrets alone and are locked in memory while they do. None of these types
-//! implements `Debug`, `Display`, `Clone`, `PartialEq` or `Serialize`: a secret cannot be printed, copied or
-//! compared by accident.
+//! A secret lives in one buffer of fixed size, is filled in place, and is wiped when dropped. The
+//! buffers are on pages that hold only secrets and are locked in memory meanwhile. None of these
+//! types implements `Debug`, `Display`, `Clone`, `PartialEq` or `Serialize`, so a secret cannot be
+//! printed, copied or compared by accident.
 //!
 //! ```compile_fail,E0277
 //! // A secret cannot be formatted.
@@ -16,7 +16,7 @@
 //! let _copy = key.clone();
 //! ```
 //! ```
-//! // What it can do is be filled in place and lent.
+//! // It can be filled in place and borrowed.
 //! let key = nightlatch_core::memory::Secret::<32>::init_with(|bytes| bytes.fill(7));
 //! assert_eq!(key.expose()[0], 7);
 //! ```

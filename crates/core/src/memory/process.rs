@@ -1,10 +1,10 @@
 //! Hardening of the process that holds secrets.
 
-/// What a secret may be read from: an open file.
+/// A source that a secret may be read from: an open file.
 pub use std::os::fd::AsFd as AsFile;
 use std::ptr::NonNull;
 
-/// The core-size limit the process was started with, to be given back to children.
+/// The core-size limit that the process started with, to be restored in children.
 ///
 /// Hardening sets the soft limit to zero; a guarded command must not inherit that.
 #[derive(Clone, Copy)]
@@ -16,7 +16,7 @@ impl CoreLimit {
     /// Runs `spawn` with the original limit in force, so that a child started in it inherits that
     /// limit, then lowers it again. The process stays undumpable throughout.
     pub fn restored_during<T>(self, spawn: impl FnOnce() -> T) -> T {
-        // Best effort: raising a soft limit up to the hard one cannot fail for our own process.
+        // Best effort: a process can always raise its soft limit up to its hard limit.
         let _ = rustix::process::setrlimit(rustix::process::Resource::Core, self.original);
         let result = spawn();
         set_core_limit_to_zero(self.original);
@@ -29,15 +29,15 @@ fn set_core_limit_to_zero(original: rustix::process::Rlimit) {
         current: Some(0),
         maximum: original.maximum,
     };
-    // Best effort: on Linux the process is undumpable as well, which is what counts.
+    // Best effort: on Linux the process is also undumpable, which is what counts.
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
 }
 
-/// Makes this process unreadable to others of the same user and unable to leave a core dump.
+/// Makes this process unreadable to other processes of the same user, and prevents core dumps.
 ///
-/// On Linux: not dumpable (so `/proc/PID/mem`, ptrace and core dumps are refused to everyone but
-/// root) and a soft core limit of zero. Elsewhere: the core limit. Best effort by design, and
-/// idempotent; call it before the first secret is read.
+/// On Linux: not dumpable (so only root has `/proc/PID/mem`, ptrace and core dumps) and a soft core
+/// limit of zero. Elsewhere: the core limit. Best effort by design, and idempotent; call it before
+/// reading the first secret.
 pub fn harden() -> CoreLimit {
     #[cfg(target_os = "linux")]
     {
@@ -49,13 +49,13 @@ pub fn harden() -> CoreLimit {
     CoreLimit { original }
 }
 
-/// Runs `spawn` so that a child started in it inherits no open file of ours but its standard streams.
+/// Runs `spawn` so that a child inherits only the standard streams.
 ///
-/// Whatever we open ourselves is closed on exec anyway. But a file that our own parent left open to
-/// us (a job runner's pipe, say) passes on to children, and a child that outlives us would keep it
-/// open for as long: its other end would wait for hours. Such files are marked for the time of
-/// `spawn` and unmarked again, as a guarded command may well need them. Best effort: a system that
-/// does not list our open files gets no marking.
+/// Files that we open are closed on exec anyway. But a file that our own parent left open (a job
+/// runner's pipe, say) passes on to children, and a child that outlives us would hold it open: the
+/// reader of that pipe could wait for hours. Such files are marked close-on-exec during `spawn` and
+/// unmarked afterwards, because a guarded command may need them. Best effort: where the system does
+/// not list open files, none are marked.
 pub fn without_inheritance<T>(spawn: impl FnOnce() -> T) -> T {
     use rustix::io::FdFlags;
     let inherited: Vec<_> = open_numbers()
@@ -73,7 +73,7 @@ pub fn without_inheritance<T>(spawn: impl FnOnce() -> T) -> T {
     result
 }
 
-/// The numbers of this process's open files.
+/// The descriptors of this process's open files.
 fn open_numbers() -> Vec<i32> {
     #[cfg(target_os = "linux")]
     const LIST: &str = "/proc/self/fd";
@@ -86,15 +86,15 @@ fn open_numbers() -> Vec<i32> {
         .collect()
 }
 
-/// Changes the descriptor flags of an open file: what they were, `None` when there is no such file.
+/// Changes the flags of a descriptor and returns the previous ones; `None` when it is not open.
 fn change_flags(
     number: i32,
     change: impl FnOnce(rustix::io::FdFlags) -> rustix::io::FdFlags,
 ) -> Option<rustix::io::FdFlags> {
     use rustix::io::{fcntl_getfd, fcntl_setfd};
-    // SAFETY: a number from the list of our open files, or from a moment ago. If another thread has
-    // closed it since, the calls fail or mark a file that is closed on exec anyway; they touch no
-    // memory and close nothing.
+    // SAFETY: the number comes from the list of our open files, perhaps from a moment ago. If
+    // another thread has closed it since, the calls fail or mark a file that is closed on exec
+    // anyway; they touch no memory and close nothing.
     #[allow(unsafe_code)]
     let file = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
     let before = fcntl_getfd(file).ok()?;
@@ -105,20 +105,20 @@ fn change_flags(
     Some(before)
 }
 
-/// A handle of our own on the file that was opened for us as descriptor `number`, sharing its
-/// place in the file.
+/// Duplicates descriptor `number`, which was opened for us by our parent. The duplicate shares its
+/// file offset.
 ///
-/// A file that is closed on exec cannot have come to us through one: it is one of our own that
-/// happens to have the number, and is not given.
+/// A descriptor that is closed on exec cannot have been inherited: it is a file of our own that
+/// happens to have the number, and is refused.
 ///
 /// # Errors
-/// When no such file was opened for us.
+/// When no such descriptor was inherited.
 pub fn inherited(number: i32) -> std::io::Result<std::os::fd::OwnedFd> {
     use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_getfd};
     if number < 0 {
         return Err(Errno::BADF.into());
     }
-    // SAFETY: only looked at for the length of the calls, which fail when no such file is open.
+    // SAFETY: borrowed only for these calls, which fail when no such file is open.
     #[allow(unsafe_code)]
     let file = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
     if fcntl_getfd(file)?.contains(FdFlags::CLOEXEC) {
@@ -127,20 +127,20 @@ pub fn inherited(number: i32) -> std::io::Result<std::os::fd::OwnedFd> {
     Ok(fcntl_dupfd_cloexec(file, 3)?)
 }
 
-/// The size of a page: what is locked in memory is locked by whole pages.
+/// The page size: memory is locked in whole pages.
 pub(super) fn page_size() -> usize {
-    // SAFETY: the call looks a number up.
+    // SAFETY: the call only reads a number.
     #[allow(unsafe_code)]
     let size = unsafe { nix::libc::sysconf(nix::libc::_SC_PAGESIZE) };
     usize::try_from(size).unwrap_or(4096)
 }
 
-/// `length` zero bytes, whole pages of their own, which stay mapped; a core dump leaves them out, and a forked
-/// process has zeros in their place, where the system can do that. `None` when there is no memory.
+/// Maps `length` zero bytes as whole pages, which stay mapped. Where the system can do that, core
+/// dumps leave them out and a forked process sees zeros. `None` when out of memory.
 pub(super) fn map(length: usize) -> Option<NonNull<u8>> {
     use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
     let rights = ProtFlags::READ | ProtFlags::WRITE;
-    // SAFETY: a new mapping, at an address of the system's choice, overlaps nothing.
+    // SAFETY: a new mapping at an address that the system chooses overlaps nothing.
     #[allow(unsafe_code)]
     let mapped =
         unsafe { mmap_anonymous(std::ptr::null_mut(), length, rights, MapFlags::PRIVATE) }.ok()?;
@@ -149,28 +149,30 @@ pub(super) fn map(length: usize) -> Option<NonNull<u8>> {
         rustix::mm::Advice::LinuxDontDump,
         rustix::mm::Advice::LinuxWipeOnFork,
     ] {
-        // SAFETY: the mapping is ours alone, and neither changes what this process sees of it.
+        // SAFETY: the mapping is ours alone, and neither advice changes what this process sees of
+        // it.
         #[allow(unsafe_code)]
         let _ = unsafe { rustix::mm::madvise(mapped, length, advice) };
     }
     NonNull::new(mapped.cast())
 }
 
-/// Keeps whole pages out of swap; `false` when the system refuses, as beyond a small `RLIMIT_MEMLOCK`.
+/// Keeps whole pages out of swap; `false` when the system refuses, for example beyond a small
+/// `RLIMIT_MEMLOCK`.
 pub(super) fn lock(start: NonNull<u8>, length: usize) -> bool {
-    // SAFETY: the range is a mapping of ours, and the call does not read or change it.
+    // SAFETY: the range is our own mapping, and the call neither reads nor changes it.
     #[allow(unsafe_code)]
     unsafe { rustix::mm::mlock(start.as_ptr().cast(), length) }.is_ok()
 }
 
-/// Takes that back.
+/// Reverses [`lock`].
 pub(super) fn unlock(start: NonNull<u8>, length: usize) {
-    // SAFETY: as for `lock`. It cannot fail: the range is mapped.
+    // SAFETY: as for `lock`. It cannot fail, because the range is mapped.
     #[allow(unsafe_code)]
     let _ = unsafe { rustix::mm::munlock(start.as_ptr().cast(), length) };
 }
 
-/// One read(2) of `source` into `room`: how many bytes came.
+/// One read(2) of `source` into `room`; returns the number of bytes read.
 pub(super) fn read_once(source: impl AsFile, room: &mut [u8]) -> std::io::Result<usize> {
     Ok(rustix::io::retry_on_intr(|| {
         rustix::io::read(&source, &mut *room)

@@ -1,19 +1,19 @@
-//! The process where nothing hardens it: Windows. A secret is wiped there, and that is all.
+//! Windows, where the process is not hardened: secrets are wiped, and nothing more.
 
 use std::alloc::Layout;
 use std::io::Read;
 use std::os::windows::io::OwnedHandle;
 use std::ptr::NonNull;
 
-/// What a secret may be read from: an open file.
+/// A source that a secret may be read from: an open file.
 pub use std::os::windows::io::AsHandle as AsFile;
 
-/// No limit: nothing was lowered.
+/// No limit, because none was lowered.
 #[derive(Clone, Copy)]
 pub struct CoreLimit(());
 
-/// Does nothing yet: whoever may debug this process can read it. There are no sessions here whose
-/// keys it could hold.
+/// Does nothing yet: whoever may debug this process can read it. There are no sessions on Windows,
+/// so it holds no session keys.
 pub fn harden() -> CoreLimit {
     CoreLimit(())
 }
@@ -23,7 +23,7 @@ pub fn is_filtered() -> bool {
     false
 }
 
-/// Refuses: files are not handed to a process by number here.
+/// Refuses: Windows does not pass files to a process by number.
 ///
 /// # Errors
 /// Always.
@@ -39,24 +39,24 @@ pub(super) fn page_size() -> usize {
     4096
 }
 
-/// `length` zero bytes, whole pages of their own; `None` when there is no memory.
+/// Allocates `length` zero bytes as whole pages; `None` when out of memory.
 pub(super) fn map(length: usize) -> Option<NonNull<u8>> {
     let layout = Layout::from_size_align(length, page_size()).ok()?;
-    // SAFETY: nobody asks for no bytes.
+    // SAFETY: `length` is never zero.
     #[allow(unsafe_code)]
     let mapped = unsafe { std::alloc::alloc_zeroed(layout) };
     NonNull::new(mapped)
 }
 
-/// Leaves the memory as it is: it may reach the page file.
+/// Does nothing: the memory may reach the page file.
 pub(super) fn lock(_: NonNull<u8>, _: usize) -> bool {
     false
 }
 
-/// Nothing was locked.
+/// Does nothing, because nothing was locked.
 pub(super) fn unlock(_: NonNull<u8>, _: usize) {}
 
-/// One unbuffered read of `source` into `room`: how many bytes came.
+/// One unbuffered read of `source` into `room`; returns the number of bytes read.
 pub(super) fn read_once(source: impl AsFile, room: &mut [u8]) -> std::io::Result<usize> {
     let mut file = std::fs::File::from(source.as_handle().try_clone_to_owned()?);
     loop {

@@ -1,4 +1,4 @@
-//! The secret types: fixed-size keys and bounded, growing-never buffers.
+//! The secret types: keys of fixed size and bounded buffers that never grow.
 
 use zeroize::Zeroize;
 
@@ -7,12 +7,12 @@ use super::process::{self, AsFile};
 
 /// `N` secret bytes, wiped when dropped and kept out of swap where the system allows it.
 pub struct Secret<const N: usize> {
-    /// Of that length.
+    /// Exactly `N` bytes.
     block: Block,
 }
 
 impl<const N: usize> Secret<N> {
-    /// All zero bytes, to be filled in place through [`Secret::expose_mut`].
+    /// Creates `N` zero bytes, to be filled in place through [`Secret::expose_mut`].
     pub fn zeroed() -> Self {
         Self {
             block: Block::zeroed(N),
@@ -29,14 +29,14 @@ impl<const N: usize> Secret<N> {
     /// `N` bytes from the operating system's random source.
     ///
     /// # Errors
-    /// When the system has no random source to give (never on a booted Linux).
+    /// When the system provides no random numbers (never on a booted Linux).
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut secret = Self::zeroed();
         getrandom::fill(secret.expose_mut())?;
         Ok(secret)
     }
 
-    /// Lends the bytes. Copying them out of the loan defeats the wiping.
+    /// Borrows the bytes. Copying them elsewhere defeats the wiping.
     pub fn expose(&self) -> &[u8; N] {
         match self.block.bytes().first_chunk() {
             Some(bytes) => bytes,
@@ -44,7 +44,7 @@ impl<const N: usize> Secret<N> {
         }
     }
 
-    /// Lends the bytes to be filled in place.
+    /// Borrows the bytes to fill them in place.
     pub fn expose_mut(&mut self) -> &mut [u8; N] {
         match self.block.bytes_mut().first_chunk_mut() {
             Some(bytes) => bytes,
@@ -60,7 +60,7 @@ pub enum ReadSecretError {
     /// The source could not be read.
     #[error("cannot read the secret")]
     Io(#[source] std::io::Error),
-    /// The source holds more bytes than a secret may have.
+    /// The source holds more bytes than the secret can.
     #[error("longer than {limit} bytes")]
     TooLong {
         /// The most bytes that fit.
@@ -98,7 +98,7 @@ impl SecretBuffer {
         self.len == 0
     }
 
-    /// Appends `more`; `false`, and nothing is appended, when it does not fit.
+    /// Appends `more`; `false`, without appending anything, when it does not fit.
     #[must_use]
     pub fn push(&mut self, more: &[u8]) -> bool {
         let room = self.len..self.len + more.len();
@@ -110,7 +110,7 @@ impl SecretBuffer {
         true
     }
 
-    /// Forgets everything after the first `len` bytes, wiping what is cut off.
+    /// Keeps the first `len` bytes and wipes the rest.
     pub fn truncate(&mut self, len: usize) {
         if len < self.len {
             self.block.bytes_mut()[len..self.len].zeroize();
@@ -118,8 +118,8 @@ impl SecretBuffer {
         }
     }
 
-    /// One read(2) straight into the free part of the buffer: the number of bytes read, 0 at the
-    /// end of the source.
+    /// One read(2) straight into the free part of the buffer; returns the number of bytes read, 0
+    /// at the end of the source.
     ///
     /// # Errors
     /// [`ReadSecretError::TooLong`] when the buffer is full, [`ReadSecretError::Io`] otherwise.
@@ -133,8 +133,8 @@ impl SecretBuffer {
         Ok(count)
     }
 
-    /// Reads to the end of `source`, unbuffered, and strips one trailing newline, with a carriage return
-    /// before it where Windows put one.
+    /// Reads to the end of `source`, unbuffered, and strips one trailing newline, including a
+    /// carriage return before it on Windows.
     ///
     /// # Errors
     /// As [`SecretBuffer::read_once`].
@@ -147,7 +147,7 @@ impl SecretBuffer {
         Ok(())
     }
 
-    /// Splits at the first newline, of Windows too, into two buffers of their own; `None` when there is no newline.
+    /// Splits at the first newline (LF or CRLF) into two buffers; `None` when there is no newline.
     pub fn split_line(mut self) -> Option<(Self, Self)> {
         let at = self.expose().iter().position(|&byte| byte == b'\n')?;
         let mut second = Self::with_capacity(self.block.bytes().len());

@@ -1,4 +1,5 @@
-//! What is left in memory once a secret is gone, looked at through the system, as another would.
+//! Checks what remains in memory after a secret is dropped, read through the system as another
+//! process would read it.
 
 #![allow(
     clippy::panic,
@@ -17,7 +18,7 @@ use super::*;
 const MARK: u8 = 0xA7;
 const LENGTH: usize = 4096;
 
-/// Whether sixteen marks in a row are in the `LENGTH` bytes at `start`. Another test may have been
+/// Whether the `LENGTH` bytes at `start` contain sixteen marks in a row. Another test may have been
 /// given that memory since, but writes no marks.
 fn is_marked(start: *const u8) -> bool {
     let memory = File::open("/proc/self/mem").unwrap();
@@ -28,7 +29,7 @@ fn is_marked(start: *const u8) -> bool {
     content.windows(16).any(|part| part == [MARK; 16])
 }
 
-/// Says so when this process may not look at itself.
+/// Whether this process may read its own memory; prints a note if not.
 fn sees_itself() -> bool {
     let sees = File::open("/proc/self/mem").is_ok();
     if !sees {
@@ -74,7 +75,7 @@ fn is_locked(address: usize) -> bool {
 
 #[test]
 fn a_page_is_locked_from_its_first_secret_to_its_last() {
-    // Its own, for other tests have secrets at the same time.
+    // A separate arena, because other tests hold secrets at the same time.
     let mut arena = block::Arena::new();
     let first = arena.take(32).unwrap();
     let page = first.addr().get();
@@ -101,7 +102,7 @@ fn a_page_is_locked_from_its_first_secret_to_its_last() {
 fn a_forked_process_has_no_secret_of_ours() {
     let key = Secret::<32>::init_with(|bytes| bytes.fill(MARK));
     let start = key.expose().as_ptr();
-    // SAFETY: the new process reads one byte of memory that is mapped in it, and ends.
+    // SAFETY: the new process reads one byte of memory that is mapped in it, and exits.
     let read = unsafe {
         let process = nix::libc::fork();
         if process == 0 {

@@ -1,5 +1,6 @@
-//! A process that sees which signals this process's whole group is sent. The system does not say of a
-//! signal whether it was meant for one process or for all of a group; what reaches both was.
+//! A helper process that observes signals sent to the whole process group. The system does not
+//! report whether a signal was sent to one process or to the group; a signal that reaches both
+//! processes was sent to the group.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -9,22 +10,25 @@ use nix::libc;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions};
 
-/// A signal's number and the time it came, in nanoseconds of the monotonic clock; both little-endian.
+/// A signal's number and its arrival time in nanoseconds of the monotonic clock; both
+/// little-endian.
 const REPORT: usize = 16;
-/// How much later than the witness this process may come to see a signal, in nanoseconds. Signals of one
-/// number that come closer together than that count as one, as they do to the system while they wait.
+/// How much later than the witness this process may see a signal, in nanoseconds. Signals with the
+/// same number that arrive closer together count as one, as they do for the kernel while they are
+/// pending.
 const FRESH: u64 = 100_000_000;
 
-/// The witness; it ends when this is dropped, and when this process or thread does.
+/// The witness process. It ends when this value is dropped, and when this process or thread ends.
 pub struct Witness {
     process: Pid,
     told: OwnedFd,
-    /// Signals with the times they came, oldest first.
+    /// Signals with their arrival times, oldest first.
     seen: Vec<(i32, u64)>,
 }
 
 impl Witness {
-    /// Starts it, in this process's group, with nothing open and nothing to stop it.
+    /// Starts the witness in this process's group, with no inherited files open and all signals
+    /// blocked.
     ///
     /// # Errors
     /// When the system refuses.
@@ -34,8 +38,8 @@ impl Witness {
         )?;
         let own = std::process::id();
         let tell_number = tell.as_raw_fd();
-        // SAFETY: until it ends, the new process makes system calls alone and touches no lock of this one;
-        // the mask that it needs is set before it begins, so that no handler of ours runs in it.
+        // SAFETY: the new process only makes system calls and takes no lock of this one. The signal
+        // mask that it needs is set before the fork, so that none of our handlers runs in it.
         #[allow(unsafe_code)]
         let process = unsafe {
             let mut all = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
@@ -61,8 +65,8 @@ impl Witness {
         })
     }
 
-    /// Whether a `signal` that has reached this process a moment ago has reached the witness too. Waits for
-    /// `patience` before it says no.
+    /// Whether the witness has also received a `signal` that just reached this process. Waits up to
+    /// `patience` before it returns false.
     pub fn saw(&mut self, signal: i32, patience: Duration) -> bool {
         if self.has_told(signal) {
             return true;
@@ -89,7 +93,7 @@ impl Witness {
 
 impl Drop for Witness {
     fn drop(&mut self) {
-        // Nothing else ends it.
+        // The witness ends only when killed.
         let _ = rustix::process::kill_process(self.process, Signal::KILL);
         let _ = rustix::io::retry_on_intr(|| {
             rustix::process::waitpid(Some(self.process), WaitOptions::empty())
@@ -110,7 +114,7 @@ fn decode(report: &[u8; REPORT]) -> (i32, u64) {
 
 fn monotonic() -> u64 {
     let mut now = std::mem::MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: the call fills in the time; where it does not, all zeros are a value as well.
+    // SAFETY: the call fills in the time; if it fails, all zeros are a valid value too.
     #[allow(unsafe_code)]
     let now = unsafe {
         libc::clock_gettime(libc::CLOCK_MONOTONIC, now.as_mut_ptr());
@@ -121,18 +125,19 @@ fn monotonic() -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
 
-/// The whole life of the witness: tells of each signal by descriptor 0, until it is killed or nobody is
-/// there to be told.
+/// The witness's main loop: reports each signal on a descriptor until it is killed or the reader is
+/// gone.
 ///
 /// # Safety
-/// To be called in a process that was just forked, all of whose signals are blocked.
+/// Call only in a process that was just forked, with all signals blocked.
 #[allow(unsafe_code)]
 unsafe fn witness(tell: i32, parent: u32, all: *const libc::sigset_t) -> ! {
-    // SAFETY: system calls on memory of this function alone.
+    // SAFETY: only system calls on this function's own memory.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         let is_alone = libc::getppid().cast_unsigned() != parent;
-        // It keeps nobody's pipe or terminal open. Where it could not be sure of that, it is not there.
+        // The witness must not keep anyone's pipe or terminal open. If it cannot close them all, it
+        // exits.
         if is_alone
             || libc::dup2(tell, 0) != 0
             || libc::syscall(libc::SYS_close_range, 1_u32, u32::MAX, 0_u32) != 0
@@ -147,7 +152,7 @@ unsafe fn witness(tell: i32, parent: u32, all: *const libc::sigset_t) -> ! {
             let mut report = [0_u8; REPORT];
             report[..8].copy_from_slice(&number.to_le_bytes());
             report[8..].copy_from_slice(&monotonic().to_le_bytes());
-            // A pipe takes so little as a whole or not at all; one that is full is not read just now.
+            // A pipe takes so few bytes whole or not at all; a full pipe has no reader right now.
             if libc::write(0, report.as_ptr().cast(), REPORT) < 0
                 && io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock
             {
@@ -172,7 +177,7 @@ mod tests {
             assert!(witness.saw(signal.as_raw(), PATIENCE), "{signal:?}");
         }
         assert!(!witness.saw(libc::SIGUSR2, Duration::ZERO));
-        // What was seen long ago is no signal of now.
+        // A signal seen long ago is not the current one.
         std::thread::sleep(Duration::from_nanos(2 * FRESH));
         assert!(!witness.saw(libc::SIGTERM, Duration::ZERO));
     }
@@ -182,7 +187,8 @@ mod tests {
         let witness = Witness::start().unwrap();
         let process = witness.process.as_raw_nonzero();
         let open = || std::fs::read_dir(format!("/proc/{process}/fd"));
-        // It closes what it inherited when it begins. Whoever may not look sees nothing.
+        // The witness closes inherited files when it starts. Where open files cannot be listed,
+        // this counts zero.
         let count = || open().map_or(0, Iterator::count);
         let tries = (0..1000).find(|_| {
             std::thread::sleep(Duration::from_millis(5));

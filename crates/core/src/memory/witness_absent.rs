@@ -1,10 +1,10 @@
-//! Where no process sees which signals a whole group is sent.
+//! Platforms without a witness for signals to the process group.
 
 use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
-/// None.
+/// Never exists here.
 pub struct Witness(Infallible);
 
 impl Witness {

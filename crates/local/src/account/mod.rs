@@ -1,4 +1,4 @@
-//! Accounts: who may sign in, with which password, how often it may be guessed.
+//! Accounts: who may sign in, with which password, and how often it may be guessed.
 
 mod directory;
 mod model;

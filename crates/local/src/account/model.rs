@@ -1,4 +1,4 @@
-//! Who an account belongs to: its name, its record.
+//! An account's name and record.
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 #[doc(hidden)]
@@ -13,25 +13,25 @@ use nightlatch_core::clock::Timestamp;
 use nightlatch_core::email::{Email, reorders_or_controls};
 use nightlatch_core::id::AccountId;
 
-/// The longest name in characters.
+/// The longest name, in characters.
 pub const NAME_MAX_CHARS: usize = 100;
 
-/// The name an account is shown with: 1 to [`NAME_MAX_CHARS`] characters, composed (NFC), without
-/// space at its ends.
+/// An account's display name: 1 to [`NAME_MAX_CHARS`] characters, composed (NFC), without leading
+/// or trailing space.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DisplayName(String);
 
-/// Why a text is no name that an account can have.
+/// Why a text cannot be an account's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadName {
-    /// Nothing but space.
+    /// The text is empty or only space.
     #[error("the name is empty")]
     Empty,
-    /// More than [`NAME_MAX_CHARS`].
+    /// Longer than [`NAME_MAX_CHARS`].
     #[error("the name is longer than {NAME_MAX_CHARS} characters")]
     TooLong,
-    /// A character that is not seen, or reorders what is.
+    /// A character that is invisible or reorders text.
     #[error("the name has a control character in it")]
     Control,
 }
@@ -47,7 +47,7 @@ impl FromStr for DisplayName {
     type Err = BadName;
 
     fn from_str(text: &str) -> Result<Self, BadName> {
-        // Four bytes a character at most; composing never makes a name this long short enough.
+        // Four bytes per character at most; composing never makes such a long name short enough.
         if text.len() > 16 * NAME_MAX_CHARS {
             return Err(BadName::TooLong);
         }
@@ -71,20 +71,21 @@ impl fmt::Display for DisplayName {
     }
 }
 
-/// What is known about an account; nothing in it is secret.
+/// An account's public data; nothing in it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// What names it everywhere.
+    /// The account's permanent identifier.
     pub id: AccountId,
-    /// What it signs in with.
+    /// The email used to sign in.
     pub email: Email,
-    /// What it is shown with, when given.
+    /// The display name, if given.
     pub name: Option<DisplayName>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// When its name or password last changed.
     pub updated_at: Timestamp,
-    /// How often its sessions were all ended at once; a session of another generation is dead.
+    /// Incremented each time all sessions of the account are ended at once; a session of another
+    /// generation is dead.
     pub generation: u64,
 }
 

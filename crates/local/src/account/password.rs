@@ -1,25 +1,26 @@
-//! The one form of a password that is hashed: UTF-8, composed (NFC), never truncated.
+//! The normalized form in which a password is hashed: UTF-8, composed (NFC), never truncated.
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use nightlatch_core::memory::{DEEP, SecretBuffer, on_wiped_stack};
 
-/// The longest password in bytes, as typed and composed. Longer ones are refused, never cut.
+/// The longest password in bytes, both as typed and as composed. A longer one is refused, never
+/// cut.
 pub const PASSWORD_MAX_BYTES: usize = 1024;
 
-/// Why some bytes are no password.
+/// Why some bytes cannot be a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadPassword {
-    /// More than [`PASSWORD_MAX_BYTES`].
+    /// Longer than [`PASSWORD_MAX_BYTES`].
     #[error("the password is longer than {PASSWORD_MAX_BYTES} bytes")]
     TooLong,
-    /// Not text at all.
+    /// Not valid UTF-8.
     #[error("the password is not UTF-8 text")]
     NotUtf8,
 }
 
-/// A character that no account's password has, because it could not be typed at a prompt: this one.
+/// A character that no account's password contains, because it cannot be typed at a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Untypeable(pub char);
 
@@ -38,9 +39,9 @@ impl std::fmt::Display for Untypeable {
     }
 }
 
-/// The first character in `password` that no account's password has, if there is one: a control
-/// character, a byte order mark, a separator of lines, or what Unicode sets aside as no character. Found in
-/// bytes that are no UTF-8, too, as UTF-16 is.
+/// The first character in `password` that no account's password contains: a control character, a
+/// byte order mark, a line separator or a Unicode noncharacter. Also found in bytes that are not
+/// UTF-8, such as UTF-16.
 pub fn untypeable(password: &SecretBuffer) -> Option<Untypeable> {
     let is_untypeable = |c: char| {
         c.is_control()
@@ -61,11 +62,11 @@ pub fn untypeable(password: &SecretBuffer) -> Option<Untypeable> {
     found.map(Untypeable)
 }
 
-/// `password` in Unicode's composed form, so that keyboards that spell the same letters in
-/// different ways open the same account (NIST SP 800-63B section 3.1.1.2).
+/// `password` in Unicode's composed form, so that keyboards that encode the same letters
+/// differently open the same account (NIST SP 800-63B section 3.1.1.2).
 ///
 /// # Errors
-/// When it is no UTF-8, or longer than [`PASSWORD_MAX_BYTES`] before or after.
+/// When it is not UTF-8, or is longer than [`PASSWORD_MAX_BYTES`] before or after.
 pub fn normalize(password: &SecretBuffer) -> Result<SecretBuffer, BadPassword> {
     if password.len() > PASSWORD_MAX_BYTES {
         return Err(BadPassword::TooLong);
@@ -76,7 +77,7 @@ pub fn normalize(password: &SecretBuffer) -> Result<SecretBuffer, BadPassword> {
         normalized.push(text.as_bytes())
     } else {
         // Accepted: more than a few marks on one letter pass through the heap, where the iterator
-        // does not wipe them: the program's allocator does, another program's may not.
+        // does not wipe them. The program's allocator does, but another program's may not.
         on_wiped_stack::<DEEP, _>(|| {
             let mut encoded = [0; 4];
             text.nfc()
@@ -90,7 +91,7 @@ pub fn normalize(password: &SecretBuffer) -> Result<SecretBuffer, BadPassword> {
     }
 }
 
-/// As [`normalize`], of a password that is not needed as it was typed any more: that is wiped.
+/// As [`normalize`], but consumes the password as typed and wipes it.
 ///
 /// # Errors
 /// As [`normalize`].
@@ -100,7 +101,7 @@ pub(super) fn into_normalized(password: SecretBuffer) -> Result<SecretBuffer, Ba
     normalized
 }
 
-/// The password as text, lent.
+/// Borrows the password as text.
 pub(super) fn text_of(password: &SecretBuffer) -> Result<&str, BadPassword> {
     std::str::from_utf8(password.expose()).map_err(|_| BadPassword::NotUtf8)
 }
@@ -132,7 +133,7 @@ pub(super) mod tests {
             normalize(&secret([b'a'; 1025])).err(),
             Some(BadPassword::TooLong)
         );
-        // 341 characters of 3 bytes that NFC takes apart into 6 bytes each.
+        // 341 characters of 3 bytes, each of which NFC expands to 6 bytes.
         let growing = "\u{fb2c}".repeat(341);
         assert!(growing.len() <= PASSWORD_MAX_BYTES);
         assert_eq!(

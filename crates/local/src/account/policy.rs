@@ -1,4 +1,5 @@
-//! What a new password must be. Pure, and the only user of zxcvbn, whose dictionary costs 15 ms.
+//! Rules for new passwords. Pure, and the only user of zxcvbn, whose dictionary takes 15 ms to
+//! load.
 
 use unicode_normalization::UnicodeNormalization;
 use zxcvbn::zxcvbn;
@@ -12,16 +13,17 @@ use super::password::{
     BadPassword, PASSWORD_MAX_BYTES, Untypeable, normalize, text_of, untypeable,
 };
 
-/// The fewest characters under [`PasswordRules::Nist`] (NIST SP 800-63B section 3.1.1.2).
+/// The minimum length in characters under [`PasswordRules::Nist`] (NIST SP 800-63B section
+/// 3.1.1.2).
 pub const NIST_MIN_CHARS: usize = 15;
-/// The fewest characters under [`PasswordRules::Pci`] (PCI DSS 8.3.6).
+/// The minimum length in characters under [`PasswordRules::Pci`] (PCI DSS 8.3.6).
 pub const PCI_MIN_CHARS: usize = 12;
-/// The least score accepted, of 0 to 4.
+/// The lowest accepted score, of 0 to 4.
 pub const MIN_SCORE: u8 = 3;
-/// Shorter names and local parts turn up in good passwords by chance.
+/// Shorter names and local parts occur in good passwords by chance.
 const TELLING_CHARS: usize = 4;
 
-/// How hard a password is to guess, as zxcvbn estimates it from its first 100 characters.
+/// How hard a password is to guess, as estimated by zxcvbn from its first 100 characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Strength {
     /// 0 (guessed at once) to 4 (very hard to guess).
@@ -29,7 +31,7 @@ pub struct Strength {
 }
 
 impl Strength {
-    /// The score in a word, for a meter.
+    /// The score as a word, for a strength meter.
     pub fn label(self) -> &'static str {
         match self.score {
             0 => "very weak",
@@ -41,49 +43,49 @@ impl Strength {
     }
 }
 
-/// Why a password is not accepted. Says nothing of what is in it beyond the rule it breaks.
+/// Why a password is refused. Reveals nothing about the password except the rule that it breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyRefusal {
-    /// There is nothing.
+    /// The password is empty.
     #[error("the password is empty")]
     Empty,
-    /// More than [`PASSWORD_MAX_BYTES`]; it would not be cut, so it is refused.
+    /// Longer than [`PASSWORD_MAX_BYTES`]; it is refused rather than cut.
     #[error("the password is longer than {PASSWORD_MAX_BYTES} bytes")]
     TooLong,
-    /// Not text at all.
+    /// Not valid UTF-8.
     #[error("the password is not UTF-8 text")]
     NotUtf8,
-    /// NUL, a newline, a tab, a byte order mark: it could not be typed again at a prompt.
+    /// Contains NUL, a newline, a tab or a byte order mark, which cannot be typed at a prompt.
     #[error("the password has {0}, which no prompt could take")]
     Untypeable(Untypeable),
     /// Too few characters.
     #[error("the password has {found} characters; at least {least} are needed")]
     TooShort {
-        /// How many it has.
+        /// Its number of characters.
         found: usize,
-        /// How many it must have.
+        /// The minimum number of characters.
         least: usize,
     },
     /// Under [`PasswordRules::Pci`]: a kind of character is missing.
     #[error("the password has no {0}")]
     Missing(Kind),
-    /// The email, what stands before its `@`, or the name is part of it.
+    /// It contains the email, its local part, or the name.
     #[error("the password contains your {0}")]
     Contains(Telling),
     /// Too easy to guess.
     #[error("the password is too easy to guess{}", .warning.as_ref().map(|w| format!(": {w}")).unwrap_or_default())]
     TooWeak {
-        /// How easy.
+        /// Its estimated strength.
         strength: Strength,
-        /// What is wrong with it, when zxcvbn says so.
+        /// zxcvbn's warning, if any.
         warning: Option<String>,
-        /// What would make it better.
+        /// Suggestions to improve it.
         suggestions: Vec<String>,
     },
 }
 
-/// A kind of character that PCI DSS asks for.
+/// A kind of character that PCI DSS requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -91,7 +93,7 @@ pub enum Kind {
     Letter,
     /// A digit.
     Digit,
-    /// Neither letter, digit nor space.
+    /// Any character except letters, digits and spaces.
     Symbol,
 }
 
@@ -105,13 +107,13 @@ impl std::fmt::Display for Kind {
     }
 }
 
-/// What others know of a person, and try first.
+/// Personal data that an attacker tries first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Telling {
-    /// The whole email, or what stands before its `@`.
+    /// The whole email, or its local part.
     Email,
-    /// The name.
+    /// The display name.
     Name,
 }
 
@@ -125,7 +127,7 @@ impl std::fmt::Display for Telling {
 }
 
 impl PolicyRefusal {
-    /// What the person can do about it.
+    /// How the user can correct it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::TooWeak { suggestions, .. } if !suggestions.is_empty() => {
@@ -148,10 +150,10 @@ impl From<BadPassword> for PolicyRefusal {
     }
 }
 
-/// Judges a new password for the account of `email` and `name`.
+/// Checks a new password for the account of `email` and `name`.
 ///
 /// # Errors
-/// The first rule it breaks, the plainest first.
+/// The first rule that it breaks, the simplest first.
 pub fn check(
     password: &SecretBuffer,
     rules: PasswordRules,
@@ -222,9 +224,9 @@ fn estimate(
         .into_iter()
         .chain(name.map(DisplayName::as_str))
         .collect();
-    // Accepted: zxcvbn looks at the first 100 characters only (it is quadratic), and frees copies of
-    // them without wiping: the program's allocator wipes them, another program's may not. Only a
-    // new password passes through it, never one at sign-in.
+    // Accepted: zxcvbn examines only the first 100 characters (it is quadratic), and frees copies
+    // of them without wiping. The program's allocator wipes them, but another program's may not.
+    // Only new passwords pass through it, never those given at sign-in.
     let entropy = zxcvbn(text, &known);
     let strength = Strength {
         score: u8::from(entropy.score()),
@@ -245,7 +247,7 @@ fn estimate(
     })
 }
 
-/// Whether `needle` is in `text` in any case, without a copy of the text.
+/// Whether `text` contains `needle`, ignoring case, without copying the text.
 fn contains_ignoring_case(text: &str, needle: &str) -> bool {
     let needle: Vec<char> = needle.nfc().flat_map(char::to_lowercase).collect();
     text.char_indices().any(|(at, _)| {

@@ -1,4 +1,4 @@
-//! The account key, sealed under the password: all that is stored of either.
+//! The account key, sealed under the password. Nothing else derived from either is stored.
 
 use crate::account::model::Account;
 use nightlatch_core::crypto::kdf::{Argon2Params, SALT_LENGTH, derive};
@@ -6,15 +6,16 @@ use nightlatch_core::crypto::seal::{self, DoesNotOpen, NONCE_LENGTH, TAG_LENGTH}
 use nightlatch_core::crypto::{Key, labels};
 use nightlatch_core::id::AccountId;
 
-/// The version of this format, part of what the seal covers.
+/// The version of this format, authenticated by the seal.
 const VERSION: u8 = 1;
 
-/// Whose key it is. The seal covers all of it, so nothing of it can be changed in the database.
+/// The owner of a sealed key. The seal authenticates all of it, so none of it can be changed in the
+/// database.
 #[derive(Clone, Copy)]
 pub(super) struct Whose<'a> {
     pub id: AccountId,
     pub generation: u64,
-    /// Normalized.
+    /// The normalized email.
     pub email: &'a str,
 }
 
@@ -27,7 +28,7 @@ impl<'a> Whose<'a> {
         }
     }
 
-    /// The email comes last, as the only part of no fixed length.
+    /// The email comes last, because only its length varies.
     fn associated(&self) -> Vec<u8> {
         let mut data = vec![VERSION];
         data.extend_from_slice(self.id.as_bytes());
@@ -40,23 +41,24 @@ impl<'a> Whose<'a> {
 /// An account key that only the password opens.
 #[derive(Clone)]
 pub(super) struct SealedKey {
-    /// Salt of the password's hash.
+    /// Salt of the password hash.
     pub salt: [u8; SALT_LENGTH],
-    /// What the password's hash costs.
+    /// Cost of the password hash.
     pub params: Argon2Params,
     /// Nonce of the seal.
     pub nonce: [u8; NONCE_LENGTH],
-    /// The key, encrypted.
+    /// The encrypted key.
     pub text: [u8; 32],
     /// Tag of the seal.
     pub tag: [u8; TAG_LENGTH],
 }
 
 impl SealedKey {
-    /// Seals `account_key` for `whose`, under the `root` that the password gives with `salt` and `params`.
+    /// Seals `account_key` for `whose` under `root`, derived from the password with `salt` and
+    /// `params`.
     ///
     /// # Errors
-    /// When the system has no random source to give.
+    /// When the system provides no random numbers.
     pub fn seal(
         root: &Key,
         how: ([u8; SALT_LENGTH], Argon2Params),
@@ -82,15 +84,15 @@ impl SealedKey {
             salt,
             params,
             nonce,
-            text: *key.expose(), // encrypted by now
+            text: *key.expose(), // already encrypted
             tag,
         }
     }
 
-    /// Opens the account key with the `root` that a password gives.
+    /// Opens the account key with the `root` derived from a password.
     ///
     /// # Errors
-    /// When it is not the password's, or not sealed for `whose`.
+    /// When the password is wrong, or the key was not sealed for `whose`.
     pub fn open(&self, root: &Key, whose: Whose<'_>) -> Result<Key, DoesNotOpen> {
         let wrap = derive(root, labels::ACCOUNT_WRAP, whose.id.as_bytes());
         let mut key = Key::init_with(|bytes| bytes.copy_from_slice(&self.text));
@@ -129,8 +131,8 @@ mod tests {
         assert!(sealed.open(&key, whose(id, 3, ALICE)).is_err());
     }
 
-    /// The bytes come from other code than ours: HKDF-SHA-256 and AES-256-GCM of Python's `cryptography`,
-    /// by docs/formats.md.
+    /// The expected bytes come from independent code: HKDF-SHA-256 and AES-256-GCM of Python's
+    /// `cryptography`, following docs/formats.md.
     #[test]
     fn a_sealed_key_is_what_the_format_says() {
         let filled = |byte| Key::init_with(|bytes| bytes.fill(byte));

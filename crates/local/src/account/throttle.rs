@@ -1,4 +1,4 @@
-//! How often a password may be guessed: pure rules over what was counted and what time it is.
+//! Limits on password guessing: pure rules over the counted failures and the time.
 //!
 //! Unknown emails are counted as known ones are, under a keyed digest of the email.
 
@@ -10,37 +10,37 @@ use nightlatch_core::clock::Timestamp;
 pub const FAILURES_TO_LOCK: u32 = 5;
 /// How long a lock lasts (PCI DSS 8.3.4).
 pub const LOCK: Duration = Duration::from_secs(30 * 60);
-/// Failures that locked nothing are forgotten after this long.
+/// Failures that locked nothing are forgotten after this time.
 pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// What is remembered of an email's failed sign-ins.
+/// The stored state of an email's failed sign-ins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Failures {
-    /// How many in a row.
+    /// Failures in a row.
     pub count: u32,
-    /// When the password of the last one was looked at, its delay over.
+    /// When the last one's password was checked, after its delay.
     pub last_at: Timestamp,
-    /// Until when no password is accepted, if the count reached [`FAILURES_TO_LOCK`].
+    /// When the lock expires, if the count reached [`FAILURES_TO_LOCK`].
     pub locked_until: Option<Timestamp>,
 }
 
-/// What becomes of an attempt to sign in.
+/// Decision about a sign-in attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gate {
     /// No password is accepted before `until`.
     Locked {
-        /// When the lock runs out; at most [`LOCK`] from now.
+        /// When the lock expires; at most [`LOCK`] from now.
         until: Timestamp,
     },
-    /// The password may be tried after `delay`; the attempt is already counted as failed.
+    /// The password may be checked after `delay`; the attempt is already counted as failed.
     Counted {
-        /// How long to wait first.
+        /// The delay before the check.
         delay: Duration,
     },
 }
 
-/// Starts an attempt at `now`: what to remember before the password is looked at, and what becomes
-/// of it. Counting first means that killing the process gives no free guess.
+/// Starts an attempt at `now`: returns the state to store before the password is checked, and the
+/// decision. Counting first means that killing the process gives no free guess.
 pub(super) fn begin(before: Option<Failures>, now: Timestamp) -> (Failures, Gate) {
     match before {
         Some(
@@ -49,12 +49,12 @@ pub(super) fn begin(before: Option<Failures>, now: Timestamp) -> (Failures, Gate
                 ..
             },
         ) if until > now => {
-            // Further away than a lock is long: the clock was set back.
+            // A time beyond a full lock period means that the clock was set back.
             let until = until.min(now.plus(LOCK));
             let locked = Failures {
                 locked_until: Some(until),
-                // Decides nothing while there is a lock, but is another value: SQLite writes and
-                // syncs no row that stays the same, and a lock would be quicker than a failure.
+                // Has no effect during a lock, but must change: SQLite neither writes nor syncs an
+                // unchanged row, and a locked sign-in would be faster than a failed one.
                 last_at: now,
                 ..failures
             };
@@ -69,7 +69,7 @@ pub(super) fn begin(before: Option<Failures>, now: Timestamp) -> (Failures, Gate
             let delay = delay.saturating_sub(now.since(last_at));
             (counted(count, now, delay), Gate::Counted { delay })
         }
-        // The lock has run out, or there was no failure: the count starts anew.
+        // The lock has expired, or there was no failure: restart the count.
         Some(_) | None => {
             let delay = Duration::ZERO;
             (counted(0, now, delay), Gate::Counted { delay })
@@ -77,7 +77,7 @@ pub(super) fn begin(before: Option<Failures>, now: Timestamp) -> (Failures, Gate
     }
 }
 
-/// Until when no password is accepted at `now`; `None` while one is.
+/// When the lock expires, as of `now`; `None` when there is none.
 pub(super) fn locked_until(failures: Option<Failures>, now: Timestamp) -> Option<Timestamp> {
     match begin(failures, now) {
         (_, Gate::Locked { until }) => Some(until),
@@ -89,14 +89,14 @@ fn counted(before: u32, now: Timestamp, delay: Duration) -> Failures {
     let count = before.saturating_add(1);
     Failures {
         count,
-        // The wait of this attempt is not credited to the next one.
+        // This attempt's wait does not count towards the next one's.
         last_at: now.plus(delay),
         locked_until: (count >= FAILURES_TO_LOCK).then(|| now.plus(LOCK)),
     }
 }
 
-/// How long after the last failure the `attempt`th in a row (the first is 1) may be made: at once
-/// up to the third, then 1 s, then 2 s.
+/// The delay between the last failure and the `attempt`th one in a row (the first is 1): none up to
+/// the third, then 1 s, then 2 s.
 pub fn delay_before_attempt(attempt: u32) -> Duration {
     match attempt {
         0..=3 => Duration::ZERO,
@@ -105,7 +105,7 @@ pub fn delay_before_attempt(attempt: u32) -> Duration {
     }
 }
 
-/// How many attempts are left after `failures` in a row before the email is locked.
+/// The attempts left after `failures` in a row before the email is locked.
 pub fn remaining_attempts(failures: u32) -> u32 {
     FAILURES_TO_LOCK.saturating_sub(failures)
 }
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn time_already_spent_counts_towards_the_delay() {
-        // The fourth waited for a second before it failed.
+        // The fourth attempt waited for a second before it failed.
         let (_, gate) = begin(after_failures(4), START.plus(Duration::from_millis(2500)));
         assert_eq!(
             gate,
@@ -200,7 +200,7 @@ mod tests {
             Some(START.plus(LOCK))
         );
         assert_eq!(locked_until(after_failures(5), START.plus(LOCK)), None);
-        // A clock set back: half an hour at the most.
+        // If the clock was set back, the lock lasts half an hour at most.
         let back = START.minus(Duration::from_secs(24 * 3600));
         assert_eq!(locked_until(after_failures(5), back), Some(back.plus(LOCK)));
     }

@@ -1,11 +1,11 @@
-//! The name of a command to wrap in a shell function: plain enough for every shell to take it as
-//! nothing else.
+//! Names of commands to wrap in a shell function: plain words that no shell interprets otherwise.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What means something to bash, zsh or fish itself: keywords, builtins, and functions that a shell
-/// calls on its own. One text, for a table of texts would cost every start of the program.
+/// Names with a meaning to bash, zsh or fish: keywords, builtins, and functions that a shell calls
+/// by itself. They are one string, because a table of strings would slow every start of the
+/// program.
 const TAKEN: &str = "\
 _ abbr alias and argparse autoload begin bg bind bindkey block break breakpoint builtin bye caller case cd chdir chpwd \
 command command_not_found_handle command_not_found_handler commandline compadd comparguments compcall compctl \
@@ -19,7 +19,7 @@ ulimit umask unalias unfunction unhash unlimit unset unsetopt until vared wait w
 zformat zle zmodload zparseopts zregexparse zshaddhistory zshexit zstyle \
 add-zsh-hook add-zle-hook-widget compdef compinit is-at-least isatty promptinit";
 
-/// How the names of functions begin that a shell calls on its own, or that the hook defines.
+/// Prefixes of functions that a shell calls by itself, or that the hook defines.
 const TAKEN_BEGINNINGS: [&str; 7] = [
     "TRAP",
     "fish_",
@@ -30,11 +30,11 @@ const TAKEN_BEGINNINGS: [&str; 7] = [
     "__nightlatch",
 ];
 
-/// More than any program's name has.
+/// Longer than any program's name.
 const LONGEST: usize = 100;
 
-/// A program's name, such as `psql`: letters, digits and `_ - . +`, a letter, a digit or `_` first.
-/// No path, nothing a shell interprets, and not `nightlatch`.
+/// A program's name, such as `psql`: letters, digits and `_ - . +`, starting with a letter, a digit
+/// or `_`. Not a path, not a word that a shell interprets, and not `nightlatch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandName(String);
 
@@ -51,18 +51,18 @@ impl fmt::Display for CommandName {
     }
 }
 
-/// A text that cannot be the name of a wrapped command.
+/// Why a text cannot be the name of a wrapped command.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BadCommandName {
-    /// It is empty, too long, or has other characters.
+    /// It is empty, too long, or contains other characters.
     #[error(
         "is no plain program name: write it as it is typed, without a path or arguments, in letters, digits and _ - . +"
     )]
     NotPlain,
-    /// A shell knows it as a keyword or builtin, or calls it on its own.
+    /// It is a shell keyword or builtin, or a function that a shell calls by itself.
     #[error("means something to a shell itself: leave it out, and guard programs only")]
     Taken,
-    /// It is this program.
+    /// It is this program's name.
     #[error("is the guard itself: leave it out")]
     Guard,
 }
@@ -91,7 +91,7 @@ impl FromStr for CommandName {
     }
 }
 
-/// The names as configured, each once.
+/// The configured names, without duplicates.
 pub(super) fn all(commands: &[String]) -> Result<Vec<CommandName>, String> {
     let mut names: Vec<CommandName> = Vec::with_capacity(commands.len());
     for command in commands {

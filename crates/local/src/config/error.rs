@@ -1,4 +1,4 @@
-//! Why a configuration cannot be used.
+//! Errors in the configuration.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,21 +9,21 @@ use nightlatch_platform::fs::FsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// It cannot be read, or others may write to it.
+    /// It cannot be read, or other users may write to it.
     #[error(transparent)]
     File(#[from] FsError),
-    /// It is not valid: a syntax error, an unknown key, a value out of range.
+    /// It is invalid: a syntax error, an unknown key, a value out of range.
     #[error("{path}: {}", first_of(.problems), path = .path.display())]
     Invalid {
         /// The configuration file.
         path: PathBuf,
-        /// Everything that is wrong with it, in the order of its lines; never empty.
+        /// All problems in the order of their lines; never empty.
         problems: Vec<ConfigProblem>,
     },
 }
 
 impl ConfigError {
-    /// What the person can do about it.
+    /// How the user can correct it.
     pub fn hint(&self) -> String {
         let correct = "correct the file, or remove it to use the defaults";
         match self {
@@ -36,7 +36,7 @@ impl ConfigError {
     }
 }
 
-/// The first problem, and how many more there are.
+/// The first problem, and the number of others.
 fn first_of(problems: &[ConfigProblem]) -> String {
     match problems {
         [] => String::new(),
@@ -45,22 +45,22 @@ fn first_of(problems: &[ConfigProblem]) -> String {
     }
 }
 
-/// One thing that is wrong with a configuration file.
+/// One problem in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigProblem {
-    /// The line it is on, counted from 1, where it is on one.
+    /// Its line, counted from 1, if it is on one.
     pub line: Option<usize>,
-    /// The key it is about, with its section: `password.passes`.
+    /// The affected key, with its section: `password.passes`.
     pub key: Option<String>,
     /// What is wrong.
     pub what: String,
-    /// What to write instead, where there is a guess.
+    /// A suggested replacement, if there is one.
     pub suggestion: Option<String>,
 }
 
 impl ConfigProblem {
-    /// Something that is wrong with the file as a whole.
+    /// A problem with the file as a whole.
     pub(crate) fn general(what: impl Into<String>) -> Self {
         Self {
             line: None,

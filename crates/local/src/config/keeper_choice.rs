@@ -1,16 +1,16 @@
-//! Which keeper is to hold the session's key.
+//! The configured keeper of session keys.
 
 use super::name_in;
 
-/// Where the session's key may live.
+/// Where the session's key may be kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeeperChoice {
     /// The kernel's keyring where it is usable, else the agent.
     #[default]
     Auto,
-    /// The kernel's keyring or nothing.
+    /// The kernel's keyring only.
     Kernel,
-    /// The agent or nothing.
+    /// The agent only.
     Agent,
 }
 
@@ -22,7 +22,7 @@ impl KeeperChoice {
     ];
 }
 
-/// A word that names no keeper.
+/// The word is not the name of a keeper.
 #[derive(Debug, thiserror::Error)]
 #[error("\"{0}\" is no keeper: use auto, kernel or agent")]
 pub struct UnknownKeeper(String);

@@ -1,4 +1,4 @@
-//! The keys of the configuration file: one entry each says how it is read, checked and shown.
+//! The keys of the configuration file: each entry defines how to read, check and show one key.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,25 +13,25 @@ use super::{
 };
 use nightlatch_core::email::Email;
 
-/// A key of the file.
+/// A configuration key.
 pub(super) struct Key {
-    /// With its section, if it is in one: `password.policy`.
+    /// Its name, with the section if it has one: `password.policy`.
     pub(super) name: &'static str,
-    /// Puts a value of the file into the configuration.
+    /// Sets a value from the file in the configuration.
     pub(super) set: fn(&mut Config, &DeValue<'_>) -> Result<(), Refused>,
-    /// The value in force.
+    /// The effective value.
     pub(super) get: fn(&Config) -> SettingValue,
 }
 
-/// Why a value is not accepted.
+/// Why a value is refused.
 pub(super) enum Refused {
-    /// What it has to be, and perhaps what to write.
+    /// The expected kind of value, and perhaps a suggestion.
     Is(String, Option<String>),
-    /// What is wrong with it, said in full.
+    /// A full description of the problem.
     Told(String),
 }
 
-/// Every key, in the order in which docs/config.md has them.
+/// Every key, in the order of docs/config.md.
 pub(super) const KEYS: &[Key] = &[
     Key {
         name: "idle",
@@ -47,7 +47,7 @@ pub(super) const KEYS: &[Key] = &[
         set: |config, value| {
             let max = within("max", duration(value, "2h")?, MAX_CEILING)?;
             config.limits.max = max;
-            // What is configured is the rule, and a session can only shorten it.
+            // A session can only shorten the configured limit.
             config.limits.max_ceiling = max;
             Ok(())
         },
@@ -191,7 +191,7 @@ impl From<LimitOutOfRange> for Refused {
     }
 }
 
-/// A length of time; `example` shows how to write it.
+/// Parses a duration; `example` shows the notation.
 fn duration(value: &DeValue<'_>, example: &str) -> Result<Duration, Refused> {
     let parsed = value.as_str().map(humantime::parse_duration);
     parsed
@@ -207,7 +207,7 @@ fn absolute(value: &DeValue<'_>, example: &str) -> Result<PathBuf, Refused> {
 
 pub(super) fn span(length: Duration) -> SettingValue {
     let days = length.as_secs() / 86_400;
-    // `humantime` would tell 90 days as 2months 29days 3h.
+    // `humantime` would write 90 days as 2months 29days 3h.
     SettingValue::Text(
         if length == Duration::from_secs(days * 86_400) && days > 0 {
             format!("{days}d")
@@ -240,9 +240,9 @@ fn one_of<T: Copy>(value: &DeValue<'_>, all: &[(&'static str, T)]) -> Result<T, 
     })
 }
 
-/// Which of `names` was likely meant.
+/// The most similar of `names`.
 pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // What the command line takes for alike, too.
+    // The threshold that the command line uses too.
     const ALIKE: f64 = 0.7;
     names
         .map(|name| (strsim::jaro(word, name), name))

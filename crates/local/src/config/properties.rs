@@ -1,10 +1,10 @@
-//! What must hold for any bytes in place of a configuration file.
+//! Properties of configuration files that hold for any input.
 
 use std::time::Duration;
 
 use super::{Config, FLOOR, IDLE_CEILING, Limits, MAX_CEILING};
 
-/// What is accepted keeps the ceilings, whatever a session then asks for.
+/// An accepted configuration keeps the ceilings, whatever a session then requests.
 pub fn config(bytes: &[u8]) -> bool {
     let Ok(config) = Config::parse(bytes) else {
         return false;

@@ -1,4 +1,4 @@
-//! Reading the file: every mistake in it is found, not only the first.
+//! Reads the file and reports every mistake in it, not only the first.
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -6,13 +6,13 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::keys::{KEYS, Key, Refused, nearest, span};
 use super::{Config, ConfigProblem, PCI_RETENTION_DEFAULT, PCI_RETENTION_FLOOR};
 
-/// Which keys the file sets, and on which lines.
+/// The keys that the file sets, and their lines.
 pub(super) type Lines = Vec<(&'static str, usize)>;
 
-/// The configuration that `content` is, and its lines.
+/// Parses `content` into a configuration and the lines of its keys.
 ///
 /// # Errors
-/// Everything that is wrong with it, in the order of the lines; of a text that is no TOML, only that.
+/// All problems, in the order of the lines; for a TOML syntax error, only that.
 pub(super) fn read(content: &[u8]) -> Result<(Config, Lines), Vec<ConfigProblem>> {
     let (config, lines, problems) = read_what_can_be(content);
     if problems.is_empty() {
@@ -22,7 +22,7 @@ pub(super) fn read(content: &[u8]) -> Result<(Config, Lines), Vec<ConfigProblem>
     }
 }
 
-/// As [`read`]: what can be read of it, with the default of every other setting, and what cannot.
+/// As [`read`], but returns every valid setting, the defaults of the others, and the problems.
 pub(super) fn read_what_can_be(content: &[u8]) -> (Config, Lines, Vec<ConfigProblem>) {
     let Ok(text) = std::str::from_utf8(content) else {
         let problem = ConfigProblem::general("it is not UTF-8 text");
@@ -40,14 +40,14 @@ pub(super) fn read_what_can_be(content: &[u8]) -> (Config, Lines, Vec<ConfigProb
     }
     reading.pci_retention();
     if !errors.is_empty() {
-        // What follows from them is no mistake of its own.
+        // Other problems may only follow from the syntax errors.
         reading.problems = errors.iter().map(|error| syntax(error, text)).collect();
     }
     reading.problems.sort_by_key(|problem| problem.line);
     (reading.config, reading.lines, reading.problems)
 }
 
-/// What is wrong and on which line, without the excerpt that takes several lines to show.
+/// A syntax error with its line, without the multi-line excerpt.
 fn syntax(error: &toml::de::Error, text: &str) -> ConfigProblem {
     let message = error.message().lines().collect::<Vec<_>>().join(" ");
     ConfigProblem {
@@ -68,7 +68,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// A key of no section, or a section with its keys.
+    /// Reads a top-level key, or a section with its keys.
     fn top(&mut self, key: &Spanned<DeString<'_>>, value: &DeValue<'_>) {
         let name = key.get_ref().as_ref();
         match (sections().any(|section| section == name), value) {
@@ -96,7 +96,7 @@ impl Reading<'_> {
         }
     }
 
-    /// One key, `name` with its section.
+    /// Reads one key; `name` includes its section.
     fn key(&mut self, name: &str, key: &Spanned<DeString<'_>>, value: &DeValue<'_>) {
         let Some(known) = KEYS.iter().find(|known| known.name == name) else {
             let what = format!("unknown key \"{name}\"");
@@ -113,8 +113,8 @@ impl Reading<'_> {
         }
     }
 
-    /// PCI DSS asks for a longer retention than others need: checked when all keys are read, whatever
-    /// their order.
+    /// PCI DSS requires a longer retention. Checked after all keys are read, because their order is
+    /// free.
     fn pci_retention(&mut self) {
         const KEY: &str = "audit.retention";
         if !self.config.follows_pci() {
@@ -158,7 +158,7 @@ impl Reading<'_> {
     }
 }
 
-/// The section of a key and its name in it.
+/// Splits a key into its section and its name there.
 fn split(key: &Key) -> (Option<&'static str>, &'static str) {
     match key.name.split_once('.') {
         Some((section, name)) => (Some(section), name),
@@ -170,7 +170,7 @@ fn sections() -> impl Iterator<Item = &'static str> {
     KEYS.iter().filter_map(|key| split(key).0)
 }
 
-/// What may have been meant by a key that there is not.
+/// Suggests a replacement for an unknown key.
 fn instead_of(name: &str) -> String {
     let (section, own) = match name.split_once('.') {
         Some((section, own)) => (Some(section), own),
@@ -180,7 +180,7 @@ fn instead_of(name: &str) -> String {
     if let Some(near) = nearest(own, beside().map(|(_, name)| name)) {
         return format!("did you mean \"{near}\"?");
     }
-    // The right key in the wrong place.
+    // The right key in the wrong section.
     if let Some((of, _)) = KEYS.iter().map(split).find(|(_, name)| *name == own) {
         return match of {
             Some(of) => format!("it belongs under [{of}]"),
@@ -194,7 +194,7 @@ fn instead_of(name: &str) -> String {
     }
 }
 
-/// A value as it would be written, as far as it fits into a message.
+/// A value as written in a file, shortened to fit into a message.
 fn written(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("\"{text}\""),

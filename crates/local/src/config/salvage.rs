@@ -1,19 +1,20 @@
-//! The guarded commands of a configuration that cannot be used: what a shell goes on guarding.
+//! Extracts the guarded commands from an invalid configuration, so that a shell can keep guarding
+//! them.
 
 use std::path::Path;
 
 use super::command_name::CommandName;
 use nightlatch_platform::fs;
 
-/// More than a file of names has.
+/// Larger than any list of names.
 const LIMIT: usize = 1 << 20;
 
-/// The commands that the file at `path` names under `commands`, whatever else is wrong with it, as far as
-/// that can be told; names that no shell should wrap are left out. For a shell that takes its wrappers
-/// from a file with a mistake: each of them refuses until the mistake is gone, where none would guard
-/// nothing.
+/// The commands that the file at `path` lists under `commands`, as far as they can be recognized,
+/// whatever else is wrong with it. Leaves out names that no shell should wrap. It is for a shell
+/// that takes its wrappers from a file with a mistake: each wrapper refuses to run until the
+/// mistake is fixed, whereas without wrappers nothing would be guarded.
 pub fn guarded_commands_despite_mistakes(path: &Path) -> Vec<CommandName> {
-    // Who could write to it could only have a command refused.
+    // Whoever can write to it could only cause a command to be refused.
     let content = fs::read_any_file(path, LIMIT).ok().flatten();
     let content = content.unwrap_or_default();
     named_in(&String::from_utf8_lossy(&content))
@@ -40,7 +41,7 @@ fn named_in(text: &str) -> Vec<CommandName> {
     names
 }
 
-/// What stands between the brackets after a key, or up to the end of what was begun.
+/// The text between the brackets after a key, or the rest of the text if they are not closed.
 fn list_after(text: &str) -> Option<&str> {
     let text = text.trim_start_matches(['"', '\'']).trim_start();
     let text = text.strip_prefix('=')?.trim_start().strip_prefix('[')?;

@@ -1,4 +1,4 @@
-//! The settings one by one, each with its value and where that came from.
+//! The individual settings, each with its value and origin.
 
 use std::fmt;
 use std::path::Path;
@@ -10,10 +10,10 @@ use super::read::{self, Lines};
 use super::{Config, ConfigError};
 use nightlatch_platform::fs;
 
-/// More than anybody writes into a configuration file.
+/// Larger than any configuration file.
 const FILE_LIMIT: usize = 64 * 1024;
 
-/// A configuration, and where each of its settings came from.
+/// A configuration with the origin of each setting.
 ///
 /// ```
 /// # let scratch = tempfile::tempdir()?;
@@ -38,30 +38,30 @@ pub struct Settings {
     lines: Lines,
 }
 
-/// One key with its value.
+/// A key with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setting {
     /// The key, with its section: `password.policy`.
     pub key: &'static str,
-    /// The value in force.
+    /// The effective value.
     pub value: SettingValue,
     /// The line of the file that sets it, counted from 1; `None` for a default.
     pub line: Option<usize>,
 }
 
-/// A value, as a program would read it.
+/// A value as serialized for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum SettingValue {
-    /// A word, a path, or a length of time as people write it.
+    /// A word, a path, or a duration in human notation.
     Text(String),
     /// A number.
     Number(u32),
-    /// Yes or no.
+    /// A boolean.
     Flag(bool),
-    /// Words, in their order.
+    /// Words, in order.
     List(Vec<String>),
 }
 
@@ -79,7 +79,7 @@ impl fmt::Display for SettingValue {
 }
 
 impl Default for Settings {
-    /// What is in force where there is no file.
+    /// The defaults, for when there is no file.
     fn default() -> Self {
         Self {
             config: Config::default(),
@@ -90,7 +90,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads the file at `path`; the defaults when there is none.
+    /// Reads the file at `path`; returns the defaults when there is none.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -121,7 +121,7 @@ impl Settings {
         (config, error)
     }
 
-    /// Whether there is a file.
+    /// Whether the file exists.
     pub fn file_exists(&self) -> bool {
         self.file_exists
     }
@@ -131,13 +131,13 @@ impl Settings {
         &self.config
     }
 
-    /// As [`Settings::config`], where nobody asks any more where they came from.
+    /// As [`Settings::config`], without the origins.
     #[must_use]
     pub fn into_config(self) -> Config {
         self.config
     }
 
-    /// Every key there is, in the order in which they are documented.
+    /// All keys, in the order of the documentation.
     pub fn iter(&self) -> impl Iterator<Item = Setting> {
         KEYS.iter().map(|key| Setting {
             key: key.name,

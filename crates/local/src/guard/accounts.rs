@@ -1,5 +1,5 @@
-//! Accounts under the guard: what the account directory decides, the session service does and the
-//! audit log records, put together.
+//! The guard's account operations, which combine the account directory, the session service and the
+//! audit log.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use nightlatch_audit::{
 use nightlatch_core::id::SessionId;
 use nightlatch_core::memory::SecretBuffer;
 
-/// How many accounts are looked at for lockouts.
+/// How many accounts are checked for lockouts.
 const LOCKOUTS_AMONG: u32 = 100;
 
-/// A session that has just begun. No proof of it: that is what [`Guard::require`] gives, for a session that
-/// counts.
+/// A session that has just begun. It is not proof of a live session: [`Guard::require`] gives that,
+/// for a session that counts.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     session: SessionId,
@@ -28,18 +28,18 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
-    /// The session.
+    /// The session's id.
     pub fn session_id(&self) -> SessionId {
         self.session
     }
 
-    /// The session as `nightlatch status` tells of it.
+    /// The session's status, as `nightlatch status` shows it.
     pub fn status(&self) -> SessionStatus {
         self.status.clone()
     }
 }
 
-/// An account's password that was right when it was checked: what changing it takes.
+/// Proof that an account's password was right when it was checked; needed to change it.
 #[must_use]
 pub struct ProvenPassword(Authenticated);
 
@@ -47,7 +47,7 @@ impl Guard {
     /// The accounts of this home.
     ///
     /// # Errors
-    /// While there is no home.
+    /// When there is no home yet.
     pub fn accounts(&self) -> Result<&AccountService, GuardError> {
         Ok(&*self.home()?.accounts)
     }
@@ -57,10 +57,10 @@ impl Guard {
         self.password_rules
     }
 
-    /// Judges a new password by the rules in force, before anything is done with it.
+    /// Checks a new password against the configured rules, before anything else is done with it.
     ///
     /// # Errors
-    /// The first rule it does not meet.
+    /// The first rule that it breaks.
     pub fn check_new_password(
         &self,
         password: &SecretBuffer,
@@ -70,11 +70,11 @@ impl Guard {
         account::check_password(password, self.password_rules, email, name)
     }
 
-    /// Signs in: the account's new session, which replaces its old one. The password is wiped as soon as it
-    /// is hashed, long before that.
+    /// Signs in. The new session replaces the account's old one. The password is wiped as soon as
+    /// it is hashed, long before the session begins.
     ///
     /// # Errors
-    /// [`SignInError`]; unknown names and wrong passwords are not told apart.
+    /// [`SignInError`]; unknown names and wrong passwords give the same error.
     pub fn sign_in(
         &self,
         email: &Email,
@@ -84,7 +84,7 @@ impl Guard {
         typeable(&password)?;
         let home = self.home()?;
         let name = home.name_of_attempt(email)?;
-        // Made durable by what follows it: nothing is reported before that.
+        // The events that follow make this one durable; nothing is reported before that.
         let attempt = Event::new(Details::LoginAttempt).about(name.clone());
         let _unsynced = home.audit.append(&[attempt]).map_err(GuardError::from)?;
 
@@ -95,14 +95,14 @@ impl Guard {
         begin(home, &name, proven, limits)
     }
 
-    /// As [`Guard::sign_in`], as the account that was just created, whose password was given for that.
+    /// As [`Guard::sign_in`], for an account that was just created with the same password.
     pub(super) fn sign_in_created(
         &self,
         home: &Home,
         proven: Authenticated,
         limits: Limits,
     ) -> Result<SignedIn, SignInError> {
-        // There may be failed sign-ins from before there was an account.
+        // There may be failed sign-ins from before the account existed.
         if let Some(retry_after) = self.locked_for(&proven.account.email)? {
             return Err(SignInError::Locked { retry_after });
         }
@@ -112,19 +112,19 @@ impl Guard {
         begin(home, &name, proven, limits)
     }
 
-    /// Ends the session of the account meant. Needs no password. Destroys the key first, and tells
-    /// afterwards what did not work. Waits two seconds at most for another process to give up a lock,
-    /// and then does without it.
+    /// Ends the session of the selected account, without a password. Destroys the key first and
+    /// reports failures afterwards. Waits at most two seconds for another process to release a
+    /// lock, and then goes on without it.
     ///
     /// # Errors
-    /// When it cannot be told which account is meant: [`Guard::lock`] ends the sessions of all.
+    /// When it is unclear which account is meant: [`Guard::lock`] ends the sessions of all.
     pub fn sign_out(&self) -> Result<Ending, GuardError> {
         let Some(home) = &self.home else {
             return Ok(Ending::default());
         };
         let account = match self.owner(home)? {
             Some(owner) => owner.account,
-            // The note of who signed in last is gone or damaged.
+            // The record of who signed in last is missing or damaged.
             None if self.account.is_none() => match home.sessions.accounts()?[..] {
                 [] => return Ok(Ending::default()),
                 [only] => only,
@@ -135,10 +135,10 @@ impl Guard {
         Ok(home.sessions.end_one(account, TerminationReason::Logout))
     }
 
-    /// Ends the sessions of all accounts of this home, as [`Guard::sign_out`] ends one, and where the
-    /// agent that holds their keys does not answer, by ending the agent.
+    /// Ends the sessions of all accounts of this home, as [`Guard::sign_out`] ends one. If the
+    /// agent that holds their keys does not answer, it is killed.
     ///
-    /// Opened by [`Guard::open_to_lock`], the guard can do so whatever the configuration says.
+    /// On a guard opened with [`Guard::open_to_lock`], this works whatever the configuration says.
     pub fn lock(&self) -> Ending {
         let Some(home) = &self.home else {
             return Ending::default();
@@ -147,8 +147,8 @@ impl Guard {
         home.sessions.end_all(TerminationReason::Logout, accounts)
     }
 
-    /// For how long no password is accepted for `email`; `None` while one is. For an unknown name as for
-    /// a known one. It is no attempt, and is not recorded.
+    /// For how long sign-in for `email` is locked; `None` when it is not. The same for unknown and
+    /// known names. It does not count as an attempt and is not recorded.
     ///
     /// # Errors
     /// When the account directory cannot be read.
@@ -160,11 +160,11 @@ impl Guard {
         Ok(until.map(|until| until.since(self.clock.now().wall)))
     }
 
-    /// The accounts that failed sign-ins have locked, the first hundred accounts looked at. Read without a
-    /// trace, so what another process is changing may be missing.
+    /// The accounts locked by failed sign-ins, among the first hundred accounts. Changes nothing,
+    /// so it may miss what another process is changing.
     ///
     /// # Errors
-    /// When the account directory cannot be read so.
+    /// When the account directory cannot be read that way.
     pub fn lockouts(&self) -> Result<Vec<Lockout>, GuardError> {
         match &self.home {
             Some(home) => Ok(home.accounts.lockouts_at_rest(LOCKOUTS_AMONG)?),
@@ -172,8 +172,8 @@ impl Guard {
         }
     }
 
-    /// Checks the account's password, as signing in does but for the session: a wrong one counts, and is
-    /// on record as a failed password change.
+    /// Checks the account's password as sign-in does, but begins no session. A wrong password
+    /// counts as a failure and is recorded as a failed password change.
     ///
     /// # Errors
     /// [`SignInError`].
@@ -201,10 +201,10 @@ impl Guard {
         Err(error)
     }
 
-    /// Changes the account's password, ending its session: whether there was one.
+    /// Changes the account's password and ends its session. Returns whether there was a session.
     ///
     /// # Errors
-    /// [`PasswordChangeError`]; the old password then still holds.
+    /// [`PasswordChangeError`]; the old password then remains valid.
     pub fn change_password(
         &self,
         account: &Account,
@@ -214,10 +214,11 @@ impl Guard {
         self.change_proven_password(self.prove_password(account, old)?, new)
     }
 
-    /// Changes the password that was proven, ending the account's session: whether there was one.
+    /// Changes the proven password and ends the account's session. Returns whether there was a
+    /// session.
     ///
     /// # Errors
-    /// [`PasswordChangeError`]; the old password then still holds.
+    /// [`PasswordChangeError`]; the old password then remains valid.
     pub fn change_proven_password(
         &self,
         ProvenPassword(proven): ProvenPassword,
@@ -230,8 +231,8 @@ impl Guard {
         let result = home.accounts.change_password(
             proven,
             new,
-            // Held until the change is committed: a sign-in with the old password that is under way
-            // creates its session before this, and loses it, or after, and is refused.
+            // Held until the change is committed. A concurrent sign-in with the old password
+            // creates its session either before this, and loses it, or after, and is refused.
             || Ok::<_, GuardError>(home.sessions.lock()?),
             |changed, lock| {
                 let owner = Owner::from(changed.id);
@@ -269,7 +270,7 @@ impl Guard {
         Err(error)
     }
 
-    /// Holds the keys of this home's sessions where the kernel cannot: the whole life of the agent
+    /// Holds the session keys of this home where the kernel cannot: the main function of the agent
     /// process. Returns when the last session is gone.
     ///
     /// # Errors
@@ -279,8 +280,8 @@ impl Guard {
         Ok(serve_agent(&guard.home()?.dir, &*guard.clock)?)
     }
 
-    /// Runs the alert command after a lockout was recorded. The name stays out of it: it may be one that
-    /// is not an account's, and people type passwords there.
+    /// Runs the alert command after a lockout was recorded, without the name that was tried: it may
+    /// not be an account's, and people type passwords there.
     fn alert_of_lockout(&self) {
         let message = format!("sign-in was locked after {FAILURES_TO_LOCK} failures in a row");
         if let Err(error) = self.alert(AlertKind::Lockout, &message)
@@ -290,7 +291,7 @@ impl Guard {
         }
     }
 
-    /// Records a failed sign-in: what to tell the person.
+    /// Records a failed sign-in and returns the error for the user.
     pub(super) fn record_failure(
         &self,
         home: &Home,
@@ -305,14 +306,15 @@ impl Guard {
         Ok(error)
     }
 
-    /// What a failed sign-in means for the record, and for the person.
+    /// Maps a failed sign-in to its audit record and to the error for the user.
     fn judge_failure(&self, error: account::SignInError) -> (Failed, SignInError) {
         let failed = |reason, attempts, locks| Failed {
             reason,
             attempts,
             locks,
         };
-        // Asked whatever the answer: where it is a system call, it would tell a locked account.
+        // Read the clock for every error: where that is a system call, doing it for locked accounts
+        // only would reveal them.
         let now = self.clock.now().wall;
         match error {
             account::SignInError::Untypeable(found) => (
@@ -347,7 +349,7 @@ impl Guard {
     }
 }
 
-/// Begins a session for whoever has `proven` an account's password, and records it.
+/// Begins a session for an account whose password was proven, and records it.
 fn begin(
     home: &Home,
     name: &AuditName,
@@ -381,7 +383,7 @@ fn begin(
             };
             home.record(&failure_events(name, failure))
                 .map_err(GuardError::from)?;
-            // The password was right, so its failures so far are forgotten.
+            // The password was right, so the account's failures were reset.
             Err(SignInError::Wrong {
                 remaining_attempts: FAILURES_TO_LOCK,
             })
@@ -390,7 +392,7 @@ fn begin(
     }
 }
 
-/// Refuses what no password can be, before anything is recorded or counted.
+/// Refuses text that cannot be a password, before anything is recorded or counted.
 pub(super) fn typeable(password: &SecretBuffer) -> Result<(), SignInError> {
     match account::untypeable(password) {
         Some(found) => Err(SignInError::Untypeable(found)),
@@ -398,7 +400,7 @@ pub(super) fn typeable(password: &SecretBuffer) -> Result<(), SignInError> {
     }
 }
 
-/// What the log tells of a failed sign-in.
+/// What the log says about a failed sign-in.
 #[derive(Clone, Copy)]
 struct Failed {
     reason: LoginFailure,
@@ -429,13 +431,13 @@ fn locked_event(name: &AuditName) -> Event {
 }
 
 impl Home {
-    /// Records `events`, durably.
+    /// Records `events` durably.
     pub(super) fn record(&self, events: &[Event]) -> Result<(), AuditError> {
         self.audit.append_durable(events)
     }
 
-    /// The name of a sign-in attempt, as the log may have it: an email that is no account's is
-    /// never written, as people type passwords there.
+    /// The name of a sign-in attempt as the log may show it. An email that belongs to no account is
+    /// never written, because people type passwords there.
     pub(super) fn name_of_attempt(&self, email: &Email) -> Result<AuditName, GuardError> {
         Ok(match self.accounts.attempted(email)? {
             (Some(account), _) => AuditName::known(account.email.normalized()),

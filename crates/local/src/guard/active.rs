@@ -8,8 +8,8 @@ use crate::session::{Session, SessionStatus};
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::id::SessionId;
 
-/// Proof that there was a live session when it was checked, and until when it lives on without
-/// activity. A function that must not run for just anyone takes a reference to one:
+/// Proof that there was a live session when it was checked, with the time at which that session
+/// ends without activity. A function that needs a session takes a reference to one:
 ///
 /// ```
 /// use nightlatch_local::guard::{ActiveSession, CommandError};
@@ -21,7 +21,7 @@ use nightlatch_core::id::SessionId;
 /// }
 /// ```
 ///
-/// Only the guard makes one, out of a check it has done and recorded:
+/// Only the guard creates one, after a check that it has made and recorded:
 /// ```
 /// fn check(guard: &nightlatch_local::guard::Guard) -> Result<(), nightlatch_local::guard::Denied> {
 ///     let proof: nightlatch_local::guard::ActiveSession<'_> = guard.require("deploy")?;
@@ -29,25 +29,25 @@ use nightlatch_core::id::SessionId;
 ///     Ok(())
 /// }
 /// ```
-/// It cannot be made by hand:
+/// It cannot be constructed by other code:
 /// ```compile_fail,E0451
 /// fn forge<'a>(proof: nightlatch_local::guard::ActiveSession<'a>) -> nightlatch_local::guard::ActiveSession<'a> {
 ///     nightlatch_local::guard::ActiveSession { session: todo!(), ..proof }
 /// }
 /// ```
-/// What needs it for a while borrows it:
+/// It can be borrowed:
 /// ```
 /// fn lend<'a>(proof: &'a nightlatch_local::guard::ActiveSession<'a>) -> &'a nightlatch_local::guard::ActiveSession<'a> {
 ///     proof
 /// }
 /// ```
-/// It cannot be copied, and so not be kept beyond what it was lent for:
+/// It cannot be cloned, so it cannot be kept beyond the borrow:
 /// ```compile_fail,E0277
 /// fn keep<'a>(proof: &nightlatch_local::guard::ActiveSession<'a>) -> nightlatch_local::guard::ActiveSession<'a> {
 ///     nightlatch_local::guard::ActiveSession::clone(proof)
 /// }
 /// ```
-/// It lives as long as its guard at the most:
+/// It lives at most as long as its guard:
 /// ```
 /// fn use_up(guard: nightlatch_local::guard::Guard) {
 ///     let proof = guard.require("deploy");
@@ -63,7 +63,7 @@ use nightlatch_core::id::SessionId;
 ///     drop(proof);
 /// }
 /// ```
-/// It can be used in the thread that checked:
+/// It can be used in the thread that made the check:
 /// ```
 /// fn stay(proof: nightlatch_local::guard::ActiveSession<'static>) {
 ///     let work = move || drop(proof);
@@ -86,7 +86,7 @@ pub struct ActiveSession<'guard> {
 }
 
 impl<'guard> ActiveSession<'guard> {
-    /// The only place where one is made, from what the session service judged live.
+    /// The only function that creates one, from a session that the session service judged live.
     pub(super) fn mint(guard: &'guard Guard, home: &'guard Home, session: Session) -> Self {
         Self {
             guard,
@@ -96,7 +96,7 @@ impl<'guard> ActiveSession<'guard> {
         }
     }
 
-    /// The session.
+    /// The session's id.
     pub fn session_id(&self) -> SessionId {
         self.session.id()
     }
@@ -106,18 +106,18 @@ impl<'guard> ActiveSession<'guard> {
         self.session.username()
     }
 
-    /// When the session ends unless there is further activity.
+    /// When the session ends without further activity.
     pub fn expires_at(&self) -> Timestamp {
         self.session.expires_at()
     }
 
-    /// The session as `nightlatch status` tells of it.
+    /// The session's status, as `nightlatch status` shows it.
     pub fn status(&self) -> SessionStatus {
         self.session.status()
     }
 
-    /// Checks again, as [`Guard::require`] does, for work that takes its time between steps: of the
-    /// same account, whoever else has signed in meanwhile. The old proof is used up.
+    /// Checks again, as [`Guard::require`] does, for work that pauses between steps. It checks the
+    /// same account, even if another one has signed in meanwhile, and consumes the old proof.
     ///
     /// # Errors
     /// [`Denied`], when the session has ended meanwhile.
@@ -126,9 +126,9 @@ impl<'guard> ActiveSession<'guard> {
         self.guard.require_of(self.home, owner, action)
     }
 
-    /// Runs `command` under the guard, as `nightlatch exec` does, and waits for its end: the session
-    /// is judged once more and extended, and the start is recorded durably before the command
-    /// starts.
+    /// Runs `command` under the guard, as `nightlatch exec` does, and waits for its end. The
+    /// session is judged once more and extended, and the start is recorded durably before the
+    /// command starts.
     ///
     /// # Errors
     /// When the session has ended meanwhile, the start cannot be recorded, or the command cannot be

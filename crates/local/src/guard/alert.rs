@@ -1,7 +1,7 @@
-//! The command of `audit.on_tamper`: run when the audit log does not verify, and when sign-in is locked.
+//! Runs the `audit.on_tamper` command when the audit log fails verification or sign-in is locked.
 //!
-//! It runs in a process group of its own, which is ended when its time is over, so that whoever
-//! raised the alert goes on.
+//! The command runs in its own process group, which is killed at the time limit so that the caller
+//! can go on.
 
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -13,17 +13,17 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use nightlatch_core::clock::Clock;
 
-/// How long the command may take.
+/// Time limit for the command.
 const LIMIT: Duration = Duration::from_secs(10);
-/// How long it has to end after SIGTERM, before SIGKILL.
+/// Time between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
-/// How often is looked whether it has ended.
+/// How often to check whether it has ended.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// What an alert is about.
+/// The reason for an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlertKind {
-    /// The audit log does not verify.
+    /// The audit log failed verification.
     Tamper,
     /// Sign-in was locked after repeated failures.
     Lockout,
@@ -39,25 +39,25 @@ impl AlertKind {
     }
 }
 
-/// The command of `audit.on_tamper` did not do its work.
+/// The `audit.on_tamper` command failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AlertFailed {
-    /// It could not be started, or not be waited for.
+    /// It could not be started or waited for.
     #[error("the on_tamper command could not be run: {0}")]
     NotRun(#[from] io::Error),
-    /// It ended with a code other than 0.
+    /// It exited with a nonzero code.
     #[error("the on_tamper command failed with exit code {0}")]
     Code(i32),
-    /// A signal ended it.
+    /// It was killed by a signal.
     #[error("the on_tamper command was ended by signal {0}")]
     Signal(i32),
-    /// It took too long and was ended.
+    /// It reached the time limit and was killed.
     #[error("the on_tamper command did not end within {} seconds and was stopped", LIMIT.as_secs())]
     TimedOut,
 }
 
-/// Runs `command` by the shell and waits for it, for no longer than [`LIMIT`] and [`GRACE`].
+/// Runs `command` in a shell and waits for it, at most [`LIMIT`] plus [`GRACE`].
 ///
 /// # Errors
 /// [`AlertFailed`].
@@ -74,7 +74,7 @@ pub(super) fn run(
         .env("NIGHTLATCH_ALERT_MESSAGE", message)
         .env("NIGHTLATCH_HOME", std::path::absolute(home)?)
         .stdin(Stdio::null())
-        // A process that it leaves behind must not hold our caller's pipes open.
+        // A process that the command leaves behind must not hold our caller's pipes open.
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .process_group(0)
@@ -82,11 +82,11 @@ pub(super) fn run(
     if let Some(status) = wait(&mut child, LIMIT, clock)? {
         return judge(status);
     }
-    // It leads its group and has not been waited for: the number is nobody else's.
+    // The child leads its group and has not been reaped, so its process id has not been reused.
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     for (signal, patience) in [(Signal::TERM, GRACE), (Signal::KILL, Duration::ZERO)] {
         if let Some(group) = group {
-            // A group that has just ended needs no signal.
+            // The signal fails if the group has just ended, which is fine.
             let _ = kill_process_group(group, signal);
         }
         if !patience.is_zero() {
@@ -97,7 +97,7 @@ pub(super) fn run(
     Err(AlertFailed::TimedOut)
 }
 
-/// How the child ended; `None` when it has not within `limit`.
+/// The child's exit status; `None` when it is still running after `limit`.
 fn wait(child: &mut Child, limit: Duration, clock: &dyn Clock) -> io::Result<Option<ExitStatus>> {
     let mut waited = Duration::ZERO;
     loop {
@@ -175,7 +175,7 @@ mod tests {
             .unwrap();
         let is_gone = || {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-            // Where nobody waits for orphans, it stays a zombie.
+            // Where no process reaps orphans, it stays a zombie.
             stat.map_or(true, |stat| stat.contains(") Z "))
         };
         for _ in 0..500 {

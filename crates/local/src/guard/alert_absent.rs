@@ -1,20 +1,20 @@
-//! The command of `audit.on_tamper` where there is no shell to run it: Windows.
+//! The `audit.on_tamper` command on Windows, where there is no shell to run it.
 
 use std::io;
 use std::path::Path;
 
 use nightlatch_core::clock::Clock;
 
-/// What an alert is about.
+/// The reason for an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlertKind {
-    /// The audit log does not verify.
+    /// The audit log failed verification.
     Tamper,
     /// Sign-in was locked after repeated failures.
     Lockout,
 }
 
-/// The command of `audit.on_tamper` did not do its work.
+/// The `audit.on_tamper` command failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AlertFailed {

@@ -1,4 +1,4 @@
-//! Running a command under the guard, from the check to the record of its end.
+//! Running a guarded command, from the session check to the record of its end.
 
 use std::cell::OnceCell;
 use std::ffi::OsStr;
@@ -20,46 +20,46 @@ use nightlatch_core::crypto::{kdf, labels};
 use nightlatch_core::id::{ExecId, SessionId};
 use nightlatch_platform::fs::FsError;
 
-/// How a command is to be run.
+/// Options for running a command.
 #[derive(Clone, Copy, Debug)]
 pub struct RunOptions {
     /// Whether it counts as activity.
     pub extend: bool,
-    /// The least time the session must have left.
+    /// The least time that the session must have left.
     pub min_remaining: Duration,
     /// Who records a refusal.
     pub refusals: Refusals,
-    /// What becomes of a script without `#!`.
+    /// How to treat a script without `#!`.
     pub scripts: Scripts,
-    /// What becomes of processes that lost their parent.
+    /// How to treat orphaned processes.
     pub orphans: Orphans,
 }
 
-/// What becomes of processes that lost their parent while this one, as the first process of a container,
-/// was given them.
+/// How to treat processes that lost their parent and became children of this one, the first process
+/// of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orphans {
-    /// They stay; for a program that waits for children of its own.
+    /// Leaves them unreaped; for a program that waits for children of its own.
     Leave,
-    /// Their ends are collected while the command runs, as the first process of a system does. Only for a
-    /// program that has no other children to wait for.
+    /// Reaps them while the command runs, as an init process does. Only for a program that has no
+    /// other children to wait for.
     ReapAsInit,
 }
 
-/// What becomes of a script that does not begin with `#!`, which the system itself does not run.
+/// How to treat a script that does not begin with `#!`, which the system itself does not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scripts {
-    /// It is refused, as not executable.
+    /// Refuses it as not executable.
     NeedInterpreter,
-    /// It is run by `/bin/sh`, as shells do. Only for a command on which nothing is set but
-    /// arguments, variables and directory: anything else would be lost on the way.
+    /// Runs it with `/bin/sh`, as shells do. Only for a command that sets nothing but arguments,
+    /// variables and directory: everything else would be lost.
     AsShellsDo,
 }
 
 /// Who records that a command was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusals {
-    /// The guard, at once.
+    /// The guard, immediately.
     Record,
     /// The caller, with [`Guard::record_refusal`], if signing in does not help.
     LeaveToCaller,
@@ -77,18 +77,19 @@ impl Default for RunOptions {
     }
 }
 
-/// A guarded command that ran to its end.
+/// A guarded command that has ended.
 #[derive(Debug)]
 pub struct Finished {
     /// Its exit code or signal.
     pub ended: Ended,
-    /// Why its end could not be recorded, if it could not. Its start is on record all the same.
+    /// Why its end could not be recorded, if so. Its start is recorded in any case.
     pub unrecorded: Option<GuardError>,
 }
 
-/// A guarded command that was started: to be followed to its end with [`Running::finish`].
+/// A running guarded command; wait for its end with [`Running::finish`].
 ///
-/// Dropped before that, it looks as if this process had died: the command runs on, and its session ends.
+/// Dropping it before that has the effect of this process crashing: the command runs on, and its
+/// session ends.
 #[must_use = "a command that nobody follows becomes a zombie, and ends its session"]
 pub struct Running<'guard> {
     runner: Runner,
@@ -97,7 +98,7 @@ pub struct Running<'guard> {
     lease: ManuallyDrop<Option<Lease>>,
 }
 
-/// What the record of a command's end says beside the end itself.
+/// The fields of the end record other than how the command ended.
 struct EndRecord<'guard> {
     guard: &'guard Guard,
     home: &'guard Home,
@@ -108,12 +109,12 @@ struct EndRecord<'guard> {
 }
 
 impl Running<'_> {
-    /// The session that let it start.
+    /// The id of the session that it started under.
     pub fn session_id(&self) -> SessionId {
         self.record.session
     }
 
-    /// The normalized email of the account whose session that is.
+    /// The normalized email of that session's account.
     pub fn username(&self) -> &str {
         &self.record.username
     }
@@ -121,7 +122,7 @@ impl Running<'_> {
     /// Waits for the command's end and records it.
     ///
     /// # Errors
-    /// When the command cannot be watched.
+    /// When the command cannot be waited for.
     pub fn finish(mut self) -> Result<Finished, CommandError> {
         let result = self.runner.follow(self.child);
         let recorded = self.record.write(match &result {
@@ -154,12 +155,13 @@ impl EndRecord<'_> {
 impl Guard {
     /// Runs `command` if, and only if, there is a live session, and waits for its end.
     ///
-    /// In one step under the session lock the session is judged and extended, and the start is
-    /// recorded. When the record is durable, the session is judged again, and the command starts under
-    /// the session lock: nothing starts after an end of the session that was reported. While it runs a
-    /// lease says so: if this process dies, the session ends. The command inherits standard streams, environment,
-    /// working directory and process group, and gets `NIGHTLATCH_SESSION_ID`, `NIGHTLATCH_ACCOUNT`,
-    /// `NIGHTLATCH_SESSION_EXPIRES_AT` and `NIGHTLATCH_EXEC_ID`; never a key.
+    /// The session is judged and extended and the start recorded in one step under the session
+    /// lock. When the record is durable, the session is judged again and the command starts under
+    /// the session lock, so no command starts after the end of its session was reported. While the
+    /// command runs, a lease marks it: if this process dies, the session ends. The command inherits
+    /// standard streams, environment, working directory and process group, and gets
+    /// `NIGHTLATCH_SESSION_ID`, `NIGHTLATCH_ACCOUNT`, `NIGHTLATCH_SESSION_EXPIRES_AT` and
+    /// `NIGHTLATCH_EXEC_ID`, but never a key.
     ///
     /// # Errors
     /// When there is no live session or it would end too soon, the start cannot be recorded, or the
@@ -172,7 +174,7 @@ impl Guard {
         self.start(command, options)?.finish()
     }
 
-    /// As [`Guard::run`], without the waiting.
+    /// As [`Guard::run`], but does not wait for the command's end.
     ///
     /// # Errors
     /// As [`Guard::run`].
@@ -211,8 +213,8 @@ impl Guard {
             min_remaining: options.min_remaining,
         };
         let started = |session: &Session| {
-            // Until here, where it may have to wait, a signal ends the guard. From here on it ends the
-            // command: the guard has a lease to give back and an end to record.
+            // Up to here the guard may have to wait, and a signal ends it. From here on a signal
+            // ends the command instead: the guard must release a lease and record the end.
             runner.get_or_init(Runner::new).as_ref().ok()?;
             let argv = argv_digest(session, command);
             Some(session.event(Details::CommandStarted {
@@ -235,9 +237,9 @@ impl Guard {
             taken.map(|taken| lease = Some(taken))
         });
         let judged = touched.and_then(|Touched { session, record }| {
-            // Without the lock: a slow disk holds up nobody else.
+            // Without the lock, so that a slow disk blocks nobody else.
             record.sync()?;
-            // Nor is it held by who is stopped. What was pressed while a lock was held acts now.
+            // Act on a stop now, while no lock is held: a stopped process must not hold one.
             if let Some(Ok(runner)) = runner.get_mut() {
                 runner.stop_if_told();
             }
@@ -249,7 +251,7 @@ impl Guard {
                 if let Some(Err(error)) = runner.into_inner() {
                     return Err(error.into());
                 }
-                // It is on record that the command starts: say that it did not.
+                // The log says that the command starts, so record that it did not.
                 if let Some(event) = not_started {
                     let _ = home.audit.append(&[event]);
                 }
@@ -268,7 +270,7 @@ impl Guard {
                 session.expires_at().to_rfc3339(),
             )
             .env("NIGHTLATCH_EXEC_ID", exec.to_string());
-        // The command may run for hours, and its end is told without a key: wipe them now.
+        // The command may run for hours, and recording its end takes no key: wipe the keys now.
         let (id, username) = (session.id(), session.username().to_owned());
         drop(session);
         tracing::info!(%exec, program = program.as_str(), "starting the command");
@@ -299,9 +301,9 @@ impl Guard {
         }
     }
 
-    /// The digest by which the starts of commands with exactly this command line, the program as it
-    /// was named and its arguments, are found in the audit log. Keyed by the account, so it needs a
-    /// live session; passive as [`Guard::status`].
+    /// The digest that identifies this exact command line (the program as named, and its arguments)
+    /// in the audit log. It is keyed by the account, so it needs a live session. Passive, as
+    /// [`Guard::status`].
     ///
     /// # Errors
     /// [`Denied`].
@@ -314,8 +316,8 @@ impl Guard {
         Ok(argv_digest_of(&session, argv))
     }
 
-    /// Records that `program` was refused. Best effort: it is refused whether recorded or not, and
-    /// without a home there is no log to record it in.
+    /// Records that `program` was refused. Best effort: it is refused in any case, and without a
+    /// home there is no log.
     pub fn record_refusal(&self, program: &OsStr, denied: &Denied) {
         let Some(home) = &self.home else { return };
         let program = ProgramName::new(program);
@@ -332,7 +334,7 @@ impl Guard {
         }
     }
 
-    /// Whose session it would have been.
+    /// The name of the account whose session it would have been.
     fn last_known_name(&self, home: &Home) -> Option<AuditName> {
         match self.counting(home).ok()? {
             Counting::Of(owner) => home.name_of(owner.account),
@@ -375,7 +377,8 @@ fn refusal(denied: &Denied) -> CommandRefusal {
     }
 }
 
-/// Tells two command lines apart in the log without telling what they are: keyed by the account.
+/// A digest that distinguishes command lines in the log without revealing them; keyed by the
+/// account.
 fn argv_digest(session: &Session, command: &Command) -> ArgvDigest {
     let program = std::iter::once(command.get_program());
     argv_digest_of(session, program.chain(command.get_args()))

@@ -1,4 +1,4 @@
-//! What a guard needs to know before it opens.
+//! The configuration needed to open a guard.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use nightlatch_core::clock::Clock;
 use nightlatch_core::memory::CoreLimit;
 use nightlatch_platform::clock::SystemClock;
 
-/// Is told why the command of `audit.on_tamper` did not do its work.
+/// Called with the reason when the `audit.on_tamper` command fails.
 pub type AlertFailureNotice = Arc<dyn Fn(&AlertFailed) + Send + Sync>;
 
-/// What a guard needs to know before it opens.
+/// The configuration needed to open a guard.
 #[derive(Clone)]
 pub struct GuardConfig {
     pub(super) paths: Paths,
@@ -30,27 +30,28 @@ pub struct GuardConfig {
 }
 
 impl GuardConfig {
-    /// This user's home, for a program that guards itself. The directory comes from the user's entry in
-    /// `/etc/passwd`, not from `HOME` or `XDG_DATA_HOME`: whoever starts the program could name a home
-    /// of their own there.
+    /// The user's home, for a program that uses the guard itself. The directory comes from the
+    /// user's entry in `/etc/passwd`, not from `HOME` or `XDG_DATA_HOME`, because whoever starts
+    /// the program could set those to a home of their own.
     ///
     /// # Errors
-    /// When the user has no entry there, as with accounts from a directory service: name the home with
+    /// When the user has no entry there, as with accounts from a directory service. Use
     /// [`GuardConfig::under`] then.
     pub fn of_user() -> Result<Self, NoHomeDirectory> {
         Paths::of_user().map(Self::at)
     }
 
-    /// The home that the environment names, with `XDG_DATA_HOME`, `XDG_CONFIG_HOME` or `HOME`: what the
-    /// `nightlatch` command uses. Not for a program that guards itself, see [`GuardConfig::of_user`].
+    /// The home given by the environment variables `XDG_DATA_HOME`, `XDG_CONFIG_HOME` or `HOME`, as
+    /// the `nightlatch` command uses. Not for a program that uses the guard itself; see
+    /// [`GuardConfig::of_user`].
     ///
     /// # Errors
-    /// When the environment names none, or one that belongs to another user.
+    /// When the environment names no home, or one that belongs to another user.
     pub fn of_environment() -> Result<Self, NoHomeDirectory> {
         Paths::of_environment().map(Self::at)
     }
 
-    /// With everything under `home`, as `nightlatch --home` does.
+    /// Keeps everything under `home`, as `nightlatch --home` does.
     pub fn under(home: impl Into<PathBuf>) -> Self {
         Self::at(Paths::under(home.into()))
     }
@@ -69,59 +70,60 @@ impl GuardConfig {
         }
     }
 
-    /// The home everything is kept in.
+    /// The home directory.
     pub fn home(&self) -> &Path {
         &self.paths.home
     }
 
-    /// The configuration file, which need not exist.
+    /// The configuration file, which may be absent.
     pub fn config_file(&self) -> &Path {
         &self.paths.config_file
     }
 
-    /// The keeper that was chosen in place of the configuration file's, if one was.
+    /// The keeper that overrides the configuration file's, if any.
     pub fn chosen_keeper(&self) -> Option<KeeperChoice> {
         self.keeper
     }
 
-    /// For this account, instead of the one that signed in last.
+    /// Selects an account in place of the one that signed in last.
     #[must_use]
     pub fn account(mut self, email: Email) -> Self {
         self.account = Some(email);
         self
     }
 
-    /// Only sessions of these accounts count: for [`Guard::require`](crate::guard::Guard::require), for commands and for
-    /// the status. `[guard] account` of the configuration file can narrow this down, not widen it. Another
-    /// account's session is refused with [`Denied::OtherAccount`](crate::guard::Denied::OtherAccount).
+    /// Only sessions of these accounts count: for [`Guard::require`](crate::guard::Guard::require),
+    /// for commands and for the status. `[guard] account` in the configuration file can narrow this
+    /// down, but not widen it. Another account's session is refused with
+    /// [`Denied::OtherAccount`](crate::guard::Denied::OtherAccount).
     #[must_use]
     pub fn accounts(mut self, emails: impl IntoIterator<Item = Email>) -> Self {
         self.accounts = Some(emails.into_iter().collect());
         self
     }
 
-    /// With this keeper, whatever the configuration file says.
+    /// Sets the keeper, overriding the configuration file.
     #[must_use]
     pub fn keeper(mut self, choice: KeeperChoice) -> Self {
         self.keeper = Some(choice);
         self
     }
 
-    /// With a way to start the agent, without which only the kernel's keyring can keep a new
-    /// session's key.
+    /// Sets how to start the agent. Without it, only the kernel's keyring can keep a new session's
+    /// key.
     #[must_use]
     pub fn launcher(self, launcher: AgentLauncher) -> Self {
         self.launched_by(Arc::new(move || Some(launcher.clone())))
     }
 
-    /// As [`GuardConfig::launcher`], asked only when an agent is to be started.
+    /// As [`GuardConfig::launcher`], called only when an agent has to be started.
     #[must_use]
     pub fn launched_by(mut self, launch: AgentLaunch) -> Self {
         self.launch = Some(launch);
         self
     }
 
-    /// Gives guarded commands this core-size limit back, where the process lowered its own with
+    /// Restores this core-size limit for guarded commands, where the process lowered its own with
     /// [`harden`](nightlatch_core::memory::harden).
     #[must_use]
     pub fn core_limit(mut self, limit: CoreLimit) -> Self {
@@ -129,22 +131,22 @@ impl GuardConfig {
         self
     }
 
-    /// Tells `told` of each wait that failed sign-ins have caused, before it begins, for a person
-    /// not to wonder.
+    /// Calls `told` before each wait that failed sign-ins cause, so that the user knows why it
+    /// takes time.
     #[must_use]
     pub fn on_delay(mut self, told: DelayNotice) -> Self {
         self.on_delay = Some(told);
         self
     }
 
-    /// Calls `told` when the command of `audit.on_tamper` failed on a lockout.
+    /// Calls `told` when the `audit.on_tamper` command fails after a lockout.
     #[must_use]
     pub fn on_alert_failure(mut self, told: AlertFailureNotice) -> Self {
         self.on_alert_failure = Some(told);
         self
     }
 
-    /// With another clock, for tests: whoever holds the clock decides when sessions end.
+    /// Replaces the clock, for tests: whoever controls the clock decides when sessions end.
     #[must_use]
     pub fn with_danger_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;

@@ -1,4 +1,5 @@
-//! Who may create an account: anybody the first one of a home, then only an account of the home.
+//! Creating accounts. Anyone may create the first account of a home; after that it takes an
+//! existing account.
 
 use super::accounts::typeable;
 use super::{Guard, GuardError, Home, RegisterError, SignInError, SignedIn};
@@ -17,17 +18,18 @@ pub struct Registered {
     pub account: Account,
 }
 
-/// An account that was just created, and what came of signing in as it.
+/// A new account, and the result of signing in to it.
 #[derive(Debug)]
 pub struct Enrolled {
     /// The account.
     pub registered: Registered,
-    /// Its first session. That there is none changes nothing about the account.
+    /// Its first session, or why there is none. The account exists either way.
     pub signed_in: Result<SignedIn, SignInError>,
 }
 
-/// Proof that the password of an account was given, which lets another account in as a live session of it
-/// does. It counts as long as a session without activity would, and not after a change of the password.
+/// Proof that an account's password was given, which authorizes a new account as a live session
+/// would. It is valid for as long as a session lives without activity, but not after a password
+/// change.
 #[must_use = "it does nothing but let an account in"]
 pub struct Vouched {
     sponsor: Sponsor,
@@ -35,7 +37,7 @@ pub struct Vouched {
     at: BootTime,
 }
 
-/// Who lets an account in, as the log has it.
+/// Who authorized the new account, for the log.
 struct Entry {
     sponsor: Sponsor,
     by: AuditName,
@@ -43,8 +45,8 @@ struct Entry {
 }
 
 impl Guard {
-    /// Whether an account could be created now without a password of another one: there is none yet, or
-    /// somebody has a live session. Passive.
+    /// Whether an account could be created now without another account's password: there is none
+    /// yet, or there is a live session. Passive.
     ///
     /// # Errors
     /// When the accounts or the sessions cannot be read.
@@ -56,7 +58,7 @@ impl Guard {
     }
 
     /// Takes the password of an account of this home in place of a live session, for
-    /// [`Guard::register_vouched`]. Signs nobody in; a wrong password counts as a failed sign-in.
+    /// [`Guard::register_vouched`]. Does not sign in; a wrong password counts as a failed sign-in.
     ///
     /// # Errors
     /// [`SignInError`].
@@ -73,10 +75,10 @@ impl Guard {
         }
     }
 
-    /// Creates an account. It is on record, durably, before it exists.
+    /// Creates an account. The record is durable before the account exists.
     ///
-    /// The first account of a home is anybody's to create. After that it takes a live session, of any
-    /// account of the home, which is used by this; or else [`Guard::register_vouched`].
+    /// Anyone may create the first account of a home. After that it takes a live session of any
+    /// account of the home, which counts as activity; or see [`Guard::register_vouched`].
     ///
     /// # Errors
     /// [`RegisterError`].
@@ -90,7 +92,7 @@ impl Guard {
             .map(|proven| Registered::of(&proven))
     }
 
-    /// As [`Guard::register`], let in by who gave an account's password.
+    /// As [`Guard::register`], authorized by an account's password.
     ///
     /// # Errors
     /// [`RegisterError`].
@@ -105,11 +107,12 @@ impl Guard {
             .map(|proven| Registered::of(&proven))
     }
 
-    /// Creates an account, as [`Guard::register`] or with [`Vouched`] as [`Guard::register_vouched`] does, and
-    /// signs in as it. The password is hashed once for both, and wiped before either.
+    /// Creates an account, as [`Guard::register`] does (or [`Guard::register_vouched`], with
+    /// [`Vouched`]), and signs in to it. The password is hashed once for both, and wiped before
+    /// either.
     ///
     /// # Errors
-    /// [`RegisterError`] when there is no account. When there is one and it could not be signed in,
+    /// [`RegisterError`] when no account was created. When one was, but signing in failed,
     /// [`Enrolled`] says why.
     pub fn register_and_sign_in(
         &self,
@@ -153,15 +156,15 @@ impl Guard {
         drop(live);
         match home.sessions.touch(owner, touch, |_| None, |_| Ok(())) {
             Ok(_) => {}
-            // It ended just now.
+            // The session ended just now.
             Err(SessionError::None | SessionError::Ended(_) | SessionError::Elsewhere(_)) => {
                 return Err(refuse(home, email)?);
             }
             Err(error) => return Err(GuardError::from(error).into()),
         }
         let new = prepare(home, email, name, password)?;
-        // Held until the account exists: a session that ends meanwhile does so before, and lets nobody in,
-        // or after.
+        // Held until the account exists: a session that ends meanwhile ends either before, and
+        // authorizes nothing, or after.
         let _lock = home.sessions.lock().map_err(GuardError::from)?;
         let Some(session) = home.sessions.any_live().map_err(GuardError::from)? else {
             return Err(refuse(home, email)?);
@@ -225,7 +228,7 @@ fn create(
         .create(new, sponsor, |_| home.record(&[event(None)]));
     match created {
         Ok(proven) => {
-            // The account is there whether or not: signing in tries it again.
+            // The account exists either way; signing in tries again.
             if let Err(error) = home.sessions.name_home() {
                 tracing::warn!(%error, "cannot give the home an id");
             }
@@ -242,7 +245,8 @@ fn create(
     }
 }
 
-/// Records that nobody let the account in. Its email is nobody's, so only its tag is written.
+/// Records that the new account was not authorized. Its email belongs to no account, so only its
+/// tag is written.
 fn refuse(home: &Home, email: &Email) -> Result<RegisterError, GuardError> {
     let name = home.name_of_attempt(email)?;
     let failure = Some(RegistrationFailure::NoSponsor);

@@ -1,4 +1,4 @@
-//! Why the guard could not do what it was asked.
+//! Errors of the guard.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use nightlatch_audit::AuditError;
 use nightlatch_core::crypto::kdf::HashFailed;
 use nightlatch_platform::fs::FsError;
 
-/// Something failed, as opposed to being denied.
+/// A failure, as opposed to a denial.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GuardError {
-    /// The configuration cannot be used.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// There is no home directory to keep anything in.
+    /// There is no home directory to keep data in.
     #[error(transparent)]
     NoHome(#[from] NoHomeDirectory),
     /// A file operation failed.
@@ -30,7 +30,7 @@ pub enum GuardError {
     /// The account directory failed.
     #[error(transparent)]
     Account(#[from] DirectoryError),
-    /// The password could not be hashed; in practice, too little memory.
+    /// The password could not be hashed; in practice, there was too little memory.
     #[error(transparent)]
     Hash(HashFailed),
     /// The agent cannot serve.
@@ -39,16 +39,16 @@ pub enum GuardError {
     /// The audit log cannot be written or read.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// Several accounts have a session, and nothing says which one is meant.
+    /// Several accounts have a session, and none was selected.
     #[error("several accounts are signed in, and which one signed in last cannot be told")]
     AccountUnclear,
-    /// The system has no random bytes.
+    /// The system provides no random numbers.
     #[error("the system gives no random bytes: {0}")]
     Random(#[from] getrandom::Error),
 }
 
 impl From<SessionError> for GuardError {
-    /// A failure to record is a failure to record, whoever tried.
+    /// A failure to record is [`GuardError::Audit`], whichever layer failed.
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Audit(error) => Self::Audit(error),
@@ -58,23 +58,23 @@ impl From<SessionError> for GuardError {
     }
 }
 
-/// Why something guarded was not allowed.
+/// Why a guarded action was not allowed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Denied {
-    /// There is no live session; `ended` says why the last one is none any more.
+    /// There is no live session; `ended` says why the last one ended.
     #[error("{}", no_session(*.ended))]
     NoSession {
-        /// Why the session that was there has ended, if one was.
-        ended: Option<EndReason>,
+        /// Why the last session ended, if there was one.
+        ended: Option<Dead>,
     },
-    /// The session is of an account that does not count here (see
+    /// The session belongs to an account that does not count here (see
     /// [`GuardConfig::accounts`](crate::guard::GuardConfig::accounts)).
     #[error("the session of {account} does not count here, only that of {accepted}")]
     OtherAccount {
         /// The account that is signed in, or was named.
         account: String,
-        /// Whose session counts, in words.
+        /// The accounts whose sessions count, in words.
         accepted: String,
     },
     /// There may be a live session that cannot be seen from here. It was left alone.
@@ -87,12 +87,12 @@ pub enum Denied {
         humantime::format_duration(*.wanted)
     )]
     TooLittleTime {
-        /// How long the session lives on.
+        /// The session's remaining time.
         remaining: Duration,
-        /// How long was asked for.
+        /// The required time.
         wanted: Duration,
     },
-    /// Whether there is a session could not be told, or its use not recorded.
+    /// It could not be determined whether there is a session, or its use could not be recorded.
     #[error(transparent)]
     Failed(#[from] GuardError),
 }
@@ -120,14 +120,14 @@ impl From<SessionError> for Denied {
     }
 }
 
-/// Why a guarded command did not run to its end under the guard.
+/// Why a guarded command did not run to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
     /// It was not allowed to start.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// It was allowed, and could not be started.
+    /// It was allowed, but could not be started.
     #[error(transparent)]
     Start(#[from] RunError),
 }
@@ -144,25 +144,25 @@ impl From<GuardError> for CommandError {
     }
 }
 
-/// Why somebody was not signed in.
+/// Why sign-in failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignInError {
-    /// Something that no account's password can be, such as one with a carriage return. It is no failed
-    /// sign-in: nothing is counted or recorded.
+    /// The text cannot be a password of any account, for example because of a carriage return. It
+    /// is not a failed sign-in: nothing is counted or recorded.
     #[error("the password has {0}, which no password can have")]
     Untypeable(Untypeable),
-    /// No such account, or not its password: never told apart.
+    /// No such account, or a wrong password; never distinguished.
     #[error("sign-in failed: wrong email or password")]
     Wrong {
-        /// How many attempts are left before the email is locked: for an unknown name as for a known
-        /// one, so showing it does not give away which it is.
+        /// How many attempts are left before the email is locked. The same for unknown and known
+        /// names, so showing it does not reveal whether the account exists.
         remaining_attempts: u32,
     },
-    /// Too many failures; known and unknown names alike.
+    /// Too many failures, for unknown and known names alike.
     #[error("sign-in is locked after too many failures")]
     Locked {
-        /// How long the lock holds at the most.
+        /// How long the lock lasts at most.
         retry_after: Duration,
     },
     /// Something failed.
@@ -177,11 +177,11 @@ pub enum RegisterError {
     /// The password does not meet the rules.
     #[error(transparent)]
     Password(#[from] PolicyRefusal),
-    /// There is an account of that email.
+    /// An account with this email exists.
     #[error("there is an account with that email already")]
     EmailTaken,
-    /// The home has an account, and nobody is signed in: a new account needs a live session of one, or
-    /// the password of one ([`Guard::vouch`](crate::guard::Guard::vouch)).
+    /// The home has an account, and nobody is signed in: a new account needs a live session or the
+    /// password of an existing account ([`Guard::vouch`](crate::guard::Guard::vouch)).
     #[error(
         "this home has an account already: creating another one takes a live session or an existing account's password"
     )]
@@ -195,7 +195,7 @@ pub enum RegisterError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PasswordChangeError {
-    /// There is no account to change the password of, or several and none was named.
+    /// There is no account to change the password of, or there are several and none was named.
     #[error("which account? none is signed in")]
     NoAccount,
     /// The old password was not accepted.
@@ -204,7 +204,7 @@ pub enum PasswordChangeError {
     /// The new password does not meet the rules.
     #[error(transparent)]
     Password(#[from] PolicyRefusal),
-    /// The new password is the old one.
+    /// The new password is the same as the old one.
     #[error("the new password is the old one")]
     SameAsOld,
     /// Another process changed it at the same time.

@@ -1,5 +1,5 @@
-//! The guarded commands that were configured when the home was last used: what a shell goes on wrapping when
-//! the configuration cannot be read. Only a note: nothing is allowed or refused by it.
+//! The guarded commands configured when the home was last used: a shell keeps wrapping these when
+//! the configuration cannot be read. This list only informs; it allows and refuses nothing.
 
 use std::path::Path;
 
@@ -7,12 +7,13 @@ use super::opening::home_to_look;
 use crate::config::CommandName;
 use nightlatch_platform::fs::{Dir, Durability, FsError, read_bounded};
 
-/// A name a line.
+/// One name per line.
 const FILE: &str = "guarded";
-/// More than anybody names.
+/// More than any list needs.
 const LIMIT: usize = 64 * 1024;
 
-/// Notes `commands`, where something else is noted. Best effort: no command fails for want of the note.
+/// Saves `commands` if they differ from the saved ones. Best effort: no command fails because this
+/// does.
 pub(super) fn note(home: &Dir, commands: &[CommandName]) {
     let names = commands.iter().map(CommandName::as_str);
     let lines = names.fold(String::new(), |lines, name| lines + name + "\n");
@@ -27,8 +28,8 @@ pub(super) fn note(home: &Dir, commands: &[CommandName]) {
     }
 }
 
-/// The commands that were guarded when the home at `path` was last used; none where there is no home, or
-/// that cannot be told. Changes nothing.
+/// The commands that were guarded when the home at `path` was last used; empty when there is no
+/// home or the list cannot be read. Changes nothing.
 pub fn last_guarded_commands(path: &Path) -> Vec<CommandName> {
     let home = home_to_look(path).ok().flatten();
     let noted = home.and_then(|home| read(&home).ok()).unwrap_or_default();

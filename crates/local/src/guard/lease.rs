@@ -1,5 +1,5 @@
-//! Leases: a guarded command's process holds a locked file while it runs. A lease that nobody holds
-//! is a crash, and ends the session it names.
+//! Leases: a guarded command's process holds a locked file while it runs. A lease that no process
+//! holds means a crash, and ends the session that it names.
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 #[doc(hidden)]
@@ -20,33 +20,34 @@ use nightlatch_platform::fs::{
 
 const RUN: &str = "run";
 const SUFFIX: &str = ".lease";
-/// Far more than a lease ever is.
+/// Far larger than any lease.
 const READ_LIMIT: usize = 4096;
 
-/// What a lease says about the command it stands for.
+/// The content of a lease.
 #[derive(Serialize, Deserialize)]
 struct Content {
     exec_id: String,
     session_id: String,
-    /// The nightlatch process that waits for the command, and when it started (clock ticks after
-    /// boot), which tells it from a later process of the same number.
+    /// The nightlatch process that waits for the command, and its start time (clock ticks after
+    /// boot), which distinguishes it from a later process with the same id.
     pid: u32,
     start_time: Option<u64>,
     /// The program's file name; never its arguments.
     command: String,
 }
 
-/// A held lease; given back when dropped.
+/// A held lease, released when dropped.
 #[must_use = "the lease is given back when this is dropped"]
 pub(super) struct Lease {
     dir: Dir,
     name: String,
-    /// Keeps the lock until after the name is gone.
+    /// Keeps the lock until the file name is removed.
     _file: File,
 }
 
 impl Lease {
-    /// Takes a lease on `session`. Call it under the session lock, so that nobody sees it half made.
+    /// Takes a lease on `session`. Call it under the session lock, so that nobody sees a
+    /// half-written lease.
     pub(super) fn take(
         home: &Dir,
         exec: ExecId,
@@ -70,7 +71,7 @@ impl Lease {
             .map_err(|error| FsError::new("write", dir.path().join(&temporary), error))
             .and_then(|()| dir.rename(&temporary, &name));
         if let Err(error) = renamed {
-            // The failure to report is the first one; sign-in sweeps what is left.
+            // Report the first failure; sign-in sweeps what is left.
             let _ = dir.unlink(&temporary);
             return Err(error);
         }
@@ -84,7 +85,8 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // A lease that cannot be removed looks like a crash later: closed, which is safe.
+        // A lease that cannot be removed looks like a crash later and ends the session, which is
+        // safe.
         if let Err(error) = self.dir.unlink(&self.name) {
             tracing::warn!(%error, "cannot give the lease back");
         }
@@ -101,7 +103,8 @@ impl Leases {
         Self { home }
     }
 
-    /// Calls `found` with the name of each lease that nobody holds, and the session it names.
+    /// Calls `found` with the name of each lease that no process holds, and the session that it
+    /// names.
     fn each_abandoned(
         &self,
         mut found: impl FnMut(&Dir, &str, Option<SessionId>) -> Result<(), FsError>,
@@ -118,14 +121,14 @@ impl Leases {
             };
             let path = dir.path().join(&name);
             if is_locked(&file).map_err(|error| FsError::new("lock", &path, error))?
-                // Between being listed and being locked: a clean end, not a crash.
+                // Removed between listing and locking: a normal end, not a crash.
                 || has_lost_name(&file)
             {
                 continue;
             }
             let session = match read_bounded(&file, &path, READ_LIMIT) {
                 Ok(content) => session_named(&content),
-                // None of ours, like anything else that is no lease.
+                // Not one of our leases.
                 Err(error) if matches!(error.problem, FsProblem::TooLong { .. }) => None,
                 Err(error) => return Err(error),
             };
@@ -139,7 +142,7 @@ impl CrashWatch for Leases {
     fn crashed(&self, session: SessionId) -> Result<bool, FsError> {
         let mut crashed = false;
         self.each_abandoned(|_, _, named| {
-            // A lease that cannot be read might name any session: fail closed.
+            // An unreadable lease might name any session: fail closed.
             crashed |= named.is_none_or(|named| named == session);
             Ok(())
         })?;
@@ -170,7 +173,7 @@ impl CrashWatch for Leases {
 /// nightlatch process that was killed. Changes nothing.
 ///
 /// # Errors
-/// When they cannot be listed or looked at.
+/// When they cannot be listed or read.
 pub fn count_leases(home: &Path) -> Result<(usize, usize), FsError> {
     let run = match Archive::open(&home.join(RUN)) {
         Ok(run) => run,
@@ -195,13 +198,13 @@ pub fn count_leases(home: &Path) -> Result<(usize, usize), FsError> {
     Ok((held, left))
 }
 
-/// The session that a lease names; `None` when it cannot be read.
+/// The session that a lease names; `None` when the lease cannot be read.
 fn session_named(content: &[u8]) -> Option<SessionId> {
     let content: Content = serde_json::from_slice(content).ok()?;
     content.session_id.parse().ok()
 }
 
-/// When this process started, in clock ticks after boot: field 22 of `/proc/self/stat`.
+/// This process's start time in clock ticks after boot: field 22 of `/proc/self/stat`.
 #[cfg(target_os = "linux")]
 fn own_start_time() -> Option<u64> {
     let mut bytes = [0; 1024];
@@ -209,14 +212,14 @@ fn own_start_time() -> Option<u64> {
     start_time_in(bytes.get(..length)?)
 }
 
-/// Not told.
+/// Not available here.
 #[cfg(not(target_os = "linux"))]
 fn own_start_time() -> Option<u64> {
     None
 }
 
-/// The second field is the command's name in parentheses and may hold anything, so count from
-/// behind the last parenthesis.
+/// The second field is the command's name in parentheses, which may hold any character, so count
+/// from the last parenthesis.
 #[cfg(target_os = "linux")]
 fn start_time_in(stat: &[u8]) -> Option<u64> {
     let behind = stat.iter().rposition(|&byte| byte == b')')? + 1;
@@ -246,7 +249,7 @@ mod tests {
         Lease::take(home, ExecId::random().unwrap(), SESSION, "true").unwrap()
     }
 
-    /// As a killed process leaves it: the file, and no lock.
+    /// Leaves a lease as a killed process does: a file without a lock.
     fn abandon(home: &Dir, content: &[u8]) {
         let run = home.subdir_or_create(RUN).unwrap();
         run.write_atomic("dead.lease", content, Durability::Volatile)

@@ -1,4 +1,4 @@
-//! The guard: what stands between a person and a command that must not run for just anyone.
+//! The guard: runs protected commands only under a live session.
 
 mod accounts;
 mod active;
@@ -80,7 +80,7 @@ pub use watch::SessionWatch;
 /// ```
 pub struct Guard {
     account: Option<Email>,
-    /// Whose sessions count; `None` where everybody's does.
+    /// The accounts whose sessions count; `None` for all.
     accepted: Option<Vec<Email>>,
     limits: Limits,
     password_rules: PasswordRules,
@@ -90,11 +90,12 @@ pub struct Guard {
     on_alert_failure: Option<AlertFailureNotice>,
     clock: Arc<dyn Clock>,
     path: PathBuf,
-    /// `None` while there is no home on disk: then nobody is signed in, and looking creates none.
+    /// `None` while there is no home on disk: then nobody is signed in, and reading creates
+    /// nothing.
     home: Option<Home>,
 }
 
-/// The services over an opened home.
+/// The services of an opened home.
 struct Home {
     dir: Arc<Dir>,
     audit: Arc<AuditLog>,
@@ -103,18 +104,18 @@ struct Home {
 }
 
 impl Guard {
-    /// The configured limits of a new session.
+    /// The configured limits for new sessions.
     pub fn limits(&self) -> Limits {
         self.limits
     }
 
-    /// How long the audit log is to be kept, as configured.
+    /// The configured retention of the audit log.
     pub fn retention(&self) -> Retention {
         self.retention
     }
 
-    /// Runs the command of `audit.on_tamper`, with the kind and `message` in its environment, and waits
-    /// for it, at most 12 seconds. `false` when none is configured.
+    /// Runs the `audit.on_tamper` command, with the kind and `message` in its environment, and
+    /// waits at most 12 seconds for it. `false` when none is configured.
     ///
     /// # Errors
     /// When the command could not be started, failed, or did not end in time.
@@ -127,7 +128,7 @@ impl Guard {
         }
     }
 
-    /// The audit log; `None` while there is no home.
+    /// The audit log; `None` when there is no home yet.
     pub fn audit(&self) -> Option<&AuditLog> {
         self.home.as_ref().map(|home| &*home.audit)
     }
@@ -146,8 +147,8 @@ impl Guard {
         }
     }
 
-    /// Demands a live session for `action` (a word or two for the audit log, such as "deploy"):
-    /// proof of it, to be handed to whatever needs one. Counts as activity and is recorded.
+    /// Requires a live session for `action` (a word or two for the audit log, such as "deploy") and
+    /// returns proof of it. Counts as activity and is recorded.
     ///
     /// # Errors
     /// [`Denied`].
@@ -156,7 +157,7 @@ impl Guard {
         self.require_of(home, owner, action)
     }
 
-    /// As [`Guard::require`], of this account.
+    /// As [`Guard::require`], for the given account.
     fn require_of<'guard>(
         &'guard self,
         home: &'guard Home,
@@ -169,11 +170,11 @@ impl Guard {
             min_remaining: Duration::ZERO,
         };
         let touched = home.sessions.touch(owner, touch, |_| None, |_| Ok(()))?;
-        // Not synced: nothing is at stake yet. What the session is then used for syncs it.
+        // Not synced: nothing depends on it yet. Using the session syncs it.
         Ok(ActiveSession::mint(self, home, touched.session))
     }
 
-    /// Counts as activity, without a command.
+    /// Counts as activity, without running a command.
     ///
     /// # Errors
     /// [`Denied`].
@@ -181,7 +182,7 @@ impl Guard {
         self.require("extend").map(|session| session.status())
     }
 
-    /// The home, which commands that change something opened with [`Guard::open_or_create`].
+    /// The home. Commands that change something have opened it with [`Guard::open_or_create`].
     fn home(&self) -> Result<&Home, GuardError> {
         self.home.as_ref().ok_or_else(|| {
             let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
@@ -203,7 +204,7 @@ impl Home {
         let accounts = Arc::new(accounts);
         let audit = audit.created_only_while({
             let accounts = Arc::clone(&accounts);
-            // An account is on record before it exists.
+            // An account is recorded before it exists.
             move || accounts.count().is_ok_and(|count| count == 0)
         });
         let audit = audit.with_accounts({
@@ -239,7 +240,7 @@ impl Home {
     }
 }
 
-/// The name under which the audit log tells of an account, where the directory knows it.
+/// The account's name for the audit log, if the directory knows the account.
 fn name_of(accounts: &AccountService, id: AccountId) -> Option<AuditName> {
     let account = accounts.by_id(id).ok().flatten()?;
     Some(AuditName::known(account.email.normalized()))

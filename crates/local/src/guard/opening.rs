@@ -1,4 +1,4 @@
-//! Opening a guard: the configuration and the home, and what is put together over them.
+//! Opening a guard: reads the configuration, opens the home and sets up the services.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use nightlatch_core::crypto::kdf::{Argon2Params, ParamsOutOfBounds};
 use nightlatch_platform::fs::{Dir, FsError, FsProblem};
 
 impl Guard {
-    /// Opens the guard. Creates no home: without one nobody is signed in. A home that is open to others
-    /// is closed to them; a directory that is no home is left as it is, and counts as none. The configured
-    /// commands are noted in the home, for [`last_guarded_commands`](crate::guard::last_guarded_commands).
+    /// Opens the guard without creating a home: without one nobody is signed in. Removes other
+    /// users' access to the home; a directory that is not a home is left unchanged and counts as
+    /// none. The configured commands are saved in the home, for
+    /// [`last_guarded_commands`](crate::guard::last_guarded_commands).
     ///
     /// # Errors
-    /// When the configuration cannot be used, or the home is not a directory of this user.
+    /// When the configuration is invalid, or the home is not a directory of this user.
     pub fn open(config: GuardConfig) -> Result<Self, GuardError> {
         let settings = Config::load(&config.paths.config_file)?;
         let commands = settings.guarded_commands.clone();
@@ -29,8 +30,8 @@ impl Guard {
         Ok(guard)
     }
 
-    /// Opens the guard to look: [`Guard::status`], [`Guard::account_meant`] and the like. No mode, file or
-    /// directory is made or changed through it, and what would do so fails.
+    /// Opens the guard read-only: for [`Guard::status`], [`Guard::account_meant`] and the like. It
+    /// changes no mode, file or directory, and operations that would do so fail.
     ///
     /// # Errors
     /// As [`Guard::open`].
@@ -38,17 +39,18 @@ impl Guard {
         Self::open_with(config, home_to_look)
     }
 
-    /// Opens the guard, creating its home first when there is none: for [`Guard::register`].
+    /// Opens the guard and creates its home if there is none: for [`Guard::register`].
     ///
     /// # Errors
-    /// As [`Guard::open`], when the home cannot be created, and when a directory stands there that has
-    /// other files in it and is no home.
+    /// As [`Guard::open`]; also when the home cannot be created, and when its place is taken by a
+    /// directory that has other files and is not a home.
     pub fn open_or_create(config: GuardConfig) -> Result<Self, GuardError> {
         Self::open_with(config, home_to_be)
     }
 
-    /// As [`Guard::open`], for [`Guard::lock`] and [`Guard::sign_out`], which have to work whatever the
-    /// configuration says: what of it cannot be used has its default, and why is told beside the guard.
+    /// As [`Guard::open`], for [`Guard::lock`] and [`Guard::sign_out`], which must work whatever
+    /// the configuration says. Invalid settings get their defaults, and the error is returned
+    /// beside the guard.
     ///
     /// # Errors
     /// When the home is not a directory of this user.
@@ -125,16 +127,16 @@ impl Guard {
     }
 }
 
-/// What a home has from its first account on.
+/// Every home has this from its first account on.
 const ACCOUNTS: &str = "accounts.db";
-/// What it has as well, should that be lost.
+/// A home also has these, in case the account database is lost.
 const LOG: [&str; 2] = ["audit", "seal"];
-/// What may lie in a directory that becomes a home: a configuration, and what a registration that was
-/// interrupted has left.
+/// Files allowed in a directory that becomes a home: a configuration, and the remains of an
+/// interrupted registration.
 const BEGUN: [&str; 3] = ["config.toml", "run", "sign-in"];
 const UNFINISHED: &str = ".tmp-";
 
-/// The directory at `path` to be looked at; `None` when it is no home of ours, or there is none.
+/// The directory at `path`, opened read-only; `None` when it is absent or not our home.
 pub(super) fn home_to_look(path: &Path) -> Result<Option<Dir>, FsError> {
     match Dir::open_to_look(path)? {
         Some(dir) if has_a_home(&dir)? => Ok(Some(dir)),
@@ -142,12 +144,12 @@ pub(super) fn home_to_look(path: &Path) -> Result<Option<Dir>, FsError> {
     }
 }
 
-/// As [`home_to_look`], to be used.
+/// As [`home_to_look`], for writing.
 fn home_to_use(path: &Path) -> Result<Option<Dir>, FsError> {
     home_to_look(path)?.map(Dir::into_used).transpose()
 }
 
-/// As [`home_to_use`], and what is to become a home.
+/// As [`home_to_use`], and also accepts a directory that can become a home.
 fn home_to_be(path: &Path) -> Result<Option<Dir>, FsError> {
     let Some(dir) = Dir::open_to_look(path)? else {
         return Dir::open_or_create(path).map(Some);
@@ -164,10 +166,10 @@ fn home_to_be(path: &Path) -> Result<Option<Dir>, FsError> {
     }
 }
 
-/// Whether the directory at `path` is a home of Nightlatch. Looks, and changes nothing.
+/// Whether the directory at `path` is a home of Nightlatch. Changes nothing.
 ///
 /// # Errors
-/// When it is a link, no directory, another user's, or cannot be looked at.
+/// When it is a link, not a directory, another user's, or cannot be read.
 pub fn is_home(path: &Path) -> Result<bool, FsError> {
     home_to_look(path).map(|home| home.is_some())
 }

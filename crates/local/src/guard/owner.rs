@@ -1,4 +1,4 @@
-//! Whose session counts, and what a person should know when it is not the one they would expect.
+//! Whose session counts, and notices about it for the user.
 
 use std::fmt;
 
@@ -9,26 +9,26 @@ use nightlatch_core::id::AccountId;
 
 /// Whose session counts.
 pub(super) enum Counting {
-    /// Nobody's: there is no account that it could be of.
+    /// No session counts: there is no account that it could belong to.
     Nobody,
     /// This account's, whether it has a live one or not.
     Of(Owner),
-    /// That of an account with this email would be used, and it does not count.
+    /// The session of an account with this email would be used, but it does not count.
     Other(String),
 }
 
-/// Something about whose session it is that a person at the terminal should read.
+/// A notice for the user about whose session is in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccountNotice {
-    /// The session that counts is not of the account that signed in before.
+    /// The session that counts belongs to another account than before.
     SignedInBefore {
         /// The account that signed in last.
         account: String,
         /// The one that signed in before it.
         before: String,
     },
-    /// The account that signed in last is not one that counts.
+    /// The account that signed in last does not count here.
     DoesNotCount {
         /// The account that signed in last.
         account: String,
@@ -65,7 +65,7 @@ impl fmt::Display for AccountNotice {
     }
 }
 
-/// The accounts whose sessions count: those of the program, narrowed down to the one of the
+/// The accounts whose sessions count: those set by the program, narrowed down to the one in the
 /// configuration file.
 pub(super) fn accepted(
     program: Option<Vec<Email>>,
@@ -84,14 +84,14 @@ pub(super) fn accepted(
 }
 
 impl Guard {
-    /// The accounts whose sessions count, by `[guard] account` and
-    /// [`GuardConfig::accounts`](crate::guard::GuardConfig::accounts); `None` where every account's does.
+    /// The accounts whose sessions count, from `[guard] account` and
+    /// [`GuardConfig::accounts`](crate::guard::GuardConfig::accounts); `None` when all count.
     pub fn accepted_accounts(&self) -> Option<&[Email]> {
         self.accepted.as_deref()
     }
 
-    /// The account meant when none is named: the configured one, else the one that signed in last, else
-    /// the only one there is; where only some count, one of them.
+    /// The default account: the configured one, else the one that signed in last, else the only
+    /// one. Where only some accounts count, it is one of them.
     ///
     /// # Errors
     /// When the account directory cannot be read.
@@ -120,8 +120,8 @@ impl Guard {
         Ok(None)
     }
 
-    /// What a person should know about whose session counts here, if anything: another account signed in
-    /// last than before, or one that does not count. Passive, and silent where an account was named.
+    /// A notice about whose session counts here: when another account signed in last than before,
+    /// or one that does not count. Passive; `None` where an account was named.
     ///
     /// # Errors
     /// When the home cannot be read.
@@ -143,7 +143,7 @@ impl Guard {
             let accepted = self.accepted_in_words();
             return Ok(Some(AccountNotice::DoesNotCount { account, accepted }));
         }
-        // Where one account is pinned, it is the one to be expected.
+        // Where one account is pinned, the user expects that one.
         let (None, Some(before)) = (&self.accepted, before) else {
             return Ok(None);
         };
@@ -151,7 +151,7 @@ impl Guard {
         Ok(before.map(|before| AccountNotice::SignedInBefore { account, before }))
     }
 
-    /// The home, and whose session counts in it.
+    /// The home, and the account whose session counts in it.
     pub(super) fn signed_in(&self) -> Result<(&Home, Owner), Denied> {
         let none = Denied::NoSession { ended: None };
         let Some(home) = &self.home else {
@@ -182,7 +182,7 @@ impl Guard {
         if live.is_none()
             && let Some(other) = self.other_session(home)?
         {
-            // It may just be changing hands. Under the lock nothing does.
+            // Sessions may be changing right now; under the lock they cannot.
             let _lock = home.sessions.lock()?;
             (live, first) = self.accepted_session(home, accepted)?;
             if live.is_none() {
@@ -198,7 +198,8 @@ impl Guard {
         home: &Home,
         accepted: &[Email],
     ) -> Result<(Option<Owner>, Option<Owner>), GuardError> {
-        // Mostly it is the one that signed in last; then the account directory need not be opened.
+        // Usually it is the account that signed in last, and then the account directory need not be
+        // opened.
         if let Some(current) = home.sessions.current()?
             && let Some(username) = home.sessions.live_name(current)?
             && self.accepts(&username)
@@ -222,7 +223,7 @@ impl Guard {
         Ok((None, first))
     }
 
-    /// Whose live session there is that does not count: the one of the account that signed in last.
+    /// The account whose live session does not count: the one that signed in last.
     fn other_session(&self, home: &Home) -> Result<Option<String>, GuardError> {
         let Some(current) = home.sessions.current()? else {
             return Ok(None);
@@ -231,12 +232,12 @@ impl Guard {
         Ok(username.filter(|username| !self.accepts(username)))
     }
 
-    /// Whose session is meant, whether it counts or not.
+    /// The account whose session is meant, whether it counts or not.
     pub(super) fn owner(&self, home: &Home) -> Result<Option<Owner>, GuardError> {
         let Some(email) = &self.account else {
             return Ok(home.sessions.current()?.map(Owner::from));
         };
-        // Mostly it is the one that signed in last; then its session tells, and the account
+        // Usually it is the account that signed in last: its session names it, and the account
         // directory need not be opened.
         if let Some(current) = home.sessions.current()?
             && home.sessions.live_name(current)?.as_deref() == Some(email.normalized())

@@ -1,10 +1,10 @@
-//! Running a command so that it behaves as if it had been started directly.
+//! Runs a command so that it behaves as if it had been started directly.
 //!
-//! The command gets our process group, terminal, descriptors 0 to 2, directory and environment. So
-//! the kernel tells it of Ctrl-C, Ctrl-Z and a new window size by itself, and our part is small:
-//! hand on what was sent to us alone, stop and resume with it, and report how it ended. One thread,
-//! no polling: SIGCHLD wakes us. What was sent to us alone a [`Witness`] knows, a third process in the
-//! group.
+//! The command gets our process group, terminal, descriptors 0 to 2, directory and environment, so
+//! the kernel sends it Ctrl-C, Ctrl-Z and window size changes directly. We forward only signals
+//! that were sent to us alone, stop and resume with the command, and report how it ended. There is
+//! one thread and no polling: SIGCHLD wakes us. A [`Witness`], a third process in the group,
+//! identifies signals that were sent to us alone.
 
 mod ended;
 mod error;
@@ -30,7 +30,8 @@ pub use ended::Ended;
 pub use error::RunError;
 use explain::explain;
 
-/// What is handed on to the command. Real-time signals are not: they keep their default action.
+/// Signals forwarded to the command. Real-time signals are not forwarded and keep their default
+/// action.
 const HANDED_ON: &[i32] = &[
     SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGTSTP,
     SIGTTIN, SIGTTOU, SIGWINCH,
@@ -41,28 +42,28 @@ const WITNESS_AFTER: Duration = Duration::from_millis(30);
 /// How much later than this process the witness may see a signal that was sent to both.
 const WITNESS_PATIENCE: Duration = Duration::from_millis(20);
 
-/// A command that was started and not followed to its end yet.
+/// A command that was started and has not been waited for.
 #[must_use = "a command that nobody follows becomes a zombie"]
 pub struct Started(Pid);
 
-/// Stands ready to run a command: from here until it is dropped, no signal ends this process, so
-/// what must happen before and after the command (its lease, its record) happens as a whole.
+/// Prepares to run a command. From now until this is dropped, no signal ends this process, so the
+/// work before and after the command (its lease, its record) is not interrupted.
 pub struct Runner {
     catch: Catch,
-    /// What came before the command was started.
+    /// Signals that arrived before the command was started.
     early: Vec<Caught>,
-    /// Whether the ends of others than the command are collected too.
+    /// Whether to reap other children as well.
     reaps: bool,
 }
 
 impl Runner {
-    /// Begins to catch signals. Those this process was started with ignored stay ignored, here and
-    /// in the command.
+    /// Starts to catch signals. Signals that this process was started with ignored stay ignored,
+    /// here and in the command.
     ///
     /// # Errors
     /// [`RunError::Watch`].
     pub fn new() -> Result<Self, RunError> {
-        // SIGCHLD and SIGCONT even if ignored: without them no command can be followed.
+        // SIGCHLD and SIGCONT are needed to wait for a command, even if they were ignored.
         let catch = Catch::new(HANDED_ON, &[SIGCHLD, SIGCONT]).map_err(RunError::Watch)?;
         Ok(Self {
             catch,
@@ -71,7 +72,7 @@ impl Runner {
         })
     }
 
-    /// The same, with `orphans` treated so.
+    /// Sets how `orphans` are treated.
     #[must_use]
     pub fn with_orphans(mut self, orphans: Orphans) -> Self {
         let is_first = || nix::unistd::getpid().as_raw() == 1;
@@ -79,8 +80,8 @@ impl Runner {
         self
     }
 
-    /// Stops this process, as Ctrl-Z does, if it was told to, and to do nothing else, since signals are caught:
-    /// there is no command yet that would stop, and a quick one would have ended before it could. Call it with no
+    /// Stops this process, as Ctrl-Z does, if a stop signal was caught and nothing else. There is
+    /// no command yet that would stop, and a quick one would end before it could. Call it with no
     /// lock held.
     pub fn stop_if_told(&mut self) {
         let told = self.catch.pending().into_iter();
@@ -94,17 +95,17 @@ impl Runner {
         if is_more || !told.iter().any(stops) {
             self.early.extend(told);
         } else {
-            // Best effort: a process that nothing can stop goes on.
+            // Best effort: if the process cannot stop, it goes on.
             let _ = stop_ourselves();
         }
     }
 
-    /// Starts `command`. With a `core_limit`, it starts with that limit. Once this returns, the command runs
-    /// and has left our program behind; follow it with [`Runner::follow`].
+    /// Starts `command`, with `core_limit` restored if given. When this returns, the command has
+    /// been executed; wait for it with [`Runner::follow`].
     ///
-    /// A script without `#!` is refused: a shell would run it with `/bin/sh`, but a `Command` does
-    /// not disclose all that was asked of it (redirections, a user id, a cleared environment), and
-    /// the second attempt would silently lack it. See [`Runner::start_plain`].
+    /// A script without `#!` is refused. A shell would run it with `/bin/sh`, but a `Command` does
+    /// not expose all of its settings (redirections, a user id, a cleared environment), and the
+    /// second attempt would silently lack them. See [`Runner::start_plain`].
     ///
     /// # Errors
     /// Any [`RunError`]; nothing was started then.
@@ -113,8 +114,8 @@ impl Runner {
         command: &mut Command,
         core_limit: Option<CoreLimit>,
     ) -> Result<Started, RunError> {
-        // A key pressed between here and the fork is lost. Collected any later, one that the child
-        // has already got would reach it twice, which for many programs means: quit at once.
+        // A key pressed between here and the fork is lost. If we collected signals later, the child
+        // could get one twice, and many programs quit at once on a second one.
         let early = self.catch.pending().into_iter();
         self.early
             .extend(early.filter(|caught| HANDED_ON.contains(&caught.signal)));
@@ -131,8 +132,8 @@ impl Runner {
             .ok_or_else(|| RunError::Watch(io::ErrorKind::InvalidData.into()))
     }
 
-    /// As [`Runner::start`], for a `command` on which nothing is set but program, arguments, added or
-    /// removed variables, and directory; a script without `#!` is run by `/bin/sh`, as shells do.
+    /// As [`Runner::start`], for a `command` that sets only program, arguments, variables and
+    /// directory. A script without `#!` is run by `/bin/sh`, as shells do.
     ///
     /// # Errors
     /// As [`Runner::start`].
@@ -147,7 +148,7 @@ impl Runner {
         }
     }
 
-    /// Follows a started command to its end.
+    /// Waits for a started command to end.
     ///
     /// # Errors
     /// [`RunError::Watch`].
@@ -155,9 +156,9 @@ impl Runner {
         self.hand_on_until_ended(child).map_err(RunError::Watch)
     }
 
-    /// Hands on signals until the child has ended.
+    /// Forwards signals until the child has ended.
     fn hand_on_until_ended(&mut self, child: Pid) -> io::Result<Ended> {
-        // What came before there was a child is the child's, wherever it came from.
+        // Signals from before the child existed are forwarded whatever their source.
         for early in std::mem::take(&mut self.early) {
             send(child, early.signal);
         }
@@ -171,17 +172,17 @@ impl Runner {
                 }
             }
             let resumed = arrived.iter().any(|caught| caught.signal == SIGCONT);
-            // Looked at before the news: a new stop in between would be news.
+            // Sample before `waitpid`, or a new stop in between would be missed.
             let left_behind = stopped && resumed && is_stopped(child);
             match news_of(child, self.reaps)? {
                 Some(News::Ended(ended)) => return Ok(ended),
-                // Only now, when it has put the terminal in order, may the shell see us stop.
+                // Only stop now: the child has restored the terminal, so the shell may see us stop.
                 Some(News::Stopped) => {
                     stopped = true;
                     stop_ourselves()?;
                 }
                 Some(News::Continued) => stopped = false,
-                // We were resumed alone, not as a group.
+                // The SIGCONT was sent to us alone, not to the group.
                 None if left_behind => {
                     send(child, SIGCONT);
                     stopped = false;
@@ -199,13 +200,13 @@ impl Runner {
     }
 }
 
-/// Whether a signal that a process sent to us was sent to our whole group, or to all of a service's
-/// processes, and has reached the child too.
+/// Whether a signal sent by a process went to our whole group, or to all processes of a service,
+/// and so has reached the child too.
 fn reached_all(caught: &Caught, child: Pid, witness: &mut Option<io::Result<Witness>>) -> bool {
     let Some(Ok(witness)) = witness else {
         return false;
     };
-    // A shell with job control makes a group of its own.
+    // A shell with job control creates its own process group.
     let is_beside_us = rustix::process::getpgid(Some(child)) == Ok(rustix::process::getpgrp());
     caught.sender.is_some() && is_beside_us && witness.saw(caught.signal, WITNESS_PATIENCE)
 }
@@ -215,18 +216,19 @@ fn is_for_child_alone(caught: &Caught, child: Pid) -> bool {
     is_handed_on(*caught, number(child), is_session_leader())
 }
 
-/// The rule: the terminal tells a whole process group, everybody else told only us, unless the witness
-/// says otherwise. The hangup of a terminal is told only to the leader of its session, if that is us.
+/// The rule: the terminal signals a whole process group; any other sender signalled us alone,
+/// unless the witness says otherwise. A terminal hangup is sent only to the session leader, if that
+/// is us.
 ///
-/// Accepted: in a command's first 30 ms, and where no witness can be started, a process that signals our
-/// whole group looks as if it had signalled us alone, and the child gets that signal twice.
-fn is_handed_on(caught: Caught, child: i32, is_session_leader: bool) -> bool {
+/// Accepted: in a command's first 30 ms, and where no witness can be started, a signal that a
+/// process sends to our whole group looks like one sent to us alone, and the child gets it twice.
+fn is_handed_on(caught: Caught, child: i32, we_lead_the_session: bool) -> bool {
     match (caught.signal, caught.sender) {
         (SIGCHLD | SIGCONT, _)
         | (SIGINT | SIGQUIT | SIGTSTP | SIGTTIN | SIGTTOU | SIGWINCH, None) => false,
         (_, Some(sender)) => sender != child,
-        (SIGHUP, None) => is_session_leader,
-        // A timer set before we were started, by somebody who meant the command.
+        (SIGHUP, None) => we_lead_the_session,
+        // A timer that was set before we were started and was meant for the command.
         (_, None) => true,
     }
 }
@@ -235,15 +237,15 @@ fn number(child: Pid) -> i32 {
     child.as_raw_nonzero().get()
 }
 
-/// What became of the child since we last asked.
+/// How the child's state has changed.
 enum News {
     Ended(Ended),
     Stopped,
     Continued,
 }
 
-/// The latest news, without blocking. Until it says "ended" the child's number is not reused. Where this
-/// process `reaps`, the ends of all others are collected on the way.
+/// Polls for the latest change without blocking. Until it reports an end, the child's process id is
+/// not reused. With `reaps`, it also reaps all other children.
 fn news_of(child: Pid, reaps: bool) -> io::Result<Option<News>> {
     let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
     let next = || {
@@ -266,16 +268,16 @@ fn news_of(child: Pid, reaps: bool) -> io::Result<Option<News>> {
     Ok(latest)
 }
 
-/// Whether the child is stopped at this moment. `waitpid` alone cannot say: it tells of a stop once,
-/// and of nothing at all while a child that was resumed is about to stop again; resuming it then
-/// would swallow that stop. Where there is no `/proc`, it is taken to be stopped.
+/// Whether the child is stopped now. `waitpid` cannot say: it reports a stop once, and reports
+/// nothing while a resumed child is about to stop again; resuming it then would swallow that stop.
+/// Without `/proc`, assume that it is stopped.
 fn is_stopped(child: Pid) -> bool {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let path = format!("/proc/{}/stat", number(child));
     let Ok(file) = rustix::fs::open(path, flags, Mode::empty()) else {
         return true;
     };
-    // Number, name in parentheses (at most 64 bytes), state: all in one short read.
+    // Process id, name in parentheses (at most 64 bytes) and state fit in one short read.
     let mut start = [0; 128];
     match rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut start)) {
         Ok(count) => state_in(&start[..count]) == Some(b'T'),
@@ -283,7 +285,8 @@ fn is_stopped(child: Pid) -> bool {
     }
 }
 
-/// The state letter in the beginning of a `/proc/PID/stat`; the name may hold anything, `)` too.
+/// The state letter near the start of `/proc/PID/stat`; the name may contain any character, even
+/// `)`.
 fn state_in(stat: &[u8]) -> Option<u8> {
     let after_name = stat.iter().rposition(|&byte| byte == b')')? + 2;
     stat.get(after_name).copied()
@@ -303,12 +306,13 @@ fn news_in(status: WaitStatus) -> Option<News> {
 
 fn send(child: Pid, signal: i32) {
     if let Some(signal) = Signal::from_named_raw(signal) {
-        // It may have ended, or have become another user's (sudo): then nobody could have sent it.
+        // Ignore errors: the child may have ended, or run as another user (sudo), and then the
+        // sender could not have signalled it directly either.
         let _ = rustix::process::kill_process(child, signal);
     }
 }
 
-/// The same command for `/bin/sh`, which looks it up and gives it to itself.
+/// Wraps the command in `/bin/sh`, which looks it up and passes it its own name.
 fn in_shell(command: &Command) -> Command {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", "exec \"$0\" \"$@\""]);

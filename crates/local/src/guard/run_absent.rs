@@ -1,4 +1,4 @@
-//! Running a command where none can be followed to its end yet: Windows. It says so, and starts none.
+//! Windows, where guarded commands are not supported yet: every start is refused.
 
 #[path = "run/ended.rs"]
 mod ended;
@@ -15,10 +15,10 @@ use nightlatch_core::memory::CoreLimit;
 pub use ended::Ended;
 pub use error::RunError;
 
-/// A command that was started; there is none.
+/// A started command; never exists here.
 pub struct Started(Infallible);
 
-/// What would run a command; there is none.
+/// A runner; never exists here.
 pub struct Runner {
     none: Infallible,
 }

@@ -1,9 +1,8 @@
-//! Catching signals for a while: during a prompt, or while a guarded command runs.
+//! Catches signals for a while: during a prompt, or while a guarded command runs.
 //!
-//! Handlers, once installed, stay until the process ends; what changes is what they do. While a
-//! [`Catch`] lives, its signals are collected for it to read. When no [`Catch`] wants a signal any
-//! more, the handler does what the system would have done by default, so that Ctrl-C ends the
-//! program again.
+//! Handlers stay installed until the process ends, but their behaviour changes. While a [`Catch`]
+//! exists, its signals are collected for it to read. When no [`Catch`] wants a signal any more, the
+//! handler takes the default action, so that Ctrl-C ends the program again.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -34,24 +33,24 @@ pub struct Caught {
 
 /// Collects signals from [`Catch::new`] until it is dropped.
 ///
-/// A signal that the thread was started with blocked, as masks are inherited, is let through for as long:
-/// a process that is not told of its command's end would wait for ever.
+/// Signal masks are inherited, so the thread may have been started with some of these blocked. They
+/// are unblocked meanwhile: a process that never receives SIGCHLD would wait for ever.
 pub struct Catch {
     delivery: SignalDelivery<UnixStream, WithOrigin>,
     signals: Vec<i32>,
-    /// Those that were blocked before.
+    /// Signals that were blocked before.
     unblocked: SigSet,
 }
 
 impl Catch {
-    /// Starts to collect `unless_ignored`, except those this process was started with ignored (by
-    /// nohup, or by a shell's `&`), which stay ignored, and `always`, even so.
+    /// Starts to collect the signals of `unless_ignored`, except those that this process was
+    /// started with ignored (by nohup, or by a shell's `&`), and of `always`, even if ignored.
     ///
     /// # Errors
-    /// When the system gives no socket pair, or a signal cannot be caught (SIGKILL, SIGSTOP, a
+    /// When the system refuses a socket pair, or a signal cannot be caught (SIGKILL, SIGSTOP, a
     /// fault, a real-time signal).
     pub fn new(unless_ignored: &[i32], always: &[i32]) -> io::Result<Self> {
-        // What is ignored gets no handler here, so it is still seen to be the next time.
+        // Install no handler for an ignored signal, so that the next call also finds it ignored.
         let wanted = unless_ignored
             .iter()
             .filter(|&&signal| !ignores(signal))
@@ -70,8 +69,8 @@ impl Catch {
         Ok(catch)
     }
 
-    /// Lets through what is collected and was blocked. Not what stops a process: that is held back while a
-    /// lock is held, and whoever started us with it blocked wants no job control.
+    /// Unblocks the collected signals, except stop signals: those are held back while a lock is
+    /// held, and whoever started us with them blocked wants no job control.
     fn unblock(&mut self) {
         let blocked = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
         for signal in self
@@ -84,12 +83,12 @@ impl Catch {
                 self.unblocked.add(signal);
             }
         }
-        // It cannot fail: the set is valid.
+        // Cannot fail, because the set is valid.
         let _ = self.unblocked.thread_unblock();
     }
 
-    /// Does `action` with the signals blocked that were blocked before: what is started in it inherits
-    /// that. Those that arrive meanwhile are collected afterwards.
+    /// Runs `action` with the original signal mask, so that a process started in it inherits that.
+    /// Signals that arrive meanwhile are collected afterwards.
     pub fn blocked_as_before<T>(&self, action: impl FnOnce() -> T) -> T {
         let _ = self.unblocked.thread_block();
         let result = action();
@@ -100,9 +99,9 @@ impl Catch {
     fn add(&mut self, signal: i32) -> io::Result<()> {
         let (index, free) = slot(signal)?;
         let mut claims = claims();
-        // The handler acts by default until it collects: no signal finds it doing neither. And it
-        // looks whether to act before it collects, so that what was collected and then let go by
-        // another thread is not acted on as well.
+        // Install the default action before collecting, so that no signal finds neither. The
+        // handler also checks whether to act before it collects, so that a signal that was
+        // collected and then released by another thread is not acted on as well.
         if !claims[index].has_default {
             signal_hook::flag::register_conditional_default(signal, free)?;
             claims[index].has_default = true;
@@ -114,7 +113,7 @@ impl Catch {
         Ok(())
     }
 
-    /// As [`Catch::wait`], for `limit` at most where there is one; `None` when nothing arrived in it.
+    /// As [`Catch::wait`], for at most `limit` if given; `None` when nothing arrived in that time.
     ///
     /// # Errors
     /// As [`Catch::wait`].
@@ -131,8 +130,8 @@ impl Catch {
         }
     }
 
-    /// Blocks until something has arrived, and gives it. A signal that arrives several times before
-    /// it is read may be given once, as is usual for signals.
+    /// Blocks until signals arrive, and returns them. Several arrivals of a signal before it is
+    /// read may be returned once, as is usual for signals.
     ///
     /// # Errors
     /// When the system refuses to wait.
@@ -142,7 +141,7 @@ impl Catch {
         Ok(self.pending())
     }
 
-    /// What has arrived so far, without blocking, in the order of the signals' numbers.
+    /// The signals that have arrived so far, in the order of their numbers, without blocking.
     pub fn pending(&mut self) -> Vec<Caught> {
         self.delivery
             .pending()
@@ -153,15 +152,15 @@ impl Catch {
             .collect()
     }
 
-    /// Lets the signals do what they do by default again, and gives what arrived before. Nothing
-    /// falls between the two.
+    /// Restores the default actions and returns the signals that arrived before. No signal is lost
+    /// between the two.
     pub fn finish(mut self) -> Vec<Caught> {
         self.release();
         self.pending()
     }
 
     fn release(&mut self) {
-        // First: what was blocked before does not act by default either.
+        // Block first: a signal that was blocked before must not take its default action either.
         let _ = std::mem::replace(&mut self.unblocked, SigSet::empty()).thread_block();
         let mut claims = claims();
         for signal in self.signals.drain(..) {
@@ -176,7 +175,7 @@ impl Catch {
     }
 }
 
-/// Readable when something has arrived: to be polled beside other descriptors.
+/// Becomes readable when a signal has arrived, so that it can be polled with other descriptors.
 impl AsFd for Catch {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.delivery.get_read().as_fd()
@@ -189,9 +188,9 @@ impl Drop for Catch {
     }
 }
 
-/// Makes a write past the file size limit (`ulimit -f`) an error that can be told, where it would
-/// end this process without a word. Commands start with the system's default again; where the signal
-/// is ignored already, it stays so, here and in them.
+/// Turns a write beyond the file size limit (`ulimit -f`) into an error; otherwise the signal would
+/// kill this process silently. Commands start with the default action again. Where the signal is
+/// ignored already, it stays so, here and in commands.
 ///
 /// # Errors
 /// When the signal cannot be caught.
@@ -202,43 +201,43 @@ pub fn survive_file_size_limit() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this process is in the process group of its session's leader: then no shell is above it
-/// that would notice a stop and could resume it, and the kernel ignores Ctrl-Z there.
+/// Whether this process is in the process group of its session leader. Then there is no shell above
+/// it that would notice a stop and could resume it, and the kernel ignores Ctrl-Z there.
 ///
-/// Both numbers are 0 in a container that somebody entered from outside without a new session. A
-/// shell out there stops and resumes its own child, so nothing is lost if we do not stop with it.
+/// Both numbers are 0 in a container that was entered from outside without a new session. A shell
+/// outside stops and resumes its own child, so nothing is lost if we do not stop with it.
 pub fn nobody_could_resume_us() -> bool {
     nix::unistd::getsid(None).is_ok_and(|session| session == nix::unistd::getpgrp())
 }
 
-/// Whether this process leads its session, and so is the one that is told when the terminal hangs up.
-pub fn is_session_leader() -> bool {
+/// Whether this process is the session leader, which gets SIGHUP when the terminal hangs up.
+pub fn we_lead_the_session() -> bool {
     nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
 }
 
-/// Stops this process, as Ctrl-Z would; returns when it has been resumed and every live [`Catch`] has
-/// seen that. Does nothing where nobody could resume it.
+/// Stops this process, as Ctrl-Z would; returns when it has been resumed and every live [`Catch`]
+/// has seen that. Does nothing where no process could resume it.
 ///
 /// # Errors
-/// When the signal that resumes it cannot be waited for; it is not stopped then.
+/// When the resuming signal cannot be waited for; the process is not stopped then.
 pub fn stop_ourselves() -> io::Result<()> {
     if nobody_could_resume_us() {
         return Ok(());
     }
     let mut resumption = Catch::new(&[], &[SIGCONT])?;
-    // Sent to this thread, not to the process: then it is stopped before the call returns.
+    // Sent to this thread, not to the process, so that it is stopped before the call returns.
     signal_hook::low_level::raise(SIGSTOP)?;
-    // Another thread may be the one that takes the SIGCONT; it must not surprise a later Catch.
+    // Another thread may receive the SIGCONT; a later Catch must not see it.
     resumption.wait()?;
     Ok(())
 }
 
-/// What is known about one signal number.
+/// The state of one signal number.
 #[derive(Clone, Copy)]
 struct Claim {
     /// How many live [`Catch`]es collect it.
     holders: usize,
-    /// Whether its handler knows to act by default when nobody collects it.
+    /// Whether its handler takes the default action when nobody collects it.
     has_default: bool,
 }
 
@@ -249,7 +248,7 @@ static CLAIMS: Mutex<[Claim; LIMIT]> = Mutex::new(
     }; LIMIT],
 );
 
-/// Per signal: whether its handler is to act by default. Read inside the handlers.
+/// Per signal: whether its handler takes the default action. Read inside the handlers.
 static FREE: [AtomicBool; LIMIT] = [const { AtomicBool::new(true) }; LIMIT];
 
 fn claims() -> MutexGuard<'static, [Claim; LIMIT]> {

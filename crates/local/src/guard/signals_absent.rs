@@ -1,10 +1,10 @@
-//! Signals where there are next to none: Windows.
+//! Signals on Windows, which has next to none.
 
-/// Nothing to survive: no limit of that kind is told by a signal.
+/// Does nothing: Windows sends no signal for a file size limit.
 ///
 /// # Errors
 /// Never.
-#[allow(clippy::unnecessary_wraps)] // the same face as where there is one
+#[allow(clippy::unnecessary_wraps)] // the same signature as on Unix
 pub fn survive_file_size_limit() -> std::io::Result<()> {
     Ok(())
 }

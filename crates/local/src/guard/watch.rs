@@ -1,4 +1,4 @@
-//! Waiting for a session's end without asking for it again and again.
+//! Waiting for a session's end without polling.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,14 +10,14 @@ use super::Guard;
 use nightlatch_platform::clock::alarm::Alarm;
 use nightlatch_platform::fs::Dir;
 
-/// Where the files are whose removal ends a session.
+/// The directory of the session files; removing one ends a session.
 const SESSIONS: &str = "sessions";
 
-/// Wakes up when a session of the home may have ended: at a deadline, and when a session file is removed or
-/// replaced, as another process does that ends a session. It holds no key; whoever is woken looks with
-/// [`Guard::status`].
+/// Wakes when a session of the home may have ended: at a deadline, and when a session file is
+/// removed or replaced, which another process does to end a session. It holds no key; call
+/// [`Guard::status`] after waking.
 ///
-/// Only Linux reports changed files. Elsewhere the deadline alone wakes it.
+/// Only Linux reports changed files. Elsewhere only the deadline wakes it.
 pub struct SessionWatch {
     sessions: Option<Dir>,
     alarm: Alarm,
@@ -25,7 +25,8 @@ pub struct SessionWatch {
 }
 
 impl Guard {
-    /// Starts to watch the sessions of the home; `None` where there is no home, or the system gives no timer.
+    /// Starts to watch the sessions of the home; `None` when there is no home, or the system
+    /// provides no timer.
     pub fn watch_sessions(&self) -> Option<SessionWatch> {
         let sessions = self.home.as_ref()?.dir.subdir(SESSIONS).ok()?;
         Some(SessionWatch {
@@ -37,8 +38,8 @@ impl Guard {
 }
 
 impl SessionWatch {
-    /// Waits for `deadline` at most, which counts time asleep, or until a session file changes. Returns
-    /// `false` when `stop` became readable or was closed on its other end, which ends the waiting.
+    /// Waits for at most `deadline`, including time in suspend, or until a session file changes.
+    /// Returns `false` when `stop` became readable or its other end was closed.
     ///
     /// # Errors
     /// When the system refuses to wait.
@@ -54,14 +55,14 @@ impl SessionWatch {
         Ok(!is_stopped)
     }
 
-    /// Whether another process is about to end or to begin a session at this moment: it holds the session lock
-    /// until the end is on record, and the next session there.
+    /// Whether another process is ending or creating a session right now: it holds the session lock
+    /// until the end is recorded and the next session exists.
     pub fn is_changing(&self) -> bool {
         let locked = self.sessions.as_ref().map(Dir::is_locked);
         matches!(locked, Some(Ok(true)))
     }
 
-    /// What changed does not matter: whoever is woken looks.
+    /// Details of the changes do not matter, because the caller checks the status.
     fn forget_changes(&self) {
         let mut events = [0; 4096];
         if let Some(changes) = &self.changes {
@@ -70,8 +71,8 @@ impl SessionWatch {
     }
 }
 
-/// A descriptor that becomes readable when a file in `directory` is removed or replaced; `None` where the
-/// user's share of such watches is used up.
+/// A descriptor that becomes readable when a file in `directory` is removed or replaced; `None`
+/// when the user's inotify quota is used up.
 #[cfg(target_os = "linux")]
 fn changes_in(directory: &Dir) -> Option<OwnedFd> {
     use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
@@ -84,7 +85,7 @@ fn changes_in(directory: &Dir) -> Option<OwnedFd> {
     Some(changes)
 }
 
-/// Not reported here.
+/// Not supported here.
 #[cfg(not(target_os = "linux"))]
 fn changes_in(_: &Dir) -> Option<OwnedFd> {
     None

@@ -1,7 +1,8 @@
-//! When a session of each account ended last, so that none that began before it comes back.
+//! Records when a session of each account last ended, so that no earlier session comes back.
 //!
-//! A key that was out of sight while its session ended may come into sight again, and its file be put back
-//! from a copy. By the boot clock every session that began before an end is one that has ended.
+//! A key that could not be reached when its session ended may become reachable again, and the
+//! session file may be restored from a copy. Any session that began before the recorded end, by the
+//! boot clock, is over.
 
 use std::fmt::Write;
 
@@ -10,20 +11,20 @@ use nightlatch_core::id::AccountId;
 
 /// The name of the file.
 pub const ENDED: &str = "ended";
-/// Far more accounts than a home has.
+/// Far more accounts than any home has.
 const ACCOUNT_LIMIT: usize = 1024;
-/// Room for as many lines.
+/// Room for that many lines.
 pub const ENDED_LIMIT: usize = 64 * (ACCOUNT_LIMIT + 1);
 
-/// The last ends on one boot, the oldest first.
+/// The last ends on one boot, oldest first.
 pub struct Ends {
     boot_id: [u8; 16],
     last: Vec<(AccountId, BootTime)>,
 }
 
 impl Ends {
-    /// Those in `content` that are of this boot. What is of another boot, or garbled, is none: no session of
-    /// another boot is live anyway.
+    /// The ends in `content` from this boot. Ignores those of another boot, whose sessions are not
+    /// live anyway, and garbled lines.
     pub fn parse(content: &[u8], boot_id: [u8; 16]) -> Self {
         let mut ends = Self {
             boot_id,
@@ -43,13 +44,13 @@ impl Ends {
         ends
     }
 
-    /// When a session of `account` ended last.
+    /// When a session of `account` last ended.
     pub fn of(&self, account: AccountId) -> Option<BootTime> {
         let mut of_account = self.last.iter().filter(|(of, _)| *of == account);
         of_account.next_back().map(|(_, at)| *at)
     }
 
-    /// Notes that a session of `account` ended `at` this time.
+    /// Records that a session of `account` ended `at` this time.
     pub fn note(&mut self, account: AccountId, at: BootTime) {
         let at = self.of(account).map_or(at, |before| before.max(at));
         self.last.retain(|(of, _)| *of != account);

@@ -1,4 +1,4 @@
-//! The session file: a clear header that says whose it is, and the claims, sealed.
+//! The session file: a clear-text header that identifies the session, and the sealed claims.
 //!
 //! | offset | length | what |
 //! |---|---|---|
@@ -15,10 +15,10 @@
 //! | 92 | 320 | claims, AES-256-GCM under a key derived from K and the session id |
 //! | 412 | 16 | tag, over the claims and all of the header |
 //!
-//! The claims, before sealing: created, on the wall clock (8) and on the boot clock (8), idle limit in
-//! nanoseconds (8), absolute deadline (8), account key (32), length of the email (2), the email, zeros. Every file has the same length, so
-//! that not even the length of the email shows. Nothing in the header is secret: the ids stand in
-//! the audit log as well.
+//! The claims before sealing: creation time on the wall clock (8) and on the boot clock (8), idle
+//! limit in nanoseconds (8), absolute deadline (8), account key (32), length of the email (2), the
+//! email, zeros. Every file has the same length, which hides even the length of the email. Nothing
+//! in the header is secret: the audit log has the ids too.
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 #[doc(hidden)]
@@ -51,43 +51,45 @@ const EMAIL_OFFSET: usize = 66;
 /// The bytes of a session file.
 pub type FileBytes = [u8; FILE_LENGTH];
 
-/// What the header says; not yet proven by the tag.
+/// The header's content, not yet authenticated by the tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The session the file belongs to.
     pub session: SessionId,
     /// The account the file belongs to.
     pub account: AccountId,
-    /// Where the session's key is.
+    /// Where the session began and which keeper has its key.
     pub origin: Origin,
 }
 
-/// Where a session's key was placed, which decides who can see it: readable without the key.
+/// Where a session began and where its key was placed, which determines who can see the key.
+/// Readable without the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The keeper that has the key.
     pub keeper: KeeperKind,
     /// The boot the session was created in.
     pub boot_id: [u8; 16],
-    /// The machine and the user namespace it was created in.
+    /// The machine and the user namespace that it was created in.
     pub surroundings: Surroundings,
 }
 
 /// Why bytes are not a session file, or do not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
-    /// Cut, changed, or something else altogether.
+    /// Truncated, changed, or not a session file.
     #[error("the session file is damaged")]
     Corrupt,
-    /// A newer version wrote it.
+    /// Written by a newer version.
     #[error("the session file was written by a newer version of nightlatch (format {0})")]
     UnsupportedVersion(u16),
 }
 
-/// Seals `claims` under the session's key: the bytes of the file.
+/// Seals `claims` under the session's key and returns the bytes of the file.
 ///
 /// # Errors
-/// When the system has no random bytes for the nonce. An email longer than 254 bytes cannot occur.
+/// When the system provides no random bytes for the nonce. An email longer than 254 bytes cannot
+/// occur.
 pub fn seal_claims(
     key: &Key,
     origin: &Origin,
@@ -118,10 +120,10 @@ pub fn seal_claims(
     Ok(file)
 }
 
-/// Reads the header, without believing it.
+/// Parses the header without authenticating it.
 ///
 /// # Errors
-/// When `file` is no session file of this version.
+/// When `file` is not a session file of this version.
 pub fn read_header(file: &[u8]) -> Result<Header, FileError> {
     let field = |range: std::ops::Range<usize>| file.get(range).ok_or(FileError::Corrupt);
     if field(0..4)? != MAGIC {
@@ -156,7 +158,8 @@ pub fn read_header(file: &[u8]) -> Result<Header, FileError> {
 /// Opens the claims of `file` with the session's key.
 ///
 /// # Errors
-/// When `file` is no session file of this version, was changed anywhere, or another key sealed it.
+/// When `file` is not a session file of this version, was changed anywhere, or was sealed with
+/// another key.
 pub fn open_claims(key: &Key, file: &[u8]) -> Result<Claims, FileError> {
     let header = read_header(file)?;
     let bytes: &FileBytes = file.try_into().map_err(|_| FileError::Corrupt)?;
@@ -177,7 +180,7 @@ pub fn open_claims(key: &Key, file: &[u8]) -> Result<Claims, FileError> {
     decode_claims(header, plain.expose()).ok_or(FileError::Corrupt)
 }
 
-/// What the keeper remembers of a file, to know it again.
+/// The file's hash, which the keeper stores to recognize the file.
 pub fn hash(file: &[u8]) -> [u8; 32] {
     sha256(file)
 }

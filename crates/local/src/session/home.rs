@@ -1,27 +1,28 @@
-//! Which home this is: a random id in the file `home`, and the place of that file, which tells the home from
-//! its copies.
+//! The identity of a home: a random id in the file `home`, and the identity of that file, which
+//! distinguishes the home from its copies.
 
 use nightlatch_core::id::HomeId;
 use nightlatch_platform::fs::{Dir, FileIdentity, FsError, read_bounded};
 
 /// The name of the file.
 pub const HOME: &str = "home";
-/// Room for an id and a newline, and nothing else.
+/// Room for an id and a newline only.
 const HOME_LIMIT: usize = 64;
 
-/// A home's id, and where its file lies.
+/// A home's id, and the identity of the file that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Names the home in the keepers. A copy of the home has the same one.
+    /// Identifies the home to the keepers. A copy of the home has the same id.
     pub id: HomeId,
-    /// Which file the id was read from. A copy of the home has another one.
+    /// The file that the id was read from. A copy of the home has a different one.
     pub place: FileIdentity,
 }
 
-/// Which home `dir` is; `None` when it has no id, or a garbled one.
+/// The identity of the home `dir`; `None` when it has no id, or a garbled one.
 ///
 /// # Errors
-/// When what stands in the file's place is not a file of ours alone, or cannot be read.
+/// When it is not a private regular file of this user (see [`nightlatch_platform::fs`]), or cannot
+/// be read.
 pub fn identity(dir: &Dir) -> Result<Option<Identity>, FsError> {
     let Some(file) = dir.open_file(HOME)? else {
         return Ok(None);
@@ -40,7 +41,7 @@ pub fn content(id: HomeId) -> String {
     format!("{id}\n")
 }
 
-/// The id in such a content; `None` when it is garbled.
+/// Parses the id from the file's content; `None` when it is garbled.
 fn parse(content: &[u8]) -> Option<HomeId> {
     let text = std::str::from_utf8(content).ok()?;
     text.strip_suffix('\n')?.parse().ok()

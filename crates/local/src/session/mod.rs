@@ -1,4 +1,4 @@
-//! The session: what it claims, when it is live, where its key lives, and what can be done with it.
+//! Sessions: their claims, when they are live, where their keys are kept, and operations on them.
 
 mod ended;
 mod file;

@@ -1,4 +1,4 @@
-//! When a session is live: pure rules over what the file claims, what the keeper holds, and now.
+//! When a session is live: pure rules over the file's claims, the keeper's payload, and the time.
 
 use std::time::Duration;
 
@@ -9,33 +9,33 @@ use nightlatch_core::crypto::Key;
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_platform::fs::FileIdentity;
 
-/// How far the wall clock may step back between two readings before it counts as set back: what a
-/// time daemon corrects, and no more.
+/// How far the wall clock may step back between two readings before it counts as set back: as much
+/// as a time daemon corrects.
 pub const WALL_CLOCK_SLACK: Duration = Duration::from_secs(5);
 
-/// How far apart the two clocks drift, or are read, while nobody sets one: half a second in a
-/// quarter of an hour at the fastest that a time daemon slews.
+/// How far the two clocks may differ while nobody sets one: half a second in a quarter of an hour,
+/// at the fastest that a time daemon slews, and the time between the two readings.
 const CLOCKS_APART: Duration = Duration::from_secs(1);
 
-/// What does not change during a session; sealed in the session file.
+/// The constant part of a session, sealed in the session file.
 pub struct Claims {
     /// The session.
     pub session: SessionId,
-    /// Whose it is.
+    /// The account that it belongs to.
     pub account: AccountId,
-    /// The account's normalized email, so that nothing else need be opened to tell it.
+    /// The account's normalized email, so that nothing else has to be opened to show it.
     pub username: String,
     /// When the account signed in.
     pub created: Moment,
     /// The idle limit, from 1 s to 15 min.
     pub idle: Duration,
-    /// The end in any case, on the wall clock.
+    /// The absolute deadline, on the wall clock.
     pub deadline: Timestamp,
-    /// The account's own key, from which the keys of its data are derived.
+    /// The account's key, from which the keys of its data are derived.
     pub account_key: Key,
 }
 
-/// What changes: held by the keeper, never on disk.
+/// The changing part of a session, held by the keeper and never on disk.
 pub struct Activity {
     /// K: opens the session file.
     pub key: Key,
@@ -43,44 +43,45 @@ pub struct Activity {
     pub session: SessionId,
     /// The boot it belongs to.
     pub boot_id: [u8; 16],
-    /// The account's generation at sign-in; a password change bumps the account's.
+    /// The account's generation at sign-in; a password change increments the account's.
     pub generation: u64,
     /// The last activity.
     pub last: Moment,
-    /// The end in any case, on both clocks.
+    /// The absolute deadline, on both clocks.
     pub deadline: Moment,
     /// SHA-256 of the session file as it was written.
     pub file_hash: [u8; 32],
-    /// The file that the home's id was read from, which tells the home from its copies.
+    /// The file that the home's id was read from, which distinguishes the home from its copies.
     pub home: FileIdentity,
 }
 
-/// Which limit will end the session if nothing happens.
+/// Which limit will end the session without further activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitedBy {
-    /// The idle timeout: activity extends it.
+    /// The idle timeout, which activity extends.
     Idle,
-    /// The absolute limit: nothing does.
+    /// The absolute limit, which nothing extends.
     Max,
 }
 
-/// The judgement over a live session.
+/// The judgement of a live session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Live {
-    /// How long it lives on without activity; more than zero, at most the idle limit.
+    /// The remaining time without activity; more than zero, at most the idle limit.
     pub remaining: Duration,
-    /// Which limit that is.
+    /// The limit that ends it then.
     pub limited_by: LimitedBy,
 }
 
-/// Whether what the keeper holds can belong to a session with these `claims`: what bounds a session that somebody
-/// made up.
+/// Whether the keeper's payload can belong to a session with these `claims`. This bounds a forged
+/// session.
 ///
 /// # Errors
-/// [`EndReason::Corrupt`] when it would have been used before it began, by the boot clock, which nobody sets,
-/// could last longer than any session may, or is of a generation that no account has.
-pub fn check(claims: &Claims, activity: &Activity) -> Result<(), EndReason> {
+/// [`Dead::Corrupt`] when it would have been used before it began, by the boot clock, which nobody
+/// can set; when it could last longer than any session may; or when no account can have its
+/// generation.
+pub fn check(claims: &Claims, activity: &Activity) -> Result<(), Dead> {
     let begun = claims.created;
     if activity.deadline.wall != claims.deadline
         || activity.deadline.boot > begun.boot.plus(MAX_CEILING)
@@ -94,26 +95,21 @@ pub fn check(claims: &Claims, activity: &Activity) -> Result<(), EndReason> {
 
 /// Judges by the clocks whether a session with this `idle` limit and this `activity` is live.
 ///
-/// Live at one nanosecond before a limit, dead at the limit. The boot clock cannot be set and
-/// counts suspend; the wall clock is checked as well, so that setting it either way, which an
+/// A session is live one nanosecond before a limit and dead at the limit. The boot clock cannot be
+/// set and includes suspend. The wall clock is checked as well: setting it either way, which an
 /// unprivileged user cannot do, ends a session instead of lengthening it.
 ///
 /// # Errors
-/// The reason why it is not live.
-pub fn judge(
-    idle: Duration,
-    activity: &Activity,
-    now: Moment,
-    boot: Boot,
-) -> Result<Live, EndReason> {
+/// Why it is not live.
+pub fn judge(idle: Duration, activity: &Activity, now: Moment, boot: Boot) -> Result<Live, Dead> {
     if boot.clock_shifted {
         return Err(EndReason::TimeNamespace);
     }
     if boot.id != activity.boot_id {
         return Err(EndReason::Reboot);
     }
-    // A boot clock that ran backwards does not exist on this boot: the payload is not ours.
-    let idle_for = duration_between(activity.last.boot, now.boot).ok_or(EndReason::Clock)?;
+    // The boot clock never runs backwards during a boot, so the payload is not ours.
+    let idle_for = duration_between(activity.last.boot, now.boot).ok_or(Dead::Clock)?;
     let until_max = match duration_between(now.boot, activity.deadline.boot) {
         None | Some(Duration::ZERO) => return Err(EndReason::Max),
         Some(left) => left.min(activity.deadline.wall.since(now.wall)),
@@ -135,14 +131,16 @@ pub fn judge(
     Ok(first_of(until_idle, until_max))
 }
 
-/// The judgement right after activity at `now`: a full idle time, or what the absolute limit leaves.
+/// The judgement right after activity at `now`: the full idle limit, or what the absolute limit
+/// leaves.
 pub fn after_activity(idle: Duration, activity: &Activity, now: Moment) -> Live {
     let Moment { wall, boot } = activity.deadline;
     first_of(idle, boot.since(now.boot).min(wall.since(now.wall)))
 }
 
-/// When a session that was found `live` at `at` ends without activity, on the wall clock: one value
-/// for one last activity, whenever it is asked for, unless the wall clock was set since.
+/// When a session that was found `live` at `at` ends without activity, on the wall clock. The
+/// result is the same for the same last activity, whenever it is computed, unless the wall clock
+/// was set since.
 pub fn expires_at(idle: Duration, activity: &Activity, live: Live, at: Moment) -> Timestamp {
     let by_activity = activity.last.wall.plus(idle).min(activity.deadline.wall);
     let by_now = at.wall.plus(live.remaining);
@@ -153,7 +151,7 @@ pub fn expires_at(idle: Duration, activity: &Activity, live: Live, at: Moment) -
     }
 }
 
-/// The limit that comes first.
+/// The limit that is reached first.
 fn first_of(until_idle: Duration, until_max: Duration) -> Live {
     let (remaining, limited_by) = if until_max <= until_idle {
         (until_max, LimitedBy::Max)
@@ -166,14 +164,14 @@ fn first_of(until_idle: Duration, until_max: Duration) -> Live {
     }
 }
 
-/// From `from` to `to`; `None` when `to` lies before.
+/// The time from `from` to `to`; `None` when `to` is earlier.
 fn duration_between(from: BootTime, to: BootTime) -> Option<Duration> {
     to.nanos()
         .checked_sub(from.nanos())
         .map(Duration::from_nanos)
 }
 
-/// The absolute end of a session that starts `now`, on both clocks.
+/// The absolute deadline of a session that starts `now`, on both clocks.
 pub fn deadline(now: Moment, limits: Limits) -> Moment {
     Moment {
         wall: now.wall.plus(limits.max()),
@@ -320,7 +318,7 @@ mod tests {
         ] {
             assert_eq!(expires(after(wall, boot)), promised);
         }
-        // Set back by three seconds: it ends three earlier by what the clock shows.
+        // Set back by three seconds, so it ends three seconds earlier by the displayed time.
         let set_back = after(second, 4 * second);
         assert_eq!(expires(set_back), Ok(START.wall.plus(IDLE - 3 * second)));
     }
@@ -414,7 +412,7 @@ mod tests {
         /// The wall clock is behind when the machine wakes.
         Suspend(u64),
         SetWall(i64),
-        /// The boot clock of the next boot may show anything.
+        /// The boot clock of the next boot may have any value.
         Reboot(u64),
         Namespace,
     }
@@ -432,7 +430,7 @@ mod tests {
             1 => (0..20_000_u64).prop_map(Step::Reboot),
             1 => Just(Step::Namespace),
         ];
-        // Left alone, a session in use reaches its absolute limit.
+        // A session that stays in use reaches its absolute limit.
         prop_oneof![
             prop::collection::vec(calm(), 1..300),
             prop::collection::vec(wild, 1..300)
@@ -440,9 +438,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever anyone does to the clocks and the machine, and however often the session is
-        /// used: it is never live once the idle limit has passed since the last use, nor the
-        /// absolute limit since sign-in, nor on another boot. Left alone, it lives until then.
+        /// Whatever happens to the clocks and the machine, and however often the session is used,
+        /// it is never live once the idle limit has passed since the last use, nor after the
+        /// absolute limit since sign-in, nor on another boot. Undisturbed, it lives until then.
         #[test]
         fn no_course_of_events_lengthens_a_session(steps in steps()) {
             let max = Limits::default().max();

@@ -1,4 +1,4 @@
-//! What the keeper holds, as bytes. A fixed layout, so that it fits one locked buffer:
+//! The encoding of a keeper's payload. The layout is fixed, so that it fits one locked buffer:
 //!
 //! | offset | length | what |
 //! |---|---|---|
@@ -11,7 +11,7 @@
 //! | 96 | 8 + 8 | absolute deadline: wall clock, boot clock (nanoseconds) |
 //! | 112 | 32 | SHA-256 of the session file |
 //! | 144 | 8 + 8 | the home's id file: device, inode |
-//! | 160 | 8 | when that file was changed last (wall clock, nanoseconds) |
+//! | 160 | 8 | when that file was last changed (wall clock, nanoseconds) |
 //! | 168 | 24 | zero |
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
@@ -28,12 +28,12 @@ use nightlatch_platform::fs::FileIdentity;
 const VERSION: u64 = 1;
 const USED: usize = 168;
 
-/// The keeper holds something, but not what we put there.
+/// The keeper holds something that we did not put there.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the keeper holds something that is no session of this version")]
 pub struct BadPayload;
 
-/// Writes `activity` straight into a payload.
+/// Encodes `activity` straight into a payload.
 pub fn encode(activity: &Activity) -> Payload {
     Payload::init_with(|bytes| {
         let mut rest = &mut bytes[..];
@@ -58,10 +58,10 @@ pub fn encode(activity: &Activity) -> Payload {
     })
 }
 
-/// Reads a payload back; K goes from buffer to buffer, each wiped when dropped.
+/// Decodes a payload. K is copied from buffer to buffer, each wiped when dropped.
 ///
 /// # Errors
-/// [`BadPayload`] for another version or bytes where there should be none.
+/// [`BadPayload`] for another version or nonzero padding.
 pub fn decode(payload: &Payload) -> Result<Activity, BadPayload> {
     let bytes: &[u8; PAYLOAD_LENGTH] = payload.expose();
     let mut at = 0;
@@ -105,7 +105,7 @@ fn number(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(array(bytes))
 }
 
-/// The bytes as an array of their length, which the caller knows.
+/// Converts to an array; the caller guarantees the length.
 pub(super) fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut array = [0; N];
     array.copy_from_slice(bytes);

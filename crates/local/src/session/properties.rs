@@ -1,4 +1,4 @@
-//! What must hold for any bytes where a session's formats are read; see `nightlatch::fuzz`.
+//! Properties of the session formats that hold for any input; see `nightlatch::fuzz`.
 
 pub use super::file::properties::session_file;
 pub use super::keeper::properties::agent_protocol;

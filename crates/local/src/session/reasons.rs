@@ -2,7 +2,7 @@
 
 use super::keeper::KeeperKind;
 
-/// Why a session that was there is no longer live.
+/// Why a session is no longer live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
     /// No activity for the idle limit.
@@ -11,7 +11,7 @@ pub enum EndReason {
     Max,
     /// The wall clock went back, or ran ahead of the boot clock.
     Clock,
-    /// The machine was started anew since.
+    /// The machine has rebooted since.
     Reboot,
     /// A time namespace shifts the clocks of this process.
     TimeNamespace,
@@ -19,7 +19,7 @@ pub enum EndReason {
     FileGone,
     /// The key is gone: the kernel or the agent dropped it at its deadline, or was made to.
     KeyGone,
-    /// A guard process died holding the session.
+    /// A guard process died while it held the session.
     Crash,
     /// The account's password was changed, or its sessions were revoked.
     Generation,
@@ -27,28 +27,28 @@ pub enum EndReason {
     StaleCopy,
     /// The session file belongs to another account or another session.
     Foreign,
-    /// The session file was changed, cut or is not one.
+    /// The session file was changed or truncated, or is not a session file.
     Corrupt,
     /// The session file was written by a newer version.
     UnsupportedVersion,
-    /// Something that must not be trusted stands where the session file should be.
+    /// The session file's place is taken by something that must not be trusted.
     UnsafeFile,
 }
 
-/// Why a session that may well be live cannot be seen from here. It is left alone, and none of its ends is
-/// recorded.
+/// Why a session that may well be live cannot be seen from here. It is left alone, and no end of it
+/// is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Elsewhere {
-    /// This home is a copy of the one whose session it is.
+    /// This home is a copy of the session's home.
     Copy,
-    /// It began on another machine, which has the same home.
+    /// It began on another machine that shares this home.
     Machine,
     /// Its key is in the keyring of another user namespace.
     UserNamespace,
     /// This process cannot use the keyring that has its key.
     NoKeyring,
-    /// Its key is with this keeper, and the other one was chosen.
+    /// Its key is in this keeper, but the other one is configured.
     NotChosen(KeeperKind),
 }
 

@@ -1,4 +1,4 @@
-//! What `status` tells: typed for the library, and as JSON with fixed keys.
+//! The output of `status`: a type for the library, and JSON with fixed keys.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use nightlatch_core::id::SessionId;
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum SessionState {
-    /// There is one.
+    /// There is a live session.
     Active,
-    /// There was one, and the next command will clear it away.
+    /// The session has ended, and the next command will clear it away.
     Expired,
-    /// There was one, and it was revoked.
+    /// The session was revoked.
     Revoked,
-    /// There is none.
+    /// There is no session.
     None,
 }
 
-/// The state of an account's session. What does not apply is `None`, and `null` in JSON.
+/// The state of an account's session. Fields that do not apply are `None`, and `null` in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SessionStatus {
-    /// The version of this shape; 1.
+    /// The schema version; 1.
     pub schema: u32,
-    /// Whether there is a live session. For display; what needs one takes an
+    /// Whether there is a live session. For display only: a function that needs a session takes an
     /// [`ActiveSession`](crate::guard::ActiveSession), which is proof.
     pub state: SessionState,
-    /// The session.
+    /// The session's id.
     #[serde(serialize_with = "as_text")]
     pub session_id: Option<SessionId>,
     /// The account's normalized email.
@@ -47,11 +47,11 @@ pub struct SessionStatus {
     /// When it ends without activity.
     #[serde(serialize_with = "as_text")]
     pub expires_at: Option<Timestamp>,
-    /// Seconds until then, begun ones counted: 1 to 900 while active, 0 when expired.
+    /// Seconds until then, rounded up: 1 to 900 while active, 0 when expired.
     pub remaining_seconds: Option<u64>,
     /// The idle limit in seconds.
     pub idle_timeout_seconds: Option<u64>,
-    /// When it ends in any case.
+    /// The absolute deadline.
     #[serde(serialize_with = "as_text")]
     pub max_expires_at: Option<Timestamp>,
     /// Which limit ends it first: `idle` or `max`.
@@ -59,16 +59,16 @@ pub struct SessionStatus {
     /// Where its key lives: `kernel` or `agent`.
     #[serde(serialize_with = "as_text")]
     pub keeper: Option<KeeperKind>,
-    /// Why it is not live any more, where it was. No part of the JSON.
+    /// Why it is no longer live, if it was. Not part of the JSON.
     #[serde(skip)]
-    pub ended: Option<EndReason>,
-    /// Why a session that there is cannot be seen from here, if there is one.
+    pub ended: Option<Dead>,
+    /// Why the session cannot be seen from here, if so.
     #[serde(skip)]
     pub elsewhere: Option<Elsewhere>,
 }
 
 impl SessionStatus {
-    /// No session at all.
+    /// The status without a session.
     pub fn none() -> Self {
         Self {
             schema: 1,
@@ -88,7 +88,7 @@ impl SessionStatus {
         }
     }
 
-    /// None that can be seen from here.
+    /// The status of a session that cannot be seen from here.
     pub(super) fn elsewhere(why: Elsewhere) -> Self {
         Self {
             elsewhere: Some(why),
@@ -113,7 +113,7 @@ impl SessionStatus {
         }
     }
 
-    /// A session that ended, with as much as can still be told of it.
+    /// The status of a session that has ended, with the details that are still known.
     pub(super) fn ended(
         reason: EndReason,
         session: Option<SessionId>,
@@ -145,7 +145,7 @@ impl SessionStatus {
     }
 }
 
-/// Seconds, begun ones counted: a live session never shows 0.
+/// Seconds, rounded up, so that a live session never shows 0.
 fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

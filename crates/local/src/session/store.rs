@@ -1,4 +1,4 @@
-//! Where session files and the name of the current account live.
+//! Storage of session files and of the last signed-in account.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use nightlatch_platform::fs::{Dir, DirLock, Durability, FsError, read_bounded};
 pub const SESSIONS: &str = "sessions";
 const SUFFIX: &str = ".session";
 const CURRENT: &str = "current";
-/// Room for two ids, each with a newline, and little else.
+/// Room for two ids, each with a newline, and little more.
 const CURRENT_LIMIT: usize = 128;
-/// A file of a newer version may be longer than ours; what is longer than this is no session file.
+/// A newer version's file may be longer than ours; anything longer than this is no session file.
 const READ_LIMIT: usize = 16 * FILE_LENGTH;
 
 /// The session files of a home.
@@ -26,20 +26,21 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store in `home`; touches nothing.
+    /// The store in `home`; touches nothing yet.
     pub fn new(home: Arc<Dir>) -> Self {
         Self { home }
     }
 
-    /// Which home this is; `None` when it has no id, or a garbled one.
+    /// The identity of this home; `None` when it has no id, or a garbled one.
     ///
     /// # Errors
-    /// When what stands in the file's place is not a file of ours alone, or cannot be read.
+    /// When it is not a private regular file of this user (see [`nightlatch_platform::fs`]), or
+    /// cannot be read.
     pub fn identity(&self) -> Result<Option<Identity>, FsError> {
         home::identity(&self.home)
     }
 
-    /// As [`Store::identity`], giving the home an id when it has none.
+    /// As [`Store::identity`], but gives the home an id when it has none.
     ///
     /// # Errors
     /// As [`Store::identity`], and when the id cannot be written.
@@ -49,13 +50,13 @@ impl Store {
         }
         let _lock = self.home.lock()?;
         match self.identity()? {
-            // Another process was faster.
+            // Another process has just written it.
             Some(identity) => Ok(identity),
             None => self.write_identity(),
         }
     }
 
-    /// Gives the home another id, which no copy of it has. Its sessions end with that.
+    /// Gives the home a new id, which no copy of it has. This ends its sessions.
     ///
     /// # Errors
     /// When the id cannot be written.
@@ -64,7 +65,7 @@ impl Store {
         self.write_identity()
     }
 
-    /// Under the home's lock.
+    /// Call it under the home's lock.
     fn write_identity(&self) -> Result<Identity, FsError> {
         let failed =
             |error: std::io::Error| FsError::new("write", self.home.path().join(HOME), error);
@@ -85,7 +86,8 @@ impl Store {
         self.home.subdir_or_create(SESSIONS)?.lock()
     }
 
-    /// As [`Store::lock`], waiting `limit` at most; `None` when another process holds it all that time.
+    /// As [`Store::lock`], but waits at most `limit`; `None` when another process holds it all that
+    /// time.
     ///
     /// # Errors
     /// As [`Store::lock`].
@@ -93,10 +95,10 @@ impl Store {
         self.home.subdir_or_create(SESSIONS)?.lock_within(limit)
     }
 
-    /// Whether somebody holds that lock at this moment. Creates nothing.
+    /// Whether the session lock is held right now. Creates nothing.
     ///
     /// # Errors
-    /// When the directory cannot be opened or tried.
+    /// When the directory cannot be opened, or the lock cannot be tried.
     pub fn is_locked(&self) -> Result<bool, FsError> {
         match self.home.subdir(SESSIONS)? {
             None => Ok(false),
@@ -104,16 +106,16 @@ impl Store {
         }
     }
 
-    /// The account that signed in last; `None` when nobody did, or the note of it is unreadable
-    /// (it is a convenience: signing in writes it anew).
+    /// The account that signed in last; `None` when there is none, or the record is unreadable (it
+    /// is a convenience, and signing in rewrites it).
     ///
     /// # Errors
-    /// When something other than a file of ours stands there, or it cannot be read.
+    /// When it is not a private regular file of this user, or cannot be read.
     pub fn current(&self) -> Result<Option<AccountId>, FsError> {
         Ok(self.signed_in()?[0])
     }
 
-    /// The account that signed in before that one, where it was another; `None` as with
+    /// The last other account that signed in before the current one; `None` as with
     /// [`Store::current`].
     ///
     /// # Errors
@@ -122,7 +124,7 @@ impl Store {
         Ok(self.signed_in()?[1])
     }
 
-    /// The account that signed in last, and the last other one before.
+    /// The account that signed in last, and the last other one before it.
     fn signed_in(&self) -> Result<[Option<AccountId>; 2], FsError> {
         let Some(file) = self.home.open_file(CURRENT)? else {
             return Ok([None; 2]);
@@ -132,15 +134,15 @@ impl Store {
         Ok([(); 2].map(|()| lines.next()?.trim_end().parse().ok()))
     }
 
-    /// Notes the account that signed in last, and removes half-written files that a crash left in
-    /// the home. Takes the home's lock: a database may be in the making there.
+    /// Records the account that signed in last, and removes half-written files that a crash left in
+    /// the home. Takes the home's lock, because another process may be creating a database there.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn set_current(&self, account: AccountId) -> Result<(), FsError> {
         let _lock = self.home.lock()?;
         self.home.sweep_temporary()?;
-        // What stands there may be damaged; it is replaced.
+        // The existing record may be damaged; it is replaced.
         let [last, before] = self.signed_in().unwrap_or_default();
         let before = if last == Some(account) { before } else { last };
         let before = before.map(|before| format!("{before}\n"));
@@ -154,7 +156,8 @@ impl Store {
     /// The bytes of the account's session file; `None` when there is none.
     ///
     /// # Errors
-    /// When what stands there is not a file of ours alone, or cannot be read.
+    /// When it is not a private regular file of this user (see [`nightlatch_platform::fs`]), or
+    /// cannot be read.
     pub fn read(&self, account: AccountId) -> Result<Option<Vec<u8>>, FsError> {
         let Some(dir) = self.home.subdir(SESSIONS)? else {
             return Ok(None);
@@ -166,8 +169,8 @@ impl Store {
         read_bounded(&file, &dir.path().join(&name), READ_LIMIT).map(Some)
     }
 
-    /// Puts the account's session file in place, in one step. Not synced: its loss ends a session,
-    /// which is safe.
+    /// Replaces the account's session file atomically. Not synced: losing it ends a session, which
+    /// is safe.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -177,11 +180,11 @@ impl Store {
         dir.write_atomic(&file_name(account), file, Durability::Volatile)
     }
 
-    /// Removes what stands in the place of the account's session file, whatever it is: whether
-    /// there was anything.
+    /// Removes the account's session file, or whatever has taken its place. Returns whether there
+    /// was anything.
     ///
     /// # Errors
-    /// When the system refuses, as it does a directory that is not empty.
+    /// When the system refuses, for example because it is a directory that is not empty.
     pub fn remove(&self, account: AccountId) -> Result<bool, FsError> {
         match self.home.subdir(SESSIONS)? {
             None => Ok(false),
@@ -189,10 +192,11 @@ impl Store {
         }
     }
 
-    /// When a session of the account ended last on this boot, as far as is known.
+    /// When a session of the account last ended on this boot, if known.
     ///
     /// # Errors
-    /// When what stands in the file's place is not a file of ours alone, or cannot be read.
+    /// When it is not a private regular file of this user (see [`nightlatch_platform::fs`]), or
+    /// cannot be read.
     pub fn last_end(
         &self,
         account: AccountId,
@@ -201,7 +205,7 @@ impl Store {
         Ok(self.ends(boot_id)?.of(account))
     }
 
-    /// Notes that a session of the account ended `at` this time. Under the session lock.
+    /// Records that a session of the account ended `at` this time. Call it under the session lock.
     ///
     /// # Errors
     /// As [`Store::last_end`], and when it cannot be written.

@@ -1,5 +1,4 @@
-//! Where a process runs, as far as it matters for what other processes can see of it: the machine and the
-//! user namespace.
+//! The machine and user namespace of a process, which determine what other processes can see of it.
 
 use std::io;
 
@@ -8,17 +7,18 @@ use nightlatch_core::crypto::sha256;
 /// The machine and the user namespace that a process runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Surroundings {
-    /// Tells this machine from others, over reboots; no secret, and names nothing.
+    /// Identifies this machine across reboots; a digest, not a secret.
     pub machine: [u8; 16],
     /// The kernel's number of the user namespace; 0 where there are none.
     pub user_namespace: u64,
 }
 
 impl Surroundings {
-    /// Those of this process.
+    /// The surroundings of this process.
     ///
     /// # Errors
-    /// When the system does not tell; whether a session is gone or only out of sight cannot be told then.
+    /// When the system does not provide them; then it is unknown whether a session is gone or only
+    /// out of sight.
     pub fn of_this_process() -> io::Result<Self> {
         Ok(Self {
             machine: machine()?,
@@ -27,7 +27,8 @@ impl Surroundings {
     }
 }
 
-/// A digest of the machine's id, which systemd and others set up once; of the host's name where there is none.
+/// A digest of the machine id, which systemd and others set up once, or of the host name where
+/// there is none.
 #[cfg(unix)]
 fn machine() -> io::Result<[u8; 16]> {
     use rustix::fs::{Mode, OFlags, open};
@@ -50,9 +51,9 @@ fn machine() -> io::Result<[u8; 16]> {
     Ok(machine)
 }
 
-/// No session is there on Windows, and none can be on another machine.
+/// There are no sessions on Windows, so none can be on another machine.
 #[cfg(windows)]
-#[allow(clippy::unnecessary_wraps)] // the same face as elsewhere
+#[allow(clippy::unnecessary_wraps)] // the same signature as elsewhere
 fn machine() -> io::Result<[u8; 16]> {
     Ok(sha256(b"nightlatch machine v1\0")[..16]
         .try_into()
@@ -60,7 +61,7 @@ fn machine() -> io::Result<[u8; 16]> {
 }
 
 #[cfg(target_os = "linux")]
-#[allow(clippy::unnecessary_cast)] // as wide as the platform has it
+#[allow(clippy::unnecessary_cast)] // its width depends on the platform
 fn user_namespace() -> io::Result<u64> {
     match rustix::fs::stat("/proc/self/ns/user") {
         Ok(stat) => Ok(stat.st_ino as u64),
@@ -69,9 +70,9 @@ fn user_namespace() -> io::Result<u64> {
     }
 }
 
-/// There are none.
+/// This platform has no user namespaces.
 #[cfg(not(target_os = "linux"))]
-#[allow(clippy::unnecessary_wraps)] // the same face as on Linux
+#[allow(clippy::unnecessary_wraps)] // the same signature as on Linux
 fn user_namespace() -> io::Result<u64> {
     Ok(0)
 }

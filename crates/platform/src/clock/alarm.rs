@@ -1,4 +1,4 @@
-//! A timer for poll(2) that counts time asleep.
+//! A timer for poll(2) that includes suspend.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use rustix::event::Timespec;
 #[cfg(target_os = "linux")]
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// A timer on the clock that goes on through suspend, so that a deadline that has passed meanwhile is
-/// seen the moment the machine wakes up. A timeout of poll(2) counts time awake.
+/// A timer on the boot clock, so that a deadline that passes during suspend is noticed as soon as
+/// the machine wakes. A timeout of poll(2) does not count suspend.
 #[cfg(target_os = "linux")]
 pub struct Alarm {
     timer: OwnedFd,
 }
 
 #[cfg(target_os = "linux")]
-#[allow(clippy::unnecessary_wraps)] // the same face as the others'
+#[allow(clippy::unnecessary_wraps)] // the same signature as on other systems
 impl Alarm {
-    /// An alarm that is not set.
+    /// Creates a timer that is not set.
     pub fn new() -> rustix::io::Result<Self> {
         use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
@@ -24,11 +24,11 @@ impl Alarm {
         Ok(Self { timer })
     }
 
-    /// Sets it to go off `after` from now, in place of what it was set to; what remains to be
-    /// waited for by poll(2) itself: nothing here.
+    /// Sets the timer to fire `after` from now, replacing its previous time. Returns the timeout to
+    /// pass to poll(2): none here.
     pub fn set(&self, after: Duration) -> rustix::io::Result<Option<Timespec>> {
         use rustix::time::{Itimerspec, TimerfdTimerFlags, timerfd_settime};
-        // Zero would switch it off.
+        // Zero would disarm it.
         let value = timespec(after.max(Duration::from_nanos(1)));
         let once = Itimerspec {
             it_interval: timespec(Duration::ZERO),
@@ -38,36 +38,36 @@ impl Alarm {
         Ok(None)
     }
 
-    /// What becomes readable when it goes off; setting it again makes it unreadable.
+    /// The descriptor that becomes readable when it fires, until it is set again.
     pub fn handle(&self) -> Option<BorrowedFd<'_>> {
         Some(self.timer.as_fd())
     }
 }
 
-/// Waits by poll's own timeout.
+/// Uses poll's own timeout.
 #[cfg(not(target_os = "linux"))]
 pub struct Alarm;
 
 #[cfg(not(target_os = "linux"))]
-#[allow(clippy::unused_self, clippy::unnecessary_wraps)] // the same face as Linux's
+#[allow(clippy::unused_self, clippy::unnecessary_wraps)] // the same signature as on Linux
 impl Alarm {
-    /// An alarm that is not set.
+    /// Creates a timer that is not set.
     pub fn new() -> rustix::io::Result<Self> {
         Ok(Self)
     }
 
-    /// What is to be waited for by poll(2) itself: all of it.
+    /// Returns the timeout to pass to poll(2): all of `after`.
     pub fn set(&self, after: Duration) -> rustix::io::Result<Option<Timespec>> {
         Ok(Some(timespec(after)))
     }
 
-    /// Nothing to watch.
+    /// No descriptor to poll.
     pub fn handle(&self) -> Option<rustix::fd::BorrowedFd<'_>> {
         None
     }
 }
 
-/// As the system writes it; saturates.
+/// Converts to the system's type; saturates.
 pub fn timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),

@@ -1,14 +1,14 @@
-//! The clocks of Windows, as far as its standard library tells them.
+//! The clocks of Windows, as provided by the standard library.
 
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime};
 
 use nightlatch_core::clock::{BootTime, Moment, Timestamp};
 
-/// Both clocks. The one that cannot be set is counted from when this process first looked, not from
-/// the boot: enough for how long something took, and of no meaning to another process. No session
-/// is judged by it, as the boot it belongs to is not told either.
-#[allow(clippy::disallowed_methods)] // the one place where this system's clocks are read
+/// Both clocks. The monotonic clock counts from its first use in this process, not from boot. That
+/// is enough to measure durations, but means nothing to another process. No session is judged by
+/// it, because the identity of the boot is not available either.
+#[allow(clippy::disallowed_methods)] // the only place where this system's clocks are read
 pub(super) fn now() -> Moment {
     static START: OnceLock<Instant> = OnceLock::new();
     let nanos =

@@ -1,4 +1,4 @@
-//! A directory that was copied from somewhere: read, and trusted in nothing.
+//! A directory copied from elsewhere, read without trusting any of it.
 
 use std::fs::File;
 use std::io;
@@ -10,8 +10,8 @@ use rustix::fs::{Mode, OFlags, openat};
 use super::error::{FsError, FsProblem};
 use super::names::all_names_in;
 
-/// A directory whose files may be anybody's and are only read: an auditor's copy. What is in it must
-/// prove itself by its content.
+/// A read-only directory whose files may be anybody's: an auditor's copy. Its content must prove
+/// itself.
 #[derive(Debug)]
 pub struct Archive {
     handle: OwnedFd,
@@ -22,7 +22,7 @@ impl Archive {
     /// Opens the directory at `path`.
     ///
     /// # Errors
-    /// When there is none, or it may not be read.
+    /// When there is none, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, FsError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(path, flags, Mode::empty())
@@ -33,13 +33,13 @@ impl Archive {
         })
     }
 
-    /// Where it was opened.
+    /// The path at which it was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The names of the files in it, in no order. What is not UTF-8 in a name is replaced: no file is
-    /// opened by it, and none is overlooked.
+    /// The names of its files, unordered. Invalid UTF-8 in a name is replaced: such a file cannot
+    /// be opened by that name, but is not overlooked.
     ///
     /// # Errors
     /// When the system refuses.
@@ -48,7 +48,7 @@ impl Archive {
             .map_err(|error| FsError::new("list", &self.path, io::Error::from(error)))
     }
 
-    /// Whether somebody holds a lock on the directory at this moment.
+    /// Whether the directory is locked right now.
     ///
     /// # Errors
     /// When the system refuses.
@@ -64,10 +64,10 @@ impl Archive {
         }
     }
 
-    /// Opens the directory `name` in it; `None` when there is none.
+    /// Opens the subdirectory `name`; `None` when there is none.
     ///
     /// # Errors
-    /// When it is something else, a link among it, or may not be read.
+    /// When it is something else, such as a link, or cannot be read.
     pub fn subdir(&self, name: &str) -> Result<Option<Self>, FsError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let path = self.path.join(name);
@@ -84,7 +84,7 @@ impl Archive {
     /// Opens the regular file `name` for reading; `None` when there is none.
     ///
     /// # Errors
-    /// When it is something else, a link among it, or may not be read.
+    /// When it is something else, such as a link, or cannot be read.
     pub fn open_file(&self, name: &str) -> Result<Option<File>, FsError> {
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;

@@ -1,4 +1,4 @@
-//! Files of any system: read within bounds, how surely written, and whether locked.
+//! Platform-independent file operations: bounded reads, durability, and lock checks.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -6,22 +6,22 @@ use std::path::Path;
 
 use super::error::{FsError, FsProblem};
 
-/// Whether a write must survive a loss of power before it is reported as done.
+/// Whether a write must survive a power failure before it is reported as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// Synced, the directory too.
+    /// Synced, including the directory.
     Synced,
-    /// Left to the system: its loss is safe.
+    /// Not synced, because losing it is safe.
     Volatile,
 }
 
-/// Reads the rest of `file`, which must not be longer than `limit` bytes.
+/// Reads the rest of `file`, which must be at most `limit` bytes.
 ///
 /// # Errors
-/// [`FsProblem::TooLong`], or the system's refusal.
+/// [`FsProblem::TooLong`], or the system's error.
 pub fn read_bounded(file: &File, path: &Path, limit: usize) -> Result<Vec<u8>, FsError> {
     use std::io::Read;
-    // Room for what such files usually hold, so that they are read in one go.
+    // Capacity for the usual size of such files, so that one read suffices.
     let mut content = Vec::with_capacity(limit.min(1024) + 1);
     file.take(limit as u64 + 1)
         .read_to_end(&mut content)
@@ -32,8 +32,7 @@ pub fn read_bounded(file: &File, path: &Path, limit: usize) -> Result<Vec<u8>, F
     Ok(content)
 }
 
-/// Whether somebody holds an exclusive lock on `file`. A system that does not say so is an error, not a
-/// holder.
+/// Whether `file` is exclusively locked. If the system cannot say, that is an error, not a holder.
 ///
 /// # Errors
 /// When the system refuses.

@@ -1,4 +1,4 @@
-//! A directory of ours, held open: everything in it is reached through the handle.
+//! A private directory, held open; everything in it is accessed through the handle.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -21,20 +21,20 @@ use super::names::{all_names_in, names_by, names_in};
 
 const DIRECTORY_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
-/// Names of half-written files begin so; [`Dir::sweep_temporary`] removes what a crash left.
+/// Prefix of half-written files; [`Dir::sweep_temporary`] removes those left by a crash.
 const TEMPORARY_PREFIX: &str = ".tmp-";
 
-/// What is done with a directory and with what is in it.
+/// How a directory and its contents may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// It is used. What others may read is closed to them first.
+    /// Read and write. Access by other users is removed first.
     Use,
-    /// It is looked at. Nothing is closed, made, changed or removed.
+    /// Read only. No mode is changed, and nothing is created, changed or removed.
     Look,
 }
 
-/// An open directory that belongs to this user and is closed to everyone else; but for one that is only
-/// looked at, which is left as it is.
+/// An open directory that belongs to this user and is closed to everyone else. One that is opened
+/// only to look keeps its mode.
 #[derive(Debug)]
 pub struct Dir {
     handle: OwnedFd,
@@ -45,16 +45,16 @@ pub struct Dir {
 impl Dir {
     /// Opens the directory at `path`, which must not be a link; `None` when there is none.
     ///
-    /// Group and other permission bits are taken away when found.
+    /// Removes permission bits of group and others.
     ///
     /// # Errors
-    /// When it is a link, no directory, another user's, or cannot be opened.
+    /// When it is a link, not a directory, another user's, or cannot be opened.
     pub fn open(path: &Path) -> Result<Option<Self>, FsError> {
         Self::open_at(CWD, path.as_os_str(), path, Access::Use)
     }
 
-    /// As [`Dir::open`], to be looked at: no mode in it is changed, and whatever would make, change or
-    /// remove something in it is refused.
+    /// As [`Dir::open`], but read-only: no mode in it is changed, and operations that would create,
+    /// change or remove something in it are refused.
     ///
     /// # Errors
     /// As [`Dir::open`].
@@ -62,10 +62,10 @@ impl Dir {
         Self::open_at(CWD, path.as_os_str(), path, Access::Look)
     }
 
-    /// The same directory, by the same handle, to be used: closed to others now.
+    /// The same directory and handle, now opened for use: access by other users is removed.
     ///
     /// # Errors
-    /// When it cannot be closed.
+    /// When that fails.
     pub fn into_used(self) -> Result<Self, FsError> {
         let stat = fstat(&self.handle).map_err(|error| self.error("inspect", "", error))?;
         close_directory(&self.handle, &stat, &self.path)?;
@@ -75,15 +75,15 @@ impl Dir {
         })
     }
 
-    /// Whether it was opened to be looked at.
+    /// Whether it was opened read-only.
     pub fn is_only_looked_at(&self) -> bool {
         self.access == Access::Look
     }
 
-    /// Whether something stands at `name`, whatever it is.
+    /// Whether `name` exists, whatever it is.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system refuses.
     pub fn contains(&self, name: &str) -> Result<bool, FsError> {
         match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) => Ok(true),
@@ -92,7 +92,7 @@ impl Dir {
         }
     }
 
-    /// The names of all that is in the directory, in no order, with what is not UTF-8 in them replaced.
+    /// The names of all entries, unordered, with invalid UTF-8 replaced.
     ///
     /// # Errors
     /// When the system refuses.
@@ -100,8 +100,8 @@ impl Dir {
         all_names_in(&self.handle).map_err(|error| self.error("list", "", error))
     }
 
-    /// As [`Dir::open`], creating the directory (and its parents, as closed as it) first when
-    /// there is none.
+    /// As [`Dir::open`], but creates the directory (and its parents, equally private) when there is
+    /// none.
     ///
     /// # Errors
     /// As [`Dir::open`], and when it cannot be created.
@@ -118,7 +118,7 @@ impl Dir {
         Self::create_at(CWD, path.as_os_str(), path)
     }
 
-    /// Opens the directory `name` in this one; `None` when there is none.
+    /// Opens the subdirectory `name`; `None` when there is none.
     ///
     /// # Errors
     /// As [`Dir::open`].
@@ -127,7 +127,7 @@ impl Dir {
         Self::open_at(self.handle.as_fd(), OsStr::new(name), &path, self.access)
     }
 
-    /// Opens the directory `name` in this one, creating it first when there is none.
+    /// Opens the subdirectory `name`, and creates it when there is none.
     ///
     /// # Errors
     /// As [`Dir::open`], and when it cannot be created.
@@ -156,7 +156,7 @@ impl Dir {
         access: Access,
     ) -> Result<Option<Self>, FsError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // A trailing slash would make the system follow a link after all.
+        // With a trailing slash, the system would follow a link.
         let bytes = name.as_bytes();
         let trimmed = bytes
             .iter()
@@ -191,7 +191,7 @@ impl Dir {
         }))
     }
 
-    /// Refuses what would change a directory that is only looked at.
+    /// Refuses operations that would change a directory opened read-only.
     fn may_change(&self, operation: &'static str, name: &str) -> Result<(), FsError> {
         match self.access {
             Access::Use => Ok(()),
@@ -202,31 +202,33 @@ impl Dir {
         }
     }
 
-    /// Where the directory was opened; for messages, and for what only takes paths.
+    /// The path at which the directory was opened; for messages, and for functions that only take
+    /// paths.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The device and inode of the directory, which name it as long as it is open.
+    /// The directory's device and inode, which identify it while it is open.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system refuses.
     #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)] // `dev_t` is signed on macOS
     pub fn device_and_inode(&self) -> Result<(u64, u64), FsError> {
         let stat = fstat(&self.handle).map_err(|error| self.error("inspect", "", error))?;
         Ok((stat.st_dev as u64, stat.st_ino as u64))
     }
 
-    /// The directory's path without links, provided that it still leads to this directory: for
-    /// libraries that take a path, and refuse any link on the way.
+    /// The directory's path without links, checked to lead to this directory still. For libraries
+    /// that take a path and refuse any link in it.
     ///
     /// # Errors
-    /// When the path leads elsewhere by now, or the system refuses.
+    /// When the path now leads elsewhere, or the system refuses.
     pub fn real_path(&self) -> Result<PathBuf, FsError> {
         use std::os::unix::fs::MetadataExt;
         let failed = |error| FsError::new("open", &self.path, error);
         let real = std::fs::canonicalize(&self.path).map_err(failed)?;
-        // Only looked at: opening it as ours would close a directory that is not ours at all.
+        // Only inspect it: opening it as ours would change the mode of a directory that may not be
+        // ours.
         let there = std::fs::symlink_metadata(&real).map_err(failed)?;
         if (there.dev(), there.ino()) != self.device_and_inode()? {
             let moved = io::Error::other("another directory stands in its place");
@@ -239,7 +241,7 @@ impl Dir {
         self.access
     }
 
-    /// The open handle, for calls made relative to it.
+    /// The open handle, for relative system calls.
     pub fn handle(&self) -> BorrowedFd<'_> {
         self.handle.as_fd()
     }
@@ -247,12 +249,12 @@ impl Dir {
     /// Opens `name` for reading; `None` when there is none.
     ///
     /// # Errors
-    /// When it is not a regular file of ours alone (see the module), or cannot be opened.
+    /// When it is not a private regular file of this user (see the module), or cannot be opened.
     pub fn open_file(&self, name: &str) -> Result<Option<File>, FsError> {
         self.open_if_there(name, OFlags::RDONLY)
     }
 
-    /// Opens `name` for reading and appending, creating it (0600) when there is none.
+    /// Opens `name` for reading and appending, and creates it (0600) when there is none.
     ///
     /// # Errors
     /// As [`Dir::open_file`].
@@ -260,7 +262,7 @@ impl Dir {
         self.open_with(name, OFlags::RDWR | OFlags::APPEND | OFlags::CREATE)
     }
 
-    /// Opens `name` for reading and writing anywhere in it, creating it (0600) when there is none.
+    /// Opens `name` for reading and writing, and creates it (0600) when there is none.
     ///
     /// # Errors
     /// As [`Dir::open_file`].
@@ -268,8 +270,8 @@ impl Dir {
         self.open_with(name, OFlags::RDWR | OFlags::CREATE)
     }
 
-    /// Opens `name` for reading and writing anywhere in it, or to be read where the directory is only looked
-    /// at; `None` when there is none.
+    /// Opens `name` for reading and writing, or only for reading if the directory is read-only;
+    /// `None` when there is none.
     ///
     /// # Errors
     /// As [`Dir::open_file`].
@@ -280,10 +282,10 @@ impl Dir {
         }
     }
 
-    /// Creates `name` (0600) for reading and writing; there must be none yet.
+    /// Creates `name` (0600) for reading and writing; it must not exist yet.
     ///
     /// # Errors
-    /// When something stands there already, or it cannot be created.
+    /// When it exists already, or cannot be created.
     pub fn create_new(&self, name: &str) -> Result<File, FsError> {
         self.open_with(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)
     }
@@ -307,7 +309,7 @@ impl Dir {
             .map_err(|error| {
                 match error {
                     Errno::LOOP | Errno::MLINK => FsError::new("open", &path, FsProblem::Symlink),
-                    // Opening a FIFO nobody reads for writing, or a socket.
+                    // The error for opening a socket, or a FIFO without a reader for writing.
                     Errno::NXIO | Errno::ISDIR => {
                         FsError::new("open", &path, FsProblem::NotRegular)
                     }
@@ -318,11 +320,11 @@ impl Dir {
         Ok(file)
     }
 
-    /// Puts `content` at `name` in one step: written to a new file beside it, then renamed over
-    /// whatever stood there. A reader sees the old content or the new, never a part.
+    /// Replaces the file `name` with `content` atomically: writes a new file beside it and renames
+    /// that over it. A reader sees the old content or the new, never a part.
     ///
     /// # Errors
-    /// When the system refuses; what stood at `name` then still does.
+    /// When the system refuses; `name` then keeps its old content.
     pub fn write_atomic(
         &self,
         name: &str,
@@ -340,7 +342,7 @@ impl Dir {
             Ok::<_, io::Error>(())
         })();
         if let Err(error) = written {
-            // The failure to report is the first one; a leftover is swept at the next sign-in.
+            // Report the first failure; the next sign-in sweeps leftovers.
             let _ = unlinkat(&self.handle, &temporary, AtFlags::empty());
             return Err(self.error("write", name, error));
         }
@@ -350,8 +352,8 @@ impl Dir {
         }
     }
 
-    /// Creates an empty file (0600) under a name that says it is not finished: the file and its
-    /// name, to be renamed when it is. [`Dir::sweep_temporary`] removes those a crash left.
+    /// Creates an empty file (0600) under a temporary name, to be renamed when it is finished.
+    /// Returns the file and its name. [`Dir::sweep_temporary`] removes those left by a crash.
     ///
     /// # Errors
     /// When it cannot be created.
@@ -370,15 +372,15 @@ impl Dir {
             .map_err(|error| self.error("rename", from, error))
     }
 
-    /// Removes what stands at `name`, a link rather than what it leads to, an empty directory too:
+    /// Removes `name`, which may also be an empty directory; of a link, the link itself. Returns
     /// whether there was anything.
     ///
     /// # Errors
-    /// When the system refuses; a directory with something in it stays.
+    /// When the system refuses; a directory that is not empty stays.
     pub fn unlink(&self, name: &str) -> Result<bool, FsError> {
         self.may_change("remove", name)?;
         let removed = match unlinkat(&self.handle, name, AtFlags::empty()) {
-            // What Linux, and what POSIX, says of a directory.
+            // For a directory, Linux returns the first error, and POSIX specifies the second.
             Err(Errno::ISDIR | Errno::PERM) => unlinkat(&self.handle, name, AtFlags::REMOVEDIR),
             other => other,
         };
@@ -389,7 +391,7 @@ impl Dir {
         }
     }
 
-    /// Makes the names in the directory durable.
+    /// Makes changes of names in the directory durable.
     ///
     /// # Errors
     /// When the system refuses.
@@ -397,8 +399,8 @@ impl Dir {
         rustix::fs::fsync(&self.handle).map_err(|error| self.error("sync", "", error))
     }
 
-    /// The names of the files in the directory, in no order; names that are not UTF-8 are none of
-    /// ours and are left out.
+    /// The names of the files in the directory, unordered. Leaves out names that are not UTF-8,
+    /// which are not ours.
     ///
     /// # Errors
     /// When the system refuses.
@@ -406,8 +408,8 @@ impl Dir {
         names_in(&self.handle).map_err(|error| self.error("list", "", error))
     }
 
-    /// As [`Dir::names`], by this very handle, which nobody else can be listing by: without opening the
-    /// directory once more.
+    /// As [`Dir::names`], but lists through this handle, without opening the directory again.
+    /// `&mut` ensures that nobody else is listing through it.
     ///
     /// # Errors
     /// As [`Dir::names`].
@@ -438,7 +440,7 @@ impl Dir {
     }
 }
 
-/// Takes the rights of everyone but the owner away.
+/// Removes all permissions except the owner's.
 fn close_directory(handle: &OwnedFd, stat: &Stat, path: &Path) -> Result<(), FsError> {
     if permission_bits(stat) & OTHERS == 0 {
         return Ok(());
@@ -446,7 +448,7 @@ fn close_directory(handle: &OwnedFd, stat: &Stat, path: &Path) -> Result<(), FsE
     closed(fchmod(handle, DIRECTORY_MODE), stat, path)
 }
 
-/// A name nobody else chooses for a file that is not finished yet.
+/// A random name for a file that is not finished yet.
 fn temporary_name() -> io::Result<String> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! One error for everything that can go wrong with a file: what was tried, on which path, and why.
+//! The error type of all file operations: what was tried, on which path, and why it failed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use super::shell_word::shell_path;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {path}: {problem}", path = .path.display())]
 pub struct FsError {
-    /// What was tried, as a verb: "open", "write", "lock".
+    /// The operation, as a verb: "open", "write", "lock".
     pub operation: &'static str,
-    /// The file or directory it was tried on.
+    /// The file or directory.
     pub path: PathBuf,
     /// Why it failed.
     #[source]
@@ -22,58 +22,58 @@ pub struct FsError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FsProblem {
-    /// The system refused.
+    /// The system's error.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// A symbolic link stands where a file or directory of ours should be.
+    /// There is a symbolic link where our file or directory should be.
     #[error("it is a symbolic link")]
     Symlink,
-    /// A symbolic link that leads to nothing.
+    /// A symbolic link whose target does not exist.
     #[error("it is a symbolic link that leads nowhere")]
     DanglingLink,
-    /// Something else than a regular file: a FIFO, a device, a directory.
+    /// Not a regular file but a FIFO, a device, a directory or the like.
     #[error("it is not a regular file")]
     NotRegular,
-    /// Something else than a directory.
+    /// Not a directory.
     #[error("it is not a directory")]
     NotDirectory,
     /// It belongs to another user.
     #[error("it belongs to user {owner}, not to you")]
     ForeignOwner {
-        /// The owner's numeric user id.
+        /// The owner's user id.
         owner: u32,
     },
-    /// Others may write to it, so its content cannot be trusted.
+    /// Other users may write to it, so its content cannot be trusted.
     #[error("others may write to it (mode {mode:04o})")]
     WritableByOthers {
         /// The permission bits found.
         mode: u32,
     },
-    /// Others may look at it.
+    /// Other users may read it.
     #[error("others may look at it (mode {mode:04o})")]
     OpenToOthers {
         /// The permission bits found.
         mode: u32,
     },
-    /// The file has more than one name.
+    /// The file has more than one hard link.
     #[error("it has {links} hard links")]
     HardLinked {
-        /// How many names it has.
+        /// Its number of links.
         links: u64,
     },
-    /// Nothing there can be closed to everyone else: this platform's means to do so are not used yet.
+    /// It cannot be closed to other users: this is not implemented on this platform yet.
     #[error("on this platform files cannot be kept private yet, so no home is used")]
     NoPrivateFiles,
-    /// Another process held its lock for as long as it was waited for.
+    /// Another process held its lock for the whole time limit.
     #[error("{} has held its lock for half a minute", holder(*.by))]
     Held {
-        /// Which process, where the system says.
+        /// The process, if the system says which.
         by: Option<i32>,
     },
-    /// It would be changed, and the directory was opened to be looked at.
+    /// The operation would change it, but the directory was opened read-only.
     #[error("it is only looked at")]
     OnlyLookedAt,
-    /// A directory in which there is something else, and which would become a home.
+    /// The directory would become a home, but has other contents.
     #[error("it has other files in it and is no home of Nightlatch")]
     NotAHome,
     /// Longer than anything we write there.
@@ -92,7 +92,8 @@ fn holder(by: Option<i32>) -> String {
 }
 
 impl FsError {
-    /// What was tried (as it reads before a path: "read", "write to"), on which path, and what went wrong.
+    /// Creates an error from the operation (worded to precede a path: "read", "write to"), the path
+    /// and the problem.
     pub fn new(
         operation: &'static str,
         path: impl AsRef<Path>,
@@ -105,7 +106,7 @@ impl FsError {
         }
     }
 
-    /// The kind of the system's refusal, when it was the system that refused.
+    /// The kind of the system's error, if it is one.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match &self.problem {
             FsProblem::Io(error) => Some(error.kind()),
@@ -113,7 +114,7 @@ impl FsError {
         }
     }
 
-    /// What the person can do about it, when there is something.
+    /// How the user can correct it, if possible.
     pub fn hint(&self) -> Option<String> {
         let path = self.path.display();
         Some(match &self.problem {

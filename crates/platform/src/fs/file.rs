@@ -1,4 +1,4 @@
-//! Judging an open file.
+//! Checks on open files.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -13,13 +13,14 @@ use super::dir::Access;
 use super::error::{FsError, FsProblem};
 use super::private_group::is_private_group;
 
-/// Permission bits of everyone but the owner.
+/// Permission bits of everyone except the owner.
 pub(super) const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 const GROUP_WRITE: u32 = 0o020;
 
-/// Judges an open file that should be ours alone and, where it is used, closes it to others where that
-/// is safe. One that may be new is readable and writable to us, whatever the umask left of its mode.
+/// Checks that an open file is private to this user. With `Access::Use`, removes other users' read
+/// access. A file that may be new is made readable and writable to its owner, whatever the umask
+/// left of its mode.
 pub(super) fn check_own_file(
     file: &File,
     path: &Path,
@@ -40,8 +41,8 @@ pub(super) fn check_own_file(
     Ok(())
 }
 
-/// Creates the directory at `path` and those above it that are missing, closed to others whatever
-/// the umask: who may write to one of them could put another home in place of ours.
+/// Creates the directory at `path` and its missing parents, closed to other users whatever the
+/// umask: whoever could write to one of them could replace our home.
 pub(super) fn create_closed(path: &Path) -> Result<(), FsError> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
@@ -51,7 +52,7 @@ pub(super) fn create_closed(path: &Path) -> Result<(), FsError> {
         .map_err(|error| FsError::new("create", path, error))
 }
 
-/// Gives us a directory that was made a moment ago, where the umask took our own rights away.
+/// Restores the owner's permissions on a newly created directory, in case the umask removed them.
 pub(super) fn open_to_owner(
     parent: BorrowedFd<'_>,
     name: &OsStr,
@@ -66,7 +67,8 @@ pub(super) fn open_to_owner(
     Ok(())
 }
 
-/// Refuses what is no regular file of ours alone; the mode to give it when others may read it.
+/// Refuses anything except a private regular file of this user. Returns the mode to set when others
+/// may read it.
 pub(super) fn judge(stat: &Stat, path: &Path) -> Result<Option<Mode>, FsError> {
     let problem = |problem| FsError::new("use", path, problem);
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
@@ -77,18 +79,18 @@ pub(super) fn judge(stat: &Stat, path: &Path) -> Result<Option<Mode>, FsError> {
     if mode & OTHERS_WRITE != 0 {
         return Err(problem(FsProblem::WritableByOthers { mode }));
     }
-    #[allow(clippy::unnecessary_cast, clippy::useless_conversion)] // its width differs by platform
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion)] // platform-dependent width
     let links = u64::from(stat.st_nlink);
     if links > 1 {
         return Err(problem(FsProblem::HardLinked { links }));
     }
-    #[allow(clippy::unnecessary_cast, clippy::cast_possible_truncation)] // 12 bits, of 16 on macOS
+    #[allow(clippy::unnecessary_cast, clippy::cast_possible_truncation)] // 12 bits; 16 on macOS
     let closed = (mode & !OTHERS) as rustix::fs::RawMode;
     Ok((mode & OTHERS != 0).then(|| Mode::from_raw_mode(closed)))
 }
 
-/// Tells how it came out that something was closed to others. On a disk that is read-only it stays as it
-/// is: nothing can be written there anyway, and what is there may be needed to lock.
+/// Reports the result of closing something to other users. A read-only disk keeps its modes:
+/// nothing can be written there anyway, and the file may be needed for locking.
 pub(super) fn closed(
     result: rustix::io::Result<()>,
     stat: &Stat,
@@ -110,7 +112,7 @@ pub(super) fn closed(
     Ok(())
 }
 
-/// Whether the open `file` has lost its name since.
+/// Whether the open `file` was unlinked since.
 pub fn has_lost_name(file: &File) -> bool {
     fstat(file).is_ok_and(|stat| stat.st_nlink == 0)
 }
@@ -127,13 +129,12 @@ pub(super) fn check_owner(stat: &Stat, path: &Path) -> Result<(), FsError> {
     }
 }
 
-#[allow(clippy::unnecessary_cast, clippy::cast_lossless)] // `mode_t` is 16 bits wide on macOS
+#[allow(clippy::unnecessary_cast, clippy::cast_lossless)] // `mode_t` is 16 bits on macOS
 pub(super) fn permission_bits(stat: &Stat) -> u32 {
     (stat.st_mode as u32) & 0o7777
 }
 
-/// The link on the way to `path` that leads nowhere, where nothing is at `path`: somebody meant a file to be
-/// there.
+/// The dangling link that makes `path` lead nowhere, if any: a file was meant to be there.
 fn dangling_link(path: &Path) -> Option<&Path> {
     let there = path
         .ancestors()
@@ -142,15 +143,15 @@ fn dangling_link(path: &Path) -> Option<&Path> {
     (is_link && std::fs::metadata(there).is_err()).then_some(there)
 }
 
-/// Reads a file that the user edits and may have linked to from elsewhere (the configuration), of
-/// at most `limit` bytes; `None` when there is none.
+/// Reads a file that the user edits and may have linked to from elsewhere (the configuration), at
+/// most `limit` bytes; `None` when there is none.
 ///
-/// Links are followed, and one that leads nowhere is an error. The file itself must be regular, belong to this user or to root, and be
-/// writable by its owner only. A group that nobody else is in may write as well: under the umask 002
-/// that many systems give their users, editors leave a mode of 0664.
+/// Links are followed; a dangling one is an error. The file must be regular, belong to this user or
+/// to root, and be writable by its owner only. A group with no other member may write as well:
+/// under the umask 002 that many systems give their users, editors leave a mode of 0664.
 ///
 /// # Errors
-/// When it is none of that, too long, or cannot be read.
+/// When it does not meet these rules, is too long, or cannot be read.
 pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsError> {
     let Some((file, stat)) = open_regular(path)? else {
         return Ok(None);
@@ -171,8 +172,8 @@ pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsEr
     read_bounded(&file, path, limit).map(Some)
 }
 
-/// The content of the regular file at `path`, whoever it belongs to and whoever may write to it; `None` when
-/// there is none. For what may be believed of anybody.
+/// The content of the regular file at `path`, whoever owns it or may write to it; `None` when there
+/// is none. Only for content that is acceptable from anybody.
 ///
 /// # Errors
 /// When it is not regular, too long, or cannot be read.
@@ -193,7 +194,7 @@ fn open_regular(path: &Path) -> Result<Option<(File, Stat)>, FsError> {
                 None => Ok(None),
             };
         }
-        // With a file where a directory on the way should be, there is none either.
+        // If a parent in the path is a file, there is no such file either.
         Err(Errno::NOTDIR) => return Ok(None),
         Err(error) => return Err(FsError::new("open", path, std::io::Error::from(error))),
     };
@@ -226,7 +227,7 @@ mod tests {
         std::fs::write(at("gone.toml"), "here").unwrap();
         let read = read_user_file(&at("again.toml"), 100).unwrap();
         assert_eq!(read.as_deref(), Some(&b"here"[..]));
-        // Where a link leads to a directory, the file need not be there.
+        // A link that leads to a directory does not dangle, even if the file does not exist.
         std::fs::create_dir(at("gone")).unwrap();
         assert!(
             read_user_file(&at("directory/config.toml"), 100)

@@ -1,34 +1,35 @@
-//! Which file an open file is: what tells it from its copies.
+//! The identity of an open file, which distinguishes it from its copies.
 
 use std::fs::File;
 use std::io;
 
-/// Which file an open file is. It stays the same while the file and the directories above it are renamed, and
-/// no copy has it.
+/// The identity of a file. It does not change when the file or the directories above it are
+/// renamed, and no copy has it.
 ///
-/// Some file systems (overlayfs over several others, mergerfs, FUSE, FAT) give a file another inode number when
-/// it was out of memory for a while. When it was last changed stays, and nobody can set that.
+/// Some file systems (overlayfs over several others, mergerfs, FUSE, FAT) give a file another inode
+/// number once it has been evicted from the cache. The change time stays the same, and nobody can
+/// set it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileIdentity {
-    /// The number of the file system.
+    /// The device number of the file system.
     pub device: u64,
-    /// The number of the file in it.
+    /// The inode number in it.
     pub inode: u64,
-    /// When content, mode or name were changed last, in nanoseconds since 1970 (UTC).
+    /// The change time (content, mode or name) in nanoseconds since 1970 (UTC).
     pub changed: i64,
 }
 
 impl FileIdentity {
-    /// That of an open file.
+    /// The identity of an open file.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system refuses.
     #[cfg(unix)]
     #[allow(
         clippy::unnecessary_cast,
         clippy::cast_sign_loss,
         clippy::cast_possible_wrap
-    )] // signs and widths differ
+    )] // signs and widths depend on the platform
     pub fn of(file: &File) -> io::Result<Self> {
         let stat = rustix::fs::fstat(file)?;
         let seconds = (stat.st_ctime as i64).saturating_mul(1_000_000_000);
@@ -39,7 +40,7 @@ impl FileIdentity {
         })
     }
 
-    /// Fails: it is not asked on this platform yet.
+    /// Fails: not implemented on this platform yet.
     ///
     /// # Errors
     /// Always.
@@ -48,8 +49,8 @@ impl FileIdentity {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Whether both are of one file, as far as can be told: on one file system, and of one number or
-    /// unchanged since the same moment.
+    /// Whether both identify the same file, as far as can be determined: the same device, and the
+    /// same inode or the same change time.
     pub fn is_same(self, other: Self) -> bool {
         self.device == other.device && (self.inode == other.inode || self.changed == other.changed)
     }
@@ -100,7 +101,7 @@ mod tests {
             }
             .is_same(first)
         );
-        // A snapshot, with the same numbers and times.
+        // A snapshot has the same inode numbers and times.
         assert!(!FileIdentity { device: 9, ..first }.is_same(first));
     }
 }

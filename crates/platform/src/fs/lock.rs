@@ -1,7 +1,8 @@
-//! Exclusive locks, on a directory and on a file in it.
+//! Exclusive locks on a directory or a file in it.
 //!
-//! A wait for one ends after half a minute, is spoken of after two seconds, and can be left by any signal:
-//! nothing is held yet. Whoever holds one is not stopped by Ctrl-Z until it is given back.
+//! Waiting for a lock fails after half a minute, is reported to the user after two seconds, and can
+//! be interrupted by any signal, because nothing is held yet. While a lock is held, Ctrl-Z takes
+//! effect only when the lock is released.
 
 mod holder;
 mod stops;
@@ -24,9 +25,10 @@ pub use holder::{LockHolder, holder_of, record_lock_holder};
 use stops::NoStops;
 pub use stops::with_stops;
 
-/// How long a lock is waited for. Locks are held for milliseconds; a hundred who wait in line are a second.
+/// Time limit for a lock. Locks are held for milliseconds, so a queue of a hundred takes about a
+/// second.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How long until a lock is tried again: at first, and at most.
+/// The first and the longest pause between attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
 
 /// An exclusive lock on a directory or on a file in it, released when dropped.
@@ -35,13 +37,13 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_m
 pub struct DirLock {
     file: File,
     path: PathBuf,
-    /// After the file, and with it the lock.
+    /// Declared after the file, so that the lock is released first.
     _stops: NoStops,
 }
 
 impl DirLock {
-    /// The names of the files in the locked directory, as [`Dir::names`]; without opening it again,
-    /// which others who wait for the lock would wait for. Not for a lock on a file.
+    /// The names of the files in the locked directory, as [`Dir::names`], but without opening it
+    /// again, which would prolong the wait of other processes. Not for a lock on a file.
     ///
     /// # Errors
     /// When the system refuses.
@@ -52,7 +54,7 @@ impl DirLock {
 }
 
 impl Dir {
-    /// Waits for, and takes, the exclusive lock on this directory.
+    /// Waits for the exclusive lock on this directory.
     ///
     /// # Errors
     /// [`FsProblem::Held`] after half a minute, or when the system refuses.
@@ -60,7 +62,8 @@ impl Dir {
         take(self.reopen()?, self.path().to_owned(), LIMIT)
     }
 
-    /// As [`Dir::lock`], waiting `limit` at most; `None` when another process holds it all that time.
+    /// As [`Dir::lock`], but waits at most `limit`; `None` when another process holds it all that
+    /// time.
     ///
     /// # Errors
     /// When the system refuses.
@@ -74,7 +77,8 @@ impl Dir {
         }
     }
 
-    /// Whether somebody holds that lock at this moment. Whoever asks is not seen by others who ask.
+    /// Whether that lock is held right now. Concurrent callers of this function do not see each
+    /// other.
     ///
     /// # Errors
     /// When the system refuses.
@@ -82,7 +86,7 @@ impl Dir {
         is_locked(&self.reopen()?).map_err(|error| FsError::new("lock", self.path(), error))
     }
 
-    /// The process that holds it, where the system says which.
+    /// The process that holds the lock, if the system says which.
     ///
     /// # Errors
     /// When the directory cannot be opened.
@@ -90,8 +94,7 @@ impl Dir {
         Ok(holder_of(&self.reopen()?))
     }
 
-    /// Waits for, and takes, the exclusive lock on the file `name`, creating it (0600) when there is
-    /// none.
+    /// Waits for the exclusive lock on the file `name`, and creates it (0600) when there is none.
     ///
     /// # Errors
     /// As [`Dir::open_file`] and [`Dir::lock`].
@@ -99,8 +102,8 @@ impl Dir {
         take(self.open_update(name)?, self.path().join(name), LIMIT)
     }
 
-    /// A handle with an open file description of its own: a lock taken on a duplicate would be
-    /// shared with every other duplicate in this process.
+    /// A handle with a separate open file description: a lock on a duplicated handle would be
+    /// shared with all other duplicates in this process.
     pub(super) fn reopen(&self) -> Result<File, FsError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         openat(self.handle(), ".", flags, Mode::empty())
@@ -109,13 +112,13 @@ impl Dir {
     }
 }
 
-/// Waits for the lock on `file`, which is at `path`, for `limit` at most. It is tried again and again,
-/// as the call that waits by itself has no limit.
+/// Waits for the lock on `file`, which is at `path`, for at most `limit`. It polls, because the
+/// blocking call has no time limit.
 fn take(file: File, path: PathBuf, limit: Duration) -> Result<DirLock, FsError> {
     let (mut waited, mut pause) = (Duration::ZERO, PAUSES.0);
     let mut is_told = false;
     loop {
-        // Before the lock: nobody is stopped between the two.
+        // Begin before locking, so that the process cannot be stopped in between.
         let stops = NoStops::begin();
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
@@ -140,7 +143,8 @@ fn take(file: File, path: PathBuf, limit: Duration) -> Result<DirLock, FsError> 
             });
         }
         pause_for(pause);
-        // Not by a clock: the time that we are stopped ourselves is not waited.
+        // Count pauses instead of reading a clock, so that time while this process is stopped does
+        // not count.
         waited += pause;
         pause = (pause * 2).min(PAUSES.1);
     }
@@ -151,7 +155,7 @@ fn pause_for(duration: Duration) {
         tv_sec: 0,
         tv_nsec: duration.subsec_nanos().into(),
     };
-    // Interrupted or not: then it is tried again the sooner.
+    // An interrupted pause only means an earlier retry.
     let _ = rustix::event::poll(&mut [], Some(&timeout));
 }
 

@@ -1,8 +1,8 @@
-//! Files, opened by directory handle, never through a link, and judged on the open handle.
+//! File access through directory handles, never through links, with checks on the open handle.
 //!
-//! Every file of ours is regular, belongs to this user, has one name and is closed to everyone
-//! else. What others could only read is closed and used; what others could have written is
-//! refused.
+//! Every file of ours is regular, belongs to this user, has one hard link, and is closed to
+//! everyone else. A file that others could only read is closed to them and used. A file that others
+//! could have written is refused.
 
 #[cfg(unix)]
 mod archive;
@@ -35,7 +35,7 @@ mod waits;
 #[cfg(windows)]
 mod windows;
 
-/// Reading and writing at a place in a file.
+/// Reading and writing at an offset in a file.
 #[cfg(unix)]
 pub use std::os::unix::fs::FileExt;
 

@@ -1,4 +1,4 @@
-//! The names in an open directory.
+//! Lists the names in an open directory.
 
 use std::ffi::CStr;
 #[cfg(target_os = "linux")]
@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 
 use rustix::io::Errno;
 
-/// The names of the files in an open directory, as far as they are UTF-8.
+/// The names of the files in an open directory, without those that are not UTF-8.
 pub(super) fn names_in(directory: impl AsFd) -> Result<Vec<String>, Errno> {
     let mut names = Vec::new();
     for entry in rustix::fs::Dir::read_from(directory)? {
@@ -16,7 +16,7 @@ pub(super) fn names_in(directory: impl AsFd) -> Result<Vec<String>, Errno> {
     Ok(names)
 }
 
-/// The names of the files in an open directory, with what is not UTF-8 in them replaced.
+/// The names of the files in an open directory, with invalid UTF-8 replaced.
 pub(super) fn all_names_in(directory: impl AsFd) -> Result<Vec<String>, Errno> {
     let mut names = Vec::new();
     for entry in rustix::fs::Dir::read_from(directory)? {
@@ -28,7 +28,7 @@ pub(super) fn all_names_in(directory: impl AsFd) -> Result<Vec<String>, Errno> {
     Ok(names)
 }
 
-/// The same by this very handle, whose place in the directory nobody else may rely on.
+/// Lists through this handle itself, whose read position nobody else may rely on.
 #[cfg(target_os = "linux")]
 pub(super) fn names_by(directory: impl AsFd) -> Result<Vec<String>, Errno> {
     rustix::fs::seek(&directory, rustix::fs::SeekFrom::Start(0))?;

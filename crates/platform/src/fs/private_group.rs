@@ -1,4 +1,4 @@
-//! Groups with one member: many systems give each user one of their own, and a umask of 002 with it.
+//! Groups with a single member: many systems give each user a private group, and a umask of 002.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use super::content::read_bounded;
 
 const USERS: &str = "/etc/passwd";
 const GROUPS: &str = "/etc/group";
-/// More than these files are where a person has a group of their own.
+/// Larger than these files are on systems with private groups.
 const LIMIT: usize = 4 * 1024 * 1024;
 
-/// Whether the group `gid` is the user `uid`'s own: their primary group, of the same name, which
-/// nobody else is in. As far as the system's own files tell: a user or group that another directory
-/// service knows has none, and where a file cannot be read nobody has.
+/// Whether the group `gid` is the user `uid`'s private group: their primary group, with the same
+/// name and no other member. Only the local files count: a user or group from a directory service
+/// has no private group, and neither has anybody if a file cannot be read.
 pub(super) fn is_private_group(uid: u32, gid: u32) -> bool {
     let (Some(users), Some(groups)) = (content(USERS), content(GROUPS)) else {
         return false;
@@ -28,7 +28,7 @@ fn content(path: &str) -> Option<String> {
     String::from_utf8(content).ok()
 }
 
-/// The rule, on the lines of the two files (passwd(5), group(5)).
+/// Applies the rule to the text of the two files (passwd(5), group(5)).
 fn is_alone(users: &str, groups: &str, uid: u32, gid: u32) -> bool {
     let mut name = None;
     for user in users.lines().map(fields) {

@@ -1,5 +1,5 @@
-//! The kernel's own files under `/proc`, and nobody else's: an unprivileged user can put others in their place
-//! in a namespace of their own, and with them another boot or clocks that are not shifted.
+//! Reads the kernel's own files under `/proc`. An unprivileged user can replace them in a namespace
+//! of their own, and so fake another boot or clocks without a shift.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,16 +7,19 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, fstatfs, open, openat, openat2};
 use rustix::io::Errno;
 
-/// Reads a small file of the proc file system into `buffer`: its length. `name` is below `/proc`.
+/// Reads a small file of the proc file system into `buffer`; returns its length. `name` is relative
+/// to `/proc`.
 ///
 /// # Errors
-/// When `/proc` is no proc file system, when something is mounted over the file, or the system refuses.
+/// When `/proc` is not a proc file system, when something is mounted over the file, or the system
+/// refuses.
 pub fn read_proc(name: &str, buffer: &mut [u8]) -> io::Result<usize> {
     let directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let proc = open("/proc", directory, Mode::empty())?;
     refuse_other(&proc)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    // Containers mount `sys` over itself to make it read-only; what it says is the same for every process.
+    // Containers mount `sys` over itself to make it read-only; its content is the same for every
+    // process.
     let resolve = if name.starts_with("self/") {
         ResolveFlags::NO_XDEV
     } else {
@@ -25,7 +28,7 @@ pub fn read_proc(name: &str, buffer: &mut [u8]) -> io::Result<usize> {
     let file = match openat2(&proc, name, flags, Mode::empty(), resolve) {
         Ok(file) => file,
         Err(Errno::XDEV) => return Err(mounted_over(name)),
-        // Before Linux 5.6, and under a profile that does not know the call.
+        // Before Linux 5.6, or under a seccomp profile that does not know the call.
         Err(Errno::NOSYS | Errno::PERM) => openat(&proc, name, flags, Mode::empty())?,
         Err(error) => return Err(error.into()),
     };

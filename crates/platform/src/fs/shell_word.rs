@@ -1,13 +1,13 @@
-//! Paths and other texts as words of a shell, for the commands that a hint names.
+//! Quoting of paths and other texts for shell commands in hints.
 
 use std::path::Path;
 
-/// One word of a shell such as sh, bash or zsh that means `text`, whatever is in it.
+/// Quotes `text` as one word for sh, bash or zsh, whatever it contains.
 pub fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// The same of a path.
+/// Quotes a path as one word.
 pub fn shell_path(path: &Path) -> String {
     shell_word(&path.to_string_lossy())
 }

@@ -1,4 +1,5 @@
-//! On which file system a directory lies, and whether overwriting a file there erases what it held.
+//! Determines a directory's file system, and whether overwriting a file there erases its old
+//! content.
 
 mod judge;
 mod kinds;
@@ -17,18 +18,18 @@ use super::error::FsError;
 use judge::{Facts, Mount};
 pub use kinds::{Erasure, Kept, Storage, Unsure};
 
-/// More than the mounts of any machine take.
+/// Larger than the mount table of any machine.
 const MOUNTS_LIMIT: usize = 4 * 1024 * 1024;
 
 impl Dir {
-    /// Switches copy-on-write off for the files that are created in the directory from now on, where
-    /// the file system has it: whether it is off.
+    /// Disables copy-on-write for files created in the directory from now on, if the file system
+    /// supports that. Returns whether it is off.
     ///
-    /// Best effort: most file systems have neither copy-on-write nor the flag, and the caller can do
-    /// nothing about one that refuses.
+    /// Best effort: most file systems have neither copy-on-write nor the flag, and the caller can
+    /// do nothing about one that refuses.
     ///
     /// # Errors
-    /// When the system fails otherwise than by not having the flag.
+    /// When the system fails for another reason than a missing flag.
     pub fn disable_copy_on_write(&self) -> Result<bool, FsError> {
         let failed =
             |error: Errno| FsError::new("set flags of", self.path(), io::Error::from(error));
@@ -50,7 +51,7 @@ impl Dir {
             Err(error) => return Err(failed(error)),
         };
         match ioctl_setflags(self.handle(), flags | IFlags::NOCOW) {
-            // Some accept what they do not have.
+            // Some accept the flag without supporting it.
             Ok(()) => Ok(flags_of(self.handle()).contains(IFlags::NOCOW)),
             Err(error) if is_lacking(error) => Ok(false),
             Err(error) => Err(failed(error)),
@@ -58,7 +59,8 @@ impl Dir {
     }
 }
 
-/// The file system that the directory at `path` lies on; `None` when the system does not say. Only looks.
+/// The file system of the directory at `path`; `None` when the system does not say. Changes
+/// nothing.
 pub fn storage(path: &Path) -> Option<Storage> {
     let real = std::fs::canonicalize(path).ok()?;
     let mounts = small_file("/proc/self", "mountinfo", MOUNTS_LIMIT);
@@ -84,8 +86,8 @@ fn flags_of(directory: impl std::os::fd::AsFd) -> IFlags {
     ioctl_getflags(directory).unwrap_or(IFlags::empty())
 }
 
-/// All options of an ext file system. Those that it has by default, in its superblock, are not among the
-/// options of the mount.
+/// All options of an ext file system. Its defaults, stored in the superblock, are not among the
+/// mount options.
 fn ext_options(mount: &Mount) -> Option<String> {
     if !mount.file_system.starts_with("ext") {
         return None;

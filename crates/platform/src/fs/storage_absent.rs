@@ -1,4 +1,4 @@
-//! What is not told on this platform: the file system under a directory.
+//! Platforms where a directory's file system cannot be determined.
 
 #[path = "storage/kinds.rs"]
 mod kinds;
@@ -13,17 +13,17 @@ pub use kinds::{Erasure, Kept, Storage, Unsure};
 
 #[cfg(unix)]
 impl Dir {
-    /// Switches copy-on-write off where the file system has it: whether it is off. It is not here.
+    /// Does nothing: copy-on-write cannot be disabled here.
     ///
     /// # Errors
-    /// None, here.
-    #[allow(clippy::unnecessary_wraps)] // the same face as on Linux
+    /// Never.
+    #[allow(clippy::unnecessary_wraps)] // the same signature as on Linux
     pub fn disable_copy_on_write(&self) -> Result<bool, FsError> {
         Ok(false)
     }
 }
 
-/// The file system that the directory at `path` lies on: not told here.
+/// The file system of the directory at `path`: unknown here.
 pub fn storage(_: &Path) -> Option<Storage> {
     None
 }

@@ -1,4 +1,4 @@
-//! Looking over a home without opening, closing or mending anything in it.
+//! Inspects a home without opening, closing or repairing anything in it.
 
 mod found;
 
@@ -13,13 +13,13 @@ use super::file::{check_owner, judge, permission_bits};
 use super::names::names_in;
 pub use found::Survey;
 
-/// More than a home of many years holds.
+/// More than a home has after many years.
 const ENTRY_LIMIT: usize = 100_000;
-/// A home is three deep; what is deeper is none of ours.
+/// A home has three levels; anything deeper is not ours.
 const DEPTH_LIMIT: usize = 4;
 
-/// Looks at the directory at `home` and all that is in it, but for the files named in `except`, whose
-/// rules are others.
+/// Inspects the directory at `home` and everything in it, except the files named in `except`, which
+/// have other rules.
 pub fn survey(home: &Path, except: &[&str]) -> Survey {
     let mut survey = Survey::default();
     let stat = match statat(CWD, home, AtFlags::SYMLINK_NOFOLLOW) {
@@ -69,7 +69,7 @@ impl Survey {
             if depth == 0 && except.contains(&name.as_str()) || self.entries > ENTRY_LIMIT {
                 continue;
             }
-            // What is gone by now was removed by another process.
+            // An entry that is missing now was removed by another process.
             if let Ok(stat) = statat(&handle, &name, AtFlags::SYMLINK_NOFOLLOW) {
                 self.entry(&path.join(&name), &stat, depth + 1);
             }
@@ -84,7 +84,7 @@ impl Survey {
                 let error = FsError::new("use", path, FsProblem::Symlink);
                 self.refused.push(error);
             }
-            // The agent's.
+            // The agent's socket.
             FileType::Socket => {
                 self.entries += 1;
                 self.refused.extend(check_owner(stat, path).err());

@@ -1,4 +1,4 @@
-//! Judging a file that must not be opened for it.
+//! Checks a file without opening it.
 
 use rustix::fs::{AtFlags, FileType, chmodat, statat};
 use rustix::io::Errno;
@@ -7,11 +7,12 @@ use super::dir::{Access, Dir};
 use super::error::{FsError, FsProblem};
 use super::file::{closed, judge};
 
-/// Judges the file `name` in `dir` as if it were opened, without opening it: whether there is one.
+/// Checks the file `name` in `dir` as if it were opened, without opening it. Returns whether it
+/// exists.
 ///
 /// For files that another library opens and locks (SQLite's): a process that closes any descriptor
-/// of a file loses every POSIX lock it has on that file, through whatever descriptor. Nobody else
-/// can put another file there between the judgement and its use, as the directory is ours alone.
+/// of a file loses all of its POSIX locks on that file. The directory is private, so nobody else
+/// can replace the file between the check and its use.
 ///
 /// # Errors
 /// As [`Dir::open_file`].

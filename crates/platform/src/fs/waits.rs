@@ -1,42 +1,43 @@
-//! Waits that take long, and who is told of them.
+//! Reports long waits to the user.
 
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// After how long a wait is spoken of.
-#[cfg(unix)] // elsewhere nothing is waited for
+/// How long a wait lasts before it is reported.
+#[cfg(unix)] // other platforms have no such waits
 pub const SPOKEN_OF: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// A wait that has taken two seconds.
+/// A wait that has lasted two seconds.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Wait<'a> {
     /// For a lock.
     Lock {
-        /// What is locked.
+        /// The locked file or directory.
         path: &'a Path,
-        /// The process that holds the lock, where the system says which.
+        /// The process that holds the lock, if the system says which.
         holder: Option<i32>,
     },
-    /// For the answer of the agent.
+    /// For the agent's answer.
     Agent {
-        /// Its process id; 0 where that cannot be told.
+        /// Its process id; 0 when unknown.
         process: i32,
     },
 }
 
-/// What is done with it.
+/// The function that reports a wait.
 type Told = Box<dyn Fn(&Wait<'_>) + Send + Sync>;
 
 static TOLD: OnceLock<Told> = OnceLock::new();
 
-/// Calls `told`, once for each wait, when another process has been waited for for two seconds, so that a
-/// person need not wonder. For the program, at its start: a second call changes nothing.
+/// Sets `told`, which is called once for each wait for another process that has lasted two seconds,
+/// so that the user knows the reason. Call this when the program starts; a second call changes
+/// nothing.
 pub fn tell_of_waits(told: impl Fn(&Wait<'_>) + Send + Sync + 'static) {
     let _ = TOLD.set(Box::new(told));
 }
 
-/// Tells of `wait`, if anybody is to be told.
+/// Reports `wait`, if a function was set.
 #[cfg(unix)] // as above
 pub fn tell(wait: &Wait<'_>) {
     if let Some(told) = TOLD.get() {

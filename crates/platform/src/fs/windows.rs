@@ -1,8 +1,8 @@
-//! Files on Windows: copies are read; there is no home.
+//! Files on Windows: copies can be read, but there is no home.
 //!
-//! A file of ours is closed to everyone else. On Windows that takes an access control list of our
-//! own making, which is not there yet. So no home is opened or created, rather than one that others
-//! may read: a [`Dir`] cannot exist, and nothing that needs one can be reached.
+//! A file of ours must be closed to everyone else. On Windows that takes an access control list,
+//! which is not implemented yet. So no home is opened or created, rather than one that others may
+//! read: a [`Dir`] cannot exist, and nothing that needs one can be reached.
 
 #[path = "survey/found.rs"]
 mod found;
@@ -17,24 +17,25 @@ use super::content::{Durability, read_bounded};
 use super::error::{FsError, FsProblem};
 pub use found::Survey;
 
-/// `FILE_FLAG_OPEN_REPARSE_POINT`: opens a link itself, not what it leads to.
+/// `FILE_FLAG_OPEN_REPARSE_POINT`: opens a link itself, not its target.
 const NO_FOLLOW: u32 = 0x0020_0000;
-/// `FILE_FLAG_BACKUP_SEMANTICS`: without it a directory cannot be opened, nor told apart.
+/// `FILE_FLAG_BACKUP_SEMANTICS`: needed to open a directory and inspect it.
 const ANY_KIND: u32 = 0x0200_0000;
 
-/// Reading and writing at a place in a file, by the names of other systems. Unlike there, the file's
-/// own position moves.
+/// Reading and writing at an offset, with the method names of other systems. Unlike there, this
+/// moves the file's own position.
 pub trait FileExt {
-    /// Reads at `offset`: how many bytes, fewer than asked for perhaps, 0 at the end.
+    /// Reads at `offset`. Returns the number of bytes read, which may be fewer than requested; 0 at
+    /// the end.
     ///
     /// # Errors
-    /// The system's.
+    /// From the system.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Fills `buffer` with what stands at `offset`.
+    /// Fills `buffer` from `offset` on.
     ///
     /// # Errors
-    /// When the file ends before, or the system's.
+    /// When the file ends before, or from the system.
     fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
         while !buffer.is_empty() {
             match self.read_at(buffer, offset) {
@@ -53,7 +54,7 @@ pub trait FileExt {
     /// Writes all of `bytes` at `offset`.
     ///
     /// # Errors
-    /// The system's.
+    /// From the system.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 }
 
@@ -78,19 +79,19 @@ impl FileExt for File {
     }
 }
 
-/// A directory whose files may be anybody's and are only read: an auditor's copy. What is in it must
-/// prove itself by its content.
+/// A read-only directory whose files may be anybody's: an auditor's copy. Its content must prove
+/// itself.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
 }
 
 impl Archive {
-    /// Opens the directory at `path`. It is not held open, as it is elsewhere: one that is put in
-    /// its place meanwhile is read instead, and proves itself or not.
+    /// Opens the directory at `path`. Unlike on other systems it is not held open: a directory that
+    /// replaces it meanwhile is read instead, and its content must prove itself as well.
     ///
     /// # Errors
-    /// When there is none, or it may not be read.
+    /// When there is none, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, FsError> {
         let found = std::fs::metadata(path).map_err(|error| FsError::new("open", path, error))?;
         if !found.is_dir() {
@@ -101,12 +102,12 @@ impl Archive {
         })
     }
 
-    /// Where it was opened.
+    /// The path at which it was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The names of the files in it, in no order; names that are not Unicode are left out.
+    /// The names of its files, unordered, without those that are not Unicode.
     ///
     /// # Errors
     /// When the system refuses.
@@ -119,10 +120,10 @@ impl Archive {
         Ok(names)
     }
 
-    /// Opens the directory `name` in it; `None` when there is none.
+    /// Opens the subdirectory `name`; `None` when there is none.
     ///
     /// # Errors
-    /// When it is something else, a link among it, or may not be read.
+    /// When it is something else, such as a link, or cannot be read.
     pub fn subdir(&self, name: &str) -> Result<Option<Self>, FsError> {
         let path = self.path.join(name);
         match std::fs::symlink_metadata(&path) {
@@ -136,7 +137,7 @@ impl Archive {
     /// Opens the regular file `name` for reading; `None` when there is none.
     ///
     /// # Errors
-    /// When it is something else, a link among it, or may not be read.
+    /// When it is something else, such as a link, or cannot be read.
     pub fn open_file(&self, name: &str) -> Result<Option<File>, FsError> {
         let path = self.path.join(name);
         let opened = open(&path, NO_FOLLOW)?;
@@ -150,7 +151,7 @@ impl Archive {
     }
 }
 
-/// Opens what stands at `path` for reading, and looks at it; `None` when there is nothing.
+/// Opens `path` for reading and returns its metadata; `None` when there is nothing.
 fn open(path: &Path, flags: u32) -> Result<Option<(File, Metadata)>, FsError> {
     let mut options = OpenOptions::new();
     let options = options.read(true).custom_flags(flags | ANY_KIND);
@@ -172,11 +173,11 @@ fn check_regular(metadata: &Metadata, path: &Path) -> Result<(), FsError> {
     }
 }
 
-/// Reads a file that the user edits (the configuration), of at most `limit` bytes; `None` when there
+/// Reads a file that the user edits (the configuration), at most `limit` bytes; `None` when there
 /// is none.
 ///
-/// Accepted: who may write to it is not looked at, as it is elsewhere. What it limits are sessions,
-/// and there are none on this platform.
+/// Accepted: unlike on other systems, it is not checked who may write to the file. The file limits
+/// sessions, and there are none on this platform.
 ///
 /// # Errors
 /// When it is not a regular file, too long, or cannot be read.
@@ -188,7 +189,7 @@ pub fn read_user_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsEr
     read_bounded(&file, path, limit).map(Some)
 }
 
-/// As [`read_user_file`]: who may write to it is not looked at here.
+/// As [`read_user_file`], because it is not checked here who may write to the file.
 ///
 /// # Errors
 /// As [`read_user_file`].
@@ -196,12 +197,12 @@ pub fn read_any_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FsErr
     read_user_file(path, limit)
 }
 
-/// Whether an open file has lost its name since: in a copy, nobody removes one.
+/// Whether an open file was deleted since: nobody deletes files in a copy.
 pub fn has_lost_name(_: &File) -> bool {
     false
 }
 
-/// Finds that the directory at `home` cannot be used or, where there is none, created.
+/// Reports that the directory at `home` cannot be used or, if there is none, created.
 pub fn survey(home: &Path, _: &[&str]) -> Survey {
     let (exists, refused) = match Dir::open(home) {
         Ok(_) => (false, Dir::open_or_create(home).err()),
@@ -218,22 +219,22 @@ pub fn survey(home: &Path, _: &[&str]) -> Survey {
     }
 }
 
-/// A directory that is closed to everyone else: none, on this platform.
+/// A directory closed to everyone else; never exists on this platform.
 #[derive(Debug)]
 pub struct Dir {
     none: Infallible,
 }
 
-/// A lock on a directory that does not exist on this platform.
+/// A lock on a directory; never exists on this platform.
 #[derive(Debug)]
 pub struct DirLock {
     none: Infallible,
-    /// Held, as elsewhere, until the lock is dropped.
+    /// Held until the lock is dropped, as on other systems.
     _file: File,
 }
 
 impl DirLock {
-    /// Cannot be called: nothing is locked.
+    /// Cannot be called, because nothing is ever locked.
     ///
     /// # Errors
     /// Never.
@@ -243,10 +244,10 @@ impl DirLock {
 }
 
 impl Dir {
-    /// `None` when nothing stands at `path`.
+    /// `None` when nothing exists at `path`.
     ///
     /// # Errors
-    /// When something does: it cannot be used here.
+    /// When something exists there: it cannot be used on this platform.
     pub fn open(path: &Path) -> Result<Option<Self>, FsError> {
         match std::fs::symlink_metadata(path) {
             Ok(_) => Err(FsError::new("use", path, FsProblem::NoPrivateFiles)),
@@ -263,7 +264,7 @@ impl Dir {
         Self::open(path)
     }
 
-    /// Refuses: what would be created there would not be private.
+    /// Refuses, because the directory would not be private.
     ///
     /// # Errors
     /// Always.
@@ -272,10 +273,10 @@ impl Dir {
     }
 }
 
-/// What a directory of ours offers elsewhere. No value exists to call it on.
+/// The methods of a private directory on other systems. No value exists to call them on.
 macro_rules! never {
     ($($name:ident($($argument:ty),*) -> $result:ty;)*) => {
-        #[allow(missing_docs, clippy::missing_errors_doc)] // as where there is one
+        #[allow(missing_docs, clippy::missing_errors_doc)] // as on other systems
         impl Dir {
             $(pub fn $name(&self, $(_: $argument),*) -> $result {
                 match self.none {}
@@ -312,7 +313,7 @@ never! {
     lock_file(&str) -> Result<DirLock, FsError>;
 }
 
-#[allow(missing_docs, clippy::missing_errors_doc)] // as where there is one
+#[allow(missing_docs, clippy::missing_errors_doc)] // as on other systems
 impl Dir {
     pub fn own_names(&mut self) -> Result<Vec<String>, FsError> {
         match self.none {}
@@ -323,7 +324,7 @@ impl Dir {
     }
 }
 
-/// As if `name` in `dir` were opened; there is no such directory.
+/// Cannot be called, because there is no such directory.
 ///
 /// # Errors
 /// Never.

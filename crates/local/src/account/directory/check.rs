@@ -1,4 +1,4 @@
-//! Whether the account database is whole, told without changing anything in the home.
+//! Checks the account database without changing anything in the home.
 
 use std::path::Path;
 
@@ -8,27 +8,28 @@ use rusqlite::{Connection, OpenFlags};
 use super::{Directory, DirectoryError, FILE};
 use nightlatch_platform::fs::FsError;
 
-/// What a look at the account database told.
+/// The result of checking the account database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DatabaseState {
-    /// There is none yet.
+    /// There is no database yet.
     Absent,
-    /// It is whole, and has so many accounts.
+    /// The database is intact.
     Whole {
-        /// The accounts in it.
+        /// The number of accounts in it.
         accounts: u64,
     },
-    /// Another process was writing to it, or one was killed doing so: looking further would have
-    /// changed files. The next command that uses it puts it in order.
+    /// Another process was writing to it, or was killed while writing; a full check would have
+    /// changed files. The next command that uses the database recovers it.
     InUse,
 }
 
-/// Looks at the database in the home at `home`. Creates and changes no file: while nobody has it open
-/// it is read as it lies there, and else with what its other users keep beside it.
+/// Checks the database of the home at `home` without creating or changing a file. While nobody has
+/// it open, it is read as it is on disk; otherwise through the companion files of the processes
+/// that use it.
 ///
 /// # Errors
-/// When it is damaged, no database of ours, or cannot be read.
+/// When it is damaged, not our database, or cannot be read.
 pub fn check(home: &Path) -> Result<DatabaseState, DirectoryError> {
     let path = home.join(FILE);
     let failed = |error| FsError::new("inspect", &path, error);
@@ -59,7 +60,7 @@ pub fn check(home: &Path) -> Result<DatabaseState, DirectoryError> {
     };
     let before = written(&real);
     let checked = look(&real, &path, options);
-    // Somebody wrote to it while it was taken for a file that nobody changes.
+    // A process wrote to it while it was read as unchanging.
     if options == "immutable=1" && (is_there("-wal") || written(&real) != before) {
         return Ok(DatabaseState::InUse);
     }
@@ -94,7 +95,7 @@ fn look(real: &Path, path: &Path, options: &str) -> Result<u64, DirectoryError> 
     opened.count()
 }
 
-/// The path as SQLite's URI, in which some bytes have a meaning.
+/// The path as an SQLite URI, with special bytes escaped.
 pub(super) fn uri(path: &Path, options: &str) -> String {
     use std::fmt::Write;
     let mut uri = String::from("file:");

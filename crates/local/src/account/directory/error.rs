@@ -1,4 +1,4 @@
-//! What can go wrong with the account database.
+//! Errors of the account database.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use nightlatch_platform::fs::FsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DirectoryError {
-    /// A file or directory is not ours alone, or cannot be reached.
+    /// A file or directory is not private to this user, or cannot be reached.
     #[error(transparent)]
     File(#[from] FsError),
     /// Other processes held the database for longer than five seconds.
@@ -19,19 +19,19 @@ pub enum DirectoryError {
         /// The database.
         path: PathBuf,
     },
-    /// The file is no database.
+    /// The file is not a database.
     #[error("{path} is not an account directory", path = .path.display())]
     NotADatabase {
         /// The file.
         path: PathBuf,
     },
-    /// The file is a database of something else.
+    /// The file is another program's database.
     #[error("{path} is the database of another program", path = .path.display())]
     Foreign {
         /// The database.
         path: PathBuf,
     },
-    /// A newer nightlatch wrote it.
+    /// Written by a newer nightlatch.
     #[error(
         "{path} was written by a newer nightlatch (format {found}, this one knows {known})",
         path = .path.display()
@@ -41,10 +41,10 @@ pub enum DirectoryError {
         path: PathBuf,
         /// The version of its format.
         found: i64,
-        /// The newest version this program knows.
+        /// The newest version that this program supports.
         known: i64,
     },
-    /// The database is damaged, or holds what nightlatch never writes.
+    /// The database is damaged, or contains values that nightlatch never writes.
     #[error("{path} is damaged: {what}", path = .path.display())]
     Corrupt {
         /// The database.
@@ -52,15 +52,15 @@ pub enum DirectoryError {
         /// What is wrong.
         what: String,
     },
-    /// SQLite refused for another reason: the disk is full, or cannot be read.
+    /// SQLite failed for another reason: the disk is full, or cannot be read.
     #[error("cannot use {path}: {source}", path = .path.display())]
     Database {
         /// The database.
         path: PathBuf,
-        /// SQLite's reason.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
-    /// The system has no random source to give.
+    /// The system provides no random numbers.
     #[error("the system gives no random bytes: {0}")]
     Random(getrandom::Error),
 }
@@ -79,7 +79,7 @@ impl DirectoryError {
         }
     }
 
-    /// What the person can do about it, when there is something.
+    /// How the user can correct it, if possible.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::File(error) => error.hint(),

@@ -1,6 +1,7 @@
-//! The account database: SQLite in one file of the home, shared by all of the user's processes.
+//! The account database: an SQLite file in the home, shared by all of the user's processes.
 //!
-//! It holds emails, names, counts, and account keys sealed under their passwords; no secret.
+//! It holds emails, names, counts, and account keys sealed under passwords; nothing in it is
+//! secret.
 
 mod check;
 mod error;
@@ -22,11 +23,11 @@ pub(super) use rows::{Attempted, Inserted, Record};
 const FILE: &str = "accounts.db";
 /// The name under which a new database is prepared; swept with the other temporary files.
 const UNFINISHED: &str = ".tmp-accounts.db";
-/// What SQLite keeps beside a database.
+/// Suffixes of the files that SQLite keeps beside a database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// "NLac": what tells our databases from others (SQLite's `application_id`).
+/// "NLac", SQLite's `application_id`, which identifies our databases.
 const APPLICATION_ID: i64 = 0x4e4c_6163;
 /// The version of the tables below (SQLite's `user_version`).
 const SCHEMA_VERSION: i64 = 1;
@@ -66,7 +67,7 @@ pub(super) struct Directory {
     path: PathBuf,
 }
 
-/// The database while this process alone may write to it.
+/// A write transaction: no other process can write to the database meanwhile.
 pub(super) struct Writing<'a> {
     transaction: Transaction<'a>,
     path: &'a Path,
@@ -76,7 +77,8 @@ impl Directory {
     /// Opens the database in `home`; `None` when there is none yet.
     ///
     /// # Errors
-    /// When it is not ours alone, or no database this program knows. Nothing is changed then.
+    /// When it is not private to this user, or not a database that this program knows. Nothing is
+    /// changed then.
     pub fn open_existing(home: &Dir) -> Result<Option<Self>, DirectoryError> {
         if !check_files(home, FILE)? {
             return Ok(None);
@@ -90,8 +92,8 @@ impl Directory {
         Ok(Some(opened))
     }
 
-    /// The database in `home` to be read as it lies there, without a trace; `None` when there is none
-    /// yet.
+    /// Opens the database in `home` for reading as it is on disk, without changing anything; `None`
+    /// when there is none yet.
     ///
     /// # Errors
     /// As [`Directory::open_existing`], and it may be read in the middle of a change.
@@ -104,8 +106,8 @@ impl Directory {
         Ok(Some(opened))
     }
 
-    /// As [`Directory::open_existing`], creating the database first when there is none. Takes the
-    /// lock of `home` for that, so call it without.
+    /// As [`Directory::open_existing`], but creates the database when there is none. This takes the
+    /// lock of `home`, so call it without.
     ///
     /// # Errors
     /// As [`Directory::open_existing`], and when it cannot be created.
@@ -132,8 +134,8 @@ impl Directory {
         Ok(Self { connection, path })
     }
 
-    /// To be read without a trace: with the files that SQLite keeps beside one in use where they are there,
-    /// which are only read then, and else the file as it lies there.
+    /// Connects for reading without changing anything. Uses SQLite's companion files if they exist,
+    /// which are then only read, and otherwise reads the file as it is on disk.
     fn connect_to_look(home: &Dir) -> Result<Self, DirectoryError> {
         let is_in_use =
             home.contains(&format!("{FILE}-wal"))? && home.contains(&format!("{FILE}-shm"))?;
@@ -147,9 +149,9 @@ impl Directory {
         )
     }
 
-    /// As SQLite's `options` say. With `immutable=1` the file as it lies there: without a lock, and
-    /// without the files that SQLite keeps beside one in use. So what another process changed while it has
-    /// the file open may not be seen yet.
+    /// Connects with SQLite's `options`. With `immutable=1`, it reads the file as it is on disk,
+    /// without a lock and without companion files, so it may miss changes by a process that has the
+    /// database open.
     fn connect_by(home: &Dir, options: &str) -> Result<Self, DirectoryError> {
         let path = home.path().join(FILE);
         let failed = |error| DirectoryError::from_sqlite(&path, error);
@@ -168,7 +170,7 @@ impl Directory {
 
     fn harden(connection: &Connection) -> rusqlite::Result<()> {
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        // What an edited database could have SQLite do on its behalf.
+        // Keeps an edited database from making SQLite run code for it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
@@ -177,7 +179,7 @@ impl Directory {
         connection.pragma_update(None, "synchronous", "FULL")
     }
 
-    /// Refuses whatever is not a database of ours, in a version we know.
+    /// Refuses a file that is not our database in a version that we know.
     fn check_identity(&self) -> Result<(), DirectoryError> {
         let path = || self.path.clone();
         let number = |pragma: &str| {
@@ -202,17 +204,16 @@ impl Directory {
             }
             found => return Err(self.corrupt(format!("it has no format {found}"))),
         }
-        // A password that was changed must not linger, sealed, in a free page.
+        // Overwrites free pages: the key sealed under a changed password must not linger there.
         self.connection
             .pragma_update(None, "secure_delete", true)
             .map_err(|error| self.failed(error))
     }
 
-    /// Does `work` while no other process writes, and makes all of it durable, or none of it when
-    /// it fails.
+    /// Runs `work` in a write transaction, which commits durably, or rolls back if it fails.
     ///
     /// # Errors
-    /// The work's, or the database's.
+    /// From `work` or the database.
     pub fn write<T, E: From<DirectoryError>>(
         &mut self,
         work: impl FnOnce(&Writing<'_>) -> Result<T, E>,
@@ -229,10 +230,10 @@ impl Directory {
         Ok(done)
     }
 
-    /// The key that turns emails into tags.
+    /// The key used to compute tags of emails.
     ///
     /// # Errors
-    /// The database's.
+    /// From the database.
     pub fn tag_key(&self) -> Result<Key, DirectoryError> {
         let mut key = Key::zeroed();
         let whole = self
@@ -265,9 +266,9 @@ impl Directory {
     }
 }
 
-/// Prepares a database under another name and puts it in place in one step: whoever finds
-/// `accounts.db` finds it complete. The descriptors of the new file are closed by then, so nobody
-/// loses a lock to their closing.
+/// Prepares a database under another name and then renames it, so that `accounts.db` is always
+/// complete. The descriptors of the new file are closed by then; closing them later could release
+/// another connection's lock.
 fn create(home: &Dir) -> Result<(), DirectoryError> {
     let _lock = home.lock()?;
     if check_files(home, FILE)? {
@@ -276,7 +277,7 @@ fn create(home: &Dir) -> Result<(), DirectoryError> {
     home.unlink(UNFINISHED)?;
     for companion in COMPANIONS {
         home.unlink(&format!("{UNFINISHED}{companion}"))?;
-        // What was beside a database that is gone would be taken for the new one's.
+        // SQLite would take leftovers of a removed database for the new one's.
         home.unlink(&format!("{FILE}{companion}"))?;
     }
     drop(home.create_new(UNFINISHED)?);
@@ -303,7 +304,7 @@ fn create(home: &Dir) -> Result<(), DirectoryError> {
     Ok(())
 }
 
-/// Judges the database and what SQLite keeps beside it: whether there is one.
+/// Checks the database and its companion files. Returns whether there is a database.
 fn check_files(home: &Dir, name: &str) -> Result<bool, DirectoryError> {
     for companion in COMPANIONS {
         check_unopened(home, &format!("{name}{companion}"))?;

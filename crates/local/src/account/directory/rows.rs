@@ -1,4 +1,4 @@
-//! Rows in and out, each value checked as it comes in.
+//! Reading and writing rows; every value is checked when read.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -20,19 +20,19 @@ pub(in crate::account) struct Record {
     pub sealed: SealedKey,
 }
 
-/// What became of a new account.
+/// The result of inserting an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::account) enum Inserted {
-    /// It is there.
+    /// The account was inserted.
     New,
-    /// Its email is another account's.
+    /// Another account has its email.
     EmailTaken,
 }
 
 const BY_EMAIL: &str = "SELECT * FROM accounts WHERE email_normalized = ?1";
 const BY_ID: &str = "SELECT * FROM accounts WHERE id = ?1";
-/// The account with the email `?1`, or else the one with the id `?2` or the next greater one; after
-/// the greatest comes the least.
+/// The account with the email `?1`, else the one with the id `?2` or the next greater one, wrapping
+/// around from the greatest to the least.
 const ATTEMPTED: &str = "
     WITH wanted (id) AS (
         SELECT coalesce((SELECT id FROM accounts WHERE email_normalized = ?1), ?2))
@@ -42,12 +42,12 @@ const ATTEMPTED: &str = "
     SELECT * FROM (SELECT *, email_normalized = ?1 AS known FROM accounts ORDER BY id LIMIT 1)
     LIMIT 1";
 
-/// What a sign-in finds, whether there is an account or not.
+/// The rows that a sign-in reads, whether the account exists or not.
 pub(in crate::account) struct Attempted {
     /// The account.
     pub record: Option<Record>,
-    /// What hashing the password costs: for the account, or else for some other account, as one
-    /// of that email would have been made among them. `None` when there are no accounts.
+    /// The cost of hashing the password: the account's, or for an unknown email that of another
+    /// account, as if the email were one of them. `None` when there are no accounts.
     pub params: Option<Argon2Params>,
 }
 
@@ -69,13 +69,13 @@ impl Directory {
         found.map_err(|wrong| self.explain(wrong))
     }
 
-    /// The account, when there is exactly one.
+    /// The account, if there is exactly one.
     pub fn only(&self) -> Result<Option<Record>, DirectoryError> {
         let sql = "SELECT * FROM accounts WHERE (SELECT count(*) FROM accounts) = ?1";
         find(&self.connection, sql, 1).map_err(|wrong| self.explain(wrong))
     }
 
-    /// How many accounts there are.
+    /// The number of accounts.
     pub fn count(&self) -> Result<u64, DirectoryError> {
         count(&self.connection).map_err(|error| self.failed(error))
     }
@@ -90,7 +90,7 @@ impl Directory {
         all().map_err(|error| self.failed(error))
     }
 
-    /// The emails of the first so many accounts, normalized and sorted.
+    /// The emails of the first `limit` accounts, normalized and sorted.
     pub fn emails(&self, limit: u32) -> Result<Vec<String>, DirectoryError> {
         let sql = "SELECT email_normalized FROM accounts ORDER BY 1 LIMIT ?1";
         let all = || {
@@ -106,7 +106,7 @@ impl Directory {
         failures(&self.connection, tag).map_err(|error| self.failed(error))
     }
 
-    /// Whether anybody, known or not, has so many failures in a row or more.
+    /// Whether any email, known or not, has `count` or more failures in a row.
     pub fn has_failures(&self, count: u32) -> Result<bool, DirectoryError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM throttle WHERE failures >= ?1)";
         let found = self.connection.query_row(sql, [count], |row| row.get(0));
@@ -134,18 +134,18 @@ impl Writing<'_> {
         found.map_err(|wrong| self.explain(wrong))
     }
 
-    /// How many accounts there are.
+    /// The number of accounts.
     pub fn count(&self) -> Result<u64, DirectoryError> {
         count(&self.transaction).map_err(|error| self.failed(error))
     }
 
-    /// The account with this email. Where there is none, the one nearest to `decoy` is read in its
-    /// place: the same work.
+    /// The account with this email. If there is none, reads the one nearest to `decoy` instead,
+    /// which takes the same work.
     pub fn attempted(&self, email: &Email, decoy: AccountId) -> Result<Attempted, DirectoryError> {
         attempted(&self.transaction, email, decoy).map_err(|wrong| self.explain(wrong))
     }
 
-    /// Adds an account. The UNIQUE constraint decides who came first.
+    /// Adds an account. The UNIQUE constraint decides which of two concurrent ones wins.
     pub fn insert(&self, record: &Record) -> Result<Inserted, DirectoryError> {
         let Record { account, sealed } = record;
         let inserted = self.transaction.execute(
@@ -181,8 +181,8 @@ impl Writing<'_> {
         }
     }
 
-    /// Replaces the sealed key, generation and time of change of an account that is still of the
-    /// generation `expected`: whether it was.
+    /// Replaces the sealed key, generation and modification time of an account whose generation is
+    /// still `expected`. Returns whether it was.
     pub fn reseal(&self, record: &Record, expected: u64) -> Result<bool, DirectoryError> {
         let Record { account, sealed } = record;
         let changed = self.transaction.execute(
@@ -208,12 +208,12 @@ impl Writing<'_> {
             .map_err(|error| self.failed(error))
     }
 
-    /// What is remembered of the failures under `tag`.
+    /// The failures stored under `tag`.
     pub fn failures(&self, tag: &[u8; 16]) -> Result<Option<Failures>, DirectoryError> {
         failures(&self.transaction, tag).map_err(|error| self.failed(error))
     }
 
-    /// Remembers `failures` under `tag`.
+    /// Stores `failures` under `tag`.
     pub fn remember(&self, tag: &[u8; 16], failures: Failures) -> Result<(), DirectoryError> {
         self.execute(
             "INSERT OR REPLACE INTO throttle (tag, failures, last_failure_at, locked_until)
@@ -227,12 +227,12 @@ impl Writing<'_> {
         )
     }
 
-    /// Forgets the failures under `tag`.
+    /// Deletes the failures under `tag`.
     pub fn forget(&self, tag: &[u8; 16]) -> Result<(), DirectoryError> {
         self.execute("DELETE FROM throttle WHERE tag = ?1", [tag])
     }
 
-    /// Forgets failures long past that lock nothing.
+    /// Deletes old failures that lock nothing.
     pub fn prune(&self, now: Timestamp) -> Result<(), DirectoryError> {
         self.execute(
             "DELETE FROM throttle
@@ -264,7 +264,7 @@ impl Writing<'_> {
 /// Why a row could not be read.
 enum Wrong {
     Refused(rusqlite::Error),
-    /// The named column holds what is never written there.
+    /// The named column holds a value that we never write.
     Value(&'static str),
 }
 
@@ -295,7 +295,7 @@ fn count(connection: &Connection) -> rusqlite::Result<u64> {
 }
 
 fn attempted(connection: &Connection, email: &Email, decoy: AccountId) -> Result<Attempted, Wrong> {
-    // One statement, so that one transaction reads the same pages in the same order.
+    // One statement, so that every transaction reads the same pages in the same order.
     let mut statement = connection.prepare(ATTEMPTED)?;
     let mut rows = statement.query(params![email.normalized(), decoy.as_bytes()])?;
     let Some(row) = rows.next()? else {
@@ -316,7 +316,7 @@ fn failures(connection: &Connection, tag: &[u8; 16]) -> rusqlite::Result<Option<
     let sql = "SELECT failures, last_failure_at, locked_until FROM throttle WHERE tag = ?1";
     let read = |row: &Row<'_>| {
         Ok(Failures {
-            // Out of range only when edited; then as many as can be, which locks.
+            // Only an edited value is out of range; use the maximum then, which locks.
             count: u32::try_from(row.get::<_, i64>(0)?).unwrap_or(u32::MAX),
             last_at: Timestamp::from_unix_nanos(row.get(1)?),
             locked_until: row
@@ -334,7 +334,7 @@ fn record(row: &Row<'_>) -> Result<Record, Wrong> {
     let (memory_kib, passes, lanes) = (number("memory_kib")?, number("passes")?, number("lanes")?);
     let email = text(row, "email")?.unwrap_or_default();
     let email: Email = email.parse().map_err(|_| Wrong::Value("email"))?;
-    // What it is looked up by must be what it is.
+    // The stored lookup key must match the email.
     if text(row, "email_normalized")? != Some(email.normalized()) {
         return Err(Wrong::Value("email"));
     }
@@ -376,7 +376,7 @@ fn text<'a>(row: &'a Row<'_>, column: &'static str) -> Result<Option<&'a str>, W
         .map_err(|_| Wrong::Value(column))
 }
 
-/// SQLite's integers end where a generation never gets.
+/// SQLite's integers are smaller than u64, but a generation never gets that high.
 fn stored_generation(generation: u64) -> i64 {
     i64::try_from(generation).unwrap_or(i64::MAX)
 }

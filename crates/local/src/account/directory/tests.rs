@@ -95,7 +95,7 @@ fn emails_are_read_without_a_trace_wherever_the_home_is() {
         for email in ["b@example.com", "a@example.com", "c@example.com"] {
             insert(&mut directory, &record(email)).unwrap();
         }
-        // What was written is beside the file as yet.
+        // The last write is still in the companion file.
         let read = || Directory::open_at_rest(&home)?.map_or(Ok(Vec::new()), |it| it.emails(2));
         let in_use = home.names().unwrap();
         assert_eq!(read().unwrap(), [""; 0], "{name}");
@@ -285,7 +285,7 @@ fn a_home_reached_through_a_link_works_and_one_swapped_away_is_refused() {
     let open = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(home.path(), open).unwrap();
     assert!(matches!(refusal(&home), DirectoryError::File(_)));
-    // What stands there may be shared with others, and is left so.
+    // The directory may be shared with others, so its mode stays as it was.
     let mode = std::fs::metadata(home.path()).unwrap().mode();
     assert_eq!(mode & 0o7777, 0o755);
 }

@@ -1,10 +1,10 @@
-//! What must hold for any text in place of an email or a name.
+//! Properties of emails and names that hold for any input.
 
 use super::{DisplayName, NAME_MAX_CHARS};
 use nightlatch_core::email::{EMAIL_MAX_BYTES, Email, reorders_or_controls};
 
-/// An accepted email is short, shows what it is, and is one account however often it is
-/// normalized; so is an accepted name.
+/// An accepted email is short, contains no misleading characters, and normalizing it again does not
+/// change it; likewise an accepted name.
 pub fn email(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;

@@ -1,4 +1,5 @@
-//! Creating accounts: the first one of a home by whoever is there, every other one by an account of the home.
+//! Creating accounts: anyone may create the first one of a home; every other one needs an account
+//! of the home.
 
 use super::{AccountService, Authenticated, RegisterError};
 use crate::account::directory::{Directory, DirectoryError, Inserted, Record, Writing};
@@ -11,8 +12,9 @@ use nightlatch_core::email::Email;
 use nightlatch_core::id::AccountId;
 use nightlatch_core::memory::SecretBuffer;
 
-/// The account that lets another one into its home. There is one only for who gave its password just now
-/// ([`Authenticated::sponsor`]), or has a live session of it ([`Guard::register`](crate::guard::Guard::register)).
+/// The account that authorizes a new one in its home. It exists only for someone who has just given
+/// the account's password ([`Authenticated::sponsor`]) or has a live session of it
+/// ([`Guard::register`](crate::guard::Guard::register)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sponsor {
     account: AccountId,
@@ -28,14 +30,14 @@ impl Sponsor {
         }
     }
 
-    /// Whose it is.
+    /// The authorizing account.
     pub fn account(&self) -> AccountId {
         self.account
     }
 }
 
 impl Authenticated {
-    /// Who gave the password of an account may let another one in.
+    /// The account whose password was given, as the sponsor of a new one.
     pub fn sponsor(&self) -> Sponsor {
         Sponsor {
             account: self.account.id,
@@ -44,21 +46,21 @@ impl Authenticated {
     }
 }
 
-/// An account that could be created: its password meets the rules and is hashed.
+/// An account ready to be created: its password meets the rules and is hashed.
 #[must_use = "the account does not exist before it is created"]
 pub struct NewAccount {
     record: Record,
     account_key: Key,
 }
 
-/// Why an account cannot be prepared.
+/// Why an account could not be prepared.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrepareError {
     /// The password breaks a rule.
     #[error("{0}")]
     Policy(PolicyRefusal),
-    /// The password could not be hashed: too little memory.
+    /// The password could not be hashed because there was too little memory.
     #[error("{0}")]
     Hash(HashFailed),
     /// The account directory cannot be used.
@@ -67,8 +69,8 @@ pub enum PrepareError {
 }
 
 impl AccountService {
-    /// Checks and hashes the password of an account to be created; of the password nothing is left then.
-    /// Hashing takes a while: take no lock before.
+    /// Checks and hashes the password of a new account, and wipes it. Hashing takes a while: take
+    /// no lock before.
     ///
     /// # Errors
     /// See [`PrepareError`].
@@ -98,15 +100,17 @@ impl AccountService {
         })
     }
 
-    /// Creates an account: whoever did so gave its password just now, as at a sign-in. A home that has an account takes another one only with a `sponsor`, an account
-    /// of this home whose password has not changed since; that is decided in the transaction that creates
-    /// the account, so two first accounts at once do not exist either.
+    /// Creates an account. The result proves its password, as a sign-in does, because the creator
+    /// has just given it. In a home that already has an account, this needs a `sponsor`: an account
+    /// of this home whose password has not changed since. The check is in the transaction that
+    /// creates the account, so two concurrent first accounts are impossible too.
     ///
-    /// `before_commit` runs when nothing but the commit can fail any more (the audit event is written
-    /// there); when it fails, there is no account. It must not use this service: the directory is locked.
+    /// `before_commit` runs when only the commit can still fail (the audit event is written there).
+    /// If it fails, no account is created. It must not use this service, because the directory is
+    /// locked.
     ///
     /// # Errors
-    /// See [`RegisterError`]. Whether the email is taken is decided by the database, too.
+    /// See [`RegisterError`]. The database also decides whether the email is taken.
     pub fn create<E>(
         &self,
         new: NewAccount,

@@ -1,4 +1,4 @@
-//! What can become of registering, signing in and changing a password.
+//! Errors of registering, signing in and changing a password.
 
 use crate::account::directory::DirectoryError;
 use crate::account::password::Untypeable;
@@ -7,11 +7,11 @@ use nightlatch_core::clock::Timestamp;
 use nightlatch_core::crypto::kdf::HashFailed;
 use nightlatch_core::id::AccountId;
 
-/// No account was made.
+/// No account was created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError<E> {
-    /// The home has an account already, and none of them lets this one in.
+    /// The home already has an account, and none has authorized this one.
     #[error("no account of this home lets the new one in")]
     NoSponsor,
     /// Another account has the email.
@@ -20,7 +20,7 @@ pub enum RegisterError<E> {
     /// The account directory cannot be used.
     #[error("{0}")]
     Directory(DirectoryError),
-    /// What had to happen before the account was made failed, so it was not.
+    /// `before_commit` failed, so the account was not created.
     #[error("{0}")]
     BeforeCommit(E),
 }
@@ -31,13 +31,13 @@ impl<E> From<DirectoryError> for RegisterError<E> {
     }
 }
 
-/// Nobody was signed in. The message is the same whether the account exists or not; the fields
-/// tell, and are for the audit log.
+/// Sign-in failed. The message is the same whether the account exists or not. The fields differ;
+/// they are for the audit log.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignInError {
-    /// Something that no account's password can be. Whether there is an account was not looked at, and no
-    /// attempt is counted.
+    /// The text cannot be a password of any account. The account was not looked up, and no attempt
+    /// is counted.
     #[error("the password has {0}, which no password can have")]
     Untypeable(Untypeable),
     /// Wrong password, or no such account.
@@ -45,27 +45,28 @@ pub enum SignInError {
     Wrong {
         /// The keyed digest of the email.
         tag: [u8; 16],
-        /// The account, when there is one. Not to be shown.
+        /// The account, if it exists. Do not show it.
         known: Option<AccountId>,
-        /// The attempts left before the email is locked: counted for an unknown one as for a known
-        /// one, so showing it does not give away which it is.
+        /// The attempts left before the email is locked. Counted for unknown emails too, so showing
+        /// it does not reveal whether the account exists.
         remaining_attempts: u32,
         /// Whether this failure locked the email.
         just_locked: bool,
-        /// Failures in a row, this one included.
+        /// Failures in a row, including this one.
         failures: u32,
     },
-    /// Too many failures: no password is accepted until then, not even the right one.
+    /// Too many failures: until then no password is accepted, not even the right one.
     #[error("locked after too many failed attempts, until {until}")]
     Locked {
         /// The keyed digest of the email.
         tag: [u8; 16],
-        /// The account, when there is one. Not to be shown.
+        /// The account, if it exists. Do not show it.
         known: Option<AccountId>,
-        /// When the lock runs out.
+        /// When the lock expires.
         until: Timestamp,
     },
-    /// The password could not be hashed: too little memory. The attempt counts as failed.
+    /// The password could not be hashed because there was too little memory. The attempt counts as
+    /// failed.
     #[error("{0}")]
     Hash(HashFailed),
     /// The account directory cannot be used.
@@ -73,26 +74,26 @@ pub enum SignInError {
     Directory(#[from] DirectoryError),
 }
 
-/// The password is still the old one.
+/// The password was not changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChangeError<E> {
     /// The new password breaks a rule.
     #[error("{0}")]
     Policy(PolicyRefusal),
-    /// The new password is the old one.
+    /// The new password is the same as the old one.
     #[error("the new password is the old one")]
     SameAsOld,
     /// Another process changed it meanwhile.
     #[error("the password was changed by another process just now")]
     ChangedMeanwhile,
-    /// The new password could not be hashed: too little memory.
+    /// The new password could not be hashed because there was too little memory.
     #[error("{0}")]
     Hash(HashFailed),
     /// The account directory cannot be used.
     #[error("{0}")]
     Directory(DirectoryError),
-    /// What had to happen before the change failed, so nothing changed.
+    /// `lock` or `before_commit` failed, so nothing changed.
     #[error("{0}")]
     BeforeCommit(E),
 }

@@ -1,4 +1,4 @@
-//! Whether an email is locked after failed sign-ins, asked without an attempt.
+//! Checks whether an email is locked after failed sign-ins, without making an attempt.
 
 use crate::account::directory::{Directory, DirectoryError};
 use crate::account::throttle::{self, FAILURES_TO_LOCK};
@@ -7,21 +7,21 @@ use nightlatch_core::email::Email;
 
 use super::{AccountService, tag};
 
-/// An account that failed sign-ins have locked.
+/// An account locked by failed sign-ins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lockout {
     /// The account's email, normalized.
     pub email: String,
-    /// When the lock runs out.
+    /// When the lock expires.
     pub until: Timestamp,
 }
 
 impl AccountService {
-    /// Until when no password is accepted for `email`; `None` while one is. It is no attempt, so it
-    /// counts nothing and changes nothing. An email without an account is locked as any other is.
+    /// When the lock on `email` expires; `None` when it is not locked. This is not an attempt: it
+    /// counts nothing and changes nothing. An email without an account is locked like any other.
     ///
     /// # Errors
-    /// The directory's.
+    /// From the directory.
     pub fn locked_until(&self, email: &Email) -> Result<Option<Timestamp>, DirectoryError> {
         let Some(directory) = Directory::open_existing(&self.home)? else {
             return Ok(None);
@@ -31,16 +31,16 @@ impl AccountService {
         Ok(throttle::locked_until(failures, self.clock.now().wall))
     }
 
-    /// Which of the first `limit` accounts are locked, by email, read without a trace as
-    /// [`AccountService::emails_at_rest`] does.
+    /// The locked accounts among the first `limit` ones, ordered by email. Changes nothing; see
+    /// [`AccountService::emails_at_rest`].
     ///
     /// # Errors
-    /// When the account directory cannot be read so.
+    /// When the account directory cannot be read that way.
     pub fn lockouts_at_rest(&self, limit: u32) -> Result<Vec<Lockout>, DirectoryError> {
         let Some(directory) = Directory::open_at_rest(&self.home)? else {
             return Ok(Vec::new());
         };
-        // Mostly nobody is locked, and then no email has to be read.
+        // Usually nothing is locked, and then no email has to be read.
         if !directory.has_failures(FAILURES_TO_LOCK)? {
             return Ok(Vec::new());
         }

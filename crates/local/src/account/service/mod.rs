@@ -1,4 +1,4 @@
-//! What can be done with accounts: register, sign in, change a password, look up.
+//! Account operations: register, sign in, change a password, look up.
 
 mod enrolment;
 mod error;
@@ -27,20 +27,20 @@ pub use enrolment::{NewAccount, PrepareError, Sponsor};
 pub use error::{ChangeError, RegisterError, SignInError};
 pub use lockout::Lockout;
 
-/// The directory with the locks that make attempts on one email take turns.
+/// The directory of the locks that serialize attempts on one email.
 const TURNS: &str = "sign-in";
 
-/// How a password is hashed; replaced in tests, to count and to look in between.
+/// Hashes a password; tests replace it to count calls and to act in between.
 type Hasher =
     dyn Fn(&[u8], &[u8; SALT_LENGTH], Argon2Params) -> Result<Key, HashFailed> + Send + Sync;
 
-/// Is told of each wait that failed sign-ins have caused, before it begins.
+/// Called with the duration before each wait that failed sign-ins cause.
 pub type DelayNotice = Arc<dyn Fn(Duration) + Send + Sync>;
 
 /// The accounts of one home.
 ///
-/// Every call opens the account directory anew; nothing but the settings is kept between calls.
-/// Take no lock of the home or of what is in it before calling: hashing takes a while.
+/// Every call opens the account directory again; only the settings are kept between calls. Hold no
+/// lock of the home or its contents when calling, because hashing takes a while.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -54,7 +54,7 @@ pub type DelayNotice = Arc<dyn Fn(Duration) + Send + Sync>;
 ///
 /// let clock = std::sync::Arc::new(SystemClock);
 /// let accounts = AccountService::new(home, clock, PasswordRules::Nist, Argon2Params::FLOOR);
-/// // Whatever hashes a password takes it, so that it is gone by then.
+/// // Hashing consumes the password, so that it can be wiped.
 /// let password = || {
 ///     let mut password = SecretBuffer::with_capacity(64);
 ///     assert!(password.push(b"violet tractor humming"));
@@ -78,27 +78,28 @@ pub struct AccountService {
     on_delay: Option<DelayNotice>,
 }
 
-/// Proof that the right password was given, at the time of the call, and what it opens.
+/// Proof that the right password was given at the time of the call, with the key that it opens.
 #[must_use]
 pub struct Authenticated {
-    /// Whose password it was.
+    /// The account whose password was given.
     pub account: Account,
-    /// The key that seals the account's data; another one after each change of the password.
+    /// The key that seals the account's data. Every password change replaces it.
     pub account_key: Key,
-    /// What the password opened, to know it again by.
+    /// The sealed key that the password opened, used to verify the password again.
     sealed: SealedKey,
 }
 
-/// What the right password opened, while it was there.
+/// The result of opening a record with the right password.
 struct Opened {
     record: Record,
     account_key: Key,
-    /// The record sealed anew, where its hash cost less than new ones do.
+    /// The re-sealed record, if its hash was cheaper than new ones.
     raised: Option<Record>,
 }
 
 impl AccountService {
-    /// Accounts in `home`, with new passwords judged by `rules` and hashed at the cost of `params`.
+    /// Accounts in `home`; new passwords are checked against `rules` and hashed with the cost
+    /// `params`.
     pub fn new(
         home: Arc<Dir>,
         clock: Arc<dyn Clock>,
@@ -115,19 +116,20 @@ impl AccountService {
         }
     }
 
-    /// Tells `told` of each wait, so that a person need not wonder.
+    /// Sets a function called before each wait, so that the user knows why it takes time.
     #[must_use]
     pub fn on_delay(mut self, told: Option<DelayNotice>) -> Self {
         self.on_delay = told;
         self
     }
 
-    /// Checks a password. The attempt is counted as failed, durably, before the password is looked
-    /// at; success takes that back. What no password can be is refused before. Unknown email, wrong password and
-    /// locked email cost the same. The password is wiped as soon as it is hashed.
+    /// Checks a password. The attempt is recorded durably as failed before the password is checked;
+    /// success reverses that. Text that cannot be a password is refused before that. An unknown
+    /// email, a wrong password and a locked email all cost the same. The password is wiped as soon
+    /// as it is hashed.
     ///
-    /// Attempts on one email take turns, so that many right ones at once are not taken for
-    /// failures; a killed one gives its turn up.
+    /// Attempts on one email are serialized, so that several concurrent correct ones do not count
+    /// as failures. A killed process releases its lock.
     ///
     /// # Errors
     /// See [`SignInError`].
@@ -183,7 +185,7 @@ impl AccountService {
         } = opened?.ok_or_else(wrong)?;
         let generation = record.account.generation;
         directory.write(|writing| {
-            // Nobody is signed in with a password that was changed while it was being hashed.
+            // Refuse a password that was changed while it was being hashed.
             let current = writing.by_email(email)?;
             if current.is_none_or(|current| {
                 current.account.id != record.account.id || current.account.generation != generation
@@ -203,14 +205,15 @@ impl AccountService {
         })
     }
 
-    /// Changes the password of the account that `proven` is of to `new`, and with it the account's
-    /// generation and key: who has an older copy of the database and the old password opens nothing that is
+    /// Changes the password of the `proven` account to `new`, and with it the account's generation
+    /// and key. Someone with an older copy of the database and the old password cannot open what is
     /// sealed from now on.
-    /// `lock` runs when the password is hashed and the directory is not locked yet; what it gives is
-    /// held until the change is committed or has failed. `before_commit` gets it and the account as
-    /// it will be, when nothing but the commit can fail any more (sessions are ended and the audit
-    /// event is written there); when either fails, the old password stays. `before_commit` must not
-    /// use this service: the directory is locked.
+    ///
+    /// `lock` runs after the password is hashed and before the directory is locked. Its result is
+    /// held until the change is committed or has failed. `before_commit` gets that result and the
+    /// changed account when only the commit can still fail (it ends sessions and writes the audit
+    /// event). If either fails, the old password stays. `before_commit` must not use this service,
+    /// because the directory is locked.
     ///
     /// # Errors
     /// See [`ChangeError`].
@@ -229,7 +232,8 @@ impl AccountService {
         policy::check(&new, self.rules, &account.email, account.name.as_ref())
             .map_err(ChangeError::Policy)?;
         let new = into_normalized(new).map_err(|bad| ChangeError::Policy(bad.into()))?;
-        // The old one is gone, so whether the new one is the same shows only in what it opens.
+        // The old password is wiped, so detect an equal new one by opening the old sealed key with
+        // it.
         let root = (self.hasher)(new.expose(), &old.salt, old.params).map_err(ChangeError::Hash)?;
         if old.open(&root, Whose::of(&account)).is_ok() {
             return Err(ChangeError::SameAsOld);
@@ -256,7 +260,7 @@ impl AccountService {
     /// The account with this email.
     ///
     /// # Errors
-    /// The directory's.
+    /// From the directory.
     pub fn find(&self, email: &Email) -> Result<Option<Account>, DirectoryError> {
         self.look(|directory| directory.by_email(email))
     }
@@ -264,40 +268,40 @@ impl AccountService {
     /// The account with this id.
     ///
     /// # Errors
-    /// The directory's.
+    /// From the directory.
     pub fn by_id(&self, id: AccountId) -> Result<Option<Account>, DirectoryError> {
         self.look(|directory| directory.by_id(id))
     }
 
-    /// The account, when there is exactly one.
+    /// The account, if there is exactly one.
     ///
     /// # Errors
-    /// The directory's.
+    /// From the directory.
     pub fn only(&self) -> Result<Option<Account>, DirectoryError> {
         self.look(Directory::only)
     }
 
-    /// How many accounts there are.
+    /// The number of accounts.
     ///
     /// # Errors
-    /// The directory's.
+    /// From the directory.
     pub fn count(&self) -> Result<u64, DirectoryError> {
         Directory::open_existing(&self.home)?.map_or(Ok(0), |directory| directory.count())
     }
 
-    /// The accounts there are, by their ids.
+    /// The ids of all accounts.
     ///
     /// # Errors
-    /// The directory's.
+    /// From the directory.
     pub fn ids(&self) -> Result<Vec<AccountId>, DirectoryError> {
         Directory::open_existing(&self.home)?.map_or(Ok(Vec::new()), |directory| directory.ids())
     }
 
-    /// The emails of the first `limit` accounts, normalized and sorted, read without a trace: no lock
-    /// is taken and no file made. What another process is changing may be missing, or make this fail.
+    /// The emails of the first `limit` accounts, normalized and sorted. Takes no lock and creates
+    /// no file. Another process's concurrent change may be missing, or make this fail.
     ///
     /// # Errors
-    /// When the account directory cannot be read so.
+    /// When the account directory cannot be read that way.
     pub fn emails_at_rest(&self, limit: u32) -> Result<Vec<String>, DirectoryError> {
         let directory = Directory::open_at_rest(&self.home)?;
         directory.map_or(Ok(Vec::new()), |directory| directory.emails(limit))
@@ -306,16 +310,17 @@ impl AccountService {
     /// The generation of an account's sessions; `None` when there is no such account.
     ///
     /// # Errors
-    /// The directory's.
+    /// From the directory.
     pub fn generation(&self, id: AccountId) -> Result<Option<u64>, DirectoryError> {
         Ok(self.by_id(id)?.map(|account| account.generation))
     }
 
-    /// The account with this email, and what stands for the email in the audit log where there is
-    /// none: a digest under a key of this home, the same each time. The same work either way.
+    /// The account with this email, and the tag that replaces the email of an unknown account in
+    /// the audit log: a digest under a key of this home, the same each time. Takes the same work in
+    /// both cases.
     ///
     /// # Errors
-    /// The directory's.
+    /// From the directory.
     pub fn attempted(&self, email: &Email) -> Result<(Option<Account>, [u8; 16]), DirectoryError> {
         let directory = Directory::open_or_create(&self.home)?;
         let tag_key = directory.tag_key()?;
@@ -334,18 +339,19 @@ impl AccountService {
         Ok(find(&directory)?.map(|record| record.account))
     }
 
-    /// One of sixteen locks, by email: which also bounds the memory that hashing takes at once.
+    /// Takes one of sixteen locks, selected by email. This also bounds the memory that concurrent
+    /// hashing takes.
     fn wait_for_turn(&self, tag: [u8; 16]) -> Result<DirLock, DirectoryError> {
         let turns = self.home.subdir_or_create(TURNS)?;
         let turn = turns.subdir_or_create(&format!("{:x}", tag[0] & 0x0f))?;
         Ok(turn.lock()?)
     }
 
-    /// Hashes the password, of which nothing is left then, and opens with it what it opens.
+    /// Hashes and wipes the password, and opens the sealed key with the result.
     ///
-    /// The same work whether there is a record or not, and whether the password could be one or
-    /// not: one hash, one derivation, one opening. Only the right password, and not while it is locked, is
-    /// hashed once more where its hash is to cost more.
+    /// It takes the same work whether there is a record or not, and whether the text can be a
+    /// password or not: one hash, one derivation, one opening. Only the right password of an
+    /// unlocked account is hashed once more, if the cost has been raised.
     fn open(
         &self,
         record: Option<Record>,
@@ -353,7 +359,7 @@ impl AccountService {
         (email, decoy_id, decoy): (&Email, AccountId, SealedKey),
         gate: Gate,
     ) -> Result<Option<Opened>, SignInError> {
-        // No account has the empty password, so it stands in for what cannot be a password.
+        // The empty password belongs to no account, so it replaces text that cannot be a password.
         let password = into_normalized(password).unwrap_or_else(|_| SecretBuffer::with_capacity(0));
         let nobody = Whose {
             id: decoy_id,
@@ -367,7 +373,7 @@ impl AccountService {
         let dearer = raised(sealed.params, self.params)
             .filter(|_| record.is_some() && matches!(gate, Gate::Counted { .. }));
         let root = (self.hasher)(password.expose(), &sealed.salt, sealed.params);
-        // Wiped here, unless it is to be hashed once more.
+        // Wiped here, unless it has to be hashed once more.
         let password = dearer.map(|params| (params, password));
         let opened = sealed.open(&root.map_err(SignInError::Hash)?, whose);
         let Some((record, account_key)) = record.zip(opened.ok()) else {
@@ -384,7 +390,7 @@ impl AccountService {
         }))
     }
 
-    /// Seals the account key under `password`, which is gone then, with a new salt.
+    /// Seals the account key under `password` with a new salt, and wipes the password.
     fn seal(
         &self,
         password: SecretBuffer,
@@ -409,8 +415,8 @@ impl AccountService {
         )?))
     }
 
-    /// The record sealed anew at the cost of `params`.
-    fn rehash(
+    /// Seals the record again, at the cost of `params`.
+    fn raise(
         &self,
         record: &Record,
         password: SecretBuffer,
@@ -429,7 +435,7 @@ impl AccountService {
     }
 }
 
-/// The greater of each, when that is more than is `stored`.
+/// The maximum of each parameter, if that exceeds what is `stored`.
 fn raised(stored: Argon2Params, wanted: Argon2Params) -> Option<Argon2Params> {
     let greater = Argon2Params::new(
         stored.memory_kib().max(wanted.memory_kib()),
@@ -439,7 +445,7 @@ fn raised(stored: Argon2Params, wanted: Argon2Params) -> Option<Argon2Params> {
     greater.ok().filter(|&greater| greater != stored)
 }
 
-/// Counts the attempt, and says what becomes of it.
+/// Counts the attempt, and decides whether it may proceed.
 fn count_attempt(
     writing: &Writing<'_>,
     tag: &[u8; 16],
@@ -451,12 +457,13 @@ fn count_attempt(
     Ok((failures, gate))
 }
 
-/// What failures are counted under, for known and unknown emails alike.
+/// The tag under which failures are counted, for known and unknown emails alike.
 fn tag(tag_key: &Key, email: &Email) -> [u8; 16] {
     cut(&digest(tag_key, "tag", email))
 }
 
-/// What is opened in vain for an email without an account: the same each time, as an account's is.
+/// A sealed key for an email without an account, to be opened in vain. It is always the same, as an
+/// account's is.
 fn decoy(tag_key: &Key, email: &Email, params: Argon2Params) -> (AccountId, SealedKey) {
     let bytes = |purpose| digest(tag_key, purpose, email);
     let sealed = SealedKey {

@@ -1,9 +1,9 @@
-//! What must hold for any bytes in place of a lease or a process's status.
+//! Properties of leases and process status lines that hold for any input.
 
 use super::{Content, session_named, start_time_in};
 
-/// A lease names one session or none, and keeps naming it when it is written again. No name of a
-/// command changes when its process started.
+/// A lease names at most one session, and still names it when rewritten. A command's name does not
+/// change its parsed start time.
 pub fn lease(bytes: &[u8]) -> bool {
     let status = [
         b"7 (".as_slice(),

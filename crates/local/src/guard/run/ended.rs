@@ -11,7 +11,7 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// The exit code a shell would report: its own, or 128 and the signal's number.
+    /// The exit code that a shell would report: the command's own, or 128 plus the signal's number.
     pub fn exit_code(self) -> u8 {
         let code = match self {
             Self::Code(code) => code,

@@ -1,45 +1,45 @@
-//! Why a command could not be run: the system's refusals, told apart.
+//! Why a command could not be run, by cause.
 
 use std::io;
 use std::path::PathBuf;
 
 use nightlatch_platform::fs::shell_path;
 
-/// Why a command could not be run, or be followed to its end.
+/// Why a command could not be run or waited for.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// There is no such program.
     #[error("command not found: {}", program.display())]
     NotFound {
-        /// The program as it was asked for.
+        /// The program as requested.
         program: PathBuf,
     },
-    /// The program is there, but not the interpreter or loader it needs.
+    /// The program exists, but the interpreter or loader that it needs does not.
     #[error("cannot run {}: the interpreter it asks for does not exist", program.display())]
     NoInterpreter {
-        /// The program as it was asked for.
+        /// The program as requested.
         program: PathBuf,
     },
     /// The program is a directory.
     #[error("cannot run {}: it is a directory", program.display())]
     IsDirectory {
-        /// The program as it was asked for.
+        /// The program as requested.
         program: PathBuf,
     },
-    /// The program may not be executed by this user.
+    /// This user may not execute the program.
     #[error("cannot run {}: permission denied", program.display())]
     NotExecutable {
-        /// The program as it was asked for.
+        /// The program as requested.
         program: PathBuf,
     },
     /// The system does not know the program's format: a script that does not begin with `#!`.
     #[error("cannot run {}: the system does not know its format", program.display())]
     UnknownFormat {
-        /// The program as it was asked for.
+        /// The program as requested.
         program: PathBuf,
     },
-    /// The directory the command should start in cannot be entered.
+    /// The working directory cannot be entered.
     #[error("cannot run a command in {}: {problem}", directory.display())]
     WorkingDirectory {
         /// That directory.
@@ -51,20 +51,20 @@ pub enum RunError {
     /// The system refused to start it for another reason.
     #[error("cannot run {}: {problem}", program.display())]
     Io {
-        /// The program as it was asked for.
+        /// The program as requested.
         program: PathBuf,
         /// Why not.
         #[source]
         problem: io::Error,
     },
-    /// The command cannot be watched, so it was not started, or its end is unknown.
+    /// The command cannot be waited for, so it was not started, or its end is unknown.
     #[error("cannot watch over the command: {0}")]
     Watch(#[source] io::Error),
 }
 
 impl RunError {
-    /// The exit code a shell would report: 127 for a program that is not there, 126 for one that
-    /// cannot be run; 1 when it is not about the program.
+    /// The exit code that a shell would report: 127 when the program does not exist, 126 when it
+    /// cannot be run; 1 for other causes.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotFound { .. } => 127,
@@ -77,7 +77,7 @@ impl RunError {
         }
     }
 
-    /// What the person can do about it, when there is something.
+    /// How the user can correct it, if possible.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NotFound { .. } => {

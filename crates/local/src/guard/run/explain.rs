@@ -1,4 +1,4 @@
-//! What the system's refusal to start a command means.
+//! Explains why the system refused to start a command.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use rustix::io::Errno;
 
 use super::RunError;
 
-/// Turns the system's refusal, which names neither the program nor the part that is missing, into
-/// what a person can act on.
+/// Turns the system's error, which names neither the program nor the missing part, into one that
+/// the user can act on.
 pub(super) fn explain(command: &Command, problem: io::Error) -> RunError {
     let program = PathBuf::from(command.get_program());
     let directory = command.get_current_dir();
@@ -21,7 +21,7 @@ pub(super) fn explain(command: &Command, problem: io::Error) -> RunError {
             problem: problem.into(),
         };
     }
-    // A bare name is looked up in PATH by the system; where, it does not say.
+    // The system looks up a bare name in PATH, and does not say where it found it.
     let is_path = program.as_os_str().as_encoded_bytes().contains(&b'/');
     let place = directory.unwrap_or(Path::new("")).join(&program);
     match Errno::from_io_error(&problem) {

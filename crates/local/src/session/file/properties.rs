@@ -1,4 +1,4 @@
-//! What must hold for any bytes in place of a session file.
+//! Properties of session files that hold for any input.
 
 use super::{
     CLAIMS_LENGTH, EMAIL_OFFSET, FILE_LENGTH, FLOOR, FileBytes, FileError, Header, IDLE_CEILING,
@@ -8,14 +8,15 @@ use super::{
 use nightlatch_core::crypto::Key;
 use nightlatch_core::id::{AccountId, SessionId};
 
-/// The only bytes there are that open with [`key`].
+/// The only file that opens with [`key`].
 const GENUINE: &[u8] = include_bytes!("../../../tests/vectors/session-v1.bin");
 
 fn key() -> Key {
     Key::init_with(|key| key.fill(0x4B))
 }
 
-/// As a file: it is the genuine one or does not open. As claims: within their bounds, or refused.
+/// As a file, the input is either the genuine one or does not open. As claims, it is either within
+/// bounds or refused.
 pub fn session_file(bytes: &[u8]) -> bool {
     let opened = open_claims(&key(), bytes);
     assert_eq!(opened.is_ok(), bytes == GENUINE);
@@ -56,7 +57,7 @@ fn claims(plain: &[u8; CLAIMS_LENGTH]) -> bool {
     encode_claims(&claims, &mut again);
     assert_eq!(&again, plain, "two ways to write the same claims");
 
-    // Without random bytes there is nothing to check.
+    // Sealing fails only without random bytes, and then there is nothing to check.
     if let Ok(file) = seal_claims(&key(), &header.origin, &claims) {
         check_sealed(file, plain);
     }
@@ -72,7 +73,7 @@ fn check_sealed(mut file: FileBytes, plain: &[u8; CLAIMS_LENGTH]) {
     assert_eq!(&opened, plain);
     let other = Key::init_with(|key| key.fill(0x4C));
     assert_eq!(open_claims(&other, &file).err(), Some(FileError::Corrupt));
-    // Which byte changes, the input decides.
+    // The input selects which byte changes.
     let at = plain
         .iter()
         .fold(0, |sum, &byte| (sum * 31 + usize::from(byte)) % FILE_LENGTH);

@@ -1,4 +1,4 @@
-//! The agent keeper of systems it does not run on yet: it says so.
+//! The agent keeper on platforms where it does not run yet: every call is refused.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ use nightlatch_platform::fs::{Dir, FsError};
 /// How the agent would be started.
 #[derive(Clone, Debug)]
 pub struct AgentLauncher {
-    /// The program, by an absolute path.
+    /// The program's absolute path.
     pub program: PathBuf,
-    /// Its arguments, which tell it the home by an absolute path.
+    /// Its arguments, which contain the absolute path of the home.
     pub args: Vec<OsString>,
 }
 
-/// Would tell how the agent is started.
+/// Would return how to start the agent.
 pub type AgentLaunch = Arc<dyn Fn() -> Option<AgentLauncher> + Send + Sync>;
 
-/// Holds nothing: who is at the other end of a socket cannot be told here.
+/// Holds nothing: a socket's peer cannot be identified here.
 pub struct AgentKeeper(());
 
 /// Why an agent could not serve.
@@ -39,7 +39,7 @@ pub enum AgentError {
 const WHY: &str = "the agent does not run on this platform yet";
 
 impl AgentError {
-    /// What the person can do about it, when there is something.
+    /// How the user can correct it, if possible.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Fs(error) => error.hint(),
@@ -52,7 +52,7 @@ impl AgentError {
 ///
 /// # Errors
 /// Never.
-#[allow(clippy::unnecessary_wraps)] // the same face as where there is one
+#[allow(clippy::unnecessary_wraps)] // the same signature as where there is one
 pub fn is_running(_: &Path) -> Result<bool, FsError> {
     Ok(false)
 }
@@ -71,7 +71,7 @@ impl AgentKeeper {
         Self(())
     }
 
-    /// Whether an agent can be started here, as far as can be told without starting one.
+    /// Whether an agent can be started here.
     ///
     /// # Errors
     /// Always: it cannot.

@@ -1,11 +1,11 @@
-//! What can go wrong with a keeper, in words for the person who signs in.
+//! Errors of keepers, worded for the user who signs in.
 
 use std::io;
 
 use super::{KeeperKind, PAYLOAD_LENGTH};
 use nightlatch_platform::fs::FsError;
 
-/// A keeper that did not do what was asked.
+/// A keeper's failure.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeeperError {
@@ -15,7 +15,7 @@ pub enum KeeperError {
     Unusable {
         /// The keeper that was tried.
         keeper: KeeperKind,
-        /// What was tried and what the system said.
+        /// What was tried, and the system's error.
         why: String,
     },
     /// The keeper has no room for another payload.
@@ -27,31 +27,32 @@ pub enum KeeperError {
     /// No agent runs, and the caller gave no way to start one.
     #[error("no agent is running to hold the session's key")]
     NoAgent,
-    /// The agent was started and did not come to answer.
+    /// The agent was started but did not become ready.
     #[error("the agent could not be started: {why}")]
     AgentStart {
-        /// How far it came.
+        /// How far it got.
         why: String,
     },
-    /// The agent is there and did not answer in time: it was stopped, or the machine is overloaded.
+    /// The agent runs but did not answer in time: it is stopped, or the machine is overloaded.
     #[error("the agent (process {process}) does not answer")]
     NoAnswer {
         /// Its process id; 0 when it is in another process namespace.
         process: i32,
     },
-    /// An agent runs, and its socket is gone: it was stopped, or cannot make another one.
+    /// An agent runs, but its socket is missing: the agent is stopped, or cannot create another
+    /// socket.
     #[error("the agent runs, but its socket is gone")]
     NoSocket,
-    /// What answers on the agent's socket is another user's process.
+    /// The process on the agent's socket belongs to another user.
     #[error("the agent's socket is served by user {uid}, not by you")]
     ForeignPeer {
-        /// The numeric user id of the process that answers.
+        /// The user id of that process.
         uid: u32,
     },
-    /// The agent answered with something that is not an answer (another version's, perhaps).
+    /// The agent's answer is not valid (from another version, perhaps).
     #[error("the agent's answer cannot be understood")]
     Protocol,
-    /// What is held is not one of our payloads.
+    /// The keeper holds something that is not one of our payloads.
     #[error("the {keeper} keeper holds {length} bytes where {PAYLOAD_LENGTH} should be")]
     Corrupt {
         /// The keeper that was read.
@@ -59,12 +60,12 @@ pub enum KeeperError {
         /// How many bytes it holds.
         length: usize,
     },
-    /// The system refused one step, though the keeper works here otherwise.
+    /// The system refused one operation, though the keeper works here otherwise.
     #[error("cannot {operation}: {source}")]
     System {
-        /// What was tried, as a verb with its object.
+        /// The failed operation, as a verb with its object.
         operation: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The directory of the agent's socket cannot be used.
@@ -73,15 +74,15 @@ pub enum KeeperError {
     /// Neither keeper works, so there is no safe place for the session's key.
     #[error("there is no safe place for the session's key: {kernel}; and {agent}")]
     None {
-        /// Why not the kernel.
+        /// Why the kernel cannot be used.
         kernel: Box<KeeperError>,
-        /// Why not the agent.
+        /// Why the agent cannot be used.
         agent: Box<KeeperError>,
     },
 }
 
 impl KeeperError {
-    #[cfg(unix)] // where there is a keeper
+    #[cfg(unix)] // there are keepers only here
     pub(super) fn system(operation: &'static str, source: impl Into<io::Error>) -> Self {
         Self::System {
             operation,
@@ -89,7 +90,7 @@ impl KeeperError {
         }
     }
 
-    /// What the person can do about it, when there is something.
+    /// How the user can correct it, if possible.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unusable {
@@ -119,7 +120,8 @@ impl KeeperError {
             }
             Self::Corrupt { .. } => "end the session with `nightlatch logout`, then sign in".into(),
             Self::Fs(error) => return error.hint(),
-            // Not the hint of an unusable kernel: it says to use the agent, which does not work.
+            // Do not give the hint of an unusable kernel: it says to use the agent, which does not
+            // work.
             Self::None { kernel, agent } => {
                 return agent.hint().or_else(|| match **kernel {
                     Self::Quota { .. } => kernel.hint(),

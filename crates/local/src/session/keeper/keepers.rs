@@ -1,4 +1,4 @@
-//! The keepers of one home: the kernel where it works, else the agent, or the one that was chosen.
+//! The keepers of one home: the kernel where it works, else the agent; or the configured one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,11 @@ use super::{
 use crate::config::KeeperChoice;
 use nightlatch_platform::fs::Dir;
 
-/// The keepers of a home, as far as the configuration allows to ask them.
+/// The keepers of a home that the configuration allows.
 ///
-/// Only a new session chooses between them. One that is there is used where its key is; where the agent was
-/// chosen, no call about the keyring is made at all, for a system may kill whoever makes one.
+/// Only a new session chooses between them. An existing session uses the keeper that has its key.
+/// With the agent configured, no keyring system call is made, because a system may kill the caller.
+/// The exception is destroying a key that the kernel is known to hold.
 pub struct Keepers {
     choice: KeeperChoice,
     kernel: Box<dyn Keeper>,
@@ -21,13 +22,14 @@ pub struct Keepers {
 }
 
 impl Keepers {
-    /// The keepers of `home` by `choice`; `launch` says how to start an agent when a new session needs one.
+    /// The keepers of `home` for `choice`; `launch` says how to start an agent when a new session
+    /// needs one.
     pub fn new(choice: KeeperChoice, home: Arc<Dir>, launch: Option<AgentLaunch>) -> Self {
         let agent = AgentKeeper::new(home, launch);
         Self::of(choice, Box::new(KernelKeeper), Box::new(agent))
     }
 
-    /// These two.
+    /// Uses the given keepers.
     pub(crate) fn of(
         choice: KeeperChoice,
         kernel: Box<dyn Keeper>,
@@ -40,7 +42,7 @@ impl Keepers {
         }
     }
 
-    /// Those that may hold the key of a new session, in the order in which they are tried.
+    /// The keepers that may hold the key of a new session, in the order in which to try them.
     pub(crate) fn for_new_sessions(&self) -> &'static [KeeperKind] {
         match self.choice {
             KeeperChoice::Kernel => &[KeeperKind::Kernel],
@@ -49,7 +51,7 @@ impl Keepers {
         }
     }
 
-    /// Whether this kind of keeper was chosen, alone or among others.
+    /// Whether the configuration allows this keeper.
     pub(crate) fn has_chosen(&self, kind: KeeperKind) -> bool {
         self.for_new_sessions().contains(&kind)
     }
@@ -61,7 +63,7 @@ impl Keepers {
         }
     }
 
-    /// Holds `payload` in that keeper, as [`Keeper::publish`] does.
+    /// Holds `payload` in the given keeper, as [`Keeper::publish`] does.
     ///
     /// # Errors
     /// As [`Keeper::publish`].
@@ -75,10 +77,11 @@ impl Keepers {
         self.get(kind).publish(slot, payload, lifetime)
     }
 
-    /// The payload that is held in `slot`, and where, as far as the chosen keepers can be asked from here.
+    /// The payload held in `slot` and its keeper, as far as the allowed keepers can be read from
+    /// here.
     ///
     /// # Errors
-    /// As [`Keeper::read`], but that a keeper which does not work here holds nothing that can be seen.
+    /// As [`Keeper::read`], except that a keeper that does not work here counts as empty.
     pub(crate) fn read(&self, slot: &Slot) -> Result<Option<(Payload, KeeperKind)>, KeeperError> {
         for &kind in self.for_new_sessions() {
             match self.get(kind).read(slot) {
@@ -90,7 +93,7 @@ impl Keepers {
         Ok(None)
     }
 
-    /// The payload that is held in `slot` by this kind of keeper, if it was chosen.
+    /// The payload that this keeper holds in `slot`, if the configuration allows the keeper.
     ///
     /// # Errors
     /// As [`Keepers::read`].
@@ -108,7 +111,7 @@ impl Keepers {
         }
     }
 
-    /// Waits until this kind of keeper answers, if it was chosen.
+    /// Waits until this keeper answers, if the configuration allows it.
     ///
     /// # Errors
     /// As [`Keeper::await_answer`].
@@ -119,10 +122,10 @@ impl Keepers {
         Ok(())
     }
 
-    /// Whether this kind of keeper works here, so that what it holds of this home can be seen.
+    /// Whether this keeper works here, so that the payloads it holds for this home are visible.
     ///
     /// # Errors
-    /// When that cannot be told.
+    /// When that cannot be determined.
     pub(crate) fn can_see(&self, kind: KeeperKind, slot: &Slot) -> Result<bool, KeeperError> {
         match self.get(kind).read(slot) {
             Ok(_) => Ok(true),
@@ -131,11 +134,12 @@ impl Keepers {
         }
     }
 
-    /// Forgets what is held in `slot`, wherever it can be reached, but for what is `spared`: whether there
-    /// was something. Where the agent was chosen the kernel is asked only if it is `known` to hold it.
+    /// Destroys what every reachable keeper holds in `slot`, except payloads that are `spared`.
+    /// Returns whether there was one. With the agent configured, the kernel is tried only if it is
+    /// `known` to hold the payload.
     ///
     /// # Errors
-    /// When a keeper that works here could not forget it; the others are asked all the same.
+    /// When a keeper that works here could not destroy it; the others are tried in any case.
     pub(crate) fn destroy(
         &self,
         slot: &Slot,
@@ -152,9 +156,9 @@ impl Keepers {
             let keeper = self.get(kind);
             let answer = match keeper.read(slot) {
                 Ok(Some(payload)) if spared(&payload) => continue,
-                // Asked once more, it would be waited for once more.
+                // A second request would wait just as long.
                 Err(error @ KeeperError::NoAnswer { .. }) => Err(error),
-                // What cannot be read is destroyed unread.
+                // Destroy even what cannot be read.
                 _ => keeper.destroy(slot),
             };
             let answer = match answer {
@@ -165,7 +169,7 @@ impl Keepers {
             };
             match answer {
                 Ok(was_there) => destroyed |= was_there,
-                // What does not work here holds nothing of ours that could be reached.
+                // A keeper that does not work here holds nothing that we can reach.
                 Err(KeeperError::Unusable { .. }) => {}
                 Err(error) => failure = failure.or(Some(error)),
             }

@@ -1,19 +1,20 @@
 //! The kernel keeper: a `user` key per slot in the user keyring `@u`.
 //!
-//! Every step here has a reason found the hard way:
-//! - `@u` is linked into the process keyring first. Without that link a process whose session
+//! The keyring has pitfalls, and every step here has a reason:
+//! - `@u` is linked into the process keyring first. Without that link, a process whose session
 //!   keyring does not lead to `@u` (after `su`, in tmux after logout, under systemd's private mode)
-//!   finds keys there but does not possess them, and reading gives EACCES. Reading tries it without
-//!   first, for making that keyring takes longer than the rest.
+//!   finds keys there but does not possess them, and reading fails with EACCES. Reading first tries
+//!   without the link, because creating the process keyring takes longer than everything else.
 //! - A payload is added to the process keyring, given its timeout, and only then linked into `@u`,
-//!   which displaces the old key in one step: nobody ever sees a key without a timeout, a part of a
-//!   payload, or none.
-//! - It is unlinked from the process keyring again: a second `add_key` there would update the live
-//!   key in place and clear its timeout. The key does not grant writing either, so that nothing can.
-//! - A displaced key counts against the user's quota (20,000 bytes) until the kernel has come round
-//!   to freeing it, some milliseconds later; a burst of publishes waits for that.
-//! - Since Linux 3.8 the "process" keyring belongs to the thread that made it and those it starts
-//!   from then on, so the link is made once per thread.
+//!   which replaces the old key atomically. Nobody ever sees a key without a timeout, part of a
+//!   payload, or no key.
+//! - The payload is then unlinked from the process keyring: a second `add_key` there would update
+//!   the live key in place and clear its timeout. The key also grants no write permission, which
+//!   prevents any update.
+//! - A replaced key counts against the user's quota (20,000 bytes) until the kernel frees it some
+//!   milliseconds later. A burst of publishes waits for that.
+//! - Since Linux 3.8, the "process" keyring belongs to the thread that created it and the threads
+//!   that it starts from then on, so the link is made once per thread.
 
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
@@ -29,15 +30,15 @@ use nightlatch_platform::clock::SystemClock;
 
 use super::{Keeper, KeeperError, KeeperKind, PAYLOAD_LENGTH, Payload, Slot, bounded};
 
-/// How often a key that was there a moment ago is looked for again: it was displaced in between.
+/// How often to look for the successor of a key that was replaced while in use.
 const RACE_ATTEMPTS: usize = 64;
-/// How many of these come at once. After them there is a pause before each, so that a reader loses
-/// to no burst of publishes: some ten milliseconds in all, for an error that is none of a race.
+/// How many of these attempts run without a pause. Each further one waits first, so that a burst of
+/// publishes cannot starve a reader. An error with another cause costs some ten milliseconds.
 const HASTY_ATTEMPTS: usize = 8;
 const RACE_PAUSE: Duration = Duration::from_micros(200);
-/// How often a key that is not there is looked for again.
+/// How often to look again for a missing key.
 const ABSENT_ATTEMPTS: usize = 4;
-/// How often, and how long each time, a full quota is waited for: a second in all.
+/// How often, and how long each time, to wait for a full quota: one second in all.
 const QUOTA_ATTEMPTS: usize = 100;
 const QUOTA_PAUSE: Duration = Duration::from_millis(10);
 
@@ -46,7 +47,7 @@ thread_local! {
     static RING: Cell<Option<KeyRing>> = const { Cell::new(None) };
 }
 
-/// Threads may share a process keyring; two of them must not stage the same slot in it at once.
+/// Threads may share a process keyring, and two of them must not stage the same slot in it at once.
 static STAGING: Mutex<()> = Mutex::new(());
 
 /// Holds payloads in the kernel's keyring.
@@ -69,7 +70,7 @@ impl Keeper for KernelKeeper {
             .map_err(|error| refused("add a key", error))?;
         let placed = place(key, user, lifetime);
         if placed.is_err() {
-            // Nothing of it may stay, and a key nobody can find would still hold the secret.
+            // The staged key must not stay: it holds the secret even if nobody can find it.
             let _ = key.invalidate();
         }
         // Another thread's retry may have unlinked it already.
@@ -97,9 +98,10 @@ impl Keeper for KernelKeeper {
     fn destroy(&self, slot: &Slot) -> Result<bool, KeeperError> {
         let description = slot.to_string();
         let destroyed = with_key(&description, |key| {
-            // Revoking wipes the payload too, but leaves the description for a while.
+            // Revoking wipes the payload too, but keeps the description for a while.
             key.invalidate().or_else(|_| key.revoke())?;
-            // An invalid key is swept from all keyrings soon; this is only to be tidy.
+            // The kernel soon removes an invalidated key from all keyrings; unlinking it only
+            // tidies up.
             if let Ok(user) = KeyRing::from_special_id(KeyRingIdentifier::User, false) {
                 let _ = user.unlink_key(key);
             }
@@ -108,15 +110,15 @@ impl Keeper for KernelKeeper {
         let hidden = invalidate_in_session(&description);
         match destroyed {
             Ok(destroyed) => Ok(destroyed.is_some() | hidden),
-            // A keyring of our own takes some of the user's share of keys, which may be used up.
+            // Creating a keyring counts against the user's key quota, which may be used up.
             Err(error) => remove_as_we_are(&description).map_err(|_| error),
         }
     }
 }
 
 impl KernelKeeper {
-    /// Whether the kernel keeps keys for this process: tried with one that is its alone, and gone at
-    /// once. What is held for sessions is not touched.
+    /// Checks whether the kernel keeps keys for this process, with a temporary key that no other
+    /// process uses. Sessions' keys are not touched.
     ///
     /// # Errors
     /// Why it does not.
@@ -137,9 +139,9 @@ impl KernelKeeper {
     }
 }
 
-/// Reads the key of that description as far as this process gets without a keyring of its own, which
-/// takes the kernel longer to make than all the rest: mostly the login session's keyring leads to `@u`.
-/// `None` says nothing: with the link, more may be found.
+/// Reads the key without a process keyring, which the kernel takes longer to create than everything
+/// else: usually the login session's keyring leads to `@u`. `None` is inconclusive: the link may
+/// make more keys readable.
 fn read_as_we_are(description: &str, payload: &mut Payload) -> Option<usize> {
     if RING.get().is_some() {
         return None;
@@ -149,8 +151,9 @@ fn read_as_we_are(description: &str, payload: &mut Payload) -> Option<usize> {
     key.read(payload.expose_mut()).ok()
 }
 
-/// Invalidates keys of that description that somebody moved out of the user keyring into the session's: whether
-/// there were any. A key that was only taken out of a keyring could be linked into another one again.
+/// Invalidates keys with that description that were moved from the user keyring into the session
+/// keyring. Returns whether there were any. A key that is only unlinked could be linked into a
+/// keyring again.
 fn invalidate_in_session(description: &str) -> bool {
     let Ok(session) = KeyRing::from_special_id(KeyRingIdentifier::Session, false) else {
         return false;
@@ -165,8 +168,8 @@ fn invalidate_in_session(description: &str) -> bool {
     were_there
 }
 
-/// Removes the key of that description from `@u` with what this process has already: whether it was
-/// there. Whoever the keyring belongs to may take keys out of it, and with its last link a key is gone.
+/// Removes the key from `@u` without a process keyring. Returns whether it was there. A keyring's
+/// owner may remove its keys, and a key without links is freed.
 fn remove_as_we_are(description: &str) -> Result<bool, KeyError> {
     let user = KeyRing::from_special_id(KeyRingIdentifier::User, false)?;
     match user.search(description) {
@@ -181,7 +184,7 @@ fn remove_as_we_are(description: &str) -> Result<bool, KeyError> {
     }
 }
 
-/// Gives the staged `key` its timeout and permissions and links it into `user`.
+/// Gives the staged `key` its timeout and permissions, and links it into `user`.
 fn place(key: Key, user: KeyRing, lifetime: Duration) -> Result<(), KeeperError> {
     restrict(key, lifetime)?;
     with_room(|| user.link_key(key))
@@ -192,7 +195,7 @@ fn place(key: Key, user: KeyRing, lifetime: Duration) -> Result<(), KeeperError>
 fn restrict(key: Key, lifetime: Duration) -> Result<(), KeeperError> {
     key.set_timeout(timeout_seconds(lifetime))
         .map_err(|error| refused("set a key's timeout", error))?;
-    // To processes that possess the key, and to nobody by user id alone. Without WRITE.
+    // Grants rights to processes that possess the key, and none by user id alone. No WRITE.
     let rights = Permission::VIEW
         | Permission::READ
         | Permission::SEARCH
@@ -203,10 +206,10 @@ fn restrict(key: Key, lifetime: Duration) -> Result<(), KeeperError> {
         .map_err(|error| refused("restrict a key", error))
 }
 
-/// Runs `act` on the key of that description; `None` when there is none.
+/// Runs `act` on the key with that description; `None` when there is none.
 ///
-/// A key may be displaced between being found and being acted on: it is then no longer ours to use
-/// (EACCES) or gone, and its successor is looked for.
+/// A key may be replaced between the search and the action. It is then no longer usable (EACCES) or
+/// gone, and the search starts again for its successor.
 fn with_key<T>(
     description: &str,
     mut act: impl FnMut(Key) -> Result<T, KeyError>,
@@ -214,7 +217,7 @@ fn with_key<T>(
     let (mut absent, mut last) = (0, KeyError::KeyDoesNotExist);
     for attempt in 0..RACE_ATTEMPTS {
         if attempt >= HASTY_ATTEMPTS {
-            // Real time, whatever clock the sessions are judged by.
+            // Real time, whatever clock judges the sessions.
             SystemClock.sleep(RACE_PAUSE);
         }
         let found = process_ring()?.search(description);
@@ -230,7 +233,7 @@ fn with_key<T>(
             break;
         }
         if last == KeyError::AccessDenied {
-            // Or this thread's keyring is not what it was.
+            // Or this thread's keyring has changed.
             RING.set(None);
         }
     }
@@ -240,11 +243,11 @@ fn with_key<T>(
     }
 }
 
-/// Runs `act`, again after a while if the user's quota of keys is used up.
+/// Runs `act`, and retries for a while if the user's key quota is used up.
 fn with_room<T>(mut act: impl FnMut() -> Result<T, KeyError>) -> Result<T, KeyError> {
     for _ in 1..QUOTA_ATTEMPTS {
         match act() {
-            // Real time, whatever clock the sessions are judged by.
+            // Real time, whatever clock judges the sessions.
             Err(KeyError::QuotaExceeded) => SystemClock.sleep(QUOTA_PAUSE),
             other => return other,
         }
@@ -262,7 +265,7 @@ fn lost_race(error: KeyError) -> bool {
     )
 }
 
-/// The process keyring, which leads to `@u`.
+/// The process keyring, with `@u` linked into it.
 fn process_ring() -> Result<KeyRing, KeeperError> {
     if let Some(ring) = RING.get() {
         return Ok(ring);
@@ -270,8 +273,8 @@ fn process_ring() -> Result<KeyRing, KeeperError> {
     let ring = KeyRing::from_special_id(KeyRingIdentifier::Process, true)
         .map_err(|error| refused("make a process keyring", error))?;
     with_room(|| ring.link_keyring_id(KeyRingIdentifier::User)).map_err(|error| match error {
-        // What the kernel says where it could not make the user keyring, whatever kept it from that.
-        // Nothing of ours can be in a keyring that is not there.
+        // The kernel's error when it could not create the user keyring, for whatever reason. A
+        // keyring that does not exist holds no keys of ours.
         KeyError::KeyDoesNotExist => KeeperError::Unusable {
             keeper: KeeperKind::Kernel,
             why: "it cannot make the user keyring (is the share of kernel keys used up?)"
@@ -283,17 +286,17 @@ fn process_ring() -> Result<KeyRing, KeeperError> {
     Ok(ring)
 }
 
-/// The kernel's timeout for a lifetime: never zero (which would mean none at all), and never
-/// shorter, though the kernel counts from the start of the current second.
+/// The kernel's timeout for a lifetime. It is never zero (which would mean none at all) and never
+/// shorter, because the kernel counts from the start of the current second.
 fn timeout_seconds(lifetime: Duration) -> usize {
     let lifetime = bounded(lifetime);
     let whole = lifetime.as_secs() + u64::from(lifetime.subsec_nanos() > 0);
-    // At most half a day of seconds, which fits everywhere.
+    // At most half a day in seconds, which fits everywhere.
     usize::try_from(whole + 1).unwrap_or(usize::MAX)
 }
 
-/// Sorts the kernel's refusals: what means "not here", what means "full", and the rest. EACCES is what SELinux
-/// and gVisor say, and a race that was lost again and again.
+/// Classifies the kernel's errors: not usable here, quota full, and others. SELinux and gVisor
+/// return EACCES, which also results from losing a race repeatedly.
 fn refused(operation: &'static str, error: KeyError) -> KeeperError {
     match errno(error) {
         Errno::DQUOT => KeeperError::Quota {
@@ -309,7 +312,7 @@ fn refused(operation: &'static str, error: KeyError) -> KeeperError {
     }
 }
 
-/// The error number behind the crate's name for it, for what it says in the system's own words.
+/// The error number for the crate's error, to get the system's message.
 fn errno(error: KeyError) -> Errno {
     match error {
         KeyError::AccessDenied => Errno::ACCESS,
@@ -346,7 +349,7 @@ mod tests {
             let payload = Payload::init_with(|into| into.fill(7));
             let lifetime = Duration::from_secs(60);
             KernelKeeper.publish(&slot, &payload, lifetime).unwrap();
-            // As a new process is.
+            // The state of a new process.
             RING.set(None);
             let read = KernelKeeper.read(&slot).unwrap();
             let read = read.map(|payload| payload.expose()[0]);

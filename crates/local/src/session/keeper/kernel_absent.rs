@@ -1,10 +1,10 @@
-//! The kernel keeper of systems that have no keyring: it says so.
+//! The kernel keeper on systems without a keyring: every call is refused.
 
 use std::time::Duration;
 
 use super::{Keeper, KeeperError, KeeperKind, Payload, Slot};
 
-/// Holds nothing: only Linux has a keyring in its kernel.
+/// Holds nothing: only Linux has a kernel keyring.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KernelKeeper;
 

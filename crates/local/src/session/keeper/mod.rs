@@ -1,8 +1,8 @@
-//! Keepers: where a session's payload lives while the session does, and nowhere else.
+//! Keepers hold a session's payload while the session is live; it is kept nowhere else.
 //!
-//! A payload is held in memory that dies with the machine: the kernel's keyring where it is usable,
+//! A payload is in memory that does not survive a reboot: the kernel's keyring where it is usable,
 //! else one small agent process per home. It is never on disk. A keeper drops a payload by itself
-//! when its lifetime is over; that is the backstop, the clocks inside the payload decide.
+//! at the end of its lifetime. That is a backstop; the times inside the payload decide.
 
 #[cfg(unix)]
 mod agent;
@@ -35,14 +35,15 @@ pub use kernel::KernelKeeper;
 
 use nightlatch_core::id::{AccountId, HomeId};
 
-/// The size of a payload in bytes. It is fixed, so that another size is a sign of another writer.
+/// The size of a payload in bytes. It is fixed, so another size means another writer.
 pub const PAYLOAD_LENGTH: usize = 192;
 
-/// What a keeper holds for a session. Its content means nothing to a keeper.
+/// What a keeper holds for a session. Keepers do not interpret its content.
 pub type Payload = nightlatch_core::memory::Secret<PAYLOAD_LENGTH>;
 
-/// What a payload is held under: an account in a home. A second home of the same user, or a home that was
-/// removed and made again, has slots of its own; a copy of a home has the same ones until it signs in.
+/// The key under which a payload is held: an account in a home. Another home of the same user, or a
+/// home that was removed and created again, has its own slots. A copy of a home shares its slots
+/// until it signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot {
     home: HomeId,
@@ -81,14 +82,14 @@ impl fmt::Display for KeeperKind {
     }
 }
 
-/// One kind of place that holds payloads in memory.
+/// One kind of in-memory storage for payloads.
 pub trait Keeper: Send + Sync {
-    /// Holds `payload` in `slot` for `lifetime` from now, in place of what it held: a reader sees
-    /// the old payload or the new one, never a part and never none. A lifetime above the longest
-    /// session there can be (12 h) is cut to it.
+    /// Holds `payload` in `slot` for `lifetime` from now, replacing the previous payload
+    /// atomically: a reader sees the old payload or the new one, never a part and never none. A
+    /// lifetime above the longest possible session (12 h) is cut to it.
     ///
     /// # Errors
-    /// When the payload could not be placed; what was held before may then still be.
+    /// When the payload could not be placed. The previous one may then still be held.
     fn publish(
         &self,
         slot: &Slot,
@@ -96,21 +97,22 @@ pub trait Keeper: Send + Sync {
         lifetime: Duration,
     ) -> Result<(), KeeperError>;
 
-    /// The payload held in `slot`; `None` when there is none. Starts nothing.
+    /// The payload held in `slot`; `None` when there is none. Starts no agent.
     ///
     /// # Errors
-    /// [`KeeperError::Unusable`] where this kind of keeper does not work, so that what it holds, if anything,
-    /// cannot be seen; and when it cannot be told, or what is held is not a payload of ours.
+    /// [`KeeperError::Unusable`] where this kind of keeper does not work, so that a payload it may
+    /// hold is not visible. Also when reading fails, or the slot holds something that is not our
+    /// payload.
     fn read(&self, slot: &Slot) -> Result<Option<Payload>, KeeperError>;
 
-    /// Forgets what is held in `slot`: whether there was something. Starts nothing.
+    /// Destroys what `slot` holds. Returns whether there was something. Starts no agent.
     ///
     /// # Errors
-    /// When it cannot be told that the payload is gone.
+    /// When it is not certain that the payload is gone.
     fn destroy(&self, slot: &Slot) -> Result<bool, KeeperError>;
 
-    /// Waits until this kind of keeper answers, where another process has to: for whoever takes a lock before
-    /// it is asked. Starts nothing.
+    /// Waits until this keeper answers, if another process has to. Call it before taking a lock
+    /// under which the keeper is used. Starts no agent.
     ///
     /// # Errors
     /// [`KeeperError::NoAnswer`].
@@ -118,7 +120,7 @@ pub trait Keeper: Send + Sync {
         Ok(())
     }
 
-    /// Ends the process that holds payloads and does not answer, with all that it holds.
+    /// Kills the unresponsive process that holds payloads, with everything it holds.
     ///
     /// # Errors
     /// When there is no such process, or it does not end.
@@ -127,16 +129,16 @@ pub trait Keeper: Send + Sync {
     }
 }
 
-/// What becomes of a process that holds payloads and does not answer when one is to be destroyed.
+/// How to treat an unresponsive process that holds payloads when one of them has to be destroyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unresponsive {
-    /// It stays, and that is an error.
+    /// Leaves it running and returns an error.
     Stays,
-    /// It is ended, for whoever ends every session anyway.
+    /// Kills it, for callers that end every session anyway.
     IsEnded,
 }
 
-/// The time a keeper holds a payload that is to live for `lifetime`.
+/// How long a keeper holds a payload with this `lifetime`.
 #[cfg(unix)]
 fn bounded(lifetime: Duration) -> Duration {
     lifetime.min(crate::config::MAX_CEILING)

@@ -1,5 +1,5 @@
-//! One suite over all keepers, and what only a process of its own can show. The agent runs as a
-//! real process here: this test program again, told to run the one test that serves.
+//! One test suite for all keepers, and tests that need separate processes. The agent runs as a real
+//! process here: this test program again, running only the test that serves.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
@@ -16,11 +16,11 @@ use crate::config::KeeperChoice;
 use nightlatch_platform::clock::SystemClock;
 use nightlatch_platform::fs::Dir;
 
-/// Longer than any test, and short enough that what a failed one leaves behind goes soon.
+/// Longer than any test, and short enough that leftovers of a failed one soon expire.
 const LONG: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A home of its own, and so slots of its own.
+/// A separate home, and so separate slots.
 pub(super) struct Scratch {
     pub(super) home: Arc<Dir>,
     id: HomeId,
@@ -55,7 +55,7 @@ impl Scratch {
     }
 }
 
-/// The arguments with which this program runs one ignored test, and what that test is told.
+/// The arguments that make this program run one ignored test, with parameters for that test.
 fn test_args(name: &str, told: &[&str]) -> Vec<std::ffi::OsString> {
     ["--ignored", "--exact", "--nocapture", "--test-threads=1"]
         .into_iter()
@@ -87,7 +87,8 @@ fn spawn(name: &str, told: &[&str]) -> Child {
         .unwrap()
 }
 
-/// What the test in a process of its own was told: the last `N` arguments, once there are so many.
+/// The parameters of the test in a separate process: the last `N` arguments, if there are that
+/// many.
 fn told<const N: usize>() -> Option<[String; N]> {
     let args: Vec<String> = std::env::args().skip(6).collect();
     args.try_into().ok()
@@ -105,7 +106,8 @@ pub(super) fn payload(fill: u8) -> Payload {
     Payload::init_with(|bytes| bytes.fill(fill))
 }
 
-/// The byte a whole payload is made of; `None` when there is no payload. A torn one fails.
+/// The byte that fills a whole payload; `None` when there is no payload. A torn payload fails the
+/// test.
 pub(super) fn fill_of(keeper: &dyn Keeper, slot: &Slot) -> Option<u8> {
     let payload = keeper.read(slot).unwrap()?;
     let first = payload.expose()[0];
@@ -289,7 +291,7 @@ fn processes_that_publish_at_once_never_tear_or_hide_a_payload() {
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    // The last of a thousand rounds, whoever came last.
+    // The last of a thousand rounds, in whatever order the writers finished.
     assert_eq!(fill_of(&keeper, &slot), Some(246));
     assert!(keeper.destroy(&slot).unwrap());
     assert_eq!(fill_of(&keeper, &slot), None);
@@ -356,7 +358,7 @@ fn a_payload_is_seen_by_who_chose_its_keeper_and_destroyed_by_all_who_may_ask_it
         [&auto, &kernel, &agent].map(seen),
         [Some(Kernel), Some(Kernel), None]
     );
-    // Who chose the agent makes no call about the keyring at all.
+    // With the agent configured, no keyring system call is made at all.
     assert!(!destroy(&agent).unwrap());
     assert!(destroy(&auto).unwrap());
     auto.publish(Agent, &slot, &payload(2), LONG).unwrap();
@@ -400,7 +402,8 @@ fn a_program_that_cannot_serve_is_an_error_at_once() {
     }
 }
 
-/// What the process has from whoever started it. Only root may look: it is not dumpable.
+/// Checks what the process inherited from its parent. Only root can read that, because the process
+/// is not dumpable.
 fn assert_inherits_nothing(process: &str, not_this: &impl std::os::fd::AsRawFd) {
     let environment = match std::fs::read(format!("{process}/environ")) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return,
@@ -429,7 +432,7 @@ fn the_agent_process_keeps_nothing_of_ours_and_its_death_is_no_agent() {
     use std::os::fd::AsRawFd;
     let scratch = Scratch::new();
     let slot = scratch.slot();
-    // A pipe that passes on to children, as one from a job runner does.
+    // A pipe that children inherit, as from a job runner.
     let (reader, writer) = std::io::pipe().unwrap();
     rustix::io::fcntl_setfd(&writer, rustix::io::FdFlags::empty()).unwrap();
     let keeper = scratch.agent();
@@ -455,7 +458,7 @@ fn the_agent_process_keeps_nothing_of_ours_and_its_death_is_no_agent() {
     }
     assert_eq!(fill_of(&keeper, &slot), None);
 
-    // It has ended in order; the next publish starts another.
+    // The agent exited normally; the next publish starts another.
     keeper.publish(&slot, &payload(2), LONG).unwrap();
     assert_eq!(fill_of(&keeper, &slot), Some(2));
     keeper.destroy(&slot).unwrap();

@@ -1,4 +1,4 @@
-//! What must hold for any bytes in place of a payload.
+//! Properties of payloads that hold for any input.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use super::{PAYLOAD_LENGTH, Payload, USED, array, decode, encode, number};
 use crate::session::model::{after_activity, judge};
 use nightlatch_core::clock::{Boot, BootTime, Moment, Timestamp};
 
-/// A payload, and behind it the time at which it is judged: wall clock and boot clock, 8 bytes
-/// each, then the idle limit. What is accepted is encoded as it was, and is live only within the
-/// idle limit and before the deadline, on both clocks.
+/// The input is a payload, then the time at which it is judged (wall clock and boot clock, 8 bytes
+/// each), then the idle limit. An accepted payload re-encodes unchanged, and is live only within
+/// the idle limit and before the deadline, on both clocks.
 pub fn keeper_payload(bytes: &[u8]) -> bool {
     let Some((held, rest)) = bytes.split_first_chunk::<PAYLOAD_LENGTH>() else {
         return false;
@@ -39,7 +39,7 @@ pub fn keeper_payload(bytes: &[u8]) -> bool {
         assert!(now.boot < activity.deadline.boot && now.wall < activity.deadline.wall);
         assert!(live.remaining <= activity.deadline.boot.since(now.boot));
         assert!(live.remaining <= activity.deadline.wall.since(now.wall));
-        // What has just been used is live at least as long.
+        // A session that has just been used remains live at least as long.
         assert!(after_activity(idle, &activity, now).remaining >= live.remaining);
     }
     let mut other = activity.boot_id;

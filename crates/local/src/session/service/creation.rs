@@ -1,4 +1,5 @@
-//! Starting a session: the end of the one before it, the record, the file, the key.
+//! Creating a session: ends the previous one, records the new one, writes the file, publishes the
+//! key.
 
 use super::{NewSession, Session, SessionError, SessionService, is_of_another};
 use crate::session::file::{self, Origin};
@@ -12,13 +13,14 @@ use nightlatch_core::crypto::Key;
 use nightlatch_core::id::{AccountId, SessionId};
 
 impl SessionService {
-    /// Starts a session, replacing the account's old one. `also` is recorded with it, in front.
+    /// Creates a session, which replaces the account's old one. The events in `also` are recorded
+    /// before it.
     ///
-    /// `still_valid` is asked under the session lock whether what was proven at sign-in still
-    /// holds: a password change in between must not leave a session behind.
+    /// `still_valid` is called under the session lock to check that what was proven at sign-in
+    /// still holds: a password change in between must not leave a session behind.
     ///
     /// # Errors
-    /// When it could not be created or recorded; no session of the account is live then.
+    /// When the session could not be created or recorded; no session of the account is live then.
     pub fn create(
         &self,
         new: NewSession,
@@ -52,7 +54,7 @@ impl SessionService {
             .append_durable(&events)
             .map_err(SessionError::from)
             .and_then(|()| {
-                // Only now, after the end of the session before it.
+                // Read the clock only now, after the end of the previous session.
                 let now = self.clock.now();
                 let deadline = model::deadline(now, new.limits);
                 let claims = Claims {
@@ -71,7 +73,7 @@ impl SessionService {
                     generation: new.generation,
                     last: now,
                     deadline,
-                    // Of the file that is written for the keeper that takes the key.
+                    // Set when the file for a keeper is written.
                     file_hash: [0; 32],
                     home: home.place,
                 };
@@ -79,8 +81,8 @@ impl SessionService {
             })
             .and_then(|session| Ok(self.store.set_current(account).map(|()| session)?));
         if created.is_err() {
-            // Whatever failed, nothing may be live that was not reported so. The first failure
-            // is the one to report.
+            // After a failure, no session may be live that was not reported as such. Report the
+            // first failure.
             let _ = self.destroy(account, None, Unresponsive::Stays);
             let _ = self.store.remove(account);
             let reason = TerminationReason::CreationFailed;
@@ -91,7 +93,7 @@ impl SessionService {
         created
     }
 
-    /// Writes the file of a new session and hands its key to the first keeper that takes it.
+    /// Writes the file of a new session and gives its key to the first keeper that accepts it.
     fn place(
         &self,
         mut home: Identity,
@@ -147,8 +149,8 @@ impl SessionService {
         Err(refused.unwrap_or(KeeperError::NoAgent).into())
     }
 
-    /// Whether a keeper holds, where this home would have its key, that of a session of a copy of this home, or
-    /// of the home that this one is a copy of.
+    /// Whether a keeper's slot for this account already holds the key of a session of a copy of
+    /// this home, or of the home that this one was copied from.
     fn is_taken_elsewhere(&self, home: Identity, account: AccountId) -> Result<bool, KeeperError> {
         let held = self.keepers.read(&Slot::new(home.id, account))?;
         Ok(held.is_some_and(|(payload, _)| is_of_another(home, &payload)))

@@ -1,5 +1,5 @@
-//! Ending sessions, whatever else is broken: first the keys, then the files, and only then the record.
-//! The one place where sessions end.
+//! Ending sessions, whatever else is broken: first destroy the keys, then remove the files, and
+//! only then record it. All ends of sessions happen here.
 
 use std::time::Duration;
 
@@ -10,74 +10,75 @@ use crate::session::model::{Elsewhere, EndReason};
 use nightlatch_audit::{Appended, AuditName, Details, Event, InvalidReason, TerminationReason};
 use nightlatch_core::id::{AccountId, SessionId};
 
-/// How long a lock that another process holds is waited for before the sessions end without it. That
-/// process may be stopped, and may not hold up who locks.
+/// How long to wait for a lock that another process holds before ending the sessions without it.
+/// That process may be stopped, and must not delay whoever ends the sessions.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A session that was ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndedSession {
-    /// Whose it was.
+    /// The account that it belonged to.
     pub account: AccountId,
-    /// The account's normalized email, where something still told it.
+    /// The account's normalized email, if it could be determined.
     pub username: Option<String>,
-    /// Whether its key was destroyed. One that cannot be reached from here is forgotten at its timeout, and opens
-    /// nothing without the session file, which was removed.
+    /// Whether its key was destroyed. A key that cannot be reached from here is forgotten at its
+    /// timeout, and opens nothing without the session file, which was removed.
     pub key_destroyed: bool,
 }
 
-/// What came of ending sessions.
+/// The result of ending sessions.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 #[must_use = "a session that could not be ended may be live"]
 pub struct Ending {
-    /// The sessions that were live, or could not be judged, and are not any more.
+    /// The sessions that were live or could not be judged, and are now ended.
     pub ended: Vec<EndedSession>,
-    /// How many were dead already, and were cleared away.
+    /// How many were dead already and were cleared away.
     pub cleared: usize,
-    /// What did not work, the worst first: keys that could not be destroyed, files that could not be
-    /// removed, and last that the end could not be recorded.
+    /// The failures, the worst first: keys that could not be destroyed, files that could not be
+    /// removed, and then a failure to record the end.
     pub failures: Vec<SessionError>,
-    /// Whether another process held the session lock all the while. The sessions were ended without
-    /// it; a command that was just being started may start all the same.
+    /// Whether another process held the session lock the whole time. The sessions were ended
+    /// without it, so a command that was just being started may still start.
     pub without_lock: bool,
 }
 
-/// What ending one session came to.
+/// The result of ending one session.
 pub(super) struct End {
-    /// What tells of it; none when there was nothing.
+    /// The event to record; `None` when there was no session.
     event: Option<Event>,
     username: Option<AuditName>,
     was_live: bool,
     had_key: bool,
-    /// Whether it cannot be live any more: its key was destroyed, its file removed, or its end noted.
+    /// Whether it can no longer be live: its key was destroyed, its file was removed, or its end
+    /// was noted.
     is_over: bool,
     failure: Option<SessionError>,
 }
 
-/// Who asks for an end.
+/// Who requested the end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Demand {
-    /// The program, of itself: it clears away what is dead or replaced.
+    /// The program itself, to clear away a dead or replaced session.
     Ours,
-    /// A person, who means this session wherever it is.
+    /// The user, for this session wherever it is.
     OneSession,
-    /// A person, who means every session of the home, whatever else ends with them.
+    /// The user, for every session of the home, whatever else ends with them.
     EverySession,
 }
 
 impl End {
-    /// The event that tells of it, none when there was nothing.
+    /// The event to record; `None` when there was no session.
     pub(super) fn whole(self) -> Result<Option<Event>, SessionError> {
         self.failure.map_or(Ok(self.event), Err)
     }
 }
 
 impl SessionService {
-    /// Ends the session of every account: those that have a file, the one that signed in last, and
-    /// those that `others` names, which is asked once the first are ended. Waits two seconds at most for
-    /// the session lock and as long for the audit log's.
+    /// Ends the sessions of all accounts: those that have a session file, the one that signed in
+    /// last, and those that `others` returns, which is called after the first are ended. Waits at
+    /// most two seconds for the session lock, and as long for the audit log's.
     pub fn end_all(
         &self,
         reason: TerminationReason,
@@ -89,20 +90,20 @@ impl SessionService {
             ending.failures.push(error.into());
             Vec::new()
         });
-        // What cannot be read names nobody who is not in the other lists.
+        // If this cannot be read, its account is in one of the other lists.
         accounts.extend(self.store.current().ok().flatten());
         accounts.sort_unstable();
         accounts.dedup();
         let mut events = Vec::new();
         let demand = Demand::EverySession;
-        // All that an agent holds ends with it: after the first session, the others would look as if they had
-        // ended before.
+        // Killing an agent ends everything that it holds. Judge all sessions first: once the first
+        // is ended, the others would look as if they had ended before.
         let unanswered = |account: AccountId| self.find(account.into()).err().filter(is_no_answer);
         let unanswered: Vec<_> = accounts.iter().copied().map(unanswered).collect();
         for (&account, unanswered) in accounts.iter().zip(unanswered) {
             events.extend(self.end_into(&mut ending, account, reason, demand, unanswered));
         }
-        // The account directory may be slow, and a session without a file is not live.
+        // Opening the account directory may be slow, and a session without a file is not live.
         for account in others() {
             if accounts.binary_search(&account).is_err() {
                 events.extend(self.end_into(&mut ending, account, reason, demand, None));
@@ -111,7 +112,7 @@ impl SessionService {
         self.record_ending(ending, &events, lock)
     }
 
-    /// As [`SessionService::end_all`], of this account alone.
+    /// As [`SessionService::end_all`], for one account.
     pub fn end_one(&self, account: AccountId, reason: TerminationReason) -> Ending {
         let lock = self.lock_within(PATIENCE);
         let mut ending = Ending::default();
@@ -120,7 +121,7 @@ impl SessionService {
         self.record_ending(ending, event.as_slice(), lock)
     }
 
-    /// The session lock, if it is to be had in time.
+    /// Takes the session lock, if it is released in time.
     fn lock_within(&self, limit: Duration) -> Option<SessionLock> {
         match self.store.lock_within(limit) {
             Ok(lock) => lock.map(|lock| SessionLock { _lock: lock }),
@@ -163,7 +164,7 @@ impl SessionService {
         event.filter(|_| is_ended)
     }
 
-    /// Records what was ended, and settles crashes, whose sessions are among them.
+    /// Records the ended sessions and settles crashes, whose sessions are among them.
     fn record_ending(
         &self,
         mut ending: Ending,
@@ -190,8 +191,8 @@ impl SessionService {
         ending
     }
 
-    /// Destroys the key, then removes the file: the event that tells of it, none when there was
-    /// nothing.
+    /// Destroys the key, then removes the file. Returns the event to record, or `None` when there
+    /// was no session.
     pub(super) fn end(
         &self,
         _lock: &SessionLock,
@@ -201,8 +202,9 @@ impl SessionService {
         self.end_by(owner, reason, Demand::Ours, None).whole()
     }
 
-    /// Notes that the account's session ends now, so that it stays ended though its key was out of sight: whether
-    /// it could. A session whose key is destroyed is ended whether or not the disk takes another file.
+    /// Notes that the account's session ends now, so that it stays ended even if its key could not
+    /// be reached. Returns whether that worked. A session whose key is destroyed has ended, whether
+    /// or not the note can be written.
     fn note_end(&self, account: AccountId) -> bool {
         let now = self.clock.now().boot;
         let noted = self
@@ -216,8 +218,9 @@ impl SessionService {
         noted.is_ok()
     }
 
-    /// Destroys the key that the kernel holds though the agent was chosen, if that can be tried without harm:
-    /// whether there was one. Where it cannot, it is forgotten at its timeout, and opens nothing until then.
+    /// Destroys a key that the kernel holds although the agent is configured, if trying that is
+    /// safe. Returns whether there was one. Otherwise the kernel drops it at its timeout, and it
+    /// opens nothing until then.
     fn destroy_unchosen(&self, account: AccountId) -> bool {
         if (self.is_filtered)() {
             return false;
@@ -232,8 +235,8 @@ impl SessionService {
         }
     }
 
-    /// Ends the owner's session. `unanswered` is why it could not be judged before the agent that held its key
-    /// was ended with another session.
+    /// Ends the owner's session. `unanswered` is why it could not be judged before its agent was
+    /// killed to end another session.
     fn end_by(
         &self,
         owner: Owner,
@@ -241,7 +244,7 @@ impl SessionService {
         demand: Demand,
         unanswered: Option<SessionError>,
     ) -> End {
-        // Even when it cannot be judged it must be possible to end it.
+        // It must be possible to end a session even when it cannot be judged.
         let found = match (self.find(owner), unanswered) {
             (
                 Ok(Found::EndReason {
@@ -272,11 +275,11 @@ impl SessionService {
         let removed = self.store.remove(owner.account);
         let had_key = matches!(destroyed, Ok(true));
         let is_gone = had_key || matches!(removed, Ok(true));
-        // What was found dead is so anyway.
-        let is_over = is_gone || is_noted || matches!(found, Ok(Found::EndReason { .. }));
+        // A session that was found dead is over in any case.
+        let is_over = is_gone || is_noted || matches!(found, Ok(Found::Dead { .. }));
         let mut failure = match (destroyed, removed) {
             (Err(error), _) => Some(error),
-            // A disk that is read-only refuses to remove what is not there.
+            // A read-only disk refuses even to remove a missing file.
             (_, Err(error)) if !matches!(found, Ok(Found::Nothing)) => Some(error.into()),
             _ => None,
         };
@@ -287,7 +290,7 @@ impl SessionService {
                 Some(session.id()),
                 Some(AuditName::known(session.username())),
             )),
-            // Without its file, a key that is out of reach opens nothing.
+            // Without its file, an unreachable key opens nothing.
             Ok(Found::Elsewhere { session, .. }) => {
                 Some((Details::SessionTerminated { reason }, session, None))
             }
@@ -339,7 +342,7 @@ impl SessionService {
     }
 }
 
-/// Whether an agent was waited for in vain.
+/// Whether an agent did not answer in time.
 fn is_no_answer(error: &SessionError) -> bool {
     matches!(error, SessionError::Keeper(KeeperError::NoAnswer { .. }))
 }

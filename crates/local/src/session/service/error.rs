@@ -14,25 +14,25 @@ pub enum SessionError {
     /// Nobody is signed in.
     #[error("no live session")]
     None,
-    /// There was a session, and it has ended; the end is recorded.
+    /// The session has ended, and its end is recorded.
     #[error("no live session: {0}")]
     Ended(EndReason),
     /// There may be a session that cannot be seen from here; it was left alone.
     #[error("no live session here: {0}")]
     Elsewhere(Elsewhere),
-    /// The session would end too soon for what was asked.
+    /// The session would end before the required time.
     #[error(
         "the session ends in {}, and {} were asked for",
         humantime::format_duration(Duration::from_secs(.remaining.as_secs())),
         humantime::format_duration(*.wanted)
     )]
     TooLittleTime {
-        /// How long the session lives on.
+        /// The session's remaining time.
         remaining: Duration,
-        /// How long was asked for.
+        /// The required time.
         wanted: Duration,
     },
-    /// The account changed while it signed in.
+    /// The account changed during sign-in.
     #[error("the password was changed meanwhile")]
     AccountChanged,
     /// The keeper failed.
@@ -41,16 +41,16 @@ pub enum SessionError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
-    /// The event could not be recorded, so the operation was not done.
+    /// The event could not be recorded, so the operation was not performed.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// The system does not tell which boot this is.
+    /// The system does not provide the identity of this boot.
     #[error("cannot tell which boot this is: {0}")]
     Boot(#[source] std::io::Error),
-    /// The system does not tell where this process runs.
+    /// The system does not provide the identity of this process's machine or user namespace.
     #[error("cannot tell which machine and user namespace this is: {0}")]
     Surroundings(#[source] std::io::Error),
-    /// The system has no random bytes.
+    /// The system provides no random bytes.
     #[error("the system gives no random bytes: {0}")]
     Random(#[from] getrandom::Error),
 }

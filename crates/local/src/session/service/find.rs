@@ -1,5 +1,5 @@
-//! Finding an account's session and judging it: what stands on disk, what the keeper holds, and
-//! whether the two and the clocks agree. What cannot be seen from here is not gone.
+//! Finds an account's session and judges it, from the file on disk, the keeper's payload and the
+//! clocks. A session that cannot be seen from here does not count as gone.
 
 use super::{Owner, Session, SessionError, SessionService};
 use crate::session::file::{self, FileError, Header};
@@ -11,7 +11,7 @@ use nightlatch_core::clock::Boot;
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_platform::fs::{FsError, FsProblem};
 
-/// What there is of an account's session.
+/// The state of an account's session.
 pub(super) enum Found {
     Nothing,
     Live(Box<Session>),
@@ -28,7 +28,7 @@ pub(super) enum Found {
 }
 
 impl SessionService {
-    /// The normalized email in the live session of `account`, if it has one. Passive, as
+    /// The normalized email in `account`'s live session, if it has one. Passive, as
     /// [`SessionService::status`].
     ///
     /// # Errors
@@ -40,11 +40,11 @@ impl SessionService {
         })
     }
 
-    /// A live session of any account of the home, that of the account that signed in last if it has one.
+    /// A live session of any account of the home, preferably of the account that signed in last.
     /// Passive, as [`SessionService::status`].
     ///
     /// # Errors
-    /// When none is live, and one of them could not be judged.
+    /// When none is live, and at least one could not be judged.
     pub(crate) fn any_live(&self) -> Result<Option<Session>, SessionError> {
         let mut accounts: Vec<_> = self.current()?.into_iter().collect();
         accounts.extend(self.accounts()?);
@@ -59,12 +59,14 @@ impl SessionService {
         failure.map_or(Ok(None), Err)
     }
 
-    /// What there is of the owner's session, by the file, the keeper and the clocks. Changes nothing.
+    /// Finds and judges the owner's session from the file, the keeper and the clocks. Changes
+    /// nothing.
     pub(super) fn find(&self, owner: Owner) -> Result<Found, SessionError> {
         self.find_where(owner, |session| self.crashes.crashed(session))
     }
 
-    /// As [`SessionService::find`], where `crashed` tells whether a process died holding a session.
+    /// As [`SessionService::find`]; `crashed` reports whether a process died while it held a
+    /// session.
     pub(super) fn find_where(
         &self,
         owner: Owner,
@@ -85,7 +87,7 @@ impl SessionService {
         let held = match (held, &bytes) {
             (Ok(held), _) => held,
             (Err(error), None) => return Err(error.into()),
-            // Of another place, the error means nothing.
+            // The keeper's error means nothing for a session from elsewhere.
             (Err(error), Some(bytes)) => match file::read_header(bytes) {
                 Ok(header) if self.place_of(&header)?.is_out_of_sight() => None,
                 _ => return Err(error.into()),
@@ -115,16 +117,16 @@ impl SessionService {
                         why: Elsewhere::Copy,
                         session: Some(activity.session),
                     }),
-                    None if is_ours => Ok(dead(EndReason::FileGone, Some(activity.session))),
-                    // Of a copy, or of what this one is a copy of.
+                    None if is_ours => Ok(dead(Dead::FileGone, Some(activity.session))),
+                    // The key of a copy of this home, or of the home that this one was copied from.
                     None => Ok(Found::Nothing),
                 }
             }
         }
     }
 
-    /// What is held, but for the key of an earlier session that could not be reached when this one took its
-    /// place, and is still in another keeper.
+    /// The held payload, unless it belongs to an earlier session, whose key could not be reached
+    /// when this session replaced it and remains in another keeper.
     fn without_leftover(
         &self,
         held: (Payload, KeeperKind),
@@ -145,7 +147,7 @@ impl SessionService {
             .map(|held| (held, keeper)))
     }
 
-    /// What a file without a key means: whether the key is gone, or only out of sight.
+    /// Judges a file without a key: the key is either gone or only out of sight.
     fn without_key(
         &self,
         account: AccountId,
@@ -174,7 +176,7 @@ impl SessionService {
         Ok(Found::Elsewhere { why, session })
     }
 
-    /// Where the session of a file began, seen from here.
+    /// Where the session of a file began, relative to here.
     fn place_of(&self, header: &Header) -> Result<Place, SessionError> {
         let boot = self.clock.boot().map_err(SessionError::Boot)?;
         let here = (self.surroundings)().map_err(SessionError::Surroundings)?;
@@ -192,8 +194,8 @@ impl SessionService {
         })
     }
 
-    /// Whether an end of the account's session was noted after this one began: its key and its file were taken
-    /// away then, and brought back.
+    /// Whether an end of the account's session was noted after this one began: its key and file
+    /// were out of reach or removed then, and have come back.
     fn has_ended(&self, claims: &Claims, boot: Boot) -> Result<bool, FsError> {
         let last = self.store.last_end(claims.account, boot.id)?;
         Ok(last.is_some_and(|last| claims.created.boot < last))
@@ -227,7 +229,7 @@ impl SessionService {
             ));
         }
         let claims = match file::open_claims(&activity.key, bytes) {
-            // In another keeper than the file says, nobody of us put it.
+            // A key in another keeper than the file names was not put there by us.
             Ok(claims) if header.origin.keeper == keeper => claims,
             Ok(_) => return Ok(dead(EndReason::Corrupt, session)),
             Err(error) => return Ok(dead(file_reason(error), session)),
@@ -265,14 +267,14 @@ impl SessionService {
     }
 }
 
-/// Where a session began, seen from here.
+/// Where a session began, relative to here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// On this boot, in this user namespace.
     Here,
     /// On this boot, in another user namespace.
     OtherNamespace,
-    /// On this machine, before it was restarted.
+    /// On this machine, before it was rebooted.
     BeforeReboot,
     OtherMachine,
 }
@@ -291,7 +293,7 @@ fn dead(reason: EndReason, session: Option<SessionId>) -> Found {
     }
 }
 
-/// Something stands there that is not ours to trust, as opposed to a disk that fails.
+/// Whether the file's place is taken by something untrusted, as opposed to a disk failure.
 fn is_unsafe(error: &FsError) -> bool {
     !matches!(error.problem, FsProblem::Io(_))
 }
@@ -303,8 +305,8 @@ fn file_reason(error: FileError) -> EndReason {
     }
 }
 
-/// How the audit log tells of a session that was found dead.
-pub(super) fn death_details(reason: EndReason) -> Details {
+/// The audit record of a session that was found dead.
+pub(super) fn death_details(reason: Dead) -> Details {
     let expired = |reason| Details::SessionExpired { reason };
     let invalid = |reason| Details::SessionInvalid { reason };
     match reason {

@@ -10,7 +10,7 @@ use nightlatch_core::clock::{Moment, Timestamp};
 use nightlatch_core::crypto::Key;
 use nightlatch_core::id::{AccountId, SessionId};
 
-/// A live session as it was found at one moment.
+/// A live session as found at one moment.
 pub struct Session {
     pub(crate) claims: Claims,
     pub(super) activity: Activity,
@@ -35,12 +35,12 @@ impl Session {
         &self.claims.username
     }
 
-    /// The account's generation when it signed in.
+    /// The account's generation at sign-in.
     pub(crate) fn generation(&self) -> u64 {
         self.activity.generation
     }
 
-    /// How long it lives on without activity, counted from when it was judged.
+    /// The remaining time without activity, from when it was judged.
     pub fn remaining(&self) -> Duration {
         self.live.remaining
     }

@@ -1,5 +1,5 @@
-//! What can be done with a session: create, look at, use, extend, end. Everything that changes one
-//! happens under the session lock; the audit log's lock is only taken inside it, never around it.
+//! Session operations: create, read, use, extend, end. All changes happen under the session lock.
+//! The audit log's lock is taken only inside it, never around it.
 
 mod creation;
 mod ending;
@@ -30,13 +30,13 @@ use find::Found;
 pub use live::Session;
 pub use parts::{CrashWatch, Judged, NameLookup, NewSession, Owner, Touched, Use};
 
-/// How long to look away from a session that is changing hands.
+/// How long to wait while another process changes a session.
 const CHANGING_HANDS: Duration = Duration::from_millis(50);
 
 /// The sessions of one home.
 ///
-/// [`Guard`](crate::guard::Guard) puts one together; on its own it is for programs with accounts of
-/// another kind.
+/// [`Guard`](crate::guard::Guard) creates one. Using it directly is for programs with other kinds
+/// of accounts.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,7 +52,7 @@ const CHANGING_HANDS: Duration = Duration::from_millis(50);
 /// use nightlatch_local::session::{CrashWatch, SessionService, SessionState};
 /// use nightlatch_platform::fs::FsError;
 ///
-/// /// Of a program that runs no commands under its sessions.
+/// /// For a program that runs no commands under its sessions.
 /// struct NothingCrashes;
 ///
 /// impl CrashWatch for NothingCrashes {
@@ -87,9 +87,9 @@ pub struct SessionService {
     pub(super) store: Store,
     keepers: Keepers,
     clock: Arc<dyn Clock>,
-    /// Where this process runs.
+    /// Returns the machine and the user namespace of this process.
     pub(super) surroundings: Box<dyn Fn() -> std::io::Result<Surroundings> + Send + Sync>,
-    /// Whether a system call that is not to be made may end this process.
+    /// Whether a forbidden system call may kill this process.
     pub(super) is_filtered: Box<dyn Fn() -> bool + Send + Sync>,
     audit: Arc<AuditLog>,
     crashes: Box<dyn CrashWatch>,
@@ -97,7 +97,7 @@ pub struct SessionService {
 }
 
 impl SessionService {
-    /// The service over `home`; touches nothing yet.
+    /// Creates the service over `home`, without touching it yet.
     pub fn new(
         home: Arc<Dir>,
         keepers: Keepers,
@@ -118,10 +118,10 @@ impl SessionService {
         }
     }
 
-    /// Gives the home an id, where it has none yet.
+    /// Gives the home an id, if it has none yet.
     ///
     /// # Errors
-    /// When it cannot be written; signing in tries it again.
+    /// When it cannot be written; signing in tries again.
     pub(crate) fn name_home(&self) -> Result<(), SessionError> {
         self.store.identity_or_create()?;
         Ok(())
@@ -130,12 +130,12 @@ impl SessionService {
     /// The account that signed in last.
     ///
     /// # Errors
-    /// When the note of it cannot be read.
+    /// When the record of it cannot be read.
     pub fn current(&self) -> Result<Option<AccountId>, SessionError> {
         Ok(self.store.current()?)
     }
 
-    /// The account that signed in before that one, where it was another.
+    /// The last other account that signed in before the current one.
     ///
     /// # Errors
     /// As [`SessionService::current`].
@@ -163,7 +163,7 @@ impl SessionService {
         Ok(self.store.accounts()?)
     }
 
-    /// What `status` tells of the account's session. Changes nothing, records nothing, waits for no lock.
+    /// The status of the account's session. Changes nothing, records nothing, waits for no lock.
     ///
     /// # Errors
     /// When the keeper or the disk fails.
@@ -178,13 +178,15 @@ impl SessionService {
         };
         let mut found = look()?;
         if !matches!(found, Found::Live(_) | Found::Nothing) {
-            // It may just be changing hands. Whoever holds the lock has a moment, and is not waited for.
+            // The session may be changing right now. Give the lock's holder a moment, but do not
+            // wait for it.
             if self.store.is_locked()? {
                 self.clock.sleep(CHANGING_HANDS);
             }
             found = look()?;
         }
-        // A crash that was forgotten meanwhile has ended its session before: then the key is gone by now.
+        // If a crash was forgotten meanwhile, its session was ended before, and a second look finds
+        // no key.
         if crashed_at_all && matches!(found, Found::Live(_)) {
             found = look()?;
         }
@@ -200,14 +202,14 @@ impl SessionService {
         })
     }
 
-    /// Uses the account's session: judges it, extends it where asked, and records both together
-    /// with what `also` gives, then does `then`, all in one step under the session lock. `also` is asked
-    /// when nothing is waited for any more.
+    /// Uses the account's session: judges it, extends it if requested, records both together with
+    /// the event from `also`, and then runs `then`, all in one step under the session lock. `also`
+    /// is called when no more waiting is needed.
     ///
     /// # Errors
     /// [`SessionError::None`] and [`SessionError::Ended`] when there is no live session (one that
-    /// ended is cleared away and its end recorded), [`SessionError::TooLittleTime`], or a failure;
-    /// the session is not extended then.
+    /// has ended is cleared away and its end recorded), [`SessionError::TooLittleTime`], or a
+    /// failure; the session is not extended then.
     pub fn touch(
         &self,
         owner: Owner,
@@ -219,12 +221,13 @@ impl SessionService {
         let lock = self.lock()?;
         let crashed_at_all = !self.crashes.unsettled()?.is_empty();
         let mut found = self.find_or_end(&lock, owner, crashed_at_all)?;
-        // Of other sessions, mostly of ended ones: they would pile up, and be looked at every time.
+        // Crashes of other sessions, mostly ended ones: left alone, they would pile up and slow
+        // every use.
         if crashed_at_all {
             self.settle_crashes(&lock)?;
             let was_live = matches!(found, Found::Live(_));
             found = self.find_or_end(&lock, owner, true)?;
-            // One of them held this session, and has died since it was looked at.
+            // One of the crashed processes held this session, and died after the first look.
             if was_live && matches!(found, Found::Nothing) {
                 return Err(SessionError::Ended(EndReason::Crash));
             }
@@ -264,12 +267,13 @@ impl SessionService {
         Ok(Touched { session, record })
     }
 
-    /// Judges `session` again, which was used a moment ago, and keeps the lock: for what must not start
-    /// once an end of the session was reported. Extends and records nothing, but an end that it finds.
+    /// Judges a recently used `session` again and keeps the lock, for work that must not start once
+    /// an end of the session was reported. It extends nothing, and records only an end that it
+    /// finds.
     ///
     /// # Errors
-    /// [`SessionError::None`] when it was ended or replaced meanwhile, [`SessionError::Ended`] when it
-    /// ended by itself, or a failure.
+    /// [`SessionError::None`] when it was ended or replaced meanwhile, [`SessionError::Ended`] when
+    /// it ended by itself, or a failure.
     pub fn judge_again(&self, session: Session) -> Result<Judged, SessionError> {
         let lock = self.lock()?;
         match self.find_or_end(&lock, session.account().into(), true)? {
@@ -278,12 +282,12 @@ impl SessionService {
         }
     }
 
-    /// Ends the account's session and records why: whether there was one. One that was dead already
-    /// is cleared away and recorded with the reason it died of.
+    /// Ends the account's session and records the reason. Returns whether there was one. A session
+    /// that was dead already is cleared away and recorded with its own reason.
     ///
     /// # Errors
-    /// When it could not be ended or recorded. The key is destroyed before anything that can fail
-    /// for want of disk.
+    /// When it could not be ended or recorded. The key is destroyed before any step that can fail
+    /// because of the disk.
     pub fn terminate(&self, owner: Owner, reason: TerminationReason) -> Result<bool, SessionError> {
         let lock = self.lock()?;
         self.terminate_locked(&lock, owner, reason)
@@ -309,7 +313,8 @@ impl SessionService {
         }
     }
 
-    /// As [`SessionService::find`], but what is found dead is ended, and that is the answer.
+    /// As [`SessionService::find`], but ends a session that it finds dead and returns that as an
+    /// error.
     fn find_or_end(
         &self,
         lock: &SessionLock,
@@ -329,10 +334,11 @@ impl SessionService {
         Ok(found)
     }
 
-    /// Ends every session that a process died holding, whosever it is, and records it; only then
-    /// may the crashes be forgotten.
+    /// Ends and records every session, of any account, that a process died holding. Only then may
+    /// the crashes be forgotten.
     fn settle_crashes(&self, lock: &SessionLock) -> Result<(), SessionError> {
-        // Told before the sessions are judged: one that crashes after that is settled another time.
+        // List the crashes before judging sessions; a process that crashes later is settled next
+        // time.
         let crashes = self.crashes.unsettled()?;
         let accounts = if crashes.is_empty() {
             Vec::new()
@@ -343,7 +349,7 @@ impl SessionService {
             let ends = match self.find(owner) {
                 Ok(Found::EndReason { reason, .. }) => reason == EndReason::Crash,
                 Ok(Found::Live(_) | Found::Nothing | Found::Elsewhere { .. }) => false,
-                // One that cannot be judged may have crashed as well.
+                // A session that cannot be judged may have crashed as well.
                 Err(_) => true,
             };
             if ends && let Some(event) = self.end(lock, owner, TerminationReason::Crash)? {
@@ -353,8 +359,8 @@ impl SessionService {
         Ok(self.crashes.forget(&crashes)?)
     }
 
-    /// Waits for the keeper that has the account's key, before the session lock is taken: whoever waits with
-    /// it would hold up everybody, and could not be stopped.
+    /// Waits for the keeper that has the account's key before taking the session lock: waiting
+    /// under the lock would block everybody, and Ctrl-Z would have no effect.
     fn await_keeper(&self, account: AccountId) -> Result<(), SessionError> {
         let keeper = self.store.read(account).ok().flatten();
         let keeper = keeper.and_then(|bytes| Some(file::read_header(&bytes).ok()?.origin.keeper));
@@ -369,15 +375,15 @@ impl SessionService {
     /// # Errors
     /// When it cannot be taken.
     pub fn lock(&self) -> Result<SessionLock, SessionError> {
-        // The last that is heard of a program whose lock another one does not give back.
+        // The last trace of a program that waits for a lock that is never released.
         tracing::trace!(name: "session_lock", "waiting for the session lock");
         Ok(SessionLock {
             _lock: self.store.lock()?,
         })
     }
 
-    /// Hands the keeper that has the session's key what it is to hold for as long as the session is live without
-    /// further activity.
+    /// Gives the session's keeper its payload, for as long as the session is live without further
+    /// activity.
     fn publish(&self, session: &Session) -> Result<(), SessionError> {
         let Some(home) = self.store.identity()? else {
             return Err(SessionError::None);
@@ -389,8 +395,8 @@ impl SessionService {
             .publish(session.keeper, &slot, &payload, session.live.remaining)?)
     }
 
-    /// Destroys the account's key, wherever it can be reached: whether there was one. That of a copy of this
-    /// home, or of the home that this one is a copy of, is left alone.
+    /// Destroys the account's key in every reachable keeper. Returns whether there was one. Leaves
+    /// alone the key of a copy of this home, or of the home that this one was copied from.
     fn destroy(
         &self,
         account: AccountId,

@@ -1,4 +1,4 @@
-//! What the service is handed, and what it gives back.
+//! Inputs and outputs of the session service.
 
 use std::time::Duration;
 
@@ -10,40 +10,40 @@ use nightlatch_core::crypto::Key;
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_platform::fs::FsError;
 
-/// Who tells whether a process died holding a session.
+/// Reports whether a process died while it held a session.
 pub trait CrashWatch: Send + Sync {
-    /// Whether a guard process died holding `session`.
+    /// Whether a guard process died while it held `session`.
     ///
     /// # Errors
-    /// When that cannot be told; the session is then not judged live.
+    /// When that cannot be determined; the session then does not count as live.
     fn crashed(&self, session: SessionId) -> Result<bool, FsError>;
 
-    /// The names of the crashes that were not forgotten, of whatever session.
+    /// The names of all crashes that were not forgotten, for any session.
     ///
     /// # Errors
-    /// When they cannot be told.
+    /// When they cannot be listed.
     fn unsettled(&self) -> Result<Vec<String>, FsError>;
 
-    /// Forgets these crashes, and no other: a process may die at any time. Called under the session
-    /// lock, once every session they ended, of whatever account, is cleared away: what is forgotten
-    /// too early comes to life again.
+    /// Forgets these crashes only, because a process may die at any time. Called under the session
+    /// lock, once every session that they ended, of any account, is cleared away: forgetting a
+    /// crash too early would make its session live again.
     ///
     /// # Errors
     /// When they cannot be forgotten.
     fn forget(&self, crashes: &[String]) -> Result<(), FsError>;
 }
 
-/// Tells the audit log whose session it was, where the session itself no longer does.
+/// Returns an account's name for the audit log, when the session no longer provides it.
 pub type NameLookup = Box<dyn Fn(AccountId) -> Option<AuditName> + Send + Sync>;
 
-/// Whose session is meant.
+/// Identifies the session by its account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// The account.
     pub account: AccountId,
-    /// The account's generation, where the account directory was read anyway. A session of another
-    /// generation is not live. (A password change destroys the key of every session, so that
-    /// callers that did not read the directory are safe without it.)
+    /// The account's generation, if the account directory was read anyway. A session of another
+    /// generation is not live. (A password change destroys the key of every session, so callers
+    /// that did not read the directory are safe without it.)
     pub generation: Option<u64>,
 }
 
@@ -56,9 +56,9 @@ impl From<AccountId> for Owner {
     }
 }
 
-/// What a new session is made of.
+/// The inputs of a new session.
 pub struct NewSession {
-    /// Whose it is.
+    /// The account that it belongs to.
     pub account: AccountId,
     /// The account's normalized email.
     pub username: String,
@@ -66,32 +66,32 @@ pub struct NewSession {
     pub generation: u64,
     /// The account's key.
     pub account_key: Key,
-    /// How long it lasts.
+    /// Its idle and absolute limits.
     pub limits: Limits,
 }
 
-/// How a session is to be used.
+/// How to use a session.
 #[derive(Clone, Copy, Debug)]
-pub struct Use<'a> {
-    /// What for, as the audit log will tell it.
+pub struct Touch<'a> {
+    /// The purpose, as recorded in the audit log.
     pub action: &'a str,
     /// Whether it counts as activity.
     pub extend: bool,
-    /// The least time that must be left afterwards.
+    /// The least remaining time required afterwards.
     pub min_remaining: Duration,
 }
 
-/// A session that was judged live under the session lock, with the lock: what starts before it is given
-/// back starts before the session can end.
+/// A session that was judged live under the session lock, with the lock: what starts before the
+/// lock is released starts before the session can end.
 #[must_use = "the judgement holds only while the lock is held"]
 pub struct Judged {
     /// The session.
     pub session: Session,
-    /// The lock under which it was judged. Hold it no longer than a start takes: others wait for it.
+    /// The lock under which it was judged. Hold it only while starting: others wait for it.
     pub lock: SessionLock,
 }
 
-/// A session that was used, and the record of it.
+/// A session that was used, and its audit record.
 pub struct Touched {
     /// The session as it is now.
     pub session: Session,

@@ -1,12 +1,12 @@
-//! Everything that a session does not survive: each with its reason, its event, and nothing left.
+//! Everything that ends a session: each with its reason, its event, and nothing left behind.
 
 use std::os::unix::fs::symlink;
 
 use super::super::file::FILE_LENGTH;
 use super::*;
 
-/// Breaks a fresh session, and asserts that it is found dead, passively by `status`, then for good
-/// by the next use, with this reason and this event.
+/// Breaks a fresh session, and asserts that `status` finds it dead without changing anything, and
+/// that the next use ends it, with this reason and this event.
 #[track_caller]
 fn dies(reason: EndReason, event: &str, owner: Owner, cause: impl FnOnce(&Bench)) {
     let (bench, session) = Bench::signed_in();
@@ -46,17 +46,12 @@ fn seconds(seconds: u64) -> Duration {
 
 #[test]
 fn a_suspend_of_the_idle_time_ends_it() {
-    // The boot clock runs through it, and the wall clock is behind when the machine wakes.
-    dies(
-        EndReason::Idle,
-        "SESSION_EXPIRED idle",
-        ALICE.into(),
-        |bench| {
-            let mut machine = bench.clock.machine();
-            machine.boot = machine.boot.plus(seconds(900));
-            machine.wall = machine.wall.plus(seconds(1));
-        },
-    );
+    // The boot clock includes suspend, and the wall clock is behind when the machine wakes.
+    dies(Dead::Idle, "SESSION_EXPIRED idle", ALICE.into(), |bench| {
+        let mut machine = bench.clock.machine();
+        machine.boot = machine.boot.plus(seconds(900));
+        machine.wall = machine.wall.plus(seconds(1));
+    });
 }
 
 #[test]
@@ -276,7 +271,7 @@ fn a_session_that_was_recorded_as_ended_stays_ended_though_key_and_file_come_bac
         ));
         let invalid = "SESSION_INVALID stale_copy".to_owned();
         assert_eq!(bench.records()[known..], [(invalid, Some(session))]);
-        // The next session is another one, and the old one does not come back beside it.
+        // The next session is a new one, and the old one does not come back beside it.
         let next = bench.create().unwrap().id();
         assert_eq!(bench.touch().unwrap().id(), next);
         std::fs::write(bench.file(), &copy).unwrap();
@@ -311,8 +306,8 @@ fn what_is_no_file_of_ours_alone_ends_it_and_is_removed_unread() {
     dies(EndReason::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
         std::fs::hard_link(bench.file(), bench.home().join("second name")).unwrap();
     });
-    // Nobody writes into it: were it opened like a file, this would wait for ever.
-    dies(EndReason::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
+    // A FIFO without a writer: opening it like a regular file would block for ever.
+    dies(Dead::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
         replaced(bench);
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
         let kind = rustix::fs::FileType::Fifo;

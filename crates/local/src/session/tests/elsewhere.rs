@@ -1,9 +1,10 @@
-//! Sessions that cannot be seen from here: refused in words of their own, left alone, and recorded as no end.
+//! Sessions that cannot be seen from here: refused with their own messages, left alone, and no end
+//! of them recorded.
 
 use super::*;
 
-/// Uses Alice's session by `service`, and asserts that it is refused for this reason, that nothing is changed or
-/// recorded, and that `status` says the same.
+/// Uses Alice's session through `service`, and asserts that it is refused for this reason, that
+/// nothing is changed or recorded, and that `status` agrees.
 #[track_caller]
 fn is_refused(bench: &Bench, service: &SessionService, why: Elsewhere) {
     let (events, file) = (bench.events(), std::fs::read(bench.file()).unwrap());
@@ -22,7 +23,7 @@ fn is_refused(bench: &Bench, service: &SessionService, why: Elsewhere) {
     assert_eq!((held(&bench.keeper), held(&bench.agent)), keys);
 }
 
-/// Nothing is held here; what there is, is held where the keeper cannot be asked.
+/// Keepers that hold nothing: the payload is where this process cannot read it.
 fn keepers(choice: KeeperChoice) -> Keepers {
     let empty = || Box::new(Arc::new(FakeKeeper::uneventful()));
     Keepers::of(choice, empty(), empty())
@@ -99,7 +100,7 @@ fn a_session_whose_keeper_was_not_chosen_is_left_alone() {
             Elsewhere::NotChosen(kind),
         );
         bench.touch().unwrap();
-        // Where both may be used, it is used where it is.
+        // Where both keepers are allowed, the session uses the one that has its key.
         let either = bench.service_with(KeeperChoice::Auto);
         let used = either.touch(ALICE.into(), touch(true), |_| None, |_| Ok(()));
         assert_eq!(used.unwrap().session.status().keeper, Some(kind));
@@ -147,7 +148,7 @@ fn signing_out_reaches_a_key_whose_keeper_was_not_chosen_and_signing_in_does_not
         .create(new_session(ALICE), Vec::new(), || true)
         .unwrap();
     assert!(!bench.keeper.is_empty() && !bench.agent.is_empty());
-    // The key of the earlier session, where it could not be reached, hides nothing and ends nothing.
+    // The unreachable key of the earlier session hides nothing and ends nothing.
     let chosen = KeeperKind::Agent;
     is_refused(&bench, &bench.service, Elsewhere::NotChosen(chosen));
     let either = bench.service_with(KeeperChoice::Auto);
@@ -199,7 +200,7 @@ fn a_copied_home_has_no_live_session_and_takes_none_from_the_home_it_was_copied_
     };
     let copied = bench.service_at(&copy_of(&bench), keepers());
     is_refused(&bench, &copied, Elsewhere::Copy);
-    // Signing out there ends nothing here, nor does signing in.
+    // Neither signing out nor signing in there ends anything here.
     copied
         .terminate(ALICE.into(), TerminationReason::Logout)
         .unwrap();
@@ -228,7 +229,7 @@ fn a_copy_that_signs_in_first_keeps_its_session_when_the_other_signs_in() {
         .create(new_session(ALICE), Vec::new(), || true)
         .unwrap()
         .id();
-    // A key without a file, which is not ours to destroy.
+    // A key without a file; it is not ours to destroy.
     assert!(matches!(bench.touch(), Err(SessionError::None)));
     let here = bench.create().unwrap().id();
     assert_eq!(copied.status(ALICE.into()).unwrap().session_id, Some(there));
@@ -238,18 +239,18 @@ fn a_copy_that_signs_in_first_keeps_its_session_when_the_other_signs_in() {
 #[test]
 fn a_session_survives_another_inode_number_of_the_home() {
     let (bench, session) = Bench::signed_in();
-    // As a file system does that makes up the numbers: what the keeper holds has another one.
+    // Some file systems make up inode numbers, so the keeper's payload has another one.
     for held in bench.keeper.held.lock().unwrap().values_mut() {
         held.0[152] ^= 1;
     }
     assert_eq!(bench.touch().unwrap().id(), session);
-    // And one that is changed without becoming another file.
+    // The file may also be changed without becoming another file.
     for held in bench.keeper.held.lock().unwrap().values_mut() {
         held.0[152] ^= 1;
         held.0[160] ^= 1;
     }
     assert_eq!(bench.touch().unwrap().id(), session);
-    // Both at once is what a copy has.
+    // A copy has both at once.
     for held in bench.keeper.held.lock().unwrap().values_mut() {
         held.0[152] ^= 1;
     }

@@ -1,4 +1,4 @@
-//! Ending sessions whatever is in the way: a lock, the log, the note of who signed in last.
+//! Ending sessions despite obstacles: a lock, the log, the record of who signed in last.
 
 use super::*;
 use crate::session::EndedSession;
@@ -9,7 +9,7 @@ impl Bench {
             .end_all(TerminationReason::Logout, || vec![ALICE, BOB])
     }
 
-    /// Nothing of anybody's session is there any more.
+    /// Whether no session of anybody has left anything.
     fn is_empty(&self) -> bool {
         self.keeper.is_empty() && self.service.accounts().unwrap().is_empty()
     }
@@ -105,7 +105,7 @@ fn a_session_lock_that_is_not_given_up_is_done_without_and_its_holder_revives_no
     assert!(ending.without_lock);
     assert_eq!(accounts(&ending), [ALICE]);
     assert!(bench.is_empty());
-    // What the holder of the lock was about to do: publish the payload that it had read.
+    // What the lock's holder was about to do: publish the payload that it had read.
     *bench.keeper.held.lock().unwrap() = kept;
     drop(held);
     assert!(!bench.is_active());

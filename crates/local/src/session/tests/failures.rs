@@ -1,4 +1,4 @@
-//! What happens when the keeper, the disk or the log fails: never a session that nobody knows of.
+//! Failures of the keeper, the disk or the log never leave a session that nobody knows of.
 
 use super::*;
 

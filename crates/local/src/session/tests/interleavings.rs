@@ -1,5 +1,5 @@
-//! Ends of sessions against everything else that is done with them, in every order there is for two
-//! actors and in a few thousand for three: nothing comes back to life, and no end is lost.
+//! Runs ends of sessions against all other operations, in every possible order for two actors and
+//! in a few thousand orders for three: nothing comes back to life, and no end is lost.
 
 mod comebacks;
 
@@ -10,7 +10,7 @@ use comebacks::nothing_came_back;
 use super::schedule::{Choices, below, moment, point, run};
 use super::*;
 
-/// What an actor does.
+/// An operation of an actor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Act {
     Login,
@@ -22,19 +22,20 @@ enum Act {
     Passwd,
     BobLogin,
     BobLogout,
-    /// Nobody does anything for as long as a session lives without activity.
+    /// Nothing happens for as long as a session lives without activity.
     Idle,
-    /// The kernel forgets every key.
+    /// The kernel drops every key.
     KeyGone,
-    /// A guard process dies holding Alice's first session.
+    /// A guard process dies while it holds Alice's first session.
     Crash,
-    /// What no program of ours does. Publishes what it read, without the lock.
+    /// A faulty operation, which our programs never perform: publishes what it read, without the
+    /// lock.
     LocklessExtend,
-    /// As above. Ends a session without the lock.
+    /// Also faulty: ends a session without the lock.
     LocklessLogout,
-    /// As above. Starts its command without judging the session again.
+    /// Also faulty: starts its command without judging the session again.
     HastyExec,
-    /// As above. Does not ask whether the password still is what it was.
+    /// Also faulty: does not check whether the password has changed.
     CarelessLogin,
 }
 
@@ -47,7 +48,7 @@ const OTHERS: [Act; 6] = [
     Act::KeyGone,
     Act::Crash,
 ];
-/// Those with more orders than the others have together.
+/// These pairs have more orders than all others together.
 const LONG: [(Act, Act); 4] = [
     (Act::LogoutAll, Act::Status),
     (Act::Passwd, Act::Status),
@@ -55,7 +56,7 @@ const LONG: [(Act, Act); 4] = [
     (Act::LogoutAll, Act::LogoutAll),
 ];
 
-/// Each end against each other act, and against each end.
+/// Each end paired with every other operation, and with every end.
 fn every_pair() -> impl Iterator<Item = (Act, Act)> {
     let each = |(at, &end)| {
         let others = ENDS[at..].iter().chain(&OTHERS);
@@ -64,7 +65,7 @@ fn every_pair() -> impl Iterator<Item = (Act, Act)> {
     ENDS.iter().enumerate().flat_map(each)
 }
 
-/// What came of it.
+/// The result of an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Outcome {
     Began {
@@ -75,7 +76,7 @@ enum Outcome {
         session: SessionId,
         extended: bool,
     },
-    /// Used, and at this moment a command was started under it.
+    /// The session was used, and a command was started under it at this moment.
     Started {
         session: SessionId,
         at: u64,
@@ -85,7 +86,7 @@ enum Outcome {
     Refused,
 }
 
-/// One act, from when to when.
+/// One operation, with its start and end.
 #[derive(Debug)]
 struct Done {
     act: Act,
@@ -94,7 +95,7 @@ struct Done {
     outcome: Outcome,
 }
 
-/// The first session and what is done about it.
+/// The first session, and what is done to it.
 struct Story {
     bench: Bench,
     first: SessionId,
@@ -242,7 +243,7 @@ impl Story {
             let judged = if judges_again {
                 Some(service.judge_again(touched.session)?)
             } else {
-                // The disk takes its time.
+                // Syncing the disk takes time.
                 point();
                 None
             };
@@ -291,7 +292,7 @@ impl Story {
         Outcome::Ended
     }
 
-    /// What should not have happened, if anything.
+    /// Fails when something happened that must not.
     fn judge(&self) -> Result<(), String> {
         let done = self.done.lock().unwrap();
         nothing_came_back(&done, self.first)?;
@@ -314,7 +315,7 @@ impl Story {
             {
                 return Err("a key is held of a session that has ended".to_owned());
             }
-            // Whatever there is, live or dead, ends once more.
+            // Whatever there is, live or dead, ends now.
             self.logout(account);
             if let Some(live) = self.live_by_the_log(&done, account)? {
                 return Err(format!("the end of {live} is lost"));
@@ -326,8 +327,8 @@ impl Story {
         Ok(())
     }
 
-    /// The account's session without an end on record. Of two at a time, of two ends of one, and of
-    /// anything done under one after its end, there must be no record.
+    /// The account's session that has no recorded end. Fails when the log shows two live at a time,
+    /// two ends of one, or any use of one after its end.
     fn live_by_the_log(
         &self,
         done: &[Done],
@@ -359,7 +360,7 @@ impl Story {
 }
 
 impl Done {
-    /// Alice's session that it found live, or made.
+    /// Alice's session that it found live, or created.
     fn session(&self) -> Option<SessionId> {
         match self.outcome {
             Outcome::Began { session, .. }
@@ -371,7 +372,7 @@ impl Done {
     }
 }
 
-/// Plays `scripts` against each other, an actor each.
+/// Plays `scripts` against each other, one actor for each.
 fn play(scripts: &[Vec<Act>], choices: Choices) -> (Result<(), String>, Choices) {
     let story = Story::new();
     let actors = scripts.iter().map(|script| {
@@ -388,7 +389,7 @@ fn play(scripts: &[Vec<Act>], choices: Choices) -> (Result<(), String>, Choices)
     (story.judge(), choices)
 }
 
-/// Plays them in every order there is: how many there are, and what went wrong in the first that did.
+/// Plays them in every possible order. Returns how many there are, and the first failure.
 fn explore(scripts: &[Vec<Act>]) -> (usize, Result<(), String>) {
     let (mut count, mut next) = (0, Some(Choices::default()));
     while let Some(choices) = next {
@@ -402,7 +403,7 @@ fn explore(scripts: &[Vec<Act>]) -> (usize, Result<(), String>) {
     (count, Ok(()))
 }
 
-/// Plays each of `pairs` in every order there is: how many there are.
+/// Plays each of `pairs` in every possible order. Returns how many there are.
 fn all_are_safe(pairs: impl IntoIterator<Item = (Act, Act)>) -> usize {
     let count = |(end, other)| {
         let (count, judged) = explore(&[vec![end], vec![other]]);

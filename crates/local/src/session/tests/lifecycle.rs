@@ -1,4 +1,4 @@
-//! A session's life as its callers see it, and what the log tells of it.
+//! A session's life as its callers see it, and its audit events.
 
 use super::*;
 
@@ -122,7 +122,7 @@ fn a_session_that_would_end_too_soon_is_neither_used_nor_extended() {
     assert!(bench.touch_as(at_least(true, 901)).is_err());
     assert_eq!(bench.status().remaining_seconds, Some(300));
     assert_eq!(bench.events().len(), 2);
-    // Extended first, it has enough.
+    // Extended first, it has enough time left.
     assert!(bench.touch_as(at_least(true, 900)).is_ok());
 }
 

@@ -1,4 +1,5 @@
-//! The session service over a scratch home, with a keeper, clocks and crashes that a test controls.
+//! Tests the session service over a scratch home, with a keeper, clocks and crashes that the test
+//! controls.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
@@ -41,7 +42,7 @@ const BOB: AccountId = AccountId::from_bytes([0xB0; 16]);
 const IDLE: Duration = Duration::from_secs(900);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// A clock between whose uses another actor of a test may come to run.
+/// A clock that lets another actor of a test run at each use.
 struct Stepping(Arc<TestClock>);
 
 impl Clock for Stepping {
@@ -59,16 +60,16 @@ impl Clock for Stepping {
     }
 }
 
-/// Holds payloads in a map, and fails when told to.
+/// Holds payloads in a map, and fails on request.
 #[derive(Default)]
 struct FakeKeeper {
     held: Mutex<BTreeMap<Slot, ([u8; PAYLOAD_LENGTH], Duration)>>,
     fails_to_publish: AtomicBool,
     fails_to_read: AtomicBool,
     fails_to_destroy: AtomicBool,
-    /// It cannot be used from here, as a keyring in a container cannot.
+    /// It cannot be used from here, like a keyring in a container.
     is_unusable: AtomicBool,
-    /// Nobody else comes to run between its steps.
+    /// No other actor runs between its steps.
     is_uneventful: bool,
 }
 
@@ -86,7 +87,7 @@ impl FakeKeeper {
         }
     }
 
-    /// Whether it can be asked at all, and the step is not `broken`.
+    /// Whether it can be used at all, and the step is not `broken`.
     fn answers(&self, broken: &AtomicBool) -> Result<(), KeeperError> {
         if self.is_unusable.load(Ordering::SeqCst) {
             let why = "not here".to_owned();
@@ -108,12 +109,12 @@ impl FakeKeeper {
         self.held.lock().unwrap().is_empty()
     }
 
-    /// Forgets everything, as the kernel does at a payload's deadline.
+    /// Drops everything, as the kernel does at a payload's deadline.
     fn forget(&self) {
         self.held.lock().unwrap().clear();
     }
 
-    /// How long the one payload it holds is to be held.
+    /// The lifetime of the one payload that it holds.
     fn lifetime(&self) -> Duration {
         self.held.lock().unwrap().values().next().unwrap().1
     }
@@ -183,7 +184,7 @@ impl CrashWatch for Arc<FakeCrashes> {
     }
 }
 
-/// A home with a session service, and a hand on everything it stands on.
+/// A home with a session service, and control over everything it depends on.
 struct Bench {
     temp: tempfile::TempDir,
     clock: Arc<TestClock>,
@@ -202,7 +203,7 @@ impl Bench {
     }
 
     fn with_choice(choice: KeeperChoice) -> Self {
-        // In memory where possible: what is tested here is not how long a disk takes to sync.
+        // In memory if possible: these tests are not about how long a disk takes to sync.
         let temp = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let temp = temp.unwrap();
         let home = Arc::new(Dir::open_or_create(&temp.path().join("home")).unwrap());
@@ -245,7 +246,7 @@ impl Bench {
         }
     }
 
-    /// Another service of the same home and machine, where this keeper was chosen.
+    /// Another service of the same home and machine, with this keeper configured.
     fn service_with(&self, choice: KeeperChoice) -> SessionService {
         let keepers = Keepers::of(
             choice,
@@ -273,7 +274,7 @@ impl Bench {
         service
     }
 
-    /// With a session of Alice's.
+    /// A bench with a session of Alice's.
     fn signed_in() -> (Self, SessionId) {
         let bench = Self::new();
         let session = bench.create().unwrap().id();
@@ -325,12 +326,12 @@ impl Bench {
             .join(format!("{ALICE}.session"))
     }
 
-    /// What is recorded, in order: each event's type and the reason it gives.
+    /// The recorded events, in order: each one's type and reason.
     fn events(&self) -> Vec<String> {
         self.records().into_iter().map(|(event, _)| event).collect()
     }
 
-    /// What is recorded but for the log's own segments, with the session each event names.
+    /// The recorded events except those about the log's own segments, with each one's session.
     fn records(&self) -> Vec<(String, Option<SessionId>)> {
         let query = Query {
             limit: Limit::MAX,
@@ -354,19 +355,19 @@ impl Bench {
         happened.map(told).collect()
     }
 
-    /// What is recorded after the first `known` events.
+    /// The events recorded after the first `known` ones.
     fn events_after(&self, known: usize) -> Vec<String> {
         self.events().split_off(known)
     }
 
-    /// From now on nothing can be recorded.
+    /// Makes recording fail from now on.
     fn break_audit(&self) {
         let audit = self.home().join("audit");
         std::fs::rename(&audit, self.home().join("audit.aside")).unwrap();
         std::fs::write(&audit, "").unwrap();
     }
 
-    /// From now on it can be again.
+    /// Makes recording work again.
     fn mend_audit(&self) {
         let audit = self.home().join("audit");
         std::fs::remove_file(&audit).unwrap();

@@ -1,5 +1,5 @@
-//! Whatever is done to a session and to the clocks, in whatever order: the service agrees with a
-//! model of a few lines.
+//! For any sequence of operations on a session and the clocks, the service agrees with a model of a
+//! few lines.
 
 use proptest::prelude::*;
 
@@ -31,12 +31,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
-/// A session by the book, in whole seconds.
+/// The model of a session, in whole seconds.
 #[derive(Clone, Copy)]
 struct Model {
     created: (i64, i64),
     last: (i64, i64),
-    /// A reboot, a lost key or a crash.
+    /// After a reboot, a lost key or a crash.
     doomed: bool,
 }
 
@@ -103,7 +103,7 @@ proptest! {
         }
         bench.terminate().unwrap();
 
-        // Every session that was created ended once, and was named when it did.
+        // Every created session ended once, and its end named it.
         let mut live = Vec::new();
         for (event, session) in bench.records() {
             if event == "SESSION_CREATED" {

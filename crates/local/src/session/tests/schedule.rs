@@ -1,5 +1,5 @@
-//! Actors on threads of their own, of which one runs at a time: between any two effects of the
-//! service (on the keeper, the files, the log, the lock) a schedule decides who is next.
+//! Runs actors on separate threads, one at a time. Between any two effects of the service (on the
+//! keeper, the files, the log, the lock), a schedule decides which actor runs next.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -10,17 +10,17 @@ use std::time::{Duration, Instant};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Metadata, Subscriber};
 
-/// The name of the event by which the service tells that it is about to wait for its lock.
+/// The name of the event that the service emits before it waits for its lock.
 const LOCK_EVENT: &str = "session_lock";
 
-/// Longer than a step takes on a busy machine; reached only by a test that fails.
+/// Longer than a step takes on a busy machine; only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 thread_local! {
     static ACTOR: RefCell<Option<(Arc<Schedule>, usize)>> = const { RefCell::new(None) };
 }
 
-/// Here another actor may come to run. Means nothing on a thread that is no actor.
+/// Lets another actor run. Does nothing on a thread that is not an actor's.
 pub(super) fn point() {
     arrive(At::Waiting);
 }
@@ -32,8 +32,7 @@ fn arrive(at: At) {
     }
 }
 
-/// The number of this moment: no two are the same, and a later one is greater. The actor holds no
-/// lock.
+/// The number of this moment: unique, and greater for later ones. The actor holds no lock.
 pub(super) fn moment() -> u64 {
     ACTOR.with_borrow(|actor| {
         let (schedule, actor) = actor.as_ref().unwrap();
@@ -44,14 +43,15 @@ pub(super) fn moment() -> u64 {
     })
 }
 
-/// Runs `actors` to their ends, one at a time, as `choices` has it. `locked` is the directory whose
-/// lock the service takes: who is about to wait for it does not run while it is held.
+/// Runs `actors` to their ends, one at a time, as `choices` decides. `locked` is the directory
+/// whose lock the service takes: an actor about to wait for the lock does not run while it is held.
 pub(super) fn run(
     actors: Vec<Box<dyn FnOnce() + Send + '_>>,
     locked: &Path,
     choices: Choices,
 ) -> Choices {
-    // A call site that another test came to while they were made may have missed them.
+    // A call site that another test reached while the subscribers were created may have missed
+    // them.
     let events = events();
     tracing::callsite::rebuild_interest_cache();
     let schedule = Arc::new(Schedule {
@@ -87,7 +87,7 @@ pub(super) fn run(
     state.choices.clone()
 }
 
-/// Where an actor is.
+/// The state of an actor.
 #[derive(Clone, Copy, PartialEq)]
 enum At {
     /// Not started, or gone.
@@ -101,7 +101,7 @@ enum At {
 struct State {
     actors: Vec<At>,
     turn: Option<usize>,
-    /// Who was let to take the lock, and has not told since that it holds none.
+    /// The actor that was let to take the lock, and has not reported since that it holds none.
     holder: Option<usize>,
     moment: u64,
     stuck: bool,
@@ -137,14 +137,15 @@ impl Schedule {
         free
     }
 
-    /// Decides who runs, once everyone has come to a point: nobody else does anything meanwhile.
+    /// Chooses the next actor once every actor has reached a point, so that no other one is
+    /// running.
     fn next(&self, state: &mut State) {
         let busy = |at: &At| matches!(at, At::Away | At::Running);
         if state.actors.iter().any(busy) || state.stuck {
             return;
         }
         let mut free = self.is_free();
-        // A lock that was given back is still held for a moment by a child that another test starts.
+        // A child process that another test starts may hold a released lock for a moment.
         let deadline = Instant::now() + PATIENCE;
         while !free && state.holder.is_none() && Instant::now() < deadline {
             std::thread::yield_now();
@@ -177,18 +178,18 @@ impl Drop for Gone {
     }
 }
 
-/// The decisions of a run, wherever there was one to be made.
+/// The decisions of a run, wherever there was a choice.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Choices {
-    /// What was, or is to be, chosen, and of how many.
+    /// What was chosen, or will be, and out of how many.
     made: Vec<(usize, usize)>,
     next: usize,
-    /// Decides what was not decided before; none: the first one.
+    /// The seed for decisions not made yet; `None` takes the first alternative.
     random: Option<u64>,
 }
 
 impl Choices {
-    /// Decisions by chance, the same ones for the same seed.
+    /// Random decisions, the same for the same seed.
     pub(super) fn random(seed: u64) -> Self {
         Self {
             random: Some(seed),
@@ -210,7 +211,7 @@ impl Choices {
         chosen
     }
 
-    /// The next run of them all, in order; `None` after the last.
+    /// The next run in order; `None` after the last.
     pub(super) fn following(mut self) -> Option<Self> {
         while let Some((chosen, count)) = self.made.pop() {
             if chosen + 1 < count {
@@ -223,7 +224,7 @@ impl Choices {
     }
 }
 
-/// A number below `count`, by chance (splitmix64).
+/// A random number below `count` (splitmix64).
 pub(super) fn below(seed: &mut u64, count: usize) -> usize {
     *seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut bits = *seed;
@@ -232,17 +233,18 @@ pub(super) fn below(seed: &mut u64, count: usize) -> usize {
     usize::try_from((bits ^ (bits >> 31)) % count as u64).unwrap()
 }
 
-/// What the service tells to whoever traces it are points as well.
+/// Makes the service's trace events scheduling points as well.
 struct Events;
 
-/// Two of them: with one alone, a call site that a thread without it comes to first is off for all.
+/// Two subscribers: with one alone, a call site first reached by a thread without it is disabled
+/// for all.
 fn events() -> &'static Dispatch {
     static EVENTS: OnceLock<[Dispatch; 2]> = OnceLock::new();
     &EVENTS.get_or_init(|| [Dispatch::new(Events), Dispatch::new(Events)])[0]
 }
 
 impl Subscriber for Events {
-    /// What is told at a higher level comes with no effect.
+    /// Ignores events above DEBUG level, which accompany no effect.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         *metadata.level() >= tracing::Level::DEBUG
     }
@@ -267,7 +269,8 @@ impl Subscriber for Events {
 mod tests {
     use super::*;
 
-    /// Two actors that each read a number, and write back one more: in how many runs one is lost.
+    /// Two actors each read a number and write back one more. Returns in how many runs an increment
+    /// is lost.
     fn lost_of(locks: bool) -> (usize, usize) {
         let temp = tempfile::tempdir().unwrap();
         let (mut lost, mut runs) = (0, 0);
@@ -295,7 +298,7 @@ mod tests {
 
     #[test]
     fn every_order_is_tried_once_and_a_lock_excludes() {
-        // Two steps each: six orders, two of which have one actor read after the other wrote.
+        // Two steps each: six orders, in two of which one actor reads after the other wrote.
         assert_eq!(lost_of(false), (4, 6));
         let (lost, runs) = lost_of(true);
         assert_eq!(lost, 0);

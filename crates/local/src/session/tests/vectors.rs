@@ -1,5 +1,5 @@
-//! Formats that must be read for ever: bytes that an earlier build wrote, in `tests/vectors`. They
-//! are written once by the ignored test here and never again: a new version gets vectors of its own.
+//! Formats that must stay readable for ever: files written by an earlier build, in `tests/vectors`.
+//! The ignored test here writes them once; a new format version gets new vectors.
 
 use std::path::Path;
 

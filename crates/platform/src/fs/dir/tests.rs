@@ -174,7 +174,7 @@ fn the_lock_excludes_a_second_holder_in_the_same_process() {
 #[test]
 fn a_lock_lists_its_directory_as_often_as_it_is_asked() {
     let (_temp, dir) = scratch();
-    // More than one block of the system's answers.
+    // More than fits into one block of directory entries.
     let mut expected: Vec<_> = (0..300).map(|at| format!("a-name-of-{at:030}")).collect();
     for name in &expected {
         dir.create_new(name).unwrap();

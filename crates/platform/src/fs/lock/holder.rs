@@ -1,30 +1,32 @@
-//! Who holds a lock, as far as the system says: for messages, and to leave alone whoever cannot answer.
+//! The holder of a lock, if the system reports it: for messages, and to avoid waiting for a process
+//! that cannot answer.
 
 use std::fs::File;
 #[cfg(target_os = "linux")]
 use std::io::Read;
 
-/// The most of the system's list of locks that is read.
+/// The largest part of the system's list of locks that is read.
 #[cfg(target_os = "linux")]
 const LIST_LIMIT: u64 = 1024 * 1024;
 
 /// The process that holds a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockHolder {
-    /// Its number.
+    /// The process id.
     pub process: i32,
-    /// Whether it is another user's.
+    /// Whether it is another user's process.
     pub is_foreign: bool,
-    /// Whether it is stopped, and will not give the lock back by itself.
+    /// Whether it is stopped, and so will not release the lock by itself.
     pub is_stopped: bool,
 }
 
-/// The process that holds a lock (flock) on `file`; `None` when nobody does, or the system does not say.
+/// The process that holds a lock (flock) on `file`; `None` when there is none, or the system does
+/// not report it.
 pub fn holder_of(file: &File) -> Option<LockHolder> {
     holder_by("FLOCK", file)
 }
 
-/// The same of a record lock (fcntl).
+/// The process that holds a record lock (fcntl) on `file`.
 pub fn record_lock_holder(file: &File) -> Option<LockHolder> {
     holder_by("POSIX", file)
 }
@@ -48,14 +50,14 @@ fn holder_by(kind: &str, file: &File) -> Option<LockHolder> {
     })
 }
 
-/// Not told here.
+/// Not available here.
 #[cfg(not(target_os = "linux"))]
 fn holder_by(_: &str, _: &File) -> Option<LockHolder> {
     None
 }
 
-/// The process that the list names as the holder of a lock of this `kind` at `place`, as in
-/// `1: FLOCK  ADVISORY  WRITE 4242 fd:01:123 0 EOF`. Those that wait have an arrow.
+/// The holder of a lock of this `kind` at `place`, from lines such as
+/// `1: FLOCK  ADVISORY  WRITE 4242 fd:01:123 0 EOF`. Waiting processes are marked with an arrow.
 #[cfg(target_os = "linux")]
 fn holder_in(list: &str, kind: &str, place: &str) -> Option<i32> {
     list.lines().find_map(|line| {
@@ -64,12 +66,12 @@ fn holder_in(list: &str, kind: &str, place: &str) -> Option<i32> {
             return None;
         }
         let process: i32 = fields.nth(2)?.parse().ok()?;
-        // 0 and -1 are in another process namespace.
+        // 0 and -1 mean a process in another PID namespace.
         (fields.next()? == place && process > 0).then_some(process)
     })
 }
 
-/// The first word of the line that begins so.
+/// The first word on the line with the prefix `name`.
 #[cfg(target_os = "linux")]
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -117,7 +119,7 @@ mod tests {
             is_foreign: false,
             is_stopped: false,
         };
-        // Some file systems are named differently there.
+        // Some file systems have other device numbers there.
         assert!(holder_of(&file).is_none_or(|holder| holder == expected));
     }
 }

@@ -1,12 +1,12 @@
-//! Ctrl-Z waits until a lock is given back: a process that is stopped while it holds one would hold up
-//! everybody else. A lock is held for milliseconds, so nobody notices.
+//! Delays Ctrl-Z until a lock is released: a process stopped while it holds one would block all
+//! others. A lock is held for milliseconds, so nobody notices.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
 
 use nix::sys::signal::{SigSet, Signal};
 
-/// What stops a process that writes, or is told to stop, and can be held back.
+/// Stop signals that can be blocked.
 const STOPS: [Signal; 2] = [Signal::SIGTSTP, Signal::SIGTTOU];
 
 thread_local! {
@@ -14,7 +14,8 @@ thread_local! {
     static HELD: Cell<(usize, SigSet)> = Cell::new((0, SigSet::empty()));
 }
 
-/// While it lives, this thread is not stopped by Ctrl-Z. To be dropped where it was made.
+/// While this exists, Ctrl-Z does not stop this thread. Must be dropped in the thread that created
+/// it.
 #[derive(Debug)]
 pub(super) struct NoStops(PhantomData<*const ()>);
 
@@ -29,7 +30,7 @@ impl NoStops {
                     blocked.add(signal);
                 }
             }
-            // It cannot fail: the set is valid.
+            // Cannot fail, because the set is valid.
             let _ = blocked.thread_block();
         }
         HELD.set((count + 1, blocked));
@@ -42,13 +43,13 @@ impl Drop for NoStops {
         let (count, blocked) = HELD.get();
         HELD.set((count.saturating_sub(1), blocked));
         if count == 1 {
-            // What was held back is delivered now.
+            // Pending signals are delivered now.
             let _ = blocked.thread_unblock();
         }
     }
 }
 
-/// Does `action` with nothing held back, for what is started in it to inherit that.
+/// Runs `action` with the signals unblocked, so that a process started in it inherits that.
 pub fn with_stops<T>(action: impl FnOnce() -> T) -> T {
     let (count, blocked) = HELD.get();
     if count == 0 {

@@ -1,4 +1,5 @@
-//! What the facts about a mount say of erasing. Pure: the facts are read elsewhere.
+//! Decides from the facts about a mount whether overwriting erases. Pure: other code reads the
+//! facts.
 
 use super::kinds::{Erasure, Kept, Storage, Unsure};
 
@@ -8,21 +9,22 @@ pub(super) struct Mount {
     /// `major:minor`.
     pub(super) device: String,
     pub(super) file_system: String,
-    /// Of the mount and of the file system, with commas between them.
+    /// The options of the mount and of the file system, separated by commas.
     pub(super) options: String,
 }
 
-/// What is known of the directory.
+/// The facts about the directory.
 pub(super) struct Facts<'a> {
     pub(super) mount: &'a Mount,
     /// New files in it are not copied on write (`chattr +C`).
     pub(super) no_copy_on_write: bool,
-    /// The data of new files in it goes through the journal (`chattr +j`).
+    /// The data of new files in it is journaled (`chattr +j`).
     pub(super) journals_data: bool,
 }
 
 impl Mount {
-    /// The mount that `path`, without links, lies on: the last one of those that are nearest to it.
+    /// The mount that contains `path`, which has no links: the last of those with the longest
+    /// matching path.
     pub(super) fn of(path: &[u8], mounts: &[u8]) -> Option<Self> {
         let lines = mounts.split(|&byte| byte == b'\n');
         let mut nearest = None;
@@ -42,14 +44,14 @@ impl Mount {
         nearest.map(|(_, mount)| mount)
     }
 
-    /// Where it is mounted, and the mount (proc(5), `/proc/PID/mountinfo`).
+    /// The mount point and the mount, parsed from a line (proc(5), `/proc/PID/mountinfo`).
     fn parse(line: &[u8]) -> Option<(Vec<u8>, Self)> {
         let mut fields = line.split(|&byte| byte == b' ');
         let text = |field: &[u8]| String::from_utf8_lossy(field).into_owned();
         let device = text(fields.by_ref().nth(2)?);
         let point = unescaped(fields.by_ref().nth(1)?);
         let options = text(fields.next()?);
-        // Optional fields, as many as there are, end in a hyphen.
+        // A hyphen ends the optional fields.
         fields.by_ref().find(|field| *field == b"-")?;
         let file_system = text(fields.next()?);
         let more = fields.nth(1).map(text).unwrap_or_default();
@@ -66,7 +68,8 @@ impl Mount {
     }
 }
 
-/// Spaces, tabs, line ends and backslashes are written as a backslash and three octal digits.
+/// Decodes spaces, tabs, newlines and backslashes, which are written as a backslash and three octal
+/// digits.
 fn unescaped(field: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(field.len());
     let mut rest = field;
@@ -107,8 +110,8 @@ impl Storage {
         }
     }
 
-    /// By the number that statfs(2) gives, where the mounts cannot be read. It says nothing of options,
-    /// so what depends on them stays unknown.
+    /// From the magic number of statfs(2), when the mounts cannot be read. It gives no options, so
+    /// whatever depends on them stays unknown.
     pub(super) fn of_magic(number: u32) -> Option<Self> {
         use Unsure::{Layer, Program, Remote, Unfamiliar};
         let (file_system, erasure) = match number {

@@ -10,7 +10,7 @@ use std::process::Command;
 use super::judge::{Facts, Mount};
 use super::*;
 
-/// From machines of several kinds: a laptop, a server, a container.
+/// From several kinds of machine: a laptop, a server, a container.
 const MOUNTS: &str = "\
 22 1 0:25 /@ / rw,relatime shared:1 - btrfs /dev/mapper/luks-1f rw,compress=zstd:1,ssd,space_cache=v2,subvolid=256,subvol=/@
 23 22 0:25 /@home /home rw,relatime shared:30 - btrfs /dev/mapper/luks-1f rw,compress=zstd:1,ssd,subvolid=257,subvol=/@home
@@ -125,13 +125,13 @@ fn the_directory_of_this_test_lies_on_a_file_system_that_has_a_name() {
     assert_eq!(storage(&temp.path().join("none")), None);
 }
 
-/// A file system in a file, mounted until it is dropped.
+/// A file system in a file, mounted until this is dropped.
 struct Mounted {
     temp: tempfile::TempDir,
 }
 
 impl Mounted {
-    /// `None`, and the reason on standard output, where this may not be done.
+    /// `None`, after printing the reason, where mounting is not permitted.
     fn new(make: &[&str], size: u64, options: &str) -> Option<Self> {
         let temp = tempfile::tempdir().unwrap();
         let image = temp.path().join("image");

@@ -1,17 +1,17 @@
-//! What a look over a home found.
+//! The result of inspecting a home.
 
 use crate::fs::FsError;
 
-/// What was found in a home.
+/// The result of inspecting a home.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Survey {
-    /// Whether there is a directory at all.
+    /// Whether the directory exists.
     pub exists: bool,
-    /// How many files and directories were looked at.
+    /// How many files and directories were inspected.
     pub entries: usize,
-    /// What commands refuse to use, and why.
+    /// Entries that commands refuse to use, and why.
     pub refused: Vec<FsError>,
-    /// What the next command closes to others by itself.
+    /// Entries that the next command closes to other users by itself.
     pub open: Vec<FsError>,
 }

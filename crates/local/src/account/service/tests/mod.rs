@@ -16,7 +16,7 @@ pub(super) const PASSWORD: &str = "violet tractor humming";
 pub(super) const OTHER: &str = "seventeen damp lanterns";
 const START: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
 
-/// Stands still; waiting moves it on at once and is remembered.
+/// Stands still, except that waiting advances it at once and is recorded.
 struct TestClock {
     now: Mutex<Timestamp>,
     slept: Mutex<Vec<Duration>>,
@@ -83,7 +83,7 @@ impl Scratch {
         (scratch, alice.unwrap().account)
     }
 
-    /// Another account, which Alice lets in.
+    /// Creates another account, authorized by Alice.
     fn enrol(&self, service: &AccountService, email: &Email, password: &str) {
         let sponsor = self.sign_in(&alice(), PASSWORD).unwrap().sponsor();
         let prepared = service.prepare(email, None, secret(password)).unwrap();
@@ -118,7 +118,7 @@ fn service(home: &Arc<Dir>, clock: &Arc<TestClock>, params: Argon2Params) -> Acc
     AccountService::new(home, clock, PasswordRules::Nist, params)
 }
 
-/// What another connection sees.
+/// The failures as another connection sees them.
 fn failures(home: &Dir, email: &Email) -> Option<Failures> {
     let mut directory = Directory::open_existing(home).unwrap().unwrap();
     let tag = tag(&directory.tag_key().unwrap(), email);
@@ -206,7 +206,7 @@ fn an_account_is_made_only_if_what_must_come_first_succeeds() {
     ));
     assert_eq!(service.count().unwrap(), 0);
     let made = service.create(prepare(), None, |account| {
-        // Not visible yet to anyone else.
+        // Not visible yet to other connections.
         let directory = Directory::open_existing(&scratch.home).unwrap().unwrap();
         assert!(directory.by_id(account.id).unwrap().is_none());
         Ok::<_, ()>(())
@@ -326,7 +326,8 @@ fn an_unknown_email_costs_what_some_account_does_though_the_default_was_raised()
     let bob = "bob@example.com".parse().unwrap();
     let other = service(&scratch.home, &scratch.clock, dearer);
     scratch.enrol(&other, &bob, PASSWORD);
-    // Who lets another account in signs in, and at a raised cost if that is higher: not here.
+    // An account that authorizes another signs in first, which raises its cost if the configured
+    // one is higher. Here it is not.
     assert_eq!(scratch.record(&alice()).sealed.params, Argon2Params::FLOOR);
     let hashed = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&hashed);

@@ -1,4 +1,5 @@
-//! What replaces a sealed key: a dearer hash, a new password, somebody's hand.
+//! Ways in which a sealed key is replaced: a more expensive hash, a new password, editing the
+//! database.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The side of the agent keeper that asks.
+//! The client side of the agent keeper.
 
 use std::io::ErrorKind;
 use std::process::Child;
@@ -21,25 +21,25 @@ use nightlatch_core::memory::Secret;
 use nightlatch_platform::clock::SystemClock;
 use nightlatch_platform::fs::{Dir, FsError};
 
-/// How long a publish tries to get an agent that answers.
+/// How long a publish tries to reach or start an agent.
 const START_LIMIT: Duration = Duration::from_secs(5);
-/// How many milliseconds an agent may take for its answer, where nobody is in a hurry.
+/// Default time limit for the agent's answer, in milliseconds.
 static ANSWER_LIMIT: AtomicU64 = AtomicU64::new(5_000);
-/// How long one may that was waited for in vain before.
+/// Time limit after the agent failed to answer the last request.
 const ONCE_MORE: Duration = Duration::from_millis(200);
-/// How long an agent that was killed may take to be gone.
+/// How long a killed agent may take to exit.
 const END_LIMIT: Duration = Duration::from_secs(1);
-/// How often it is looked whether it is.
+/// How often to check whether it has.
 const END_PAUSE: Duration = Duration::from_millis(5);
-/// How often an agent is asked again that hung up without an answer, as one that leaves does.
+/// How often to retry when an agent hangs up without an answer, as one that is exiting does.
 const ATTEMPTS: usize = 4;
-/// How often, and how long each time, an agent is waited for that holds its lock and has no socket: one that
-/// starts or leaves, or whose socket was taken away a moment ago. 200 ms in all.
+/// How often, and how long each time, to wait for an agent that holds its lock but has no socket:
+/// it is starting or exiting, or its socket was removed a moment ago. 200 ms in all.
 const HIDDEN_ATTEMPTS: usize = 20;
 const HIDDEN_PAUSE: Duration = Duration::from_millis(10);
 
-/// Gives agents no longer than `limit` for an answer, at least a millisecond, in place of five seconds. For a
-/// program that is in a hurry, as at a shell's prompt, at its start.
+/// Sets the time limit for the agent's answer, at least one millisecond, in place of five seconds.
+/// Call it at the start of a program that must be fast, such as one that runs at a shell's prompt.
 pub fn answer_within(limit: Duration) {
     let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
     ANSWER_LIMIT.store(milliseconds.max(1), Ordering::Relaxed);
@@ -49,15 +49,15 @@ pub fn answer_within(limit: Duration) {
 pub struct AgentKeeper {
     home: Arc<Dir>,
     launch: Option<AgentLaunch>,
-    /// Agents this process started, to be reaped when they have ended.
+    /// Agents that this process started, to be reaped when they exit.
     children: Mutex<Vec<Child>>,
-    /// Whether the agent did not answer when it was asked last.
+    /// Whether the agent failed to answer the last request.
     is_silent: AtomicBool,
 }
 
 impl AgentKeeper {
-    /// The agent of `home`, which is started as `launch` tells when a publish finds none. Without
-    /// that, a publish needs one that runs already.
+    /// The agent of `home`, started with `launch` when a publish finds none. Without `launch`, a
+    /// publish needs an agent that is already running.
     pub fn new(home: Arc<Dir>, launch: Option<AgentLaunch>) -> Self {
         Self {
             home,
@@ -67,7 +67,7 @@ impl AgentKeeper {
         }
     }
 
-    /// Whether an agent can be started here, as far as can be told without starting one.
+    /// Whether an agent can be started here, as far as can be determined without starting one.
     ///
     /// # Errors
     /// Why it cannot.
@@ -79,7 +79,7 @@ impl AgentKeeper {
         })
     }
 
-    /// Whether something of this name is in the agent's directory.
+    /// Whether the agent's directory contains `name`.
     pub(in crate::session::keeper) fn has(&self, name: &str) -> bool {
         let name = [RUN, name].join("/");
         !matches!(
@@ -88,7 +88,7 @@ impl AgentKeeper {
         )
     }
 
-    /// The agent's answer; `None` when no agent runs.
+    /// Sends a request and returns the agent's answer; `None` when no agent runs.
     fn ask(&self, request: &Secret<REQUEST_LENGTH>) -> Result<Option<Response>, KeeperError> {
         let mut limit = Duration::from_millis(ANSWER_LIMIT.load(Ordering::Relaxed));
         if self.is_silent.load(Ordering::Relaxed) {
@@ -109,11 +109,12 @@ impl AgentKeeper {
         let run = match self.home.subdir(RUN) {
             Ok(Some(run)) => run,
             Ok(None) => return Ok(None),
-            // In what stands there instead nobody serves.
+            // Whatever has taken the directory's place, no agent serves in it.
             Err(_) if !has_socket => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        // Mostly there is none; where no socket may be made, that must not be tried to tell it.
+        // Usually no agent runs. Do not create a socket to find that out: a system may forbid
+        // sockets.
         if !has_socket && !run.is_locked()? {
             return Ok(None);
         }
@@ -133,7 +134,7 @@ impl AgentKeeper {
                         SystemClock.sleep(HIDDEN_PAUSE);
                         continue;
                     }
-                    // As many as may wait for it do so already.
+                    // The listen queue is full.
                     ErrorKind::WouldBlock => {
                         let holder = run.lock_holder()?.filter(|holder| !holder.is_foreign);
                         let process = holder.map_or(0, |holder| holder.process);
@@ -142,7 +143,7 @@ impl AgentKeeper {
                         }
                         continue;
                     }
-                    // Connected to an agent that left meanwhile.
+                    // The agent exited after the connection was made.
                     ErrorKind::ConnectionReset | ErrorKind::Interrupted => {
                         attempts += 1;
                         continue;
@@ -156,14 +157,14 @@ impl AgentKeeper {
                 Err(Failure::Final(error)) => return Err(error),
             }
         }
-        // Somebody accepts connections there and hangs up: it cannot be told what it holds.
+        // Something accepts connections there and hangs up, so what it holds is unknown.
         Err(KeeperError::system(
             "talk to the agent",
             ErrorKind::UnexpectedEof,
         ))
     }
 
-    /// As [`AgentKeeper::ask`], starting an agent when none runs.
+    /// As [`AgentKeeper::ask`], but starts an agent when none runs.
     fn ask_started(&self, request: &Secret<REQUEST_LENGTH>) -> Result<Response, KeeperError> {
         let deadline = SystemClock.now().boot.plus(START_LIMIT);
         let mut pause = Duration::from_millis(5);
@@ -171,7 +172,7 @@ impl AgentKeeper {
             match self.ask(request) {
                 Ok(Some(response)) => return Ok(response),
                 Ok(None) => {}
-                // One that another process is starting.
+                // Another process is starting one.
                 Err(KeeperError::NoSocket) if !remaining(deadline).is_zero() => continue,
                 Err(error) => return Err(error),
             }
@@ -191,7 +192,7 @@ impl AgentKeeper {
         }
     }
 
-    /// Remembers a started agent and reaps those that have ended.
+    /// Keeps a started agent, and reaps those that have exited.
     fn adopt(&self, child: Child) {
         let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
         children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
@@ -232,21 +233,21 @@ impl Keeper for AgentKeeper {
     }
 
     fn await_answer(&self) -> Result<(), KeeperError> {
-        // Mostly there is none, and that takes one system call.
+        // Usually there is no socket, and this check takes one system call.
         if !self.has(SOCKET) {
             return Ok(());
         }
         let nobody = Slot::new(HomeId::from_bytes([0; 16]), AccountId::from_bytes([0; 16]));
         match self.ask(&encode_read(&nobody)) {
             Err(error @ KeeperError::NoAnswer { .. }) => Err(error),
-            // Whatever else is wrong with it shows when it is asked what it holds.
+            // Any other problem shows when the agent is asked what it holds.
             _ => Ok(()),
         }
     }
 
     fn end_holder(&self, process: i32) -> Result<(), KeeperError> {
         let unanswered = || KeeperError::NoAnswer { process };
-        // It is this user's: whose it is was looked at before it was asked.
+        // The process belongs to this user: its user id was checked before the request was sent.
         let pid = Some(process).filter(|&process| process > 0);
         let pid = pid.and_then(Pid::from_raw).ok_or_else(unanswered)?;
         match kill_process(pid, Signal::KILL) {
@@ -267,8 +268,8 @@ impl Keeper for AgentKeeper {
     }
 }
 
-/// Why there seems to be no socket in `run`, where an agent runs. Without `/proc` none is found, whatever the
-/// agent does.
+/// Why `run` seems to have no socket although an agent runs. Without `/proc` the socket is never
+/// found.
 fn hidden_socket(run: &Dir) -> KeeperError {
     let path = socket_path(run);
     let directory = path.parent().unwrap_or(&path);
@@ -278,7 +279,7 @@ fn hidden_socket(run: &Dir) -> KeeperError {
     }
 }
 
-/// Whether nobody is at the other end any more.
+/// Whether the connection was refused, so that the agent is gone.
 fn is_refused<T>(connected: &std::io::Result<T>) -> bool {
     connected
         .as_ref()

@@ -1,4 +1,4 @@
-//! One request to the agent, and its answer, for as long as there is patience.
+//! One request to the agent and its answer, within a time limit.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -16,21 +16,21 @@ use nightlatch_platform::clock::alarm::timespec;
 use nightlatch_platform::fs::{SPOKEN_OF, Wait, tell};
 use rustix::event::{PollFd, PollFlags, poll};
 
-/// The longest that is waited in one go.
+/// The longest single wait.
 const STEP: Duration = Duration::from_millis(100);
-/// How long until a connection is tried again.
+/// How long to wait before connecting again.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How asking came out short of an answer.
+/// Why a request got no answer.
 pub(super) enum Failure {
     /// The agent hung up.
     HungUp,
-    /// It cannot be asked, and asking again would not help.
+    /// The request failed, and retrying would not help.
     Final(KeeperError),
 }
 
-/// How long the agent is waited for: in steps, so that time for which this process is stopped itself is not
-/// waited.
+/// The time left to wait for the agent. Time is counted in steps, so that time while this process
+/// itself is stopped does not count.
 pub(super) struct Patience {
     left: Duration,
     waited: Duration,
@@ -46,15 +46,15 @@ impl Patience {
         }
     }
 
-    /// Waits for a moment, for whatever may have changed then; `false` when there is no patience left. `process`
-    /// is the agent's.
+    /// Waits for one short step before a retry; `false` when no time is left. `process` is the
+    /// agent's.
     pub(super) fn pauses(&mut self, process: i32) -> bool {
         let step = PAUSE.min(self.left);
         SystemClock.sleep(step);
         self.goes_on(step, process)
     }
 
-    /// Notes that `step` was waited in vain, and says so when that has been long enough to wonder.
+    /// Counts `step` as waited, and notifies the user once the wait is noticeable.
     fn goes_on(&mut self, step: Duration, process: i32) -> bool {
         self.left = self.left.saturating_sub(step);
         self.waited += step;
@@ -68,7 +68,7 @@ impl Patience {
         true
     }
 
-    /// Waits until there is something to read from `stream`; `false` when there is no patience left.
+    /// Waits until `stream` is readable; `false` when no time is left.
     fn awaits(&mut self, stream: &UnixStream, process: i32) -> io::Result<bool> {
         loop {
             let step = STEP.min(self.left);
@@ -84,7 +84,7 @@ impl Patience {
     }
 }
 
-/// Connects, or says at once that as many wait for that already as may: [`ErrorKind::WouldBlock`].
+/// Connects without blocking: [`ErrorKind::WouldBlock`] when the listen queue is full.
 #[cfg(target_os = "linux")]
 pub(super) fn connect(path: &Path) -> io::Result<UnixStream> {
     use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -102,7 +102,7 @@ pub(super) fn connect(path: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(path)
 }
 
-/// One request and its answer, with whoever is at the other end made sure of first.
+/// Checks who is at the other end, then sends one request and reads the answer.
 pub(super) fn converse(
     stream: &UnixStream,
     request: &Secret<REQUEST_LENGTH>,
@@ -136,7 +136,7 @@ fn exchange(
     patience: &mut Patience,
     process: i32,
 ) -> io::Result<()> {
-    // A request fits into the empty buffer of a new socket, and an answer comes in one piece.
+    // A request fits into the empty buffer of a new socket, and an answer arrives in one piece.
     let limit = Some(patience.left.max(PAUSE));
     stream.set_read_timeout(limit)?;
     stream.set_write_timeout(limit)?;

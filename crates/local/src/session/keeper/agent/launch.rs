@@ -17,29 +17,29 @@ use nightlatch_platform::clock::alarm::timespec;
 /// How the agent is started: a program that calls [`serve`](super::serve).
 #[derive(Clone, Debug)]
 pub struct AgentLauncher {
-    /// The program, by an absolute path.
+    /// The program's absolute path.
     pub program: PathBuf,
-    /// Its arguments, which tell it the home by an absolute path.
+    /// Its arguments, which contain the absolute path of the home.
     pub args: Vec<OsString>,
 }
 
-/// Tells how the agent is started, asked when it is to be; `None` where that cannot be told.
+/// Returns how to start the agent, called when one has to be started; `None` when that is unknown.
 pub type AgentLaunch = Arc<dyn Fn() -> Option<AgentLauncher> + Send + Sync>;
 
-/// How a start ended.
+/// Result of starting an agent.
 pub(super) enum Started {
-    /// The agent can be connected to.
+    /// The agent accepts connections.
     Ready(Child),
-    /// It left at once without an error: another agent is there, or was a moment ago.
+    /// It exited at once without an error: another agent is running, or was a moment ago.
     Left,
 }
 
 impl AgentLauncher {
-    /// Starts the agent and waits until it is ready, until `deadline` at most. It gets nothing of
-    /// ours: no environment, no terminal, no open files.
+    /// Starts the agent and waits until it is ready, at most until `deadline`. It inherits nothing:
+    /// no environment, no terminal, no open files.
     ///
     /// # Errors
-    /// In words, when it cannot be started, fails, or is not ready in time.
+    /// A description, when it cannot be started, fails, or is not ready in time.
     pub(super) fn start(&self, deadline: BootTime) -> Result<Started, String> {
         let mut command = Command::new(&self.program);
         command
@@ -55,7 +55,7 @@ impl AgentLauncher {
             Ok(true) => Ok(Started::Ready(child)),
             Ok(false) => end_of(&mut child, deadline),
             Err(error) => {
-                // It is of no use to anybody now.
+                // Nobody will use it now.
                 let _ = child.kill();
                 let _ = child.wait();
                 Err(error.to_string())
@@ -64,7 +64,7 @@ impl AgentLauncher {
     }
 }
 
-/// Reads what the child says until it says that it is ready; `false` when it ends before.
+/// Reads the child's output until it reports that it is ready; `false` when it ends before that.
 fn wait_until_ready(child: &mut Child, deadline: BootTime) -> io::Result<bool> {
     let Some(mut stdout) = child.stdout.take() else {
         return Ok(false);
@@ -89,7 +89,7 @@ fn wait_until_ready(child: &mut Child, deadline: BootTime) -> io::Result<bool> {
     }
 }
 
-/// How a child ended that is not going to be ready.
+/// The exit of a child that did not become ready.
 fn end_of(child: &mut Child, deadline: BootTime) -> Result<Started, String> {
     loop {
         match child.try_wait() {
@@ -108,8 +108,8 @@ fn end_of(child: &mut Child, deadline: BootTime) -> Result<Started, String> {
     }
 }
 
-/// How long it is until `deadline`. Waiting for a process takes real time, whatever clock the
-/// sessions are judged by.
+/// The time left until `deadline`. Waiting for a process takes real time, whatever clock judges the
+/// sessions.
 pub(super) fn remaining(deadline: BootTime) -> Duration {
     deadline.since(SystemClock.now().boot)
 }

@@ -1,11 +1,11 @@
-//! The agent keeper: one small process per home that holds payloads in its memory, for where the
+//! The agent keeper: one small process per home that holds payloads in its memory, where the
 //! kernel's keyring cannot be used.
 //!
-//! It listens on `run/agent.sock` (0600 in a 0700 directory, both sides check the other's user id),
-//! is started by the first publish, drops every payload at its deadline, and leaves when it holds
-//! none. It holds the lock on `run`, the directory itself, so that no name can be taken away that tells whether
-//! one serves. Only who holds it may serve or remove a socket. One whose socket was taken away makes a new
-//! one; one whose directory was leaves.
+//! It listens on `run/agent.sock` (0600 in a 0700 directory; both sides check the other's user id).
+//! The first publish starts it. It drops every payload at its deadline, and exits when it holds
+//! none. It locks the directory `run` itself: a lock file could be removed, and then nothing would
+//! show that an agent is serving. Only the lock's holder may serve or remove a socket. If the
+//! agent's socket is removed, it makes a new one; if its directory is removed, it exits.
 
 mod client;
 mod conversation;
@@ -32,10 +32,10 @@ pub use protocol::properties;
 use nightlatch_core::clock::Clock;
 use nightlatch_platform::fs::{Archive, Dir, FsError};
 
-/// The directory of the home that has the socket, and is locked.
+/// The directory in the home that contains the socket and is locked.
 const RUN: &str = "run";
 const SOCKET: &str = "agent.sock";
-/// What the agent writes to its standard output once it can be connected to. Launchers skip
+/// The byte that the agent writes to standard output when it accepts connections. Launchers skip
 /// everything before it.
 const READY: u8 = 0x06;
 
@@ -49,9 +49,9 @@ pub enum AgentError {
     /// The system refused something it needs.
     #[error("the agent cannot {operation}: {source}")]
     System {
-        /// What was tried, as a verb with its object.
+        /// The failed operation, as a verb with its object.
         operation: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -64,7 +64,7 @@ impl AgentError {
         }
     }
 
-    /// What the person can do about it, when there is something.
+    /// How the user can correct it, if possible.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Fs(error) => error.hint(),
@@ -73,10 +73,10 @@ impl AgentError {
     }
 }
 
-/// Whether an agent serves the home at `home`. Asks it nothing and changes nothing.
+/// Whether an agent serves the home at `home`. Does not contact it and changes nothing.
 ///
 /// # Errors
-/// When its lock cannot be looked at.
+/// When its lock cannot be checked.
 pub fn is_running(home: &Path) -> Result<bool, FsError> {
     match Archive::open(&home.join(RUN)) {
         Ok(run) => run.is_locked(),
@@ -85,35 +85,35 @@ pub fn is_running(home: &Path) -> Result<bool, FsError> {
     }
 }
 
-/// Serves `home` as its agent: the whole life of the agent process, in the foreground.
+/// Serves `home` as its agent, in the foreground: the main function of the agent process.
 ///
-/// Call it first thing in a process of its own, started by an [`AgentLauncher`]. It leaves the
-/// terminal's session, writes a byte to standard output when it can be connected to, then gives up
-/// its standard streams. It returns when it holds no payload any more, when it is told to end
-/// (SIGTERM), and at once when another agent serves the home already.
+/// Call it first in a separate process, started by an [`AgentLauncher`]. It leaves the terminal's
+/// session, writes a byte to standard output when it accepts connections, and then closes its
+/// standard streams. It returns when it holds no payload any more, on SIGTERM, and at once when
+/// another agent already serves the home.
 ///
 /// # Errors
-/// When it cannot serve. Nothing it held outlives it.
+/// When it cannot serve. Nothing that it held outlives it.
 pub fn serve(home: &Dir, clock: &dyn Clock) -> Result<(), AgentError> {
-    // The limit is not given back: an agent starts no children.
+    // The core limit is not restored, because an agent starts no children.
     let _ = nightlatch_core::memory::harden();
     leave_terminal();
     let stop = stop_signals().map_err(|error| AgentError::system("watch signals", error))?;
     server::run(home, clock, &stop, || {
-        // A launcher that has gone away meanwhile does not matter.
+        // It does not matter if the launcher has exited meanwhile.
         let _ = rustix::io::write(rustix::stdio::stdout(), &[READY]);
         release_stdio();
     })
 }
 
-/// Best effort: a process that already leads a group is not started by us, and stays where it is.
+/// Best effort: a process that already leads a group was not started by us, and keeps its session.
 fn leave_terminal() {
     let _ = rustix::process::setsid();
     let _ = rustix::process::chdir("/");
 }
 
-/// A stream that becomes readable when the agent is told to end. Hanging up and interrupting are
-/// for the terminal's other processes; the agent takes no notice.
+/// A stream that becomes readable on SIGTERM. SIGHUP and SIGINT are for the terminal's other
+/// processes, and are ignored.
 fn stop_signals() -> io::Result<std::os::unix::net::UnixStream> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let (stop, notify) = std::os::unix::net::UnixStream::pair()?;
@@ -124,8 +124,8 @@ fn stop_signals() -> io::Result<std::os::unix::net::UnixStream> {
     Ok(stop)
 }
 
-/// Points the standard streams at nothing, so that nobody waits for the agent to close them. Best
-/// effort: it writes to none of them from here on.
+/// Redirects the standard streams to `/dev/null`, so that nobody waits for the agent to close them.
+/// Best effort: it writes to none of them from now on.
 fn release_stdio() {
     use rustix::fs::{Mode, OFlags, open};
     if let Ok(null) = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
@@ -135,21 +135,22 @@ fn release_stdio() {
     }
 }
 
-/// A path by which the socket in `run` is reached: an address holds 107 bytes, a home may be
-/// deeper. It leads through the open handle, so it is the checked directory, too.
+/// The path used to reach the socket in `run`. A socket address holds 107 bytes, and the home's own
+/// path may be longer. The path leads through the open handle, so it also stays in the checked
+/// directory.
 #[cfg(target_os = "linux")]
 fn socket_path(run: &Dir) -> std::path::PathBuf {
     use std::os::fd::AsRawFd;
     format!("/proc/self/fd/{}/{SOCKET}", run.handle().as_raw_fd()).into()
 }
 
-/// The path of the socket in `run`; binding and connecting say so when it is too long.
+/// The path of the socket in `run`; binding and connecting fail when it is too long.
 #[cfg(not(target_os = "linux"))]
 fn socket_path(run: &Dir) -> std::path::PathBuf {
     run.path().join(SOCKET)
 }
 
-/// Whether a system call was merely interrupted.
+/// Whether a system call was interrupted (EINTR).
 fn interrupted(error: Errno) -> bool {
     error == Errno::INTR
 }

@@ -1,17 +1,17 @@
-//! Who is at the other end of a socket.
+//! The identity of a socket's peer.
 
 use std::io;
 use std::os::unix::net::UnixStream;
 
-/// The user id and the process id of the process at the other end, as the kernel noted them. The
-/// process id is 0 when it is in another container.
+/// The peer's user id and process id, as recorded by the kernel. The process id is 0 when the peer
+/// is in another container.
 #[cfg(target_os = "linux")]
 pub(super) fn user_and_process(stream: &UnixStream) -> io::Result<(u32, i32)> {
     let peer = nix::sys::socket::getsockopt(stream, nix::sys::socket::sockopt::PeerCredentials)?;
     Ok((peer.uid(), peer.pid()))
 }
 
-/// The user id and the process id of the process at the other end, as the kernel noted them.
+/// The peer's user id and process id, as recorded by the kernel.
 #[cfg(target_os = "macos")]
 pub(super) fn user_and_process(stream: &UnixStream) -> io::Result<(u32, i32)> {
     let (user, _) = nix::unistd::getpeereid(stream)?;
@@ -19,7 +19,7 @@ pub(super) fn user_and_process(stream: &UnixStream) -> io::Result<(u32, i32)> {
     Ok((user.as_raw(), process))
 }
 
-/// Not told on this platform, so nobody is trusted.
+/// Not available on this platform, so no peer is trusted.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 pub(super) fn user_and_process(_: &UnixStream) -> io::Result<(u32, i32)> {
     Err(io::Error::new(

@@ -1,11 +1,12 @@
-//! What client and agent say to each other: one request and one response per connection, each of
-//! one fixed size, on a stream that the client closes for writing after its request.
+//! The protocol between client and agent: one request and one response per connection, each of a
+//! fixed size, on a stream that the client closes for writing after its request.
 //!
 //! ```text
 //! request   version 1 | operation 1 | zero 2 | home 16 | account 16 | lifetime ns 8 | payload 192
 //! response  version 1 | status 1    | zero 2 | payload 192
 //! ```
-//! Integers are little-endian. What an operation does not use is zero; anything else is refused.
+//! Integers are little-endian. Fields that an operation does not use are zero; anything else is
+//! refused.
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 #[doc(hidden)]
@@ -18,7 +19,7 @@ use nightlatch_core::memory::Secret;
 
 use super::super::{PAYLOAD_LENGTH, Payload, Slot, bounded};
 
-/// The only version there is.
+/// The only protocol version so far.
 const VERSION: u8 = 1;
 const SLOT_AT: usize = 4;
 const LIFETIME_AT: usize = SLOT_AT + 32;
@@ -39,40 +40,40 @@ const FOUND: u8 = 2;
 const ABSENT: u8 = 3;
 const FULL: u8 = 4;
 
-/// Not a message of this protocol and version.
+/// Not a message of this protocol version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// What the agent is asked.
+/// A request to the agent.
 pub(super) enum Request {
     /// Hold this payload for this long.
     Publish(Slot, Payload, Duration),
-    /// Give the payload.
+    /// Return the payload.
     Read(Slot),
     /// Forget the payload.
     Destroy(Slot),
 }
 
-/// What the agent answers.
+/// The agent's response.
 pub(super) enum Response {
     /// Published, or destroyed.
     Done,
-    /// The payload asked for.
+    /// The requested payload.
     Found(Payload),
     /// There was nothing to read or destroy.
     Absent,
-    /// No room for another payload.
+    /// There is no room for another payload.
     Full,
 }
 
-/// A request to publish, written from a borrowed payload.
+/// Encodes a publish request from a borrowed payload.
 pub(super) fn encode_publish(
     slot: &Slot,
     payload: &Payload,
     lifetime: Duration,
 ) -> Secret<REQUEST_LENGTH> {
     let mut bytes = encode_request(PUBLISH, slot);
-    // Bounded to half a day, whose nanoseconds fit.
+    // Bounded to half a day, so the nanoseconds fit.
     let nanos = u64::try_from(bounded(lifetime).as_nanos()).unwrap_or(0);
     let all = bytes.expose_mut();
     all[LIFETIME_AT..REQUEST_PAYLOAD_AT].copy_from_slice(&nanos.to_le_bytes());
@@ -80,12 +81,12 @@ pub(super) fn encode_publish(
     bytes
 }
 
-/// A request for the payload of `slot`.
+/// Encodes a request for the payload of `slot`.
 pub(super) fn encode_read(slot: &Slot) -> Secret<REQUEST_LENGTH> {
     encode_request(READ, slot)
 }
 
-/// A request to forget the payload of `slot`.
+/// Encodes a request to forget the payload of `slot`.
 pub(super) fn encode_destroy(slot: &Slot) -> Secret<REQUEST_LENGTH> {
     encode_request(DESTROY, slot)
 }
@@ -100,10 +101,11 @@ fn encode_request(operation: u8, slot: &Slot) -> Secret<REQUEST_LENGTH> {
 }
 
 impl Request {
-    /// Reads a request.
+    /// Decodes a request.
     ///
     /// # Errors
-    /// [`Malformed`] for another length, version or operation, and for bytes that should be zero.
+    /// [`Malformed`] for a wrong length, version or operation, and for nonzero bytes in unused
+    /// fields.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let bytes: &[u8; REQUEST_LENGTH] = bytes.try_into().map_err(|_| Malformed)?;
         let operation = header(bytes)?;
@@ -125,7 +127,7 @@ impl Request {
 }
 
 impl Response {
-    /// The response as it goes over the socket.
+    /// Encodes the response.
     pub(super) fn encode(&self) -> Secret<RESPONSE_LENGTH> {
         Secret::init_with(|bytes| {
             bytes[0] = VERSION;
@@ -141,10 +143,10 @@ impl Response {
         })
     }
 
-    /// Reads a response.
+    /// Decodes a response.
     ///
     /// # Errors
-    /// [`Malformed`] for another version or status, and for bytes that should be zero.
+    /// [`Malformed`] for a wrong version or status, and for nonzero bytes in unused fields.
     pub(super) fn decode(bytes: &[u8; RESPONSE_LENGTH]) -> Result<Self, Malformed> {
         let payload = &bytes[RESPONSE_PAYLOAD_AT..];
         match header(bytes)? {
@@ -159,7 +161,7 @@ impl Response {
     }
 }
 
-/// The second byte of a message whose version and padding are right.
+/// The second byte of a message, after checking version and padding.
 fn header(bytes: &[u8]) -> Result<u8, Malformed> {
     match bytes {
         [VERSION, kind, 0, 0, ..] => Ok(*kind),

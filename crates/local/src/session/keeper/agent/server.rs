@@ -1,4 +1,4 @@
-//! The agent's loop: one thread, no client can hold up another.
+//! The agent's event loop. It has one thread, and no client can block another.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -17,19 +17,19 @@ use nightlatch_core::memory::Secret;
 use nightlatch_platform::clock::alarm::Alarm;
 use nightlatch_platform::fs::Dir;
 
-/// How long the first publish may take to come before the agent leaves again.
+/// How long the agent waits for the first publish before it exits.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long a client has for its request.
+/// How long a client has to send its request.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long the agent accepts nobody after the system refused it a connection.
+/// How long the agent accepts no connections after accept failed.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How many clients are served at once; others wait to be accepted.
+/// How many clients are served at once; others wait in the listen queue.
 const CLIENT_LIMIT: usize = 64;
-/// Room for a request and one byte, which tells a longer one.
+/// Room for a request and one more byte, to detect a longer one.
 const BUFFER_LENGTH: usize = REQUEST_LENGTH + 1;
 
-/// Serves `home` until nothing is held or `stop` becomes readable; at once when another agent does.
-/// `ready` is called when the socket can be connected to.
+/// Serves `home` until it holds nothing or `stop` becomes readable; returns at once when another
+/// agent serves. Calls `ready` when the socket accepts connections.
 pub(super) fn run(
     home: &Dir,
     clock: &dyn Clock,
@@ -40,7 +40,7 @@ pub(super) fn run(
     let Some(lock) = directory.lock_within(Duration::ZERO)? else {
         return Ok(());
     };
-    // Under the lock, so it is nobody's.
+    // We hold the lock, so an existing socket belongs to nobody.
     directory.unlink(SOCKET)?;
     let alarm = Alarm::new().map_err(|error| AgentError::system("make a timer", error))?;
     let (listener, watch) =
@@ -61,8 +61,8 @@ pub(super) fn run(
         accept_after: start,
     };
     let served = agent.serve(stop);
-    // First the name, so that nobody new comes; then whoever waits is turned away, and starts the
-    // next agent; then the lock.
+    // Remove the name first, so that no new client connects. Then drop the waiting clients, which
+    // start the next agent. Release the lock last.
     let unlinked = agent.unlink();
     drop(agent);
     drop(lock);
@@ -74,7 +74,7 @@ pub(super) fn run(
 fn listen(directory: &Dir) -> io::Result<(UnixListener, SocketWatch)> {
     let listener = UnixListener::bind(socket_path(directory))?;
     listener.set_nonblocking(true)?;
-    // The directory is closed to others already, whatever the umask made of the socket.
+    // The directory already keeps others out, whatever mode the umask gave the socket.
     let mode = Mode::RUSR | Mode::WUSR;
     chmodat(directory.handle(), SOCKET, mode, AtFlags::empty())?;
     Ok((listener, SocketWatch::new(directory)?))
@@ -89,10 +89,10 @@ struct Agent<'a> {
     alarm: Alarm,
     clients: Vec<Client>,
     vault: Vault,
-    /// Until when an agent that holds nothing stays; none once it has held something.
+    /// How long an agent that holds nothing waits; `None` once it has held something.
     grace_end: Option<BootTime>,
     accept_after: BootTime,
-    /// When to look whether the socket can be reached.
+    /// When to check whether the socket can be reached.
     look_at: Option<BootTime>,
 }
 
@@ -103,17 +103,17 @@ struct Client {
     deadline: BootTime,
 }
 
-/// What became of a client after it could be read from.
+/// Result of reading from a client.
 enum Heard {
-    /// It has more to say.
+    /// The request is incomplete.
     Part,
-    /// It has said it all.
+    /// The request is complete.
     All,
-    /// It is broken, or says too much.
+    /// The connection failed, or the request is too long.
     Nothing,
 }
 
-/// What poll(2) found to do.
+/// The events that poll(2) reported.
 struct Ready {
     stop: bool,
     accept: bool,
@@ -190,7 +190,7 @@ impl Agent<'_> {
         })
     }
 
-    /// The next moment at which something is to be done unasked.
+    /// The next time at which the loop must wake by itself.
     fn next_wake(&self, now: BootTime) -> Option<BootTime> {
         let clients = self.clients.iter().map(|client| client.deadline);
         let pause = Some(self.accept_after).filter(|&at| at > now);
@@ -202,9 +202,9 @@ impl Agent<'_> {
             .min()
     }
 
-    /// Makes a new socket where the old one was taken away, when it is time to look; `false` when the
-    /// directory itself was, and nobody who looks for this agent would find it. What cannot be looked at, or
-    /// made, at this moment is tried again later.
+    /// When a check is due, creates a new socket if the old one was removed. Returns `false` when
+    /// the directory itself was removed, so that no client would find this agent. A failed check or
+    /// creation is tried again later.
     fn can_be_reached(&mut self, now: BootTime) -> bool {
         if self.look_at.is_none_or(|at| now < at) {
             return true;
@@ -221,18 +221,18 @@ impl Agent<'_> {
         if found.as_ref().and_then(place) != place(self.directory) {
             return false;
         }
-        // Under the lock, so what is there is nobody's.
+        // We hold the lock, so an existing socket belongs to nobody.
         let cleared = self.directory.unlink(SOCKET);
         if let (Ok(_), Ok((listener, watch))) = (cleared, listen(self.directory)) {
             tracing::info!("the socket was gone; made a new one");
             self.look_at = watch.look_after().map(|after| now.plus(after));
-            // Whoever waits at the old one is turned away, and asks the new one.
+            // Clients waiting at the old socket are dropped, and connect to the new one.
             (self.listener, self.watch) = (listener, watch);
         }
         true
     }
 
-    /// Removes the socket's name, where it still is the own one's.
+    /// Removes the socket, if it is still ours.
     fn unlink(&self) -> Result<(), AgentError> {
         if !self.watch.is_lost(self.directory) {
             self.directory.unlink(SOCKET)?;
@@ -245,7 +245,7 @@ impl Agent<'_> {
         while self.clients.len() < CLIENT_LIMIT {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    // Another user's, or one that cannot be told: turned away without a word.
+                    // Hang up on another user's process, or one that cannot be identified.
                     let ours = peer::user_and_process(&stream)
                         .is_ok_and(|(uid, _)| uid == peer::own_user_id());
                     if ours && stream.set_nonblocking(true).is_ok() {
@@ -260,7 +260,7 @@ impl Agent<'_> {
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
                     ErrorKind::WouldBlock => return,
-                    // Out of descriptors or memory: others may give some back.
+                    // Out of descriptors or memory; some may be freed later.
                     _ => {
                         self.accept_after = now.plus(PAUSE);
                         return;
@@ -270,7 +270,7 @@ impl Agent<'_> {
         }
     }
 
-    /// Hears the clients that have something to say, and keeps those that have more.
+    /// Reads from readable clients, and keeps those whose requests are incomplete.
     fn hear(&mut self, readable: &[bool]) {
         let clients = std::mem::take(&mut self.clients);
         for (mut client, &readable) in clients.into_iter().zip(readable) {
@@ -290,7 +290,8 @@ impl Agent<'_> {
         if !self.vault.is_empty() {
             self.grace_end = None;
         }
-        // It fits into the empty buffer of a new socket; a client that is gone need not know.
+        // The response fits into the empty buffer of a new socket. It does not matter if the client
+        // has gone.
         let _ = (&client.stream).write_all(response.encode().expose());
     }
 }

@@ -1,5 +1,5 @@
-//! Notices when the agent's socket loses its name, as by a program that tidies up: nobody could reach the
-//! agent any more, and nobody could take its place while it lives.
+//! Detects that the agent's socket was removed, for example by a clean-up program: no client could
+//! reach the agent any more, and no other agent could replace it while it runs.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use rustix::fs::{AtFlags, statat};
 use super::SOCKET;
 use nightlatch_platform::fs::Dir;
 
-/// How often it is looked at where the system does not tell.
+/// How often to check where the system sends no notifications.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
-/// How long after it was told to look: whoever removes the directory as well is done by then.
+/// How long to wait after a notification: whoever removes the directory as well is done by then.
 pub(super) const SETTLED: Duration = Duration::from_millis(10);
 
-/// A socket at its name.
+/// The agent's socket and the watch on it.
 pub(super) struct SocketWatch {
-    /// Its file, by device and inode.
+    /// The socket file, by device and inode.
     file: (u64, u64),
     told: Option<OwnedFd>,
 }
 
 impl SocketWatch {
-    /// Watches the socket that has just been made in `directory`.
+    /// Watches the socket that was just created in `directory`.
     pub(super) fn new(directory: &Dir) -> std::io::Result<Self> {
         Ok(Self {
             file: file(directory)?,
@@ -30,7 +30,7 @@ impl SocketWatch {
         })
     }
 
-    /// Whether the socket is not where it was, as far as may be looked.
+    /// Whether the socket is known to be missing or replaced.
     pub(super) fn is_lost(&self, directory: &Dir) -> bool {
         match file(directory) {
             Ok(file) => file != self.file,
@@ -38,18 +38,18 @@ impl SocketWatch {
         }
     }
 
-    /// What becomes readable when it may not be; `None` where it must be looked at by itself, after
+    /// Becomes readable when the socket may be missing; `None` where it must be checked every
     /// [`SocketWatch::look_after`].
     pub(super) fn handle(&self) -> Option<BorrowedFd<'_>> {
         self.told.as_ref().map(AsFd::as_fd)
     }
 
-    /// After how long to look unasked.
+    /// How often to check without a notification.
     pub(super) fn look_after(&self) -> Option<Duration> {
         self.handle().is_none().then_some(EVERY)
     }
 
-    /// Takes note of what was told; its details do not matter.
+    /// Reads and discards notifications, whose details do not matter.
     pub(super) fn take_note(&self) {
         if let Some(told) = self.handle() {
             let mut events = [0; 1024];
@@ -64,8 +64,8 @@ fn file(directory: &Dir) -> std::io::Result<(u64, u64)> {
     Ok((stat.st_dev as u64, stat.st_ino as u64))
 }
 
-/// Tells of an unlinking, which changes the count of links, and of a new name; not of what becomes of the
-/// other files in the directory. `None` where a user's share of such watches is used up.
+/// Reports an unlink, which changes the link count, and a rename, but no changes to other files in
+/// the directory. `None` when the user's inotify quota is used up.
 #[cfg(target_os = "linux")]
 fn told(directory: &Dir) -> Option<OwnedFd> {
     use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
@@ -80,7 +80,7 @@ fn told(directory: &Dir) -> Option<OwnedFd> {
     Some(told)
 }
 
-/// No system but Linux is asked.
+/// Not supported here.
 #[cfg(not(target_os = "linux"))]
 fn told(_: &Dir) -> Option<OwnedFd> {
     None

@@ -1,4 +1,4 @@
-//! The agent on a thread of the test, and clients that do not behave.
+//! Tests the agent, running on a thread, with misbehaving clients.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
@@ -51,10 +51,10 @@ fn connect(home: &Dir) -> UnixStream {
     UnixStream::connect(socket_path(&run)).unwrap()
 }
 
-/// What the agent says until it hangs up.
+/// Reads until the agent hangs up.
 fn rest_of(mut stream: &UnixStream) -> Vec<u8> {
     let mut said = Vec::new();
-    // It may hang up while there is more to be read from us.
+    // The agent may hang up before it has read all of our request.
     let _ = stream.read_to_end(&mut said);
     said
 }
@@ -158,7 +158,7 @@ fn a_hundred_clients_at_once_are_all_served() {
     keeper(&scratch.home)
         .publish(&slot, &payload(7), LONG)
         .unwrap();
-    // All are connected before the first speaks, more than are accepted at a time.
+    // All connect before the first sends, more than the agent accepts at a time.
     let clients: Vec<_> = (0..100).map(|_| connect(&scratch.home)).collect();
     let others: Vec<_> = (0..100)
         .map(|_| {

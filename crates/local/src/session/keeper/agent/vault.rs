@@ -1,4 +1,5 @@
-//! What the agent holds, and for how long. No sockets and no clocks here: the present is handed in.
+//! The payloads that the agent holds, and their deadlines. No sockets and no clocks here: callers
+//! pass the current time.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +15,14 @@ struct Held {
     deadline: BootTime,
 }
 
-/// Payloads by slot, each with the time at which it is forgotten.
+/// Payloads by slot, each with its deadline.
 #[derive(Default)]
 pub(super) struct Vault {
     held: BTreeMap<Slot, Held>,
 }
 
 impl Vault {
-    /// Does what `request` asks at the time `now`.
+    /// Handles `request` at the time `now`.
     pub(super) fn handle(&mut self, request: Request, now: BootTime) -> Response {
         self.forget_ended(now);
         match request {
@@ -46,12 +47,12 @@ impl Vault {
         }
     }
 
-    /// Drops, and so wipes, what has reached its deadline.
+    /// Drops, and so wipes, payloads that have reached their deadlines.
     pub(super) fn forget_ended(&mut self, now: BootTime) {
         self.held.retain(|_, held| now < held.deadline);
     }
 
-    /// When the next payload is to be forgotten.
+    /// The earliest deadline.
     pub(super) fn next_deadline(&self) -> Option<BootTime> {
         self.held.values().map(|held| held.deadline).min()
     }

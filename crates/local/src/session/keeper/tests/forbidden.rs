@@ -1,8 +1,8 @@
-//! Where a container's profile forbids the keyring, shown in processes under such a profile.
+//! Tests with the keyring forbidden by a container's profile, in processes under such a profile.
 
 use super::*;
 
-/// Forbids this thread, and what it starts, some system calls, as container profiles do.
+/// Forbids some system calls in this thread and its children, as container profiles do.
 #[allow(unsafe_code)]
 fn forbid(calls: &[libc::c_long], errno: i32) {
     fn step(code: u32, value: u32, yes: u8, no: u8) -> libc::sock_filter {
@@ -64,7 +64,7 @@ fn process_without_a_keyring() {
     keepers
         .publish(KeeperKind::Agent, &slot, &payload(2), LONG)
         .unwrap();
-    // One that does not work hides nothing of the other.
+    // A keeper that does not work does not hide the other's payloads.
     let (found, kind) = keepers.read(&slot).unwrap().unwrap();
     assert_eq!((found.expose()[0], kind), (2, KeeperKind::Agent));
     assert!(
@@ -84,7 +84,7 @@ fn where_a_profile_forbids_the_keyring_the_agent_is_used() {
             let name = "session::keeper::tests::forbidden::process_without_a_keyring";
             let mut child = spawn(name, &[&home, calls, &errno.to_string()]);
             assert!(child.wait().unwrap().success(), "{calls} {errno}");
-            // Which shows that the process did what it was told, and came to the agent.
+            // Shows that the process did its work and reached the agent.
             assert!(scratch.home.subdir("run").unwrap().is_some());
         }
     }

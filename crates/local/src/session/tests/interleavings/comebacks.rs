@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Whoever came after an end found no session that was there before it, and no command was started
+/// No operation that began after an end found a session from before it, and no command was started
 /// under one.
 pub(super) fn nothing_came_back(done: &[Done], first: SessionId) -> Result<(), String> {
     let found = |later: &Done| match later.outcome {
@@ -26,7 +26,7 @@ pub(super) fn nothing_came_back(done: &[Done], first: SessionId) -> Result<(), S
                     began.to < end.from
                 }
                 Act::Passwd => match began.outcome {
-                    // The first password change that was over ended the first generation.
+                    // The first password change to finish ended the first generation.
                     Outcome::Began { generation, .. } => {
                         let changes = done
                             .iter()

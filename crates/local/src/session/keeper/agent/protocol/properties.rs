@@ -1,10 +1,10 @@
-//! What must hold for any bytes in place of a request or a response.
+//! Properties of requests and responses that hold for any input.
 
 use super::{
     REQUEST_LENGTH, Request, Response, bounded, encode_destroy, encode_publish, encode_read,
 };
 
-/// What is accepted, on either side, is of the one length and encoded as it was.
+/// Both sides accept only messages of the fixed length, and re-encode them unchanged.
 pub fn agent_protocol(bytes: &[u8]) -> bool {
     let as_request = request(bytes);
     assert!(!as_request || bytes.len() == REQUEST_LENGTH);
