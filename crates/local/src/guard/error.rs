@@ -66,7 +66,7 @@ pub enum Denied {
     #[error("{}", no_session(*.ended))]
     NoSession {
         /// Why the last session ended, if there was one.
-        ended: Option<Dead>,
+        ended: Option<EndReason>,
     },
     /// The session belongs to an account that does not count here (see
     /// [`GuardConfig::accounts`](crate::guard::GuardConfig::accounts)).

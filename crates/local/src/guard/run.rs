@@ -222,12 +222,12 @@ fn is_for_child_alone(caught: &Caught, child: Pid) -> bool {
 ///
 /// Accepted: in a command's first 30 ms, and where no witness can be started, a signal that a
 /// process sends to our whole group looks like one sent to us alone, and the child gets it twice.
-fn is_handed_on(caught: Caught, child: i32, we_lead_the_session: bool) -> bool {
+fn is_handed_on(caught: Caught, child: i32, is_session_leader: bool) -> bool {
     match (caught.signal, caught.sender) {
         (SIGCHLD | SIGCONT, _)
         | (SIGINT | SIGQUIT | SIGTSTP | SIGTTIN | SIGTTOU | SIGWINCH, None) => false,
         (_, Some(sender)) => sender != child,
-        (SIGHUP, None) => we_lead_the_session,
+        (SIGHUP, None) => is_session_leader,
         // A timer that was set before we were started and was meant for the command.
         (_, None) => true,
     }

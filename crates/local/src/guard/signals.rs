@@ -211,7 +211,7 @@ pub fn nobody_could_resume_us() -> bool {
 }
 
 /// Whether this process is the session leader, which gets SIGHUP when the terminal hangs up.
-pub fn we_lead_the_session() -> bool {
+pub fn is_session_leader() -> bool {
     nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
 }
 

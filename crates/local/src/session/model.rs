@@ -78,10 +78,10 @@ pub struct Live {
 /// session.
 ///
 /// # Errors
-/// [`Dead::Corrupt`] when it would have been used before it began, by the boot clock, which nobody
+/// [`EndReason::Corrupt`] when it would have been used before it began, by the boot clock, which nobody
 /// can set; when it could last longer than any session may; or when no account can have its
 /// generation.
-pub fn check(claims: &Claims, activity: &Activity) -> Result<(), Dead> {
+pub fn check(claims: &Claims, activity: &Activity) -> Result<(), EndReason> {
     let begun = claims.created;
     if activity.deadline.wall != claims.deadline
         || activity.deadline.boot > begun.boot.plus(MAX_CEILING)
@@ -101,7 +101,12 @@ pub fn check(claims: &Claims, activity: &Activity) -> Result<(), Dead> {
 ///
 /// # Errors
 /// Why it is not live.
-pub fn judge(idle: Duration, activity: &Activity, now: Moment, boot: Boot) -> Result<Live, Dead> {
+pub fn judge(
+    idle: Duration,
+    activity: &Activity,
+    now: Moment,
+    boot: Boot,
+) -> Result<Live, EndReason> {
     if boot.clock_shifted {
         return Err(EndReason::TimeNamespace);
     }
@@ -109,7 +114,7 @@ pub fn judge(idle: Duration, activity: &Activity, now: Moment, boot: Boot) -> Re
         return Err(EndReason::Reboot);
     }
     // The boot clock never runs backwards during a boot, so the payload is not ours.
-    let idle_for = duration_between(activity.last.boot, now.boot).ok_or(Dead::Clock)?;
+    let idle_for = duration_between(activity.last.boot, now.boot).ok_or(EndReason::Clock)?;
     let until_max = match duration_between(now.boot, activity.deadline.boot) {
         None | Some(Duration::ZERO) => return Err(EndReason::Max),
         Some(left) => left.min(activity.deadline.wall.since(now.wall)),

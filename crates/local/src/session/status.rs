@@ -61,7 +61,7 @@ pub struct SessionStatus {
     pub keeper: Option<KeeperKind>,
     /// Why it is no longer live, if it was. Not part of the JSON.
     #[serde(skip)]
-    pub ended: Option<Dead>,
+    pub ended: Option<EndReason>,
     /// Why the session cannot be seen from here, if so.
     #[serde(skip)]
     pub elsewhere: Option<Elsewhere>,

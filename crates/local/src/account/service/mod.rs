@@ -416,7 +416,7 @@ impl AccountService {
     }
 
     /// Seals the record again, at the cost of `params`.
-    fn raise(
+    fn rehash(
         &self,
         record: &Record,
         password: SecretBuffer,

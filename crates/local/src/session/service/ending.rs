@@ -276,7 +276,7 @@ impl SessionService {
         let had_key = matches!(destroyed, Ok(true));
         let is_gone = had_key || matches!(removed, Ok(true));
         // A session that was found dead is over in any case.
-        let is_over = is_gone || is_noted || matches!(found, Ok(Found::Dead { .. }));
+        let is_over = is_gone || is_noted || matches!(found, Ok(Found::EndReason { .. }));
         let mut failure = match (destroyed, removed) {
             (Err(error), _) => Some(error),
             // A read-only disk refuses even to remove a missing file.

@@ -117,7 +117,7 @@ impl SessionService {
                         why: Elsewhere::Copy,
                         session: Some(activity.session),
                     }),
-                    None if is_ours => Ok(dead(Dead::FileGone, Some(activity.session))),
+                    None if is_ours => Ok(dead(EndReason::FileGone, Some(activity.session))),
                     // The key of a copy of this home, or of the home that this one was copied from.
                     None => Ok(Found::Nothing),
                 }
@@ -306,7 +306,7 @@ fn file_reason(error: FileError) -> EndReason {
 }
 
 /// The audit record of a session that was found dead.
-pub(super) fn death_details(reason: Dead) -> Details {
+pub(super) fn death_details(reason: EndReason) -> Details {
     let expired = |reason| Details::SessionExpired { reason };
     let invalid = |reason| Details::SessionInvalid { reason };
     match reason {

@@ -72,7 +72,7 @@ pub struct NewSession {
 
 /// How to use a session.
 #[derive(Clone, Copy, Debug)]
-pub struct Touch<'a> {
+pub struct Use<'a> {
     /// The purpose, as recorded in the audit log.
     pub action: &'a str,
     /// Whether it counts as activity.

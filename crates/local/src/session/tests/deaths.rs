@@ -47,11 +47,16 @@ fn seconds(seconds: u64) -> Duration {
 #[test]
 fn a_suspend_of_the_idle_time_ends_it() {
     // The boot clock includes suspend, and the wall clock is behind when the machine wakes.
-    dies(Dead::Idle, "SESSION_EXPIRED idle", ALICE.into(), |bench| {
-        let mut machine = bench.clock.machine();
-        machine.boot = machine.boot.plus(seconds(900));
-        machine.wall = machine.wall.plus(seconds(1));
-    });
+    dies(
+        EndReason::Idle,
+        "SESSION_EXPIRED idle",
+        ALICE.into(),
+        |bench| {
+            let mut machine = bench.clock.machine();
+            machine.boot = machine.boot.plus(seconds(900));
+            machine.wall = machine.wall.plus(seconds(1));
+        },
+    );
 }
 
 #[test]
@@ -307,7 +312,7 @@ fn what_is_no_file_of_ours_alone_ends_it_and_is_removed_unread() {
         std::fs::hard_link(bench.file(), bench.home().join("second name")).unwrap();
     });
     // A FIFO without a writer: opening it like a regular file would block for ever.
-    dies(Dead::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
+    dies(EndReason::UnsafeFile, unsafe_file, ALICE.into(), |bench| {
         replaced(bench);
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
         let kind = rustix::fs::FileType::Fifo;
