@@ -1,6 +1,6 @@
 //! Nightlatch gives terminal work a real login session: sign in once, keep working, and it locks
-//! itself 15 minutes after you stop. This library is what the `nightlatch` command is made of, for
-//! other command-line programs to guard their own commands with.
+//! itself 15 minutes after you stop. The `nightlatch` command is built on this library; other
+//! command-line programs can use it to guard their own commands.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -8,7 +8,7 @@
 //! # let config = nightlatch::GuardConfig::under(scratch.path().join("home"));
 //! use nightlatch::{ActiveSession, Denied, Guard};
 //!
-//! // What must not run for just anyone takes proof of a session.
+//! // A function that needs a session takes proof of one.
 //! fn deploy(session: &ActiveSession<'_>, target: &str) {
 //!     println!("{} deploys to {target}", session.username());
 //! }
@@ -23,9 +23,8 @@
 //! # }
 //! ```
 //!
-//! The parts: [`Guard`] hands out [`ActiveSession`]s and runs commands; behind it stand the
-//! [`SessionService`], the [`AccountService`](account::AccountService) and
-//! the [`AuditLog`].
+//! [`Guard`] hands out [`ActiveSession`]s and runs commands. It is built on the [`SessionService`],
+//! the [`AccountService`](account::AccountService) and the [`AuditLog`].
 
 #![deny(missing_docs)]
 
@@ -56,7 +55,7 @@ pub use nightlatch_platform::fs::{
 #[cfg(unix)]
 pub use nightlatch_platform::fs::{LockHolder, record_lock_holder};
 
-/// Times, and the clocks that tell them.
+/// Timestamps and clocks.
 pub mod clock {
     pub use nightlatch_core::clock::*;
     pub use nightlatch_platform::clock::SystemClock;

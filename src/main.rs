@@ -1,4 +1,4 @@
-//! The `nightlatch` command. What it takes from its surroundings it takes here, once.
+//! The `nightlatch` command. The environment is read here, once.
 
 mod cli;
 

@@ -1,4 +1,4 @@
-//! Sending anchors of the log's end where whoever takes this machine over cannot take them back.
+//! Sends anchors of the log's end to a place that whoever takes over this machine cannot change.
 
 use std::path::PathBuf;
 
@@ -11,26 +11,26 @@ use super::syslog::{self, anchor_message};
 use super::verify::Anchor;
 
 impl AuditLog {
-    /// As before, and sends an anchor to the system log, by the socket at `path`, when a session begins
-    /// or ends, when a segment is closed, and every hour while events come. Best effort: what is at
-    /// stake is a later comparison, never the command at hand.
+    /// Also sends an anchor to the system log, through the socket at `path`, when a session begins
+    /// or ends, when a segment is closed, and every hour while there are events. Best effort: a
+    /// later comparison depends on it, never the current command.
     #[must_use]
     pub fn with_syslog(mut self, path: PathBuf) -> Self {
         self.syslog = Some(path);
         self
     }
 
-    /// The log's first public key, in hexadecimal; `None` while there is no log. Whoever notes it
-    /// elsewhere can tell this log from every other.
+    /// The log's first public key, in hexadecimal; `None` if there is no log yet. A copy kept
+    /// elsewhere distinguishes this log from every other.
     ///
     /// # Errors
-    /// When the sealing state cannot be read, or is damaged.
+    /// When the sealing state cannot be read or is damaged.
     pub fn fingerprint(&self) -> Result<Option<String>, AuditError> {
         let state = self.state()?;
         Ok(state.map(|state| state.fingerprint().to_string()))
     }
 
-    /// The log's present end, to be kept elsewhere; `None` while there is no log.
+    /// The log's current end, to be kept elsewhere; `None` if there is no log yet.
     ///
     /// # Errors
     /// As [`AuditLog::fingerprint`].
@@ -58,7 +58,7 @@ impl AuditLog {
         }
     }
 
-    /// Sends `anchor`, if anybody is to be told. Takes no lock.
+    /// Sends `anchor` if a system log is configured. Takes no lock.
     pub(super) fn tell(&self, anchor: &Anchor) {
         let Some(path) = &self.syslog else {
             return;

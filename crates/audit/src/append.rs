@@ -1,4 +1,4 @@
-//! Appending to the log of a home, under its lock.
+//! Appends to the log of a home, under its lock.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ use super::state_file::StateFile;
 use super::writer::Writer;
 use nightlatch_platform::fs::{Dir, DirLock, FsError};
 
-/// Events that were written but may not survive a loss of power yet: [`Appended::sync`] them, or
-/// drop this where the design lets them be lost.
+/// Events that are written but might not survive a loss of power yet. Call [`Appended::sync`], or
+/// drop this if the design allows losing them.
 #[derive(Debug)]
 #[must_use = "the events may not survive a loss of power until they are synced"]
 pub struct Appended {
@@ -22,10 +22,10 @@ pub struct Appended {
 }
 
 impl Appended {
-    /// Waits until the events would survive a loss of power. Takes no lock.
+    /// Waits until the events are durable. Takes no lock.
     ///
     /// # Errors
-    /// When the system refuses; the events must then count as not recorded.
+    /// When the system fails to sync; the events must then be treated as not recorded.
     pub fn sync(self) -> Result<(), AuditError> {
         self.file
             .sync_data()
@@ -34,21 +34,22 @@ impl Appended {
 }
 
 impl AuditLog {
-    /// Appends `events` in order, sealed, creating the log when there is none.
+    /// Appends `events` in order and seals them. Creates the log if there is none.
     ///
-    /// Waits for the log's lock; a caller that also locks a session has done so before. What a crash
-    /// left without a seal is first moved aside into a file of its own and recorded.
+    /// Waits for the log's lock; a caller that also locks a session must lock the session first.
+    /// Lines that a crash left without a seal are first moved aside into a file of their own, and
+    /// this is recorded.
     ///
     /// # Errors
-    /// When the events cannot be written, or the log does not end as the program left it. Of up to 16
-    /// events none was appended then, and what was to be recorded must not happen; more are appended
-    /// 16 at a time.
+    /// When the events cannot be written, or the log does not end where the program left it. If
+    /// there were up to 16 events, none was appended, and the action to be recorded must not
+    /// happen. More events are appended 16 at a time.
     pub fn append(&self, events: &[Event]) -> Result<Appended, AuditError> {
         self.append_with(|| events)
     }
 
-    /// As [`AuditLog::append`], of what `events` gives once the log's lock is held: from then on they are
-    /// as good as written.
+    /// Like [`AuditLog::append`], but calls `events` for the events once the log's lock is held;
+    /// after that, only a failure to write can prevent them from being recorded.
     ///
     /// # Errors
     /// As [`AuditLog::append`].
@@ -59,7 +60,7 @@ impl AuditLog {
         self.append_locked(events, |dir| Ok(dir.lock()?))
     }
 
-    /// As [`AuditLog::append`], where the log's lock is waited for `limit` at most.
+    /// Like [`AuditLog::append`], but waits at most `limit` for the log's lock.
     ///
     /// # Errors
     /// As [`AuditLog::append`], and [`AuditError::Busy`].
@@ -80,7 +81,7 @@ impl AuditLog {
         lock: impl FnOnce(&Dir) -> Result<DirLock, AuditError>,
     ) -> Result<Appended, AuditError> {
         let dir = self.directory_to_append()?;
-        // What need not be done under the lock is done before: others wait for it.
+        // Do this before taking the lock, which other processes wait for.
         self.origin();
         self.boot_id();
         let state = StateFile::open(&self.home)?;
@@ -88,8 +89,8 @@ impl AuditLog {
         self.append_under(&dir, lock, state, events().as_ref())
     }
 
-    /// As [`AuditLog::append`], under the lock that is held already, and given back here. `state` is
-    /// the sealing state's file, if it was there before.
+    /// Like [`AuditLog::append`], under a lock that is already held and is released here. `state`
+    /// is the sealing state's file, if it existed before.
     pub(super) fn append_under(
         &self,
         dir: &Dir,
@@ -111,7 +112,7 @@ impl AuditLog {
         })
     }
 
-    /// Appends `events` and waits until they would survive a loss of power.
+    /// Appends `events` and waits until they are durable.
     ///
     /// # Errors
     /// As [`AuditLog::append`] and [`Appended::sync`].
@@ -125,7 +126,7 @@ impl AuditLog {
         }
         if self.is_new.as_ref().is_some_and(|is_new| !is_new()) {
             let directory = self.home.path().join(DIRECTORY);
-            // Another process may have begun the log after the first look.
+            // Another process may have created the log after the first check.
             return self.directory()?.ok_or(AuditError::Gone { directory });
         }
         Ok(self.home.subdir_or_create(DIRECTORY)?)

@@ -1,4 +1,4 @@
-//! Where the next line goes.
+//! The position of the next line.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -8,18 +8,18 @@ use super::line::Link;
 use super::segment::SegmentName;
 use nightlatch_platform::fs::Dir;
 
-/// Where the next line goes and what it continues.
+/// The position of the next line, and the line it continues.
 pub(super) struct End {
     pub(super) segment: SegmentName,
     pub(super) file: File,
     pub(super) path: PathBuf,
-    /// The bytes of sealed appends.
+    /// The length of the sealed appends, in bytes.
     pub(super) length: u64,
     pub(super) last: Link,
 }
 
 impl End {
-    /// Creates the segment after the line `last`, or takes the one that a crash left empty.
+    /// Creates the segment after the line `last`, or opens the empty one that a crash left.
     pub(super) fn after(dir: &Dir, last: Link) -> Result<Self, AuditError> {
         let segment = SegmentName::starting_at(last.seq + 1);
         let name = segment.to_string();
@@ -32,10 +32,10 @@ impl End {
         })
     }
 
-    /// Takes back what was appended.
+    /// Undoes an append.
     pub(super) fn cut_back(&self) {
-        // The failure to report is the first one. Should this fail as well, the next append moves what
-        // is left aside.
+        // The first failure is the one to report. If this fails too, the next append moves the
+        // bytes aside.
         let _ = self.file.set_len(self.length);
     }
 }

@@ -1,15 +1,15 @@
-//! Whom an event may name.
+//! The names of accounts in events.
 
 use super::text::bounded;
 use nightlatch_core::crypto::hex;
 
-/// What stands in `username` for a sign-in name that is no account's.
+/// The `username` of an event about a sign-in name that belongs to no account.
 pub const UNKNOWN_NAME: &str = "(unknown)";
 
-/// The longest email written, in characters; longer than any there can be (RFC 5321: 254).
+/// The longest email written, in characters; more than an email can have (RFC 5321: 254).
 const EMAIL_LENGTH: usize = 320;
 
-/// Whom an event is about.
+/// The account or name that an event is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditName(Name);
 
@@ -25,15 +25,15 @@ impl AuditName {
         Self(Name::Known(bounded(email, EMAIL_LENGTH)))
     }
 
-    /// A name that is no account's, of which the log keeps only the first 16 hexadecimal digits of
-    /// a keyed digest: people type passwords where a name belongs. `digest` must be keyed.
+    /// A name that belongs to no account. The log keeps only the first 16 hexadecimal digits of a
+    /// keyed digest, because people type passwords into name fields. `digest` must be keyed.
     pub fn unknown(digest: &[u8; 16]) -> Self {
         Self(Name::Unknown {
             tag: hex(&digest[..8]),
         })
     }
 
-    /// What the log has in `username`.
+    /// The value of `username` in the log.
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Name::Known(email) => email,

@@ -1,4 +1,4 @@
-//! Lines to be appended, and the seal on the last of them.
+//! The lines of one append, and the seal on the last of them.
 
 use uuid::Uuid;
 
@@ -14,13 +14,13 @@ use nightlatch_core::clock::Timestamp;
 /// The lines of one append.
 pub(super) struct Batch {
     pub(super) lines: Vec<u8>,
-    /// The last of them.
+    /// The last line.
     pub(super) last: Link,
 }
 
 impl Batch {
-    /// The lines of `events`, which are no more than an append has, after the line `last`, at the time
-    /// `now`; `sealer` seals the last one and steps on.
+    /// Writes the lines of `events`, at most as many as an append has, after the line `last`, with
+    /// the time `now`. `sealing` seals the last one and advances.
     pub(super) fn seal(
         sealer: &mut Sealer,
         origin: &Origin,
@@ -49,7 +49,7 @@ impl Batch {
     }
 }
 
-/// A UUID of version 7: the millisecond, then random bits.
+/// A UUID of version 7: milliseconds, then random bits.
 fn event_id(timestamp: Timestamp) -> Result<Uuid, AuditError> {
     let mut random = [0; 10];
     getrandom::fill(&mut random)?;

@@ -1,6 +1,6 @@
-//! A line in its one canonical form (docs/formats.md, "Canonical form"), parsed without allocating.
+//! Parses a line in its canonical form (docs/formats.md, "Canonical form") without allocating.
 //!
-//! Verification, recovery and every reader accept the same bytes and find the same values in them.
+//! Verification, recovery and all readers accept the same bytes and read the same values from them.
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 #[doc(hidden)]
@@ -18,14 +18,14 @@ use value::Cursor;
 /// The longest name of an event type, in bytes.
 const TYPE_LIMIT: usize = 64;
 
-/// A line in canonical form. Whether its hash and its seal are right is not checked.
+/// A line in canonical form. Its hash and seal have not been checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Canonical<'a> {
     pub(super) seq: u64,
     pub(super) timestamp: Timestamp,
-    /// May be one that this program does not know.
+    /// Possibly a type that this version does not know.
     pub(super) event_type: &'a str,
-    /// As it is between its quotes, escapes and all.
+    /// The bytes between the quotes, with escapes.
     pub(super) username: Option<&'a [u8]>,
     /// A lower-case UUID.
     pub(super) session_id: Option<&'a [u8; UUID]>,
@@ -33,18 +33,18 @@ pub(super) struct Canonical<'a> {
     /// A JSON object.
     pub(super) details: &'a [u8],
     pub(super) prev: LineHash,
-    /// The hash, what it is over, and the seal.
+    /// The hash, the hashed bytes, and the seal.
     pub(super) parts: Parts<'a>,
 }
 
 impl<'a> Canonical<'a> {
-    /// Whether `line` is canonical and has a seal: then it vouches for what precedes it. The log ends with the last
-    /// such line, for verification and for every reader.
+    /// Whether `line` is canonical and has a seal, and so vouches for the lines before it. For
+    /// verification and for all readers, the log ends with the last such line.
     pub(super) fn is_sealed(line: &'a [u8]) -> bool {
         Parts::has_seal(line) && Self::parse(line).is_some_and(|line| line.parts.seal.is_some())
     }
 
-    /// Parses a line without its line end; `None` when it is spelled in any other way.
+    /// Parses a line without its line end; `None` if it is not canonical.
     pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
         if line.len() >= LINE_LIMIT {
             return None;
@@ -87,7 +87,7 @@ impl<'a> Canonical<'a> {
         cursor.token(b",\"prev\":\"")?;
         let prev = LineHash::parse(cursor.take::<64>()?)?;
         cursor.token(b"\"")?;
-        // What follows has a fixed length, and is taken from the end of the line.
+        // The rest has a fixed length, and is parsed from the end of the line.
         let parts = Parts::of(line).filter(|parts| parts.hashed.len() == cursor.at())?;
         Some(Self {
             seq,
@@ -103,7 +103,7 @@ impl<'a> Canonical<'a> {
     }
 }
 
-/// A to Z, then A to Z, 0 to 9 and `_`.
+/// `A` to `Z`, then `A` to `Z`, `0` to `9` and `_`.
 fn event_type<'a>(cursor: &mut Cursor<'a>) -> Option<&'a str> {
     let is_of_name = |byte: &&u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
     let rest = cursor.rest();
@@ -114,10 +114,10 @@ fn event_type<'a>(cursor: &mut Cursor<'a>) -> Option<&'a str> {
     std::str::from_utf8(cursor.skip(length)).ok()
 }
 
-/// The bytes of a UUID.
+/// The length of a UUID, in bytes.
 const UUID: usize = 36;
 
-/// Lower-case and hyphenated.
+/// Whether this is a lower-case, hyphenated UUID.
 fn is_uuid(text: &[u8; UUID]) -> bool {
     let mut digits = [0; 32];
     digits[..8].copy_from_slice(&text[..8]);
@@ -133,18 +133,19 @@ fn is_uuid(text: &[u8; UUID]) -> bool {
             .all(|&eight| are_hex_digits(eight))
 }
 
-/// The same of version 7 and the variant of RFC 9562.
+/// Whether it also has version 7 and the variant of RFC 9562.
 fn is_uuid7(text: &[u8; UUID]) -> bool {
     text[14] == b'7' && matches!(text[19], b'8' | b'9' | b'a' | b'b') && is_uuid(text)
 }
 
-/// The bytes of a time.
+/// The length of a time, in bytes.
 const TIME: usize = 27;
 
-/// A moment of the years 1678 to 2261, which all fit a [`Timestamp`].
+/// A time in the years 1678 to 2261, all of which fit a [`Timestamp`].
 fn time(text: &[u8; TIME]) -> Option<Timestamp> {
     const FORM: &[u8; TIME] = b"0000-00-00T00:00:00.000000Z";
-    // Added to what a byte differs from the form by, it reaches 0x80 where that is too much.
+    // Added to the difference between a byte and the form, this reaches 0x80 if the difference is
+    // too large.
     const TO_REFUSE: [u8; TIME] = {
         let mut added = [0x80 - 1; TIME];
         let mut at = 0;
@@ -156,7 +157,7 @@ fn time(text: &[u8; TIME]) -> Option<Timestamp> {
         }
         added
     };
-    // Without branches, so that the compiler does many bytes at once.
+    // No branches, so that the compiler can vectorize this.
     let mut digits = *text;
     let mut refused = 0;
     for at in 0..TIME {
@@ -192,7 +193,8 @@ fn time(text: &[u8; TIME]) -> Option<Timestamp> {
     Some(Timestamp::from_unix_nanos(nanos))
 }
 
-/// Of a date of the Gregorian calendar, in years that begin with March: their last day is the leap day.
+/// Days from 1970-01-01 to a Gregorian date. Years are counted from March, so that the leap day is
+/// the last day of a year.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 {
         (year, month - 3)

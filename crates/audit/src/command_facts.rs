@@ -1,4 +1,4 @@
-//! What the events of guarded commands say about them.
+//! The facts about guarded commands in the details of their events.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use super::reason::CommandFailure;
 use super::record::Record;
 use nightlatch_core::id::ExecId;
 
-/// The details of a command's events. Those of a damaged or foreign line say nothing.
+/// The details of a command's events. Empty if the line is damaged or foreign.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct CommandFacts<'a> {
     #[serde(borrow)]
@@ -35,7 +35,7 @@ impl<'a> CommandFacts<'a> {
         serde_json::from_str(details.get()).unwrap_or_default()
     }
 
-    /// Which run it is about.
+    /// The run that the event is about.
     pub(super) fn exec(&self) -> Option<ExecId> {
         self.exec_id.as_ref()?.parse().ok()
     }
@@ -60,28 +60,28 @@ impl<'a> CommandFacts<'a> {
         self.duration_ms.map(Duration::from_millis)
     }
 
-    /// Whether a session was used to run a command.
+    /// Whether the event records the use of a session to run a command.
     pub(super) fn is_exec(&self) -> bool {
         self.action.as_deref() == Some("exec")
     }
 }
 
 impl Record {
-    /// Which run of a guarded command it is about.
+    /// The run of a guarded command that the event is about.
     pub fn exec_id(&self) -> Option<ExecId> {
         CommandFacts::of(&self.details).exec()
     }
 
-    /// How the guarded command ended, where the record says so.
+    /// How the guarded command ended, if the record has that.
     pub fn command_end(&self) -> Option<CommandEnd> {
         CommandFacts::of(&self.details).end()
     }
 }
 
-/// Which ends of guarded commands to find.
+/// A filter on the ends of guarded commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitFilter {
-    /// Any but exit code 0.
+    /// Any end except exit code 0.
     NonZero,
     /// With this exit code.
     Code(i32),
@@ -91,13 +91,13 @@ pub enum ExitFilter {
     Signal(i32),
 }
 
-/// A text that names no end of a command.
+/// The text is not a valid filter on the end of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write nonzero, an exit code from 0 to 255, signal, or signal:N")]
 pub struct BadExitFilter;
 
 impl ExitFilter {
-    /// Whether an event with these details is meant.
+    /// Whether an event with this end matches.
     pub(super) fn takes(self, end: Option<CommandEnd>) -> bool {
         match (self, end) {
             (Self::NonZero, Some(end)) => end != CommandEnd::Exited(0),

@@ -11,15 +11,15 @@ use nightlatch_core::clock::Timestamp;
 /// How far back the log reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coverage {
-    /// The time of the oldest event that is there.
+    /// The time of the oldest remaining event.
     pub since: Timestamp,
-    /// Whether that is the log's first event: nothing has been removed.
+    /// Whether the oldest event is the log's first, so that nothing has been removed.
     pub is_complete: bool,
 }
 
 impl Coverage {
-    /// How much is missing at `now` of a history of this `length`. Nothing is missing of a log that is
-    /// complete, however young.
+    /// How much of a history of this `length` is missing at `now`. Nothing is missing from a
+    /// complete log, even if it is younger than `length`.
     pub fn missing(&self, length: Duration, now: Timestamp) -> Duration {
         if self.is_complete {
             Duration::ZERO
@@ -30,10 +30,10 @@ impl Coverage {
 }
 
 impl AuditLog {
-    /// How far back the log reaches; `None` when there is none. Reads one line, and records nothing.
+    /// How far back the log reaches; `None` if there is no log. Reads one line and records nothing.
     ///
     /// # Errors
-    /// When the first segment cannot be read, or does not begin as one.
+    /// When the first segment cannot be read, or its first line does not open one.
     pub fn coverage(&self) -> Result<Option<Coverage>, AuditError> {
         let Some(dir) = self.directory()? else {
             return Ok(None);

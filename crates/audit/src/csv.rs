@@ -11,15 +11,15 @@ const HEADER: &str =
 /// Writes the header row.
 ///
 /// # Errors
-/// When `out` does not take it.
+/// When writing to `out` fails.
 pub fn write_csv_header(out: &mut impl Write) -> io::Result<()> {
     write!(out, "{HEADER}\r\n")
 }
 
-/// Writes `record` as one row; what is absent is an empty field.
+/// Writes `record` as one row. An absent value is an empty field.
 ///
 /// # Errors
-/// When `out` does not take it.
+/// When writing to `out` fails.
 pub fn write_csv_record(out: &mut impl Write, record: &Record) -> io::Result<()> {
     write!(
         out,
@@ -42,9 +42,10 @@ pub fn write_csv_record(out: &mut impl Write, record: &Record) -> io::Result<()>
     write!(out, ",{},{}\r\n", record.prev, record.hash)
 }
 
-/// Writes `text` as a field. What a spreadsheet would take for a formula gets an apostrophe before
-/// it, by which spreadsheets mark text (OWASP, "CSV Injection"). So does what would begin a cell
-/// where the spreadsheet splits at semicolons, tabs or line ends, whatever the quotes.
+/// Writes `text` as a field. If a spreadsheet would read the text as a formula, an apostrophe is
+/// put before it, which marks text in spreadsheets (OWASP, "CSV Injection"). The same applies to
+/// the parts of the text that become cells when a spreadsheet splits at semicolons, tabs or line
+/// ends regardless of quotes.
 fn write_field(out: &mut impl Write, text: &str) -> io::Result<()> {
     let mut disarmed = String::with_capacity(text.len());
     let mut begins_a_cell = true;
@@ -55,7 +56,7 @@ fn write_field(out: &mut impl Write, text: &str) -> io::Result<()> {
         }
         begins_a_cell = match character {
             ';' | '\t' | '\r' | '\n' => true,
-            // A program may skip these before it looks for a formula.
+            // A program may skip these characters before it looks for a formula.
             ' ' | '"' => begins_a_cell,
             _ => false,
         };
@@ -67,12 +68,13 @@ fn write_field(out: &mut impl Write, text: &str) -> io::Result<()> {
     write!(out, "\"{}\"", disarmed.replace('"', "\"\""))
 }
 
-/// Whether a cell that begins so is a formula; spreadsheets take the wide forms for the others.
+/// Whether a cell that begins with this character is a formula. Spreadsheets treat the full-width
+/// forms alike.
 fn is_formula(character: char) -> bool {
     matches!(character, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠')
 }
 
-/// Whether a program may cut it off a field's beginning, so that what follows begins it.
+/// Whether a program may trim this character from the beginning of a field.
 fn is_blank(character: char) -> bool {
     matches!(character, '\t' | '\r' | '\n')
 }

@@ -1,4 +1,4 @@
-//! Logs for measurements, sealed as the program seals, without its locks and flushes.
+//! Writes logs for benchmarks: sealed like any other, but without locks and flushes.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use super::writer::{opened, rotation_due};
 use nightlatch_core::clock::Timestamp;
 use nightlatch_platform::fs::{Dir, FsError};
 
-/// Lines are written this many bytes at a time.
+/// The number of bytes per write.
 const CHUNK: usize = 1024 * 1024;
 
-/// Writes a new log of as many events as wanted, and forgets all care for crashes and for others who
-/// write. Not a part of the API: it is for benchmarks only.
+/// Writes a new log of any number of events, with no protection against crashes or concurrent
+/// writers. Not part of the API: for benchmarks only.
 pub struct DangerUnsynced {
     log: AuditLog,
     dir: Dir,
@@ -34,7 +34,7 @@ pub struct DangerUnsynced {
 }
 
 impl DangerUnsynced {
-    /// For the log in `home`, which must have none yet.
+    /// For the log in `home`, where there must be none yet.
     ///
     /// # Errors
     /// When it cannot be created.
@@ -56,7 +56,7 @@ impl DangerUnsynced {
     /// Appends `events`, at most 16, in one append at the time `now`.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// When the events cannot be written.
     pub fn append(&mut self, now: Timestamp, events: &[Event]) -> Result<(), AuditError> {
         let now = now.whole_micros();
         let mut reason = OpeningReason::New;
@@ -102,7 +102,8 @@ impl DangerUnsynced {
         Ok(())
     }
 
-    /// Writes what is left, the state and the head: the log goes on from there as any other.
+    /// Writes the remaining lines, the state and the head. The log can then be continued like any
+    /// other.
     ///
     /// # Errors
     /// When it cannot be written.

@@ -1,4 +1,4 @@
-//! What each event of the catalogue may say, and nothing else.
+//! The details that each event of the catalogue may have.
 
 use std::time::Duration;
 
@@ -22,15 +22,15 @@ use nightlatch_core::clock::Timestamp;
 use nightlatch_core::crypto::sign::PublicKey;
 use nightlatch_core::id::ExecId;
 
-/// How the end of the log was made good.
+/// How the end of the log was repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repair {
-    /// Bytes that no seal covered were moved out of the log, into this file.
+    /// Bytes without a seal were moved out of the log, into this file.
     MovedAside {
-        /// The file that holds them.
+        /// The file with the bytes.
         quarantine: QuarantineName,
     },
-    /// Lines that a loss of power took from the disk were put back.
+    /// Lines lost in a loss of power were restored.
     Restored,
 }
 
@@ -44,8 +44,8 @@ impl Repair {
     }
 }
 
-/// What an event says beyond who, when and where. Absent values are left out of the object; keys
-/// come in the order of the fields here.
+/// The details of an event, beyond the account, the time and the place. Absent values are left out
+/// of the object; keys are in the order of the fields here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Details {
     /// `{}`
@@ -54,16 +54,16 @@ pub enum Details {
     LoginSuccess,
     /// `{"reason","attempts"}`
     LoginFailure {
-        /// Why.
+        /// Why it failed.
         reason: LoginFailure,
-        /// Consecutive failures so far, this one among them, when they were counted.
+        /// Consecutive failures including this one, if they were counted.
         attempts: Option<u32>,
     },
     /// `{"idle_seconds","max_seconds"}`
     SessionCreated {
         /// The idle timeout.
         idle: Duration,
-        /// The absolute limit.
+        /// The absolute timeout.
         max: Duration,
     },
     /// `{}`
@@ -90,26 +90,26 @@ pub enum Details {
     },
     /// `{"reason","by"}`, without a reason when it was created
     AccountRegistered {
-        /// Why it was not.
+        /// Why it was not created.
         failure: Option<RegistrationFailure>,
-        /// The account that let it in; the first one of a home has none.
+        /// The account that approved it; `None` for the first account of a home.
         by: Option<AuditName>,
     },
     /// `{"failures","lock_seconds"}`
     AccountLocked {
         /// Consecutive failures.
         failures: u32,
-        /// How long it is locked.
+        /// How long the account is locked.
         lock: Duration,
     },
     /// `{"reason"}`, or `{}` when it was changed
     PasswordChanged {
-        /// Why it was not.
+        /// Why it was not changed.
         failure: Option<PasswordChangeFailure>,
     },
     /// `{"reason"}`
     SessionRevoked {
-        /// The person's words.
+        /// The reason that the person gave.
         reason: RevocationReason,
     },
     /// `{"exec_id","program","argv_digest"}`
@@ -134,33 +134,33 @@ pub enum Details {
     CommandRefused {
         /// The program's file name.
         program: ProgramName,
-        /// Why.
+        /// Why it was not run.
         reason: CommandRefusal,
     },
     /// `{"how","filters","matched","returned"}`
     AuditRead {
         /// How the log was read.
         how: ReadKind,
-        /// With which filters.
+        /// The filters.
         filters: ReadFilters,
         /// Events that matched the query.
         matched: u64,
-        /// Events that were shown.
+        /// Events in the answer.
         returned: u64,
     },
     /// `{"segments","first_seq","last_seq","last_hash","from","to","retention_seconds"}`
     AuditPruned {
         /// How many segments were removed.
         segments: u64,
-        /// The sequence number of the first line removed.
+        /// The number of the first removed line.
         first_seq: u64,
-        /// The sequence number of the last line removed.
+        /// The number of the last removed line.
         last_seq: u64,
-        /// The hash of the last line removed: what the first line that remains continues.
+        /// The hash of the last removed line, which the first remaining line continues.
         last_hash: LineHash,
-        /// The time of the first line removed.
+        /// The time of the first removed line.
         from: Timestamp,
-        /// The time of the first line that remains, which is when the last segment was closed.
+        /// The time of the first remaining line, which is when the last removed segment was closed.
         to: Timestamp,
         /// The retention in force.
         retention: Duration,
@@ -169,7 +169,7 @@ pub enum Details {
     AuditHoldAdded {
         /// The hold.
         hold: HoldName,
-        /// Why.
+        /// Why the hold was added.
         reason: Option<HoldReason>,
     },
     /// `{"hold"}`
@@ -183,9 +183,9 @@ pub enum Details {
         segment: SegmentName,
         /// What was done.
         repair: Repair,
-        /// How many complete lines it was done to.
+        /// The number of complete lines concerned.
         lines: u64,
-        /// How many bytes.
+        /// The number of bytes concerned.
         bytes: u64,
     },
     /// `{"segment","fingerprint","key","reason","boot","version","idle_seconds","max_seconds",
@@ -195,13 +195,13 @@ pub enum Details {
         segment: SegmentName,
         /// The log's first public key.
         fingerprint: PublicKey,
-        /// What verifies the seal of this line.
+        /// The key that verifies this line's seal.
         key: PublicKey,
         /// Why the segment was opened.
         reason: OpeningReason,
-        /// The kernel's id of the boot, where the system tells it.
+        /// The kernel's boot id, if the system has one.
         boot: Option<Uuid>,
-        /// The settings in force, where the program gave them.
+        /// The settings in force, if the program provided them.
         settings: Option<LogSettings>,
     },
     /// `{"segment"}`
@@ -212,7 +212,7 @@ pub enum Details {
 }
 
 impl Details {
-    /// The name of the event these belong to.
+    /// The type of the event with these details.
     pub fn event_type(&self) -> EventType {
         match self {
             Self::LoginAttempt => EventType::LoginAttempt,
@@ -241,8 +241,8 @@ impl Details {
         }
     }
 
-    /// Whether nothing was refused and nothing failed. A session that ran out or was ended is no
-    /// failure; a command that ended with another code than 0 is one.
+    /// Whether nothing was refused and nothing failed. The end of a session, by timeout or
+    /// otherwise, is not a failure; a command that ended with a code other than 0 is one.
     pub fn success(&self) -> bool {
         match self {
             Self::LoginFailure { .. }

@@ -1,4 +1,4 @@
-//! What can go wrong with the log.
+//! Errors of the log.
 
 use std::path::{Path, PathBuf};
 
@@ -6,14 +6,14 @@ use super::segment::DIRECTORY;
 use super::state_file::SEAL_DIRECTORY;
 use nightlatch_platform::fs::{FsError, shell_path};
 
-/// The log could not be written or read. Whatever was to be recorded must then not happen.
+/// The log could not be written or read. The action to be recorded must then not happen.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuditError {
     /// A file of the log, or its directory, could not be used.
     #[error("the audit log: {0}")]
     Fs(#[from] FsError),
-    /// The end of the log is not what was last written there, so nothing may follow it.
+    /// The log's end is not what the program last wrote, so nothing may be appended.
     #[error("the audit log is damaged: {path} {damage}", path = .segment.display())]
     Damaged {
         /// The segment file, the log's directory, or the sealing state.
@@ -21,13 +21,13 @@ pub enum AuditError {
         /// What is wrong with it.
         damage: Damage,
     },
-    /// There was a log, and its directory is not there any more.
+    /// There was a log, and its directory is missing now.
     #[error("the audit log is gone: there is no {path}", path = .directory.display())]
     Gone {
         /// Where it was.
         directory: PathBuf,
     },
-    /// Another process is writing to the log, or stopped while it did, and does not give up its lock.
+    /// Another process holds the log's lock: it is writing, or it was stopped while writing.
     #[error("another process holds the lock of the audit log in {path}", path = .directory.display())]
     Busy {
         /// The log's directory.
@@ -38,18 +38,18 @@ pub enum AuditError {
         "the audit log was set back: it ends at event {last}, and event {after} was read before"
     )]
     SetBack {
-        /// The number of the last event.
+        /// The number of the log's last event.
         last: u64,
-        /// The number that was asked to be continued.
+        /// The number after which events were requested.
         after: u64,
     },
-    /// A line that adds a legal hold is damaged, so which holds are in force cannot be told.
+    /// A line that adds a legal hold is damaged, so the holds in force are unknown.
     #[error("the audit log is damaged: {lines} of its lines about legal holds cannot be read")]
     HoldUnreadable {
-        /// How many.
+        /// The number of such lines.
         lines: u64,
     },
-    /// The system has no random bytes to give for an event's id.
+    /// The system has no random bytes for an event's id.
     #[error("the audit log: no random bytes for an event id: {0}")]
     Random(#[from] getrandom::Error),
 }
@@ -61,37 +61,37 @@ pub enum Damage {
     /// The last line is not an event with a sequence number and a hash.
     #[error("ends in a line that is not an event")]
     NotAnEvent,
-    /// The last line's hash is not that of its bytes: it was edited.
+    /// The last line's hash does not match its bytes: the line was edited.
     #[error("ends in a line that does not match its own hash")]
     WrongHash,
-    /// There is no line end within the last lines' worth of bytes.
+    /// No line end was found within the maximum length of the last lines.
     #[error("ends in a line longer than any event")]
     LineTooLong,
-    /// A segment that others follow does not end in a sealed line.
+    /// A segment that is not the last does not end with a sealed line.
     #[error("is not the last segment, yet does not end in a sealed line")]
     TornInside,
-    /// The segment does not begin where the one before it ends, or there is none before it.
+    /// The segment does not begin where the previous one ends, or there is no previous one.
     #[error("does not continue the segment before it")]
     Gap,
-    /// The state that the next line is sealed with is not there, or is damaged.
+    /// The sealing state for the next line is missing or damaged.
     #[error("cannot be continued: the state to seal the next line with is missing or damaged")]
     NoSealState,
-    /// Lines are gone from the log's end that had been sealed.
+    /// Sealed lines are missing from the log's end.
     #[error("ends before the line that was sealed last")]
     CutShort,
-    /// A line of a segment is not what was written there.
+    /// A line of a segment was changed.
     #[error("has a line that was changed, removed or inserted")]
     BrokenChain,
-    /// The state is that of another log.
+    /// The state belongs to another log.
     #[error("is not the log that the sealing state belongs to")]
     ForeignState,
-    /// The first lines that are kept of removed segments are incomplete or changed.
+    /// The kept first lines of removed segments are incomplete or changed.
     #[error("does not lead from the first event to the oldest segment that is there")]
     RemovedLines,
-    /// A segment that others follow has lines that this log did not seal.
+    /// A segment that is not the last has lines that this log did not seal.
     #[error("has lines that the log did not seal, and another segment follows")]
     ForeignSeal,
-    /// Where the last lines should be, none carries a seal.
+    /// None of the last lines has a seal.
     #[error("ends in more lines without a seal than an append has")]
     NoSeal,
 }
@@ -104,7 +104,7 @@ impl AuditError {
         }
     }
 
-    /// What the person can do about it, when there is something.
+    /// What the person can do about it, if anything.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Fs(error) => error.hint(),
@@ -133,7 +133,8 @@ impl AuditError {
     }
 }
 
-/// The directory of the log of which `damaged` is a file, that directory, or the sealing state.
+/// The directory of the log to which `damaged` belongs: a file, the directory itself, or the
+/// sealing state.
 fn log_directory(damaged: &Path) -> PathBuf {
     let is_named = |path: &Path, name: &str| path.file_name().is_some_and(|found| found == name);
     let parent = damaged.parent().unwrap_or(damaged);

@@ -1,4 +1,4 @@
-//! An event to be appended.
+//! An event to append.
 
 use super::audit_name::AuditName;
 use super::details::Details;
@@ -6,7 +6,7 @@ use super::event_type::EventType;
 use super::json::Object;
 use nightlatch_core::id::SessionId;
 
-/// Something that happened, to be appended to the log.
+/// An event to append to the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     who: Option<AuditName>,
@@ -15,7 +15,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event about nobody and no session, until told otherwise.
+    /// An event without an account and without a session.
     pub fn new(details: Details) -> Self {
         Self {
             who: None,
@@ -24,41 +24,41 @@ impl Event {
         }
     }
 
-    /// The same event, about `who`.
+    /// Sets the account that the event is about.
     #[must_use]
     pub fn about(mut self, who: AuditName) -> Self {
         self.who = Some(who);
         self
     }
 
-    /// The same event, in a session.
+    /// Sets the session in which the event happened.
     #[must_use]
     pub fn in_session(mut self, session: SessionId) -> Self {
         self.session = Some(session);
         self
     }
 
-    /// Its name.
+    /// The event's type.
     pub fn event_type(&self) -> EventType {
         self.details.event_type()
     }
 
-    /// Whom it is about.
+    /// The account that the event is about.
     pub fn who(&self) -> Option<&AuditName> {
         self.who.as_ref()
     }
 
-    /// In which session it happened.
+    /// The session in which it happened.
     pub fn session(&self) -> Option<SessionId> {
         self.session
     }
 
-    /// What it says.
+    /// The event's details.
     pub fn details(&self) -> &Details {
         &self.details
     }
 
-    /// Writes the value of `details`, a tag of an unknown name last.
+    /// Writes the value of `details`; the tag of an unknown name comes last.
     pub(super) fn write_details(&self, mut object: Object<'_>) {
         self.details.write(&mut object);
         if let Some(tag) = self.who.as_ref().and_then(AuditName::tag) {

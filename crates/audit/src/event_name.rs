@@ -1,4 +1,4 @@
-//! The type of an event as it was read: one of the catalogue, or one of a later version.
+//! The type of an event that was read: from the catalogue, or from a later version.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,23 +9,23 @@ use super::event_type::EventType;
 /// The longest name of an event type, in characters.
 const LONGEST: usize = 64;
 
-/// The name of an event type, known to this version or not: `A` to `Z`, then `A` to `Z`, `0` to `9`
-/// and `_`, at most 64 characters.
+/// The name of an event type, whether or not this version knows it: `A` to `Z`, then `A` to `Z`,
+/// `0` to `9` and `_`, at most 64 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventName(Cow<'static, str>);
 
-/// A word that cannot be the name of an event type.
+/// The word cannot be the name of an event type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not an event type")]
 pub struct BadEventName(String);
 
 impl EventName {
-    /// The type, where this version knows it.
+    /// The type, if this version knows it.
     pub fn known(&self) -> Option<EventType> {
         self.0.parse().ok()
     }
 
-    /// As the log has it.
+    /// The name as in the log.
     pub fn as_str(&self) -> &str {
         &self.0
     }

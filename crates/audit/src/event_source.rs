@@ -1,11 +1,11 @@
-//! Where an event came from: which machine, user, process and terminal.
+//! The origin of an event: machine, user, process and terminal.
 
 use super::text::bounded;
 
 /// The longest host name and terminal name written, in characters.
 const LENGTH: usize = 64;
 
-/// The machine, user, process and terminal that every event of a process names.
+/// The machine, user, process and terminal recorded with every event of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     host: String,
@@ -15,7 +15,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// From its parts; `tty` is like `pts/3`. Names are cut at 64 characters.
+    /// From its parts; `tty` has the form `pts/3`. Names are truncated to 64 characters.
     pub fn new(host: &str, uid: u32, pid: u32, tty: Option<&str>) -> Self {
         Self {
             host: bounded(host, LENGTH),
@@ -25,8 +25,8 @@ impl Origin {
         }
     }
 
-    /// Of this process: the node's name, the real user, and the terminal on the first of standard
-    /// input, output and error that is one.
+    /// The origin of this process: the host name, the real user, and the terminal on the first of
+    /// standard input, output and error that is one.
     #[cfg(unix)]
     pub fn of_this_process() -> Self {
         let node = rustix::system::uname();
@@ -43,7 +43,7 @@ impl Origin {
         )
     }
 
-    /// Not told: there is no home on this platform, and so no log to write it to.
+    /// Empty: this platform has no home, and so no log.
     #[cfg(windows)]
     pub fn of_this_process() -> Self {
         Self::new("(unknown)", u32::MAX, std::process::id(), None)
@@ -64,13 +64,13 @@ impl Origin {
         self.pid
     }
 
-    /// The terminal's name below `/dev`, when there is a terminal.
+    /// The terminal's name below `/dev`, if there is one.
     pub fn tty(&self) -> Option<&str> {
         self.tty.as_deref()
     }
 }
 
-/// The name of the terminal on `stream`, without `/dev/`; `None` when it is none.
+/// The name of the terminal on `stream`, without `/dev/`; `None` if it is not a terminal.
 #[cfg(unix)]
 fn terminal(stream: impl std::os::fd::AsFd) -> Option<String> {
     let name = rustix::termios::ttyname(stream, Vec::new()).ok()?;

@@ -1,4 +1,4 @@
-//! The files of a log that is read: in its home, where they must be this user's, or in a copy.
+//! The files of a log to read: in its home, where they must belong to this user, or in a copy.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,11 +7,11 @@ use super::opening::FirstLine;
 use super::segment::SegmentName;
 use nightlatch_platform::fs::{Archive, Dir, FsError};
 
-/// A directory with segments, opened for reading.
+/// A directory with segments, open for reading.
 pub(super) enum Files<'a> {
-    /// Of a home.
+    /// In a home.
     Home(Dir),
-    /// A copy, whoever owns it.
+    /// A copy, with any owner.
     Copy(&'a Archive),
 }
 
@@ -30,7 +30,7 @@ impl Files<'_> {
         }
     }
 
-    /// `None` when there is no such file.
+    /// `None` if there is no such file.
     pub(super) fn open_file(&self, name: &str) -> Result<Option<File>, FsError> {
         match self {
             Self::Home(dir) => dir.open_file(name),
@@ -38,7 +38,7 @@ impl Files<'_> {
         }
     }
 
-    /// The first line of `segment`; `None` when the file is gone, or its first line is not canonical.
+    /// The first line of `segment`; `None` if the file is gone or its first line is not canonical.
     pub(super) fn first_line(&self, segment: SegmentName) -> Result<Option<FirstLine>, FsError> {
         let name = segment.to_string();
         let Some(file) = self.open_file(&name)? else {

@@ -1,4 +1,4 @@
-//! Judging lines: which of them a query means.
+//! Decides which lines match a query.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use super::seal::Parts;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::id::SessionId;
 
-/// A query made ready to judge lines.
+/// A query, prepared for matching lines.
 pub(super) struct Filter {
     user: Option<String>,
     types: Vec<EventName>,
@@ -33,14 +33,14 @@ pub(super) struct Filter {
     exit: Option<ExitFilter>,
     tty: Option<String>,
     host: Option<String>,
-    /// Whether whatever is a match at first sight is parsed all the same.
+    /// Whether a line that matches by its beginning is fully parsed all the same.
     is_strict: bool,
-    /// Bytes that every matching line contains: a line without them need not be parsed.
+    /// Bytes that every matching line contains, so that lines without them need not be parsed.
     needle: Option<Finder<'static>>,
 }
 
-/// What a line is to a query. A match has been judged by its beginning and its end at least; whether
-/// all of it is an event shows when it is parsed.
+/// How a line relates to a query. At least the beginning and the end of a match have been checked;
+/// only parsing shows whether the whole line is an event.
 pub(super) enum Verdict<'a> {
     Match(&'a [u8]),
     Other,
@@ -48,7 +48,7 @@ pub(super) enum Verdict<'a> {
 }
 
 impl Query {
-    /// Whether `record` passes every filter. The limit does not apply.
+    /// Whether `record` passes all filters, regardless of the limit.
     pub fn matches(&self, record: &Record) -> bool {
         let line = [record.raw.as_bytes(), b"\n"].concat();
         let mut is_match = false;
@@ -89,14 +89,14 @@ impl Filter {
         }
     }
 
-    /// As it is, and takes only lines that parse for a match.
+    /// Makes the filter count only lines that parse as matches.
     pub(super) fn strict(mut self) -> Self {
         self.is_strict = true;
         self
     }
 
-    /// Judges every line of `block`, complete lines with their line ends, in order. Where there is a
-    /// needle, lines without it are passed over unseen.
+    /// Judges each line of `block`, which are complete lines with their line ends, in order. If
+    /// there is a needle, lines without it are skipped.
     pub(super) fn judge_block<'a>(&self, block: &'a [u8], mut each: impl FnMut(Verdict<'a>)) {
         let Some(needle) = &self.needle else {
             let mut rest = block;
@@ -111,7 +111,7 @@ impl Filter {
             let at = from + found;
             let start = memchr::memrchr(b'\n', &block[from..at]).map_or(from, |end| from + end + 1);
             let end = memchr::memchr(b'\n', &block[at..]).map_or(block.len(), |length| at + length);
-            // One that is too long is passed over, as those are that span blocks.
+            // A line that is too long is skipped, as it would be if it spanned blocks.
             if let line @ Found::Line(_) = Found::of(&block[start..end]) {
                 each(self.judge(line));
             }
@@ -119,7 +119,7 @@ impl Filter {
         }
     }
 
-    /// Whether every line is looked at, so that one that cannot be read counts.
+    /// Whether every line is examined, so that unreadable ones are counted.
     pub(super) fn looks_at_all(&self) -> bool {
         self.needle.is_none()
     }
@@ -132,7 +132,7 @@ impl Filter {
             if self.rules_out(&head) {
                 return Verdict::Other;
             }
-            // Begins and ends as an event: what is in between is not asked for.
+            // It begins and ends as an event does, and no filter needs what is between.
             if !self.is_strict && self.takes(&head) && Parts::ends(line) {
                 return Verdict::Match(line);
             }
@@ -144,11 +144,11 @@ impl Filter {
         }
     }
 
-    /// What shows without parsing the line.
+    /// Whether the beginning of the line already fails a filter.
     fn rules_out(&self, head: &Head<'_>) -> bool {
         let type_is = |wanted: &EventName| head.event_type == wanted.as_str().as_bytes();
-        // Texts of one form sort as the times do. One that equals a bound is left to the parser, which
-        // knows what a bound says below a microsecond.
+        // Texts of this form sort like the times. If one equals a bound, the parser decides,
+        // because bounds may be finer than a microsecond.
         self.since_text
             .as_deref()
             .is_some_and(|since| head.timestamp < since)
@@ -159,7 +159,7 @@ impl Filter {
             || !self.types.is_empty() && !self.types.iter().any(type_is)
     }
 
-    /// Whether nothing is asked that the beginning of a line does not answer.
+    /// Whether the beginning of a line answers all filters.
     fn takes(&self, head: &Head<'_>) -> bool {
         self.user.is_none()
             && self.session.is_none()
@@ -178,7 +178,7 @@ impl Filter {
             && head.is_well_formed()
     }
 
-    /// Whether anything is asked that only the details answer.
+    /// Whether a filter needs the details.
     fn asks_of_commands(&self) -> bool {
         self.program.is_some()
             || !self.execs.is_empty()
@@ -224,7 +224,7 @@ fn failed(view: &View<'_>) -> bool {
     matches!(outcome, Outcome::Failed | Outcome::Refused)
 }
 
-/// Bytes that every matching line contains, the rarest that can be told.
+/// Bytes that every matching line contains; the rarest known ones.
 fn needle(
     query: &Query,
     user: Option<&str>,

@@ -1,4 +1,4 @@
-//! What is appended, as it comes.
+//! Follows the log as it grows.
 
 use super::error::AuditError;
 use super::filter::{Filter, Verdict};
@@ -13,7 +13,7 @@ use super::rows::{self, Row};
 use super::scan;
 use super::scan_options::ScanOptions;
 
-/// New matching events, as they come. Waiting is the caller's.
+/// New matching events, returned when polled. The caller does the waiting.
 pub struct Follow<'a> {
     reader: &'a LogReader<'a>,
     query: Query,
@@ -23,8 +23,8 @@ pub struct Follow<'a> {
 }
 
 impl LogReader<'_> {
-    /// As [`LogReader::list`], and what is appended after that, whenever asked; the limit does not
-    /// apply to it.
+    /// Like [`LogReader::list`], and also returns a follower for what is appended later. The limit
+    /// does not apply to the follower.
     ///
     /// # Errors
     /// As [`LogReader::list`].
@@ -42,7 +42,7 @@ impl LogReader<'_> {
         })
     }
 
-    /// What comes after `from`, whenever asked, without a record of it.
+    /// A follower for what comes after `from`, without recording the reading.
     pub(super) fn follow_from(&self, query: &Query, from: Position) -> Follow<'_> {
         Follow::new(self, query, from)
     }
@@ -59,10 +59,10 @@ impl<'a> Follow<'a> {
         }
     }
 
-    /// What has been sealed and matches since the last time, in the log's order.
+    /// The sealed matching events since the last call, in log order.
     ///
     /// # Errors
-    /// When a file of the log cannot be read or is not ours; ask again to have the same events.
+    /// When a file of the log cannot be read or is not ours; the next call returns the same events.
     pub fn poll(&mut self) -> Result<Vec<Record>, AuditError> {
         let mut records = Vec::new();
         let mut unreadable = 0;
@@ -91,8 +91,8 @@ impl<'a> Follow<'a> {
         Ok(records)
     }
 
-    /// The same for people, where a guarded command is one row when it starts, and one more when it
-    /// has ended since.
+    /// Like [`Follow::poll`], as rows for people: a guarded command has one row when it starts, and
+    /// another when it ends.
     ///
     /// # Errors
     /// As [`Follow::poll`].
@@ -102,7 +102,7 @@ impl<'a> Follow<'a> {
         Ok(rows)
     }
 
-    /// Lines so far that may have been meant and are no events, as in
+    /// Lines so far that may have matched but are not events, as in
     /// [`QueryResult::unreadable`](super::QueryResult::unreadable).
     pub fn unreadable(&self) -> u64 {
         self.unreadable

@@ -1,8 +1,9 @@
-//! Sending each event on as it is sealed: to the system log or to journald, one datagram each.
+//! Forwards each event when it is sealed: to the system log or to journald, one datagram per event.
 //!
-//! Best effort in the moment: nothing waits, and nothing fails with it. The sealing state has the
-//! number of the last event that was sent, and the next append continues there. A crash between
-//! sending and saving that number sends events again: `seq` and the hash say which they are.
+//! Best effort at the time: nothing waits for it or fails because of it. The sealing state has the
+//! number of the last event that was sent, and the next append continues there. After a crash
+//! between sending and saving that number, events are sent again; `seq` and the hash identify
+//! duplicates.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,20 +17,20 @@ use super::segment::DIRECTORY;
 use super::syslog::{PRIORITY, Socket, is_too_long};
 use nightlatch_platform::fs::Dir;
 
-/// The most events that one append sends.
+/// The maximum number of events sent per append.
 const MOST: usize = 1000;
 
-/// How much of a line is sent where the whole is too long for the socket, in bytes: the first of these
+/// If a line is too long for the socket, it is truncated to the first of these lengths, in bytes,
 /// that fits.
 const SHORTER: [usize; 3] = [32 * 1024, 8 * 1024, 1024];
 
-/// journald's priorities (RFC 5424, section 6.2.1): informational, and warning for what failed.
+/// journald's priorities (RFC 5424, section 6.2.1): informational, and warning for failures.
 const INFORMATIONAL: u8 = 6;
 const WARNING: u8 = 4;
 /// The facility authpriv.
 const FACILITY: u8 = PRIORITY >> 3;
 
-/// Who listens.
+/// The receiver of forwarded events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardTo {
     /// The system log, in the form of RFC 3164.
@@ -38,29 +39,29 @@ pub enum ForwardTo {
     Journald,
 }
 
-/// Where events are sent.
+/// The destination for events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forward {
     to: ForwardTo,
     socket: PathBuf,
 }
 
-/// Which process and log an event is from.
+/// The process and the log that events come from.
 pub(super) struct Sender {
     pub(super) pid: u32,
-    /// In hexadecimal.
+    /// The log's fingerprint, in hexadecimal.
     pub(super) fingerprint: String,
 }
 
-/// What became of one event.
+/// The result of sending one event.
 enum Sent {
-    /// It was sent, perhaps cut, or can never be: the next one may follow.
+    /// It was sent, possibly truncated, or it can never be sent; continue with the next one.
     Done,
-    /// Nobody takes anything now.
+    /// The receiver accepts nothing at present.
     Refused(io::Error),
 }
 
-/// The sealed lines after the line `cursor`, at most [`MOST`] and the rest of an append.
+/// The sealed lines after the line `cursor`: at most [`MOST`], and the rest of the last append.
 fn missed(home: &Dir, cursor: u64) -> Result<NextLines, AuditError> {
     match home.subdir(DIRECTORY)? {
         Some(dir) => next_lines(&Files::Home(dir), cursor, MOST),
@@ -69,13 +70,13 @@ fn missed(home: &Dir, cursor: u64) -> Result<NextLines, AuditError> {
 }
 
 impl Forward {
-    /// To the Unix datagram socket at `socket`.
+    /// Forwards to the Unix datagram socket at `socket`.
     pub fn new(to: ForwardTo, socket: PathBuf) -> Self {
         Self { to, socket }
     }
 
-    /// Sends the events of the log in `home` after number `cursor`, of which `batch` has the last, at most [`MOST`] of them:
-    /// the number of the last one that was sent.
+    /// Sends the events of the log in `home` after number `cursor`, at most [`MOST`]; `batch` has
+    /// the last ones. Returns the number of the last event sent.
     pub(super) fn send(&self, home: &Dir, sender: &Sender, cursor: u64, batch: &Batch) -> u64 {
         let socket = match Socket::open(&self.socket) {
             Ok(socket) => socket,
@@ -90,7 +91,7 @@ impl Forward {
         if cursor + 1 == first_new {
             return self.send_lines(&socket, sender, cursor, new);
         }
-        // The log has the new lines too.
+        // The new lines are in the log, too.
         match missed(home, cursor) {
             Ok(missed) => {
                 let lines: Vec<&[u8]> = missed.lines.iter().map(Vec::as_slice).collect();
@@ -113,7 +114,7 @@ impl Forward {
         lines: &[&[u8]],
     ) -> u64 {
         for line in lines {
-            // What is no event is for verification to find, not to be passed on as one.
+            // A line that is not an event is not forwarded; verification reports it.
             let Some(record) = Record::parse(line) else {
                 continue;
             };
@@ -156,7 +157,7 @@ fn last_number(lines: &[&[u8]]) -> Option<u64> {
     records.map(|record| record.seq).next()
 }
 
-/// The first `limit` bytes of `line`, to a character.
+/// The first `limit` bytes of `line`, cut at a character boundary.
 fn shortened(line: &str, limit: usize) -> &str {
     let mut end = limit.min(line.len());
     while !line.is_char_boundary(end) {
@@ -165,7 +166,7 @@ fn shortened(line: &str, limit: usize) -> &str {
     &line[..end]
 }
 
-/// What identifies the event comes first, so that it is there where the line was cut.
+/// The identifying fields come first, so that a truncated message still has them.
 fn syslog_message(sender: &Sender, record: &Record, line: &str) -> Vec<u8> {
     let Sender { pid, fingerprint } = sender;
     let Record { seq, hash, .. } = record;
@@ -175,7 +176,7 @@ fn syslog_message(sender: &Sender, record: &Record, line: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Fields as of systemd's "Native Journal Protocol".
+/// Fields in the format of systemd's "Native Journal Protocol".
 fn journald_message(sender: &Sender, record: &Record, line: &str) -> Vec<u8> {
     let priority = if record.success {
         INFORMATIONAL
@@ -205,7 +206,7 @@ fn journald_message(sender: &Sender, record: &Record, line: &str) -> Vec<u8> {
     out
 }
 
-/// `NAME=value` where the value is one line, else its length and its bytes.
+/// `NAME=value` if the value is a single line, else its length and its bytes.
 fn field(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     if value.contains('\n') {

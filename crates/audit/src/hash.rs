@@ -9,10 +9,10 @@ use nightlatch_core::crypto::{hex, hex_of_32, sha256, unhex};
 pub struct LineHash([u8; 32]);
 
 impl LineHash {
-    /// What the first line of a log carries as `prev`.
+    /// `prev` of a log's first line.
     pub const ZERO: Self = Self([0; 32]);
 
-    /// Of the bytes that are hashed of a line.
+    /// The hash of a line's hashed bytes.
     pub(super) fn of(bytes: &[u8]) -> Self {
         Self(sha256(bytes))
     }
@@ -27,7 +27,7 @@ impl LineHash {
         &self.0
     }
 
-    /// Whether `text` is its one spelling, cheaper than reading `text`.
+    /// Whether `text` is this hash in hexadecimal; cheaper than parsing `text`.
     pub(super) fn is_spelled(&self, text: &[u8]) -> bool {
         hex_of_32(&self.0)[..] == *text
     }

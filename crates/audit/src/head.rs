@@ -1,7 +1,7 @@
-//! The head: where the log ends, signed, for whoever verifies a copy.
+//! The head: the signed end of the log, for verifying a copy.
 //!
-//! It is signed with the key that the last seal announces. That key steps on with the next append, so
-//! nobody can make a head for an earlier end later.
+//! It is signed with the key that the last seal announces. The next append replaces that key, so
+//! nobody can later make a head for an earlier end.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,25 +14,25 @@ use nightlatch_core::crypto::labels;
 use nightlatch_core::crypto::sign::{KeyPair, PublicKey, Signature, verify};
 use nightlatch_platform::fs::{Archive, Dir, FileExt, FsError};
 
-/// The file, in the directory of the log.
+/// The name of the file, in the log's directory.
 pub(super) const HEAD_FILE: &str = "head";
 /// The length of the file: one line of JSON, padded with spaces.
 const LENGTH: usize = 512;
-/// How often a head that does not read is read again, which one being written may not.
+/// How many times an invalid head is read again, since another process may be writing it.
 const READS: u32 = 4;
 
-/// Where the log ends, as its writer signed it.
+/// The end of the log, signed by its writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     /// The last sealed line.
     pub(super) last: Link,
     /// The log's first public key.
     pub(super) fingerprint: PublicKey,
-    /// By the key that the seal of the last line announces, over [`Head::message`].
+    /// The signature over [`Head::message`], by the key that the last line's seal announces.
     pub(super) signature: Signature,
 }
 
-/// As it stands in the file.
+/// The head as in the file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Form<'a> {
@@ -43,7 +43,7 @@ struct Form<'a> {
 }
 
 impl Head {
-    /// What is signed: a label, the hash, the number and the fingerprint.
+    /// The signed message: a label, the hash, the number and the fingerprint.
     pub(super) fn message(last: Link, fingerprint: &PublicKey) -> Vec<u8> {
         let label = labels::AUDIT_HEAD.as_bytes();
         let mut message = Vec::with_capacity(label.len() + 1 + 32 + 8 + 32);
@@ -55,8 +55,8 @@ impl Head {
         message
     }
 
-    /// Of the log with this `fingerprint`, which ends with `last`, signed with the key that the seal of
-    /// that line announces.
+    /// The head of the log with this `fingerprint` and the last line `last`, signed with the key
+    /// that that line's seal announces.
     pub(super) fn sign(last: Link, fingerprint: PublicKey, key: &KeyPair) -> Self {
         Self {
             last,
@@ -65,7 +65,7 @@ impl Head {
         }
     }
 
-    /// Whether `key` signed it.
+    /// Whether `key` made the signature.
     pub(super) fn is_signed_by(&self, key: &PublicKey) -> bool {
         let message = Self::message(self.last, &self.fingerprint);
         verify(key, &message, &self.signature)
@@ -82,12 +82,12 @@ impl Head {
         };
         let mut bytes = [b' '; LENGTH];
         bytes[LENGTH - 1] = b'\n';
-        // Not reachable: a number and 256 digits always fit.
+        // Unreachable: a number and 256 digits always fit.
         let _ = serde_json::to_writer(&mut bytes[..LENGTH - 1], &form);
         bytes
     }
 
-    /// Reads the content of the file; `None` when it is anything but what [`Head::encode`] gives.
+    /// Parses the content of the file; `None` unless it is exactly what [`Head::encode`] returns.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let form: Form<'_> = serde_json::from_slice(bytes).ok()?;
         let head = Self {
@@ -101,12 +101,11 @@ impl Head {
         (head.encode() == bytes).then_some(head)
     }
 
-    /// The head of the log in `archive`: `None` when there is none, or an empty file, which a crash
-    /// leaves before the first append; and `Some(None)` when what is there is not a head.
-    ///
+    /// The head of the log in `archive`. `None` if there is no file or an empty one, which a crash
+    /// leaves before the first append; `Some(None)` if the file does not contain a head.
     /// # Errors
-    /// When the file cannot be read, or is no regular file.
-    #[allow(clippy::option_option)] // no file, and no head in it, are told apart
+    /// When the file cannot be read or is not a regular file.
+    #[allow(clippy::option_option)] // distinguishes no file from a file without a head
     pub(super) fn load(archive: &Archive) -> Result<Option<Option<Self>>, FsError> {
         match archive.open_file(HEAD_FILE)? {
             Some(file) => Self::read(&file, archive.path()),
@@ -114,11 +113,11 @@ impl Head {
         }
     }
 
-    /// The same of the log in `dir`.
+    /// Like [`Head::load`], for the log in `dir`.
     ///
     /// # Errors
     /// As [`Head::load`].
-    #[allow(clippy::option_option)] // likewise
+    #[allow(clippy::option_option)] // as above
     pub(super) fn load_own(dir: &Dir) -> Result<Option<Option<Self>>, FsError> {
         match dir.open_file(HEAD_FILE)? {
             Some(file) => Self::read(&file, dir.path()),
@@ -126,10 +125,10 @@ impl Head {
         }
     }
 
-    #[allow(clippy::option_option)] // likewise
+    #[allow(clippy::option_option)] // as above
     fn read(file: &File, directory: &Path) -> Result<Option<Option<Self>>, FsError> {
         for _ in 0..READS {
-            // A byte more than it has, so that a longer file is seen as one.
+            // One extra byte, to detect a file that is too long.
             let mut bytes = [0; LENGTH + 1];
             let length = read_up_to(file, &mut bytes)
                 .map_err(|error| FsError::new("read", directory.join(HEAD_FILE), error))?;
@@ -144,24 +143,24 @@ impl Head {
     }
 }
 
-/// The file of the head, open for writing.
+/// The head's file, open for writing.
 pub(super) struct HeadFile {
     file: File,
 }
 
 impl HeadFile {
-    /// Opens the head of the log in `dir`, creating it when there is none.
+    /// Opens the head of the log in `dir`, creating it if there is none.
     pub(super) fn open(dir: &Dir) -> Result<Self, FsError> {
         let file = dir.open_update(HEAD_FILE)?;
         Ok(Self { file })
     }
 
-    /// The head in it, where there is one.
+    /// The head in the file, if there is one.
     pub(super) fn read(&self, directory: &Path) -> Result<Option<Head>, FsError> {
         Head::read(&self.file, directory).map(Option::flatten)
     }
 
-    /// Overwrites it in place.
+    /// Overwrites the head in place.
     pub(super) fn write(&self, directory: &Path, head: &Head) -> Result<(), FsError> {
         self.file
             .write_all_at(&head.encode(), 0)
@@ -169,7 +168,8 @@ impl HeadFile {
     }
 }
 
-/// Reads from the beginning of `file` until `into` is full or the file ends: how many bytes.
+/// Reads from the beginning of `file` until `into` is full or the file ends. Returns the number of
+/// bytes.
 fn read_up_to(file: &File, into: &mut [u8]) -> std::io::Result<usize> {
     let mut length = 0;
     while length < into.len() {

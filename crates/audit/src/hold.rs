@@ -1,8 +1,8 @@
 //! Legal holds: while one is in force, nothing is removed from the log.
 //!
-//! The log itself says which holds there are, so that whoever verifies a copy knows them too. A hold is
-//! added and removed under the lock of pruning: once it is added nothing is removed any more, and while
-//! segments are being removed it waits.
+//! The holds are recorded in the log itself, so that whoever verifies a copy knows them, too.
+//! Adding and removing a hold takes the pruning lock: it waits while segments are being removed,
+//! and once a hold is added, nothing more is removed.
 
 mod name;
 
@@ -31,7 +31,7 @@ pub use name::{BadHoldName, BadHoldReason, HoldName, HoldReason};
 pub struct Hold {
     /// Its name.
     pub name: HoldName,
-    /// Why it was added, where somebody said so.
+    /// Why it was added, if a reason was given.
     pub reason: Option<HoldReason>,
     /// When it was added.
     pub added_at: Timestamp,
@@ -41,14 +41,14 @@ pub struct Hold {
     pub seq: u64,
 }
 
-/// Why a hold was not added or removed.
+/// Why a hold could not be added or removed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HoldError {
-    /// There is one of this name.
+    /// A hold with this name exists.
     #[error("legal hold {} is in force already, since {}", .0.name, .0.added_at)]
     InForce(Box<Hold>),
-    /// There is none of this name.
+    /// No hold has this name.
     #[error("no legal hold {0} is in force")]
     Unknown(HoldName),
     /// The log could not be read or written.
@@ -57,12 +57,12 @@ pub enum HoldError {
 }
 
 impl AuditLog {
-    /// The holds in force, in the order in which they were added. Records nothing.
+    /// The holds in force, in the order they were added. Records nothing.
     ///
     /// # Errors
     /// When the log cannot be read, or a line that adds a hold is damaged.
     pub fn holds(&self) -> Result<Vec<Hold>, AuditError> {
-        // Mostly there is none, which all processors find out fastest.
+        // Usually there are none; a parallel search finds that out fastest.
         let any = Query {
             limit: Limit::MIN,
             ..of_type(EventType::AuditHoldAdded)
@@ -81,14 +81,14 @@ impl AuditLog {
                 seq: record.seq,
             });
         })?;
-        // One that cannot be read any more was to hold all the same.
+        // An unreadable line that adds a hold may still be a hold in force.
         if unreadable > 0 {
             return Err(AuditError::HoldUnreadable { lines: unreadable });
         }
         let sealed = self.sealed_through()?;
         self.each_hold(EventType::AuditHoldRemoved, |record, details| {
-            // What the state does not know of may be anybody's, who has no key: it lifts no hold. The
-            // next append takes it over, or moves it aside.
+            // Anyone without a key could have written a line that the state does not know, so it
+            // lifts no hold. The next append accepts the line or moves it aside.
             if record.seq <= sealed {
                 holds.retain(|hold| hold.name != details.name || hold.seq > record.seq);
             }
@@ -96,11 +96,11 @@ impl AuditLog {
         Ok(holds)
     }
 
-    /// Adds the hold `name` on behalf of `account`, in its `session`: until it is removed, nothing is
-    /// removed from the log. Durable when this returns.
+    /// Adds the hold `name` for `account`, in its `session`. Nothing is removed from the log until
+    /// the hold is removed. Durable on return.
     ///
     /// # Errors
-    /// When a hold of this name is in force, or the log cannot be read or written.
+    /// When a hold with this name is in force, or the log cannot be read or written.
     pub fn add_hold(
         &self,
         name: &HoldName,
@@ -120,10 +120,10 @@ impl AuditLog {
         })
     }
 
-    /// Removes the hold `name` on behalf of `account`, in its `session`. Durable when this returns.
+    /// Removes the hold `name` for `account`, in its `session`. Durable on return.
     ///
     /// # Errors
-    /// When no hold of this name is in force, or the log cannot be read or written.
+    /// When no hold with this name is in force, or the log cannot be read or written.
     pub fn remove_hold(
         &self,
         name: &HoldName,
@@ -140,7 +140,7 @@ impl AuditLog {
         })
     }
 
-    /// Records `details` if `check` allows it with the holds in force.
+    /// Records `details` if `check` allows it, given the holds in force.
     fn change_hold(
         &self,
         details: Details,
@@ -158,8 +158,8 @@ impl AuditLog {
         Ok(self.append_durable(&[event])?)
     }
 
-    /// The number of the last event that this log is known to have sealed; any number without a state,
-    /// as in a copy.
+    /// The number of the last event that this log is known to have sealed; the maximum if there is
+    /// no state, as in a copy.
     fn sealed_through(&self) -> Result<u64, AuditError> {
         let Some(dir) = self.directory()? else {
             return Ok(0);
@@ -170,7 +170,8 @@ impl AuditLog {
         })
     }
 
-    /// Gives every record of this type to `each`, oldest first: how many could not be read.
+    /// Passes every record of this type to `each`, oldest first. Returns how many could not be
+    /// read.
     fn each_hold(
         &self,
         event_type: EventType,

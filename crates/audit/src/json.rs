@@ -1,4 +1,4 @@
-//! Writing JSON objects with keys in the order given, into one buffer.
+//! Writes JSON objects into a buffer, with keys in the order given.
 
 use std::io::Write;
 
@@ -18,7 +18,7 @@ impl<'a> Object<'a> {
         self.out.push(b'}');
     }
 
-    /// Keys are ours: plain words that need no escaping.
+    /// Keys are constants that need no escaping.
     fn key(&mut self, key: &'static str) {
         if !self.empty {
             self.out.push(b',');
@@ -42,21 +42,21 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A value whose text needs no escaping, in quotes: an id, a name of ours.
+    /// A quoted value that needs no escaping, such as an id or one of our names.
     pub(super) fn plain(&mut self, key: &'static str, value: impl std::fmt::Display) {
         self.key(key);
-        // Writing to memory does not fail.
+        // Writing to memory cannot fail.
         let _ = write!(self.out, "\"{value}\"");
     }
 
-    /// A value whose text is its JSON: a number, `true`, `null`.
+    /// An unquoted value: a number, `true`, `null`.
     pub(super) fn token(&mut self, key: &'static str, value: impl std::fmt::Display) {
         self.key(key);
-        // Writing to memory does not fail.
+        // Writing to memory cannot fail.
         let _ = write!(self.out, "{value}");
     }
 
-    /// A list of texts.
+    /// A list of strings.
     pub(super) fn texts(&mut self, key: &'static str, values: &[&str]) {
         self.key(key);
         self.out.push(b'[');
@@ -75,15 +75,15 @@ impl<'a> Object<'a> {
         Object::open(self.out)
     }
 
-    /// What the buffer holds so far.
+    /// The content of the buffer so far.
     pub(super) fn written(&self) -> &[u8] {
         self.out
     }
 }
 
-/// A JSON string: quotes, backslashes and control characters escaped, nothing else.
+/// A JSON string. Only quotes, backslashes and control characters are escaped.
 pub(super) fn push_string(out: &mut Vec<u8>, value: &str) {
-    // Not reachable: a string is always JSON, and writing to memory does not fail.
+    // Unreachable: a string always serializes, and writing to memory cannot fail.
     #[allow(clippy::expect_used)]
     serde_json::to_writer(out, value).expect("a string into memory");
 }

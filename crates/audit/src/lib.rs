@@ -1,7 +1,7 @@
-//! The audit log: what happened, in order, as one chained line of JSON per event.
+//! The audit log: one line of JSON per event, in order, each chained to the line before it.
 //!
-//! Events are typed ([`Event`], [`Details`]), so that neither a secret nor free text can get in.
-//! [`AuditLog`] appends them, and a [`LogReader`] answers a [`Query`].
+//! Events are typed ([`Event`], [`Details`]), so that no secret and no free text can get into the
+//! log. [`AuditLog`] appends events, and a [`LogReader`] answers a [`Query`].
 
 #![deny(missing_docs)]
 
@@ -87,7 +87,7 @@ mod tests;
 pub use append::Appended;
 pub use audit_name::{AuditName, UNKNOWN_NAME};
 pub use command_end::CommandEnd;
-/// What a log is opened with and filled from; the same types in every crate of the workspace.
+/// Types that the API takes from other crates of the workspace.
 pub use nightlatch_core::clock::{Clock, Timestamp};
 pub use nightlatch_core::id::{ExecId, SessionId};
 pub use nightlatch_platform::clock::SystemClock;

@@ -10,16 +10,17 @@ use super::event_name::EventName;
 use super::hash::LineHash;
 use nightlatch_core::clock::Timestamp;
 
-/// No line is longer, its line end included. Texts are bounded so that events stay far below.
+/// The maximum length of a line, with its line end. Texts are bounded so that events stay far
+/// below.
 pub(super) const LINE_LIMIT: usize = 64 * 1024;
 
-/// Finds line ends, eight bytes at a time. Where there are few, that takes less time than asking the
-/// processor which of its instructions would find them faster.
+/// Finds line ends, eight bytes at a time. For few line ends this is faster than detecting which
+/// vector instructions the processor has.
 pub(super) fn line_end() -> One {
     One::new(b'\n')
 }
 
-/// What the next line continues: the number and the hash of the line before it.
+/// The number and the hash of a line, which the next line continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Link {
     pub(super) seq: u64,
@@ -34,12 +35,12 @@ impl Link {
     };
 }
 
-/// A string of a line, borrowed where nothing in it is escaped.
+/// A string of a line, borrowed if it has no escapes.
 #[derive(Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-/// A line as it was read: its keys are there, of the right kind, and not judged otherwise.
-/// What else there is (a seal) is let stand.
+/// A line as it was read: it has all keys, with values of the right kind, and nothing else has been
+/// checked. Other keys, such as a seal, are ignored.
 #[derive(Deserialize)]
 pub(super) struct Line<'a> {
     pub(super) seq: u64,
@@ -69,12 +70,12 @@ pub(super) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Reads a line without its line end; `None` when it is not one.
+    /// Parses a line without its line end; `None` if it is not a line of the log.
     pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
         serde_json::from_str(std::str::from_utf8(line).ok()?).ok()
     }
 
-    /// The hash it carries; `None` when that is not of the form of one.
+    /// The line's number and hash; `None` if the hash is malformed.
     pub(super) fn link(&self) -> Option<Link> {
         LineHash::parse(self.hash.0.as_bytes()).map(|hash| Link {
             seq: self.seq,
@@ -83,14 +84,15 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What stands at the beginning of a line as [`line_writer`](super::line_writer) makes it, found by its place alone.
+/// The fields at the beginning of a line as [`line_writer`](super::line_writer) writes it, found by
+/// their position alone.
 pub(super) struct Head<'a> {
     pub(super) timestamp: &'a [u8],
     pub(super) event_type: &'a [u8],
 }
 
 impl<'a> Head<'a> {
-    /// `None` when the line begins otherwise.
+    /// `None` if the line begins differently.
     pub(super) fn of(line: &'a [u8]) -> Option<Self> {
         const ID: usize = 36;
         const TIMESTAMP: usize = 27;
@@ -111,7 +113,7 @@ impl<'a> Head<'a> {
         })
     }
 
-    /// Whether it names an event type, at a time in the form that this program writes.
+    /// Whether the event type is valid and the time has the form that this program writes.
     pub(super) fn is_well_formed(&self) -> bool {
         const FORM: &[u8] = b"0000-00-00T00:00:00.000000Z";
         let is_formed = |(&byte, &form): (&u8, &u8)| match form {

@@ -1,4 +1,4 @@
-//! One line of the log: written in one form, hashed over its bytes.
+//! Writes a line of the log in its one form, and hashes its bytes.
 
 use uuid::Uuid;
 
@@ -10,15 +10,15 @@ use super::line::Link;
 use super::seal::Seal;
 use nightlatch_core::clock::Timestamp;
 
-/// What every line says about where and when.
+/// The time and origin that every line has.
 pub(super) struct Stamp<'a> {
     pub(super) origin: &'a Origin,
     pub(super) timestamp: Timestamp,
     pub(super) id: Uuid,
 }
 
-/// Writes `event` as the line after `previous` at the end of `out`, with the seal that `seal` makes
-/// for it: what the line after it continues.
+/// Writes `event` as the line after `previous` at the end of `out`, with the seal that `seal`
+/// returns for it. Returns the link for the next line.
 pub(super) fn write(
     out: &mut Vec<u8>,
     previous: Link,
@@ -109,13 +109,13 @@ mod tests {
         (String::from_utf8(out).unwrap(), next)
     }
 
-    /// The hash a line carries, and whether it is that of its bytes.
+    /// The hash in a line, and whether it matches the line's bytes.
     fn judged(line: &str) -> Option<(LineHash, bool)> {
         let (parts, is_right) = Parts::judged(line.as_bytes())?;
         Some((parts.hash, is_right))
     }
 
-    /// The format, byte for byte: a change here breaks every log there is.
+    /// The exact format, byte for byte: changing it breaks every existing log.
     #[test]
     fn a_line_is_written_exactly_so() {
         let origin = Origin::new("ws1", 1000, 4242, Some("pts/3"));

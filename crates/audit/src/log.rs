@@ -1,4 +1,4 @@
-//! The log of one home: where it is, and how it is kept.
+//! The log of a home: its location and how it is kept.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -12,10 +12,10 @@ use super::state_file::StateFile;
 use nightlatch_core::clock::{Clock, Timestamp};
 use nightlatch_platform::fs::Dir;
 
-/// Whether there is an account with an email.
+/// Whether there is an account with this email.
 type IsAccount = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// The log of one home. Holds nothing open: every call finds the log as it then is.
+/// The log of a home. Keeps nothing open: every call reads the log's current state.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,25 +38,26 @@ type IsAccount = Box<dyn Fn(&str) -> bool + Send + Sync>;
 pub struct AuditLog {
     pub(super) home: Arc<Dir>,
     clock: Arc<dyn Clock>,
-    /// Looked up with the first event: most commands that look record nothing.
+    /// Determined with the first event: most read-only commands record nothing.
     origin: OnceLock<Origin>,
-    /// Likewise.
+    /// Determined with the first event, too.
     boot: OnceLock<[u8; 16]>,
     pub(super) segment_size: u64,
-    /// Whether there has been nothing to record yet: where it says otherwise, no log is created.
+    /// Whether nothing has been recorded in this home yet; if it returns `false`, no log is
+    /// created.
     pub(super) is_new: Option<Box<dyn Fn() -> bool + Send + Sync>>,
-    /// Whether there is an account of a normalized email, which may then be named in a record.
+    /// Whether a normalized email belongs to an account, and so may appear in a record.
     accounts: Option<IsAccount>,
-    /// Where the system log listens, when anchors are to be sent to it.
+    /// The system log's socket, if anchors are sent to it.
     pub(super) syslog: Option<PathBuf>,
-    /// Where each event is sent as it is sealed.
+    /// Where events are forwarded.
     pub(super) forward: Option<Forward>,
     /// The settings in force, recorded with each segment.
     pub(super) settings: Option<LogSettings>,
 }
 
 impl AuditLog {
-    /// The log in `home`, its events from this process. Touches nothing until it is used.
+    /// The log in `home`, with events from this process. Accesses nothing until it is used.
     pub fn new(home: Arc<Dir>, clock: Arc<dyn Clock>) -> Self {
         Self {
             home,
@@ -72,23 +73,23 @@ impl AuditLog {
         }
     }
 
-    /// Closes segments at another size.
+    /// Closes segments at another size than the default.
     #[cfg(test)]
     pub(super) fn with_segment_size(mut self, size: u64) -> Self {
         self.segment_size = size;
         self
     }
 
-    /// Creates the log only while `is_new`: a directory that is missing later was taken away, and
-    /// what cannot be recorded in it must not happen.
+    /// Creates the log only while `is_new` returns `true`: a log that is missing later was removed,
+    /// and an action that cannot be recorded must not happen.
     #[must_use]
     pub fn created_only_while(mut self, is_new: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.is_new = Some(Box::new(is_new));
         self
     }
 
-    /// As before, and asks `is_account` whether there is an account of a normalized email: only such
-    /// a one is named in the record of a reading that asked for it.
+    /// Uses `is_account` to check whether a normalized email belongs to an account: the record of a
+    /// reading that filters by an account names only such an email.
     #[must_use]
     pub fn with_accounts(
         mut self,
@@ -98,61 +99,63 @@ impl AuditLog {
         self
     }
 
-    /// As [`AuditLog::new`], its events from elsewhere.
+    /// Sets the origin of the events.
     #[must_use]
     pub fn with_origin(mut self, origin: Origin) -> Self {
         self.origin = origin.into();
         self
     }
 
-    /// As before, and sends each event on as it is sealed. Best effort: an event that could not be sent
-    /// is sent with a later one. Where this is not set, the log's present end counts as sent.
+    /// Forwards each event when it is sealed. Best effort: an event that could not be sent is sent
+    /// with a later one. Without this setting, everything up to the log's current end counts as
+    /// sent.
     #[must_use]
     pub fn with_forward(mut self, forward: Forward) -> Self {
         self.forward = Some(forward);
         self
     }
 
-    /// As before, and records `settings` with each segment that it opens.
+    /// Records `settings` with each segment that is opened.
     #[must_use]
     pub fn with_settings(mut self, settings: LogSettings) -> Self {
         self.settings = Some(settings);
         self
     }
 
-    /// Whether nothing was ever recorded: no reading is then, so that reading creates nothing.
+    /// Whether nothing was ever recorded. Then a reading is not recorded either, so that it creates
+    /// nothing.
     pub(super) fn has_nothing(&self) -> Result<bool, AuditError> {
         let Some(dir) = self.directory()? else {
-            // A log that was taken away is not one that never was.
+            // A log that was removed must not pass for one that never existed.
             return Ok(self.is_new.as_ref().is_none_or(|is_new| is_new()));
         };
         Ok(segments(&dir.names()?).is_empty() && StateFile::open(&self.home)?.is_none())
     }
 
-    /// Whether there is an account of this normalized email.
+    /// Whether there is an account with this normalized email.
     pub(super) fn is_account(&self, email: &str) -> bool {
         self.accounts
             .as_ref()
             .is_some_and(|is_account| is_account(email))
     }
 
-    /// The present, by the wall clock.
+    /// The current time, by the wall clock.
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now().wall
     }
 
-    /// Where this process's events come from.
+    /// The origin of this process's events.
     pub(super) fn origin(&self) -> &Origin {
         self.origin.get_or_init(Origin::of_this_process)
     }
 
-    /// The kernel's id of this boot; zeros where the system does not tell.
+    /// The kernel's id of this boot; zeros if the system has none.
     pub(super) fn boot_id(&self) -> [u8; 16] {
         let read = || self.clock.boot().map_or([0; 16], |boot| boot.id);
         *self.boot.get_or_init(read)
     }
 
-    /// The directory of the log; `None` when there is none yet.
+    /// The log's directory; `None` if there is none yet.
     pub(super) fn directory(&self) -> Result<Option<Dir>, AuditError> {
         Ok(self.home.subdir(DIRECTORY)?)
     }

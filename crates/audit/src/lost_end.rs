@@ -1,9 +1,9 @@
-//! Lines that a loss of power took from the end of the log, while the journal beside the sealing state
-//! has them: they count as if they were there, since the next append puts them back.
+//! Lines that a loss of power took from the end of the log, but which the journal beside the
+//! sealing state has. They count as present, because the next append restores them.
 //!
-//! It takes nothing on trust that the writer would not restore: the boot must be another than that of
-//! the state, what is left must be the beginning of what the journal has, and the journal must lead from
-//! the line before it to the last sealed one. Cutting such lines off hides nothing.
+//! Nothing is trusted that the writer would not restore: the state must be from another boot, the
+//! remaining lines must be a prefix of the journal, and the journal must lead from the line before
+//! it to the last sealed one. Truncating such lines hides nothing.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,7 +16,7 @@ use super::segment_tail::line_before;
 use super::state_file::{JOURNAL_SIZE, journal_beside};
 use nightlatch_platform::fs::{FileExt, FsError};
 
-/// The journal of the log in `directory`, when `sealer` was saved before the boot `boot`.
+/// The journal of the log in `directory`, if `sealing` was saved before the boot `boot`.
 pub(super) fn journal_before_boot(
     directory: &Path,
     sealer: &Sealer,
@@ -30,23 +30,23 @@ pub(super) fn journal_before_boot(
 
 /// What is missing at the end of the last segment.
 pub(super) struct LostEnd {
-    /// How much of the segment there is.
+    /// The length of the part that is present.
     pub(super) kept: u64,
-    /// What belongs behind it, up to the end of the last sealed line.
+    /// The bytes after that, up to the end of the last sealed line.
     pub(super) missing: Vec<u8>,
 }
 
 impl LostEnd {
-    /// What is missing in `file`, which has `size` bytes, to what `sealer` and its `journal` say;
-    /// `None` when nothing is, or a loss of power does not explain it.
+    /// Compares `file`, which has `size` bytes, with `sealing` and its `journal`. `None` if nothing
+    /// is missing, or a loss of power does not explain it.
     pub(super) fn find(
         file: &File,
         size: u64,
         sealer: &Sealer,
         journal: &[u8],
     ) -> std::io::Result<Option<Self>> {
-        let (start, end) = (sealer.journal_start, sealer.place().offset);
-        // Blocks may have been allocated for more lines than the state knows of.
+        let (start, end) = (sealing.journal_start, sealing.place().offset);
+        // Blocks may have been allocated for more lines than the state counts.
         if !(start..=end.saturating_add(JOURNAL_SIZE)).contains(&size) {
             return Ok(None);
         }
@@ -59,7 +59,7 @@ impl LostEnd {
         };
         let mut there = vec![0; usize::try_from(size - start).unwrap_or_default()];
         file.read_exact_at(&mut there, start)?;
-        // Blocks that were allocated and never written read as zeros.
+        // Blocks that were allocated but never written read as zeros.
         let written = there.iter().rposition(|&byte| byte != 0);
         let written = written.map_or(0, |at| at + 1);
         let is_explained = written < journal.len()
@@ -71,7 +71,7 @@ impl LostEnd {
         }))
     }
 
-    /// The first line of the segment `file`, where it is missing in part.
+    /// The first line of the segment `file`, completed if a part is missing.
     pub(super) fn first_line(&self, file: &File) -> std::io::Result<Option<FirstLine>> {
         if self.kept >= LINE_LIMIT as u64 {
             return Ok(None);
@@ -83,7 +83,7 @@ impl LostEnd {
         Ok(line.and_then(FirstLine::parse))
     }
 
-    /// Lines that are missing, wholly or in part.
+    /// The number of lines that are missing, wholly or in part.
     pub(super) fn lines(&self) -> u64 {
         memchr::memchr_iter(b'\n', &self.missing).count() as u64
     }

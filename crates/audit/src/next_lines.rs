@@ -1,4 +1,4 @@
-//! The lines of a log that follow a number, in whatever segment they are.
+//! Finds the lines after a number, in whichever segment they are.
 
 use std::fs::File;
 use std::io;
@@ -12,28 +12,28 @@ use super::segment::{SegmentName, segments};
 use super::segment_tail::Tail;
 use nightlatch_platform::fs::{FileExt, FsError};
 
-/// Every line begins so, followed by its number.
+/// The beginning of every line; its number follows.
 const START: &[u8] = b"{\"seq\":";
 
-/// What follows a number in the files of a log.
+/// The lines after a number in the log's files.
 #[derive(Default)]
 pub(super) struct NextLines {
     /// Sealed lines, without their line ends.
     pub(super) lines: Vec<Vec<u8>>,
     /// Numbers that no file has any more.
     pub(super) removed: Option<RangeInclusive<u64>>,
-    /// The number up to which everything was looked at.
+    /// The number up to which the log was searched.
     pub(super) through: u64,
-    /// Whether nothing sealed follows it.
+    /// Whether no sealed line follows.
     pub(super) is_end: bool,
-    /// The number of the last sealed line, where nothing was found.
+    /// The number of the last sealed line, if no line was found.
     pub(super) last: u64,
 }
 
-/// Up to `limit` sealed lines, and the rest of an append, after the line `after`.
+/// Up to `limit` sealed lines after the line `after`, and the rest of the last append.
 ///
 /// # Errors
-/// When a file cannot be read, or is no regular file of this user.
+/// When a file cannot be read, or is not a regular file of this user.
 pub(super) fn next_lines(
     files: &Files<'_>,
     after: u64,
@@ -63,7 +63,7 @@ pub(super) fn next_lines(
             return Ok(found);
         };
         let Some(file) = files.open_file(&name.to_string())? else {
-            // Removed since it was listed.
+            // It was removed after it was listed.
             continue;
         };
         let is_last = at == segments.len();
@@ -75,8 +75,8 @@ pub(super) fn next_lines(
             found.is_end = true;
             return Ok(found);
         }
-        // The next segment begins with the number after the last one of this. Where it does not, the
-        // log was tampered with, and what is there is given all the same.
+        // The next segment begins with the number after the last one in this segment. If not, the
+        // log was tampered with; the lines are returned all the same.
         if let Some(next) = segments.get(at) {
             found.through = found.through.max(next.first() - 1);
         }
@@ -127,8 +127,8 @@ fn take(
     Ok(())
 }
 
-/// Where the first line begins whose number is greater than `after`; `size` when there is none. The
-/// numbers of a segment's lines rise, so this halves it.
+/// The byte at which the first line with a number greater than `after` begins; `size` if there is
+/// none. A binary search, because the numbers in a segment ascend.
 fn seek(file: &File, size: u64, after: u64) -> io::Result<u64> {
     let (mut low, mut high) = (0, size);
     let mut found = size;
@@ -146,10 +146,10 @@ fn seek(file: &File, size: u64, after: u64) -> io::Result<u64> {
     Ok(found)
 }
 
-/// The first line that begins at `from` or later and before `end`, and its number.
+/// The first line that begins in `from..end`, and its number.
 fn line_from(file: &File, from: u64, end: u64) -> io::Result<Option<(u64, u64)>> {
     let mut bytes = [0; 4 * 1024];
-    // A line that begins at `from` follows a line end before it.
+    // The byte before a line is a line end.
     let mut base = from.saturating_sub(1);
     let mut is_start = from == 0;
     while base < end {
@@ -181,7 +181,7 @@ fn line_from(file: &File, from: u64, end: u64) -> io::Result<Option<(u64, u64)>>
     Ok(None)
 }
 
-/// The number that a line begins with.
+/// The number at the beginning of a line.
 fn number(line: &[u8]) -> Option<u64> {
     let rest = line.strip_prefix(START)?;
     let length = rest.iter().position(|&byte| byte == b',')?;

@@ -1,4 +1,4 @@
-//! The first line of a segment: where the segment begins, and which keys lead to it and on from it.
+//! The first line of a segment: where the segment begins, and the keys that it chains.
 
 use std::fs::File;
 
@@ -14,10 +14,10 @@ use nightlatch_core::clock::Timestamp;
 use nightlatch_core::crypto::sign::PublicKey;
 use nightlatch_platform::fs::{Dir, FileExt, FsError};
 
-/// Enough for the first line of any segment this program writes.
+/// Large enough for the first line of any segment that this program writes.
 const FIRST_READ: usize = 4 * 1024;
 
-/// What the first line of a segment says, if it is canonical, whatever else of it is wrong.
+/// The contents of a segment's first line, if it is canonical; nothing else has been checked.
 #[derive(Clone, Debug)]
 pub(super) struct FirstLine {
     pub(super) seq: u64,
@@ -26,19 +26,19 @@ pub(super) struct FirstLine {
     pub(super) hash: LineHash,
     pub(super) hash_is_right: bool,
     pub(super) seal: Option<Seal>,
-    /// `None` when it is another event.
+    /// `None` if it is another event.
     pub(super) opened: Option<OpenedDetails>,
 }
 
 impl FirstLine {
-    /// That of the segment `file`, in its first `size` bytes; `None` when it has none, or one that is
-    /// not canonical.
+    /// The first line of the segment `file`, in its first `size` bytes; `None` if there is none, or
+    /// it is not canonical.
     pub(super) fn read(file: &File, size: u64) -> std::io::Result<Option<Self>> {
         let line = first_line(file, size)?;
         Ok(line.as_deref().and_then(Self::parse))
     }
 
-    /// Reads a line without its line end; `None` when it is not canonical.
+    /// Parses a line without its line end; `None` if it is not canonical.
     pub(super) fn parse(line: &[u8]) -> Option<Self> {
         Canonical::parse(line).map(|line| Self::of(&line))
     }
@@ -56,17 +56,17 @@ impl FirstLine {
         }
     }
 
-    /// The log's first public key, as this line says.
+    /// The log's first public key, according to this line.
     pub(super) fn fingerprint(&self) -> Option<PublicKey> {
         self.opened.as_ref()?.fingerprint
     }
 
-    /// The key that it names for the next segment's first line.
+    /// The key for the next segment's first line.
     pub(super) fn next_segment(&self) -> Option<PublicKey> {
         self.seal.and_then(|seal| seal.next_segment)
     }
 
-    /// Whether it opens the segment `name` as rule 6 wants it; what is `None` is not known.
+    /// Whether it opens the segment `name` as rule 6 requires. `None` stands for an unknown value.
     pub(super) fn opens(
         &self,
         name: SegmentName,
@@ -82,23 +82,24 @@ impl FirstLine {
     }
 }
 
-/// A first line that opens a segment by its form and its hash.
+/// A first line whose form and hash show that it opens a segment.
 #[derive(Clone, Debug)]
 pub(super) struct Opening {
-    /// Without its line end.
+    /// The line without its line end.
     pub(super) line: Vec<u8>,
     pub(super) segment: SegmentName,
     pub(super) timestamp: Timestamp,
-    /// The line before it.
+    /// The previous line.
     pub(super) continues: Link,
-    /// Verifies its seal.
+    /// The key that verifies this line's seal.
     pub(super) key: PublicKey,
-    /// Verifies the seal of the next segment's first line.
+    /// The key that verifies the seal of the next segment's first line.
     pub(super) next_key: PublicKey,
 }
 
 impl Opening {
-    /// Reads a line without its line end; `None` when it opens no segment, or its hash is wrong.
+    /// Parses a line without its line end; `None` if it does not open a segment or its hash is
+    /// wrong.
     pub(super) fn parse(line: &[u8]) -> Option<Self> {
         let first = FirstLine::parse(line).filter(|first| first.hash_is_right)?;
         Some(Self {
@@ -114,7 +115,8 @@ impl Opening {
         })
     }
 
-    /// That of `segment` in `dir`; `None` when the file is gone, or begins with anything else.
+    /// Reads the first line of `segment` in `dir`; `None` if the file is gone or begins
+    /// differently.
     pub(super) fn read(dir: &Dir, segment: SegmentName) -> Result<Option<Self>, AuditError> {
         let name = segment.to_string();
         let Some(file) = dir.open_file(&name)? else {
@@ -126,7 +128,7 @@ impl Opening {
         Ok(opening.filter(|opening| opening.segment == segment))
     }
 
-    /// Whether this opens the segment after the one that `before` opens, by its key.
+    /// Whether this line's key is the one that `before` announces for the next segment.
     pub(super) fn follows(&self, before: &Self) -> bool {
         self.segment > before.segment && self.key == before.next_key
     }

@@ -1,4 +1,4 @@
-//! What became of what an event is about: the three ways in which something did not succeed.
+//! The outcome of what an event is about.
 
 use super::event_type::EventType;
 use super::reason::names;
@@ -20,7 +20,7 @@ names! {
 }
 
 impl Outcome {
-    /// Of an event of this type that says `success`.
+    /// The outcome of an event of this type with this `success`.
     pub(super) fn of(event_type: &EventName, success: bool) -> Self {
         use EventType as Is;
         match event_type.known() {
@@ -35,7 +35,7 @@ impl Outcome {
 }
 
 impl Record {
-    /// What became of what it is about.
+    /// The outcome of what the event is about.
     pub fn outcome(&self) -> Outcome {
         Outcome::of(&self.event_type, self.success)
     }

@@ -1,4 +1,4 @@
-//! Which stretches of which segments have to be read to answer a query.
+//! Plans which ranges of which segments to read to answer a query.
 
 use std::fs::File;
 use std::io;
@@ -14,42 +14,42 @@ use super::segment::{SegmentName, segments};
 use nightlatch_core::clock::Timestamp;
 use nightlatch_platform::fs::{FileExt, FsError};
 
-/// A stretch of a segment, from the beginning of a line to the end of one.
+/// A range of a segment, from the beginning of a line to the end of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) segment: SegmentName,
     pub(super) start: u64,
     pub(super) end: u64,
-    /// It ends a segment that others follow: a last line without its end is torn.
+    /// Whether it ends a segment that is not the last: there, an incomplete last line is an error.
     pub(super) is_end: bool,
 }
 
 impl Piece {
-    /// How long it is.
+    /// Its length.
     pub(super) fn bytes(&self) -> u64 {
         self.end - self.start
     }
 }
 
-/// What to read, oldest first.
+/// The ranges to read, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) pieces: Vec<Piece>,
-    /// Where the log ends: after its last seal.
+    /// The end of the log: after its last seal.
     pub(super) end: Position,
 }
 
-/// A segment as it was found.
+/// A segment at the time it was opened.
 struct Part {
     segment: SegmentName,
     start: u64,
     end: u64,
-    /// When it was opened; `None` when its first line does not say.
+    /// When the segment was opened; `None` if its first line does not have that.
     opened: Option<Timestamp>,
 }
 
 impl Plan {
-    /// For what follows `from` and is sealed.
+    /// Plans to read the sealed lines after `from`.
     pub(super) fn new(
         files: &Files<'_>,
         from: Position,
@@ -60,7 +60,7 @@ impl Plan {
         names.retain(|segment| segment.first() >= from.segment);
         let mut parts = Vec::with_capacity(names.len());
         for &segment in &names {
-            // Removed since it was listed.
+            // It was removed after it was listed.
             let Some(file) = files.open_file(&segment.to_string())? else {
                 continue;
             };
@@ -84,9 +84,9 @@ impl Plan {
             pieces: Vec::new(),
             end: from,
         };
-        // What follows the last seal is an append that is being written, or was cut short.
+        // What follows the last seal is an append in progress, or one that was interrupted.
         while let Some(last) = parts.last_mut() {
-            // Shorter than it was: an append failed after it had been read, and was undone.
+            // Shorter than before: an append that had already been read failed and was undone.
             let from = if last.start > last.end { 0 } else { last.start };
             let sealed = match files.open_file(&last.segment.to_string())? {
                 Some(file) => sealed_end(&file, from, last.end)
@@ -115,7 +115,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Adds what has to be read of one segment.
+    /// Adds the part of a segment that must be read.
     fn add(
         &mut self,
         file: &File,
@@ -161,8 +161,8 @@ impl Plan {
 }
 
 impl Part {
-    /// Whether a line of it can be in the range: all are of the day it was opened in, and none is
-    /// earlier.
+    /// Whether the segment can have a line in the range: all its lines are of the day it was
+    /// opened, and none is earlier than the first.
     fn can_hold(&self, query: &Query) -> bool {
         self.opened.is_none_or(|opened| {
             query.since.is_none_or(|since| opened.end_of_day() >= since)
@@ -175,9 +175,9 @@ fn failed(files: &Files<'_>, segment: SegmentName, error: io::Error) -> AuditErr
     FsError::new("read", files.path().join(segment.to_string()), error).into()
 }
 
-/// Halves the stretch until lines around `bound` are found: the beginning of a line before it, or
-/// `start`, and of one that is not, or `end`, not far from each other. `None` when lines in between
-/// do not say their time.
+/// Binary search for two nearby line beginnings around `bound`: one of a line before it, or
+/// `start`, and one of a line at or after it, or `end`. `None` if lines in between have no valid
+/// time.
 fn cut(
     file: &File,
     (start, end): (u64, u64),
@@ -199,10 +199,10 @@ fn cut(
     Ok(Some((low, high)))
 }
 
-/// The first line that begins at `from` or later and before `end`, and its time.
+/// The first line that begins in `from..end`, and its time.
 fn time_after(file: &File, from: u64, end: u64) -> io::Result<Option<(u64, Timestamp)>> {
     let mut bytes = [0; 8 * 1024];
-    // A line that begins at `from` follows a line end before it.
+    // The byte before a line is a line end.
     let base = from.saturating_sub(1);
     let length = file.read_at(&mut bytes, base)?;
     let mut rest = &bytes[..length];
@@ -219,7 +219,7 @@ fn time_after(file: &File, from: u64, end: u64) -> io::Result<Option<(u64, Times
     Ok(None)
 }
 
-/// The first beginning of a line at `from` or later; `end` when there is none before.
+/// The first beginning of a line at or after `from`; `end` if there is none before that.
 fn line_start(file: &File, from: u64, end: u64) -> io::Result<u64> {
     let mut bytes = [0; 4 * 1024];
     let mut base = from.saturating_sub(1);
@@ -239,7 +239,7 @@ fn line_start(file: &File, from: u64, end: u64) -> io::Result<u64> {
     Ok(end)
 }
 
-/// The end of the last line with a seal between `start` and `end`, which begins a line.
+/// The end of the last sealed line between `start` and `end`; `start` is the beginning of a line.
 fn sealed_end(file: &File, start: u64, end: u64) -> io::Result<Option<u64>> {
     const WINDOW: usize = 4 * LINE_LIMIT;
     let mut bytes = vec![0; WINDOW];
@@ -250,7 +250,7 @@ fn sealed_end(file: &File, start: u64, end: u64) -> io::Result<Option<u64>> {
         let wanted = usize::try_from(end - base).unwrap_or(WINDOW);
         let length = file.read_at(&mut bytes[..wanted], base)?;
         let mut read = &bytes[..length];
-        // Lines whose beginning is in the window, from the last one back.
+        // Lines that begin in the window, in reverse order.
         while let Some(line_end) = memchr::memrchr(b'\n', read) {
             let before = memchr::memrchr(b'\n', &read[..line_end]);
             let begin = match before {
@@ -269,7 +269,8 @@ fn sealed_end(file: &File, start: u64, end: u64) -> io::Result<Option<u64>> {
             break;
         }
         let rest = memchr::memrchr(b'\n', read).map_or(0, |at| at + 1);
-        // A line is not longer than its limit: what remains is none, or is read with what precedes it.
+        // The rest is empty, too long for a line, or is read again together with the bytes before
+        // it.
         end = if rest > LINE_LIMIT || rest == 0 {
             base
         } else {

@@ -1,8 +1,8 @@
-//! How far the reading of a log is.
+//! The progress of reading a log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How far a verification or a reading is, to be looked at from another thread.
+/// The progress of a verification or a reading, for another thread to display.
 #[derive(Debug, Default)]
 pub struct Progress {
     done: AtomicU64,
@@ -10,7 +10,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Bytes gone through so far, and in all; 0 of 0 before that is known.
+    /// The bytes processed so far and the total; 0 of 0 until the total is known.
     pub fn get(&self) -> (u64, u64) {
         (
             self.done.load(Ordering::Relaxed),

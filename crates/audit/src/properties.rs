@@ -1,4 +1,4 @@
-//! What must hold for any bytes in place of the log; see `nightlatch::fuzz`.
+//! Properties of reading that hold for any bytes in place of the log; see `nightlatch::fuzz`.
 
 use std::io::Read;
 
@@ -25,16 +25,16 @@ pub use super::seal::properties::seal_parts;
 pub use super::sealer::properties::seal_state;
 pub use super::verify::properties::{audit_anchor, audit_directory};
 
-/// Lines whose hashes are known to be theirs.
+/// Lines whose hashes are known to be correct.
 const GENUINE: &str = include_str!("../tests/vectors/log/audit/0000000000000001.jsonl");
 
-/// Lines are told apart as the line ends say; one that is accepted reads back, renders as one row,
-/// and says what its hash was computed of. Whatever the text in an event, it is written as one line
-/// that verifies and is found.
+/// Line ends alone separate lines. An accepted line reads back, renders as one row, and has the
+/// contents that its hash was computed over. An event with any text is written as one line that
+/// verifies and is found.
 pub fn audit_line(bytes: &[u8]) -> bool {
     written(&String::from_utf8_lossy(bytes));
     read_in_lines(bytes);
-    // Every part is judged: the property must not stop at the first that is none.
+    // Check every part; the property must not stop at the first one that fails to parse.
     bytes
         .split(|&byte| byte == b'\n')
         .filter(|line| judge(line))
@@ -42,7 +42,7 @@ pub fn audit_line(bytes: &[u8]) -> bool {
         > 0
 }
 
-/// Gives few bytes at a time, so that every state between two reads is passed through.
+/// Returns few bytes per read, to exercise every state between two reads.
 struct Trickle<'a>(&'a [u8]);
 
 impl Read for Trickle<'_> {
@@ -86,7 +86,7 @@ fn judge(line: &[u8]) -> bool {
     for hash in [record.prev, record.hash] {
         assert_eq!(LineHash::parse(hash.to_string().as_bytes()), Some(hash));
     }
-    // As `audit --json` shows it: whole, and as JSON.
+    // As `audit --json` prints it: the whole line, as JSON.
     let shown = serde_json::from_str::<&RawValue>(&record.raw).map(RawValue::get);
     assert_eq!(shown.ok(), Some(record.raw.trim()));
     check_row(&record);
@@ -97,7 +97,7 @@ fn judge(line: &[u8]) -> bool {
     true
 }
 
-/// No line has the hash of a genuine one and says something else.
+/// No line with the hash of a genuine one has other contents.
 fn says_what_was_hashed(record: &Record) {
     let said = |record: &Record| {
         let details = record.details.get().to_owned();
@@ -128,8 +128,9 @@ fn says_what_was_hashed(record: &Record) {
     }
 }
 
-/// Its row is one row, has a field for each column, which says the same but for apostrophes, and
-/// nothing in a field begins as a formula does, wherever a spreadsheet begins a cell.
+/// The CSV row is a single row with one field per column. The fields have the record's values,
+/// except for added apostrophes, and no cell in them can begin as a formula, wherever a spreadsheet
+/// splits cells.
 fn check_row(record: &Record) {
     let mut row = Vec::new();
     assert!(write_csv_record(&mut row, record).is_ok());
@@ -166,7 +167,7 @@ fn check_row(record: &Record) {
     }
 }
 
-/// The fields of one row by RFC 4180; `None` when it is not exactly one.
+/// The fields of a row by RFC 4180; `None` if it is not exactly one row.
 fn fields_of(row: &str) -> Option<Vec<String>> {
     let mut rest = row.strip_suffix("\r\n")?;
     let mut fields = Vec::new();
@@ -208,7 +209,7 @@ fn written(text: &str) {
         timestamp: Timestamp::from_unix_nanos(1_763_682_067_123_456_789),
         id: Uuid::from_u128(0x0197_0000_0000_7000_8000_0000_0000_0001),
     };
-    // An email is as short as this or not one.
+    // An email is no longer than this.
     let name: String = text.chars().take(64).collect();
     let event = Event::new(Details::SessionValidated {
         action: Action::new(text),

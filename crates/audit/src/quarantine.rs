@@ -1,4 +1,4 @@
-//! Bytes that the log cannot vouch for: moved out of it into files of their own, and recorded.
+//! Moves bytes that the log cannot vouch for into separate files, and records that.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -11,14 +11,15 @@ use super::reader::Section;
 use super::segment::{QuarantineName, SegmentName};
 use nightlatch_platform::fs::{Dir, FsError};
 
-/// Copies this many bytes at a time.
+/// The number of bytes copied at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// Moves what stands in `file`, the segment `segment`, from `from` to `to` into a new file, durably,
-/// and cuts the segment there: the event that records it, to be the one with number `seq`.
+/// Moves the bytes from `from` to `to` of `file`, which is the segment `segment`, into a new file,
+/// durably, and truncates the segment there. Returns the event that records this; its number will
+/// be `seq`.
 ///
 /// # Errors
-/// When the system refuses. The bytes are then still in the segment.
+/// When the system fails. The bytes are then still in the segment.
 pub(super) fn move_aside(
     dir: &Dir,
     segment: SegmentName,
@@ -47,8 +48,8 @@ pub(super) fn move_aside(
     Ok(record(segment, quarantine, &copied))
 }
 
-/// The events that record what an earlier process moved aside, but did not live to record: no line
-/// has the number `seq` yet.
+/// The events that record what an earlier process moved aside before it died without recording it:
+/// no line has the number `seq` yet.
 ///
 /// # Errors
 /// When such a file cannot be read.
@@ -74,7 +75,7 @@ fn count(file: &File, path: &Path) -> Result<Copied, FsError> {
     copy(file, None).map_err(|error| FsError::new("read", path, error))
 }
 
-/// What was copied, or counted.
+/// What was copied or counted.
 struct Copied {
     bytes: u64,
     lines: u64,

@@ -1,4 +1,4 @@
-//! Asking the log: which events, how many, and the answer.
+//! Queries of the log and their results.
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 #[doc(hidden)]
@@ -13,27 +13,27 @@ use super::text::ArgvDigest;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::id::{ExecId, SessionId};
 
-/// The most events one answer may hold: 1 to 1000, 100 by default.
+/// The maximum number of events in a result: 1 to 1000, 100 by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit(u16);
 
-/// A limit outside 1 to 1000.
+/// The limit is not in the range 1 to 1000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the limit must be from 1 to 1000, not {0}")]
 pub struct BadLimit(u64);
 
 impl Limit {
-    /// The smallest.
+    /// The minimum.
     pub const MIN: Self = Self(1);
-    /// The greatest.
+    /// The maximum.
     pub const MAX: Self = Self(1000);
 
-    /// So many, where a caller asked for fewer: `limit` rows have no more events.
+    /// The number of events that is enough for `limit` rows.
     pub(super) const fn of_rows(limit: Self) -> Self {
         Self(limit.0 * super::rows::MOST_EVENTS)
     }
 
-    /// A limit in range.
+    /// Creates a limit.
     ///
     /// # Errors
     /// When it is 0 or more than 1000.
@@ -56,34 +56,35 @@ impl Default for Limit {
     }
 }
 
-/// Which events to find: those that pass every filter given.
+/// A query: an event matches if it passes all filters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
-    /// About this user; upper and lower case are the same.
+    /// About this user; case-insensitive.
     pub user: Option<String>,
-    /// Of one of these types; of any when empty.
+    /// Of one of these types; empty means any type.
     pub types: Vec<EventName>,
-    /// At this time or later.
+    /// At or after this time.
     pub since: Option<Timestamp>,
     /// Before this time.
     pub until: Option<Timestamp>,
     /// In this session.
     pub session: Option<SessionId>,
-    /// Only what failed or was refused: not commands that ended with another code than 0.
+    /// Only events where something failed or was refused, not commands that ended with a code other
+    /// than 0.
     pub failed_only: bool,
-    /// About this program, as the events that name one do: `COMMAND_STARTED` and `COMMAND_REFUSED`.
+    /// About this program: the events that name one are `COMMAND_STARTED` and `COMMAND_REFUSED`.
     pub program: Option<String>,
-    /// About one of these runs of guarded commands; about any when empty.
+    /// About one of these runs of guarded commands; empty means any.
     pub execs: Vec<ExecId>,
     /// The start of a command with this command line; see `Guard::argv_digest`.
     pub argv: Option<ArgvDigest>,
-    /// The end of a command that ended so.
+    /// The end of a command that ended like this.
     pub exit: Option<ExitFilter>,
-    /// Recorded on this terminal, named as below `/dev`.
+    /// Recorded on this terminal, by its name below `/dev`.
     pub tty: Option<String>,
     /// Recorded on this machine.
     pub host: Option<String>,
-    /// The most events, or rows, to give.
+    /// The maximum number of events or rows in the result.
     pub limit: Limit,
     /// What the limit counts.
     pub limit_unit: LimitUnit,
@@ -95,47 +96,46 @@ pub enum LimitUnit {
     /// Events.
     #[default]
     Events,
-    /// Rows for people, in which the events of a guarded command are one; see
+    /// Rows for people, in which the events of a guarded command form one row; see
     /// [`QueryResult::rows`].
     Rows,
 }
 
-/// The answer to a [`Query`].
+/// The result of a [`Query`].
 #[derive(Clone, Debug, Default)]
 pub struct QueryResult {
-    /// The newest that match, in the log's order: newest last.
+    /// The newest matching events, in log order: newest last.
     pub events: Vec<Record>,
-    /// How many match in all. Those that are not among `events` have been judged by as much of them
-    /// as the filters ask about: of a damaged line that is its beginning and its end perhaps.
+    /// The total number of matches. Those that are not in `events` were judged only by the parts
+    /// that the filters need: for a damaged line, possibly only its beginning and its end.
     pub total: u64,
-    /// Whether older ones match that did not fit.
+    /// Whether older events match that are not in the result.
     pub has_more: bool,
-    /// Lines that may have been meant and are no events: all that were looked at, or, where a filter
-    /// searches for words, those that contain them. Verification names every one.
+    /// Lines that may have matched but are not events: of all lines examined, or, with a text
+    /// filter, of those that contain the text. Verification reports each one.
     pub unreadable: u64,
-    /// The same for people, where the limit counts rows: a guarded command is one row. Empty
-    /// otherwise.
+    /// The result as rows, if the limit counts rows: a guarded command is one row. Empty otherwise.
     pub rows: Vec<Row>,
-    /// Events that the answer could have had, were they not removed from the log.
+    /// Removed events that might have matched.
     pub removed: Vec<RemovedEvents>,
-    /// Where the answer ends.
+    /// The position where the result ends.
     pub end: Position,
 }
 
-/// What a reading of every match went through.
+/// The totals of a reading of all matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuerySummary {
-    /// How many matches were given.
+    /// The number of matches returned.
     pub total: u64,
-    /// Lines that may have been meant and are no events, as in [`QueryResult::unreadable`].
+    /// Lines that may have matched but are not events, as in [`QueryResult::unreadable`].
     pub unreadable: u64,
 }
 
-/// A place between two lines of the log.
+/// A position between two lines of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
-    /// The segment, by the number of its first line; 0 is before all.
+    /// The segment, by the number of its first line; 0 is before all segments.
     pub(super) segment: u64,
-    /// Bytes into it.
+    /// The byte offset in it.
     pub(super) offset: u64,
 }

@@ -1,4 +1,4 @@
-//! What the record of a reading says: how the log was read, and with which filters.
+//! The record of a reading: how the log was read, and with which filters.
 
 use super::audit_name::UNKNOWN_NAME;
 use super::json::Object;
@@ -22,19 +22,19 @@ names! {
     }
 }
 
-/// The most names of one list that are recorded, and the longest text.
+/// The maximum number of names per recorded list, and the maximum length of a recorded text.
 const MOST: usize = 32;
 const LONGEST: usize = 64;
 
-/// The filters that were given, without anything secret: an account that is not known is
-/// `(unknown)`, and a command line is its keyed digest.
+/// The filters of a reading, without secrets: an unknown account is recorded as `(unknown)`, and a
+/// command line as its keyed digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadFilters {
     query: Box<Query>,
 }
 
 impl ReadFilters {
-    /// Those of `query`; `is_known` says whether there is an account of this normalized email.
+    /// The filters of `query`. `is_known` returns whether a normalized email belongs to an account.
     pub(super) fn of(query: &Query, is_known: impl FnOnce(&str) -> bool) -> Self {
         let mut query = query.clone();
         query.user = query.user.map(|user| {
@@ -64,7 +64,7 @@ impl ReadFilters {
         if let Some(until) = query.until {
             object.plain("until", until);
         }
-        // The longest email is longer than other texts.
+        // The maximum length of an email is greater than that of other texts.
         if let Some(user) = &query.user {
             object.text("user", &bounded(user, 5 * LONGEST));
         }

@@ -1,4 +1,4 @@
-//! Reading segments in blocks of whole lines, without ever holding more than one block.
+//! Reads segments in blocks of whole lines, holding one block in memory at a time.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,10 +7,10 @@ use std::ops::Range;
 use super::line::LINE_LIMIT;
 use nightlatch_platform::fs::FileExt;
 
-/// Fits a core's own cache together with what is searched for; must hold the longest line.
+/// Fits a core's own cache together with the search data; must hold the longest line.
 pub(super) const CHUNK: usize = 256 * 1024;
 
-/// A stretch of a file, read without moving the file's own position.
+/// A range of a file, read without moving the file's own position.
 pub(super) struct Section {
     pub(super) file: File,
     pub(super) at: u64,
@@ -27,32 +27,32 @@ impl Read for Section {
     }
 }
 
-/// What was read.
+/// A block of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Block {
-    /// Complete lines with their line ends: where [`Blocks::bytes`] has them. Some may be longer than
-    /// any event.
+    /// Complete lines with their line ends, at this range of [`Blocks::bytes`]. Some may be longer
+    /// than any event.
     Lines(Range<usize>),
-    /// A complete line longer than any event; it was skipped.
+    /// A complete line longer than any event, which was skipped.
     TooLong,
 }
 
-/// The complete lines of a source, many at a time. A last line without its end is none.
+/// Splits a source into blocks of complete lines. An incomplete last line is not returned.
 pub(super) struct Blocks<R> {
     source: R,
     buffer: Vec<u8>,
     start: usize,
     filled: usize,
-    /// Whether the line being read is longer than any event, and being skipped.
+    /// Whether the current line is longer than any event and is being skipped.
     skipping: bool,
-    /// Bytes that have left the source.
+    /// Bytes read from the source.
     read: u64,
     /// Bytes up to the end of the last block.
     given: u64,
 }
 
 impl<R: Read> Blocks<R> {
-    /// Reads at most `chunk` bytes at a time, and at least the longest line.
+    /// Reads up to `chunk` bytes at a time, but never less than the longest line.
     pub(super) fn new(source: R, chunk: usize) -> Self {
         Self {
             source,
@@ -65,17 +65,17 @@ impl<R: Read> Blocks<R> {
         }
     }
 
-    /// Bytes of the blocks given so far.
+    /// The number of bytes in the blocks returned so far.
     pub(super) fn consumed(&self) -> u64 {
         self.given
     }
 
-    /// What a block stands for; until the next one is read.
+    /// The bytes of a block, valid until the next one is read.
     pub(super) fn bytes(&self, block: Range<usize>) -> &[u8] {
         &self.buffer[block]
     }
 
-    /// Whether bytes without a line end stand after the last complete line. Ask at the end.
+    /// Whether there are bytes after the last complete line. Call this at the end.
     pub(super) fn ends_torn(&self) -> bool {
         self.skipping || self.start < self.filled
     }
@@ -121,7 +121,7 @@ impl<R: Read> Blocks<R> {
     }
 }
 
-/// One line, or what stands in place of one.
+/// A line, or a marker for one that is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
     /// A complete line, without its line end.
@@ -141,10 +141,10 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Complete lines of a file, one after the other. A last line without its end is none.
+/// Iterates over the complete lines of a file. An incomplete last line is not returned.
 pub(super) struct Lines<R = File> {
     blocks: Blocks<R>,
-    /// What is left of the block.
+    /// The rest of the block.
     left: Range<usize>,
 }
 
@@ -156,12 +156,12 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Bytes of the complete lines given so far, their line ends included.
+    /// The number of bytes in the lines returned so far, including line ends.
     pub(super) fn consumed(&self) -> u64 {
         self.blocks.consumed() - self.left.len() as u64
     }
 
-    /// Whether bytes without a line end stand after the last complete line. Ask at the end.
+    /// Whether there are bytes after the last complete line. Call this at the end.
     pub(super) fn ends_torn(&self) -> bool {
         self.blocks.ends_torn()
     }
@@ -189,7 +189,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives at most `step` bytes at a time.
+    /// Returns at most `step` bytes per read.
     struct Drip<'a>(&'a [u8], usize);
 
     impl Read for Drip<'_> {

@@ -1,4 +1,4 @@
-//! Reading the log. Each reading of a home's log is recorded in it, whoever reads.
+//! Reads the log. Each reading of a home's log is recorded in it, whoever reads.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -27,11 +27,11 @@ use super::segment::segments;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_platform::fs::Archive;
 
-/// A start is looked for this much earlier than a command's end and duration say.
+/// A start is searched for this much earlier than the command's end and duration suggest.
 const CLOCK_MAY_BE_OFF: Duration = Duration::from_secs(24 * 3600);
 
-/// Reads a log: a home's, where each reading is recorded as `AUDIT_READ`, or a copy, in which nothing
-/// is recorded. Creates nothing, and where there is no log there is nothing in it.
+/// Reads a log: that of a home, where each reading is recorded as `AUDIT_READ`, or a copy, where
+/// nothing is recorded. Creates nothing; a missing log is treated as empty.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -55,19 +55,19 @@ enum Source<'a> {
     Nothing,
 }
 
-/// What was read, and whether that could be recorded.
+/// The result of a reading, and whether the reading could be recorded.
 #[derive(Debug)]
 #[must_use = "a reading that could not be recorded has to be reported"]
 pub struct Reading<T> {
-    /// What was asked for. It may be shown even if the reading could not be recorded: an auditor
-    /// looks at a broken log most of all.
+    /// The result. It may be shown even if the reading could not be recorded: a broken log is
+    /// exactly what an auditor needs to read.
     pub answer: T,
-    /// Why it could not be recorded, if it could not.
+    /// Why the reading could not be recorded, if so.
     pub recorded: Result<(), AuditError>,
 }
 
 impl LogReader<'static> {
-    /// Reads the log files in `directory`, whoever owns them.
+    /// Reads the log files in `directory`, with any owner.
     ///
     /// # Errors
     /// When there is no such directory, or it may not be read.
@@ -76,7 +76,7 @@ impl LogReader<'static> {
         Ok(Self { log })
     }
 
-    /// Where there is no home there is no log.
+    /// A reader for a missing home, and so without a log.
     pub fn of_nothing() -> Self {
         Self {
             log: Source::Nothing,
@@ -85,10 +85,10 @@ impl LogReader<'static> {
 }
 
 impl LogReader<'_> {
-    /// Whether there is any log to read.
+    /// Whether there is a log to read.
     ///
     /// # Errors
-    /// When that cannot be told.
+    /// When that cannot be determined.
     pub fn has_log(&self) -> Result<bool, AuditError> {
         let Some(files) = self.files()? else {
             return Ok(false);
@@ -96,7 +96,7 @@ impl LogReader<'_> {
         Ok(!segments(&files.names()?).is_empty())
     }
 
-    /// Whether there is an event of this type. Not recorded, as it shows none.
+    /// Whether there is an event of this type. Not recorded, because it shows no event.
     ///
     /// # Errors
     /// When a file of the log cannot be read or is not ours.
@@ -110,12 +110,13 @@ impl LogReader<'_> {
         Ok(found.total > 0)
     }
 
-    /// The newest events that match, and how many there are, holding no more than the answer. Takes
-    /// no lock but for the record. `progress` tells another thread how far it is.
+    /// The newest matching events and the total number of matches; only the result is held in
+    /// memory. Takes no lock except to record the reading. Another thread can follow it through
+    /// `progress`.
     ///
-    /// A large log is read by all processors. Of a range of time only the stretches of segments are
-    /// read that can hold it: within a segment times never go back, and all lie on one day.
-    /// Verification checks that.
+    /// A large log is read in parallel. With a time range, only those parts of segments are read
+    /// that can contain it: within a segment, times never decrease and all are on the same day,
+    /// which verification checks.
     ///
     /// # Errors
     /// When a file of the log cannot be read or is not ours.
@@ -129,10 +130,10 @@ impl LogReader<'_> {
         Ok(Reading { answer, recorded })
     }
 
-    /// Gives every event that matches to `each`, oldest first, until it breaks off. The limit does
-    /// not apply; no more than one event is held. It ends where the log ended when it was called, so
-    /// its own record is not among the events. An export is recorded before the first event is given:
-    /// whoever interrupts it has read all the same.
+    /// Passes every matching event to `each`, oldest first, until `each` breaks. The limit does not
+    /// apply; one event is held at a time. Reading stops where the log ended at the time of the
+    /// call, so its own record is not included. An export is recorded before the first event is
+    /// passed on, because an interrupted export has been read, too.
     ///
     /// # Errors
     /// As [`LogReader::list`].
@@ -211,7 +212,7 @@ impl LogReader<'_> {
         Ok(summary)
     }
 
-    /// As [`LogReader::list`], without a record of it; how it is done changes nothing of the answer.
+    /// Like [`LogReader::list`], without recording it. `options` do not affect the result.
     pub(super) fn query_by(
         &self,
         query: &Query,
@@ -245,7 +246,7 @@ impl LogReader<'_> {
             let limit = usize::from(query.limit.get());
             let over = answer.rows.len().saturating_sub(limit);
             let dropped: u64 = answer.rows.drain(..over).map(|row| row.events()).sum();
-            // In the log's order but for the ends of commands, which are with their starts.
+            // In log order, except that the ends of commands are with their starts.
             let kept = answer.rows.iter().map(|row| row.record().seq).min();
             answer.has_more |= dropped > 0;
             answer
@@ -256,7 +257,7 @@ impl LogReader<'_> {
         Ok(answer)
     }
 
-    /// Looks up what `rows` lack of their commands.
+    /// Looks up the missing events of the commands in `rows`.
     pub(super) fn complete(&self, rows: &mut [Row]) -> Result<(), AuditError> {
         let mut since: Option<Timestamp> = None;
         let mut execs = Vec::new();
@@ -291,7 +292,7 @@ impl LogReader<'_> {
         Ok(())
     }
 
-    /// The files, as they are now; `None` when there is no log.
+    /// The current files; `None` if there is no log.
     pub(super) fn files(&self) -> Result<Option<Files<'_>>, AuditError> {
         Ok(match &self.log {
             Source::Home(log) => log.directory()?.map(Files::Home),
@@ -309,7 +310,7 @@ impl LogReader<'_> {
         self.record(how, query, answer.total, answer.events.len() as u64)
     }
 
-    /// The log's first public key, in hexadecimal, as the log itself says; `None` where it does not.
+    /// The log's first public key, in hexadecimal, as the log names it; `None` if it does not.
     ///
     /// # Errors
     /// When a file of the log cannot be read or is not ours.
@@ -348,21 +349,21 @@ impl LogReader<'_> {
 }
 
 impl AuditLog {
-    /// Reads the log. Each reading is recorded in it.
+    /// A reader of the log. Each reading is recorded in it.
     pub fn reader(&self) -> LogReader<'_> {
         let log = Source::Home(self);
         LogReader { log }
     }
 
-    /// As [`LogReader::list`], for what the program itself has to know: nobody is shown it, and it is
-    /// not recorded.
+    /// Like [`LogReader::list`], for data that the program itself needs: nobody sees the result, so
+    /// it is not recorded.
     pub(crate) fn query(&self, query: &Query) -> Result<QueryResult, AuditError> {
         let options = ScanOptions::default();
         self.reader()
             .query_by(query, &options, &Progress::default())
     }
 
-    /// As [`LogReader::list`], without recording that somebody read: for tests of what was recorded.
+    /// Like [`LogReader::list`], without recording it: for tests of what was recorded.
     ///
     /// # Errors
     /// As [`LogReader::list`].
@@ -372,7 +373,7 @@ impl AuditLog {
         self.query(query)
     }
 
-    /// Gives every event that matches to `each`, likewise.
+    /// Passes every matching event to `each`, without recording it.
     pub(super) fn for_each(
         &self,
         query: &Query,
@@ -388,7 +389,7 @@ impl AuditLog {
     }
 }
 
-/// The events that are gone and could have been an answer to `query`.
+/// The removed events that might have matched `query`.
 fn removed_from(
     files: &Files<'_>,
     query: &Query,
@@ -398,7 +399,7 @@ fn removed_from(
     let Some(first) = first.filter(|segment| segment.first() > 1) else {
         return Ok(Vec::new());
     };
-    // What was removed is not later than the first line that remains.
+    // Removed events are never later than the first remaining line.
     if let Some(since) = query.since
         && let Some(line) = files.first_line(first)?
         && line.opened.is_some()

@@ -1,4 +1,4 @@
-//! Why something happened: closed sets of names, so that no message finds its way into the log.
+//! Reasons for events: closed sets of names, so that no free text gets into the log.
 
 macro_rules! names {
     (
@@ -10,15 +10,15 @@ macro_rules! names {
         pub enum $enum { $($(#[doc = $text])+ $variant,)+ }
 
         impl $enum {
-            /// All of them.
+            /// All values.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// Its name in the log.
+            /// The name in the log.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// What it means, in a sentence.
+            /// The meaning, as a sentence.
             pub const fn description(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($text),+).trim_ascii(),)+ }
             }
@@ -36,7 +36,7 @@ pub(super) use names;
 names! {
     /// Why a sign-in failed.
     LoginFailure {
-        /// Wrong password, or no such account: the log does not tell which, as the program does not.
+        /// Wrong password, or no such account: neither the log nor the program distinguishes them.
         WrongCredentials => "wrong_credentials",
         /// The account, or the unknown name, is locked.
         Locked => "locked",
@@ -49,7 +49,7 @@ names! {
     RegistrationFailure {
         /// There is an account with this email.
         EmailTaken => "email_taken",
-        /// The home has an account, and no live session or password of one let this one in.
+        /// The home has an account, and no live session or password of one approved this one.
         NoSponsor => "no_sponsor",
     }
 }
@@ -69,17 +69,17 @@ names! {
 names! {
     /// What ended a session without anyone asking for it.
     ExpiryReason {
-        /// No activity for the idle timeout.
+        /// The idle timeout passed without activity.
         Idle => "idle",
-        /// The absolute limit.
+        /// The absolute timeout passed.
         Max => "max",
         /// The wall clock was moved.
         Clock => "clock",
-        /// It was begun before this boot.
+        /// It was created before this boot.
         Reboot => "reboot",
-        /// A time namespace shifts the clocks of the process that asked.
+        /// A time namespace shifts the clocks of the requesting process.
         TimeNamespace => "time_namespace",
-        /// The keeper holds no key for it any more.
+        /// The keeper no longer holds its key.
         KeyGone => "key_gone",
     }
 }
@@ -88,26 +88,26 @@ names! {
     TerminationReason {
         /// The person signed out or locked.
         Logout => "logout",
-        /// A new sign-in took its place.
+        /// A new sign-in replaced it.
         Replaced => "replaced",
         /// A process that guarded a command under it died.
         Crash => "crash",
         /// The account's password was changed.
         PasswordChanged => "password_changed",
-        /// It could not be set up to the end, and was never used.
+        /// It could not be set up completely, and was never used.
         CreationFailed => "creation_failed",
     }
 }
 names! {
     /// Why a session file was not accepted.
     InvalidReason {
-        /// It does not open under its key, or is not of the format.
+        /// It does not decrypt with its key, or is malformed.
         Corrupt => "corrupt",
         /// It is another account's, home's or machine's.
         Foreign => "foreign",
-        /// An older copy was put back.
+        /// An older copy was restored.
         StaleCopy => "stale_copy",
-        /// The account has moved on: password changed or sessions revoked since.
+        /// The account's password was changed or its sessions were revoked since.
         OldGeneration => "old_generation",
         /// A format this version does not read.
         UnsupportedVersion => "unsupported_version",
@@ -128,11 +128,11 @@ names! {
         SessionExpired => "session_expired",
         /// The session was not accepted.
         SessionInvalid => "session_invalid",
-        /// Less time is left than the caller asked for.
+        /// Less time is left than the caller requires.
         TooLittleTime => "too_little_time",
-        /// The session that is live is not of an account that counts here.
+        /// The live session does not belong to an accepted account.
         OtherAccount => "other_account",
-        /// The program could not tell: no disk, no memory, no keeper, no log.
+        /// The program could not decide: no disk, no memory, no keeper, no log.
         Internal => "internal",
     }
 }
@@ -143,7 +143,7 @@ names! {
         New => "new",
         /// A day (UTC) began.
         Day => "day",
-        /// The segment before was large.
+        /// The previous segment was large.
         Size => "size",
         /// The wall clock was set back.
         Clock => "clock",
@@ -154,14 +154,14 @@ names! {
     CommandFailure {
         /// There is no such program.
         NotFound => "not_found",
-        /// The program may not be executed.
+        /// The program is not executable.
         NotExecutable => "not_executable",
-        /// The system would not start it.
+        /// The system could not start it.
         NotStarted => "not_started",
     }
 }
 impl From<LoginFailure> for PasswordChangeFailure {
-    /// Why the old password was not accepted.
+    /// The reason why the old password was not accepted.
     fn from(failure: LoginFailure) -> Self {
         match failure {
             LoginFailure::WrongCredentials => Self::WrongCredentials,

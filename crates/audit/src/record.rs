@@ -1,4 +1,4 @@
-//! An event as it was read back.
+//! An event that was read back.
 
 use serde_json::value::RawValue;
 
@@ -8,8 +8,8 @@ use super::line::Line;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::id::SessionId;
 
-/// A line of the log, as it stands there and taken apart. Whether it is genuine, verification
-/// tells; texts in it may hold anything and need escaping on their way to a terminal.
+/// A line of the log, raw and parsed. Verification shows whether it is genuine. Its texts may
+/// contain anything and must be escaped before they reach a terminal.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Record {
@@ -21,15 +21,15 @@ pub struct Record {
     pub id: String,
     /// When it was recorded.
     pub timestamp: Timestamp,
-    /// What happened; perhaps of a type that only a later version knows.
+    /// The type of the event; possibly one that this version does not know.
     pub event_type: EventName,
-    /// Whom it is about.
+    /// The account it is about.
     pub username: Option<String>,
-    /// In which session.
+    /// The session in which it happened.
     pub session_id: Option<SessionId>,
     /// Whether nothing was refused and nothing failed.
     pub success: bool,
-    /// What else it says: a JSON object.
+    /// The details: a JSON object.
     pub details: Box<RawValue>,
     /// The machine.
     pub host: String,
@@ -39,14 +39,14 @@ pub struct Record {
     pub pid: u32,
     /// The terminal's name below `/dev`.
     pub tty: Option<String>,
-    /// The hash of the line before.
+    /// The hash of the previous line.
     pub prev: LineHash,
-    /// The hash the line carries.
+    /// The hash in the line.
     pub hash: LineHash,
 }
 
 impl Record {
-    /// Reads a line without its line end; `None` when it is not an event.
+    /// Parses a line without its line end; `None` if it is not an event.
     pub(super) fn parse(raw: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(raw).ok()?;
         let View {
@@ -77,7 +77,7 @@ impl Record {
     }
 }
 
-/// A line taken apart in place, to be judged without copying it.
+/// A line parsed in place, to be judged without copying.
 pub(super) struct View<'a> {
     pub(super) line: Line<'a>,
     pub(super) timestamp: Timestamp,
@@ -88,7 +88,7 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// As [`Record::parse`].
+    /// Like [`Record::parse`].
     pub(super) fn parse(raw: &'a [u8]) -> Option<Self> {
         let line = Line::parse(raw)?;
         let session_id = match &line.session_id {

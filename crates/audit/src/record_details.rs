@@ -1,4 +1,4 @@
-//! The details of the records that rules of the log rely on, read back.
+//! Parses the details of the records that rules of the log rely on.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use super::line::Link;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::crypto::sign::PublicKey;
 
-/// The details of a SEGMENT_OPENED that rules are about, each where it has the right form.
+/// The details of a SEGMENT_OPENED that rules are about, each `None` if it is malformed.
 #[derive(Clone, Debug)]
 pub(super) struct OpenedDetails {
     /// The name of the segment's file.
     pub(super) segment: Option<String>,
     /// The log's first public key.
     pub(super) fingerprint: Option<PublicKey>,
-    /// Verifies the seal of the line.
+    /// The key that verifies the line's seal.
     pub(super) key: Option<PublicKey>,
 }
 
 impl OpenedDetails {
-    /// Reads the `details` of a SEGMENT_OPENED.
+    /// Parses the `details` of a SEGMENT_OPENED.
     pub(super) fn parse(details: &[u8]) -> Self {
         #[derive(Default, Deserialize)]
         struct Form {
@@ -42,28 +42,28 @@ impl OpenedDetails {
     }
 }
 
-/// What an AUDIT_PRUNED says.
+/// The details of an AUDIT_PRUNED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PrunedDetails {
     /// How many segments were removed.
     pub segments: u64,
-    /// The number of the first event removed.
+    /// The number of the first removed event.
     pub first_seq: u64,
-    /// The number of the last event removed.
+    /// The number of the last removed event.
     pub last_seq: u64,
-    /// The hash of that event's line, which the first line that remains continues.
+    /// The hash of that event's line, which the first remaining line continues.
     pub last_hash: LineHash,
-    /// The time of the first event removed.
+    /// The time of the first removed event.
     pub from: Timestamp,
-    /// When the last segment removed was closed: the time of the first line of the next one.
+    /// When the last removed segment was closed: the time of the next segment's first line.
     pub to: Timestamp,
     /// The retention in force, in whole seconds.
     pub retention: Duration,
 }
 
 impl PrunedDetails {
-    /// Reads the `details` of an AUDIT_PRUNED; `None` when a key is missing or has another form.
+    /// Parses the `details` of an AUDIT_PRUNED; `None` if a key is missing or malformed.
     pub(super) fn parse(details: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Form<'a> {
@@ -87,7 +87,7 @@ impl PrunedDetails {
         })
     }
 
-    /// The last line removed.
+    /// The last removed line.
     pub(super) fn last(&self) -> Link {
         Link {
             seq: self.last_seq,
@@ -96,16 +96,16 @@ impl PrunedDetails {
     }
 }
 
-/// What an AUDIT_HOLD_ADDED or AUDIT_HOLD_REMOVED says.
+/// The details of an AUDIT_HOLD_ADDED or AUDIT_HOLD_REMOVED.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct HoldDetails {
     pub(super) name: HoldName,
-    /// Only of one that was added.
+    /// Only when a hold was added.
     pub(super) reason: Option<HoldReason>,
 }
 
 impl HoldDetails {
-    /// Reads the `details` of either record; `None` when a key is missing or has another form.
+    /// Parses the `details` of either record; `None` if a key is missing or malformed.
     pub(super) fn parse(details: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Form {
@@ -120,7 +120,7 @@ impl HoldDetails {
     }
 }
 
-/// A time in the one form in which the log has it.
+/// Parses a time in the log's format.
 fn time(text: &str) -> Option<Timestamp> {
     Timestamp::parse_rfc3339(text).filter(|time| time.to_rfc3339() == text)
 }
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(read.from.to_rfc3339(), "2026-01-01T10:00:00.000001Z");
         assert_eq!(read.to.to_rfc3339(), "2026-01-03T00:00:00.000000Z");
         assert_eq!(read.retention, Duration::from_secs(7_776_000));
-        // A later version may say more.
+        // A later version may add keys.
         assert!(pruned("}", ",\"more\":1}").is_some());
         for (from, to) in [
             (",\"retention_seconds\":7776000", ""),

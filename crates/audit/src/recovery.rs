@@ -1,8 +1,8 @@
-//! Finding where the log ends, and making that end good after a crash.
+//! Finds the end of the log, and repairs it after a crash.
 //!
-//! The state steps forward over appends whose seals it would have made itself, and over nothing else.
-//! What follows them is not the program's own for certain: it is moved aside, kept and recorded. After
-//! a loss of power, the journal puts back lines that reached the state's disk and not the log's.
+//! The state advances over appends whose seals it would have made itself, and over nothing else.
+//! Whatever follows may not be the program's own, so it is moved aside, kept and recorded. After a
+//! loss of power, the journal restores lines whose state reached the disk before they did.
 
 use std::fs::File;
 use std::io::Write;
@@ -23,18 +23,18 @@ use super::segment_tail::{line_before, link_of};
 use super::state_file::StateFile;
 use nightlatch_platform::fs::{Dir, FileExt, FsError};
 
-/// The end of the log as it was found and made good.
+/// The end of the log, after any repair.
 pub(super) struct Recovered {
     pub(super) end: End,
-    /// What was repaired and is to be recorded.
+    /// The repairs, to be recorded.
     pub(super) repairs: Vec<Event>,
 }
 
-/// Finds the end of the log in `dir`, whose files are `names` and whose `segments` are sorted, and steps
-/// `sealer` forward to it. Call it under the log's lock.
+/// Finds the end of the log in `dir`, whose files are `names` and whose sorted segments are
+/// `segments`, and advances `sealing` to it. The caller must hold the log's lock.
 ///
 /// # Errors
-/// When the log does not end as `sealer` says, or the system refuses; nothing is changed then.
+/// When the log does not end as `sealing` says, or the system fails; nothing is changed then.
 pub(super) fn recover(
     sealer: &mut Sealer,
     state: &StateFile,
@@ -106,7 +106,7 @@ pub(super) fn recover(
     })
 }
 
-/// A segment that is being looked at.
+/// The segment being examined.
 struct Segment {
     name: SegmentName,
     file: File,
@@ -137,10 +137,10 @@ impl Segment {
         FsError::new("read", &self.path, error).into()
     }
 
-    /// Whether the line that the state calls the last sealed one ends where it says.
-    fn check_sealed_end(&self, sealer: &Sealer) -> Result<(), AuditError> {
-        match self.line_before(sealer.place().offset)? {
-            Ok(link) if link == sealer.last() => Ok(()),
+    /// Checks that the last sealed line according to the state ends where the state says.
+    fn check_sealed_end(&self, sealing: &Sealing) -> Result<(), AuditError> {
+        match self.line_before(sealing.place().offset)? {
+            Ok(link) if link == sealing.last() => Ok(()),
             Ok(_) => Err(self.damaged(Damage::ForeignState)),
             Err(damage) => Err(self.damaged(damage)),
         }
@@ -151,10 +151,10 @@ impl Segment {
         line_before(&self.file, end).map_err(|error| self.failed(error))
     }
 
-    /// Steps `sealer` over the appends from the byte `from` on that it would have sealed itself: the
-    /// byte where the last of them ends.
-    fn step_over(&self, sealer: &mut Sealer, from: u64) -> Result<u64, AuditError> {
-        let mut proven = from;
+    /// Advances `sealing` over the appends from the byte `from` on that it would have sealed
+    /// itself. Returns the end of the last of them.
+    fn step_over(&self, sealing: &mut Sealing, from: u64) -> Result<u64, AuditError> {
+        let mut sealed = from;
         if from >= self.length {
             return Ok(proven);
         }
@@ -192,8 +192,8 @@ impl Segment {
             }
             (proven, unsealed) = (place.offset, 0);
         }
-        if proven > from {
-            // The journal has none of these lines.
+        if sealed > from {
+            // The journal does not have these lines.
             self.file
                 .sync_data()
                 .map_err(|error| FsError::new("sync", &self.path, error))?;
@@ -201,8 +201,8 @@ impl Segment {
         Ok(proven)
     }
 
-    /// Puts back the lines that the state knows of and that a loss of power took from the segment's
-    /// end, from the journal: the events that record it.
+    /// Restores from the journal the lines that the state counts and that a loss of power took from
+    /// the segment's end. Returns the events that record this.
     fn restore(
         &mut self,
         sealer: &Sealer,
@@ -234,7 +234,7 @@ impl Segment {
         let mut kept = there.len();
         let mut events = Vec::new();
         if !journal.starts_with(&there) {
-            // Blocks that were allocated and never written, and whatever else is not ours.
+            // Blocks that were allocated but never written, or bytes that are not ours.
             let spoilt = (start, self.length);
             let seq = sealer.last().seq + 1;
             events.push(quarantine::move_aside(
@@ -258,7 +258,7 @@ impl Segment {
     }
 }
 
-/// A line that continues `last`: what the next one continues, the event, and its parts.
+/// A line that continues `last`: its link, the event, and its parts.
 fn continued(line: &[u8], last: Link) -> Option<(Link, Record, Parts<'_>)> {
     let (parts, true) = Parts::judged(line)? else {
         return None;
@@ -271,7 +271,8 @@ fn continued(line: &[u8], last: Link) -> Option<(Link, Record, Parts<'_>)> {
     (this.seq == last.seq + 1 && parts.continues(&last.hash)).then_some((this, record, parts))
 }
 
-/// Whether `journal` is whole lines that lead from the line `before`, where there is one, to `last`.
+/// Whether `journal` consists of whole lines that lead from the line `before`, if there is one, to
+/// `last`.
 pub(super) fn leads_to(journal: &[u8], before: Option<Link>, last: Link) -> bool {
     let Some(lines) = journal.strip_suffix(b"\n") else {
         return false;

@@ -1,24 +1,24 @@
-//! The first lines of the segments that were removed: they lead from the fingerprint to what remains.
+//! The first lines of removed segments, which lead from the fingerprint to the remaining ones.
 
 use super::error::{AuditError, Damage};
 use super::opening::Opening;
 use super::segment::{OPENINGS, SegmentName};
 use nightlatch_platform::fs::{Dir, Durability, read_bounded};
 
-/// First lines of segments of some centuries, one a day.
+/// Enough for the first lines of several centuries, at one segment a day.
 const LIMIT: usize = 64 * 1024 * 1024;
 
-/// What `removed.jsonl` holds, in its order.
+/// The contents of `removed.jsonl`, in order.
 pub(super) struct Removed {
     openings: Vec<Opening>,
 }
 
 impl Removed {
-    /// Reads the file; there may be none. `first` is the oldest segment that is there.
+    /// Reads the file, if there is one. `first` is the oldest remaining segment.
     ///
     /// # Errors
-    /// When it cannot be read, or does not lead from event 1 to `first` without a gap. Then nothing may
-    /// be removed: what remains is evidence.
+    /// When it cannot be read, or does not lead from event 1 to `first` without a gap. Nothing may
+    /// be removed then, because what remains is evidence.
     pub(super) fn load(dir: &Dir, first: &Opening) -> Result<Self, AuditError> {
         let path = dir.path().join(OPENINGS);
         let bytes = match dir.open_file(OPENINGS)? {
@@ -39,7 +39,7 @@ impl Removed {
             }
             openings.push(opening);
         }
-        // A removal that was cut short left lines of segments that are still there.
+        // An interrupted removal leaves lines about segments that still exist.
         let gone = openings.partition_point(|opening| opening.segment < first.segment);
         let leads_here = match gone.checked_sub(1).map(|at| &openings[at]) {
             Some(last) => first.follows(last),
@@ -52,7 +52,7 @@ impl Removed {
         }
     }
 
-    /// Whether the first line of `segment` is among them.
+    /// Whether the file has the first line of `segment`.
     pub(super) fn has(&self, segment: SegmentName) -> bool {
         let found = self
             .openings
@@ -60,8 +60,8 @@ impl Removed {
         found.is_ok()
     }
 
-    /// Replaces the file, with `more` after what it has. What it has of `more` already stays where it
-    /// is, so that each segment is named once, in ascending order.
+    /// Replaces the file with its lines and `more`. Lines of `more` that it already has stay in
+    /// place, so that each segment appears once, in ascending order.
     pub(super) fn add<'a>(
         &mut self,
         dir: &Dir,

@@ -1,24 +1,24 @@
-//! Events that are gone from the log, and the records that say so.
+//! Removed events, and the records of their removal.
 
 use super::record::Record;
 use super::record_details::PrunedDetails;
 use nightlatch_core::clock::Timestamp;
 
-/// A stretch of events that were removed from the log.
+/// A range of events that were removed from the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemovedEvents {
-    /// The number of the first.
+    /// The number of the first event.
     pub first_seq: u64,
-    /// The number of the last.
+    /// The number of the last event.
     pub last_seq: u64,
-    /// The number of the `AUDIT_PRUNED` that says so; `None` when no record does, which verification
-    /// reports.
+    /// The number of the `AUDIT_PRUNED` that records the removal; `None` if there is no record,
+    /// which verification reports.
     pub recorded_seq: Option<u64>,
-    /// When that was recorded.
+    /// When the removal was recorded.
     pub recorded_at: Option<Timestamp>,
 }
 
-/// What is gone from a log whose first event is the one with number `first`, by its `AUDIT_PRUNED`
+/// The removed events of a log whose first event has the number `first`, by its `AUDIT_PRUNED`
 /// records, oldest first.
 pub(super) fn removed(first: u64, prunings: &[Record]) -> Vec<RemovedEvents> {
     let mut removed: Vec<RemovedEvents> = Vec::new();

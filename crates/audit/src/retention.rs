@@ -1,13 +1,14 @@
-//! Retention: whole closed segments go when they are old enough, and the log says so first.
+//! Retention: removes whole closed segments once they are old enough, after recording it in the
+//! log.
 //!
-//! The order makes a crash harmless at every point. The first lines of what is to go are kept in a
-//! file of their own; then a sealed AUDIT_PRUNED says what goes; then the files go, the oldest first,
-//! each durably before the next. Whatever a crash leaves is a log that verifies, and the next pruning
-//! finishes it without recording it again.
+//! The order makes a crash harmless at every point: first the first lines of the segments are saved
+//! to a separate file, then a sealed AUDIT_PRUNED records the removal, then the files are deleted,
+//! oldest first, each durably before the next. After a crash the log still verifies, and the next
+//! pruning finishes the removal without recording it again.
 //!
-//! A clock that was set forward must not remove anything early. So the wall clock alone does not
-//! decide: as many days must also be on record after a segment as it is to be kept, and a jump
-//! forward, however far, puts one day on record; one more than needed is asked for.
+//! A clock that was set forward must not cause early removal, so the wall clock alone does not
+//! decide: the log must also have as many days on record after a segment as it is to be kept. A
+//! jump forward, however far, adds one day to the record, so one more than needed is required.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -37,7 +38,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Retention(Duration);
 
-/// A retention of less than a day.
+/// The retention is less than a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the log must be kept for at least 1day, not {}", humantime::format_duration(*.0))]
 pub struct RetentionTooShort(Duration);
@@ -46,10 +47,10 @@ impl Retention {
     /// 90 days. PCI DSS 10.5.1 asks for twelve months: configure `400d` where it applies.
     pub const DEFAULT: Self = Self(Duration::from_secs(90 * 24 * 3600));
 
-    /// For this long after a segment was closed.
+    /// Keeps a segment for this long after it was closed.
     ///
     /// # Errors
-    /// When it is less than a day, which is how long a segment lasts.
+    /// When it is less than a day, which a segment can last.
     pub fn new(length: Duration) -> Result<Self, RetentionTooShort> {
         if length < DAY {
             return Err(RetentionTooShort(length));
@@ -57,14 +58,15 @@ impl Retention {
         Ok(Self(length))
     }
 
-    /// How long.
+    /// The duration.
     pub fn get(self) -> Duration {
         self.0
     }
 
-    /// How many different days must be on record after a segment that goes: the day it was closed
-    /// on, which was nearly over perhaps, one for each day of the retention, begun ones too, the day
-    /// after, which proves that these are over, and one that a clock set forward may have made up.
+    /// The number of different days that must be on record after a segment before it is removed:
+    /// the day it was closed, of which little may have been left, one for each started day of the
+    /// retention, the day after, which proves that these are over, and one that may come from a
+    /// clock set forward.
     fn days_on_record(self) -> u64 {
         let whole = self.0.as_secs() / DAY.as_secs();
         let begun =
@@ -73,30 +75,30 @@ impl Retention {
     }
 }
 
-/// A segment that is old enough to go, or went.
+/// A segment that is old enough to be removed, or was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OldSegment {
-    /// Its file.
+    /// The file.
     pub name: SegmentName,
-    /// The number of its last event; that of its first is in its name.
+    /// The number of its last event; the number of the first is in its name.
     pub last_seq: u64,
-    /// Its size.
+    /// The size of the file.
     pub bytes: u64,
     /// When it was opened: the time of its first line.
     pub opened_at: Timestamp,
-    /// When it was closed: the time of the first line of the next segment.
+    /// When it was closed: the time of the next segment's first line.
     pub closed_at: Timestamp,
 }
 
-/// What [`AuditLog::prune`] did, or [`AuditLog::prunable`] found.
+/// The result of [`AuditLog::prune`] or [`AuditLog::prunable`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pruning {
-    /// The segments that were, or would be, removed, oldest first.
+    /// The segments that were or would be removed, oldest first.
     pub segments: Vec<OldSegment>,
-    /// The legal holds that stopped it. Then there are no such segments. Empty when no segment was old
-    /// enough, whatever holds are in force.
+    /// The legal holds that prevented removal; `segments` is empty then. This is empty if no
+    /// segment was old enough, even if holds are in force.
     pub holds: Vec<Hold>,
 }
 
@@ -116,7 +118,7 @@ impl Pruning {
     }
 }
 
-/// A segment that may go, and what must be kept of it.
+/// A segment to remove, and what must be kept of it.
 struct Due {
     segment: OldSegment,
     last: Link,
@@ -145,20 +147,21 @@ impl AuditLog {
         })
     }
 
-    /// Removes the segments that were closed at least `retention` ago and after which as many days
-    /// are on record, unless a legal hold is in force. The open segment stays. Events can be appended
-    /// all the while. Cheap when nothing is due: it then reads names, or two lines more.
+    /// Removes the segments that were closed at least `retention` ago and are followed by as many
+    /// days on record, unless a legal hold is in force. The open segment stays. Appends can
+    /// continue meanwhile. Cheap when nothing is due: it then reads file names and at most two
+    /// lines.
     ///
     /// # Errors
-    /// When a file cannot be read, written or removed; when a line of a segment that is due was changed, or
-    /// the first lines of those removed before do not lead to it: it is evidence then, and nothing is
-    /// removed; when a legal hold cannot be read.
+    /// When a file cannot be read, written or removed; when a line of a segment that is due was
+    /// changed, or the first lines of earlier removed segments do not lead to it: it is evidence
+    /// then, and nothing is removed; when a legal hold cannot be read.
     pub fn prune(&self, retention: Retention) -> Result<Pruning, AuditError> {
         let Some(dir) = self.long_enough(retention)? else {
             return Ok(Pruning::default());
         };
-        // One process prunes at a time, without keeping others from appending. What it looks at are
-        // closed segments, which only pruning changes, and holds, which change under the same lock.
+        // One process prunes at a time, without blocking appends. It examines closed segments,
+        // which only pruning changes, and holds, which change under the same lock.
         let _pruning = dir.lock_file(PRUNING_LOCK)?;
         let due = self.due(&dir, retention)?;
         let (Some(first), Some(last)) = (due.first(), due.last()) else {
@@ -172,7 +175,7 @@ impl AuditLog {
         for due in &due {
             check_chain(&dir, due)?;
         }
-        // Left over by a pruning that was cut short; its record may have been, too.
+        // Left by an interrupted pruning, whose record may be missing as well.
         let recorded = if removed.has(first.segment.name) {
             self.recorded(&due)?
         } else {
@@ -180,7 +183,7 @@ impl AuditLog {
         };
         if let Some(new) = due.get(recorded) {
             let lock = dir.lock()?;
-            // The clock may have been set back while this waited.
+            // The clock may have been set back while this process waited.
             if self.now().since(last.segment.closed_at) < retention.get() {
                 return Ok(Pruning::default());
             }
@@ -199,13 +202,14 @@ impl AuditLog {
         }
         for due in &due {
             dir.unlink(&due.segment.name.to_string())?;
-            // Each for itself: after a loss of power there must be no gap among those that remain.
+            // Sync each removal separately, so that a loss of power leaves no gap in the remaining
+            // segments.
             dir.sync()?;
         }
         Ok(Pruning::of(due))
     }
 
-    /// How many of the segments that are `due`, from the oldest on, have their removal on record.
+    /// How many of the segments in `due`, from the oldest on, have their removal on record.
     fn recorded(&self, due: &[Due]) -> Result<usize, AuditError> {
         let query = Query {
             types: vec![EventType::AuditPruned.into()],
@@ -223,7 +227,7 @@ impl AuditLog {
         Ok(through.max().unwrap_or(0))
     }
 
-    /// The directory, when there are segments enough for one to be old: every day takes one.
+    /// The directory, if there are enough segments for one to be old: every day has at least one.
     fn long_enough(&self, retention: Retention) -> Result<Option<Dir>, AuditError> {
         let Some(dir) = self.directory()? else {
             return Ok(None);
@@ -232,7 +236,7 @@ impl AuditLog {
         Ok((count > retention.days_on_record()).then_some(dir))
     }
 
-    /// The segments that may go, oldest first.
+    /// The segments that can be removed, oldest first.
     fn due(&self, dir: &Dir, retention: Retention) -> Result<Vec<Due>, AuditError> {
         let now = self.now();
         let segments = segments(&dir.names()?);
@@ -287,7 +291,7 @@ impl AuditLog {
 }
 
 /// How many of the `segments`, from the oldest on, are followed by as many different days as the
-/// retention asks for, none of them after today.
+/// retention requires, none of them after today.
 fn followed_by_days(
     dir: &Dir,
     segments: &[SegmentName],
@@ -305,8 +309,8 @@ fn followed_by_days(
     Ok(0)
 }
 
-/// Checks that every line of a segment that is due is the one that was written. One that somebody
-/// changed, without keys, is evidence, and may say that a hold was removed.
+/// Checks that no line of a segment that is due was changed. A segment that somebody without keys
+/// changed is evidence, and may falsely record that a hold was removed.
 fn check_chain(dir: &Dir, due: &Due) -> Result<(), AuditError> {
     let name = due.segment.name.to_string();
     let path = dir.path().join(&name);

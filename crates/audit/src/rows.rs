@@ -1,4 +1,4 @@
-//! Events as people read them: a guarded command is one row, whatever it took to record it.
+//! Events as rows for people: a guarded command is one row, however many events it has.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,10 +10,11 @@ use super::outcome::Outcome;
 use super::record::Record;
 use nightlatch_core::id::ExecId;
 
-/// The most events in one row: the session was used and extended, the command started and ended.
+/// The maximum number of events per row: session used, session extended, command started, command
+/// ended.
 pub(super) const MOST_EVENTS: u16 = 4;
 
-/// What people read as one thing.
+/// One row.
 #[derive(Clone, Debug)]
 pub enum Row {
     /// An event.
@@ -22,25 +23,25 @@ pub enum Row {
     Command(CommandRow),
 }
 
-/// A guarded command, put together from its events.
+/// A guarded command, assembled from its events.
 #[derive(Clone, Debug)]
 pub struct CommandRow {
     /// The run.
     pub exec: ExecId,
-    /// The event by which it is listed: its start, or its end where the start is not listed.
+    /// The event that determines its place: its start, or its end if the start is not listed.
     pub record: Record,
-    /// The program's name; `None` where no event says it any more.
+    /// The program's name; `None` if no remaining event has it.
     pub program: Option<String>,
-    /// How it ended; `None` while it runs, or when its end was never recorded.
+    /// How it ended; `None` while it runs, or if its end was never recorded.
     pub end: Option<CommandEnd>,
     /// How long it ran.
     pub took: Option<Duration>,
-    /// How many of the events listed are in this row.
+    /// The number of listed events in this row.
     events: u64,
 }
 
 impl CommandRow {
-    /// What became of it; `None` while it runs, or when its end was never recorded.
+    /// The outcome; `None` while it runs, or if its end was never recorded.
     pub fn outcome(&self) -> Option<Outcome> {
         self.end.map(|end| {
             if end == CommandEnd::Exited(0) {
@@ -53,7 +54,7 @@ impl CommandRow {
 }
 
 impl Row {
-    /// The event by which it is listed.
+    /// The event that determines the row's place.
     pub fn record(&self) -> &Record {
         match self {
             Self::Event(record) => record,
@@ -61,7 +62,7 @@ impl Row {
         }
     }
 
-    /// How many of the events listed are in this row.
+    /// The number of listed events in this row.
     pub(super) fn events(&self) -> u64 {
         match self {
             Self::Event(_) => 1,
@@ -70,7 +71,7 @@ impl Row {
     }
 }
 
-/// The rows of `records`, which are in the log's order: each stands where its first event does.
+/// The rows of `records`, which are in log order. Each row takes the place of its first event.
 pub(super) fn rows(records: &[Record]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::with_capacity(records.len());
     let mut at: HashMap<ExecId, usize> = HashMap::new();
@@ -112,8 +113,8 @@ pub(super) fn rows(records: &[Record]) -> Vec<Row> {
     rows
 }
 
-/// Takes from the end of `rows` the uses of the session that were recorded with `start`, in one
-/// append: how many.
+/// Removes from the end of `rows` the uses of the session that were recorded with `start` in one
+/// append. Returns how many.
 fn take_uses(rows: &mut Vec<Row>, start: &Record) -> u64 {
     let mut next = start.seq;
     let mut taken = 0;
@@ -143,7 +144,7 @@ fn take_uses(rows: &mut Vec<Row>, start: &Record) -> u64 {
     taken
 }
 
-/// Fills in what `others`, events of the same commands that are not listed, say of them.
+/// Completes `rows` with `others`, events of the same commands that are not listed.
 pub(super) fn complete(rows: &mut [Row], others: &[Record]) {
     let mut of: HashMap<ExecId, Vec<CommandFacts<'_>>> = HashMap::new();
     for other in others {
@@ -166,7 +167,7 @@ pub(super) fn complete(rows: &mut [Row], others: &[Record]) {
     }
 }
 
-/// The runs of which `rows` lack an event.
+/// The commands in `rows` of which an event is missing.
 pub(super) fn incomplete(rows: &[Row]) -> impl Iterator<Item = &CommandRow> {
     rows.iter().filter_map(|row| match row {
         Row::Command(command) if command.program.is_none() || command.end.is_none() => {

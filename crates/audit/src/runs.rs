@@ -1,7 +1,7 @@
-//! Queries about whole runs of commands: what the start says and what the end says.
+//! Queries about whole runs of commands, which combine filters on the start and on the end.
 //!
-//! No event says both. So the starts are found first, and their runs then stand for what was asked of
-//! them.
+//! No single event answers both. So the matching starts are found first, and their run ids then
+//! replace the filters on the start.
 
 use std::borrow::Cow;
 
@@ -18,13 +18,13 @@ use super::scan;
 use super::scan_options::ScanOptions;
 
 impl Query {
-    /// Whether it asks for both the start and the end of commands.
+    /// Whether the query filters both the start and the end of commands.
     pub fn is_of_runs(&self) -> bool {
         self.exit.is_some() && (self.program.is_some() || self.argv.is_some())
     }
 }
 
-/// `query` as it can be asked of single events; `None` when nothing matches it.
+/// `query` as a query of single events; `None` if nothing can match.
 pub(super) fn of_events<'a>(
     files: &Files<'_>,
     query: &'a Query,

@@ -1,4 +1,4 @@
-//! Reading the pieces of a plan, by as many threads as they are worth.
+//! Reads the pieces of a plan, with as many threads as are worthwhile.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -15,19 +15,19 @@ use super::record::Record;
 use super::scan_options::ScanOptions;
 use nightlatch_platform::fs::FsError;
 
-/// What was found.
+/// The result of a scan.
 pub(super) struct Newest {
     pub(super) events: Vec<Record>,
     pub(super) total: u64,
     pub(super) unreadable: u64,
-    /// Lines among those that were to be given, and are no events.
+    /// Lines that were to be returned but are not events.
     spoilt: u64,
 }
 
-/// What has been found so far.
+/// The results so far.
 struct Tally {
     limit: usize,
-    /// Matching lines by piece; together not many more than the limit.
+    /// Matching lines by piece; in total not many more than the limit.
     kept: BTreeMap<usize, VecDeque<Vec<u8>>>,
     total: u64,
     unreadable: u64,
@@ -35,7 +35,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// How many matches of the piece `at` may be among the newest.
+    /// How many matches of the piece `at` can be among the newest.
     fn room(&self, at: usize) -> usize {
         let newer: usize = self
             .kept
@@ -60,7 +60,7 @@ impl Tally {
     }
 }
 
-/// The newest events that `query` means among those of `plan`, newest last, and how many there are.
+/// The newest events of `plan` that match `query`, newest last, and the total number of matches.
 pub(super) fn newest(
     files: &Files<'_>,
     plan: &Plan,
@@ -73,7 +73,8 @@ pub(super) fn newest(
     if found.spoilt == 0 {
         return Ok(found);
     }
-    // Lines that only begin and end as events took the place of others: the log was tampered with.
+    // Lines that only begin and end like events displaced real ones: the log was tampered with, so
+    // scan again and parse every match.
     let nobody = Progress::default();
     let strict = Filter::new(query).strict();
     newest_by(files, plan, query, &strict, options, &nobody)
@@ -100,7 +101,7 @@ fn newest_by(
         failed: None,
     });
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    // The newest pieces come first: what is older is then only counted.
+    // Read the newest pieces first: matches in older pieces then only need counting.
     let work = || {
         while !stop.load(Ordering::Relaxed) {
             let turn = next.fetch_add(1, Ordering::Relaxed);
@@ -148,7 +149,7 @@ fn newest_by(
     })
 }
 
-/// A short log is read sooner than a thread is started.
+/// Reading a short log takes less time than starting a thread.
 fn threads(plan: &Plan, options: &ScanOptions) -> usize {
     let pieces = plan.pieces.len();
     if pieces < 2 {
@@ -159,13 +160,13 @@ fn threads(plan: &Plan, options: &ScanOptions) -> usize {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // What a panic leaves here is counted in full or not at all, and the panic goes on.
+    // A panic leaves a result either fully counted or not counted, and the panic propagates.
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// What one piece holds.
+/// The results of one piece.
 struct Count {
     room: usize,
     newest: VecDeque<Vec<u8>>,
@@ -190,7 +191,8 @@ impl Count {
                 if self.room == 0 {
                     return;
                 }
-                // The oldest one's memory is used again: a long log is read without allocating.
+                // Reuse the memory of the oldest line, so that a long log is read without
+                // allocating.
                 let mut kept = if self.newest.len() == self.room {
                     self.newest.pop_front().unwrap_or_default()
                 } else {
@@ -206,8 +208,8 @@ impl Count {
     }
 }
 
-/// Gives the verdict on every line of `piece` to `each`, in order; nothing when the segment has been
-/// removed since it was planned.
+/// Passes the verdict on every line of `piece` to `each`, in order. Does nothing if the segment was
+/// removed after planning.
 pub(super) fn piece(
     files: &Files<'_>,
     piece: &Piece,

@@ -2,16 +2,16 @@
 
 use super::reader::CHUNK;
 
-/// How a log is read, which changes nothing of what is found.
+/// How a log is read. The options do not affect the result.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScanOptions {
-    /// Bytes read at a time.
+    /// Bytes per read.
     pub(super) chunk: usize,
-    /// Bytes one thread takes at a time.
+    /// Bytes that a thread takes at a time.
     pub(super) piece: u64,
-    /// A stretch this short is read rather than halved on.
+    /// A range this short is read and not bisected further.
     pub(super) narrow: u64,
-    /// As many as there are processors when `None`.
+    /// The number of threads; if `None`, the number of processors.
     pub(super) threads: Option<usize>,
 }
 

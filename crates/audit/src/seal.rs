@@ -1,11 +1,12 @@
-//! A seal: the signature at the end of a line, and the key of the next one.
+//! A seal: the signature at the end of a line, and the key for the next one.
 //!
 //! ```text
 //! ,"hash":"<64>"}                                                        no seal
 //! ,"hash":"<64>","seal":{"key":"<64>","sig":"<128>"}}                    a seal
 //! ,"hash":"<64>","seal":{"key":"<64>","segment_key":"<64>","sig":"<128>"}}   of a segment's first line
 //! ```
-//! All three have a fixed length, so they are found from the end of a line, without parsing JSON.
+//! Each of the three has a fixed length, so it can be found from the end of a line, without parsing
+//! JSON.
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 #[doc(hidden)]
@@ -22,20 +23,20 @@ const SIG: &[u8] = b"\",\"sig\":\"";
 const UNSEALED_END: &[u8] = b"\"}";
 const SEALED_END: &[u8] = b"\"}}";
 
-/// What stands behind the hash of a sealed line.
+/// The seal, after the hash of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seal {
-    /// Verifies the next seal: within the segment, or, on a segment's last line, on the first of the
-    /// next.
+    /// The key for the next seal in the segment; on a segment's last line, the key for the first
+    /// line of the next segment.
     pub(super) next: PublicKey,
-    /// Only on a segment's first line: verifies the seal of the next segment's first line.
+    /// Only on a segment's first line: the key for the next segment's first line.
     pub(super) next_segment: Option<PublicKey>,
-    /// By the key that the seal before names, over [`Seal::message`].
+    /// The signature over [`Seal::message`], by the key that the previous seal announced.
     pub(super) signature: Signature,
 }
 
 impl Seal {
-    /// What is signed: a label, the line's hash, and the keys that the seal names.
+    /// The signed message: a label, the line's hash, and the keys in the seal.
     pub(super) fn message(
         hash: &LineHash,
         next: &PublicKey,
@@ -46,7 +47,7 @@ impl Seal {
         message
     }
 
-    /// Writes the message that this seal signs on the line of the hash `hash` at the end of `out`.
+    /// Appends the message that this seal signs, on the line with the hash `hash`, to `out`.
     pub(super) fn write_message(&self, hash: &LineHash, out: &mut Vec<u8>) {
         write_message(out, hash, &self.next, self.next_segment.as_ref());
     }
@@ -67,24 +68,25 @@ fn write_message(
     }
 }
 
-/// A line in its parts, as far as sealing goes.
+/// The parts of a line that matter for sealing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parts<'a> {
-    /// The bytes that the hash is over.
+    /// The hashed bytes.
     pub(super) hashed: &'a [u8],
-    /// The hash it carries, not checked.
+    /// The hash in the line, unchecked.
     pub(super) hash: LineHash,
-    /// The seal it carries, not checked.
+    /// The seal in the line, unchecked.
     pub(super) seal: Option<Seal>,
 }
 
 impl<'a> Parts<'a> {
-    /// Takes a line without its line end apart; `None` when it ends in none of the three ways.
+    /// Splits a line without its line end; `None` if it has none of the three endings.
     pub(super) fn of(line: &'a [u8]) -> Option<Self> {
         Self::cut(line, |_, digits| LineHash::parse(digits))
     }
 
-    /// As [`Parts::of`], and whether the hash is that of the bytes, which is cheaper than to ask later.
+    /// Like [`Parts::of`], and also returns whether the hash is correct, which is cheaper than
+    /// checking it later.
     pub(super) fn judged(line: &'a [u8]) -> Option<(Self, bool)> {
         let mut is_right = false;
         let parts = Self::cut(line, |hashed, digits| {
@@ -99,17 +101,17 @@ impl<'a> Parts<'a> {
         Some((parts, is_right))
     }
 
-    /// Whether a line, if it is one, carries a seal: by its last bytes alone.
+    /// Whether a line has a seal, judged by its last bytes alone.
     pub(super) fn has_seal(line: &[u8]) -> bool {
         line.ends_with(SEALED_END)
     }
 
-    /// Whether a line ends as one does; the digits of its hash are not looked at.
+    /// Whether a line has a valid ending; the digits of its hash are not examined.
     pub(super) fn ends(line: &'a [u8]) -> bool {
         Self::cut(line, |_, _| Some(LineHash::ZERO)).is_some()
     }
 
-    /// Takes a line apart; `hash` makes one of the bytes that are hashed and the digits after them.
+    /// Splits a line; `hash` gets the hashed bytes and the digits, and returns the hash.
     fn cut(line: &'a [u8], hash: impl FnOnce(&[u8], &[u8]) -> Option<LineHash>) -> Option<Self> {
         let (mut rest, seal) = match line.strip_suffix(SEALED_END) {
             Some(sealed) => cut_seal(sealed)?,
@@ -124,19 +126,19 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// Whether the hash is that of the bytes.
+    /// Whether the hash matches the bytes.
     pub(super) fn hash_is_right(&self) -> bool {
         LineHash::of(self.hashed) == self.hash
     }
 
-    /// Whether the line says that it continues `hash`.
+    /// Whether the line's `prev` is `hash`.
     pub(super) fn continues(&self, hash: &LineHash) -> bool {
         self.prev_digits()
             .is_some_and(|digits| hash.is_spelled(digits))
     }
 
     #[cfg(any(test, fuzzing, feature = "test-util"))]
-    /// The hash that the line says it continues, which stands last in what is hashed.
+    /// The line's `prev`, which is at the end of the hashed bytes.
     pub(super) fn prev(&self) -> Option<LineHash> {
         LineHash::parse(self.prev_digits()?)
     }
@@ -148,7 +150,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Cuts the seal off, whose end is off already, up to the digits of the hash.
+/// Removes the seal, whose closing part is already removed, up to the digits of the hash.
 fn cut_seal(sealed: &[u8]) -> Option<(&[u8], Option<Seal>)> {
     let mut rest = sealed;
     let signature = Signature::parse(take(&mut rest, 128)?)?;
@@ -168,7 +170,7 @@ fn cut_seal(sealed: &[u8]) -> Option<(&[u8], Option<Seal>)> {
     Some((rest.strip_suffix(KEY)?, Some(seal)))
 }
 
-/// Cuts the last `count` bytes off.
+/// Removes and returns the last `count` bytes.
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
     let (before, last) = rest.split_at_checked(rest.len().checked_sub(count)?)?;
     *rest = before;
@@ -193,7 +195,7 @@ mod tests {
             let _ = Parts::judged(&bytes);
         }
 
-        /// The two ways to judge a line, that of appending and that of verifying, must be one.
+        /// The two ways to check a line, in appending and in verifying, must agree.
         #[test]
         fn judging_a_line_at_once_says_what_taking_it_apart_and_hashing_say(
             text in "[a-z]{0,80}",

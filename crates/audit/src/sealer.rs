@@ -1,13 +1,15 @@
-//! The sealing state: what the next seal is made with, and what was sealed last.
+//! The sealing state: the keys for the next seal, and the last sealed line.
 //!
-//! Two chains of seeds, both one way. A segment's seed gives the key that seals its first line, the
-//! seed of its second seal, and the seed of the next segment; a seal's seed gives its key and the
-//! seed of the next seal. What has been used is erased, so what was sealed cannot be sealed again.
+//! There are two one-way chains of seeds. From a segment's seed come the key that seals its first
+//! line, the seed of its second seal, and the seed of the next segment; from a seal's seed come its
+//! key and the seed of the next seal. Used seeds are erased, so nobody can seal the same line
+//! again.
 //!
-//! Every first line names the key of the next first line, so segments are verified independently of
-//! each other, and the first lines alone lead from the first key, the log's fingerprint, to the last.
+//! Every first line announces the key for the next first line. Segments can therefore be verified
+//! independently, and the first lines alone lead from the first key, the log's fingerprint, to the
+//! last one.
 //!
-//! [`StateFile`](super::state_file::StateFile) keeps it on disk.
+//! [`StateFile`](super::state_file::StateFile) stores it on disk.
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 #[doc(hidden)]
@@ -25,12 +27,12 @@ use nightlatch_core::crypto::sign::{KeyPair, PublicKey, verify};
 use nightlatch_core::crypto::{Key, KeySector, labels, sha256};
 
 const MAGIC: &[u8; 8] = b"NLseal\0\x01";
-/// A disk sector, which is written in full or not at all.
+/// A disk sector, which is written completely or not at all.
 pub(super) const SECTOR: usize = 512;
 /// The bytes that the checksum covers.
 const CHECKED: usize = 264;
 
-/// What a seal is for, which decides the key that it names.
+/// The kind of line that a seal is on, which determines the key that it announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// A segment's first line.
@@ -42,7 +44,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// Of the seal on the line of an event.
+    /// The role of the seal on an event of this type.
     pub(super) fn of(event_type: EventType) -> Self {
         match event_type {
             EventType::SegmentOpened => Self::Opening,
@@ -52,12 +54,12 @@ impl Role {
     }
 }
 
-/// Where in the log a sealed line ends.
+/// Where a sealed line ends in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    /// The segment, by the number of its first line; 0 before there is any.
+    /// The segment, by the number of its first line; 0 before the first segment.
     pub(super) segment: u64,
-    /// The byte after the line's end.
+    /// The byte after the end of the line.
     pub(super) offset: u64,
 }
 
@@ -68,46 +70,46 @@ impl Place {
     };
 }
 
-/// What a process needs to seal; see the module.
-pub(super) struct Sealer {
-    /// Makes the next seal of the open segment; `None` when the next line opens a segment.
+/// What a process needs for sealing; see the module.
+pub(super) struct Sealing {
+    /// The seed of the open segment's next seal; `None` if the next line opens a segment.
     seal_seed: Option<Key>,
-    /// Of the next segment to be opened.
+    /// The seed of the next segment to be opened.
     segment_seed: Key,
     fingerprint: PublicKey,
-    /// Verifies the next seal: the last one announced it.
+    /// The key for the next seal, which the last seal announced.
     next: PublicKey,
     /// The last sealed line.
     last: Link,
     place: Place,
     sealed_at: Timestamp,
-    /// When the open segment was.
+    /// When the open segment was opened.
     opened_at: Timestamp,
-    /// Counts what has been saved.
+    /// Counts the saves.
     version: u64,
-    /// The boot that it was saved in, zeros where the system does not tell.
+    /// The boot in which the state was saved; zeros if the system has no boot id.
     pub(super) boot: [u8; 16],
     /// When an anchor was last sent.
     pub(super) announced_at: Timestamp,
-    /// The byte of the segment that the journal begins with.
+    /// The byte of the segment at which the journal begins.
     pub(super) journal_start: u64,
     /// The number of the last event that was forwarded.
     pub(super) forwarded: u64,
-    /// Of the line sealed last, where this process sealed it.
+    /// The head for the last sealed line, if this process sealed it.
     head: Option<Head>,
 }
 
-/// What sealing a line changes.
+/// The changes from sealing a line.
 struct Step {
     seal: Seal,
     head: Head,
     seal_seed: Option<Key>,
-    /// Where the seal is that of a segment's first line.
+    /// Only for a segment's first line.
     segment_seed: Option<Key>,
 }
 
-impl Sealer {
-    /// Of a log that has no line yet.
+impl Sealing {
+    /// The state of a log without lines.
     pub(super) fn generate() -> Result<Self, getrandom::Error> {
         let segment_seed = Key::random()?;
         let never = Timestamp::from_unix_nanos(0);
@@ -130,12 +132,12 @@ impl Sealer {
         })
     }
 
-    /// The first public key.
+    /// The log's first public key.
     pub(super) fn fingerprint(&self) -> PublicKey {
         self.fingerprint
     }
 
-    /// Verifies the first line of the next segment to be opened.
+    /// The key for the first line of the next segment to be opened.
     pub(super) fn segment_key(&self) -> PublicKey {
         KeyPair::of(&segment_key(&self.segment_seed)).public()
     }
@@ -145,7 +147,7 @@ impl Sealer {
         self.last
     }
 
-    /// Where it ends.
+    /// Where the last sealed line ends.
     pub(super) fn place(&self) -> Place {
         self.place
     }
@@ -165,7 +167,7 @@ impl Sealer {
         self.sealed_at
     }
 
-    /// Seals the line `link` of the time `now` and steps on.
+    /// Seals the line `link` with the time `now` and advances.
     pub(super) fn seal(&mut self, role: Role, link: Link, now: Timestamp) -> Seal {
         let step = self.step(role, link);
         let seal = step.seal;
@@ -173,8 +175,8 @@ impl Sealer {
         seal
     }
 
-    /// Steps over a sealed line that a crash kept this state from noting, and which ends at `place`.
-    /// `false`, and nothing changed, when it is not the line that this state would have sealed.
+    /// Advances over a sealed line that ends at `place` and that a crash kept out of the saved
+    /// state. Returns `false`, without a change, if this state would have sealed another line.
     pub(super) fn step_over(
         &mut self,
         role: Role,
@@ -192,19 +194,20 @@ impl Sealer {
         }
         self.take(step, link, now);
         self.ends_at(place);
-        // What the journal has is of lines before these.
+        // The lines in the journal are before these.
         self.journal_start = place.offset;
         true
     }
 
-    /// Whether it was saved before the boot `boot`, within which no crash takes what was written. Zeros
-    /// are no boot.
+    /// Whether it was saved before the boot `boot`; within one boot no crash loses written lines.
+    /// Zeros are not a boot.
     pub(super) fn is_of_earlier_boot(&self, boot: [u8; 16]) -> bool {
         boot != [0; 16] && boot != self.boot
     }
 
-    /// Whether `head` belongs to the next append to a log whose last seal announces the key `announced`.
-    /// Whoever can make such a head has this state, and can sign a head for the log as it is, too.
+    /// Whether `head` belongs to the next append to a log whose last seal announces the key
+    /// `announced`. Whoever can make such a head has this state, and can also sign a head for the
+    /// log as it is.
     pub(super) fn makes_next(&self, head: &Head, announced: PublicKey) -> bool {
         let roles: &[(Role, usize)] = if self.must_open() {
             &[(Role::Opening, 1)]
@@ -222,7 +225,8 @@ impl Sealer {
             let message = Seal::message(&head.last.hash, &next, next_segment.as_ref());
             (1..=most as u64).contains(&lines)
                 && step.head == *head
-                // The key that was announced is this state's, which may have been made up.
+                // The announced key must be checked, since this state, and so its key, may be
+                // forged.
                 && verify(&announced, &message, &signature)
         };
         self.next == announced && roles.iter().any(is_made)
@@ -275,17 +279,17 @@ impl Sealer {
         self.head = Some(step.head);
     }
 
-    /// Notes where the line sealed last ends.
+    /// Records where the last sealed line ends.
     pub(super) fn ends_at(&mut self, place: Place) {
         self.place = place;
     }
 
-    /// Where the log ends, signed with the key that the last seal announces, once a line was sealed.
+    /// The signed end of the log, once this process has sealed a line.
     pub(super) fn head(&self) -> Option<&Head> {
         self.head.as_ref()
     }
 
-    /// As it is to be saved next.
+    /// The state as it is saved next.
     pub(super) fn encode_next(&mut self) -> KeySector {
         self.version += 1;
         self.encode()
@@ -324,11 +328,11 @@ impl Sealer {
         sector
     }
 
-    /// Reads what [`Sealer::encode_next`] gave; `None` when it is anything else.
+    /// Parses the output of [`Sealing::encode_next`]; `None` for anything else.
     pub(super) fn decode(bytes: &[u8; SECTOR]) -> Option<Self> {
         let (checked, rest) = bytes.split_at(CHECKED);
         let (check, unused) = rest.split_at(32);
-        // One form: nothing stands in a state that was not written there.
+        // There is only one form: unused bytes must be zero.
         if check != sha256(checked) || unused.iter().any(|&byte| byte != 0) {
             return None;
         }

@@ -1,18 +1,18 @@
-//! The files of the log: segments, in order, and what was moved aside.
+//! The files of the log: segments in order, and files with bytes that were moved aside.
 
 use std::fmt;
 
-/// The directory of the log, in the home.
+/// The log's directory, in the home.
 pub(super) const DIRECTORY: &str = "audit";
-/// The first lines of segments that were removed: they lead from the first key to what remains.
+/// The first lines of removed segments, which lead from the first key to the remaining ones.
 pub(super) const OPENINGS: &str = "removed.jsonl";
-/// Locked by the process that prunes; it holds nothing.
+/// Locked by the process that prunes; the file is empty.
 pub(super) const PRUNING_LOCK: &str = "pruning";
-/// A segment that has grown to this many bytes is closed.
+/// A segment of at least this size, in bytes, is closed.
 pub(super) const SEGMENT_SIZE: u64 = 64 * 1024 * 1024;
-/// An append has no more lines than this; the last of them carries its seal.
+/// The maximum number of lines per append; the last of them has the seal.
 pub(super) const APPEND_LINES: usize = 16;
-/// Sequence numbers stay below this, so that the names of segments sort.
+/// Sequence numbers are below this, so that the names of segments sort.
 pub(super) const SEQ_END: u64 = 10_000_000_000_000_000;
 
 /// The name of a segment: the sequence number of its first line in 16 digits, then `.jsonl`.
@@ -27,7 +27,7 @@ impl SegmentName {
         Self { first }
     }
 
-    /// From a file name; `None` when it is another file's.
+    /// Parses a file name; `None` if it is not a segment's.
     fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_suffix(".jsonl")?;
         if digits.len() != 16 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -59,8 +59,9 @@ pub(super) fn segments(names: &[String]) -> Vec<SegmentName> {
     segments
 }
 
-/// The name of a file with bytes that no seal covered: `unsealed-<seq>-<random>.part`, where `seq` is the
-/// number the next line got. While no line has that number, the repair is not recorded yet.
+/// The name of a file with bytes that had no seal: `unsealed-<seq>-<random>.part`, where `seq` is
+/// the number that the next line got. As long as no line has that number, the repair is not
+/// recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QuarantineName {
     seq: u64,
@@ -72,8 +73,8 @@ impl QuarantineName {
         Self { seq, random }
     }
 
-    /// From a file name in the one spelling that [`fmt::Display`] gives; `None` when it is another
-    /// file's.
+    /// Parses a file name in exactly the form that [`fmt::Display`] gives; `None` for any other
+    /// file.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let parts = text.strip_prefix("unsealed-")?.strip_suffix(".part")?;
         let (seq, random) = parts.split_once('-')?;
@@ -84,7 +85,7 @@ impl QuarantineName {
         (name.to_string() == text).then_some(name)
     }
 
-    /// The sequence number the next line got, or is to get.
+    /// The sequence number that the next line got, or will get.
     pub const fn seq(self) -> u64 {
         self.seq
     }

@@ -1,4 +1,4 @@
-//! The end of a segment, read without reading the rest of it.
+//! Reads the end of a segment without reading the rest.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,26 +10,26 @@ use super::seal::Parts;
 use super::segment::{APPEND_LINES, SEQ_END};
 use nightlatch_platform::fs::{FileExt, FsError};
 
-/// Enough for the last lines of nearly every log.
+/// Large enough for the last lines of nearly every log.
 const FIRST_READ: u64 = 4 * 1024;
-/// Enough for the longest append.
+/// Large enough for the longest append.
 const READ_LIMIT: u64 = (APPEND_LINES as u64 + 2) * LINE_LIMIT as u64;
 
-/// How a segment ends.
+/// The end of a segment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Tail {
-    /// The bytes up to the end of the last sealed line; 0 when there is none.
+    /// The length up to the end of the last sealed line, in bytes; 0 if there is none.
     pub(super) sealed: u64,
-    /// The last sealed line, when there is one.
+    /// The last sealed line, if there is one.
     pub(super) last: Option<Link>,
 }
 
 impl Tail {
-    /// Reads the end of the segment `file`, opened at `path`, as far as it has `size` bytes, and checks
-    /// its last sealed line.
+    /// Reads the end of the segment `file`, opened at `path`, up to `size` bytes, and checks its
+    /// last sealed line.
     ///
     /// # Errors
-    /// When that line is not an event or does not match its own hash, or none is found within the
+    /// When that line is not an event or does not match its own hash, or there is none within the
     /// length of the longest append.
     pub(super) fn read(file: &File, path: &Path, size: u64) -> Result<Self, AuditError> {
         let failed = |error| FsError::new("read", path, error);
@@ -37,7 +37,7 @@ impl Tail {
         for window in [FIRST_READ, READ_LIMIT] {
             let window = window.min(size);
             let start = size - window;
-            // At most about a megabyte.
+            // At most about one megabyte.
             let mut bytes = vec![0; usize::try_from(window).unwrap_or_default()];
             file.read_exact_at(&mut bytes, start).map_err(failed)?;
             let mut end = bytes.len();
@@ -68,7 +68,7 @@ impl Tail {
     }
 }
 
-/// What a line (without its line end) hands on to the next.
+/// The link from a line (without its line end) to the next one.
 pub(super) fn link_of(bytes: &[u8]) -> Result<Link, Damage> {
     let link = Line::parse(bytes)
         .and_then(|line| line.link())
@@ -84,7 +84,7 @@ pub(super) fn link_of(bytes: &[u8]) -> Result<Link, Damage> {
 /// The line that ends before the byte `end` of a segment.
 ///
 /// # Errors
-/// When the system refuses to read, or the file is shorter.
+/// When reading fails, or the file is too short.
 pub(super) fn line_before(file: &File, end: u64) -> std::io::Result<Result<Link, Damage>> {
     for window in [FIRST_READ, LINE_LIMIT as u64 + 1] {
         let start = end.saturating_sub(window);

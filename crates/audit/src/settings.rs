@@ -1,16 +1,16 @@
-//! The settings that each segment's first line records, so that a change of them is on record.
+//! The settings that each segment's first line records, so that changes to them are on record.
 
 use std::time::Duration;
 
 use super::json::Object;
 
-/// The settings in force where events are recorded.
+/// The settings in force when events are recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogSettings {
     /// The idle timeout of new sessions, in whole seconds.
     pub idle: Duration,
-    /// The absolute limit of new sessions, in whole seconds.
+    /// The absolute timeout of new sessions, in whole seconds.
     pub max: Duration,
     /// How long closed segments are kept, in whole seconds.
     pub retention: Duration,
@@ -21,7 +21,7 @@ pub struct LogSettings {
 }
 
 impl LogSettings {
-    /// From their values.
+    /// Creates the settings from their values.
     pub const fn new(
         idle: Duration,
         max: Duration,

@@ -1,7 +1,7 @@
-//! Reading the log from a number on, to hand every event to somebody else exactly once.
+//! Reads the log after a given number, to deliver every event to another system exactly once.
 //!
-//! The number of the last event that was taken is all that a reader needs to keep. What follows it is
-//! found again in whatever segment it is by now, also after rotation and removal.
+//! A reader only needs to remember the number of the last event it took. The events after it are
+//! found in whichever segment they are, also after rotation and removal.
 
 use std::ops::RangeInclusive;
 
@@ -12,32 +12,31 @@ use super::read_record::ReadKind;
 use super::reading::{LogReader, Reading};
 use super::record::Record;
 
-/// Events that are counted at a time.
+/// The number of events counted at a time.
 const BATCH: usize = 512;
-/// The events of a log after a number that match a query, as they come. See
-/// [`LogReader::export_after`].
+/// The matching events after a number, returned when polled. See [`LogReader::export_after`].
 pub struct EventsAfter<'a> {
     log: &'a LogReader<'a>,
     query: Query,
     after: u64,
 }
 
-/// What [`EventsAfter::poll`] found.
+/// The result of [`EventsAfter::poll`].
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct NextEvents {
-    /// The events, in the log's order.
+    /// The events, in log order.
     pub events: Vec<Record>,
-    /// The numbers of events that were removed by retention before they were read.
+    /// The numbers of events that retention removed before they were read.
     pub removed: Option<RangeInclusive<u64>>,
-    /// Whether there was nothing more to read.
+    /// Whether the end of the log was reached.
     pub is_end: bool,
 }
 
 impl LogReader<'_> {
-    /// The sealed events with numbers greater than `after` that match `query`, each exactly once, in
-    /// batches, and the number of the last event there is now. Its limit does not apply. Recorded before
-    /// the first event is given. Waiting for new events is the caller's.
+    /// The sealed events with numbers greater than `after` that match `query`, each exactly once,
+    /// in batches, and the number of the current last event. The query's limit does not apply.
+    /// Recorded before the first event is returned. The caller waits for new events.
     ///
     /// # Errors
     /// When a file of the log cannot be read or is not ours; [`AuditError::SetBack`] when the log ends
@@ -63,7 +62,7 @@ impl LogReader<'_> {
         })
     }
 
-    /// As [`LogReader::export_after`], without a record of it.
+    /// Like [`LogReader::export_after`], without recording it.
     pub(super) fn events_after(&self, query: &Query, after: u64) -> EventsAfter<'_> {
         EventsAfter {
             log: self,
@@ -74,8 +73,8 @@ impl LogReader<'_> {
 }
 
 impl EventsAfter<'_> {
-    /// The next events, up to `limit` and the rest of an append. Lines that are not events are left
-    /// out; verification names them.
+    /// The next events: up to `limit`, and the rest of the last append. Lines that are not events
+    /// are left out; verification reports them.
     ///
     /// # Errors
     /// When a file of the log cannot be read or is not ours; [`AuditError::SetBack`] when the log

@@ -1,9 +1,9 @@
-//! The file of the sealing state, and the journal behind it.
+//! The file with the sealing state and the journal.
 //!
-//! The state is one disk sector, overwritten in place, so that a save erases the seeds before. Nothing
-//! is synced: after a crash of the program the state is at most one append behind the log, and after
-//! a loss of power either may be behind the other. The journal repeats the lines that the log may
-//! then lack.
+//! The state is one disk sector, overwritten in place, so that saving it erases the previous seeds.
+//! Nothing is synced: after a crash of the program, the state is at most one append behind the log,
+//! and after a loss of power, either can be behind the other. The journal has copies of the lines
+//! that the log may then lack.
 
 use std::fs::File;
 use std::io::Write;
@@ -13,23 +13,25 @@ use super::sealer::{SECTOR, Sealer};
 use nightlatch_core::crypto::KeySector;
 use nightlatch_platform::fs::{Archive, Dir, FileExt, FsError};
 
-/// The directory of the state, in the home, beside that of the log: a copy of the log has no secret.
+/// The state's directory, in the home. It is beside the log's directory, so that a copy of the log
+/// has no secret.
 pub(super) const SEAL_DIRECTORY: &str = "seal";
-/// The file of the state, in that directory.
+/// The state's file, in that directory.
 pub(super) const STATE_FILE: &str = "state";
-/// Where in the file the journal begins: on a page of its own.
+/// The offset of the journal in the file: on its own page.
 const JOURNAL_AT: u64 = 4096;
-/// How many bytes of lines the journal holds.
+/// The capacity of the journal, in bytes.
 pub(super) const JOURNAL_SIZE: u64 = 128 * 1024;
-/// How often a state that looks damaged is read again, which one being written may.
+/// How many times a state that looks damaged is read again, since another process may be writing
+/// it.
 const READS: u32 = 4;
-/// Tells backup programs to leave the directory out (<https://bford.info/cachedir/>).
+/// Makes backup programs skip the directory (<https://bford.info/cachedir/>).
 const TAG_FILE: &str = "CACHEDIR.TAG";
 const TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
     # Nightlatch keeps the keys of the audit log's next seals here. A copy of them in a backup would\n\
     # let whoever reads it change what was recorded after the copy was made.\n";
 
-/// The state was there and cannot be used.
+/// The state exists and cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BadState;
 
@@ -40,10 +42,10 @@ pub(super) struct StateFile {
 }
 
 impl StateFile {
-    /// That of the log in `home`; `None` when there is none.
+    /// Opens the state of the log in `home`; `None` if there is none.
     ///
     /// # Errors
-    /// When the file, or its directory, is not ours alone, or cannot be opened.
+    /// When the file or its directory is accessible to others or cannot be opened.
     pub(super) fn open(home: &Dir) -> Result<Option<Self>, FsError> {
         let Some(dir) = home.subdir(SEAL_DIRECTORY)? else {
             return Ok(None);
@@ -53,13 +55,13 @@ impl StateFile {
         Ok(file.map(|file| Self { file, path }))
     }
 
-    /// Creates the file with the state `sealer` of a log that has no line yet, durably.
+    /// Creates the file with the state `sealing` of a log without lines, durably.
     ///
     /// # Errors
-    /// When the system refuses.
-    pub(super) fn create(home: &Dir, sealer: &mut Sealer) -> Result<Self, FsError> {
+    /// When the system fails.
+    pub(super) fn create(home: &Dir, sealing: &mut Sealing) -> Result<Self, FsError> {
         let dir = home.subdir_or_create(SEAL_DIRECTORY)?;
-        // Before there is a file: those that are there already keep what they have.
+        // Do this before the file exists: existing files do not change.
         dir.disable_copy_on_write()?;
         if dir.open_file(TAG_FILE)?.is_none() {
             dir.write_atomic(TAG_FILE, TAG, nightlatch_platform::fs::Durability::Volatile)?;
@@ -67,8 +69,8 @@ impl StateFile {
         let (mut file, temporary) = dir.create_temporary()?;
         let path = dir.path().join(STATE_FILE);
         let written = (|| {
-            file.write_all(sealer.encode_next().expose())?;
-            // In full now, so that no later save runs out of space.
+            file.write_all(sealing.encode_next().expose())?;
+            // Allocate everything now, so that no later save runs out of space.
             let rest = JOURNAL_AT + JOURNAL_SIZE - SECTOR as u64;
             std::io::copy(
                 &mut std::io::Read::take(std::io::repeat(0), rest),
@@ -77,7 +79,8 @@ impl StateFile {
             file.sync_all()
         })();
         if let Err(error) = written {
-            // The failure to report is the first one; a leftover is never a state.
+            // The first failure is the one to report; a leftover temporary file is never used as a
+            // state.
             let _ = dir.unlink(&temporary);
             return Err(FsError::new("write to", path, error));
         }
@@ -87,43 +90,43 @@ impl StateFile {
         Ok(Self { file, path })
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The state of the file.
+    /// Reads the state from the file.
     ///
     /// # Errors
-    /// When the system refuses to read.
-    pub(super) fn read(&self) -> Result<Result<Sealer, BadState>, FsError> {
+    /// When reading fails.
+    pub(super) fn read(&self) -> Result<Result<Sealing, BadState>, FsError> {
         read(&self.file).map_err(|error| FsError::new("read", &self.path, error))
     }
 
-    /// Overwrites the state with `sealer`, which erases the one before it.
+    /// Overwrites the state with `sealing`, which erases the previous one.
     ///
     /// # Errors
-    /// When the system refuses; what was saved before then still is.
-    pub(super) fn save(&self, sealer: &mut Sealer) -> Result<(), FsError> {
+    /// When the system fails; the previous state is then intact.
+    pub(super) fn save(&self, sealing: &mut Sealing) -> Result<(), FsError> {
         self.file
             .write_all_at(sealer.encode_next().expose(), 0)
             .map_err(|error| FsError::new("write to", &self.path, error))
     }
 
-    /// Puts `lines` into the journal, `at` bytes after its beginning; they must fit.
+    /// Writes `lines` into the journal at the offset `at`; they must fit.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system fails.
     pub(super) fn write_journal(&self, at: u64, lines: &[u8]) -> Result<(), FsError> {
         self.file
             .write_all_at(lines, JOURNAL_AT + at)
             .map_err(|error| FsError::new("write to", &self.path, error))
     }
 
-    /// The first `length` bytes of the journal; `None` when it cannot hold as many.
+    /// The first `length` bytes of the journal; `None` if that is more than its capacity.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system fails.
     pub(super) fn read_journal(&self, length: u64) -> Result<Option<Vec<u8>>, FsError> {
         if length > JOURNAL_SIZE {
             return Ok(None);
@@ -136,12 +139,12 @@ impl StateFile {
     }
 }
 
-/// The state that belongs to the log in `directory`: that of the home it is in, where it can be read.
-/// A copy of a log has none beside it.
+/// The state that belongs to the log in `directory`: that of its home, if it is readable. A copy of
+/// a log has no state beside it.
 ///
 /// # Errors
-/// When the file is there, may be read, and cannot be.
-pub(super) fn load_beside(directory: &Path) -> Result<Option<Result<Sealer, BadState>>, FsError> {
+/// When the file exists and its permissions allow reading, but reading fails.
+pub(super) fn load_beside(directory: &Path) -> Result<Option<Result<Sealing, BadState>>, FsError> {
     match open_beside(directory)? {
         None => Ok(None),
         Some(Err(bad)) => Ok(Some(Err(bad))),
@@ -151,10 +154,10 @@ pub(super) fn load_beside(directory: &Path) -> Result<Option<Result<Sealer, BadS
     }
 }
 
-/// The journal of the state `sealer` that [`load_beside`] gave; `None` when there is none any more.
+/// The journal of the state `sealing`, which [`load_beside`] returned; `None` if it is gone.
 ///
 /// # Errors
-/// When the file is there, may be read, and cannot be.
+/// When the file exists and its permissions allow reading, but reading fails.
 pub(super) fn journal_beside(
     directory: &Path,
     sealer: &Sealer,
@@ -166,8 +169,8 @@ pub(super) fn journal_beside(
     StateFile { file, path }.read_journal(length)
 }
 
-/// The file of that state, and where it is.
-#[allow(clippy::type_complexity)] // no file, not a file of ours, or one
+/// Opens the file of that state, with its path.
+#[allow(clippy::type_complexity)] // no file, not a file of ours, or a file
 fn open_beside(directory: &Path) -> Result<Option<Result<(File, PathBuf), BadState>>, FsError> {
     if directory.file_name() != Some(super::segment::DIRECTORY.as_ref()) {
         return Ok(None);
@@ -188,7 +191,7 @@ fn open_beside(directory: &Path) -> Result<Option<Result<(File, PathBuf), BadSta
     match opened {
         Ok(opened) => Ok(opened.map(Ok)),
         Err(error) if error.io_kind() == Some(std::io::ErrorKind::PermissionDenied) => Ok(None),
-        // A link, or anything else that is no file or directory of ours.
+        // A link, or something else that is not our file or directory.
         Err(error) if error.io_kind().is_none() => Ok(Some(Err(BadState))),
         Err(error) => Err(error),
     }
@@ -205,8 +208,8 @@ fn read(file: &File) -> std::io::Result<Result<Sealer, BadState>> {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => break,
             Err(error) => return Err(error),
         }
-        // Whoever reads without the log's lock may meet a state that is being written.
-        if let Some(state) = Sealer::decode(sector.expose()) {
+        // A reader without the log's lock may see a state that is being written.
+        if let Some(state) = Sealing::decode(sector.expose()) {
             return Ok(Ok(state));
         }
     }

@@ -1,4 +1,4 @@
-//! What a quick look at the log tells, whatever its size, without changing anything.
+//! A quick summary of a log of any size, without changing anything.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::state_file::{BadState, load_beside};
 use nightlatch_core::clock::Timestamp;
 use nightlatch_platform::fs::{Archive, FsError};
 
-/// What there is of a log.
+/// A summary of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogSummary {
@@ -19,23 +19,22 @@ pub struct LogSummary {
     pub last_seq: u64,
     /// The time of the last sealed event.
     pub sealed_at: Timestamp,
-    /// The files of the log.
+    /// The number of segments.
     pub segments: usize,
-    /// The bytes in them.
+    /// The number of bytes in them.
     pub bytes: u64,
-    /// The lines that a loss of power took from the end, wholly or in part, and that the next event puts
-    /// back from the journal. `last_seq` counts them.
+    /// Lines at the end that a loss of power took, wholly or in part, and that the next append
+    /// restores from the journal. `last_seq` counts them.
     pub lost: u64,
-    /// The bytes after the last seal, which are not vouched for; the next event moves them aside.
+    /// Bytes after the last seal, which are not vouched for; the next append moves them aside.
     pub unsealed: u64,
 }
 
-/// Looks at the end of the log in `directory` and at its sealing state: whether the one goes on where
-/// the other stopped. `None` when there is no log. Everything else is for a
-/// [`Verifier`](super::Verifier).
+/// Checks that the log in `directory` ends where its sealing state says. `None` if there is no log.
+/// A [`Verifier`](super::Verifier) checks everything else.
 ///
-/// `boot` is the id of the running system's boot, zeros where it does not tell. Lines that a loss of
-/// power before this boot took from the end do not count as missing, where the next event puts them back.
+/// `boot` is the id of the running system's boot, zeros if it has none. Lines that a loss of power
+/// before this boot took from the end do not count as missing if the next append restores them.
 ///
 /// # Errors
 /// When the next event could not be appended, or a file cannot be read.
@@ -45,7 +44,7 @@ pub fn look(directory: &Path, boot: [u8; 16]) -> Result<Option<LogSummary>, Audi
         Err(error) if error.io_kind() == Some(std::io::ErrorKind::NotFound) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    // Before the segments: what is appended from here on cannot make it be ahead of them.
+    // Load the state before the segments: later appends then cannot put it ahead of them.
     let state = load_beside(directory)?;
     let journal = match &state {
         Some(Ok(state)) => journal_before_boot(directory, state, boot)?,
@@ -107,7 +106,7 @@ pub fn look(directory: &Path, boot: [u8; 16]) -> Result<Option<LogSummary>, Audi
     }))
 }
 
-/// How the last segment ends.
+/// The end of the last segment.
 struct End {
     /// The number of the last sealed event.
     last: u64,
@@ -118,7 +117,7 @@ struct End {
 impl End {
     fn read(file: &File, path: &Path, name: SegmentName, size: u64) -> Result<Self, AuditError> {
         let tail = Tail::read(file, path, size)?;
-        // A segment without a sealed line is one that was just begun.
+        // A segment without a sealed line has just been started.
         let last = tail.last.map_or(name.first() - 1, |link| link.seq);
         Ok(Self {
             last,

@@ -1,4 +1,4 @@
-//! The system's log where none is written to: Windows.
+//! The system log on Windows, where there is none.
 
 use std::io;
 use std::path::Path;
@@ -8,11 +8,11 @@ use super::verify::Anchor;
 /// Facility authpriv (10), severity info (6).
 pub(super) const PRIORITY: u8 = 10 * 8 + 6;
 
-/// Datagram sockets with a path are not there.
+/// Windows has no datagram sockets with a path.
 pub(super) struct Socket;
 
 impl Socket {
-    /// Refuses.
+    /// Always fails.
     ///
     /// # Errors
     /// Always.
@@ -23,20 +23,20 @@ impl Socket {
         ))
     }
 
-    /// Not reachable: no socket is ever opened.
-    #[allow(clippy::unused_self)] // the same face as where there are sockets
-    #[allow(clippy::unnecessary_wraps)] // as where there is one
+    /// Unreachable: no socket is ever opened.
+    #[allow(clippy::unused_self)] // same signature as with sockets
+    #[allow(clippy::unnecessary_wraps)] // as above
     pub(super) fn send(&self, _: &[u8]) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Nothing is ever sent.
+/// Unreachable: nothing is ever sent.
 pub(super) fn is_too_long(_: &io::Error) -> bool {
     false
 }
 
-/// Nothing is ever sent.
+/// Unreachable: nothing is ever sent.
 pub(super) fn anchor_message(_: u32, _: &Anchor) -> String {
     String::new()
 }

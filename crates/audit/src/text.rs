@@ -1,4 +1,4 @@
-//! The few texts that come from outside, bounded and without control characters.
+//! The few texts that come from outside, limited in length and without control characters.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -11,7 +11,7 @@ const NAME_LENGTH: usize = 64;
 /// The longest [`RevocationReason`], in characters.
 const REASON_LENGTH: usize = 500;
 
-/// The beginning of `text`, at most `length` characters, control characters written as `\n`,
+/// The beginning of `text`, at most `length` characters, with control characters escaped as `\n` or
 /// `\u{9b}`. An escape is kept whole or left out.
 pub(super) fn bounded(text: &str, length: usize) -> String {
     let mut kept = String::new();
@@ -42,7 +42,7 @@ macro_rules! bounded_text {
         pub struct $name(String);
 
         impl $name {
-            /// The text as the log has it.
+            /// The text as in the log.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -57,28 +57,30 @@ macro_rules! bounded_text {
 }
 
 bounded_text! {
-    /// What a session was used for: `exec`, or a name the calling program chose. At most 64
-    /// characters; the rest is cut off.
+    /// What a session was used for: `exec`, or a name that the calling program chose. At most 64
+    /// characters; longer names are truncated.
     Action
 }
 bounded_text! {
-    /// A program's file name, without its directory: at most 64 characters; the rest is cut off.
+    /// A program's file name, without its directory. At most 64 characters; longer names are
+    /// truncated.
     ProgramName
 }
 bounded_text! {
-    /// Why a person revoked a session, in their words: at most 500 characters; the rest is cut off.
+    /// Why a person revoked a session, in their own words. At most 500 characters; longer texts are
+    /// truncated.
     RevocationReason
 }
 
 impl Action {
-    /// From the name given by the code that asks for the session.
+    /// From the name that the calling code gives.
     pub fn new(name: &str) -> Self {
         Self(bounded(name, NAME_LENGTH))
     }
 }
 
 impl ProgramName {
-    /// From the program as it was named on the command line.
+    /// From the program as named on the command line.
     pub fn new(program: &OsStr) -> Self {
         let name = Path::new(program).file_name().unwrap_or(program);
         Self(bounded(&name.to_string_lossy(), NAME_LENGTH))
@@ -86,19 +88,19 @@ impl ProgramName {
 }
 
 impl RevocationReason {
-    /// From what the person wrote.
+    /// From the text that the person wrote.
     pub fn new(reason: &str) -> Self {
         Self(bounded(reason, REASON_LENGTH))
     }
 }
 
-/// A keyed digest of a command's arguments: tells equal from different to whoever has the key, and
-/// nothing to anyone else.
+/// A keyed digest of a command's arguments. With the key, equal arguments can be recognized;
+/// without it, the digest reveals nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArgvDigest([u8; 32]);
 
 impl ArgvDigest {
-    /// The digest of all arguments, the program's name among them where it is given.
+    /// The digest of all arguments, including the program's name if it is given.
     pub fn of<'a>(key: &Key, argv: impl IntoIterator<Item = &'a [u8]>) -> Self {
         Self(keyed_digest(key, argv))
     }

@@ -1,4 +1,4 @@
-//! Appending, under the log's lock: lines, then state, then head.
+//! Appends under the log's lock: first lines, then state, then head.
 
 use std::io::Write;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use super::verify::Anchor;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_platform::fs::{Dir, FsError};
 
-/// While events come, an anchor is sent at least as often as this.
+/// The maximum time between anchors while there are events.
 const ANCHOR_EVERY: Duration = Duration::from_secs(3600);
 
-/// A log whose end was found and made good, to be appended to while its lock is held. One that failed
-/// is not used again.
+/// A log whose end was found and repaired, and whose lock is held for appending. Not used again
+/// after a failure.
 pub(super) struct Writer<'a> {
     log: &'a AuditLog,
     dir: &'a Dir,
@@ -33,17 +33,17 @@ pub(super) struct Writer<'a> {
     state: StateFile,
     head: HeadFile,
     pub(super) end: End,
-    /// To be recorded first.
+    /// Repairs to record first.
     repairs: Vec<Event>,
-    /// When it is appended to.
+    /// The time of the append.
     now: Timestamp,
-    /// Whether an anchor is to be sent for what was appended.
+    /// Whether an anchor is due for what was appended.
     is_anchor_due: bool,
 }
 
 impl<'a> Writer<'a> {
-    /// Opens the log in `dir`, whose files are `names`, with the sealing state in `state`, if it was
-    /// there before.
+    /// Opens the log in `dir`, whose files are `names`, with the sealing state in `state`, if it
+    /// existed before.
     pub(super) fn open(
         log: &'a AuditLog,
         dir: &'a Dir,
@@ -51,7 +51,7 @@ impl<'a> Writer<'a> {
         state: Option<StateFile>,
     ) -> Result<Self, AuditError> {
         let segments = segments(names);
-        // Another process may have begun the log before this one had its lock.
+        // Another process may have created the log before this one got the lock.
         let state = match state {
             Some(state) => Some(state),
             None => StateFile::open(&log.home)?,
@@ -66,11 +66,13 @@ impl<'a> Writer<'a> {
             None => begin(log, dir, &segments)?,
         };
         let boot = log.boot_id();
-        let Recovered { end, repairs } = recover(&mut sealer, &state, dir, names, &segments, boot)?;
-        // Before anything is written: what cannot be finished is not begun.
+        let Recovered { end, repairs } =
+            recover(&mut sealing, &state, dir, names, &segments, boot)?;
+        // Open the head before anything is written, so that an append does not start if it cannot
+        // finish.
         let head = HeadFile::open(dir)?;
-        // Lines, state and head are written in this order. Where the head is ahead, the others were put
-        // back, unless a loss of power kept them from the disk.
+        // Lines, state and head are written in this order. If the head is ahead, the lines and the
+        // state were replaced with older ones, or a loss of power kept them off the disk.
         let is_ahead = |head: Head| {
             head.fingerprint == sealer.fingerprint() && head.last.seq > sealer.last().seq
         };
@@ -91,11 +93,11 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Appends `events` in order, after what is to be recorded of repairs.
+    /// Appends `events` in order, after the records of repairs.
     ///
     /// # Errors
-    /// When the system refuses. Of up to 16 events none was appended then; of more, any number of
-    /// whole sixteens may have been.
+    /// When the system fails. Of up to 16 events none was appended then; of more, any number of
+    /// complete groups of 16 may have been.
     pub(super) fn append(&mut self, events: &[Event]) -> Result<(), AuditError> {
         let mut reason = OpeningReason::New;
         if self.end.length > 0
@@ -134,8 +136,8 @@ impl<'a> Writer<'a> {
             let closed = Event::new(Details::SegmentClosed {
                 segment: self.end.segment,
             });
-            // Times never go back in a segment, and all are of its day.
-            self.commit(self.sealer.sealed_at(), &[closed])?;
+            // Within a segment, times never decrease and are all on the same day.
+            self.commit(self.sealing.sealed_at(), &[closed])?;
             self.sync()?;
         }
         self.end = End::after(self.dir, self.sealer.last())?;
@@ -144,7 +146,7 @@ impl<'a> Writer<'a> {
 
     /// Writes the first line of a segment.
     fn open_segment(&mut self, reason: OpeningReason) -> Result<(), AuditError> {
-        // Nothing is written to a segment before its name would survive a loss of power.
+        // Make the file's name durable before anything is written to the segment.
         self.dir.sync()?;
         self.log.home.sync()?;
         self.sealer.journal_start = 0;
@@ -156,8 +158,7 @@ impl<'a> Writer<'a> {
         self.commit(self.now, &[opened])
     }
 
-    /// Writes one append of the time `time`: its lines, then the state that comes after them, then the
-    /// head.
+    /// Writes one append with the time `time`: its lines, then the new state, then the head.
     fn commit(&mut self, time: Timestamp, events: &[Event]) -> Result<(), AuditError> {
         let origin = self.log.origin();
         let batch = Batch::seal(&mut self.sealer, origin, time, self.end.last, events)?;
@@ -179,7 +180,8 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Puts `lines`, which were just written, into the journal, or makes them durable where it is full.
+    /// Copies `lines`, which were just written, to the journal, or syncs them if the journal is
+    /// full.
     fn journal(&mut self, lines: &[u8]) -> Result<(), FsError> {
         let length = lines.len() as u64;
         let offset = self.end.length + length;
@@ -197,8 +199,8 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Sends what was written, and what could not be sent before, where events are forwarded. Where they
-    /// are not, nothing is owed.
+    /// Forwards what was written and what could not be sent before. If forwarding is off,
+    /// everything counts as sent.
     fn forward(&mut self, batch: &Batch) {
         self.sealer.forwarded = match &self.log.forward {
             Some(forward) => {
@@ -218,7 +220,7 @@ impl<'a> Writer<'a> {
         synced.map_err(|error| FsError::new("sync", &self.end.path, error))
     }
 
-    /// Notes whether an anchor is due: where a session begins or ends, where a segment is closed, and
+    /// Notes whether an anchor is due: when a session begins or ends, when a segment is closed, and
     /// every hour.
     fn note_anchor(&mut self, events: &[Event]) {
         let is_due = events.iter().any(|event| {
@@ -240,7 +242,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Makes the state of a new log, where nothing of another is left in `dir`.
+/// Creates the state of a new log, if `dir` has no remains of another one.
 fn begin(
     log: &AuditLog,
     dir: &Dir,
@@ -267,7 +269,7 @@ impl End {
     }
 }
 
-/// Why a segment of `length` bytes is to be closed before a line of the time `now`, if it is.
+/// Why a segment of `length` bytes must be closed before a line with the time `now`, if so.
 pub(super) fn rotation_due(
     log: &AuditLog,
     sealer: &Sealer,
@@ -280,8 +282,8 @@ pub(super) fn rotation_due(
         Some(OpeningReason::Day)
     } else if length >= log.segment_size {
         Some(OpeningReason::Size)
-    } else if sealer.must_open() {
-        // It was closed, and a crash kept the next one from being opened.
+    } else if sealing.must_open() {
+        // It was closed, and a crash prevented the next one from being opened.
         Some(OpeningReason::Day)
     } else {
         None

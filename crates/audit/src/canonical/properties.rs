@@ -1,4 +1,4 @@
-//! What must hold for any bytes in place of a line; see `nightlatch::fuzz`.
+//! Properties of parsing that hold for any bytes in place of a line; see `nightlatch::fuzz`.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::hash::LineHash;
 use crate::record::Record;
 use nightlatch_core::clock::Timestamp;
 
-/// What is canonical is what another reader and writer of JSON make of it, and is read like any line;
-/// what is not is refused by that other reader too.
+/// A canonical line means the same to another JSON reader and writer, and can be read like any
+/// line. That other reader also rejects a line that is not canonical.
 pub fn audit_canonical(bytes: &[u8]) -> bool {
     let parsed = Canonical::parse(bytes);
     assert_eq!(parsed.is_some(), slowly(bytes).is_some());
@@ -37,8 +37,8 @@ pub fn audit_canonical(bytes: &[u8]) -> bool {
     true
 }
 
-/// The same rules by another way: serde_json reads the line and writes it again, and the two texts
-/// must be one.
+/// The same rules, implemented differently: serde_json parses the line and prints it again, and the
+/// two texts must be equal.
 #[allow(clippy::items_after_statements)]
 fn slowly(bytes: &[u8]) -> Option<()> {
     if bytes.len() > 65_535 {
@@ -140,7 +140,7 @@ fn is_seal(seal: &Value) -> bool {
         && is_hex("sig", 128)
 }
 
-/// JSON in which no object has a key twice.
+/// JSON in which no object has a duplicate key.
 struct Unique;
 
 impl<'de> Deserialize<'de> for Unique {
@@ -220,7 +220,7 @@ mod tests {
         }
     }
 
-    /// Without its line end.
+    /// The line without its line end.
     fn written(event: &Event, origin: &Origin, seal: Option<Seal>) -> Vec<u8> {
         let stamp = Stamp {
             origin,

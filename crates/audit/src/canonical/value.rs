@@ -1,17 +1,17 @@
-//! The parts of JSON that a line may have, each in its one spelling.
+//! Parses the JSON values that a line may have, each of which has only one canonical form.
 
 use std::collections::BTreeSet;
 
-/// How deep objects and lists are nested at most, the details themselves included.
+/// The maximum nesting depth of objects and lists, counting the details themselves.
 const LEVELS: usize = 4;
-/// So many keys of one object are held against each other without allocating.
+/// Up to this many keys of an object are compared without allocating.
 const FEW_KEYS: usize = 16;
 
-/// What a byte is within a string.
+/// The class of a byte within a string.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Plain,
-    /// Of a character that is not ASCII.
+    /// A byte of a character outside ASCII.
     High,
     /// A quote or a backslash.
     Special,
@@ -34,8 +34,8 @@ const CLASSES: [Class; 256] = {
     classes
 };
 
-/// A place in a line. Where a method gives `None`, the line is not canonical, and the place is not
-/// meaningful any more; only [`Cursor::token`] stays where it was.
+/// A position in a line. When a method returns `None`, the line is not canonical, and the position
+/// is meaningless; only [`Cursor::token`] leaves it unchanged.
 pub(super) struct Cursor<'a> {
     line: &'a [u8],
     at: usize,
@@ -46,18 +46,18 @@ impl<'a> Cursor<'a> {
         Self { line, at: 0 }
     }
 
-    /// How many bytes are passed.
+    /// The number of bytes consumed.
     pub(super) fn at(&self) -> usize {
         self.at
     }
 
-    /// What is not passed yet.
+    /// The bytes not consumed yet.
     pub(super) fn rest(&self) -> &'a [u8] {
         &self.line[self.at..]
     }
 
-    /// Passes exactly `token`.
-    #[inline] // a comparison of so many bytes at once, and no call
+    /// Consumes exactly `token`.
+    #[inline] // compiles to one comparison without a call
     pub(super) fn token<const N: usize>(&mut self, token: &[u8; N]) -> Option<()> {
         let is_next = self.rest().first_chunk() == Some(token);
         if is_next {
@@ -66,14 +66,14 @@ impl<'a> Cursor<'a> {
         is_next.then_some(())
     }
 
-    /// Passes `N` bytes, whatever they are.
+    /// Consumes any `N` bytes.
     pub(super) fn take<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
         let taken = self.rest().first_chunk()?;
         self.at += N;
         Some(taken)
     }
 
-    /// Passes the next `count` bytes, which are there.
+    /// Consumes `count` bytes, which must exist.
     pub(super) fn skip(&mut self, count: usize) -> &'a [u8] {
         let (passed, _) = self.rest().split_at(count);
         self.at += count;
@@ -90,7 +90,7 @@ impl<'a> Cursor<'a> {
         let mut value = 0_u64;
         let mut count = 0;
         for digit in digits {
-            // A zero is followed by nothing.
+            // No digit may follow a leading zero.
             if count > 0 && value == 0 {
                 return None;
             }
@@ -103,7 +103,7 @@ impl<'a> Cursor<'a> {
         (count > 0 && value <= limit).then_some(value)
     }
 
-    /// What is between the quotes of a string.
+    /// The bytes between the quotes of a string.
     pub(super) fn string(&mut self) -> Option<&'a [u8]> {
         self.token(b"\"")?;
         let start = self.at;
@@ -135,7 +135,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// An object with its braces.
+    /// An object, with its braces.
     pub(super) fn object(&mut self) -> Option<&'a [u8]> {
         let start = self.at;
         self.members(1)?;
@@ -174,7 +174,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A value; an object or a list would be at this level.
+    /// Consumes a value; `level` is the depth that an object or a list would have.
     fn value(&mut self, level: usize) -> Option<()> {
         match self.peek()? {
             b'"' => self.string().map(drop),
@@ -193,12 +193,12 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// How many of the next bytes are plain at least, found eight at a time.
+/// A lower bound on the number of plain bytes at the beginning, computed eight at a time.
 fn plain(rest: &[u8]) -> usize {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
-    // The high bit of the first byte that is below `limit`, and of none before it; of later ones also
-    // without reason. Bytes of 0x80 and more have it themselves.
+    // Sets the high bit of the first byte below `limit` and of none before it; later bytes may have
+    // false positives. Bytes of 0x80 and above have the bit themselves.
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
     let (words, _) = rest.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
@@ -213,7 +213,7 @@ fn plain(rest: &[u8]) -> usize {
     8 * words.len()
 }
 
-/// The length of the escape that `rest` begins with.
+/// The length of the escape at the beginning of `rest`.
 fn escape(rest: &[u8]) -> Option<usize> {
     match rest.get(1)? {
         b'"' | b'\\' | b'b' | b't' | b'n' | b'f' | b'r' => Some(2),
@@ -233,17 +233,18 @@ fn escape(rest: &[u8]) -> Option<usize> {
     }
 }
 
-/// The keys of an object so far. Each has one spelling, so equal keys are equal bytes.
+/// The keys of an object so far. A key has only one form, so equal keys are equal bytes.
 #[derive(Default)]
 struct Keys<'a> {
     few: [&'a [u8]; FEW_KEYS],
     count: usize,
-    /// Those beyond the first few: an object of thousands must not take the square of their number.
+    /// Keys beyond the first few, so that an object with thousands of keys does not take quadratic
+    /// time.
     more: BTreeSet<&'a [u8]>,
 }
 
 impl<'a> Keys<'a> {
-    /// Whether the key is new.
+    /// Adds a key; `false` if it is a duplicate.
     fn add(&mut self, key: &'a [u8]) -> bool {
         if self.few[..self.count].contains(&key) {
             return false;

@@ -9,7 +9,7 @@ use crate::record::Record;
 
 const VERSION: &str = "8.17.0";
 
-/// `event.category` and `event.type`; `None` for a type that only a later version knows.
+/// `event.category` and `event.type`; `None` for a type that this version does not know.
 fn category(event_type: &EventName) -> Option<(&'static str, &'static [&'static str])> {
     Some(match event_type.known()? {
         EventType::LoginAttempt => ("authentication", &["info"]),
@@ -25,7 +25,7 @@ fn category(event_type: &EventName) -> Option<(&'static str, &'static [&'static 
         EventType::AccountLocked | EventType::PasswordChanged => ("iam", &["user", "change"]),
         EventType::CommandStarted => ("process", &["start"]),
         EventType::CommandFinished => ("process", &["end"]),
-        // No process began.
+        // No process was started.
         EventType::CommandRefused => ("process", &["info"]),
         EventType::AuditRead => ("file", &["access"]),
         EventType::AuditPruned => ("file", &["deletion"]),
@@ -37,9 +37,9 @@ fn category(event_type: &EventName) -> Option<(&'static str, &'static [&'static 
 
 fn outcome(record: &Record) -> &'static str {
     match record.event_type.known() {
-        // Recorded before it is known.
+        // The outcome is not known when the event is recorded.
         Some(EventType::LoginAttempt | EventType::CommandStarted) => "unknown",
-        // The sign-ins before it failed; the lock did not.
+        // The sign-ins before it failed; locking the account succeeded.
         Some(EventType::AccountLocked) => "success",
         _ if record.success => "success",
         _ => "failure",
@@ -123,7 +123,8 @@ fn event(line: &mut Object<'_>, record: &Record, said: &Said<'_>) {
     event.close();
 }
 
-/// The process that recorded the event; of a command's, the command, whose parent that is.
+/// The process that recorded the event. For a command's events it is the command, and the recording
+/// process is its parent.
 fn process(line: &mut Object<'_>, record: &Record, said: &Said<'_>) {
     let mut process = line.object("process");
     if matches!(

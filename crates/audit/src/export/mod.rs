@@ -1,7 +1,7 @@
-//! Records in the forms that other programs take, one JSON object a line (docs/export.md).
+//! Exports records in the formats of other programs, one JSON object per line (docs/export.md).
 //!
-//! Nothing is made up: what the line does not say is left out. Every object carries the number and
-//! the hash of its line, by which it is matched to the sealed log.
+//! Nothing is invented: a value that the line does not have is left out. Every object has the
+//! number and the hash of its line, so that it can be matched to the sealed log.
 
 mod ecs;
 mod ocsf;
@@ -10,10 +10,10 @@ mod sentence;
 
 use super::record::Record;
 
-/// A form to export records in.
+/// An export format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportFormat {
-    /// The log's own lines, to the byte.
+    /// The log's own lines, byte for byte.
     Jsonl,
     /// Open Cybersecurity Schema Framework 1.3.0.
     Ocsf,
@@ -22,8 +22,8 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
-    /// Appends `record` and a line end to `out`. `fingerprint` is that of the log the record is from,
-    /// where it is known; the log's own lines go out without it.
+    /// Appends `record` and a line end to `out`. `fingerprint` is that of the record's log, if
+    /// known; the log's own lines do not include it.
     pub fn append(self, out: &mut Vec<u8>, record: &Record, fingerprint: Option<&str>) {
         match self {
             Self::Jsonl => out.extend_from_slice(record.raw.as_bytes()),

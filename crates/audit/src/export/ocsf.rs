@@ -1,4 +1,4 @@
-//! Open Cybersecurity Schema Framework 1.3.0 (schema.ocsf.io): each event in the class of its kind.
+//! Open Cybersecurity Schema Framework 1.3.0 (schema.ocsf.io): maps each event to an OCSF class.
 
 use super::said::{PRODUCT, Said, email};
 use super::sentence::sentence;
@@ -9,12 +9,12 @@ use crate::record::Record;
 
 const VERSION: &str = "1.3.0";
 
-/// What `metadata.log_name` calls the log, after its directory.
+/// The value of `metadata.log_name`: the name of the log's directory.
 const LOG_NAME: &str = "audit";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
-    /// For types that only a later version knows.
+    /// For types that this version does not know.
     BaseEvent = 0,
     AccountChange = 3001,
     Authentication = 3002,
@@ -37,7 +37,7 @@ impl Class {
 /// `activity_id` for activities that OCSF does not define.
 const OTHER: u32 = 99;
 
-/// Class, `activity_id` and `activity_name`: the schema's own, or ours with 99, Other.
+/// The class, `activity_id` and `activity_name`: from the schema, or our own name with 99 (Other).
 fn activity(event_type: &EventName, said: &Said<'_>) -> (Class, u32, &'static str) {
     use Class::{AccountChange, Authentication, EventLogActivity, ProcessActivity};
     let Some(event_type) = event_type.known() else {
@@ -48,7 +48,8 @@ fn activity(event_type: &EventName, said: &Said<'_>) -> (Class, u32, &'static st
         EventType::SessionExpired | EventType::SessionTerminated | EventType::SessionRevoked => {
             (Authentication, 2, "Logoff")
         }
-        // Not Logon, which LOGIN_SUCCESS and LOGIN_FAILURE are: it would be counted twice.
+        // Not Logon, which LOGIN_SUCCESS and LOGIN_FAILURE use: each sign-in would be counted
+        // twice.
         EventType::LoginAttempt => (Authentication, OTHER, "Logon Attempt"),
         EventType::SessionCreated => (Authentication, OTHER, "Session Create"),
         EventType::SessionExtended => (Authentication, OTHER, "Session Extend"),
@@ -57,7 +58,7 @@ fn activity(event_type: &EventName, said: &Said<'_>) -> (Class, u32, &'static st
         EventType::AccountRegistered => (AccountChange, 1, "Create"),
         EventType::PasswordChanged => (AccountChange, 3, "Password Change"),
         EventType::AccountLocked => (AccountChange, 9, "Lock"),
-        // A command that was not started has nothing that could terminate.
+        // A command that was not started cannot terminate.
         EventType::CommandFinished if said.error.is_none() => (ProcessActivity, 2, "Terminate"),
         EventType::CommandStarted | EventType::CommandFinished | EventType::CommandRefused => {
             (ProcessActivity, 1, "Launch")
@@ -84,9 +85,9 @@ fn severity(record: &Record) -> u32 {
 /// `status_id` and its caption.
 fn status(record: &Record) -> (u32, &'static str) {
     match record.event_type.known() {
-        // Recorded before it is known.
+        // The outcome is not known when the event is recorded.
         Some(EventType::LoginAttempt | EventType::CommandStarted) => (0, "Unknown"),
-        // The sign-ins before it failed; the lock did not.
+        // The sign-ins before it failed; locking the account succeeded.
         Some(EventType::AccountLocked) => (1, "Success"),
         _ if record.success => (1, "Success"),
         _ => (2, "Failure"),
@@ -104,7 +105,7 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record, fingerprint: Option<&st
     event.token("class_uid", uid);
     event.text("class_name", class.name());
     event.token("type_uid", uid * 100 + activity_id);
-    // Rounded down, before 1970 too. The exact time is `metadata.original_time`.
+    // Rounded down, also before 1970. The exact time is in `metadata.original_time`.
     event.token("time", record.timestamp.unix_nanos().div_euclid(1_000_000));
     event.token("severity_id", severity(record));
     let (status_id, status) = status(record);
@@ -116,7 +117,7 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record, fingerprint: Option<&st
         record.event_type.known(),
         Some(EventType::SessionRevoked | EventType::AuditHoldAdded)
     ) {
-        // A person's words, not a code.
+        // The text a person wrote, not a code.
         text_if(&mut event, "status_detail", reason);
     } else {
         text_if(&mut event, "status_code", said.error.as_deref().or(reason));
@@ -165,7 +166,7 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record, fingerprint: Option<&st
     event.close();
 }
 
-/// What the schema has no place for in a base event.
+/// Data that has no place in a base event.
 fn elsewhere_in_other_classes(unmapped: &mut Object<'_>, record: &Record) {
     text_if(unmapped, "username", record.username.as_deref());
     if let Some(session) = record.session_id {
@@ -183,7 +184,7 @@ fn text_if(object: &mut Object<'_>, key: &'static str, value: Option<&str>) {
     }
 }
 
-/// The account; where the line names none, the system's user, for the schema requires one.
+/// The account; if the line has none, the system's user, because the schema requires a user.
 fn user(object: &mut Object<'_>, record: &Record) {
     let mut user = object.object("user");
     match &record.username {
@@ -195,7 +196,7 @@ fn user(object: &mut Object<'_>, record: &Record) {
     user.close();
 }
 
-/// Whether `email` matches the schema's type `email_t`, which takes ASCII only:
+/// Whether `email` matches the schema's type `email_t`, which is ASCII only:
 /// ``^[a-zA-Z0-9!#$%&'*+-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9-.]+$``
 fn is_email_t(email: &str) -> bool {
     let is_label = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -224,8 +225,8 @@ fn session(object: &mut Object<'_>, record: &Record) {
     }
 }
 
-/// The guarded command. A refused one never got an exec id; the schema requires an identifier, and
-/// the event's own names the attempt.
+/// The guarded command. The schema requires an identifier, but a refused command has no exec id, so
+/// the event's own id is used.
 fn process(event: &mut Object<'_>, record: &Record, said: &Said<'_>) {
     let mut process = event.object("process");
     text_if(&mut process, "name", said.program.as_deref());
@@ -236,8 +237,8 @@ fn process(event: &mut Object<'_>, record: &Record, said: &Said<'_>) {
     }
 }
 
-/// The process that recorded the event, its user and terminal; and who was signed in where that is
-/// not what the event is about.
+/// The process that recorded the event, with its user and terminal, and the signed-in account if
+/// the event is not about it.
 fn actor(event: &mut Object<'_>, record: &Record, class: Class) {
     let mut actor = event.object("actor");
     let mut process = actor.object("process");

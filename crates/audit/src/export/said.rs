@@ -1,4 +1,4 @@
-//! What records say that other schemas have a place for.
+//! Facts in records that other schemas have fields for.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use serde::Deserialize;
 use crate::audit_name::UNKNOWN_NAME;
 use crate::record::Record;
 
-/// What our records say of their maker.
+/// The product name in exported records.
 pub(super) const PRODUCT: &str = "nightlatch";
 
-/// What the details say that other schemas have a place for.
+/// The details that other schemas have fields for.
 #[derive(Default, Deserialize)]
 pub(super) struct Said<'a> {
     #[serde(borrow)]
@@ -29,13 +29,13 @@ pub(super) struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    /// Details that are not of the catalogue's form, in a log that was tampered with, say nothing.
+    /// Empty if the details do not have the catalogue's form, as in a log that was tampered with.
     pub(super) fn of(record: &'a Record) -> Self {
         serde_json::from_str(record.details.get()).unwrap_or_default()
     }
 }
 
-/// The email in a line's `username`; `None` when it names no account.
+/// The email in a line's `username`; `None` if that is not an account.
 pub(super) fn email(record: &Record) -> Option<&str> {
     record
         .username

@@ -1,10 +1,10 @@
-//! An event as one plain sentence, for fields that people read.
+//! Describes an event in one plain sentence, for fields that people read.
 
 use super::said::{Said, email};
 use crate::event_type::EventType;
 use crate::record::Record;
 
-/// One English sentence that says what happened, without control characters.
+/// One English sentence about the event, without control characters.
 pub(super) fn sentence(record: &Record, said: &Said<'_>) -> String {
     let mut text = plain(&phrase(record, said));
     text.push('.');
@@ -72,7 +72,7 @@ fn phrase(record: &Record, said: &Said<'_>) -> String {
     }
 }
 
-/// Texts of a log that was tampered with may hold anything.
+/// Escapes control characters: a log that was tampered with may contain any text.
 fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })

@@ -1,4 +1,4 @@
-//! The name of a hold, and the reason for it: the two texts that a person chooses.
+//! The name of a hold and its reason: the two texts that a person chooses.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ const REASON_LENGTH: usize = 200;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HoldName(String);
 
-/// A text that is no name of a hold.
+/// The text is not a valid name of a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the name of a hold has 1 to {NAME_LENGTH} characters: letters, digits, and . _ -")]
 pub struct BadHoldName;
@@ -43,11 +43,11 @@ impl fmt::Display for HoldName {
     }
 }
 
-/// Why a hold was added: 1 to 200 characters, none of them a control character.
+/// Why a hold was added: 1 to 200 characters without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldReason(String);
 
-/// A text that is no reason for a hold.
+/// The text is not a valid reason for a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the reason for a hold has 1 to {REASON_LENGTH} characters, none of them a control character"

@@ -1,4 +1,4 @@
-//! What must hold for any event where the log is asked for it.
+//! Properties of queries that hold for any event.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::command_facts::CommandFacts;
 use crate::filter::{Filter, Verdict};
 use crate::outcome::Outcome;
 
-/// Whether `line`, which this program wrote, is found by each filter on what it says, by none on
-/// anything else, and by all of those at once.
+/// Whether `line`, which this program wrote, matches each filter on its values and all of these
+/// together, and matches no filter on another value.
 pub(crate) fn found_by_what_it_says(line: &[u8]) -> bool {
     let Some(record) = Record::parse(line) else {
         return false;
@@ -21,7 +21,7 @@ pub(crate) fn found_by_what_it_says(line: &[u8]) -> bool {
         });
         found
     };
-    // Names are asked for in any case and with space around, and stand in the log in lower case.
+    // Queries accept names in any case and with surrounding spaces; the log has them in lower case.
     let user = record
         .username
         .clone()

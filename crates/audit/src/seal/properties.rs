@@ -1,9 +1,9 @@
-//! What must hold for any bytes in place of a sealed line; see `nightlatch::fuzz`.
+//! Properties of seals that hold for any bytes in place of a sealed line; see `nightlatch::fuzz`.
 
 use super::{HASH, KEY, Parts, SEALED_END, SEGMENT_KEY, SIG, Seal, UNSEALED_END};
 
-/// What is taken apart is, put together again, the same bytes: nothing of a line is overlooked, and
-/// no seal has two spellings.
+/// Splitting a line and joining its parts gives the same bytes: no byte is ignored, and a seal has
+/// only one form.
 pub fn seal_parts(bytes: &[u8]) -> bool {
     let Some(parts) = Parts::of(bytes) else {
         return false;

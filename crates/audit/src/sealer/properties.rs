@@ -1,9 +1,9 @@
-//! What must hold for any bytes in place of the sealing state; see `nightlatch::fuzz`.
+//! Properties of the sealing state that hold for any bytes in its place; see `nightlatch::fuzz`.
 
 use super::{CHECKED, SECTOR, Sealer};
 use nightlatch_core::crypto::sha256;
 
-/// A state is accepted only as it is written, and not with a byte changed.
+/// A state is accepted only exactly as written; with any byte changed it is rejected.
 pub fn seal_state(bytes: &[u8]) -> bool {
     let mut sector = [0; SECTOR];
     let length = bytes.len().min(SECTOR);
@@ -12,13 +12,13 @@ pub fn seal_state(bytes: &[u8]) -> bool {
     is_accepted(&sector)
 }
 
-/// Whether there is a state in `sector`, which is then the one form of it.
+/// Whether `sector` is a valid state, which then has only one form.
 fn is_accepted(sector: &[u8; SECTOR]) -> bool {
     let Some(state) = Sealer::decode(sector) else {
         return false;
     };
     assert!(state.encode().expose() == sector, "two forms of a state");
-    // A different place each time, and those next to the checksum.
+    // Change a different byte each time, including those next to the checksum.
     let checksum = usize::from(sector[CHECKED]) * 2 + usize::from(sector[CHECKED + 1] & 1);
     for at in [checksum, CHECKED - 1, CHECKED, CHECKED + 32, SECTOR - 1] {
         let mut changed = *sector;
@@ -28,7 +28,7 @@ fn is_accepted(sector: &[u8; SECTOR]) -> bool {
     true
 }
 
-/// What a state says is judged, too, when the checksum is right.
+/// With a correct checksum, the values are still checked.
 fn with_its_checksum(sector: &[u8; SECTOR]) {
     let mut sector = *sector;
     let check = sha256(&sector[..CHECKED]);

@@ -1,30 +1,32 @@
-//! What kept a session alive: how often it was extended, and by what most of all.
+//! What kept a session alive: the number of extensions, and their most frequent cause.
 
 use serde::Deserialize;
 
 use crate::command_facts::CommandFacts;
 use crate::record::Record;
 
-/// Programs and actions counted for a session; of more, the one seen least gives way.
+/// The maximum number of programs and actions counted per session; the least frequent one is
+/// replaced.
 const MOST: usize = 16;
-/// The action of a guarded command, whose program its start names.
+/// The action of a guarded command; its start names the program.
 const EXEC: &str = "exec";
 
 /// What extended a session, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extender {
-    /// The program, or the action of another kind, such as `extend`.
+    /// The program, or another kind of action, such as `extend`.
     pub name: String,
-    /// How often; perhaps a few too many where there were more than 16 different ones.
+    /// The number of extensions; possibly a few too many if there were more than 16 different
+    /// causes.
     pub times: u64,
 }
 
 /// The extensions of one session.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Activity {
-    /// The last action that the session was validated for.
+    /// The last action for which the session was validated.
     action: Option<String>,
-    /// Extensions by guarded commands that have not been seen to start yet.
+    /// Extensions by guarded commands whose start has not been seen yet.
     starting: u64,
     total: u64,
     by: Vec<Extender>,
@@ -63,7 +65,7 @@ impl Activity {
         } else if self.by.len() < MOST {
             self.by.push(Extender { name, times: 1 });
         } else if let Some(least) = self.by.iter_mut().min_by_key(|by| by.times) {
-            // It takes over the count, so that whatever comes often is never lost.
+            // It inherits the count, so that a frequent cause is never lost.
             least.name = name;
             least.times += 1;
         }
@@ -73,7 +75,7 @@ impl Activity {
         self.total
     }
 
-    /// What extended it most often; of two, the one whose name comes first.
+    /// The most frequent cause; in a tie, the one whose name sorts first.
     pub(super) fn most(&self) -> Option<&Extender> {
         let first = |one: &&Extender, other: &&Extender| {
             (one.times, &other.name).cmp(&(other.times, &one.name))

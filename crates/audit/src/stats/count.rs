@@ -1,22 +1,21 @@
-//! How many events there are, and how they came out.
+//! Counts of events by outcome.
 
 use crate::event_type::EventType;
 use crate::outcome::Outcome;
 use crate::record::Record;
 
-/// How many events there are.
+/// Counts of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     /// All of them.
     pub events: u64,
-    /// Of those, sign-ins and passwords that failed.
+    /// Sign-ins and passwords that failed.
     pub failed: u64,
-    /// Of those, what was refused, lockouts among them.
+    /// What was refused, including lockouts.
     pub refused: u64,
-    /// Of those, guarded commands that ended with another exit code than 0, by a signal, or were not
-    /// started.
+    /// Guarded commands that ended with a code other than 0 or by a signal, or were not started.
     pub nonzero: u64,
-    /// Of those, how often sign-in was locked.
+    /// How often sign-in was locked.
     pub lockouts: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The log in numbers: counted in one pass, in memory that does not grow with the log.
+//! Statistics of the log, from one pass, in memory that does not grow with the log.
 
 mod activity;
 mod count;
@@ -22,17 +22,18 @@ pub use count::Count;
 pub use series::Bucket;
 pub use spans::{CommandSpan, LeftOut, SessionSpan};
 
-/// Accounts counted by name; a log written by somebody hostile may hold any number of them.
+/// The maximum number of accounts counted by name, since a hostile log may have any number.
 const MAX_ACCOUNTS: usize = 10_000;
-/// Types counted by name; such a log may hold any number of those that this version does not know.
+/// The maximum number of types counted by name, since a hostile log may have any number of unknown
+/// ones.
 const MAX_TYPES: usize = 1000;
 
-/// What there is about one account.
+/// The counts of one account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccountCount {
     /// Its events.
     pub count: Count,
-    /// Sessions that began.
+    /// Sessions that started.
     pub sessions: u64,
     /// Guarded commands that started.
     pub commands: u64,
@@ -46,9 +47,9 @@ impl AccountCount {
     }
 }
 
-/// Events, counted. Feed it with [`LogReader::for_each`](super::LogReader::for_each).
+/// Counts events. Feed it with [`LogReader::for_each`](super::LogReader::for_each).
 ///
-/// Texts in it come from the log and need escaping on their way to a terminal or a page.
+/// Its texts come from the log and must be escaped before they reach a terminal or a page.
 #[derive(Clone, Debug, Default)]
 pub struct Statistics {
     total: Count,
@@ -63,7 +64,7 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Counts an event. They must come in the log's order.
+    /// Counts an event. Events must be added in log order.
     pub fn add(&mut self, record: &Record) {
         let at = record.timestamp;
         self.total.add(record);
@@ -103,7 +104,7 @@ impl Statistics {
         self.range
     }
 
-    /// The types there are, the most frequent first.
+    /// The types, most frequent first.
     pub fn by_type(&self) -> Vec<(&EventName, Count)> {
         let mut types: Vec<_> = self
             .types
@@ -114,13 +115,12 @@ impl Statistics {
         types
     }
 
-    /// Events of types that this version does not know, beyond the first 1,000 types, which are not
-    /// told apart.
+    /// Events of unknown types beyond the first 1,000 types, counted together.
     pub fn other_types(&self) -> Count {
         self.other_types
     }
 
-    /// The accounts there are, the one with most events first.
+    /// The accounts, those with the most events first.
     pub fn by_account(&self) -> Vec<(&str, AccountCount)> {
         let accounts = self.accounts.iter();
         let mut accounts: Vec<_> = accounts.map(|(name, count)| (&**name, *count)).collect();
@@ -128,7 +128,7 @@ impl Statistics {
         accounts
     }
 
-    /// Events about accounts that came after the first 10,000, which are not told apart.
+    /// Events about accounts beyond the first 10,000, counted together.
     pub fn other_accounts(&self) -> AccountCount {
         self.other_accounts
     }
@@ -138,19 +138,19 @@ impl Statistics {
         &self.hours
     }
 
-    /// Over time, from the first event to the last without a gap, in at most `columns` equal parts
-    /// (but not fewer than 31 where the range is that of [`Timestamp`]).
+    /// Over time, from the first event to the last without gaps, in at most `columns` equal parts
+    /// (but not fewer than 31 if the range is that of [`Timestamp`]).
     pub fn over_time(&self, columns: usize) -> Vec<Bucket> {
         self.series.dense(columns)
     }
 
-    /// How many sessions the events tell of.
+    /// The number of sessions in the events.
     pub fn session_count(&self) -> u64 {
         self.spans.session_count()
     }
 
-    /// The newest 400 sessions, in the order of their beginning. One without an end on record lasts
-    /// until its limits, or `now`.
+    /// The newest 400 sessions, by their start. A session without a recorded end lasts until its
+    /// limits, or until `now`.
     pub fn sessions(&self, now: Timestamp) -> Vec<SessionSpan> {
         self.spans.sessions(now)
     }
@@ -172,7 +172,7 @@ impl Statistics {
             .map_or(0, |count| count.events)
     }
 
-    /// The newest 1,000 guarded commands, in the order of their beginning.
+    /// The newest 1,000 guarded commands, by their start.
     pub fn commands(&self) -> Vec<CommandSpan> {
         self.spans.commands()
     }

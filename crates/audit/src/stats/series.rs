@@ -1,4 +1,4 @@
-//! Counts over time, however long that is.
+//! Counts over time ranges of any length.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,12 +11,12 @@ const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 /// Weeks begin on Monday; the epoch was a Thursday.
 const OFFSET: i64 = 3 * DAY;
-/// Parts kept at most; when there are more, each becomes wider.
+/// The maximum number of parts kept; if there are more, each becomes wider.
 const MAX_PARTS: usize = 1000;
-/// How wide they may be, in seconds; each a multiple of the one before. Of the last, there are fewer
-/// than `MAX_PARTS` in all the time there can be.
+/// The possible widths in seconds, each a multiple of the one before. With the last one, the whole
+/// range of timestamps has fewer than `MAX_PARTS` parts.
 const KEPT: [i64; 5] = [HOUR, DAY, 7 * DAY, 70 * DAY, 700 * DAY];
-/// How wide they are shown.
+/// The widths that are shown.
 const SHOWN: [i64; 12] = [
     HOUR,
     3 * HOUR,
@@ -32,10 +32,10 @@ const SHOWN: [i64; 12] = [
     7000 * DAY,
 ];
 
-/// A part of the time that the log covers.
+/// A part of the time range that the log covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    /// Its beginning.
+    /// Its start.
     pub from: Timestamp,
     /// How long it is.
     pub width: Duration,
@@ -45,7 +45,7 @@ pub struct Bucket {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Series {
-    /// Of [`KEPT`].
+    /// An index into [`KEPT`].
     step: usize,
     parts: BTreeMap<i64, Count>,
 }

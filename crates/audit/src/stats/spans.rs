@@ -1,4 +1,4 @@
-//! From when to when: sessions, and the commands that ran in them.
+//! Time spans of sessions, and of the commands in them.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
@@ -14,28 +14,29 @@ use crate::record::Record;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::id::{ExecId, SessionId};
 
-/// Sessions and commands followed at the same time; of more, the older half is no longer.
+/// The maximum number of sessions or commands followed at once; beyond that, the older half is
+/// dropped.
 const MAX_OPEN: usize = 10_000;
 const NEWEST_SESSIONS: usize = 400;
 const LONGEST_SESSIONS: usize = 10;
 const NEWEST_COMMANDS: usize = 1000;
 
-/// A session, as the log tells of it.
+/// A session according to the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSpan {
-    /// Which one.
+    /// The session's id.
     pub id: SessionId,
-    /// Whose.
+    /// The account.
     pub username: Option<String>,
-    /// When it began, or was first seen.
+    /// When it started, or was first seen.
     pub start: Timestamp,
-    /// Whether its beginning is among the events.
+    /// Whether its start is among the events.
     pub start_seen: bool,
     /// When it ended. A timeout counts from when it passed, not from when it was noticed.
     pub end: Timestamp,
-    /// What ended it; `None` when no event tells.
+    /// What ended it; `None` if no event records that.
     pub ended_by: Option<EventType>,
-    /// How often it was extended.
+    /// The number of extensions.
     pub extensions: u64,
     /// What extended it most often.
     pub most_by: Option<Extender>,
@@ -48,29 +49,29 @@ impl SessionSpan {
     }
 }
 
-/// A guarded command, as the log tells of it.
+/// A guarded command according to the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandSpan {
-    /// Who ran it.
+    /// The account that ran it.
     pub username: Option<String>,
     /// The program's name.
     pub program: String,
     /// When it started.
     pub start: Timestamp,
-    /// When it ended; its start, when no event tells.
+    /// When it ended; equal to its start if no event records that.
     pub end: Timestamp,
-    /// How; `None` when no event tells: it runs, or what guarded it was killed.
+    /// How it ended; `None` if no event records that: it is running, or its guard was killed.
     pub ended: Option<CommandEnd>,
 }
 
-/// Sessions or commands that are counted and no longer kept one by one.
+/// Sessions or commands that are counted but no longer kept individually.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// How many.
     pub count: u64,
-    /// When the first of them began.
+    /// When the first of them started.
     pub from: Timestamp,
-    /// When the last of them began.
+    /// When the last of them started.
     pub to: Timestamp,
 }
 
@@ -99,7 +100,7 @@ struct Open {
 }
 
 impl Open {
-    /// Ends it by what is on record, or at its limits.
+    /// Ends it with the recorded end, or at its limits.
     fn ended(mut self, ended_by: Option<EventType>, at: Timestamp) -> SessionSpan {
         let limits = [
             self.idle.map(|idle| self.last_activity.plus(idle)),
@@ -113,7 +114,7 @@ impl Open {
         self.span
     }
 
-    /// Without an end on record: at its limits where they are known, else when last seen.
+    /// Ends it without a record: at its limits if known, else when it was last seen.
     fn ended_unseen(self, now: Timestamp) -> SessionSpan {
         let at = if self.idle.is_some() {
             now
@@ -136,7 +137,7 @@ pub(super) struct Spans {
     old_commands: Option<LeftOut>,
 }
 
-/// The limits of a session, as its first event tells.
+/// The limits of a session, from its first event.
 #[derive(Default, Deserialize)]
 struct SessionLimits {
     idle_seconds: Option<u64>,
@@ -171,7 +172,7 @@ impl Spans {
         let is_new = !self.open.contains_key(&id);
         if is_new && self.open.len() >= MAX_OPEN {
             for open in older_half(&mut self.open, |open| open.last_activity) {
-                // Nothing is known of the present here; limits mostly end it before.
+                // The current time is unknown here; usually the limits end the session earlier.
                 self.keep(open.ended_unseen(at));
             }
         }
@@ -205,7 +206,7 @@ impl Spans {
             open.idle = limits.idle_seconds.map(Duration::from_secs);
             open.max = limits.max_seconds.map(Duration::from_secs);
         }
-        // Being looked at is no activity, but without the beginning the limits are not known.
+        // A validation is not activity, but if the start was not seen, the limits are unknown.
         if record.event_type != EventType::SessionValidated || open.idle.is_none() {
             open.last_activity = open.last_activity.max(at);
         }
@@ -250,7 +251,7 @@ impl Spans {
                 self.keep_command(span);
             }
         }
-        // One of two with the same id is not to be lost.
+        // If two commands have the same id, keep both.
         let left = match exec {
             Some(exec) => self.running.insert(exec, span),
             None => Some(span),
@@ -285,7 +286,7 @@ impl Spans {
         all.split_off(all.len().saturating_sub(NEWEST_SESSIONS))
     }
 
-    /// What `sessions` leaves out.
+    /// The sessions that `sessions` leaves out.
     pub(super) fn sessions_left_out(&self) -> Option<LeftOut> {
         let kept = self.newest.iter().map(|span| span.start);
         let open = self.open.values().map(|open| open.span.start);
@@ -306,7 +307,7 @@ impl Spans {
         all.split_off(all.len().saturating_sub(NEWEST_COMMANDS))
     }
 
-    /// What `commands` leaves out.
+    /// The commands that `commands` leaves out.
     pub(super) fn commands_left_out(&self) -> Option<LeftOut> {
         let spans = self.commands.iter().chain(self.running.values());
         left_out(
@@ -317,7 +318,7 @@ impl Spans {
     }
 }
 
-/// What was let go, and what is beyond the newest `most` of those that are still there.
+/// What was dropped, and what exceeds the newest `most` of the rest.
 fn left_out(
     old: Option<LeftOut>,
     starts: impl Iterator<Item = Timestamp>,
@@ -330,7 +331,7 @@ fn left_out(
     starts.into_iter().fold(old, with)
 }
 
-/// Keeps `span`; returns the oldest of those before it when there are `most` of them.
+/// Keeps `span`; returns the oldest earlier one if there are already `most` of them.
 fn keep_newest<T>(kept: &mut VecDeque<T>, span: T, most: usize) -> Option<T> {
     let oldest = if kept.len() >= most {
         kept.pop_front()
@@ -346,7 +347,7 @@ fn keep_longest(spans: &mut Vec<SessionSpan>) {
     spans.truncate(LONGEST_SESSIONS);
 }
 
-/// Takes the older half out of `map`, oldest first.
+/// Removes the older half of `map`, oldest first.
 fn older_half<K: Copy + Eq + std::hash::Hash + Ord, V>(
     map: &mut HashMap<K, V>,
     age: impl Fn(&V) -> Timestamp,

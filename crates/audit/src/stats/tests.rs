@@ -13,7 +13,7 @@ use std::time::Duration;
 /// 2025-11-20T23:41:07Z, a Thursday.
 const START: i64 = 1_763_682_067;
 
-/// A line of the log, read back.
+/// A line of the log, parsed.
 fn event(kind: EventType, seconds: i64, about: u8, details: &str) -> Record {
     let time = Timestamp::from_unix_seconds(START + seconds);
     let success = !matches!(
@@ -64,7 +64,7 @@ fn naive<'a>(records: impl Iterator<Item = &'a Record>) -> Count {
 
 fn any_records() -> impl Strategy<Value = Vec<Record>> {
     let kind = 0..EventType::ALL.len();
-    // Short logs, and such as only a clock gone wrong makes.
+    // Short logs, and logs that only a wrong clock produces.
     let time = prop_oneof![0..100_000_i64, -4_000_000_000..4_000_000_000_i64];
     let one = (kind, time, 0..5_u8)
         .prop_map(|(kind, seconds, about)| event(EventType::ALL[kind], seconds, about, "{}"));
@@ -130,7 +130,7 @@ proptest! {
                 }
                 1 if number > 0 => records.push(event(EventType::SessionExtended, now, number, "{}")),
                 2 if number > 0 => {
-                    // Nothing tells of a session after its end.
+                    // No event mentions a session after its end.
                     records.push(event(EventType::SessionTerminated, now, number, "{}"));
                     number += 1;
                     began.insert(SessionId::from_bytes([number; 16]), at(now));
@@ -161,7 +161,7 @@ fn a_timeout_noticed_late_ends_the_session_when_it_passed() {
         created(0, 1),
         event(EventType::SessionExtended, 600, 1, "{}"),
         event(EventType::SessionExpired, 90_000, 1, r#"{"reason":"idle"}"#),
-        // Never noticed at all.
+        // Its end was never noticed.
         created(100_000, 2),
     ];
     let spans = statistics(&records).sessions(at(900_000));
@@ -284,7 +284,7 @@ fn a_loop_that_keeps_a_session_alive_is_counted_by_its_program() {
     let started = |program: &str| format!(r#"{{"program":"{program}","exec_id":"x"}}"#);
     let exec = r#"{"action":"exec"}"#;
     for seconds in 1..=500 {
-        // Programs that come once each do not hide the one that comes all the time.
+        // Programs that occur once each do not hide the frequent one.
         let once = format!("once{seconds}");
         for program in ["poll", "poll", &once] {
             records.push(event(EventType::SessionValidated, seconds, 1, exec));
@@ -296,7 +296,7 @@ fn a_loop_that_keeps_a_session_alive_is_counted_by_its_program() {
                 &started(program),
             ));
         }
-        // With --no-extend: no activity, so nothing is kept alive.
+        // With --no-extend: this is not activity, so it keeps nothing alive.
         records.push(event(EventType::SessionValidated, seconds, 1, exec));
         records.push(event(
             EventType::CommandStarted,

@@ -1,4 +1,4 @@
-//! What somebody noted of the log, to hold it against later.
+//! An anchor: a point of the log, noted to compare the log with later.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,8 +6,8 @@ use crate::hash::LineHash;
 use crate::line::Link;
 use nightlatch_core::crypto::sign::PublicKey;
 
-/// A point of a log: an event's number and hash, and the log's fingerprint. Kept elsewhere, it shows
-/// whether the log was cut or set back to an earlier state, however well.
+/// A point of a log: an event's number and hash, and the log's fingerprint. An anchor that is kept
+/// elsewhere shows whether the log was truncated or replaced with an earlier state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Anchor {
     /// The event's number.
@@ -17,13 +17,13 @@ pub struct Anchor {
     pub(super) fingerprint: PublicKey,
 }
 
-/// What was given as an anchor or a fingerprint is none.
+/// The input is not an anchor or a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadAnchor {
     /// Not 64 hexadecimal digits.
     #[error("a fingerprint has 64 hexadecimal digits")]
     Fingerprint,
-    /// Not what `audit anchor --json` prints.
+    /// Not in the form that `audit anchor --json` prints.
     #[error("this is not what `nightlatch audit anchor --json` prints")]
     Anchor,
 }
@@ -55,7 +55,7 @@ impl Anchor {
         self.fingerprint.to_string()
     }
 
-    /// As one line of JSON.
+    /// The anchor as one line of JSON.
     pub fn to_json(&self) -> String {
         let form = Form {
             schema: schema(),
@@ -63,14 +63,15 @@ impl Anchor {
             hash: self.hash.to_string(),
             fingerprint: self.fingerprint(),
         };
-        // Not reachable: numbers and strings are always JSON.
+        // Unreachable: numbers and strings always serialize.
         serde_json::to_string(&form).unwrap_or_default()
     }
 
-    /// Reads what [`Anchor::to_json`] gives; keys that later versions add are let stand.
+    /// Parses the output of [`Anchor::to_json`]. Unknown keys, which later versions may add, are
+    /// ignored.
     ///
     /// # Errors
-    /// When it is something else.
+    /// When the line is not in that form.
     pub fn parse(json: &str) -> Result<Self, BadAnchor> {
         let form: Form = serde_json::from_str(json).map_err(|_| BadAnchor::Anchor)?;
         let hash = LineHash::parse(form.hash.as_bytes());
@@ -85,8 +86,9 @@ impl Anchor {
         }
     }
 
-    /// The anchors in a line of a system log or of JSON, whatever surrounds them: `seq`, `hash` and
-    /// `fingerprint` with their values, in this order, and only punctuation between them.
+    /// Finds the anchors in a line of a system log or of JSON, with any text around them: `seq`,
+    /// `hash` and `fingerprint` with their values, in this order, with only punctuation between
+    /// them.
     pub(super) fn all_in(line: &[u8]) -> impl Iterator<Item = Self> {
         let starts = memchr::memmem::find_iter(line, b"seq");
         starts.filter_map(|at| {
@@ -104,21 +106,21 @@ impl Anchor {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // as iterators over bytes hand them in
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that iterators over bytes need
 fn is_hex(byte: &u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
-/// Of a word, as opposed to punctuation, and to what is not ASCII: a system log may have any bytes.
+/// Whether the byte is part of a word. Bytes outside ASCII are not: a system log may contain any.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// What is left of a line in which an anchor may stand.
+/// The rest of a line that is searched for an anchor.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
-    /// Passes the punctuation before a word, of which there is some.
+    /// Skips the punctuation before a word; at least one byte is required.
     fn punctuation(&mut self) -> Option<()> {
         let count = self.0.iter().take_while(|&&byte| !is_word(byte)).count();
         self.0 = &self.0[count..];
@@ -131,7 +133,7 @@ impl<'a> Rest<'a> {
         Some(self)
     }
 
-    /// A word of at most so many such bytes.
+    /// Takes a word of at most this many bytes for which the predicate holds.
     fn value(&mut self, most: usize, is_of_value: impl Fn(&u8) -> bool) -> Option<&'a [u8]> {
         self.punctuation()?;
         let length = self.0.iter().take_while(|&&byte| is_word(byte)).count();

@@ -1,4 +1,4 @@
-//! Many anchors: as they were kept, in files of JSON lines or in system logs.
+//! A collection of anchors, read from files of JSON lines or from system logs.
 
 use std::io::{self, Read};
 
@@ -8,10 +8,10 @@ use super::result::AnchorCounts;
 use super::segment::Watched;
 use nightlatch_core::crypto::sign::PublicKey;
 
-/// No file of anchors has more bytes: a device or a pipe without an end has.
+/// The largest input that is read, so that reading a device or an endless pipe stops.
 const LIMIT: u64 = 64 * 1024 * 1024;
 
-/// Anchors to compare a log with, and where each was read.
+/// Anchors to compare a log with, and the source of each.
 #[derive(Clone, Debug, Default)]
 pub struct Anchors {
     list: Vec<(Anchor, String)>,
@@ -19,13 +19,13 @@ pub struct Anchors {
 }
 
 impl Anchors {
-    /// Reads the anchors in `source`, which a person knows as `name`: lines of JSON as `audit anchor
-    /// --json` prints them, or lines of a system log as they stand there (traditional or RFC 5424 files,
-    /// what `journalctl` prints), however long, with one anchor or more in each. Lines without an anchor
-    /// are counted and ignored.
+    /// Reads the anchors in `source`, which messages call `name`: lines of JSON as `audit anchor
+    /// --json` prints them, or lines of a system log (traditional or RFC 5424 files, or the output
+    /// of `journalctl`). A line may be of any length and may have several anchors. Lines without an
+    /// anchor are counted and ignored.
     ///
     /// # Errors
-    /// When it cannot be read, or has more than 64 MiB.
+    /// When `source` cannot be read or has more than 64 MiB.
     pub fn read(name: &str, source: impl Read) -> io::Result<Self> {
         let mut text = Vec::new();
         source.take(LIMIT + 1).read_to_end(&mut text)?;
@@ -45,7 +45,7 @@ impl Anchors {
         Ok(anchors)
     }
 
-    /// The one that a person knows as `name`.
+    /// A collection of one anchor, which messages call `name`.
     pub fn one(anchor: Anchor, name: &str) -> Self {
         Self {
             list: vec![(anchor, name.to_owned())],
@@ -53,29 +53,30 @@ impl Anchors {
         }
     }
 
-    /// Adds those of `other`.
+    /// Adds the anchors of `other`.
     pub fn extend(&mut self, other: Self) {
         self.list.extend(other.list);
         self.ignored += other.ignored;
     }
 
-    /// Whether there is none.
+    /// Whether there are no anchors.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// How many lines had no anchor in them.
+    /// The number of lines that had no anchor.
     pub fn ignored(&self) -> u64 {
         self.ignored
     }
 
-    /// The numbers in them.
+    /// The event numbers of the anchors.
     pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
         self.list.iter().map(|(anchor, _)| anchor.seq)
     }
 
-    /// Compares them with the log of this fingerprint, whose first event is `first` and whose last is
-    /// `last`. `watched` are the lines of their numbers, in ascending order.
+    /// Compares the anchors with the log that has this fingerprint, whose first event is `first`
+    /// and whose last is `last`. `watched` are the log's lines with the anchors' numbers, in
+    /// ascending order.
     pub(super) fn judge(
         &self,
         fingerprint: Option<PublicKey>,
@@ -88,7 +89,8 @@ impl Anchors {
             .iter()
             .filter(|(anchor, _)| match fingerprint {
                 Some(fingerprint) => anchor.fingerprint == fingerprint,
-                // Of a log that has nothing left, not even its fingerprint, all are.
+                // When nothing of the log is left, not even its fingerprint, every anchor counts as
+                // its own.
                 None => last == 0,
             })
             .collect();

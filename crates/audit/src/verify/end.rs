@@ -1,4 +1,4 @@
-//! Whether the log ends where its head and its sealing state say.
+//! Checks that the log ends where its head and its sealing state say.
 
 use super::finding::Problem;
 use super::join::Join;
@@ -10,11 +10,12 @@ use crate::sealer::Sealer;
 use crate::state_file::{BadState, SEAL_DIRECTORY, STATE_FILE};
 use nightlatch_core::crypto::sign::PublicKey;
 
-/// Compares with the head. A crash may have kept one append from writing its own; what else follows it
-/// was not checked, unless it was appended while this looked at the log.
+/// Compares the log with its head. A crash may have prevented one append from writing its head; if
+/// more than that follows the head, the end was not checked, unless it was appended during this
+/// verification.
 ///
-/// A loss of power before this boot may have left the head of an append whose lines and state it took. That is
-/// no finding; `lost` is the sealing state when it was saved before this boot.
+/// After a loss of power before this boot, there may be a head of an append whose lines and state
+/// were lost. That is not a finding. `lost` is the sealing state if it was saved before this boot.
 pub(super) fn judge_head(
     join: &mut Join<'_>,
     snapshot: &Snapshot,
@@ -46,21 +47,21 @@ pub(super) fn judge_head(
     }
 }
 
-/// Whether `head` is that of an append that would follow the log, which ends as `state` says.
-fn is_of_next_append(join: &Join<'_>, state: &Sealer, head: &Head) -> bool {
+/// Whether `head` belongs to the next append after the log's end, which is where `state` says.
+fn is_of_next_append(join: &Join<'_>, state: &Sealing, head: &Head) -> bool {
     let Link { seq, hash } = state.last();
     join.result.last == Some((seq, hash))
         && sealed_line(join, state.last()).is_ok_and(|(_, next)| state.makes_next(head, next))
 }
 
-/// Where the sealing state is, in the home.
+/// The name of the sealing state's file, relative to the home.
 pub(super) fn state_name() -> String {
     format!("{SEAL_DIRECTORY}/{STATE_FILE}")
 }
 
-/// Compares with the sealing state, where there is one: a copy has none, nor has a log that was not
-/// begun.
-pub(super) fn judge_state(join: &mut Join<'_>, state: Option<Result<Sealer, BadState>>) {
+/// Compares the log with the sealing state, if there is one. A copy of a log has none, and neither
+/// has a log without any append.
+pub(super) fn judge_state(join: &mut Join<'_>, state: Option<Result<Sealing, BadState>>) {
     let file = state_name();
     let Some(state) = state else {
         return;
@@ -78,7 +79,8 @@ pub(super) fn judge_state(join: &mut Join<'_>, state: Option<Result<Sealer, BadS
     }
 }
 
-/// The line that is said to be the last sealed one, and the key that its seal names; else what is wrong.
+/// The line `last`, which a head or a state names as the last sealed one, and the key that its seal
+/// announces; or what is wrong with it.
 fn sealed_line(join: &Join<'_>, last: Link) -> Result<(Watched, PublicKey), Problem> {
     let Link { seq, .. } = last;
     let lines = &join.watched;

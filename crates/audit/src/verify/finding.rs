@@ -1,17 +1,17 @@
-//! What verification can find, each with the rule of docs/formats.md that it breaks.
+//! The findings of verification, each with the rule of docs/formats.md that it breaks.
 
 use std::fmt;
 
 use crate::hash::LineHash;
 
-/// One thing that is wrong, and where.
+/// A finding and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The file; empty when it is about the log as a whole.
+    /// The file; empty if the finding is about the whole log.
     pub file: String,
-    /// The line in it, from 1; 0 when it is about the file as a whole.
+    /// The line in the file, from 1; 0 if the finding is about the whole file.
     pub line: u64,
-    /// The number of the event, where there is one.
+    /// The event's number, if there is one.
     pub seq: Option<u64>,
     /// What is wrong.
     pub problem: Problem,
@@ -21,36 +21,36 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// Rule 1: a name that no file of the log has, or a link, a pipe or a directory by the name of one.
+    /// Rule 1: the name is not one that the log uses, or it is a link, a pipe or a directory.
     #[error("this is not a part of the log: it was renamed or put here")]
     StrangeFile,
-    /// Rule 1: there is nothing to verify.
+    /// Rule 1: the log is empty.
     #[error("there is no audit log here")]
     NoLog,
     /// Rule 2: the line is not in canonical form.
     #[error("the line is not in the form that the program writes")]
     NotALine,
-    /// Rule 2: bytes without a line end, in a segment that another follows.
+    /// Rule 2: a segment that is not the last ends without a line end.
     #[error("the segment ends in the middle of a line")]
     Torn,
-    /// Rule 3: the line's bytes are not those that its hash was made of.
+    /// Rule 3: the hash is not that of the line.
     #[error("the line was changed: it does not match its own hash")]
     Edited,
-    /// Rule 4: numbers are left out.
+    /// Rule 4: numbers are missing.
     #[error("{}", missing(*.from, *.to))]
     Missing {
-        /// The first number that is not there.
+        /// The first missing number.
         from: u64,
-        /// The last.
+        /// The last missing number.
         to: u64,
     },
-    /// Rule 4: a number that was there already, or belongs further up.
+    /// Rule 4: the number is a duplicate or out of order.
     #[error("the line is repeated or out of order: event {expected} belongs here")]
     OutOfOrder {
-        /// The number that belongs here.
+        /// The number expected here.
         expected: u64,
     },
-    /// Rule 4: the first line has another number than the file's name says.
+    /// Rule 4: the first line's number is not the one in the file's name.
     #[error("the file is not the segment that its name says")]
     Misnamed,
     /// Rule 5: the line does not continue the one before it.
@@ -59,53 +59,55 @@ pub enum Problem {
     /// Rule 6: the first line does not open this segment of this log.
     #[error("the line does not open this segment of the log")]
     BadOpening,
-    /// Rule 6: a line that opens a segment, and is not the first.
+    /// Rule 6: a line other than the first opens a segment.
     #[error("the line opens a segment inside of one")]
     InnerOpening,
-    /// Rule 6: a line after the one that closed the segment.
+    /// Rule 6: a line follows the one that closed the segment.
     #[error("the line follows the end of the segment")]
     AfterClosing,
-    /// Rule 6: the segment's last line names another key for the next segment than its first line.
+    /// Rule 6: the segment's first and last lines name different keys for the next segment.
     #[error("the line closes the segment with another key than the segment was opened with")]
     ClosingKey,
-    /// Rule 6: a segment that another follows does not end in a sealed SEGMENT_CLOSED.
+    /// Rule 6: a segment that is not the last does not end with a sealed SEGMENT_CLOSED.
     #[error("the segment was not closed: lines are missing at its end")]
     NotClosed,
-    /// Rule 7: the seal was not made with the key that the seal before it names.
+    /// Rule 7: the seal was not made with the key that the previous seal announced.
     #[error(
         "the seal is not the log's own: lines up to here were rewritten, or a seal was removed"
     )]
     ForeignSeal,
-    /// Rule 8: more lines in a row without a seal than an append has.
+    /// Rule 8: more consecutive lines without a seal than an append can have.
     #[error("more lines without a seal stand here than the program appends at a time")]
     LongAppend,
-    /// Rule 8: lines or bytes after the last seal, more than one append leaves or in a closed segment.
+    /// Rule 8: there are lines or bytes after the last seal, in a closed segment or more than one
+    /// append leaves.
     #[error(
         "what follows the last seal is not an unfinished append: it was added or a seal was removed"
     )]
     UnsealedEnd,
-    /// Rule 9: the time is before that of the line before.
+    /// Rule 9: the time is earlier than that of the previous line.
     #[error("the time goes back within the segment")]
     TimeBack,
-    /// Rule 9: the time is of another day than that of the line before.
+    /// Rule 9: the time is on another day than that of the previous line.
     #[error("the time is of another day than the segment")]
     OtherDay,
-    /// Rule 10: the first lines of removed segments are missing, changed, or of another log.
+    /// Rule 10: the first lines of removed segments are missing, changed, or from another log.
     #[error("the first lines of the removed segments do not lead from event 1 to what remains")]
     RemovedLines,
-    /// Rule 10: segments are gone from the beginning, and no record says so.
+    /// Rule 10: segments are missing from the beginning, and no record says so.
     #[error("what came before is gone, and no record of its removal is in the log")]
     UnrecordedPrune,
-    /// Rule 10: the record of a removal lacks a detail, or has one of another form.
+    /// Rule 10: the record of a removal lacks a detail, or has a malformed one.
     #[error("the record does not say what was removed")]
     BadPrune,
-    /// Rule 10: the record of a removal does not fit the segments that were removed, or the one after them.
+    /// Rule 10: the record of a removal does not match the removed segments, or the segment after
+    /// them.
     #[error("the record of a removal does not fit the segments up to event {last_seq}")]
     MisdatedPrune {
-        /// The last event that it says was removed.
+        /// The last removed event, according to the record.
         last_seq: u64,
     },
-    /// Rule 10: events were removed before the retention that the record names was over.
+    /// Rule 10: events were removed before the retention in the record had passed.
     #[error("events were removed before the retention in force was over")]
     EarlyPrune,
     /// Rule 10: events were removed while a legal hold was in force.
@@ -114,82 +116,82 @@ pub enum Problem {
         /// The name of one of the holds.
         hold: String,
     },
-    /// Rule 11: `head` is not in its form.
+    /// Rule 11: `head` is malformed.
     #[error("the head is damaged")]
     BadHead,
-    /// Rule 11: `head` was not signed by the log, or is another log's.
+    /// Rule 11: `head` was not signed by this log, or belongs to another one.
     #[error("the head was not signed by this log")]
     ForeignHead,
-    /// Rule 11: `head` or the sealing state names a sealed line that is not there.
+    /// Rule 11: `head` or the sealing state names a sealed line that is missing.
     #[error("the end is cut off: events up to {seq} were sealed")]
     CutEnd {
-        /// The last number that was sealed.
+        /// The number of the last sealed line.
         seq: u64,
     },
-    /// Rule 11: the line that `head` or the sealing state names is another.
+    /// Rule 11: the line that `head` or the sealing state names is different.
     #[error("event {seq} is not the one that was sealed")]
     OtherEnd {
-        /// Its number.
+        /// The line's number.
         seq: u64,
     },
     /// Rule 11: the sealing state cannot be read.
     #[error("the sealing state is damaged")]
     BadState,
-    /// Rule 11: the log is in its home, and its sealing state is not.
+    /// Rule 11: the log is in its home, and its sealing state is missing.
     #[error("the sealing state is missing")]
     MissingState,
     /// Rule 12: the log's fingerprint is not the expected one.
     #[error("this is another log: its fingerprint is {found}, not {expected}")]
     WrongFingerprint {
-        /// The one expected.
+        /// The expected fingerprint.
         expected: String,
-        /// The one the log has.
+        /// The log's fingerprint.
         found: String,
     },
-    /// Rule 12: all anchors that were given are of other logs.
+    /// Rule 12: all given anchors are from other logs.
     #[error("none of the anchors is of this log, whose fingerprint is {found}")]
     OtherAnchors {
-        /// The fingerprint that the log has.
+        /// The log's fingerprint.
         found: String,
     },
-    /// Rule 12: the anchor's event is not there.
+    /// Rule 12: the anchor's event is missing.
     #[error("the log ends before event {seq}, which an anchor names: it was cut or set back")]
     BeforeAnchor {
         /// The number in the anchor.
         seq: u64,
     },
-    /// Rule 12: the event of the anchor's number has another hash.
+    /// Rule 12: the event with the anchor's number has another hash.
     #[error("event {seq} is not the one that an anchor names: the log was rewritten")]
     AnchorMismatch {
         /// The number in the anchor.
         seq: u64,
     },
-    /// Rule 12: two anchors of one number differ.
+    /// Rule 12: two anchors have the same number and different hashes.
     #[error(
         "the log was set back and continued: event {seq} was {one} ({one_read}) and {other} ({other_read})"
     )]
     Fork {
-        /// The number in both.
+        /// The number of both anchors.
         seq: u64,
-        /// The hash in one.
+        /// The hash in the first one.
         one: LineHash,
-        /// Where that was read.
+        /// The source of the first one.
         one_read: String,
-        /// The hash in the other.
+        /// The hash in the second one.
         other: LineHash,
-        /// Where that was read.
+        /// The source of the second one.
         other_read: String,
     },
-    /// Rule 12: events were removed sooner than the retention that was given.
+    /// Rule 12: events were removed before the given retention had passed.
     #[error("events were removed sooner than {}", days(*.retention))]
     TooEarlyPrune {
-        /// The retention that was given.
+        /// The given retention.
         retention: std::time::Duration,
     },
 }
 
 impl Problem {
-    /// A word for programs.
+    /// An identifier for programs.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::StrangeFile => "strange_file",
@@ -232,7 +234,7 @@ impl Problem {
         }
     }
 
-    /// The number of the rule in docs/formats.md, "Verification", that is broken.
+    /// The number of the broken rule, in "Verification" in docs/formats.md.
     pub const fn rule(&self) -> u8 {
         match self {
             Self::StrangeFile | Self::NoLog => 1,
@@ -270,7 +272,7 @@ impl Problem {
     }
 }
 
-/// In whole days, where it is that.
+/// The duration as whole days where possible, for messages.
 fn days(time: std::time::Duration) -> String {
     const DAY: u64 = 24 * 3600;
     match time.as_secs() {
@@ -310,20 +312,20 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The findings so far: the first ones in the order of the log, however many threads find them.
+/// Collects findings and keeps the first ones in log order, whichever threads find them.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// With the place in the log: a segment by its number, and a line in it.
+    /// Keyed by the place in the log: the segment's number, and the line in it.
     kept: Vec<((u64, u64), Finding)>,
     more: u64,
 }
 
-/// No more findings than this are named, the first ones; the others are counted.
+/// The maximum number of findings that are listed: the first ones. The others are only counted.
 pub(super) const KEPT: usize = 1000;
 
 impl Findings {
-    /// Adds one of the segment that begins with the event `segment`: 0 for what comes before all of
-    /// them, `u64::MAX` for what comes after.
+    /// Adds a finding in the segment that begins with event `segment`. 0 sorts before all segments,
+    /// and `u64::MAX` after them.
     pub(super) fn add(&mut self, segment: u64, finding: Finding) {
         self.kept.push(((segment, finding.line), finding));
         if self.kept.len() >= 4 * KEPT {
@@ -344,7 +346,7 @@ impl Findings {
         self.kept.truncate(KEPT);
     }
 
-    /// Those that are named, and how many more there are.
+    /// The listed findings, and how many more there are.
     pub(super) fn finish(mut self) -> (Vec<Finding>, u64) {
         self.shrink();
         let kept = self.kept.into_iter().map(|(_, finding)| finding);

@@ -1,4 +1,5 @@
-//! Putting the segments together, in order: how they continue each other, removals, holds, sessions.
+//! Joins the segments in order: checks that they continue each other, and checks removals, holds
+//! and sessions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,21 +17,21 @@ use crate::opening::FirstLine;
 use crate::record_details::PrunedDetails;
 use crate::segment::SegmentName;
 
-/// More removals and repairs than this are not named.
+/// The maximum number of removals and of repairs that are listed.
 const RECORDS: usize = 10_000;
 
-/// The log, as far as its segments were put together.
+/// The part of the log that has been joined so far.
 pub(super) struct Join<'a> {
     snapshot: &'a Snapshot,
     chain: &'a KeyChain,
-    /// A removal that came sooner after the end of what was removed is a finding.
+    /// A removal earlier than this after the end of the removed events is a finding.
     retention: Option<Duration>,
     pub(super) findings: Findings,
     pub(super) result: Verification,
     pub(super) watched: Vec<Watched>,
-    /// Lines with a seal.
+    /// The number of sealed lines.
     pub(super) sealed_lines: u64,
-    /// The line that the next segment continues, where it is known.
+    /// The line that the next segment must continue, if known.
     before: Option<Link>,
     holds: BTreeMap<String, Option<Hold>>,
     sessions: Sessions,
@@ -64,7 +65,7 @@ impl<'a> Join<'a> {
         }
     }
 
-    /// Adds the next segment.
+    /// Joins the next segment.
     pub(super) fn add(&mut self, report: Report) {
         let name = report.name;
         if let (Some(before), Some(first)) = (self.before, report.first) {
@@ -141,13 +142,13 @@ impl<'a> Join<'a> {
         }
     }
 
-    /// What is wrong with the removal of old events that is on record here.
+    /// The problem with this record of a removal, if any.
     fn judge(&mut self, noted: &Noted, details: &PrunedDetails) -> Vec<Problem> {
         let mut problems = Vec::new();
         let last_seq = details.last_seq;
         let is_at = |line: Option<Option<&FirstLine>>, time| match line {
             Some(Some(line)) => line.timestamp == time,
-            // What it says cannot be read, which is found where it stands.
+            // Malformed details were already reported for the line itself.
             Some(None) => true,
             None => false,
         };
@@ -178,9 +179,9 @@ impl<'a> Join<'a> {
         problems
     }
 
-    /// The first line of the segment after the event `last`, there or removed; `Some(None)` when it is
+    /// The first line of the segment after event `last`, present or removed; `Some(None)` if it is
     /// not canonical.
-    #[allow(clippy::option_option)] // not there, not canonical, or a line
+    #[allow(clippy::option_option)] // missing, not canonical, or a line
     fn first_line_after(&self, last: u64) -> Option<Option<&FirstLine>> {
         let first = last.checked_add(1)?;
         let segments = &self.snapshot.segments;
@@ -192,7 +193,7 @@ impl<'a> Join<'a> {
         removed.into_iter().find(|line| line.seq == first).map(Some)
     }
 
-    /// How many segments begin with an event from `first` to `last`, there or removed.
+    /// The number of segments, present or removed, that begin with an event from `first` to `last`.
     fn segments_in(&self, first: u64, last: u64) -> u64 {
         let range = first..=last;
         let there = self.snapshot.segments.iter();
@@ -212,7 +213,7 @@ impl<'a> Join<'a> {
         self.findings.add(name.first(), finding);
     }
 
-    /// After the last segment.
+    /// Called after the last segment.
     pub(super) fn finish(&mut self) {
         if !self.is_removal_recorded {
             self.about_log(Problem::UnrecordedPrune);
@@ -228,12 +229,12 @@ impl<'a> Join<'a> {
         self.watched.sort_by_key(|watched| watched.link.seq);
     }
 
-    /// Adds a finding about the log as a whole.
+    /// Adds a finding about the whole log.
     pub(super) fn about_log(&mut self, problem: Problem) {
         self.about_file("", problem);
     }
 
-    /// Adds a finding about a file as a whole.
+    /// Adds a finding about a whole file.
     pub(super) fn about_file(&mut self, file: &str, problem: Problem) {
         let finding = Finding {
             file: file.to_owned(),
@@ -245,7 +246,7 @@ impl<'a> Join<'a> {
     }
 }
 
-/// Keeps the last ones.
+/// Keeps only the last ones.
 fn keep<T>(records: &mut Vec<T>, record: T) {
     if records.len() >= 2 * RECORDS {
         records.drain(..RECORDS);

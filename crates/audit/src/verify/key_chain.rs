@@ -1,4 +1,4 @@
-//! From the fingerprint to the first line of every segment.
+//! The chain of keys from the fingerprint to the first line of every segment.
 
 use super::finding::{Finding, Findings, Problem};
 use super::snapshot::Snapshot;
@@ -9,18 +9,18 @@ use crate::segment::{OPENINGS, SegmentName};
 use nightlatch_core::crypto::sign::{PublicKey, verify};
 use nightlatch_platform::fs::{Archive, FsError};
 
-/// The keys of the segments' first lines, each named by the first line before it.
+/// The keys that verify the segments' first lines; each is announced by the first line before it.
 pub(super) struct KeyChain {
-    /// What verifies the first line of each segment, where it is known.
+    /// The key for the first line of each segment, if known.
     keys: Vec<Option<PublicKey>>,
-    /// The log's first key, as the log itself names it.
+    /// The log's first key, as the log names it.
     pub(super) fingerprint: Option<PublicKey>,
-    /// The first lines of the segments that were removed, in the order of the file.
+    /// The first lines of the removed segments, in the order of the file.
     pub(super) removed: Vec<FirstLine>,
 }
 
 impl KeyChain {
-    /// Follows the first lines of all segments, removed ones first.
+    /// Follows the first lines of all segments, beginning with the removed ones.
     pub(super) fn read(
         archive: &Archive,
         snapshot: &Snapshot,
@@ -59,18 +59,18 @@ impl KeyChain {
         Ok(chain)
     }
 
-    /// What verifies the first line of the segment at this place.
+    /// The key for the first line of the segment at this index.
     pub(super) fn key_of(&self, at: usize) -> Option<PublicKey> {
         self.keys[at]
     }
 }
 
-/// Following `removed.jsonl`.
+/// The progress through `removed.jsonl`.
 #[derive(Default)]
 struct Removed {
     lines: Vec<FirstLine>,
     fingerprint: Option<PublicKey>,
-    /// What verifies the next line.
+    /// The key for the next line.
     key: Option<PublicKey>,
     last_seq: u64,
     is_broken: bool,
@@ -105,7 +105,7 @@ impl Removed {
         Ok(())
     }
 
-    /// Goes on to a line, which is `None` when it is not canonical.
+    /// Advances by one line, which is `None` if it is not canonical.
     fn line(
         &mut self,
         at: u64,
@@ -117,7 +117,7 @@ impl Removed {
             self.key = None;
             return self.find(findings, at);
         };
-        // A removal that was cut short left lines of segments that are still there.
+        // An interrupted removal leaves lines about segments that still exist.
         if line.seq >= first.first() {
             return;
         }
@@ -138,7 +138,7 @@ impl Removed {
         self.lines.push(line);
     }
 
-    /// What verifies the first line `first` of the first segment that is there.
+    /// The key for `first`, the first line of the first segment that exists.
     fn key_of(&self, first: Option<&FirstLine>, findings: &mut Findings) -> Option<PublicKey> {
         if self.is_broken {
             return None;

@@ -1,7 +1,8 @@
-//! Verification: whether a log is what was once sealed, by the numbered rules of docs/formats.md.
+//! Verification: checks a log for tampering, by the numbered rules in docs/formats.md.
 //!
-//! It needs the files of the log and a public key, on any machine, and trusts none of them. Segments
-//! are verified beside each other: the first line of each names the key of the next one's.
+//! It needs only the log's files and a public key, works on any machine, and trusts none of the
+//! files. Segments are verified in parallel: the first line of each announces the key of the next
+//! one's first line.
 
 mod anchor;
 mod anchors;
@@ -44,12 +45,12 @@ pub use anchors::Anchors;
 pub use finding::{Finding, Problem};
 pub use result::{AnchorCounts, Removal, Repaired, Verification, Warning, WarningReason};
 
-/// Verification begins again this often when segments are removed meanwhile.
+/// How many times verification restarts when segments are removed while it runs.
 const RESTARTS: u32 = 3;
-/// There is no use in another thread for fewer bytes than this.
+/// The minimum number of bytes for another thread to be worthwhile.
 const SHARE: u64 = 256 * 1024;
 
-/// What to verify, and against what.
+/// Configures and runs a verification.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -81,7 +82,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Of the log in `directory`, everything.
+    /// A full verification of the log in `directory`.
     pub fn new(directory: &Path) -> Self {
         Self {
             directory: directory.to_owned(),
@@ -95,10 +96,10 @@ impl Verifier {
         }
     }
 
-    /// Compares the log's first key with one noted before, 64 hexadecimal digits.
+    /// Compares the log's first key with a fingerprint noted earlier, 64 hexadecimal digits.
     ///
     /// # Errors
-    /// When it is none; the error is what was given.
+    /// When `fingerprint` does not have that form.
     pub fn fingerprint(mut self, fingerprint: &str) -> Result<Self, BadAnchor> {
         let digits = fingerprint.trim().to_ascii_lowercase();
         let key = PublicKey::parse(digits.as_bytes()).ok_or(BadAnchor::Fingerprint)?;
@@ -106,64 +107,65 @@ impl Verifier {
         Ok(self)
     }
 
-    /// Compares with what was noted of the log at another time.
+    /// Compares the log with an anchor noted earlier.
     #[must_use]
     pub fn anchor(self, anchor: Anchor) -> Self {
         self.anchors(Anchors::one(anchor, "the anchor"))
     }
 
-    /// Compares with what was noted of the log at other times, besides what was given before. Anchors of
-    /// other logs are counted and ignored, unless all are of other logs.
+    /// Compares the log with these anchors, in addition to those given before. Anchors of other
+    /// logs are counted and ignored, unless all anchors are from other logs.
     #[must_use]
     pub fn anchors(mut self, anchors: Anchors) -> Self {
         self.anchors.extend(anchors);
         self
     }
 
-    /// Finds events that were removed sooner than this after the last of them.
+    /// Reports events that were removed sooner than this after the last of them.
     #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
         self.retention = Some(retention);
         self
     }
 
-    /// The log is in its home: a sealing state that is not there is a finding.
+    /// The log is in its home, so a missing sealing state is a finding.
     #[must_use]
     pub fn in_home(mut self) -> Self {
         self.expects_state = true;
         self
     }
 
-    /// The log is on the running system, whose boot has this id, zeros where it does not tell. Lines that
-    /// a loss of power before this boot took from the log's end are no finding then, where the journal
-    /// beside the sealing state has them for the next append to put back: they are verified, too. A head that is
-    /// one append ahead of log and state is no finding then either.
+    /// The log is on the running system, whose boot has this id (zeros if the system has none).
+    /// After a loss of power before this boot, lines missing from the log's end are not a finding
+    /// if the journal beside the sealing state has them for the next append to restore; they are
+    /// verified, too. A head that is one append ahead of the log and the state is not a finding
+    /// either.
     #[must_use]
     pub fn in_boot(mut self, id: [u8; 16]) -> Self {
         self.boot = id;
         self
     }
 
-    /// Verifies all rules, but of the signatures only those of the last segment, and of the first and
-    /// the last line of each other one. What it leaves out: whoever took the machine over while a
-    /// segment was open had the key of the next segment's first line, and may have rewritten the open
-    /// one from its first line on before closing it; only the seals within it, whose keys were erased
-    /// by then, show that.
+    /// Checks all rules, but verifies only the signatures of the last segment, and those of the
+    /// first and the last line of every other one. This misses one attack: whoever took over the
+    /// machine while a segment was open had the key of the next segment's first line, and may have
+    /// rewritten the open segment from its first line on before closing it. Only the seals within
+    /// it, whose keys were erased by then, show that.
     #[must_use]
     pub fn fast(mut self) -> Self {
         self.fast = true;
         self
     }
 
-    /// How many threads verify: by default, as many as there are processors.
+    /// The number of threads; by default, the number of processors.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
         self
     }
 
-    /// Verifies. What is wrong with the log is in the answer. The log may be appended to meanwhile: what
-    /// is there at the beginning is verified.
+    /// Runs the verification; the result lists what is wrong with the log. The log may grow
+    /// meanwhile: only what exists at the start is verified.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -176,14 +178,14 @@ impl Verifier {
         Ok(self.attempt(progress, true)?.unwrap_or_default())
     }
 
-    /// `None` when a segment was removed meanwhile, unless this `is_last`.
+    /// `None` if a segment was removed meanwhile and this is not the last attempt (`is_last`).
     fn attempt(
         &self,
         progress: &Progress,
         is_last: bool,
     ) -> Result<Option<Verification>, AuditError> {
         let archive = Archive::open(&self.directory)?;
-        // Before the segments: what is appended from here on cannot make it be ahead of them.
+        // Load the state before the segments: later appends then cannot put it ahead of them.
         let state = load_beside(&self.directory)?;
         let journal = self.journal(state.as_ref())?;
         let mut findings = Findings::default();
@@ -232,7 +234,7 @@ impl Verifier {
         }
     }
 
-    /// The state and its journal, when they were saved before this boot.
+    /// The state and its journal, if they were saved before this boot.
     fn journal<'a>(
         &self,
         state: Option<&'a Result<Sealer, BadState>>,
@@ -244,15 +246,15 @@ impl Verifier {
         Ok(journal.map(|journal| (state, journal)))
     }
 
-    /// The numbers of the lines to compare with something.
-    fn watched(&self, snapshot: &Snapshot, state: Option<&Result<Sealer, BadState>>) -> Vec<u64> {
+    /// The numbers of the lines that anchors, the head or the state name.
+    fn watched(&self, snapshot: &Snapshot, state: Option<&Result<Sealing, BadState>>) -> Vec<u64> {
         let head = snapshot.head.flatten().map(|head| head.last.seq);
         let state = state.and_then(|state| state.as_ref().ok());
         let state = state.map(|state| state.last().seq);
         self.anchors.numbers().chain(head).chain(state).collect()
     }
 
-    /// Judges what is about the log as a whole.
+    /// Checks what concerns the whole log.
     fn judge(
         &self,
         mut join: Join<'_>,
@@ -298,7 +300,7 @@ impl Verifier {
         }
     }
 
-    /// Compares with what was noted.
+    /// Compares the log with the fingerprint and the anchors.
     fn compare(&self, join: &mut Join<'_>, fingerprint: Option<PublicKey>) {
         if let (Some(expected), Some(found)) = (self.fingerprint, fingerprint)
             && expected != found
@@ -318,7 +320,7 @@ impl Verifier {
     }
 }
 
-/// What a loss of power took from the last segment, by the state and its journal.
+/// What a loss of power took from the last segment, according to the state and its journal.
 fn lost_end(
     archive: &Archive,
     segment: Option<&mut Segment>,
@@ -340,9 +342,9 @@ fn lost_end(
     Ok(lost)
 }
 
-/// What follows the last seal; `Some(None)` where there is no segment, `None` when the last one was
+/// What follows the last seal: `Some(None)` if there is no segment, `None` if the last one was
 /// removed meanwhile.
-#[allow(clippy::option_option)] // both are told apart once
+#[allow(clippy::option_option)] // the only caller tells the two apart at once
 fn unsealed_end(
     archive: &Archive,
     last: Option<&Segment>,

@@ -1,4 +1,4 @@
-//! What must hold for any bytes in place of a log to be verified; see `nightlatch::fuzz`.
+//! Properties of verification that hold for any bytes in place of a log; see `nightlatch::fuzz`.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use super::{Anchor, Progress, Verification, Verifier};
 use crate::head::HEAD_FILE;
 use crate::segment::{OPENINGS, SEQ_END, SegmentName};
 
-/// A sealed log that is known to be genuine, and its fingerprint.
+/// A genuine sealed log and its fingerprint.
 const GENUINE: [&str; 2] = [
     include_str!("../../tests/vectors/log/audit/0000000000000001.jsonl"),
     include_str!("../../tests/vectors/log/audit/0000000000000006.jsonl"),
 ];
 const FINGERPRINT: &str = "1a06d15a4afab25480c8dd8d955697d390d837053582e60ab937a4e68931a142";
 
-/// An anchor is read in one form, and written as one line that says the same.
+/// An anchor has only one form: parsing and printing it are inverse.
 pub fn audit_anchor(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
@@ -28,10 +28,9 @@ pub fn audit_anchor(bytes: &[u8]) -> bool {
     true
 }
 
-/// The files of a log, in one input: two lengths of two bytes, the sealing state, the kept first
-/// lines, and a segment. Whatever stands in them, verification ends and names a bounded number of
-/// things; and nothing verifies with the fingerprint of the genuine log, as far as it is sealed, but
-/// that log.
+/// The input has all files of a log: two lengths of two bytes each, the sealing state, the kept
+/// first lines, and a segment. Verification ends for any content and lists a bounded number of
+/// findings. No log verifies with the genuine log's fingerprint except the sealed part of that log.
 pub fn audit_directory(bytes: &[u8]) -> bool {
     let Some((state, openings, segment)) = files(bytes) else {
         return false;
@@ -62,7 +61,7 @@ pub fn audit_directory(bytes: &[u8]) -> bool {
     found.is_good()
 }
 
-/// The number that a line begins with.
+/// The number at the beginning of a line.
 fn number(line: &[u8]) -> Option<u64> {
     let digits = line.strip_prefix(b"{\"seq\":")?;
     let end = memchr::memchr(b',', digits)?;
@@ -70,7 +69,7 @@ fn number(line: &[u8]) -> Option<u64> {
     (1..SEQ_END).contains(&seq).then_some(seq)
 }
 
-/// Up to its last seal, the segment is the genuine one, or ends before it does.
+/// The segment equals the genuine one up to its last seal, or is a prefix of that.
 fn is_genuine(first: u64, segment: &[u8], verified: &Verification) {
     let sealed = verified
         .last
@@ -109,7 +108,7 @@ fn files(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((state, openings, segment))
 }
 
-/// The file belongs to this property alone.
+/// No other property uses this file.
 #[allow(clippy::disallowed_methods)]
 fn put(directory: &Path, name: &str, bytes: &[u8]) {
     assert!(std::fs::write(directory.join(name), bytes).is_ok());
@@ -131,7 +130,8 @@ mod tests {
         };
         let genuine = GENUINE[0].as_bytes();
         assert!(good(genuine));
-        // A last line that is none is not vouched for; that it was once, the head shows.
+        // A last line that is incomplete has no seal to vouch for it; the head shows that it was
+        // sealed once.
         let last = memchr::memrchr(b'\n', &genuine[..genuine.len() - 1]).unwrap() + 1;
         for at in (0..last - 1).step_by(3) {
             let mut changed = genuine.to_vec();

@@ -1,4 +1,4 @@
-//! Records of the log about itself that rules and results rely on.
+//! Records about the log itself, which rules and results rely on.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,7 +8,7 @@ use crate::hold::Hold;
 use crate::record_details::{HoldDetails, PrunedDetails};
 use nightlatch_core::clock::Timestamp;
 
-/// A record, and where it is.
+/// A record and its place.
 pub(super) struct Noted {
     pub(super) seq: u64,
     pub(super) line: u64,
@@ -18,9 +18,9 @@ pub(super) struct Noted {
 
 /// What a record says.
 pub(super) enum What {
-    /// `None` when a detail is missing or has another form.
+    /// `None` if a detail is missing or malformed.
     Pruned(Option<PrunedDetails>),
-    /// The hold by its name, as the JSON that the line has, and the hold when it is in its form.
+    /// The hold's name as it is in the line's JSON, and the hold if it is well-formed.
     HoldAdded(String, Option<Hold>),
     HoldRemoved(String),
     Repaired {
@@ -30,7 +30,7 @@ pub(super) enum What {
     },
 }
 
-/// What a line records about the log, when it does.
+/// The record in a line, if it is one about the log.
 pub(super) fn noted(line: &Canonical<'_>, at: u64) -> Option<Noted> {
     let what = match line.event_type {
         "AUDIT_PRUNED" => What::Pruned(PrunedDetails::parse(details(line))),
@@ -47,12 +47,13 @@ pub(super) fn noted(line: &Canonical<'_>, at: u64) -> Option<Noted> {
     })
 }
 
-/// Not reachable: strings of a canonical line are UTF-8.
+/// Unreachable: strings of a canonical line are UTF-8.
 fn details<'a>(line: &Canonical<'a>) -> &'a str {
     std::str::from_utf8(line.details).unwrap_or_default()
 }
 
-/// The JSON that names the hold, in or out of its form: what is in force must not depend on that.
+/// The JSON of the hold's name, even if malformed: which holds are in force must not depend on the
+/// form.
 fn hold_name(line: &Canonical<'_>) -> String {
     #[derive(Deserialize)]
     struct Form<'a> {

@@ -1,4 +1,4 @@
-//! What a verification comes to.
+//! The result of a verification.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,67 +9,67 @@ use crate::hold::Hold;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::id::SessionId;
 
-/// What a log turned out to be.
+/// The result of verifying a log.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Verification {
-    /// What is wrong, in the order of the log.
+    /// What is wrong, in log order.
     pub findings: Vec<Finding>,
-    /// How many more things are wrong than are named.
+    /// The number of findings that are not listed.
     pub more_findings: u64,
-    /// What is no tampering and deserves a look, in the order of the log.
+    /// What is not tampering but deserves a look, in log order.
     pub warnings: Vec<Warning>,
-    /// How many more warnings there are than are named.
+    /// The number of warnings that are not listed.
     pub more_warnings: u64,
-    /// Files of the log.
+    /// The number of segments.
     pub segments: u64,
-    /// Lines in them, without those after the last seal.
+    /// The lines in them, up to the last seal.
     pub lines: u64,
-    /// Bytes in them, without those after the last seal.
+    /// The bytes in them, up to the last seal.
     pub bytes: u64,
     /// Seals whose signatures were verified.
     pub seals: u64,
-    /// Lines after the last seal, complete ones: they are not vouched for and are not events.
+    /// Complete lines after the last seal: they are not vouched for and do not count as events.
     pub unsealed_lines: u64,
     /// Bytes after the last seal.
     pub unsealed_bytes: u64,
-    /// The lines at the end that a loss of power took from the file: the journal beside the sealing state
-    /// has them, they are verified with the others, and the next append puts them back.
+    /// Lines at the end that a loss of power took from the file, but which the journal beside the
+    /// sealing state has. They are verified with the others, and the next append restores them.
     pub lost_lines: u64,
-    /// Their bytes that are missing.
+    /// The bytes of those lines that are missing.
     pub lost_bytes: u64,
-    /// The number of the last event of an append that a loss of power took for good: only the head, of all
-    /// that was written of it, reached the disk.
+    /// The last event of an append that a loss of power took for good: only its head reached the
+    /// disk.
     pub lost_through: Option<u64>,
-    /// The number of the first event there is.
+    /// The number of the log's first event.
     pub first_seq: Option<u64>,
     /// The number and the hash of the last sealed line.
     pub last: Option<(u64, LineHash)>,
-    /// The log's first public key, in hexadecimal, as the log itself names it.
+    /// The log's first public key, in hexadecimal, as the log names it.
     pub fingerprint: Option<String>,
-    /// Whether the fingerprint was compared with one that was given, alone or in an anchor.
+    /// Whether the fingerprint was compared with a given one, alone or in an anchor.
     pub fingerprint_given: bool,
-    /// Whether the sealing state was there, which shows a cut end.
+    /// Whether the sealing state was present, which reveals a truncated end.
     pub state_seen: bool,
-    /// Whether `head` was there.
+    /// Whether `head` was present.
     pub head_seen: bool,
-    /// Whether the head or the sealing state says that the log ends where it should. An older head, or
-    /// none, leaves that open.
+    /// Whether the head or the sealing state confirms the log's end. An older head does not, nor
+    /// does a missing one.
     pub end_checked: bool,
-    /// The anchors that were given.
+    /// How the log compares with the given anchors.
     pub anchors: AnchorCounts,
-    /// The removals of old events that are on record, oldest first: the last ones, when there are very
+    /// The recorded removals of old events, oldest first; only the last ones if there are very
     /// many.
     pub removals: Vec<Removal>,
-    /// The legal holds in force at the end, oldest first.
+    /// The legal holds in force at the end of the log, oldest first.
     pub holds: Vec<Hold>,
-    /// What was repaired after a crash, by the log's own records: the last ones, when there are very many.
+    /// Recorded repairs after crashes; only the last ones if there are very many.
     pub repairs: Vec<Repaired>,
 }
 
 impl Verification {
-    /// The events that were removed before the first removal that is still on record, when there are
-    /// any: later removals took the records of those along.
+    /// The events removed before the first removal that is still on record, if any: later removals
+    /// took the records of earlier ones along.
     pub fn removed_without_record(&self) -> Option<(u64, u64)> {
         let first = self.first_seq.filter(|&first| first > 1)?;
         let recorded = self.removals.iter().map(|removal| removal.first_seq).min();
@@ -77,79 +77,79 @@ impl Verification {
         (before > 1).then(|| (1, before - 1))
     }
 
-    /// Whether nothing is wrong.
+    /// Whether nothing is wrong with the log.
     pub fn is_good(&self) -> bool {
         self.findings.is_empty() && self.more_findings == 0
     }
 }
 
-/// How the anchors that were given compare.
+/// How the given anchors compare with the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AnchorCounts {
-    /// Those that were given, each number and hash counted once.
+    /// Given anchors; each pair of number and hash counts once.
     pub given: u64,
-    /// Those that fit the log.
+    /// Anchors that match the log.
     pub checked: u64,
-    /// Those of events that were removed: they can no longer be compared.
+    /// Anchors of removed events, which can no longer be compared.
     pub not_checked: u64,
-    /// Those of other logs, by their fingerprint.
+    /// Anchors of other logs, by their fingerprint.
     pub other_log: u64,
 }
 
-/// A removal of old events that is on record.
+/// A recorded removal of old events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Removal {
-    /// The first event removed.
+    /// The first removed event.
     pub first_seq: u64,
-    /// The last event removed.
+    /// The last removed event.
     pub last_seq: u64,
-    /// The event that records it.
+    /// The event that records the removal.
     pub record_seq: u64,
-    /// When it was recorded.
+    /// When the removal was recorded.
     pub recorded_at: Timestamp,
-    /// The retention in force.
+    /// The retention in force at the time.
     pub retention: Duration,
-    /// The time of the first event removed.
+    /// The time of the first removed event.
     pub from: Timestamp,
-    /// When the last segment removed was closed.
+    /// When the last removed segment was closed.
     pub to: Timestamp,
 }
 
-/// What an AUDIT_REPAIRED records.
+/// A repair that an AUDIT_REPAIRED event records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repaired {
-    /// The event that records it.
+    /// The event that records the repair.
     pub seq: u64,
-    /// Complete lines that were moved aside or put back.
+    /// Complete lines that were moved aside or restored.
     pub lines: u64,
-    /// Their bytes, and those of a line that was cut in two.
+    /// Their bytes, including those of an incomplete line.
     pub bytes: u64,
-    /// The file that holds them, when they were moved aside.
+    /// The file with the lines, if they were moved aside.
     pub file: Option<String>,
 }
 
-/// What is no tampering and deserves a look.
+/// Something that is not tampering but deserves a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// The event.
+    /// The event's number.
     pub seq: u64,
-    /// The session that it is about.
+    /// The session that it concerns.
     pub session: SessionId,
-    /// What is strange.
+    /// What is unusual about it.
     pub reason: WarningReason,
 }
 
-/// What is strange about a session.
+/// What is unusual about a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WarningReason {
-    /// It was used, and its creation is not in the log.
+    /// It was used, but its creation is not in the log.
     NotCreated,
-    /// It was used after its end.
+    /// It was used after it ended.
     AfterEnd {
         /// The event that ended it.
         ended: u64,
     },
-    /// It was used for longer than it may last by the record of its creation.
+    /// It was used for longer than the record of its creation allows.
     AfterMaximum {
         /// The event that created it.
         created: u64,
@@ -157,7 +157,7 @@ pub enum WarningReason {
 }
 
 impl WarningReason {
-    /// A word for programs.
+    /// An identifier for programs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::NotCreated => "session_not_created",

@@ -1,4 +1,4 @@
-//! Verifying seals many at once, over the ends of segments and on all threads.
+//! Verifies seals in batches, across segment boundaries and on all threads.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -8,10 +8,11 @@ use crate::seal::Seal;
 use crate::segment::SegmentName;
 use nightlatch_core::crypto::sign::{PublicKey, Signed, verify, verify_all};
 
-/// Signatures that are verified at once: the more, the cheaper each; about two megabytes at work.
+/// Signatures per batch. Larger batches cost less per signature; this one needs about two
+/// megabytes.
 const BATCH: usize = 4096;
 
-/// A seal that waits for its batch.
+/// A seal that waits to be verified.
 pub(super) struct Waiting {
     pub(super) segment: SegmentName,
     pub(super) line: u64,
@@ -21,7 +22,7 @@ pub(super) struct Waiting {
     pub(super) seal: Seal,
 }
 
-/// Full batches, from threads that read to threads that have nothing to read.
+/// Full batches, passed from threads that read segments to threads that have none left to read.
 pub(super) struct Batches {
     queue: Mutex<Queue>,
     changed: Condvar,
@@ -30,14 +31,14 @@ pub(super) struct Batches {
 
 struct Queue {
     full: Vec<Vec<Waiting>>,
-    /// Threads that do nothing but verify batches.
+    /// Threads that only verify batches.
     helpers: usize,
-    /// Threads that may still add one.
+    /// Threads that may still add a batch.
     readers: usize,
 }
 
 impl Batches {
-    /// For so many threads.
+    /// For this many threads.
     pub(super) fn new(threads: usize) -> Self {
         Self {
             queue: Mutex::new(Queue {
@@ -50,7 +51,8 @@ impl Batches {
         }
     }
 
-    /// Queues a full batch, one for each thread that helps; gives it back when there are as many.
+    /// Queues a full batch, at most one for each helping thread; returns the batch if the queue is
+    /// full.
     fn hand_over(&self, batch: Vec<Waiting>) -> Option<Vec<Waiting>> {
         let mut queue = self.lock();
         if queue.full.len() >= queue.helpers {
@@ -61,7 +63,7 @@ impl Batches {
         None
     }
 
-    /// Verifies what other threads hand over, until none of them reads any more.
+    /// Verifies batches from other threads until all of them have stopped reading.
     pub(super) fn help(&self) {
         let mut queue = self.lock();
         queue.readers -= 1;
@@ -120,7 +122,7 @@ impl Batches {
         }
     }
 
-    /// The seals that were not the log's own.
+    /// The seals that do not verify.
     pub(super) fn finish(self) -> Findings {
         self.foreign
             .into_inner()
@@ -132,7 +134,7 @@ impl Batches {
     }
 }
 
-/// The seals that a thread has read and not verified yet.
+/// The seals that this thread has read but not verified yet.
 pub(super) struct Seals<'a> {
     waiting: Vec<Waiting>,
     batches: &'a Batches,
@@ -158,7 +160,7 @@ impl<'a> Seals<'a> {
         }
     }
 
-    /// Verifies what still waits.
+    /// Verifies the seals that are left.
     pub(super) fn finish(self) {
         self.batches.verify(&self.waiting);
     }

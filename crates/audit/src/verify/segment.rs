@@ -1,6 +1,6 @@
-//! Verifying one segment by itself: form, hashes, order, chain, times, and the seals to be verified.
+//! Verifies one segment by itself: form, hashes, order, chain and times, and collects its seals.
 //!
-//! How it goes on after a finding is in docs/formats.md, "After a finding".
+//! "After a finding" in docs/formats.md says how it continues after a finding.
 
 use std::fs::File;
 use std::io::Read;
@@ -22,7 +22,7 @@ use nightlatch_core::clock::Timestamp;
 use nightlatch_core::crypto::sign::PublicKey;
 use nightlatch_platform::fs::FsError;
 
-/// How many bytes are read between two reports of progress.
+/// The number of bytes read between two progress reports.
 const STEP: u64 = 1 << 20;
 
 /// A segment to be verified.
@@ -30,51 +30,51 @@ pub(super) struct Task<'a> {
     pub(super) name: SegmentName,
     pub(super) file: File,
     pub(super) path: PathBuf,
-    /// How much of it is verified: in the last segment, what is sealed.
+    /// How many of its bytes are verified: in the last segment, the sealed part.
     pub(super) size: u64,
-    /// The last bytes of that, where the file lacks them.
+    /// The last bytes of that part if the file lacks them.
     pub(super) missing: &'a [u8],
-    /// Verifies the seal of the first line, where it is known.
+    /// The key for the first line's seal, if known.
     pub(super) key: Option<PublicKey>,
-    /// The log's first key, where it is known.
+    /// The log's first key, if known.
     pub(super) fingerprint: Option<PublicKey>,
     pub(super) is_last: bool,
-    /// Only the seals of the first and the last line, except in the last segment.
+    /// Verify only the seals of the first and the last line, except in the last segment.
     pub(super) fast: bool,
-    /// Numbers of events whose hashes are wanted, ascending.
+    /// The event numbers whose hashes are needed, ascending.
     pub(super) watched: &'a [u64],
-    /// Counts the bytes read.
+    /// Receives the number of bytes read.
     pub(super) progress: &'a Progress,
 }
 
-/// What a segment turned out to be.
+/// The result of verifying a segment.
 pub(super) struct Report {
     pub(super) name: SegmentName,
     pub(super) lines: u64,
     pub(super) bytes: u64,
-    /// Seals whose signatures are verified.
+    /// The number of verified signatures.
     pub(super) seals: u64,
-    /// Lines with a seal.
+    /// The number of sealed lines.
     pub(super) sealed_lines: u64,
     pub(super) findings: Findings,
-    /// Number and `prev` of the first line; `None` when it is not canonical.
+    /// The number and `prev` of the first line; `None` if it is not canonical.
     pub(super) first: Option<(Link, Timestamp)>,
-    /// What the next segment continues: `None` when the last line is not canonical.
+    /// What the next segment must continue; `None` if the last line is not canonical.
     pub(super) last: Option<Link>,
-    /// The last line with a seal.
+    /// The last sealed line.
     pub(super) last_sealed: Option<Link>,
     pub(super) watched: Vec<Watched>,
     pub(super) noted: Vec<Noted>,
     pub(super) sessions: SegmentSessions,
 }
 
-/// A line whose number was to be watched.
+/// A line whose number is among the watched ones.
 #[derive(Clone, Copy)]
 pub(super) struct Watched {
     pub(super) link: Link,
-    /// The key that its seal names, when it has one.
+    /// The key that its seal announces, if it has one.
     pub(super) next: Option<PublicKey>,
-    /// How many lines with a seal there are in its segment up to it.
+    /// The number of sealed lines in the segment, up to and including this one.
     pub(super) sealed_before: u64,
 }
 
@@ -82,24 +82,24 @@ struct Pass<'a, 'b> {
     task: &'a Task<'a>,
     seals: &'a mut Seals<'b>,
     report: Report,
-    /// Verifies the next seal.
+    /// The key for the next seal.
     key: Option<PublicKey>,
-    /// The line before, unless it is not canonical.
+    /// The previous line, unless it is not canonical.
     before: Option<Link>,
     time: Option<Timestamp>,
-    /// Lines in a row without a seal.
+    /// Consecutive lines without a seal.
     unsealed: usize,
-    /// Whether the line before closed the segment.
+    /// Whether the previous line closed the segment.
     closed: bool,
-    /// Whether the last line was canonical, and had a seal.
+    /// Whether the last line was canonical and sealed.
     last: Option<bool>,
-    /// The key for the next segment, as the first line names it.
+    /// The next segment's key, as the first line names it.
     next_segment: Option<PublicKey>,
-    /// The next number to watch, by its place.
+    /// The index of the next number to watch.
     watching: usize,
 }
 
-/// Reads the segment once; its seals are `seals` to verify.
+/// Reads the segment once and queues its seals in `seals`.
 pub(super) fn verify_segment(task: &Task<'_>, seals: &mut Seals<'_>) -> Result<Report, FsError> {
     let failed = |error| FsError::new("read", &task.path, error);
     let section = Section {
@@ -170,7 +170,7 @@ impl Pass<'_, '_> {
         self.report.findings.add(self.task.name.first(), finding);
     }
 
-    /// Where a line that is not canonical stands, nobody knows what the next one continues.
+    /// After a line that is not canonical, the next line's predecessor is unknown.
     fn not_a_line(&mut self, problem: Problem) {
         self.after_closing(None);
         self.find(None, problem);
@@ -279,7 +279,7 @@ impl Pass<'_, '_> {
             seq: line.seq,
             hash: line.parts.hash,
         });
-        // The lines of an earlier segment are vouched for by the first line of the next one.
+        // The first line of the next segment vouches for the lines of an earlier one.
         let is_skipped = self.task.fast && !self.task.is_last && !is_first && !self.closed;
         if let Some(key) = key.filter(|_| !is_skipped) {
             self.report.seals += 1;
@@ -331,7 +331,7 @@ impl Pass<'_, '_> {
     }
 }
 
-/// What is wrong with `seq` after `before`, if anything.
+/// The problem with `seq` after `before`, if any.
 pub(super) fn out_of_order(before: u64, seq: u64) -> Option<Problem> {
     let expected = before + 1;
     match seq.cmp(&expected) {
@@ -344,7 +344,7 @@ pub(super) fn out_of_order(before: u64, seq: u64) -> Option<Problem> {
     }
 }
 
-/// Whether the segment's first line continues `before`: what is wrong with it.
+/// The problem if the segment's first line does not continue `before`.
 pub(super) fn continues(before: Link, (first, _): (Link, Timestamp)) -> [Option<Problem>; 2] {
     let unchained = first.hash != before.hash;
     [
@@ -353,7 +353,7 @@ pub(super) fn continues(before: Link, (first, _): (Link, Timestamp)) -> [Option<
     ]
 }
 
-/// What the first line of a log that begins with event 1 continues.
+/// What the first line of a log that begins with event 1 must continue.
 pub(super) const START: Link = Link {
     seq: 0,
     hash: LineHash::ZERO,

@@ -1,5 +1,5 @@
-//! Sessions that were used without having been created in the log, after their end, or for longer than
-//! they may last: warnings.
+//! Warnings about sessions that were used without a recorded creation, after their end, or for
+//! longer than they may last.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,30 +9,30 @@ use crate::canonical::Canonical;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::id::SessionId;
 
-/// No session lasts longer.
+/// The longest that any session can last.
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
-/// A use is recorded a moment after it was judged, or some more when other processes hold locks.
+/// A use is recorded a moment after it was checked, or later if other processes hold locks.
 const RECORDED_WITHIN: Duration = Duration::from_secs(60);
-/// More sessions than this are not followed at a time.
+/// The maximum number of sessions that are followed at once.
 const FOLLOWED: usize = 100_000;
-/// More warnings than this are counted and not named.
+/// The maximum number of warnings that are listed; the others are counted.
 const KEPT: usize = 100;
 
-/// What the events of one segment say about sessions.
+/// What one segment records about sessions.
 #[derive(Default)]
 pub(super) struct SegmentSessions {
     sessions: HashMap<SessionId, InSegment>,
-    /// Most lines are of the same session as the line before.
+    /// A cache: most lines are about the same session as the previous line.
     last: Option<([u8; 36], SessionId)>,
     warnings: Warnings,
-    /// Whether there were too many to follow.
+    /// Whether there were too many sessions to follow.
     is_incomplete: bool,
 }
 
 /// A session in one segment.
 #[derive(Default)]
 struct InSegment {
-    /// The first and the last use before the segment says anything else about it.
+    /// The first and the last use before any other event about the session.
     used: Option<[Use; 2]>,
     created: Option<Creation>,
     ended: Option<u64>,
@@ -49,7 +49,7 @@ struct Use {
 struct Creation {
     seq: u64,
     at: Timestamp,
-    /// From here on no use of it is recorded.
+    /// No use is expected after this.
     over: Timestamp,
 }
 
@@ -70,7 +70,7 @@ impl Creation {
         }
     }
 
-    /// What is strange about a use at this time.
+    /// The problem with a use at this time, if any.
     fn judge(&self, at: Timestamp) -> Option<WarningReason> {
         let created = self.seq;
         (at >= self.over).then_some(WarningReason::AfterMaximum { created })
@@ -96,7 +96,7 @@ impl Step {
 }
 
 impl SegmentSessions {
-    /// Takes in the next line.
+    /// Processes the next line.
     pub(super) fn see(&mut self, line: &Canonical<'_>) {
         let (Some(step), Some(text)) = (Step::of(line.event_type), line.session_id) else {
             return;
@@ -144,31 +144,31 @@ impl SegmentSessions {
     }
 }
 
-/// The sessions that may go on from one segment to the next.
+/// The sessions that may continue into the next segment.
 #[derive(Default)]
 pub(super) struct Sessions {
     followed: HashMap<SessionId, Followed>,
     warnings: Warnings,
-    /// Sessions of events up to here may have been created in events that were removed.
+    /// Sessions in events up to this one may have been created in removed events.
     excused_until: Option<Timestamp>,
     is_incomplete: bool,
 }
 
 struct Followed {
-    /// When it was created, or the latest time at which it can have been.
+    /// When it was created, or the latest possible time.
     since: Timestamp,
-    /// `None` when its creation was not seen.
+    /// `None` if its creation was not seen.
     created: Option<Creation>,
     ended: Option<u64>,
 }
 
 impl Sessions {
-    /// Excuses sessions that were created before the log's first event, which is of the time `first`.
+    /// Excuses sessions created before the log's first event, whose time is `first`.
     pub(super) fn excuse_before(&mut self, first: Timestamp) {
         self.excused_until = Some(first.plus(LONGEST));
     }
 
-    /// Takes in the next segment, which begins at the time `begin`.
+    /// Processes the next segment, which begins at the time `begin`.
     pub(super) fn take_in(&mut self, segment: SegmentSessions, begin: Option<Timestamp>) {
         if let Some(begin) = begin {
             let oldest = begin.minus(LONGEST);
@@ -186,7 +186,7 @@ impl Sessions {
             let ended = session
                 .ended
                 .or(followed.and_then(|followed| followed.ended));
-            // One that only ended here cannot be used any more either.
+            // A session whose end was all that was seen cannot be used any more either.
             let since = created.map(|created| created.at);
             let since = since.or(followed.map(|followed| followed.since));
             let since = since.or(begin.filter(|_| ended.is_some()));
@@ -205,7 +205,7 @@ impl Sessions {
         }
     }
 
-    /// Judges the first and the last use before a segment says anything else about the session.
+    /// Checks the first and the last use before any other event about the session in a segment.
     fn used(&mut self, id: SessionId, [first, last]: [Use; 2]) {
         let (seq, reason) = match self.followed.get(&id) {
             Some(Followed {
@@ -229,7 +229,7 @@ impl Sessions {
         }
     }
 
-    /// The warnings in the order of the log, and how many more there are.
+    /// The warnings in log order, and how many more there are.
     pub(super) fn finish(self) -> (Vec<Warning>, u64) {
         let mut warnings = self.warnings;
         warnings.shrink();

@@ -1,4 +1,4 @@
-//! The log at one moment, while others may append to it.
+//! A snapshot of the log, while others may append to it.
 
 use super::finding::{Finding, Findings, Problem};
 use crate::head::{HEAD_FILE, Head};
@@ -6,30 +6,30 @@ use crate::opening::FirstLine;
 use crate::segment::{OPENINGS, SegmentName, segments};
 use nightlatch_platform::fs::{Archive, FsError};
 
-/// How often the log is looked at again when it grew meanwhile.
+/// How many times the snapshot is retried when the log grew meanwhile.
 const TRIES: u32 = 50;
 
-/// The files of the log and their sizes at one moment.
+/// The log's files and their sizes at one moment.
 #[allow(clippy::option_option)] // no head, a damaged one, or a head
 pub(super) struct Snapshot {
     pub(super) segments: Vec<Segment>,
     pub(super) has_removed: bool,
-    /// `None` when there is no head, `Some(None)` when what is there is damaged.
+    /// `None` if there is no head, `Some(None)` if it is damaged.
     pub(super) head: Option<Option<Head>>,
-    /// Whether the head is that of the moment at which the sizes were read, not of an earlier one.
+    /// Whether the head belongs to the same moment as the sizes, and is not older.
     pub(super) is_consistent: bool,
 }
 
-/// A segment as it was at that moment.
+/// A segment at the time of the snapshot.
 pub(super) struct Segment {
     pub(super) name: SegmentName,
     pub(super) size: u64,
-    /// `None` when it has none, or one that is not canonical.
+    /// `None` if it has no first line, or one that is not canonical.
     pub(super) first: Option<FirstLine>,
 }
 
 impl Snapshot {
-    /// Looks at the log in `archive`. What rule 1 finds is noted, and passed over.
+    /// Takes a snapshot of the log in `archive`. Files that break rule 1 are reported and skipped.
     pub(super) fn take(archive: &Archive, findings: &mut Findings) -> Result<Self, FsError> {
         let mut tries = TRIES;
         loop {
@@ -37,8 +37,8 @@ impl Snapshot {
             let names = archive.names()?;
             let listed = List::read(archive, names)?;
             tries -= 1;
-            // A head that did not change: nothing was appended meanwhile, but for an append that has
-            // not written its own yet.
+            // An unchanged head means that nothing was appended meanwhile, except by an append that
+            // has not written its head yet.
             let is_consistent = !listed.changed && head == self::head(archive)?;
             if !is_consistent && tries > 0 {
                 std::thread::yield_now();
@@ -76,13 +76,13 @@ impl Snapshot {
     }
 }
 
-/// What is in the directory.
+/// The contents of the directory.
 #[derive(Default)]
 struct List {
     segments: Vec<(SegmentName, u64)>,
     has_removed: bool,
     strange: Vec<String>,
-    /// Whether a file went while it was read.
+    /// Whether a file disappeared while the directory was read.
     changed: bool,
 }
 
@@ -100,7 +100,7 @@ impl List {
                 continue;
             }
             match archive.open_file(&name) {
-                // A link or a pipe by the name of a segment: what it leads to could be another the next time.
+                // A segment that is a link or a pipe could lead to something else the next time.
                 Err(error) if error.io_kind().is_none() => list.strange.push(name),
                 Err(error) => return Err(error),
                 Ok(None) => list.changed = true,
@@ -120,7 +120,7 @@ impl List {
     }
 }
 
-/// What is no regular file is not the log's head.
+/// Anything but a regular file counts as a damaged head.
 #[allow(clippy::option_option)] // as above
 fn head(archive: &Archive) -> Result<Option<Option<Head>>, FsError> {
     match Head::load(archive) {
@@ -129,5 +129,5 @@ fn head(archive: &Archive) -> Result<Option<Option<Head>>, FsError> {
     }
 }
 
-/// Where findings about it are.
+/// The file name that findings about the head give.
 pub(super) const HEAD_NAME: &str = HEAD_FILE;

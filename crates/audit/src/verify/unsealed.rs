@@ -1,4 +1,4 @@
-//! What follows the last seal of the log: an append that is being written, or that a crash cut short.
+//! What follows the log's last seal: an append in progress, or one that a crash cut short.
 
 use std::fs::File;
 
@@ -7,24 +7,25 @@ use crate::line::LINE_LIMIT;
 use crate::reader::{Block, Blocks, CHUNK, Found, Lines, Section};
 use crate::segment::APPEND_LINES;
 
-/// Enough for the last lines of nearly every log.
+/// Large enough for the end of nearly every log.
 const FIRST_WINDOW: u64 = 64 * 1024;
 
-/// How the last segment ends.
+/// The end of the last segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct UnsealedEnd {
-    /// Where the last line with a seal ends.
+    /// The byte after the last sealed line.
     pub(super) sealed: u64,
-    /// Complete lines after it.
+    /// Complete lines after that.
     pub(super) lines: u64,
-    /// Bytes after it.
+    /// Bytes after that.
     pub(super) bytes: u64,
     /// Bytes after the last line end.
     torn: u64,
 }
 
 impl UnsealedEnd {
-    /// Looks at the last segment, as far as it has `size` bytes. Its first line is never a part of the end.
+    /// Reads the end of the last segment, whose size is `size`. Its first line is never part of the
+    /// unsealed end.
     pub(super) fn read(file: &File, size: u64) -> std::io::Result<Self> {
         let mut window = FIRST_WINDOW;
         let sealed = loop {
@@ -46,7 +47,7 @@ impl UnsealedEnd {
         })
     }
 
-    /// A segment of `size` bytes that ends with a seal.
+    /// For a segment of `size` bytes that ends with a seal.
     pub(super) fn none(size: u64) -> Self {
         Self {
             sealed: size,
@@ -56,7 +57,7 @@ impl UnsealedEnd {
         }
     }
 
-    /// Whether one append can have left it.
+    /// Whether a single append can have left this end.
     pub(super) fn is_of_one_append(&self) -> bool {
         self.lines < APPEND_LINES as u64 && self.torn < LINE_LIMIT as u64
     }
@@ -67,7 +68,8 @@ fn section(file: &File, at: u64, end: u64) -> std::io::Result<Section> {
     Ok(Section { file, at, end })
 }
 
-/// Where the last canonical line with a seal ends. What begins within a line is never canonical.
+/// The byte after the last canonical line with a seal. A partial line at the beginning is never
+/// canonical.
 fn last_seal(section: Section) -> std::io::Result<Option<u64>> {
     let mut lines = Lines::new(section);
     let mut last = None;
@@ -89,7 +91,7 @@ fn first_line(section: Section) -> std::io::Result<u64> {
     Ok(if has_line { lines.consumed() } else { 0 })
 }
 
-/// How many line ends there are, and bytes after the last.
+/// The number of line ends, and of bytes after the last one.
 fn count(section: Section) -> std::io::Result<(u64, u64)> {
     let length = section.end - section.at;
     let mut blocks = Blocks::new(section, CHUNK);

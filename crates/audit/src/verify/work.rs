@@ -1,4 +1,4 @@
-//! Verifying segments on several threads, and putting them together in order.
+//! Verifies segments on several threads, and joins them in order.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,31 +12,31 @@ use super::snapshot::Snapshot;
 use crate::progress::Progress;
 use nightlatch_platform::fs::{Archive, FsError};
 
-/// The segments to be verified.
+/// The segments to verify, and how.
 pub(super) struct Work<'a> {
     pub(super) archive: &'a Archive,
     pub(super) snapshot: &'a Snapshot,
     pub(super) chain: &'a KeyChain,
     pub(super) watched: &'a [u64],
-    /// How much of the last segment is sealed.
+    /// How many bytes of the last segment are sealed.
     pub(super) sealed: u64,
-    /// The last bytes of that, where the file lacks them.
+    /// The last of those bytes if the file lacks them.
     pub(super) missing: &'a [u8],
     pub(super) fast: bool,
-    /// Whether to stop when a segment was removed meanwhile.
+    /// Whether to stop if a segment was removed meanwhile.
     pub(super) stops: bool,
     pub(super) progress: &'a Progress,
 }
 
-/// How it ended.
-#[allow(clippy::large_enum_variant)] // there is one
+/// How the work ended.
+#[allow(clippy::large_enum_variant)] // there is only one value
 pub(super) enum Done<'a> {
     All(Join<'a>),
     /// A segment was removed meanwhile.
     Vanished,
 }
 
-/// Segments that were verified: they are put together in order, however the threads finish.
+/// Segments that were verified; they are joined in order, whichever thread finishes first.
 struct Ordered<'a> {
     join: Join<'a>,
     next: usize,
@@ -46,7 +46,7 @@ struct Ordered<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// Verifies all segments with so many threads.
+    /// Verifies all segments on this many threads.
     pub(super) fn run(&self, threads: usize, join: Join<'a>) -> Result<Done<'a>, FsError> {
         let ordered = Mutex::new(Ordered {
             join,
@@ -90,7 +90,7 @@ impl<'a> Work<'a> {
         Ok(Done::All(ordered.join))
     }
 
-    /// Verifies the segment at this place; `None` when it was removed since it was listed.
+    /// Verifies the segment at this index; `None` if it was removed after it was listed.
     fn segment(&self, at: usize, seals: &mut Seals<'_>) -> Result<Option<Report>, FsError> {
         let segment = &self.snapshot.segments[at];
         let name = segment.name;
@@ -116,7 +116,7 @@ impl<'a> Work<'a> {
 }
 
 impl Ordered<'_> {
-    /// Adds what the segment at this place turned out to be: whether the work is to stop.
+    /// Adds the result of the segment at this index. Returns whether to stop.
     fn add(
         &mut self,
         at: usize,
