@@ -1,6 +1,6 @@
-//! What the fuzz targets of `fuzz/` check, one function for each. The same functions run in the
-//! test suite over the committed corpora and random changes of them, so that no other toolchain is
-//! needed to have them hold. Each tells whether the input was accepted.
+//! The properties that the fuzz targets in `fuzz/` check, one function each. The test suite runs
+//! the same functions on the committed corpora and on random changes to them, so that checking them
+//! needs no other toolchain. Each returns whether the input was accepted.
 
 macro_rules! targets {
     ($($(#[$doc:meta])* $name:ident => $property:path;)*) => {
@@ -16,25 +16,25 @@ macro_rules! targets {
 targets! {
     /// A session file, and the claims sealed in one.
     session_file => nightlatch_local::session::properties::session_file;
-    /// What the keeper holds, and the judgement over it.
+    /// The keeper's payload, and the judgement of it.
     keeper_payload => nightlatch_local::session::properties::keeper_payload;
-    /// A request to the agent, or a response of it.
+    /// A request to the agent, or its response.
     agent_protocol => nightlatch_local::session::properties::agent_protocol;
     /// Lines of the audit log.
     audit_line => nightlatch_audit::properties::audit_line;
-    /// A line of the audit log in the parts that sealing goes by.
+    /// The parts of a line of the audit log that matter for sealing.
     seal_parts => nightlatch_audit::properties::seal_parts;
     /// The sealing state.
     seal_state => nightlatch_audit::properties::seal_state;
     /// An anchor of the audit log.
     audit_anchor => nightlatch_audit::properties::audit_anchor;
-    /// The files of an audit log to be verified.
+    /// The files of an audit log, for verification.
     audit_directory => nightlatch_audit::properties::audit_directory;
     /// A configuration file.
     config => nightlatch_local::config::properties::config;
-    /// A lease, and the process status beside it.
+    /// A lease, and the process status that belongs to it.
     lease => nightlatch_local::guard::properties::lease;
-    /// An email, and a name.
+    /// An email and a name.
     email => nightlatch_local::account::properties::email;
     /// A time.
     timestamp => nightlatch_core::clock::properties::timestamp;
@@ -102,7 +102,7 @@ mod tests {
         for (name, property) in TARGETS {
             let mut verdicts = BTreeSet::new();
             for (path, bytes) in corpus(name) {
-                // What a failing property prints does not say for which input.
+                // A failing property does not print the input.
                 let verdict = std::panic::catch_unwind(|| property(&bytes));
                 assert!(verdict.is_ok(), "{}", path.display());
                 verdicts.extend(verdict.ok());
@@ -115,7 +115,7 @@ mod tests {
     fn every_truncation_and_every_flipped_byte_of_the_corpora_has_its_property() {
         for (name, property) in TARGETS {
             for (path, bytes) in corpus(name) {
-                // Long ones are there for their length.
+                // Long inputs are there for their length.
                 if bytes.len() > 2000 {
                     continue;
                 }
@@ -131,7 +131,7 @@ mod tests {
         }
     }
 
-    /// An input, shown in a line where it fails.
+    /// An input, printed in one line if it fails.
     #[derive(Clone)]
     struct Input(Vec<u8>);
 
@@ -141,7 +141,7 @@ mod tests {
         }
     }
 
-    /// One change of some bytes.
+    /// One change to some bytes.
     #[derive(Clone, Debug)]
     enum Change {
         Cut(Index),

@@ -1,5 +1,5 @@
-//! The command line as clap reads it. Nothing of clap leaves `cli`: each command turns its
-//! arguments into the library's types in its first lines.
+//! The command line as clap parses it. clap types do not leave `cli`: each command converts its
+//! arguments to the library's types in its first lines.
 
 mod accounts;
 mod audit;

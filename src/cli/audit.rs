@@ -1,4 +1,4 @@
-//! `audit`: query the log, and what else one does with it.
+//! `audit`: queries the log, and dispatches its subcommands.
 
 pub mod list;
 pub mod reading;
@@ -43,7 +43,7 @@ pub fn run(context: &Context, args: Audit) -> Result<End, Failure> {
     }
 }
 
-/// Runs the alert command where the log did not verify. What becomes of it changes nothing of that.
+/// Runs the alert command if the log did not verify. Its result does not change the exit code.
 fn alert(context: &Context, failure: &Failure) {
     if failure.code != Code::Audit {
         return;
@@ -65,7 +65,7 @@ fn alert(context: &Context, failure: &Failure) {
     }
 }
 
-/// The directory of a copy that is to be read; it needs no home, but for the key of an account.
+/// The directory of a copy to read. A copy needs no home, except for the key of an account.
 pub fn copy_to_read(audit: &Audit) -> Option<&Path> {
     let filters = match &audit.command {
         None => &audit.list.filters,

@@ -1,7 +1,7 @@
-//! `completions`: the script that teaches a shell to complete, and the answers to what it then asks.
+//! `completions`: prints the completion script of a shell, and answers the script's queries.
 //!
-//! The script runs this program with the words typed so far. Answering looks, and does no more: it
-//! asks, records and creates nothing, and what cannot be told is left out in silence.
+//! The script runs this program with the words typed so far. Answering is read-only: it never
+//! prompts, records or creates anything, and silently leaves out what it cannot determine.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use super::install;
 use super::surroundings::Surroundings;
 use super::ui::Ui;
 
-/// Accounts offered; a person does not choose among more.
+/// The maximum number of accounts offered; a person would not choose among more.
 const ACCOUNTS: u32 = 1000;
 
 /// `completions`: the script of a shell.
@@ -46,10 +46,10 @@ fn script(shell: Shell) -> &'static str {
     }
 }
 
-/// Answers a script that asks how a command line may go on; `None` when none asks.
+/// Answers a completion script's query; `None` if there is no query.
 ///
-/// It takes the variable and a first argument of `--`, which is an error elsewhere: a variable that
-/// was left in the environment must not turn `status --check` into a success.
+/// A query requires the variable and the first argument `--`, which is otherwise an error: a
+/// variable left in the environment must not turn `status --check` into a success.
 pub fn answer(surroundings: &Surroundings) -> Option<ExitCode> {
     let [_, mark, words @ ..] = &surroundings.arguments[..] else {
         return None;
@@ -98,10 +98,10 @@ fn home_in(words: &[OsString]) -> Option<PathBuf> {
     None
 }
 
-/// The command line with what may stand where, as far as the home tells.
+/// The command line with the candidates for each argument that the home provides.
 fn with_candidates(command: Command, home: Option<&Path>) -> Command {
     let is_register = command.get_name() == "register";
-    // Its help leaves out what it takes as `audit list`.
+    // The help of `audit` hides arguments that belong to `audit list`.
     let is_audit = command.get_name() == "audit";
     let mut command = command.mut_args(|argument| {
         let is_offered = is_audit && argument.get_id() != "columns";
@@ -109,7 +109,7 @@ fn with_candidates(command: Command, home: Option<&Path>) -> Command {
         argument.hide(is_hidden)
     });
     command = command.mut_args(|argument| match argument.get_id().as_str() {
-        // A new account has none of the emails there are.
+        // A new account cannot have an existing email.
         "email" if is_register => argument.value_hint(ValueHint::EmailAddress),
         "email" | "account" | "user" => from_home(argument, home, accounts),
         "session" => from_home(argument, home, session),
@@ -117,7 +117,7 @@ fn with_candidates(command: Command, home: Option<&Path>) -> Command {
         "home" | "dir" | "directory" => argument.value_hint(ValueHint::DirPath),
         "anchor" | "html" => argument.value_hint(ValueHint::FilePath),
         "command" => argument.value_hint(ValueHint::ExecutablePath),
-        // Not the files lying about.
+        // Prevents the shell from offering file names.
         _ if argument.get_action().takes_values() => argument.value_hint(ValueHint::EmailAddress),
         _ => argument,
     });
@@ -153,14 +153,14 @@ fn guard(home: Option<&Path>) -> Option<Guard> {
 fn accounts(guard: &Guard) -> Vec<CompletionCandidate> {
     let emails = guard.accounts().map(|all| all.emails_at_rest(ACCOUNTS));
     let emails = emails.ok().and_then(Result::ok).unwrap_or_default();
-    // A shell may show them as they are.
+    // The shell may display them unescaped.
     let shown = emails
         .into_iter()
         .filter(|email| super::text::escape(email) == *email);
     shown.map(CompletionCandidate::new).collect()
 }
 
-/// The session that is live: others would take reading the whole log.
+/// The live session; listing others would require reading the whole log.
 fn session(guard: &Guard) -> Vec<CompletionCandidate> {
     let status = guard.status().ok();
     let live = status.filter(|status| status.state == SessionState::Active);

@@ -1,4 +1,4 @@
-//! `config show` and `config check`: what is set, by whom, and what is wrong with the file.
+//! `config show` and `config check`: the settings and their origin, and the mistakes in the file.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -25,13 +25,13 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<End, Failure> {
     }
 }
 
-/// A setting and where its value came from.
+/// A setting, and where its value came from.
 #[derive(Serialize)]
 struct Row {
     key: &'static str,
     value: Option<SettingValue>,
     source: Source,
-    /// The line of the file.
+    /// The line in the file.
     line: Option<usize>,
     /// The flag or variable.
     name: Option<&'static str>,
@@ -44,7 +44,7 @@ enum Source {
     File,
     Environment,
     Flag,
-    /// What the home says: who signed in last, or the only account there is.
+    /// The home: the account that signed in last, or the only one there is.
     Home,
 }
 
@@ -122,7 +122,7 @@ fn account(context: &Context) -> Row {
         let value = SettingValue::Text(email.to_string());
         return given("account", Some(value), context.origins.account);
     }
-    // A home that cannot be read hides no setting: `doctor` tells what is wrong with it.
+    // An unreadable home must not hide the settings: `doctor` reports what is wrong with it.
     let meant = context
         .guard_to_look()
         .ok()
@@ -198,7 +198,7 @@ pub fn check(context: &Context, named: Option<&Path>) -> Result<End, Failure> {
     let file = named.unwrap_or_else(|| context.config.config_file());
     let path = escape(&file.display().to_string());
     let settings = Settings::load(file);
-    // The one in use need not be there; one that was named is to be.
+    // The default file need not exist; a named one must.
     if named.is_some() && settings.as_ref().is_ok_and(|found| !found.file_exists()) {
         let message = format!("there is no {}", file.display());
         return Err(Failure::failed("config", message));
@@ -245,7 +245,7 @@ pub fn check(context: &Context, named: Option<&Path>) -> Result<End, Failure> {
                 }
                 context.ui.data(&lines)?;
             }
-            // The error says it all.
+            // The error was already reported.
             Err(_) => {}
         }
     }

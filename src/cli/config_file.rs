@@ -1,4 +1,4 @@
-//! `config path`, `config init`, `config edit`: the configuration file as a file.
+//! `config path`, `config init`, `config edit`: the configuration file itself.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use super::exit::{Code, Failure};
 use super::text;
 use super::ui::GOOD;
 
-/// `config path`: where the file is, or would be.
+/// `config path`: prints where the file is or would be.
 pub fn path(context: &Context) -> Result<End, Failure> {
     let file = context.config.config_file();
     if context.ui.json {
@@ -30,10 +30,10 @@ pub fn path(context: &Context) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// `config init`: begins a file with every key and its default, all of them commented out.
+/// `config init`: creates a file with every key and its default, all commented out.
 pub fn init(context: &Context) -> Result<End, Failure> {
     let file = context.config.config_file();
-    // A link that leads nowhere is there too.
+    // A dangling link counts as existing.
     if file.symlink_metadata().is_ok() {
         let message = format!("{} is there already", file.display());
         return Err(Failure::new(Code::Refused, "file_exists", message)
@@ -47,7 +47,7 @@ pub fn init(context: &Context) -> Result<End, Failure> {
     path(context)
 }
 
-/// `config edit`: opens the file in the person's editor, and checks what became of it.
+/// `config edit`: opens the file in the person's editor, and checks it afterwards.
 pub fn edit(context: &Context) -> Result<End, Failure> {
     let file = context.config.config_file();
     if file.symlink_metadata().is_err() {
@@ -83,13 +83,13 @@ fn create(file: &Path) -> Result<(), Failure> {
     }
     let mut new = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
     new.write_all(defaults().as_bytes()).map_err(failed)?;
-    // Whoever made one meanwhile keeps theirs.
+    // A file that was created meanwhile is kept.
     new.persist_noclobber(file)
         .map_err(|error| failed(error.error))?;
     Ok(())
 }
 
-/// Every key with its default, commented out, section by section.
+/// Every key with its default, commented out, by section.
 fn defaults() -> String {
     let mut text =
         "# Nightlatch's settings, each with its default. Remove the # of a line to change it.\n\
@@ -110,7 +110,7 @@ fn defaults() -> String {
     text
 }
 
-/// The value as the file has it; `None` for what is not set.
+/// The value in TOML; `None` if it is not set.
 fn as_toml(value: &SettingValue) -> Option<String> {
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     Some(match value {

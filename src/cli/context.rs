@@ -1,4 +1,4 @@
-//! What every command needs, put together from what was given.
+//! The context that every command needs, built from the arguments and the environment.
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
@@ -21,7 +21,7 @@ use super::terminal::Terminal;
 use super::text;
 use super::ui::Ui;
 
-/// What there is before anything is looked at.
+/// The input, before anything is accessed.
 pub struct Given {
     pub ui: Ui,
     pub global: Global,
@@ -30,7 +30,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// The same, where a copy of a log is read: nothing of this machine's home has a part in it.
+    /// The same for reading a copy of a log, without this machine's home.
     pub fn for_copy(mut self, directory: &Path) -> Self {
         self.global.home = Some(directory.to_owned());
         self.global.account = None;
@@ -40,19 +40,19 @@ impl Given {
     }
 }
 
-/// What every command needs.
+/// The context that every command needs.
 pub struct Context {
     pub ui: Ui,
     pub config: GuardConfig,
     pub origins: Origins,
-    /// As given on the command line.
+    /// The global options from the command line.
     pub global: Global,
     pub account: Option<Email>,
-    /// Tells where this program lies.
+    /// Returns the path of this program.
     pub program: fn() -> Option<PathBuf>,
-    /// Whether the terminal is of a kind that acts on escape sequences.
+    /// Whether the terminal interprets escape sequences.
     pub takes_escapes: bool,
-    /// The program's own name, as it was called.
+    /// The program's name as it was invoked.
     pub invoked_as: OsString,
     /// `PATH`.
     pub search_path: Option<OsString>,
@@ -69,7 +69,7 @@ impl Context {
         Ok(Guard::open(self.config.clone())?)
     }
 
-    /// For whoever only looks: nothing in the home is made or changed.
+    /// A guard for read-only commands: it creates and changes nothing in the home.
     pub fn guard_to_look(&self) -> Result<Guard, Failure> {
         Ok(Guard::open_to_look(self.config.clone())?)
     }
@@ -78,22 +78,22 @@ impl Context {
         Ok(Guard::open_or_create(self.config.clone())?)
     }
 
-    /// What stands where text was cut.
-    pub fn ellipsis(&self) -> char {
+    /// The sign that marks where text was cut.
+    pub fn sign(&self) -> char {
         if self.ui.is_utf8 { '…' } else { '~' }
     }
 
-    /// The person's terminal, when there is one and it may be used.
+    /// The person's terminal, if there is one and prompting is allowed.
     pub fn terminal(&self) -> Option<Terminal> {
         let terminal = if self.may_ask { Terminal::open() } else { None };
         terminal.map(|terminal| terminal.taking_escapes(self.takes_escapes))
     }
 }
 
-/// Puts together what commands need. Opens nothing.
+/// Builds the context. Opens nothing.
 ///
 /// # Errors
-/// When the environment names an account or a keeper that is none, or no home.
+/// When the environment names an invalid account or keeper, or there is no place for a home.
 pub fn context(given: Given) -> Result<Context, Failure> {
     let Given {
         ui,
@@ -166,8 +166,8 @@ pub fn context(given: Given) -> Result<Context, Failure> {
     })
 }
 
-/// The account that `NIGHTLATCH_ACCOUNT` names. Says so when it names none: it may have been set long
-/// ago, and somewhere else.
+/// The account that `NIGHTLATCH_ACCOUNT` names. The error names the variable, which may have been
+/// set long ago, somewhere else.
 fn account_of_environment(value: &OsStr) -> Result<Email, Failure> {
     let wrong = |what: String| Failure::usage(format!("NIGHTLATCH_ACCOUNT: {what}"));
     let text = value

@@ -1,7 +1,7 @@
-//! `doctor`: what is right and what is wrong with this installation, a line for each.
+//! `doctor`: checks this installation, and prints one line per check.
 //!
-//! It only looks: it creates, extends, records and mends nothing, and needs neither a home nor an
-//! account nor a configuration that can be read. No check depends on another having passed.
+//! It is read-only: it creates, extends, records and repairs nothing, and needs no home, no account
+//! and no valid configuration. Checks do not depend on each other.
 
 mod environment;
 mod finding;
@@ -31,8 +31,8 @@ use finding::{Finding, State};
 
 use super::ui::{BAD, FAINT, GOOD, Ui, WARN};
 
-/// Every check, in the order in which they are told.
-const CHECKS: &[fn(&Environment) -> Vec<Finding>] = &[
+/// All checks, in the order of the output.
+const CHECKS: &[fn(&Case) -> Vec<Finding>] = &[
     program::version,
     program::in_path,
     program::terminal,
@@ -71,7 +71,7 @@ struct Report<'a> {
     checks: &'a [Finding],
 }
 
-/// Runs every check and tells how each came out.
+/// Runs every check and reports the results.
 pub fn run(ui: Ui, global: Global, surroundings: Surroundings) -> Result<End, Failure> {
     let case = Environment::new(global, surroundings);
     let findings: Vec<Finding> = CHECKS.iter().flat_map(|check| check(&case)).collect();
@@ -108,10 +108,10 @@ fn of_checks(count: usize) -> String {
     }
 }
 
-/// Where what was found begins.
+/// The column at which findings begin.
 const INDENT: usize = 19;
 
-/// A finding for people, and what to do about it, in lines of up to `width` columns.
+/// Formats a finding and its advice for people, in lines of at most `width` columns.
 fn told(finding: &Finding, width: usize) -> String {
     let (style, word) = match finding.state {
         State::Ok => (GOOD, "ok"),
@@ -127,8 +127,8 @@ fn told(finding: &Finding, width: usize) -> String {
     text
 }
 
-/// Writes `words` and a line end behind what takes `indent` columns, and further lines below their
-/// beginning.
+/// Appends `words` and a line end. The first line has `indent` columns before it, and further lines
+/// are indented equally.
 fn wrap(text: &mut String, words: &str, indent: usize, width: usize) {
     let mut column = indent;
     for (at, word) in words.split(' ').enumerate() {

@@ -1,4 +1,4 @@
-//! How a session ended, in a few words for whoever comes back to it: when it was locked, and why.
+//! Describes in a few words how a session ended: when it was locked, and why.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use serde::Deserialize;
 use super::context::Context;
 use super::text::{escape, span};
 
-/// No session is longer than half of this.
+/// At least twice as long as any session.
 const LOOKED_BACK: Duration = Duration::from_secs(24 * 3600);
-/// The last activity is recorded a little after it was counted.
+/// The last activity is recorded shortly after it is counted.
 const SLACK: Duration = Duration::from_secs(2);
-/// What ends a session.
+/// The events that end a session.
 const ENDS: [EventType; 4] = [
     EventType::SessionExpired,
     EventType::SessionTerminated,
@@ -23,7 +23,7 @@ const ENDS: [EventType; 4] = [
     EventType::SessionRevoked,
 ];
 
-/// What of an event's details tells of a session's limits and end.
+/// The limits and the reason in an event's details.
 #[derive(Default, Deserialize)]
 struct Told {
     reason: Option<String>,
@@ -37,8 +37,8 @@ impl Told {
     }
 }
 
-/// How the session ended that `status` found no life in: `locked at 12:41 after 15 idle minutes`; `None`
-/// where nothing tells.
+/// How the session that `status` found locked has ended: `locked at 12:41 after 15 idle minutes`;
+/// `None` if nothing records it.
 pub fn of_status(context: &Context, status: &SessionStatus) -> Option<String> {
     match status.ended {
         Some(EndReason::Idle) => {
@@ -49,15 +49,16 @@ pub fn of_status(context: &Context, status: &SessionStatus) -> Option<String> {
             let (begun, end) = (status.created_at?, status.max_expires_at?);
             Some(by_limit(context, end, end.since(begun)))
         }
-        // The key is what told when the last activity was. The log tells it too.
-        None | Some(EndReason::KeyGone) => {
+        // The time of the last activity was stored with the key, which is gone. The log has it,
+        // too.
+        None | Some(Dead::KeyGone) => {
             of_log(context, status.session_id, status.username.as_deref())
         }
         Some(other) => Some(format!("locked: {other}")),
     }
 }
 
-/// How `session` of `username` ended, in which `status` found no life.
+/// How `session` of `username`, which `status` found locked, has ended.
 pub fn of_session(
     context: &Context,
     status: &SessionStatus,
@@ -70,14 +71,14 @@ pub fn of_session(
     }
 }
 
-/// How the last session of `username` ended, or the last of all.
+/// How the last session of `username` ended, or the last of all accounts.
 pub fn of_last(context: &Context, username: Option<&str>) -> Option<String> {
     of_log(context, None, username)
 }
 
 fn of_log(context: &Context, session: Option<SessionId>, username: Option<&str>) -> Option<String> {
     let now = SystemClock.now().wall;
-    // As it lies there, without a record: nobody is shown an event.
+    // Read without a record, because no event is shown to anybody.
     let log = LogReader::copy(&context.config.home().join("audit")).ok()?;
     let newest = |types: &[EventType], session: Option<SessionId>| {
         let query = Query {
@@ -137,7 +138,7 @@ fn by_limit(context: &Context, at: Timestamp, max: Duration) -> String {
     format!("locked at {at}, its absolute limit of {}", span(max))
 }
 
-/// The reasons of the log that are no matter of time.
+/// The reasons in the log that do not depend on the time.
 fn in_words(reason: &str) -> String {
     match reason {
         "logout" => "signed out".to_owned(),

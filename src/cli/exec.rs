@@ -1,4 +1,4 @@
-//! `exec`: the guard.
+//! `exec`: runs a command if there is a live session.
 
 #[cfg(unix)]
 mod end_watch;
@@ -30,19 +30,19 @@ use super::{ending, login, password_input, prune, register, text};
 
 use end_watch::{EndWatch, Watched};
 
-/// No session ends by itself in less.
+/// No session ends by itself in less time.
 const LONG: Duration = Duration::from_secs(1);
 
 /// The signal of Ctrl-C; the number is the same on every system.
 const SIGINT: i32 = 2;
 
-/// How often a session that another prompt began is used instead of asking.
+/// How many times a session that another prompt started is used instead of prompting.
 const LOOKS: u32 = 3;
 
 pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
     let mut lent = Lent::default();
     let result = run_asking(context, args, &mut lent);
-    // Whoever sent another signal than Ctrl-C waits for nothing.
+    // After a signal other than Ctrl-C, nobody is waiting for a message.
     let is_told_to_end = |failure: &Failure| failure.signal.is_some_and(|signal| signal != SIGINT);
     if !result.as_ref().is_err_and(is_told_to_end) {
         lent.await_return();
@@ -74,7 +74,7 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
         };
         *lent = terminal.lent();
         terminal.wait_for_turn().map_err(PromptError::from)?;
-        // Whoever was asked before may have signed in for this command too.
+        // An earlier prompt may have signed in for this command, too.
         guard = context.guard()?;
         let may_run = match &denied {
             Denied::NoSession { .. } => is_signed_in(&guard),
@@ -93,7 +93,8 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
             .ui
             .say(&format!("nightlatch: {why}. Sign in to continue."));
         let signed_in = {
-            // Given back afterwards: the command gets it as it was, and the next prompt its turn.
+            // Dropped after signing in: the command gets the terminal as it was, and the next
+            // prompt its turn.
             let mut terminal = terminal;
             sign_in(&mut terminal, context)
         };
@@ -105,7 +106,7 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
             guard.record_refusal(&args.command[0], &denied);
             return Err(failure);
         }
-        // A home may have come into being only now.
+        // The home may have been created just now.
         let options = RunOptions {
             refusals: Refusals::Record,
             ..options
@@ -129,14 +130,14 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
     })
 }
 
-/// A command that ran to its end, and the session that let it start.
+/// A command that has ended, and the session that allowed it to start.
 struct Ran {
     finished: Finished,
     session: SessionId,
     username: String,
 }
 
-/// Runs the command; a person at the terminal is told at once when its session ends.
+/// Runs the command. A person at the terminal is notified at once when the session ends.
 fn watched(
     context: &Context,
     guard: &Guard,
@@ -162,12 +163,13 @@ fn watched(
     })
 }
 
-/// A program's name, for a person.
+/// The program's name, escaped for a person.
 fn shown(program: &OsStr) -> String {
     text::bounded(&text::escape(&program.to_string_lossy())).into_owned()
 }
 
-/// The terminal to ask on: somebody is at it, or speaks to this job, wherever its streams lead.
+/// The terminal to prompt on: a person is at it or uses this job, wherever the streams are
+/// redirected.
 fn terminal(context: &Context) -> Option<Terminal> {
     let terminal = context.terminal()?;
     (password_input::somebody_is_there() || terminal.is_foreground()).then_some(terminal)
@@ -184,7 +186,7 @@ fn command(context: &Context, args: &Exec) -> Result<Command, Failure> {
         .ok_or_else(|| Failure::usage("no command given"))?;
     let mut command = Command::new(program);
     command.args(arguments);
-    // A guarded command that calls nightlatch means the home that it was guarded by.
+    // When a guarded command calls nightlatch, it must use the home that guarded it.
     if context.origins.home != Origin::Unset {
         let home = context.config.home();
         let home = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
@@ -206,14 +208,14 @@ fn refuse(context: &Context, guard: &Guard, args: &Exec, denied: Denied) -> Fail
     }
 }
 
-/// How the session ended that would have let the command through.
+/// How the session ended that would have allowed the command.
 fn how_it_ended(context: &Context, guard: &Guard) -> Option<String> {
     let account = guard.account_meant().ok().flatten();
     let username = account.as_ref().map(|account| account.email.normalized());
     ending::of_last(context, username)
 }
 
-/// Whoever comes back to a command that ran for long is told that its session ended meanwhile.
+/// After a long command, reports that the session ended meanwhile.
 fn tell_of_end(context: &Context, ran: &Ran, args: &Exec) {
     let Ok(email) = ran.username.parse() else {
         return;
@@ -234,7 +236,7 @@ fn tell_of_end(context: &Context, ran: &Ran, args: &Exec) {
     }
 }
 
-/// Signs in on the terminal; where there is no account yet, creates one first.
+/// Signs in on the terminal; creates an account first if there is none.
 fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SessionStatus, Failure> {
     let guard = context.guard_or_create()?;
     if guard.accounts()?.count()? == 0 {
@@ -249,23 +251,23 @@ fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SessionStatus, 
         Ok(enrolled.signed_in?.status())
     } else {
         let email = login::account_to_sign_in(context, &guard, None, Some(terminal))?;
-        // Whoever was stopped meanwhile may find a session.
+        // If this process is stopped and resumed, somebody may have signed in meanwhile.
         terminal.leave_when_resumed();
         login::sign_in_on(terminal, context, &guard, &email, guard.limits())
     }
 }
 
-/// Whether the command may run once somebody has signed in.
+/// Whether the command could run after a sign-in.
 fn helps_to_sign_in(context: &Context, denied: &Denied) -> bool {
     match denied {
         Denied::NoSession { .. } => true,
-        // Unless it is the account that was named which does not count.
+        // Not if the account that was named is the one that is not accepted.
         Denied::OtherAccount { .. } => context.account.is_none(),
         _ => false,
     }
 }
 
-/// Tells a person whose session it is, where that may not be the one they expect.
+/// Names the session's account if it may not be the one that the person expects.
 fn say_whose(context: &Context, guard: &Guard) -> Result<(), Failure> {
     if std::io::stderr().is_terminal()
         && let Some(notice) = guard.account_notice()?

@@ -1,4 +1,4 @@
-//! The one place where what went wrong becomes an exit code, a kind, a message and a hint.
+//! The single place that maps errors to exit codes, kinds, messages and hints.
 
 use nightlatch::account::{BadEmail, BadName, DirectoryError, PolicyRefusal};
 use nightlatch::audit::{AuditError, BadHoldName, BadHoldReason, HoldError};
@@ -13,7 +13,7 @@ use nightlatch::{
 use super::prompt::PromptError;
 use super::text;
 
-/// The exit codes of the command line; scripts rely on them.
+/// The exit codes of the command line. Scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Code {
@@ -30,7 +30,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// All of them, with what each means.
+    /// All codes with their meanings.
     pub const MEANINGS: [(Self, &str); 10] = [
         (Self::Done, "done"),
         (Self::Failed, "failed"),
@@ -49,23 +49,23 @@ impl Code {
         (Self::NotExecutable, "exec: the command cannot be executed"),
         (Self::NotFound, "exec: the command is not found"),
     ];
-    /// What `exec` ends with otherwise.
+    /// The exit code of `exec` in all other cases.
     pub const OF_COMMANDS: &str = "exec: otherwise the command's own code; a signal that ended it ends nightlatch too (in a shell 128+n)";
 }
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 #[derive(Debug)]
 pub struct Failure {
     pub code: Code,
-    /// A word for programs.
+    /// An identifier for programs.
     pub kind: &'static str,
     /// What happened.
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
-    /// The signal that interrupted a prompt, to die of once everything is wiped.
+    /// The signal that interrupted a prompt; the process dies of it once everything is wiped.
     pub signal: Option<i32>,
-    /// Whether a prompt was left because this process was stopped and resumed.
+    /// Whether a prompt was abandoned because this process was stopped and resumed.
     pub is_resumed: bool,
 }
 
@@ -97,20 +97,20 @@ impl Failure {
         self
     }
 
-    /// The same, with this hint where it has none of its own.
+    /// Adds this hint if the failure has none.
     #[must_use]
     pub fn or_hint(mut self, hint: &str) -> Self {
         self.hint = self.hint.or_else(|| Some(hint.to_owned()));
         self
     }
 
-    /// No live session, and nobody to ask.
+    /// There is no live session, and prompting is not possible.
     pub fn no_session(message: impl Into<String>) -> Self {
         Self::new(Code::NoSession, "no_session", message).hint(SIGN_IN.to_owned())
     }
 }
 
-/// What to do where there is no place for a home.
+/// The hint for when there is no place for a home.
 pub fn no_home(error: &NoHomeDirectory) -> String {
     let place = "name a place: --home DIR or NIGHTLATCH_HOME";
     match error {

@@ -6,7 +6,7 @@ use super::end::End;
 use super::exit::{Code, Failure};
 use super::ui::Ui;
 
-/// `--exit-codes`: what each means.
+/// `--exit-codes`: prints the meaning of each.
 pub fn print(ui: Ui) -> Result<End, Failure> {
     if ui.json {
         let codes = Code::MEANINGS

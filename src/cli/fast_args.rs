@@ -1,20 +1,20 @@
-//! The command lines that scripts, prompts and wrappers repeat all day, read without clap, whose
-//! description of every command takes longer to build than `status --check` takes for the rest.
-//! Only plain forms are read here, and as clap reads them; everything else is left to it.
+//! Parses without clap the command lines that scripts, prompts and wrappers run all day: building
+//! clap's description of every command takes longer than all the rest of `status --check`. Only
+//! simple forms are parsed here, with the same result as in clap; everything else is left to clap.
 
 use std::ffi::OsString;
 
 use super::args::{Cli, Command, Exec, Global, Status};
 
-/// Options of every command that have no value, as `-q` or `--quiet`.
+/// Global options without a value, such as `-q` or `--quiet`.
 const GLOBAL: [(&str, &str); 3] = [
     ("--json", "--json"),
     ("-q", "--quiet"),
     ("-n", "--non-interactive"),
 ];
 
-/// What the command line says, if it is a plain form: `status`, `extend`, `whoami` or `exec`, with
-/// options that have no value, each once at the most.
+/// Parses the command line if it has a simple form: `status`, `extend`, `whoami` or `exec`, with
+/// options without values, each at most once.
 pub fn parse(arguments: &[OsString]) -> Option<Cli> {
     let mut rest = arguments.get(1..)?;
     let mut given = Vec::new();
@@ -30,7 +30,7 @@ pub fn parse(arguments: &[OsString]) -> Option<Cli> {
     let has = |option| given.contains(&option);
     let command = match name {
         "exec" | "run" => {
-            // What clap makes of further ones is its own affair.
+            // Leave further `--` to clap.
             if rest.first().is_some_and(|word| word == "--") {
                 rest = &rest[1..];
             }
@@ -66,8 +66,8 @@ pub fn parse(arguments: &[OsString]) -> Option<Cli> {
     })
 }
 
-/// Moves the options that `rest` begins with to `given`, by their long names; `None` when one of
-/// them is not known here, or comes twice.
+/// Moves the leading options of `rest` to `given`, by their long names; `None` if an option is
+/// unknown here or occurs twice.
 fn take_options(
     rest: &mut &[OsString],
     own: &[&'static str],

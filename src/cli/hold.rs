@@ -1,4 +1,4 @@
-//! `audit hold`: legal holds, which keep the log whole while they are in force.
+//! `audit hold`: legal holds, which prevent the removal of events while they are in force.
 
 use nightlatch::audit::{Hold, HoldName, HoldReason};
 
@@ -9,7 +9,7 @@ use super::exit::Failure;
 use super::text;
 use super::ui::{FAINT, GOOD, STRONG};
 
-/// A hold, for programs.
+/// A hold in JSON output.
 #[derive(serde::Serialize)]
 pub struct HoldRow<'a> {
     hold: &'a str,

@@ -1,4 +1,4 @@
-//! `hook`: shell code that puts commands behind the guard, and the time left at the prompt.
+//! `hook`: prints shell code that guards commands and shows the session in the prompt.
 
 use std::path::{Path, PathBuf};
 
@@ -13,13 +13,13 @@ use super::exit::Failure;
 use super::system::is_same_file;
 use super::{install, search_path, text};
 
-/// What the templates are filled with.
+/// The values for the templates.
 struct Parts {
-    /// The wrapped commands, whose names every shell takes as they are.
+    /// The guarded commands, with names that every shell accepts unquoted.
     commands: Vec<CommandName>,
-    /// The same with spaces between.
+    /// The same names, separated by spaces.
     names: String,
-    /// This program and the options it was given for every command, quoted for the shell.
+    /// This program with its global options, quoted for the shell.
     nightlatch: String,
     places_prompt: bool,
 }
@@ -55,7 +55,7 @@ pub fn run(context: &Context, args: &Hook) -> Result<End, Failure> {
     };
     if args.install {
         let mut words = this_program(context)?;
-        // As it is typed, where that leads to this very program.
+        // Use the plain name if it leads to this program.
         let as_typed = context.search_path.as_ref();
         let as_typed = as_typed.and_then(|path| search_path::find(path, "nightlatch".as_ref()));
         if as_typed.is_some_and(|found| is_same_file(&found, Path::new(&words[0]))) {
@@ -76,7 +76,8 @@ pub fn run(context: &Context, args: &Hook) -> Result<End, Failure> {
     let (commands, mistake) = match Config::load(file) {
         Ok(config) => (config.guarded_commands, None),
         Err(error) => {
-            // Each wrapper refuses until the mistake is gone. Without them nothing would be guarded.
+            // Each wrapper refuses to run until the mistake is fixed. Without wrappers nothing
+            // would be guarded.
             let mut commands = guarded_commands_despite_mistakes(file);
             for known in last_guarded_commands(context.config.home()) {
                 if !commands.contains(&known) {
@@ -116,8 +117,8 @@ pub fn run(context: &Context, args: &Hook) -> Result<End, Failure> {
     mistake.map_or(Ok(End::Done), Err)
 }
 
-/// The words that run this very program, from any directory, for the home and the account that were
-/// named on the command line. What the environment named, it goes on naming.
+/// The words that run this program, from any directory, with the home and the account from the
+/// command line. Those from the environment stay in the environment.
 fn this_program(context: &Context) -> Result<Vec<String>, Failure> {
     let program = (context.program)().ok_or_else(|| {
         Failure::failed("hook", "cannot tell where this program lies")
@@ -136,8 +137,8 @@ fn this_program(context: &Context) -> Result<Vec<String>, Failure> {
     Ok(words)
 }
 
-/// The path by which `program` was found, where that leads to it: an upgrade puts the next version there,
-/// and takes the place away where this one lies.
+/// The path by which `program` was found, if it leads to it: an upgrade replaces the program at
+/// that path, and may remove its actual location.
 fn found_as(context: &Context, program: &Path) -> Option<PathBuf> {
     let named = Path::new(&context.invoked_as);
     let found = if named.components().count() > 1 {
@@ -148,7 +149,7 @@ fn found_as(context: &Context, program: &Path) -> Option<PathBuf> {
     (found.is_absolute() && is_same_file(&found, program)).then_some(found)
 }
 
-/// A path as text that may be shown on a terminal, for that is where one looks at a hook first.
+/// The path as text that is safe to show on a terminal, where people look at a hook first.
 fn plain(path: &Path) -> Result<String, Failure> {
     match path.to_str() {
         Some(text) if text::escape(text) == text => Ok(text.to_owned()),
@@ -163,13 +164,13 @@ fn plain(path: &Path) -> Result<String, Failure> {
     }
 }
 
-/// The same on one line for zsh, whose option `csh_junkie_quotes` allows no newline between plain quotes.
+/// Quotes for zsh on one line: its option `csh_junkie_quotes` forbids a newline in single quotes.
 fn quote_on_one_line(text: &str) -> String {
     let escaped = text.replace('\\', r"\\").replace('\'', r"\'");
     format!("$'{}'", escaped.replace('\n', r"\n"))
 }
 
-/// The same for fish, where a backslash means something between quotes, too.
+/// Quotes for fish, where a backslash is special in quotes, too.
 fn quote_for_fish(text: &str) -> String {
     format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
 }

@@ -1,5 +1,5 @@
-//! `--install`: puts the hook or a completion where a shell reads it. What is added is shown first, and done
-//! only when the person says yes.
+//! `--install`: adds the hook or a completion to the place where a shell reads it. It first shows
+//! the change, and makes it only if the person agrees.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -13,10 +13,10 @@ use super::password_input::Question;
 use super::ui::{GOOD, STRONG};
 use super::{system, text};
 
-/// More than anybody writes into a shell's own file.
+/// Larger than any real startup file.
 const FILE_LIMIT: usize = 1 << 20;
 
-/// Adds the line that takes the hook, `words` being how this program is run, to the shell's own file.
+/// Adds the line that loads the hook to the shell's startup file; `words` run this program.
 pub fn hook(context: &Context, shell: HookShell, words: &[String]) -> Result<End, Failure> {
     let program = words.join(" ");
     let (file, line) = match shell {
@@ -56,7 +56,7 @@ pub fn hook(context: &Context, shell: HookShell, words: &[String]) -> Result<End
     Ok(End::Done)
 }
 
-/// Whether a line of a shell's own file takes the hook.
+/// Whether a line of a startup file loads the hook.
 pub fn takes_hook(file: &[u8]) -> bool {
     let text = String::from_utf8_lossy(file);
     let mut lines = text
@@ -65,7 +65,7 @@ pub fn takes_hook(file: &[u8]) -> bool {
     lines.any(|line| line.contains("nightlatch") && line.contains(" hook "))
 }
 
-/// Writes the completion `script` where the shell looks for it.
+/// Writes the completion `script` to the place where the shell looks for it.
 pub fn completion(context: &Context, shell: Shell, script: &str) -> Result<End, Failure> {
     let file = match shell {
         Shell::Bash => ".local/share/bash-completion/completions/nightlatch",
@@ -103,7 +103,7 @@ pub fn completion(context: &Context, shell: Shell, script: &str) -> Result<End, 
     Ok(End::Done)
 }
 
-/// Shows what is about to be done, and whether the person wants it.
+/// Shows the change and asks for confirmation.
 fn agreed(context: &Context, shown: &str) -> Result<bool, Failure> {
     let Some(mut terminal) = context.terminal() else {
         return Err(Failure::new(
@@ -128,7 +128,7 @@ fn user_home(context: &Context) -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::failed("no_home", "HOME does not say where your own files are"))
 }
 
-/// The directory of `path`, made where there is none.
+/// The directory of `path`, created if it does not exist.
 fn make_directory(path: &Path) -> Result<&Path, Failure> {
     let dir = path.parent().unwrap_or(path);
     std::fs::create_dir_all(dir).map_err(|error| unwritten(dir, &error))?;

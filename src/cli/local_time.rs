@@ -1,4 +1,4 @@
-//! Times for people, in their own time zone. What programs read stays RFC 3339 in UTC.
+//! Times for people, in their own time zone. Output for programs stays in RFC 3339 and UTC.
 
 use std::ffi::OsString;
 use std::path::{Component, Path};
@@ -11,16 +11,16 @@ use nightlatch::clock::Timestamp;
 
 use super::system;
 
-/// Where the zone of the machine is.
+/// The machine's time zone.
 const LOCALTIME: &str = "/etc/localtime";
-/// Where the zones with a name are.
+/// The directory of named zones.
 const ZONES: &str = "/usr/share/zoneinfo";
-/// Longer than any zone's file.
+/// Larger than any zone's file.
 const LONGEST: usize = 1 << 20;
 
-/// The person's time zone: that of `TZ`, else the machine's. It is looked for when the first time is
-/// shown, and in its own file: jiff would read the directory of all zones first. One that cannot be
-/// read is UTC, and the offset shown says so.
+/// The person's time zone: that of `TZ`, or else the machine's. It is loaded when the first time is
+/// shown, and directly from its file: jiff would read the directory of all zones first. If it
+/// cannot be read, UTC is used, and the offset shows that.
 pub struct Zone {
     /// `TZ`.
     name: Option<OsString>,
@@ -43,12 +43,12 @@ impl Zone {
         self.tell(time, "%Y-%m-%d %H:%M:%S")
     }
 
-    /// To the second, without year and zone, where there is little room: `11-21 11:18:15`.
+    /// To the second, without year and zone, for narrow columns: `11-21 11:18:15`.
     pub fn short(&self, time: Timestamp) -> String {
         self.tell(time, "%m-%d %H:%M:%S")
     }
 
-    /// To the minute, without the year, where there is room for no more: `11-21 11:18`.
+    /// To the minute, without the year, for the narrowest columns: `11-21 11:18`.
     pub fn shortest(&self, time: Timestamp) -> String {
         self.tell(time, "%m-%d %H:%M")
     }
@@ -63,7 +63,7 @@ impl Zone {
         self.tell(time, "%H:%M:%S")
     }
 
-    /// As short as it can be told at `now`: the time of day, with the date where that is another.
+    /// As short as possible at `now`: the time of day, with the date if it is another day.
     pub fn recently(&self, time: Timestamp, now: Timestamp) -> String {
         let day = |time| self.tell(time, "%Y-%m-%d");
         if day(time) == day(now) {
@@ -73,7 +73,7 @@ impl Zone {
         }
     }
 
-    /// To the minute, where the zone is told elsewhere: `2026-11-21 11:18`.
+    /// To the minute, if the zone is shown elsewhere: `2026-11-21 11:18`.
     pub fn minute(&self, time: Timestamp) -> String {
         self.tell(time, "%Y-%m-%d %H:%M")
     }
@@ -83,14 +83,15 @@ impl Zone {
         self.tell(time, "%Y-%m-%d %H:%M %:z")
     }
 
-    /// What a person writes for a time: `today`, `yesterday`, `14:00`, a date or a date and a time in
-    /// this zone, whatever is shown here, RFC 3339, or an age such as `2h`. `None` for anything else.
+    /// Parses a time that a person wrote: `today`, `yesterday`, `14:00`, a date or a date and a
+    /// time in this zone, a time as shown here, RFC 3339, or an age such as `2h`. `None` for
+    /// anything else.
     pub fn parse(&self, text: &str, now: Timestamp) -> Option<Timestamp> {
         let text = text.trim();
         Timestamp::parse_rfc3339_or_nearest(text)
             .or_else(|| with_offset(text))
             .or_else(|| self.local(text, now))
-            // A date that no calendar of ours has a local midnight for.
+            // A date whose local midnight is outside jiff's range.
             .or_else(|| Timestamp::parse_rfc3339_or_nearest(&format!("{text}T00:00:00Z")))
             .or_else(|| {
                 humantime::parse_duration(text)
@@ -99,7 +100,7 @@ impl Zone {
             })
     }
 
-    /// A time that says no zone.
+    /// Parses a time without a zone.
     fn local(&self, text: &str, now: Timestamp) -> Option<Timestamp> {
         let today = jiff::Timestamp::from_nanosecond(now.unix_nanos().into()).ok()?;
         let today = today.to_zoned(self.get().clone()).date();
@@ -119,7 +120,7 @@ impl Zone {
             "yesterday" => today.yesterday().ok()?,
             _ => match Date::strptime("%Y-%m-%d", day) {
                 Ok(day) => day,
-                // As a narrow table has it: the last such day.
+                // The form in narrow tables: take the last such day.
                 Err(_) if day.len() == 5 => (0..=4).find_map(|years| {
                     let day = format!("{:04}-{day}", today.year() - years);
                     let day = Date::strptime("%Y-%m-%d", &day).ok()?;
@@ -141,7 +142,7 @@ impl Zone {
         let zone = self.get();
         jiff::Timestamp::from_nanosecond(time.unix_nanos().into())
             .and_then(|moment| strtime::format(format, &moment.to_zoned(zone.clone())))
-            // No time there is lies out of range; if one did, the moment itself is told.
+            // Times are never out of range; if one were, it is shown in UTC.
             .unwrap_or_else(|_| time.to_rfc3339())
     }
 
@@ -168,21 +169,21 @@ impl Zone {
     }
 }
 
-/// As it is shown to the second or minute, with the offset.
+/// Parses a time with an offset, as shown to the second or minute.
 fn with_offset(text: &str) -> Option<Timestamp> {
     let parse = |form| jiff::Timestamp::strptime(form, text).ok();
     let moment = parse("%Y-%m-%d %H:%M:%S%.f %:z").or_else(|| parse("%Y-%m-%d %H:%M %:z"))?;
     Some(nearest(moment))
 }
 
-/// The time of the log that is nearest.
+/// The nearest time that the log can represent.
 fn nearest(moment: jiff::Timestamp) -> Timestamp {
     let nanos = moment.as_nanosecond();
     let nanos = nanos.clamp(i64::MIN.into(), i64::MAX.into());
     Timestamp::from_unix_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
-/// The zone that a compiled file of the zone database describes.
+/// Loads the zone from a compiled file of the zone database.
 fn zone_in(path: &Path) -> Option<TimeZone> {
     let rules = system::read(path, LONGEST)?;
     TimeZone::tzif("local", &rules).ok()
@@ -249,7 +250,7 @@ mod tests {
             ("2026-11-20T14:00:05Z", "2026-11-20T14:00:05.000000Z"),
             ("2026-11-20T14:00:05+05:30", "2026-11-20T08:30:05.000000Z"),
             ("2h", "2026-11-20T11:30:00.000000Z"),
-            // Within the hour that the clocks skip, and within the one they repeat.
+            // In the hour that the clocks skip, and in the one that they repeat.
             ("2026-03-29 02:30", "2026-03-29T01:30:00.000000Z"),
             ("2026-10-25 02:30", "2026-10-25T00:30:00.000000Z"),
         ] {
@@ -272,7 +273,7 @@ mod tests {
             let read = parsed(&there, &shown);
             assert_eq!(read, Some(time.to_rfc3339()), "{shown}");
         }
-        // Of last year.
+        // A time in the last year.
         let time = Timestamp::parse_rfc3339("2025-12-24T17:00:00Z").unwrap();
         assert_eq!(
             parsed(&there, &there.shortest(time)),

@@ -1,4 +1,4 @@
-//! `lock` and `logout`: end sessions, whatever else is broken, and say afterwards what is.
+//! `lock` and `logout`: end sessions even if other things are broken, and report those afterwards.
 
 use std::time::Duration;
 
@@ -15,15 +15,16 @@ use super::text;
 use super::ui::Ui;
 
 const EVERY_SESSION: &str = "to end every session: nightlatch lock";
-/// How long an agent may take for its answer before `lock` ends it, with all the sessions that it holds.
+/// How long `lock` waits for an agent's answer before it kills the agent, and so ends all its
+/// sessions.
 const TO_LOCK: Duration = Duration::from_secs(1);
-/// How long before `logout` says that it does not answer.
+/// How long `logout` waits before it reports that the agent does not answer.
 const TO_SIGN_OUT: Duration = Duration::from_secs(2);
 
 /// `lock`, and `logout --all`: ends the sessions of all accounts.
 pub fn lock(mut given: Given) -> Result<End, Failure> {
     let mut wrong = drop_bad_keeper(&mut given);
-    // All are meant, whoever is named.
+    // All sessions are ended, whichever account is named.
     let variable = given.surroundings.account.take();
     let variable = variable.map(|account| account.to_string_lossy().into_owned());
     for (name, account) in [
@@ -43,7 +44,7 @@ pub fn lock(mut given: Given) -> Result<End, Failure> {
     report(context.ui, guard.lock(), &wrong)
 }
 
-/// `logout`: ends the session of the account meant; there being none is as good.
+/// `logout`: ends the account's session. If there is none, it succeeds, too.
 pub fn logout(mut given: Given) -> Result<End, Failure> {
     let mut wrong = drop_bad_keeper(&mut given);
     let context = context(given).map_err(|failure| failure.or_hint(EVERY_SESSION))?;
@@ -54,7 +55,7 @@ pub fn logout(mut given: Given) -> Result<End, Failure> {
     report(context.ui, ending, &wrong)
 }
 
-/// Takes away a `NIGHTLATCH_KEEPER` that names no keeper: sessions are ended in both.
+/// Removes an invalid `NIGHTLATCH_KEEPER`; sessions are ended in both keepers then.
 fn drop_bad_keeper(given: &mut Given) -> Vec<String> {
     let keeper = given.surroundings.keeper.as_ref();
     let parsed = keeper.map(|keeper| keeper.to_string_lossy().parse::<KeeperChoice>());
@@ -71,7 +72,7 @@ fn open(context: &Context, wrong: &mut Vec<String>) -> Result<Guard, Failure> {
     Ok(guard)
 }
 
-/// Says what was ended and what is wrong. The first thing that failed is how it ends.
+/// Reports what was ended and what is wrong. The first failure determines the exit code.
 fn report(ui: Ui, ending: Ending, wrong: &[String]) -> Result<End, Failure> {
     let mut failures = ending
         .failures
@@ -114,7 +115,7 @@ fn report(ui: Ui, ending: Ending, wrong: &[String]) -> Result<End, Failure> {
     }
 }
 
-/// What was ended; `None` when nothing was.
+/// The message about what was ended; `None` if nothing was.
 fn told(ended: &[EndedSession]) -> Option<String> {
     let name = |session: &EndedSession| {
         let known = session.username.clone();

@@ -15,9 +15,9 @@ use super::session::{describe, signed_in};
 use super::terminal::Terminal;
 use super::{prune, text};
 
-/// How often a wrong password is asked for again on a terminal.
+/// How many times the password is asked for on a terminal.
 const TRIES: u32 = 3;
-/// The most accounts that are listed where one must be named.
+/// The maximum number of accounts listed when one must be named.
 const LISTED: u32 = 10;
 
 pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
@@ -53,14 +53,14 @@ pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// The live session that commands use now, if it is the one of the account named.
+/// The live session that commands use now, if it belongs to the named account.
 fn live_session(guard: &Guard, named: Option<&Email>) -> Result<Option<SessionStatus>, Failure> {
     let status = guard.status()?;
     let is_meant = named.is_none_or(|named| status.username.as_deref() == Some(named.normalized()));
     Ok((status.state == SessionState::Active && is_meant).then_some(status))
 }
 
-/// Who is signed in need not sign in.
+/// The account is already signed in.
 fn already(context: &Context, status: &SessionStatus) -> Result<End, Failure> {
     if context.ui.json {
         context.ui.json(status)?;
@@ -73,8 +73,8 @@ fn already(context: &Context, status: &SessionStatus) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// The account named, or meant by `--account`, or the last one signed in, or the only one that counts or
-/// that there is; asked for where a person is there.
+/// The named account, or the one from `--account`, or the last one signed in, or the only one that
+/// is accepted or exists. Otherwise it is asked for if a person can answer.
 pub fn account_to_sign_in(
     context: &Context,
     guard: &Guard,
@@ -96,7 +96,7 @@ pub fn account_to_sign_in(
     choose(context, guard, terminal)
 }
 
-/// One of several accounts, asked for where a person is there.
+/// One of several accounts, which is asked for if a person can answer.
 pub fn choose(
     context: &Context,
     guard: &Guard,
@@ -134,7 +134,7 @@ fn listed(emails: &[String]) -> String {
     format!("{}{more}", text::escape(&emails[..shown].join(", ")))
 }
 
-/// Asks for the password until it is right, a few times at most.
+/// Asks for the password until it is correct, a limited number of times.
 pub fn sign_in_on(
     terminal: &mut Terminal,
     context: &Context,
@@ -148,8 +148,8 @@ pub fn sign_in_on(
     })
 }
 
-/// Asks `question` for the password of `email` until `check` takes the answer: a few times at most, and
-/// not at all while sign-in is locked.
+/// Asks `question` for the password of `email` until `check` accepts it: a limited number of times,
+/// and not while sign-in is locked.
 pub fn until_right<T>(
     terminal: &mut Terminal,
     context: &Context,

@@ -1,4 +1,4 @@
-//! `man`: the manual pages, made of the command line itself, so that they cannot fall behind it.
+//! `man`: the manual pages, generated from the command line so that they stay up to date.
 
 mod explained;
 
@@ -30,7 +30,7 @@ pub fn run(ui: Ui, args: &Man) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// The command `help` says what the pages say.
+/// Removes the `help` commands, which the pages replace.
 fn without_help_commands(command: Command) -> Command {
     let names: Vec<_> = command
         .get_subcommands()
@@ -42,7 +42,7 @@ fn without_help_commands(command: Command) -> Command {
     })
 }
 
-/// The page of `command` and those of the commands below it.
+/// Writes the pages of `command` and of its subcommands.
 fn write_pages(dir: &Path, command: &Command, program: &Command) -> Result<(), Failure> {
     let path = dir.join(format!("{}.1", name(command)));
     let text = page(command, program)?;
@@ -61,13 +61,13 @@ fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
     Failure::failed("file", format!("cannot write {}: {error}", path.display()))
 }
 
-/// Those with a page of their own.
+/// The subcommands with a page of their own.
 fn subcommands(command: &Command) -> impl Iterator<Item = &Command> {
     let all = command.get_subcommands();
     all.filter(|sub| !sub.is_hide_set())
 }
 
-/// `nightlatch-audit-list`.
+/// The page's name, such as `nightlatch-audit-list`.
 fn name(command: &Command) -> &str {
     command.get_display_name().unwrap_or(command.get_name())
 }
@@ -84,13 +84,13 @@ fn page(command: &Command, program: &Command) -> Result<Vec<u8>, Failure> {
     let man = clap_mangen::Man::new(described);
     let mut text = Vec::new();
     (|| {
-        // Written here, as without a date the other fields would take its place.
+        // Written by hand: without a date, the other fields would move to the wrong place.
         let (title, own) = (name(command).to_uppercase(), name(program));
         writeln!(
             text,
             ".TH {title} 1 \"\" \"{own} {version}\" \"Nightlatch\""
         )?;
-        // No name or option is broken at the end of a line.
+        // Do not hyphenate: names and options must not be broken.
         writeln!(text, ".nh\n.ad l")?;
         man.render_name_section(&mut text)?;
         synopsis(command).to_writer(&mut text)?;
@@ -105,7 +105,7 @@ fn page(command: &Command, program: &Command) -> Result<Vec<u8>, Failure> {
     Ok(text)
 }
 
-/// How it is called, as the help says it.
+/// The synopsis, as in the help.
 fn synopsis(command: &Command) -> Roff {
     let usage = command.clone().render_usage().to_string();
     let mut roff = Roff::new();
@@ -118,7 +118,7 @@ fn synopsis(command: &Command) -> Roff {
     roff
 }
 
-/// What the command line does not know of itself: exit codes, surroundings, examples.
+/// The sections that the command line does not provide: exit codes, environment, files, examples.
 fn rest(command: &Command, explained: Option<&Explained>, program: &Command) -> Roff {
     let mut roff = Roff::new();
     let after = command.get_after_help().map(ToString::to_string);
@@ -171,7 +171,7 @@ fn rest(command: &Command, explained: Option<&Explained>, program: &Command) -> 
     roff
 }
 
-/// Lines of the help: those that are indented as they are, others as text.
+/// Lines of the help: indented lines verbatim, others as text.
 fn block(roff: &mut Roff, lines: &str) {
     let mut is_as_written = false;
     roff.control("PP", []);
@@ -188,7 +188,7 @@ fn block(roff: &mut Roff, lines: &str) {
     }
 }
 
-/// Terms, each with what it means.
+/// A list of terms with their meanings.
 fn terms<'a>(roff: &mut Roff, entries: impl Iterator<Item = (&'a str, &'a str)>) {
     for (term, meaning) in entries {
         roff.control("TP", []);
@@ -197,7 +197,7 @@ fn terms<'a>(roff: &mut Roff, entries: impl Iterator<Item = (&'a str, &'a str)>)
     }
 }
 
-/// `3 too little time left; 4 no live session`, each code on its own.
+/// Splits `3 too little time left; 4 no live session` into one entry per code.
 fn exit_codes(roff: &mut Roff, codes: &str) {
     let codes = codes.replace('\n', " ");
     let parts = codes.trim_end_matches('.').split("; ");
@@ -212,7 +212,7 @@ fn exit_codes(roff: &mut Roff, codes: &str) {
     }
 }
 
-/// The pages above, beside and below.
+/// The parent, sibling and child pages.
 fn see_also(roff: &mut Roff, command: &Command, program: &Command) {
     let own = name(command);
     let parent = own.rsplit_once('-').map(|(parent, _)| parent);

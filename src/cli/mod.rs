@@ -1,4 +1,4 @@
-//! The command line: each command is a file that tells its story from top to bottom.
+//! The command line: one file per command, each written as a story from top to bottom.
 
 mod args;
 mod audit;
@@ -70,7 +70,7 @@ use exit::Failure;
 pub use surroundings::Surroundings;
 use ui::Ui;
 
-/// Runs the command line: what `main` returns.
+/// Runs the command line and returns the exit code for `main`.
 pub fn run(surroundings: Surroundings) -> ExitCode {
     if let Some(code) = completions::answer(&surroundings) {
         return code;
@@ -89,9 +89,10 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
         is_utf8: surroundings.is_utf8(),
     };
     init_tracing(cli.global.verbose);
-    // Those that only look write nothing, and are in a hurry.
+    // Read-only commands never hit SIGXFSZ; skip the handler, which costs time.
     if !matches!(cli.command, Some(Command::Status(_) | Command::Whoami)) {
-        // Best effort: without it the signal ends us, and no command starts either.
+        // Best effort: without the handler the signal kills this process, and no command starts
+        // either.
         let _ = survive_file_size_limit();
     }
     let result = match cli.command {
@@ -124,10 +125,11 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
     }
 }
 
-/// Ends by `signal`, so that the shell sees it, and stops a loop at Ctrl-C: everything is wiped and the
-/// terminal restored by now, and this process leaves no core. Where it cannot, the exit code says it.
+/// Dies of `signal`, so that the shell sees it and a loop stops at Ctrl-C. By now all secrets are
+/// wiped, the terminal is restored, and core dumps are disabled. If the signal does not end the
+/// process, the exit code stands for it.
 fn end_by(signal: i32) -> ExitCode {
-    // Who sees a SIGKILL looks for who sent it, and for a lack of memory.
+    // A SIGKILL would make people look for its sender, or for a lack of memory.
     if signal != SIGKILL {
         terminal::die_of(signal);
     }
@@ -146,14 +148,14 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
 
         Command::Register(args) => register::run(&context(given)?, &args),
         Command::Login(args) => login::run(&context(given)?, &args),
-        // These have to work where no other command does.
+        // These must work even if no other command does.
         Command::Lock => lock::lock(given),
         Command::Logout(args) if args.all => lock::lock(given),
         Command::Logout(_) => lock::logout(given),
         Command::Hook(args) => hook::run(&context(given)?, &args),
         Command::Passwd(args) => passwd::run(&context(given)?, &args),
         Command::Audit(args) => {
-            // A copy on some machine: nothing of this one's home, account or settings has a part in it.
+            // A copy on any machine: this machine's home, account and settings do not matter.
             if let Some((args, directory)) = audit::copy_to_verify(&args) {
                 return audit::verify(given.ui, args, directory);
             }
@@ -164,10 +166,10 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
             audit::run(&context(given)?, *args)
         }
         Command::Config(args) => config::run(&context(given)?, &args.command),
-        // It has to work where no other command does.
+        // This must work even if no other command does.
         Command::Doctor => doctor::run(given.ui, given.global, given.surroundings),
         Command::Tour => tour::run(&context(given)?),
-        // What these print is the same in every home, and where there is none.
+        // The output of these does not depend on the home, and needs none.
         Command::Completions(args) if args.install => completions::install(&context(given)?, &args),
         Command::Completions(args) => completions::run(given.ui, &args),
         Command::Man(args) => man::run(given.ui, &args),
@@ -175,7 +177,7 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
     }
 }
 
-/// `-v` tells what is going on, on stderr; without it nothing is set up.
+/// `-v` logs to stderr. Without it, no subscriber is installed.
 fn init_tracing(verbose: u8) {
     use tracing::Level;
     use tracing_subscriber::field::MakeExt;
@@ -191,7 +193,7 @@ fn init_tracing(verbose: u8) {
         .with_max_level(level)
         .with_ansi(colour)
         .with_target(false)
-        // Paths and other people's words are among the values.
+        // Values may be paths or other people's text, so they are escaped.
         .fmt_fields(
             debug_fn(|writer, field, value| {
                 let value = format!("{value:?}");

@@ -1,14 +1,14 @@
-//! Where the choice of a home, an account or a keeper came from.
+//! The origins of the home, the account and the keeper.
 
 use super::args::Global;
 use super::surroundings::Surroundings;
 
-/// Where something that the configuration file does not decide alone came from.
+/// The origin of a value that does not come from the configuration file alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     Flag(&'static str),
     Variable(&'static str),
-    /// Neither was given.
+    /// No value was given.
     Unset,
 }
 
@@ -22,7 +22,7 @@ impl Origin {
     }
 }
 
-/// Where the home, the account and the keeper came from.
+/// The origins of the home, the account and the keeper.
 pub struct Origins {
     pub home: Origin,
     pub account: Origin,

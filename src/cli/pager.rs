@@ -1,4 +1,4 @@
-//! More than a screen of text goes through a pager, as in git and man.
+//! Shows more than a screen of text in a pager, as git and man do.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::{Command, Stdio};
@@ -10,14 +10,14 @@ use super::context::Context;
 use super::exit::Failure;
 use super::terminal::{interruption, lines};
 
-/// Quits by itself when everything fits, shows colours, and leaves the text on the screen.
+/// Quits if everything fits, shows colours, and leaves the text on the screen.
 const LESS: (&str, &str) = ("less", "-FRX");
 
-/// Prints `text` to stdout, through the pager where it is longer than the terminal. Everything in it
-/// that came from elsewhere is escaped already.
+/// Prints `text` to stdout, through the pager if it is longer than the terminal. Text from
+/// elsewhere must already be escaped.
 ///
 /// # Errors
-/// When stdout cannot be written.
+/// When writing to stdout fails.
 pub fn page(context: &Context, text: &str) -> Result<(), Failure> {
     let fits = |screen| text.lines().count() < screen;
     let is_short = !io::stdout().is_terminal() || lines(io::stdout()).is_none_or(fits);
@@ -27,7 +27,7 @@ pub fn page(context: &Context, text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a pager took the text.
+/// Whether a pager showed the text.
 fn is_paged(context: &Context, text: &str) -> bool {
     let mut command = match &context.pager {
         None => {
@@ -46,7 +46,7 @@ fn is_paged(context: &Context, text: &str) -> bool {
             command
         }
     };
-    // Ctrl-C is the pager's.
+    // The pager handles Ctrl-C.
     let _ = interruption();
     let mut pager = match command.stdin(Stdio::piped()).spawn() {
         Ok(pager) => pager,
@@ -59,7 +59,7 @@ fn is_paged(context: &Context, text: &str) -> bool {
     };
     if let Some(mut input) = pager.stdin.take() {
         let is_plain = AutoStream::choice(&io::stdout()) == ColorChoice::Never;
-        // A person who quits the pager has seen enough.
+        // The person quit the pager early, which is not an error.
         let _ = if is_plain {
             input.write_all(strip_str(text).to_string().as_bytes())
         } else {

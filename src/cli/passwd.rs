@@ -1,4 +1,4 @@
-//! `passwd`: change the password.
+//! `passwd`: changes the password.
 
 use nightlatch::Guard;
 use nightlatch::account::Account;
@@ -37,7 +37,7 @@ pub fn run(context: &Context, args: &Passwd) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// Asks for the current password, and for the new one only when that was right.
+/// Asks for the current password, and for the new one only if the current one is correct.
 fn change_on_terminal(
     context: &Context,
     guard: &Guard,

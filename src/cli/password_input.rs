@@ -1,4 +1,4 @@
-//! Where passwords come from: standard input, a file descriptor, or the person; and every prompt.
+//! Prompts, and the sources of passwords: standard input, a file descriptor, or the person.
 
 use std::io::IsTerminal;
 
@@ -16,28 +16,29 @@ use super::terminal::Terminal;
 use super::text::escape;
 use super::ui::{BAD, FAINT, GOOD, WARN};
 
-/// Room for the longest password, and for one byte and a newline of Windows more, so that what is too long
-/// is seen to be.
+/// Room for the longest password, a Windows line end and one more byte, so that a password that is
+/// too long is detected.
 pub const CAPACITY: usize = PASSWORD_MAX_BYTES + 3;
-/// How often a new password, or a line, is asked for.
+/// How many times a new password or a line is asked for.
 const TRIES: u32 = 5;
 
-/// What a person is asked for. Each prompt says who asks: other programs in the terminal ask too.
+/// A question to a person. Each prompt names this program, because other programs prompt in the
+/// terminal, too.
 #[derive(Clone, Copy, Debug)]
 pub enum Question<'a> {
     /// The password of the account with this email.
     Password(&'a Email),
-    /// The same, where a new one is asked for next.
+    /// The current password, before a new one is asked for.
     CurrentPassword(&'a Email),
-    /// The password that is to be that of the account with this email.
+    /// The new password for the account with this email.
     NewPassword(&'a Email),
-    /// The new password once more.
+    /// The new password again.
     NewPasswordAgain,
-    /// Which account is meant, or is to be made.
+    /// The email of the account to use or to create.
     Email,
-    /// What the owner of a new account is called; may stay empty.
+    /// The name of a new account's owner; may be empty.
     Name,
-    /// Whether what was shown is to be added.
+    /// Whether to add what was shown.
     Add,
 }
 
@@ -57,12 +58,12 @@ impl std::fmt::Display for Question<'_> {
     }
 }
 
-/// The password that was handed in, where one was.
+/// The password given with an option, if any.
 pub fn given_password(source: &PasswordSource) -> Result<Option<SecretBuffer>, Failure> {
     handed_in(source.password_stdin, source.password_fd, CAPACITY)
 }
 
-/// The current and the new password, where they were handed in.
+/// The current and the new password given with an option, if any.
 pub fn given_passwords(args: &Passwd) -> Result<Option<(SecretBuffer, SecretBuffer)>, Failure> {
     // Two passwords and the newline between them.
     let both = handed_in(args.password_stdin, args.password_fd, 2 * CAPACITY)?;
@@ -72,7 +73,7 @@ pub fn given_passwords(args: &Passwd) -> Result<Option<(SecretBuffer, SecretBuff
     })
 }
 
-/// What was handed in on standard input, or else by the descriptor `number`, read to its end.
+/// The input from standard input or from the descriptor `number`, read to its end.
 fn handed_in(
     stdin: bool,
     number: Option<i32>,
@@ -96,7 +97,7 @@ fn handed_in(
     Ok(Some(password))
 }
 
-/// A terminal would show what is typed there.
+/// A terminal would echo the password.
 fn refuse_terminal(option: &str, source: &impl IsTerminal) -> Result<(), Failure> {
     if !source.is_terminal() {
         return Ok(());
@@ -111,7 +112,8 @@ fn refuse_terminal(option: &str, source: &impl IsTerminal) -> Result<(), Failure
 
 fn whole(read: Result<(), ReadSecretError>) -> Result<(), Failure> {
     match read {
-        // What is over-long is refused where passwords are judged, in the words of the rule.
+        // An input that is too long is refused when the password is checked, with the message of
+        // that rule.
         Ok(()) | Err(ReadSecretError::TooLong { .. }) => Ok(()),
         Err(error) => Err(Failure::failed(
             "password",
@@ -123,7 +125,7 @@ fn whole(read: Result<(), ReadSecretError>) -> Result<(), Failure> {
     }
 }
 
-/// Nobody to ask, and no password handed in.
+/// There is no terminal to prompt on, and no password was given.
 pub fn no_terminal() -> Failure {
     Failure::new(
         Code::Usage,
@@ -138,7 +140,7 @@ pub fn password(terminal: &mut Terminal, question: Question<'_>) -> Result<Secre
     Ok(terminal.read_password(&question.to_string(), CAPACITY)?)
 }
 
-/// Asks for a line until it is what is asked for, a few times at most.
+/// Asks for a line until it is valid, a limited number of times.
 pub fn line<T, E: Into<Failure>>(
     terminal: &mut Terminal,
     context: &Context,
@@ -161,18 +163,18 @@ pub fn email(terminal: &mut Terminal, context: &Context) -> Result<Email, Failur
     line(terminal, context, Question::Email, str::parse)
 }
 
-/// Asks for a name, which there need not be.
+/// Asks for a name, which may be empty.
 pub fn name(terminal: &mut Terminal, context: &Context) -> Result<Option<DisplayName>, Failure> {
     line(terminal, context, Question::Name, |text| {
         (!text.is_empty()).then(|| text.parse()).transpose()
     })
 }
 
-/// Says the rules, and asks for a new password for `email` until it meets them and, typed once more, is
-/// the same.
+/// Prints the rules, and asks for a new password for `email` until it follows them and is repeated
+/// correctly.
 ///
-/// What is thought of it is talk like any other, so it goes to stderr, not to the terminal itself:
-/// neither is buffered, so between two prompts it appears between them.
+/// The judgement of the password is a message, so it goes to stderr, not to the terminal. Neither
+/// is buffered, so it appears between the two prompts.
 pub fn new_password(
     terminal: &mut Terminal,
     context: &Context,
@@ -209,7 +211,7 @@ pub fn new_password(
     Err(last.unwrap_or_else(mismatch))
 }
 
-/// What a new password must be, in a line that is read before it is typed.
+/// The rules for a new password, in one line that is printed before the prompt.
 fn rule(rules: PasswordRules) -> String {
     match rules {
         PasswordRules::Nist => format!(
@@ -248,7 +250,7 @@ fn meter(strength: Strength) -> String {
     )
 }
 
-/// Whether a person sits in front of this: at least one of the streams they would use is a terminal.
+/// Whether a person can answer: at least one of the standard streams is a terminal.
 pub fn somebody_is_there() -> bool {
     std::io::stdin().is_terminal() || std::io::stderr().is_terminal()
 }

@@ -1,4 +1,4 @@
-//! A progress bar, for what takes longer than a moment while somebody watches.
+//! A progress bar for work that takes more than a moment while a person watches.
 
 use std::io::IsTerminal;
 use std::sync::mpsc;
@@ -11,15 +11,15 @@ use super::table::fit;
 use super::terminal::columns;
 use super::ui::{FAINT, GOOD, Ui};
 
-/// What is done sooner shows no bar.
+/// Shorter work shows no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// A wait for somebody else that takes longer is spoken of.
+/// A longer wait for another process is reported.
 const SPOKEN_OF: Duration = Duration::from_secs(2);
 const REDRAW: Duration = Duration::from_millis(100);
 const WIDTH: u64 = 24;
 
-/// Does `work`, and shows meanwhile how far it is, in bytes done and in all: on a terminal only, and
-/// not to whom asked for quiet or for JSON.
+/// Runs `work` and shows its progress in bytes: only on a terminal, and not with `--quiet` or
+/// `--json`.
 pub fn watched<T: Send>(
     ui: Ui,
     what: &str,
@@ -32,14 +32,14 @@ pub fn watched<T: Send>(
     std::thread::scope(|scope| {
         let (done, ended) = mpsc::channel::<()>();
         let worker = scope.spawn(move || {
-            // Dropped when the work ends, however it does.
+            // Dropped when the work ends, for whatever reason.
             let _done = done;
             work()
         });
         let (mut wait, mut shown) = (PATIENCE, 0);
         while ended.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
             let (done, total) = progress();
-            // Asked anew each time: the window may have been made narrower.
+            // Read the width each time: the window may have become narrower.
             let room = columns(std::io::stderr()).unwrap_or(0);
             let line = line(what, done, total, room);
             let width = strip_str(&line).to_string().width();
@@ -61,8 +61,8 @@ pub fn watched<T: Send>(
     })
 }
 
-/// Does `work`, which may have to wait for the end of `what`, and says so after two seconds: a pipe can
-/// be held open by somebody who writes nothing.
+/// Runs `work`, which may have to wait for the end of `what`, and reports the wait after two
+/// seconds: another process can hold a pipe open without writing.
 pub fn read_to_end<T>(ui: Ui, what: &str, work: impl FnOnce() -> T) -> T {
     std::thread::scope(|scope| {
         let (done, ended) = mpsc::channel::<()>();
@@ -77,10 +77,10 @@ pub fn read_to_end<T>(ui: Ui, what: &str, work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// The bar, or where that would be wrapped, and so not drawn over, how far it is alone.
+/// The bar, or only the percentage if the bar would wrap and so could not be overwritten.
 fn line(what: &str, done: u64, total: u64, room: usize) -> String {
     let line = bar(what, done, total);
-    // A size that is not told is the usual one.
+    // If the width is unknown, assume the usual one.
     if room == 0 || strip_str(&line).to_string().width() < room {
         return line;
     }
@@ -109,7 +109,7 @@ fn bar(what: &str, done: u64, total: u64) -> String {
     )
 }
 
-/// A number of bytes in the unit that keeps it short.
+/// A number of bytes in a suitable unit.
 pub fn size(bytes: u64) -> String {
     let (unit, name) = match bytes {
         0..1_000 => return format!("{bytes} bytes"),

@@ -1,9 +1,9 @@
-//! Asking a person: for a password, unseen, or for a line of text.
+//! Prompts a person for a password, without echo, or for a line of text.
 //!
-//! The terminal is set back on every way out: an answer, an error, a panic, a signal. Text typed and
-//! not read is dropped then, so that half a password never reaches the shell. From one password to the
-//! next, and until the [`Terminal`] is dropped, it stays unseen. A password's bytes are read straight
-//! into their [`SecretBuffer`] and are nowhere else.
+//! The terminal is restored in every case: an answer, an error, a panic, a signal. Input that was
+//! typed but not read is dropped then, so that half a password never reaches the shell. The echo
+//! stays off between passwords, until the [`Terminal`] is dropped. A password's bytes are read
+//! directly into their [`SecretBuffer`], and are stored nowhere else.
 
 #[path = "prompt/error.rs"]
 mod error;
@@ -22,15 +22,16 @@ use signal_hook::consts::{
 use super::terminal::{Hidden, Quiet, Terminal, ends_us};
 pub use error::PromptError;
 
-/// The signals that would end or stop us with the echo off. Not SIGTTIN and SIGTTOU: the kernel sends those
-/// when a background job touches the terminal, until it is stopped. Not those of a fault, after which no code
-/// of ours goes on, nor SIGIO, SIGPWR and the real-time ones, whose default action the handler does not know.
+/// The signals that would end or stop this process while the echo is off. SIGTTIN and SIGTTOU are
+/// not among them: the kernel sends those when a background job accesses the terminal, until the
+/// job stops. Neither are those of a fault, after which none of our code runs, nor SIGIO, SIGPWR
+/// and the real-time signals, whose default action the handler does not know.
 const WATCHED: &[i32] = &[
     SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2, SIGABRT,
     SIGTRAP, SIGSYS, SIGXCPU, SIGTSTP,
 ];
 
-/// The most bytes of a visible line: an email address has at most 254.
+/// The maximum length of a visible line, in bytes; an email has at most 254.
 const LINE_LIMIT: usize = 1024;
 
 impl From<rustix::io::Errno> for PromptError {
@@ -39,13 +40,13 @@ impl From<rustix::io::Errno> for PromptError {
     }
 }
 
-/// Why the reading of answers was left.
+/// Why reading the answers was abandoned.
 enum Left {
-    /// For good, without the answers.
+    /// For good, without answers.
     Failed(PromptError),
     /// Ctrl-Z: stop, and ask again when resumed.
     ToStop,
-    /// We were stopped and resumed: the shell may have set the terminal anew, so ask again.
+    /// This process was stopped and resumed. The shell may have changed the terminal, so ask again.
     Resumed,
 }
 
@@ -56,11 +57,11 @@ impl<E: Into<PromptError>> From<E> for Left {
 }
 
 impl Terminal {
-    /// Asks for one password of at most `capacity` bytes. The newline is not part of it; it may be
-    /// empty. What was typed before the prompt appeared is dropped.
+    /// Asks for one password of at most `capacity` bytes. The newline is not included; the password
+    /// may be empty. What was typed before the prompt appeared is dropped.
     ///
     /// # Errors
-    /// Any [`PromptError`] but [`PromptError::NotText`] and [`PromptError::NotAccepted`].
+    /// Any [`PromptError`] except [`PromptError::NotText`] and [`PromptError::NotAccepted`].
     pub fn read_password(
         &mut self,
         prompt: &str,
@@ -70,22 +71,23 @@ impl Terminal {
         Ok(password)
     }
 
-    /// Asks for several passwords in a row (a new one, and again), as [`Terminal::read_password`].
-    /// Nothing typed is shown or dropped between them: all may be typed or pasted at once.
+    /// Asks for several passwords in a row (such as a new one, twice), like
+    /// [`Terminal::read_password`]. Input between them is neither shown nor dropped, so all may be
+    /// typed or pasted at once.
     ///
-    /// Before the next one is asked for, `accept` looks at the one just given, and may say something
-    /// about it. What was typed after one that it does not accept is dropped. A stop in between
-    /// (Ctrl-Z) begins anew with the first, unless the terminal [leaves then](Terminal::leave_when_resumed).
+    /// Before each next prompt, `accept` checks the password just given, and may print a message.
+    /// If it rejects the password, input after it is dropped. A stop (Ctrl-Z) starts again with the
+    /// first prompt, unless the terminal [leaves then](Terminal::leave_when_resumed).
     ///
     /// # Errors
-    /// [`PromptError::NotAccepted`], or as [`Terminal::read_password`].
+    /// [`PromptError::NotAccepted`], or as for [`Terminal::read_password`].
     pub fn read_passwords<const N: usize>(
         &mut self,
         prompts: [&str; N],
         capacity: usize,
         mut accept: impl FnMut(&SecretBuffer) -> bool,
     ) -> Result<[SecretBuffer; N], PromptError> {
-        // One byte more for the newline.
+        // One extra byte for the newline.
         let mut answers = prompts.map(|_| SecretBuffer::with_capacity(capacity.saturating_add(1)));
         let mut original = None;
         let mut set_up = self.what_is_set_up()?;
@@ -117,7 +119,8 @@ impl Terminal {
                 };
             }
             drop(hidden);
-            // From here on signals act by default again; none that came before is lost.
+            // From here on signals have their default action again; earlier ones are in the
+            // returned list.
             let late = catch
                 .finish()
                 .iter()
@@ -136,7 +139,7 @@ impl Terminal {
         }
     }
 
-    /// What the last prompt set up and nobody has set back, if there was one.
+    /// The state that the last prompt set up, if it has not been restored yet.
     fn what_is_set_up(&mut self) -> Result<Option<(Hidden, Catch)>, PromptError> {
         let Some((hidden, catch, to_stop)) = self.quiet.take().and_then(Quiet::end) else {
             return Ok(None);
@@ -154,13 +157,13 @@ impl Terminal {
         Ok(Some((hidden, catch)))
     }
 
-    /// Stops, as Ctrl-Z does. Others may ask meanwhile.
+    /// Stops this process, as Ctrl-Z does. Other prompts may take their turn meanwhile.
     fn stop(&mut self) -> io::Result<()> {
         self.give_turn_back();
         stop_ourselves()
     }
 
-    /// Leaves the question where it may be needless by now.
+    /// Abandons the question if it may no longer be needed.
     fn look_after_resumption(&self) -> Result<(), PromptError> {
         if self.leaves_when_resumed {
             return Err(PromptError::Resumed);
@@ -168,7 +171,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// One attempt, with the typing hidden.
+    /// One attempt, with the echo off.
     fn ask<const N: usize>(
         &self,
         prompts: [&str; N],
@@ -183,7 +186,7 @@ impl Terminal {
             }
             self.write(prompt)?;
             if let Err(left) = self.read_hidden_line(answer, catch) {
-                // Without an Enter, what comes next would begin on the prompt's line.
+                // Without an Enter, the next output would continue on the prompt's line.
                 if !matches!(left, Left::Failed(PromptError::TooLong { .. })) {
                     let _ = self.write("\n");
                 }
@@ -214,8 +217,8 @@ impl Terminal {
                 Err(ReadSecretError::Io(error)) => return Err(error.into()),
                 Err(error) => return Err(io::Error::other(error).into()),
             }
-            // More than a line, and a carriage return, come where a program that was started meanwhile
-            // has set the terminal to give it each key.
+            // More than one line, or a carriage return, can arrive if a program started meanwhile
+            // has switched the terminal to raw mode.
             let end = answer.expose().iter().position(|key| b"\r\n".contains(key));
             if let Some(end) = end {
                 answer.truncate(end);
@@ -224,11 +227,11 @@ impl Terminal {
         }
     }
 
-    /// Asks for one visible line of at most 1,024 bytes, given without its newline. Signals act as
-    /// they do by default; there is nothing to set back, as what was hidden before is shown first.
+    /// Asks for one visible line of at most 1,024 bytes, returned without its newline. Signals have
+    /// their default action; nothing needs restoring, because a hidden echo is switched on first.
     ///
     /// # Errors
-    /// Any [`PromptError`] but [`PromptError::Interrupted`] and [`PromptError::NotAccepted`].
+    /// Any [`PromptError`] except [`PromptError::Interrupted`] and [`PromptError::NotAccepted`].
     pub fn read_line(&mut self, prompt: &str) -> Result<String, PromptError> {
         self.quiet = None;
         self.wait_for_turn()?;
@@ -254,7 +257,7 @@ impl Terminal {
     }
 }
 
-/// Whether a signal has come; one that ends us goes before one that stops us.
+/// Checks for signals. One that ends the process takes precedence over one that stops it.
 fn check_signals(catch: &mut Catch) -> Result<(), Left> {
     let signals: Vec<i32> = catch.pending().iter().map(|caught| caught.signal).collect();
     if let Some(&signal) = signals.iter().find(|&&signal| ends_us(signal)) {
@@ -269,7 +272,7 @@ fn check_signals(catch: &mut Catch) -> Result<(), Left> {
     Ok(())
 }
 
-/// The buffer is one byte longer than the answer may be.
+/// The buffer is one byte longer than the maximum length.
 fn too_long(buffer: usize) -> Left {
     let limit = buffer.saturating_sub(1);
     PromptError::TooLong { limit }.into()

@@ -1,4 +1,4 @@
-//! Asking a person where no terminal is used yet: Windows. Nobody is asked.
+//! Prompts on Windows, where no terminal is used yet: nobody is asked.
 
 #[path = "prompt/error.rs"]
 #[expect(dead_code, reason = "nobody is asked, so no answer is missing")]
@@ -10,12 +10,12 @@ use super::terminal::Terminal;
 pub use error::PromptError;
 
 impl Terminal {
-    /// Cannot be called: there is no terminal.
+    /// Unreachable: there is no terminal.
     pub fn read_password(&mut self, _: &str, _: usize) -> Result<SecretBuffer, PromptError> {
         match *self {}
     }
 
-    /// Cannot be called: there is no terminal.
+    /// Unreachable: there is no terminal.
     pub fn read_passwords<const N: usize>(
         &mut self,
         _: [&str; N],
@@ -25,7 +25,7 @@ impl Terminal {
         match *self {}
     }
 
-    /// Cannot be called: there is no terminal.
+    /// Unreachable: there is no terminal.
     pub fn read_line(&mut self, _: &str) -> Result<String, PromptError> {
         match *self {}
     }

@@ -1,4 +1,4 @@
-//! `audit prune`: remove what the retention no longer keeps; and the same after a sign-in.
+//! `audit prune`: removes what the retention no longer keeps. This also runs after a sign-in.
 
 use nightlatch::Guard;
 use nightlatch::audit::{Hold, OldSegment, Pruning};
@@ -11,7 +11,7 @@ use super::hold::HoldRow;
 use super::progress::size;
 use super::text::days;
 
-/// What is, or would be, removed, for programs.
+/// What was or would be removed, in JSON output.
 #[derive(serde::Serialize)]
 struct Listing<'a> {
     schema: u32,
@@ -19,10 +19,10 @@ struct Listing<'a> {
     retention_seconds: u64,
     segments: Vec<Removed>,
     bytes: u64,
-    /// The time of the first event removed, and when the last segment removed was closed.
+    /// The time of the first removed event, and when the last removed segment was closed.
     from: Option<String>,
     to: Option<String>,
-    /// What stopped it.
+    /// The holds that prevented removal.
     holds: Vec<HoldRow<'a>>,
 }
 
@@ -80,7 +80,7 @@ pub fn run(context: &Context, args: &AuditPrune) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// Prunes after a sign-in that has been reported. It can only fail to save space.
+/// Prunes after a sign-in has been reported. If it fails, only disk space is not freed.
 pub fn after_sign_in(context: &Context, guard: &Guard) {
     if let Some(Err(error)) = guard.audit().map(|log| log.prune(guard.retention())) {
         context
@@ -89,7 +89,7 @@ pub fn after_sign_in(context: &Context, guard: &Guard) {
     }
 }
 
-/// Says which holds are in the way.
+/// The message that names the holds in force.
 fn stopped_by(holds: &[Hold]) -> String {
     let names: Vec<_> = holds.iter().map(|hold| hold.name.as_str()).collect();
     let hold = match names[..] {

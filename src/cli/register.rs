@@ -1,4 +1,4 @@
-//! `register`: create an account.
+//! `register`: creates an account.
 
 use std::io::IsTerminal;
 
@@ -28,9 +28,8 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
     if args.password.is_given() {
         let email = email.ok_or_else(which_email)?;
         let guard = context.guard_or_create()?;
-        let password = password_input::given_password(&args.password)?
-            .ok_or_else(password_input::no_terminal)?;
-        // Somebody may be there all the same, and sees stderr then.
+        let password = ask::given_password(&args.password)?.ok_or_else(ask::no_terminal)?;
+        // A person may still be there, and sees stderr then.
         let vouched = if std::io::stderr().is_terminal() {
             let mut terminal = context.terminal();
             terminal
@@ -77,7 +76,7 @@ fn which_email() -> Failure {
         .hint("name it: nightlatch register EMAIL --password-stdin".to_owned())
 }
 
-/// Asks whose account it is to be.
+/// Asks for the new account's email and name.
 fn whose(
     terminal: &mut Terminal,
     context: &Context,
@@ -91,7 +90,7 @@ fn whose(
     Ok((email, name))
 }
 
-/// Tells of the new account, and `then` what to do next.
+/// Announces the new account, and with `then` the next step.
 fn announce(
     context: &Context,
     guard: &Guard,
@@ -120,8 +119,8 @@ fn announce(
     Ok(())
 }
 
-/// With the first account begins the log: the time to note its fingerprint. The account is there,
-/// whatever becomes of this.
+/// The log begins with the first account, so this is the time to note its fingerprint. If this
+/// fails, the account still exists.
 pub fn tell_fingerprint(context: &Context, guard: &Guard) {
     let count = guard.accounts().map(AccountService::count);
     if !matches!(count, Ok(Ok(1))) {
@@ -135,7 +134,7 @@ pub fn tell_fingerprint(context: &Context, guard: &Guard) {
     }
 }
 
-/// The log's, if it can be read. If not, the account is there all the same.
+/// The log's fingerprint, if it can be read. If not, the account still exists.
 fn fingerprint(context: &Context, guard: &Guard) -> Option<String> {
     match guard.audit().map(AuditLog::fingerprint)? {
         Ok(fingerprint) => fingerprint,
@@ -148,8 +147,8 @@ fn fingerprint(context: &Context, guard: &Guard) -> Option<String> {
     }
 }
 
-/// In a home that has an account and where nobody is signed in: asks for the password of an account,
-/// which lets the new one in.
+/// If the home has an account and nobody is signed in, asks for the password of an account, which
+/// approves the new one.
 fn vouch(
     terminal: &mut Terminal,
     context: &Context,
@@ -163,7 +162,7 @@ fn vouch(
         .say("This home has an account already: its password lets another one in.");
     let email = match guard.account_meant()? {
         Some(account) => account.email,
-        // The account that was named may be the new one.
+        // The named account may be the new one.
         None => match guard.accounts()?.only()? {
             Some(only) => only.email,
             None => login::choose(context, guard, Some(terminal))?,
@@ -176,7 +175,7 @@ fn vouch(
     asked.map(Some)
 }
 
-/// Asks for a new password, twice, creates the account, and signs in as it.
+/// Asks for a new password twice, creates the account, and signs in.
 pub fn register_on(
     terminal: &mut Terminal,
     context: &Context,

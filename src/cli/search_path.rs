@@ -1,11 +1,11 @@
-//! Which program a shell would run.
+//! Finds the program that a shell would run.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::system::is_executable;
 
-/// Where in `search_path`, the value of `PATH`, a shell finds the program `name`.
+/// Where a shell finds the program `name` in `search_path`, the value of `PATH`.
 pub fn find(search_path: &OsStr, name: &Path) -> Option<PathBuf> {
     std::env::split_paths(search_path)
         .map(|directory| directory.join(name))

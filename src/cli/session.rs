@@ -17,7 +17,32 @@ use super::session_state::look;
 use super::ui::{FAINT, GOOD, STRONG, WARN};
 use super::{ending, text, watch};
 
-/// `status`: looks, and changes nothing.
+/// How long read-only commands wait for an agent that does not answer.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Limits all further waiting for an agent that does not answer to a moment.
+pub fn wait_for_nobody() {
+    answer_within(PATIENCE);
+}
+
+/// The state of the session, for read-only commands that must not wait. If it cannot be determined,
+/// that must not count as a live session.
+pub fn look(guard: &Guard) -> Result<SessionStatus, Failure> {
+    wait_for_nobody();
+    guard.status().map_err(|error| match error {
+        GuardError::Session(SessionError::Keeper(
+            error @ (KeeperError::NoAnswer { .. } | KeeperError::NoSocket),
+        )) => Failure::new(
+            Code::NoSession,
+            "session_unknown",
+            format!("cannot tell whether there is a live session: {error}"),
+        )
+        .hint(error.hint()),
+        error => error.into(),
+    })
+}
+
+/// `status`: shows the session, and changes nothing.
 pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     if args.watch {
         return watch::run(context);
@@ -25,7 +50,7 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     let guard = context.guard_to_look()?;
     let status = look(&guard)?;
     let is_live = status.state == SessionState::Active;
-    // In every form: a script that forgets --check must not take "signed out" for yes.
+    // In every format: a script that omits --check must not take "signed out" for success.
     let end = if is_live {
         End::Done
     } else {
@@ -54,7 +79,7 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
         let lockouts = if is_live {
             Vec::new()
         } else {
-            // Beside what was asked: where it cannot be read, the answer is good all the same.
+            // Extra information: if it cannot be read, the answer is still valid.
             guard.lockouts().unwrap_or_default()
         };
         let lockouts = lockouts.iter().map(|lockout| {
@@ -77,7 +102,7 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     Ok(end)
 }
 
-/// An email where a shell shows it as a part of its prompt: nothing in it means anything to one.
+/// An email for a shell prompt, without characters that are special to a shell.
 fn for_prompt(email: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "@._+-".contains(c);
     email
@@ -86,17 +111,18 @@ fn for_prompt(email: &str) -> String {
         .collect()
 }
 
-/// That an account is locked out, and for how much longer.
+/// The message that an account is locked, and for how much longer.
 pub fn locked_out(lockout: &Lockout, left: Duration) -> String {
     let (email, left) = (text::escape(&lockout.email), text::span(left));
     format!("sign-in as {email} is locked for another {left}, after too many failures")
 }
 
-/// Below this the prompt's text has seconds, by which a shell knows that it is time for a notice.
+/// With less time than this, the prompt's text has seconds, so that the shell knows when to show a
+/// notice.
 const SOON: u64 = 60;
 
-/// What a prompt shows of a live session. It is the time at which it ends: a prompt stays on the screen,
-/// where what is left would soon be wrong.
+/// The prompt's text about a live session. It shows when the session ends: a prompt stays on the
+/// screen, so a remaining time would soon be wrong.
 fn prompt_text(status: &SessionStatus, zone: &Zone) -> String {
     let ends = status.expires_at.unwrap_or(Timestamp::from_unix_seconds(0));
     let ends = if status.remaining_seconds.unwrap_or(0) < SOON {
@@ -107,7 +133,7 @@ fn prompt_text(status: &SessionStatus, zone: &Zone) -> String {
     format!("until {ends}")
 }
 
-/// What a shell says when the session has less than a minute left, or has ended.
+/// The notice when the session has less than a minute left or has ended.
 fn notice(context: &Context, status: &SessionStatus) -> String {
     if status.state != SessionState::Active {
         let how = ending::of_status(context, status).unwrap_or_else(|| "locked".to_owned());
@@ -121,7 +147,7 @@ fn notice(context: &Context, status: &SessionStatus) -> String {
     format!("nightlatch: the session locks in {left}{what_to_do}")
 }
 
-/// That somebody is signed in, in one line; `how` says it.
+/// The message that somebody is signed in; `how` is the verb.
 pub fn signed_in(status: &SessionStatus, how: &str) -> String {
     let name = text::escape(status.username.as_deref().unwrap_or("nobody"));
     let left = text::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
@@ -134,7 +160,7 @@ pub fn signed_in(status: &SessionStatus, how: &str) -> String {
     )
 }
 
-/// The status for people.
+/// The status, for people.
 pub fn describe(status: &SessionStatus, zone: &Zone) -> String {
     match status.state {
         SessionState::Active => {
@@ -175,7 +201,7 @@ pub fn describe(status: &SessionStatus, zone: &Zone) -> String {
     }
 }
 
-/// `extend`: activity without a command.
+/// `extend`: counts as activity without a command.
 pub fn extend(context: &Context) -> Result<End, Failure> {
     let status = context.guard()?.extend()?;
     if context.ui.json {
@@ -189,7 +215,7 @@ pub fn extend(context: &Context) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// `whoami`: the signed-in email.
+/// `whoami`: prints the signed-in email.
 pub fn whoami(context: &Context) -> Result<End, Failure> {
     let status = look(&context.guard_to_look()?)?;
     let (SessionState::Active, Some(username)) = (status.state, status.username) else {

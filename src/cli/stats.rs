@@ -1,4 +1,4 @@
-//! `audit stats`: the log in numbers, on a terminal or as JSON.
+//! `audit stats`: statistics of the log, on a terminal or as JSON.
 
 use std::fmt::Write;
 use std::ops::ControlFlow;
@@ -21,13 +21,13 @@ use super::progress;
 use super::table::{fit, pad};
 use super::text::{days, escape, span};
 
-/// Accounts shown; the JSON has all.
+/// The number of accounts shown; the JSON has all.
 const ACCOUNTS: usize = 10;
-/// Parts of time shown.
+/// The number of time ranges shown.
 const PARTS: usize = 31;
-/// The width where there is no terminal.
+/// The width without a terminal.
 const WIDTH: usize = 80;
-/// What the narrowest table needs.
+/// The minimum width of the tables.
 const NARROWEST: usize = 40;
 
 pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
@@ -69,7 +69,7 @@ pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// Whether a query keeps all there is about a session: its length is not known otherwise.
+/// Whether a query includes all events of a session; otherwise its length is unknown.
 pub fn has_all_of_sessions(query: &Query) -> bool {
     let only_of_session = Query {
         session: query.session,
@@ -162,7 +162,7 @@ fn as_json(statistics: &Statistics, longest: Option<&[SessionSpan]>) -> Value {
     })
 }
 
-/// The three ways in which something did not succeed, with all there is.
+/// The three kinds of failure and the total.
 fn counted(count: Count) -> Vec<(&'static str, Value)> {
     vec![
         ("events", count.events.into()),
@@ -179,7 +179,7 @@ fn object(fields: Vec<(&'static str, Value)>) -> Value {
         .collect()
 }
 
-/// What kept a session alive: `extended 2400 times, 2311 of them by date`; `None` where nothing did.
+/// What kept a session alive: `extended 2400 times, 2311 of them by date`; `None` if nothing did.
 pub fn kept_alive(session: &SessionSpan) -> Option<String> {
     let by = session.most_by.as_ref()?;
     let (times, name) = (session.extensions, escape(&by.name));
@@ -190,11 +190,11 @@ pub fn kept_alive(session: &SessionSpan) -> Option<String> {
     })
 }
 
-/// How to draw.
+/// The layout of the output.
 struct Page<'a> {
     width: usize,
     is_utf8: bool,
-    /// What stands where text was cut.
+    /// The sign that marks where text was cut.
     sign: char,
     zone: &'a Zone,
 }
@@ -243,7 +243,7 @@ impl Page<'_> {
         text
     }
 
-    /// A line per row: its name, how many events, a bar as long as they are many.
+    /// One line per row: its name, the number of events, and a bar of proportional length.
     fn bars(&self, text: &mut String, title: &str, rows: impl Iterator<Item = (String, Count)>) {
         let rows: Vec<_> = rows.collect();
         let most = rows
@@ -252,7 +252,7 @@ impl Page<'_> {
             .max()
             .unwrap_or(0);
         let names = rows.iter().map(|(name, _)| name.width()).max();
-        // A third for names, four numbers, and the rest for bars.
+        // A third of the width for names, then four numbers, and the rest for bars.
         let digits = self.digits();
         let numbers = 4 * (digits + 1);
         let names = names.unwrap_or(0).max(title.len());
@@ -285,7 +285,7 @@ impl Page<'_> {
         }
     }
 
-    /// How wide a number is.
+    /// The width of a number.
     fn digits(&self) -> usize {
         if self.width < 60 { 6 } else { 8 }
     }
@@ -347,7 +347,7 @@ impl Page<'_> {
         }
     }
 
-    /// A bar for `value`, where `most` would fill `room` characters. What is not nothing shows.
+    /// A bar for `value`, where `most` fills `room` characters. A value above 0 is always visible.
     fn bar(&self, value: u64, most: u64, room: usize) -> String {
         let parts = if self.is_utf8 { 8 } else { 1 };
         let full = u128::from(value) * (room as u128) * parts;

@@ -1,11 +1,11 @@
-//! What the process was given by its surroundings.
+//! The process's arguments and environment.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// What the process was given by its surroundings.
+/// The process's arguments and environment.
 pub struct Surroundings {
-    /// The command line, the program's own name first.
+    /// The command line, beginning with the program's own name.
     pub arguments: Vec<OsString>,
     /// `NIGHTLATCH_HOME`.
     pub home: Option<OsString>,
@@ -15,26 +15,26 @@ pub struct Surroundings {
     pub keeper: Option<OsString>,
     /// `PATH`.
     pub path: Option<OsString>,
-    /// `NIGHTLATCH_COMPLETE`: the shell that asks how a command line may go on.
+    /// `NIGHTLATCH_COMPLETE`: the shell that asks for completions.
     pub completing: Option<OsString>,
-    /// The first of `LC_ALL`, `LC_CTYPE` and `LANG`: which characters the terminal shows.
+    /// The first of `LC_ALL`, `LC_CTYPE` and `LANG`: the terminal's character set.
     pub locale: Option<OsString>,
-    /// `TERM`: the kind of terminal.
+    /// `TERM`: the type of terminal.
     pub term: Option<OsString>,
-    /// `HOME`: where the shells' own files are.
+    /// `HOME`: the directory of the shells' startup files.
     pub user_home: Option<OsString>,
-    /// The first of `VISUAL` and `EDITOR`: what changes a text.
+    /// The first of `VISUAL` and `EDITOR`: the text editor.
     pub editor: Option<OsString>,
-    /// `TZ`: the time zone of times for people.
+    /// `TZ`: the time zone for people.
     pub zone: Option<OsString>,
-    /// The first of `NIGHTLATCH_PAGER` and `PAGER`: what shows more than a screen.
+    /// The first of `NIGHTLATCH_PAGER` and `PAGER`: the pager.
     pub pager: Option<OsString>,
-    /// Tells where this program lies: only those that start another need to know.
+    /// Returns the path of this program, which only commands that start another process need.
     pub program: fn() -> Option<PathBuf>,
 }
 
 impl Surroundings {
-    /// Whether the terminal shows more than ASCII.
+    /// Whether the terminal shows characters beyond ASCII.
     pub fn is_utf8(&self) -> bool {
         self.locale.as_ref().is_some_and(|locale| {
             let locale = locale.to_string_lossy().to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! What the commands ask of the system itself.
+//! What the commands need from the operating system.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -14,10 +14,10 @@ use tempfile::NamedTempFile;
 
 use super::exit::Failure;
 
-/// Up to `limit` bytes of a small file of the system's, such as those of `/proc`; `None` where there is
-/// none, or it may not be read.
+/// Up to `limit` bytes of a small system file, such as one in `/proc`; `None` if it does not exist
+/// or may not be read.
 pub fn read(path: &Path, limit: usize) -> Option<Vec<u8>> {
-    // A pipe would keep us waiting.
+    // NONBLOCK, because opening a pipe would block.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
     if !file.metadata().ok()?.is_file() {
@@ -28,7 +28,7 @@ pub fn read(path: &Path, limit: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Whether this process may write to what is at `path`.
+/// Whether this process may write to the file at `path`.
 pub fn check_writable(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::access(path, Access::WRITE_OK)?)
 }
@@ -42,7 +42,7 @@ pub fn is_same_file(one: &Path, other: &Path) -> bool {
     identity(one).is_some_and(|found| Some(found) == identity(other))
 }
 
-/// Whether a shell would run it.
+/// Whether a shell would run the file.
 pub fn is_executable(found: &Metadata) -> bool {
     found.is_file() && found.permissions().mode() & 0o111 != 0
 }
@@ -54,37 +54,37 @@ pub fn file_for_all(dir: &Path) -> io::Result<NamedTempFile> {
         .tempfile_in(dir)
 }
 
-/// The number of the user this process runs as.
-#[allow(clippy::unnecessary_wraps)] // the same face as where users have no number
+/// The id of the user this process runs as.
+#[allow(clippy::unnecessary_wraps)] // same signature as where users have no id
 pub fn user() -> Option<u32> {
     Some(rustix::process::geteuid().as_raw())
 }
 
-/// Signals that end a program, held back until what is being written is whole.
+/// Defers signals that would end the program until the current write is complete.
 pub struct Interruption(Catch);
 
 impl Interruption {
-    /// Starts to hold SIGHUP, SIGINT and SIGTERM back, where they are not ignored.
+    /// Starts deferring SIGHUP, SIGINT and SIGTERM, unless they are ignored.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system fails to install the handlers.
     pub fn catch() -> Result<Self, Failure> {
         Catch::new(&[SIGHUP, SIGINT, SIGTERM], &[])
             .map(Self)
             .map_err(|error| Failure::failed("signals", format!("cannot catch signals: {error}")))
     }
 
-    /// Waits until stdout takes a line; `false` when a signal came first.
+    /// Waits until stdout accepts a line; `false` if a signal came first.
     pub fn wait_to_write(&mut self) -> bool {
         let stdout = io::stdout();
         self.poll(&[PollFd::new(&stdout, PollFlags::OUT)], None)
     }
 
-    /// Waits so long; `false` when a signal came, or nobody reads stdout any more.
+    /// Waits this long; `false` if a signal came or stdout was closed.
     pub fn wait(&mut self, time: Duration) -> bool {
         let time = Timespec::try_from(time).ok();
         let stdout = io::stdout();
-        // Asked for nothing, a pipe says when its reader is gone.
+        // With no events requested, poll still reports that a pipe's reader is gone.
         let stdout = [PollFd::new(&stdout, PollFlags::empty())];
         self.poll(&stdout, time.as_ref())
     }
@@ -97,7 +97,7 @@ impl Interruption {
                 let is_signalled = !fds[1].revents().is_empty();
                 !(is_closed || is_signalled)
             }
-            // A signal: its handler has run, and it shows at the next look.
+            // The signal's handler has run, so the signal is pending in the next check.
             Err(rustix::io::Errno::INTR) => self.0.pending().is_empty(),
             Err(_) => true,
         }

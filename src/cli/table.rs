@@ -1,5 +1,5 @@
-//! Tables for people that fit the width there is: what is too long for its column is cut with a
-//! sign, a column for which there is no room is left out, and no line is wrapped.
+//! Tables for people that fit the available width: a cell that is too long is cut and marked with a
+//! sign, a column without room is dropped, and no line wraps.
 
 use std::fmt::Write;
 
@@ -8,30 +8,30 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::ui::STRONG;
 
-/// One column, from its heading down.
+/// A column with its heading.
 pub struct Column {
     heading: &'static str,
     cells: Vec<String>,
-    /// As many as there are cells, or none.
+    /// One per cell, or none.
     styles: Vec<Style>,
     least: usize,
     gives: Shrink,
 }
 
-/// What a column gives up when there is not room for all.
+/// How a column shrinks if there is not enough room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shrink {
-    /// Nothing.
+pub enum Gives {
+    /// Not at all.
     Nothing,
-    /// Its end, down to so many columns of the terminal.
+    /// It is cut, down to this width.
     Down(usize),
-    /// All of it, if there is not room for so many columns of the terminal.
+    /// It is cut, down to this width, and then dropped.
     All(usize),
 }
 
 impl Column {
-    /// A column with this heading and these cells, harmless to a terminal.
-    pub fn new(heading: &'static str, gives: Shrink, cells: impl Iterator<Item = String>) -> Self {
+    /// A column with this heading and these cells, which are escaped for the terminal.
+    pub fn new(heading: &'static str, gives: Gives, cells: impl Iterator<Item = String>) -> Self {
         Self {
             heading,
             cells: cells.collect(),
@@ -41,14 +41,14 @@ impl Column {
         }
     }
 
-    /// With a style for each cell.
+    /// Sets a style for each cell.
     #[must_use]
     pub fn styled(mut self, styles: impl Iterator<Item = Style>) -> Self {
         self.styles = styles.collect();
         self
     }
 
-    /// As wide as this where there is room, so that tables below each other look like one.
+    /// Sets a minimum width that applies if there is room, so that consecutive tables align.
     #[must_use]
     pub fn at_least(mut self, width: usize) -> Self {
         self.least = width;
@@ -64,9 +64,10 @@ impl Column {
     }
 }
 
-/// The table in at most `width` columns of the terminal, with `gap` between its own; in as many as
-/// it takes without a `width`. What may go gives first, the last column before the others, as
-/// much as leaves it worth showing; then goes what needs least for that. What may not go gives last.
+/// The table in at most `width` columns of the terminal, or unlimited without a `width`, with `gap`
+/// between columns. Columns that can be dropped shrink first, the last one before the others, down
+/// to their minimum; then the one with the smallest minimum is dropped. Columns that cannot be
+/// dropped shrink last.
 pub fn table(
     mut columns: Vec<Column>,
     gap: usize,
@@ -104,7 +105,7 @@ pub fn table(
     let rows = columns.iter().map(|column| column.cells.len()).max();
     let mut text = String::new();
     let mut line = |cells: &mut dyn Iterator<Item = (&str, Style)>| {
-        // The blanks before a cell are written with it: none are left at the end of a line.
+        // The padding is written before the next cell, so that no line ends with spaces.
         let mut blanks = 0;
         for ((cell, style), width) in cells.zip(&widths) {
             let cell = fit(cell, *width, sign);
@@ -134,18 +135,18 @@ pub fn table(
 /// Whether a table begins with its headings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Header {
-    /// It does.
+    /// The headings are printed.
     Shown,
-    /// They are further up already.
+    /// The headings were printed further up.
     Above,
 }
 
-/// What a column can give of what `total` is over `room`.
+/// How much of the excess of `total` over `room` this column can give up.
 fn spared(width: usize, least: usize, total: usize, room: usize) -> usize {
     total.saturating_sub(room).min(width.saturating_sub(least))
 }
 
-/// Shrink back, from the first column on, what the columns that went have left over.
+/// Distributes the space that dropped columns left, from the first column on.
 fn widen(widths: &mut [usize], columns: &[Column], room: usize, gap: usize) {
     let mut spare =
         room.saturating_sub(widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1));
@@ -156,7 +157,7 @@ fn widen(widths: &mut [usize], columns: &[Column], room: usize, gap: usize) {
     }
 }
 
-/// `text` in at most `width` columns of the terminal, with `sign` at its end where it was cut.
+/// Cuts `text` to at most `width` columns of the terminal, with `sign` at the end if it was cut.
 pub fn fit(text: &str, width: usize, sign: char) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -176,7 +177,7 @@ pub fn fit(text: &str, width: usize, sign: char) -> String {
     kept
 }
 
-/// `text` and as many spaces as make it `width` columns of the terminal.
+/// Pads `text` with spaces to `width` columns of the terminal.
 pub fn pad(text: &str, width: usize) -> String {
     let spaces = width.saturating_sub(text.width());
     format!("{text}{:spaces$}", "")

@@ -26,16 +26,15 @@ pub use lent::Lent;
 pub(super) use quiet::{Quiet, ends_us};
 use turn::Turn;
 
-/// Switches off the mode in which a pasted text comes between two escape sequences; a program that
-/// crashed may have left it on.
+/// Disables bracketed paste, which a program that crashed may have left on.
 const PLAIN_PASTE: &str = "\x1b[?2004l";
 
-/// An open terminal. From the first question to its drop, the other prompts on it wait, and from the
-/// first password on, what is typed is unseen.
+/// An open terminal. From the first question until this is dropped, other prompts on the terminal
+/// wait; from the first password on, the echo is off.
 pub struct Terminal {
     tty: Arc<OwnedFd>,
     takes_escapes: bool,
-    /// Between two passwords. Before the turn: the terminal is set back first.
+    /// Between two passwords. It comes before the turn, so that the terminal is restored first.
     pub(super) quiet: Option<Quiet>,
     turn: Turn,
     lent: Lent,
@@ -43,7 +42,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// The terminal this process belongs to; `None` when it has none (cron, a service, a CI job).
+    /// The controlling terminal of this process; `None` if there is none (cron, a service, a CI
+    /// job).
     pub fn open() -> Option<Self> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let tty = rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()?;
@@ -57,35 +57,37 @@ impl Terminal {
         })
     }
 
-    /// The same, which may be sent escape sequences.
+    /// Sets whether escape sequences may be sent to it.
     #[must_use]
     pub fn taking_escapes(mut self, takes_escapes: bool) -> Self {
         self.takes_escapes = takes_escapes;
         self
     }
 
-    /// From now on a password is not asked for anew when this process was stopped (Ctrl-Z) and resumed, but the
-    /// question left with [`PromptError::Resumed`](super::prompt::PromptError::Resumed): somebody may have
+    /// After this, when the process is stopped (Ctrl-Z) and resumed, a password is not asked for
+    /// again: the question is abandoned with
+    /// [`PromptError::Resumed`](super::prompt::PromptError::Resumed), because somebody may have
     /// answered it elsewhere.
     pub fn leave_when_resumed(&mut self) {
         self.leaves_when_resumed = true;
     }
 
-    /// What another program has taken over while a password was asked for here, to be set right later.
+    /// The state of a terminal that another program took over during a password prompt, to be
+    /// restored later.
     pub fn lent(&self) -> Lent {
         self.lent.clone()
     }
 
-    /// Waits until no other prompt is open on this terminal; what is typed is theirs meanwhile. In the
-    /// background this process is stopped, as one that reads the terminal would be, until `fg`.
+    /// Waits until no other prompt is open on this terminal; until then, input is theirs. In the
+    /// background this process is stopped until `fg`, as is usual for reading from the terminal.
     ///
-    /// Call it with the terminal's signals at their default action.
+    /// Call it while the terminal's signals have their default action.
     ///
     /// # Errors
-    /// When it is in the background and cannot be stopped either.
+    /// When this process is in the background and cannot be stopped.
     pub fn wait_for_turn(&mut self) -> io::Result<()> {
         while !self.turn.is_held() {
-            // The kernel stops a background process that waits for its output, and nothing is dropped.
+            // The kernel stops a background process in tcdrain, and no output is lost.
             rustix::io::retry_on_intr(|| tcdrain(&self.tty))?;
             if !self.is_foreground() {
                 return Err(background());
@@ -98,13 +100,13 @@ impl Terminal {
         Ok(())
     }
 
-    /// Lets others ask, and shows again what is typed.
+    /// Lets other prompts take their turn, and switches the echo on again.
     pub(super) fn give_turn_back(&mut self) {
         self.quiet = None;
         self.turn.give_back();
     }
 
-    /// Writes `text` as it is: control characters in it are the caller's to escape.
+    /// Writes `text` verbatim; the caller must escape control characters.
     ///
     /// # Errors
     /// When the terminal is gone.
@@ -117,16 +119,17 @@ impl Terminal {
         Ok(())
     }
 
-    /// Returns once this process is in the foreground, dropping what was typed before that. In the
-    /// background it is stopped, as one that reads the terminal would be, until `fg`.
+    /// Returns once this process is in the foreground, and drops earlier input. In the background
+    /// this process is stopped until `fg`, as is usual for reading from the terminal.
     ///
-    /// Call it with the terminal's signals at their default action.
+    /// Call it while the terminal's signals have their default action.
     ///
     /// # Errors
-    /// When it is in the background and cannot be stopped either.
+    /// When this process is in the background and cannot be stopped.
     pub(super) fn await_foreground(&self) -> io::Result<()> {
-        // The kernel stops a background process that flushes the input, and the call begins anew
-        // when it is resumed. Nothing is changed before that: the terminal is the shell's till then.
+        // The kernel stops a background process that flushes the input, and restarts the call when
+        // it is resumed. Nothing is changed before that: until then the terminal belongs to the
+        // shell.
         rustix::io::retry_on_intr(|| tcflush(&self.tty, QueueSelector::IFlush))?;
         if self.is_foreground() {
             Ok(())
@@ -135,12 +138,12 @@ impl Terminal {
         }
     }
 
-    /// Whether this process's job is the one that the person at the terminal speaks to.
+    /// Whether this process is in the terminal's foreground process group.
     pub fn is_foreground(&self) -> bool {
         is_foreground(&self.tty)
     }
 
-    /// How the terminal is set now, but for what a prompt has hidden that was stopped by force.
+    /// The terminal's current settings, without an echo that a forcibly stopped prompt left off.
     pub(super) fn settings(&self) -> io::Result<Termios> {
         let mut settings = tcgetattr(&self.tty)?;
         let modes = &mut settings.local_modes;
@@ -152,7 +155,7 @@ impl Terminal {
         Ok(settings)
     }
 
-    /// Has what is pasted come as if it were typed.
+    /// Switches bracketed paste off, so that pasted text arrives as if typed.
     pub(super) fn take_plain_pastes(&self) -> io::Result<()> {
         if self.takes_escapes {
             self.write(PLAIN_PASTE)?;
@@ -160,9 +163,9 @@ impl Terminal {
         Ok(())
     }
 
-    /// Hides what is typed until the returned value is dropped, which gives the terminal the
-    /// settings `original` and forgets what was typed and not read. The newline stays visible, and
-    /// the keys that edit a line or send signals stay alive.
+    /// Switches the echo off until the returned value is dropped, which restores the settings
+    /// `original` and drops unread input. The newline is still echoed, and the keys for line
+    /// editing and signals still work.
     pub(super) fn hide_typing(&self, original: Termios) -> io::Result<Hidden> {
         self.take_plain_pastes()?;
         let mut hidden = original.clone();
@@ -170,7 +173,7 @@ impl Terminal {
         hidden
             .local_modes
             .insert(LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
-        // A terminal left raw by a crashed program sends a carriage return for Enter.
+        // On a terminal left in raw mode by a crashed program, Enter sends a carriage return.
         hidden.input_modes.insert(InputModes::ICRNL);
         hidden
             .input_modes
@@ -191,7 +194,7 @@ fn background() -> io::Error {
 }
 
 fn is_foreground(tty: impl AsFd) -> bool {
-    // Both are 0 in a container entered from outside, and then they are the same group.
+    // In a container entered from outside, both ids are 0 and denote the same group.
     nix::unistd::tcgetpgrp(tty).is_ok_and(|group| group == nix::unistd::getpgrp())
 }
 
@@ -201,38 +204,38 @@ impl AsFd for Terminal {
     }
 }
 
-/// How many columns `stream` has; `None` when it is no terminal, or does not tell.
+/// The width of `stream` in columns; `None` if it is not a terminal or has no size.
 pub fn columns(stream: impl AsFd) -> Option<usize> {
     let size = tcgetwinsize(stream).ok()?;
     Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
 }
 
-/// How many lines `stream` has; `None` when it is no terminal, or does not say.
+/// The height of `stream` in lines; `None` if it is not a terminal or has no size.
 pub fn lines(stream: impl AsFd) -> Option<usize> {
     let size = tcgetwinsize(stream).ok()?;
     Some(usize::from(size.ws_row)).filter(|&lines| lines > 0)
 }
 
-/// Writes a line of its own to the terminal that stderr leads to, where the person reads it: this job is in
-/// the foreground, and the terminal shows what is typed a line at a time. A program that takes each key has
-/// drawn the screen itself, and one that hides what is typed asks for a password; neither is written into.
-/// Never waits for a terminal that was stopped.
+/// Writes a separate line to stderr's terminal if it reaches the person: this job is in the
+/// foreground, and the terminal is in line mode with echo. A program in raw mode has drawn the
+/// screen itself, and one without echo is asking for a password; neither is disturbed. Never waits
+/// for a stopped terminal.
 pub fn notify(line: &str) {
     let err = std::io::stderr();
     let modes = LocalModes::ICANON | LocalModes::ECHO;
     if !is_foreground(&err) || !tcgetattr(&err).is_ok_and(|now| now.local_modes.contains(modes)) {
         return;
     }
-    // Where a job has come into the background by now, nothing is stopped for it.
+    // If the job is in the background by now, the write must not stop it.
     let mut stop = SigSet::empty();
     stop.add(Signal::SIGTTOU);
     if stop.thread_block().is_err() {
         return;
     }
-    // Opened anew, for only this process to write without waiting.
+    // Open it again, so that nonblocking mode affects only this process.
     let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     if let Ok(tty) = rustix::fs::open("/dev/tty", flags, Mode::empty()) {
-        // What stands on the line so far is kept.
+        // Keep what is already on the line.
         let text = format!("\n{line}\n");
         let mut rest = text.as_bytes();
         while let Ok(count @ 1..) = rustix::io::write(&tty, rest) {
@@ -247,7 +250,7 @@ pub fn signal_name(signal: i32) -> Option<&'static str> {
     signal_hook::low_level::signal_name(signal)
 }
 
-/// Set from now on by Ctrl-C and the like, which then end nothing.
+/// A flag that Ctrl-C and similar signals set from now on, instead of ending the process.
 pub fn interruption() -> io::Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -257,12 +260,12 @@ pub fn interruption() -> io::Result<Arc<AtomicBool>> {
     Ok(interrupted)
 }
 
-/// Dies of `signal`, so that the shell sees it. Returns where that does not end this process.
+/// Dies of `signal`, so that the shell sees it. Returns if the signal does not end this process.
 pub fn die_of(signal: i32) {
     nightlatch::memory::die_of(signal);
 }
 
-/// While it lives, what is typed is not shown.
+/// Keeps the echo off until it is dropped.
 pub(super) struct Hidden {
     tty: Arc<OwnedFd>,
     original: Termios,
@@ -270,8 +273,8 @@ pub(super) struct Hidden {
     lent: Lent,
 }
 
-/// Whether the terminal is as it was set here, and by nobody since: a pager that was started meanwhile needs
-/// its own settings.
+/// Whether the terminal still has the settings made here: a pager that was started meanwhile needs
+/// its own.
 fn is_set_so(tty: &OwnedFd, set: &Termios) -> bool {
     let modes = |settings: &Termios| {
         let Termios {
@@ -287,7 +290,8 @@ fn is_set_so(tty: &OwnedFd, set: &Termios) -> bool {
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        // In the background the terminal is in use by others, and setting it would stop us.
+        // In the background, the terminal is in use by others, and changing it would stop this
+        // process.
         if !is_foreground(&self.tty) {
             return;
         }

@@ -1,4 +1,4 @@
-//! Text for people: what came from elsewhere made harmless, and time spans told.
+//! Text for people: escapes text from elsewhere, and formats durations.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -8,8 +8,8 @@ use nightlatch::Wait;
 use nightlatch::account::LOCK;
 use nightlatch::audit::CommandEnd;
 
-/// `text` with everything a terminal would act on, or that changes the direction of reading, shown
-/// as an escape instead.
+/// `text` with everything escaped that a terminal would interpret or that changes the reading
+/// direction.
 pub fn escape(text: &str) -> String {
     text.chars()
         .fold(String::with_capacity(text.len()), |mut shown, character| {
@@ -22,14 +22,15 @@ pub fn escape(text: &str) -> String {
         })
 }
 
-/// Lines of JSON, equal in meaning, with nothing in them that a terminal would act on: JSON's own
-/// escapes in strings, the only place for most of it, and spaces for the blanks between.
+/// JSON lines with the same meaning, but without anything that a terminal would interpret: strings
+/// get JSON's own escapes, and whitespace between values becomes spaces.
 pub fn escape_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for character in json.chars() {
         match character {
             '\n' => shown.push('\n'),
-            // No string has one that is not escaped.
+            // Only whitespace outside strings can match this; in strings, control characters are
+            // always escaped.
             '\0'..=' ' => shown.push(' '),
             _ if is_harmless(character) => shown.push(character),
             _ => {
@@ -42,10 +43,10 @@ pub fn escape_json(json: &str) -> String {
     shown
 }
 
-/// The most characters of a message: what somebody named may be of any length.
+/// The maximum length of a message, in characters: names in it may be of any length.
 const LONGEST: usize = 1000;
 
-/// `text`, without its middle where it is longer than a message may be.
+/// `text`, without its middle if it is longer than a message may be.
 pub fn bounded(text: &str) -> Cow<'_, str> {
     if !is_too_long(text) {
         return Cow::Borrowed(text);
@@ -56,7 +57,7 @@ pub fn bounded(text: &str) -> Cow<'_, str> {
     Cow::Owned(beginning.chain(" ... ".chars()).chain(end).collect())
 }
 
-/// Whether a message may not be as long as this.
+/// Whether the text is too long for a message.
 pub fn is_too_long(text: &str) -> bool {
     text.chars().count() > LONGEST
 }
@@ -64,14 +65,14 @@ pub fn is_too_long(text: &str) -> bool {
 fn is_harmless(character: char) -> bool {
     !character.is_control()
         && !matches!(character,
-            // Bidirectional controls and marks, and separators a terminal may break lines at.
+            // Bidirectional controls and marks, and separators where a terminal may break lines.
             '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
             // Invisible: zero-width characters, byte order mark, tags.
             | '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{2065}' | '\u{FEFF}'
             | '\u{E0000}'..='\u{E007F}')
 }
 
-/// A time span for people, in its two largest units: `14m 32s`.
+/// A duration for people, in its two largest units: `14m 32s`.
 pub fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
@@ -83,7 +84,7 @@ pub fn span(duration: Duration) -> String {
     }
 }
 
-/// How long something took: below ten seconds in parts of one.
+/// How long something took; with decimals below ten seconds.
 pub fn took(duration: Duration) -> String {
     match duration.as_millis() {
         millis @ 0..1000 => format!("{millis}ms"),
@@ -102,13 +103,13 @@ pub fn command_end(end: CommandEnd) -> String {
     }
 }
 
-/// The words of a command line, as a shell would split it; `None` when a quote is not closed or there
-/// are none.
+/// The words of a command line, as a shell would split it; `None` if a quote is not closed or there
+/// are no words.
 pub fn words(line: &str) -> Option<Vec<String>> {
     shlex::split(line).filter(|words| !words.is_empty())
 }
 
-/// In days where it is so many, else in all units.
+/// In days if it is a whole number of them, else in all units.
 pub fn days(length: Duration) -> String {
     let seconds = length.as_secs();
     match (seconds / 86_400, seconds % 86_400) {
@@ -118,7 +119,7 @@ pub fn days(length: Duration) -> String {
     }
 }
 
-/// That another process is waited for.
+/// The message that the program is waiting for another process.
 pub fn waiting(wait: &Wait<'_>) -> String {
     let process = |number: i32| format!("process {number}");
     match wait {
@@ -136,10 +137,10 @@ pub fn waiting(wait: &Wait<'_>) -> String {
     }
 }
 
-/// From so few attempts on, those that are left are told.
+/// At or below this number, the remaining attempts are shown.
 const FEW_ATTEMPTS: u32 = 2;
 
-/// How many attempts are left, where they are few.
+/// The number of remaining attempts, if there are few.
 pub fn attempts_left(left: u32) -> Option<String> {
     let lock = span(LOCK);
     match left {

@@ -1,4 +1,4 @@
-//! `tour`: all of it in a scratch home, by running the real program.
+//! `tour`: demonstrates everything in a scratch home, by running the real program.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -21,17 +21,17 @@ use super::ui::{FAINT, GOOD, STRONG, Ui};
 const EMAIL: &str = "you@example.com";
 const PASSWORD: &str = "a harbour wall, eleven gulls";
 const IDLE: Duration = Duration::from_secs(2);
-/// What it shows fits any terminal.
+/// The output fits any terminal.
 const COLUMNS: usize = 80;
 
-/// One step: what it shows, the command, and what must come of it.
+/// One step: its text, the command, and the expected result.
 struct Step {
     about: &'static str,
     arguments: &'static [&'static str],
-    /// Whether the password is handed in on standard input.
+    /// Whether the password is passed on standard input.
     password: bool,
     code: Code,
-    /// What the output must contain.
+    /// The strings that the output must contain.
     shows: &'static [&'static str],
 }
 
@@ -115,7 +115,7 @@ pub fn run(context: &Context) -> Result<End, Failure> {
     let program = (context.program)()
         .ok_or_else(|| Failure::failed("tour", "cannot tell where this program lies"))?;
     let mut builder = tempfile::Builder::new();
-    #[cfg(unix)] // closed to others whatever the umask
+    #[cfg(unix)] // inaccessible to others whatever the umask
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
     let scratch = builder
         .prefix("nightlatch-tour-")
@@ -125,12 +125,12 @@ pub fn run(context: &Context) -> Result<End, Failure> {
         ui: context.ui,
         program,
         home: scratch.path().join("home"),
-        // Ctrl-C and the like end the tour after the step at hand, so that it can clean up.
+        // Ctrl-C and similar signals end the tour after the current step, so that it can clean up.
         interrupted: terminal::interruption()
             .map_err(|error| Failure::failed("tour", error.to_string()))?,
     };
     let result = tour.walk();
-    // Whatever happened: no key in the kernel, no agent, no file is left.
+    // In every case: leave no kernel key, no agent and no file behind.
     tour.clean_up();
     scratch.close().map_err(|error| {
         Failure::failed("tour", format!("cannot remove the scratch home: {error}"))
@@ -205,14 +205,14 @@ impl Tour {
             .spawn()
             .map_err(failed)?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A program that does not read its password fails in a way that shows.
+            // If the program does not read its password, it fails visibly anyway.
             let _ = stdin.write_all(PASSWORD.as_bytes());
         }
         child.wait_with_output().map_err(failed)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        // Its output is no terminal, which would say how wide it is.
+        // The output is not a terminal, so the width must be passed.
         let columns = arguments
             .starts_with(&["audit", "list"])
             .then(|| COLUMNS.to_string());
@@ -233,7 +233,7 @@ impl Tour {
     }
 }
 
-/// A line of output and its end, broken between words where it is too long.
+/// A line of output with its end, wrapped between words if it is too long.
 fn wrapped(line: &str) -> String {
     let width = |text: &str| strip_str(text).to_string().width();
     let mut wrapped = String::new();
@@ -251,7 +251,7 @@ fn wrapped(line: &str) -> String {
     wrapped
 }
 
-/// As one would type it.
+/// The argument as one would type it.
 fn quoted(argument: &str) -> String {
     if argument.contains([' ', '"', '$']) {
         format!("'{argument}'")

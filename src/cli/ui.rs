@@ -1,8 +1,8 @@
-//! All output, in one place.
+//! All output.
 //!
-//! The rules: stdout is data, stderr is talk. A closed pipe ends the output, not with an error:
-//! whoever closed it had enough. Text that came from a file, a log or a command line is escaped on
-//! its way to a terminal. Colour only where it helps, and not with `NO_COLOR`.
+//! Results go to stdout, messages to stderr. A closed pipe ends the output and is not an error.
+//! Text from a file, a log or a command line is escaped before it reaches a terminal. Colour is
+//! used only where it helps, and never with `NO_COLOR`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -19,53 +19,53 @@ use super::text::{bounded, escape, escape_json, is_too_long};
 pub struct Ui {
     /// JSON on stdout, and errors as JSON on stderr.
     pub json: bool,
-    /// No talk.
+    /// No messages.
     pub quiet: bool,
-    /// Whether stdout is a terminal, which acts on what it is sent.
+    /// Whether stdout is a terminal, which interprets escape sequences.
     pub on_terminal: bool,
-    /// Whether the locale has more than ASCII.
+    /// Whether the locale has characters beyond ASCII.
     pub is_utf8: bool,
 }
 
-/// Good news.
+/// Success.
 pub const GOOD: Style = AnsiColor::Green.on_default();
 /// Needs attention.
 pub const WARN: Style = AnsiColor::Yellow.on_default();
-/// Bad news.
+/// Failure.
 pub const BAD: Style = AnsiColor::Red.on_default();
-/// What can be skipped.
+/// Less important text.
 pub const FAINT: Style = Style::new().dimmed();
-/// What the eye should find first.
+/// Important text.
 pub const STRONG: Style = Style::new().bold();
 
-/// What is drawn, and what stands for it in ASCII.
+/// The signs used in drawing, with their ASCII replacements.
 const SIGNS: [(char, char); 5] = [('●', '*'), ('○', 'o'), ('█', '#'), ('░', '.'), ('…', '~')];
 
 impl Ui {
-    /// Prints `text` to stdout; styles are dropped where they would not show. `false` when nobody
-    /// reads any more, which is not an error.
+    /// Prints `text` to stdout, without styles where they would not show. Returns `false` if stdout
+    /// is closed, which is not an error.
     ///
     /// # Errors
-    /// When stdout cannot be written.
+    /// When writing to stdout fails.
     pub fn data(self, text: &str) -> Result<bool, Failure> {
         written(&mut anstream::stdout().lock(), self.signs(text).as_bytes())
     }
 
-    /// As [`Ui::data`], to the byte: nothing in it is taken for a style. On a terminal it must be
-    /// harmless.
+    /// Like [`Ui::data`], but byte for byte, without interpreting styles. Anything for a terminal
+    /// must already be escaped.
     ///
-    /// # Errors
+    /// As for [`Ui::data`].
     /// As [`Ui::data`].
-    #[allow(clippy::unused_self)] // so that whoever prints has to be handed a Ui
+    #[allow(clippy::unused_self)] // so that printing requires a Ui
     pub fn bytes(self, bytes: &[u8]) -> Result<bool, Failure> {
         written(&mut io::stdout().lock(), bytes)
     }
 
-    /// Prints lines of JSON to stdout, to the byte; on a terminal, what that would act on is written
-    /// as JSON's own escapes.
+    /// Prints JSON lines to stdout, byte for byte; on a terminal, what it would interpret is
+    /// written with JSON's own escapes.
     ///
     /// # Errors
-    /// As [`Ui::data`].
+    /// As for [`Ui::data`].
     pub fn json_text(self, json: &str) -> Result<bool, Failure> {
         if self.on_terminal {
             self.bytes(escape_json(json).as_bytes())
@@ -74,38 +74,38 @@ impl Ui {
         }
     }
 
-    /// Prints a JSON value and a newline to stdout. `false` as of [`Ui::data`].
+    /// Prints a JSON value and a newline to stdout. Returns `false` like [`Ui::data`].
     ///
     /// # Errors
-    /// As [`Ui::data`].
+    /// As for [`Ui::data`].
     pub fn json(self, value: &impl serde::Serialize) -> Result<bool, Failure> {
         let text = serde_json::to_string(value)
             .map_err(|error| Failure::failed("output", error.to_string()))?;
         self.json_text(&format!("{text}\n"))
     }
 
-    /// How many columns there are to print on; `None` where stdout is no terminal, or it does not say.
+    /// The width of stdout in columns; `None` if it is not a terminal or has no size.
     #[allow(clippy::unused_self)] // as above
     pub fn width(self) -> Option<usize> {
         columns(io::stdout())
     }
 
-    /// Says something to the person, on stderr, unless asked to be quiet.
+    /// Prints a message on stderr, unless `--quiet` is set.
     pub fn say(self, text: &str) {
         if !self.quiet && !self.json {
             Self::to_stderr(&self.signs(&format!("{text}\n")));
         }
     }
 
-    /// Draws `text` over the line of stderr that the cursor is on, unless asked to be quiet. What the
-    /// line had beyond that stays: there is no clearing it where escapes are not wanted.
+    /// Draws `text` over stderr's current line, unless `--quiet` is set. Longer text that was there
+    /// stays beyond it, because clearing the line would need an escape sequence.
     pub fn draw(self, text: &str) {
         if !self.quiet && !self.json {
             Self::to_stderr(&self.signs(&format!("\r{text}")));
         }
     }
 
-    /// Warns on stderr, quiet or not.
+    /// Prints a warning on stderr, even with `--quiet`.
     pub fn warn(self, text: &str) {
         let text = &*bounded(text);
         if self.json {
@@ -116,7 +116,7 @@ impl Ui {
         }
     }
 
-    /// Reports a failure on stderr: one JSON object, one line, or a line and its hint.
+    /// Reports a failure on stderr: as a JSON object, as one line, or as a line and a hint.
     pub fn failure(self, failure: &Failure) {
         let Failure {
             kind,
@@ -125,7 +125,7 @@ impl Ui {
             ..
         } = failure;
         let message = bounded(message);
-        // A command without its middle may do something else when it is pasted.
+        // A command without its middle could do something else when it is pasted.
         let hint = hint.as_deref().filter(|hint| !is_too_long(hint));
         if self.json {
             let object = serde_json::json!({ "error": kind, "message": message, "hint": hint });
@@ -139,7 +139,7 @@ impl Ui {
         Self::to_stderr(&format!("{text}\n"));
     }
 
-    /// `text` with the signs that are drawn in it, in ASCII where the locale has no others.
+    /// `text` with its signs replaced by ASCII if the locale requires it.
     fn signs(self, text: &str) -> Cow<'_, str> {
         if self.is_utf8 || text.is_ascii() {
             return Cow::Borrowed(text);
@@ -152,7 +152,7 @@ impl Ui {
     }
 
     fn to_stderr(text: &str) {
-        // Nothing is left to tell anyone when stderr is gone.
+        // If stderr is gone, nobody can be informed.
         let mut err = anstream::stderr().lock();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }

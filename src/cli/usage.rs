@@ -1,4 +1,4 @@
-//! A command line that does not parse: what is wrong with it, in one line, and what to do about it.
+//! Reports a command line that does not parse: what is wrong with it, in one line, and what to do.
 
 use std::error::Error as _;
 use std::ffi::OsString;
@@ -12,9 +12,9 @@ use super::args::{BadValue, Cli};
 use super::exit::{Code, Failure};
 use super::ui::Ui;
 
-/// What clap found wrong, or the help that was asked for.
+/// Prints clap's error, or the requested help.
 pub fn report(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    // Help and version go to stdout and are no error; a closed pipe is none either.
+    // Help and version go to stdout and are not errors, and neither is a closed pipe.
     if !error.use_stderr() {
         let _ = error.print();
         return ExitCode::from(Code::Done as u8);
@@ -68,13 +68,13 @@ fn command_in(arguments: &[OsString]) -> Command {
     command
 }
 
-/// The same error as every other command's, made of what clap says of it.
+/// Converts clap's error to the same form as every other error.
 fn failure(error: &clap::Error, command: &Command) -> Failure {
     let name = command.get_bin_name().unwrap_or(command.get_name());
     let see = format!("see {name} --help");
     let found = Found(error);
     let argument = found.text(ContextKind::InvalidArg).unwrap_or_default();
-    // As `--limit <N>`, of which only the name matters.
+    // clap gives `--limit <N>`; only the name is needed.
     let option = argument.split(' ').next().unwrap_or_default();
     let (message, hint) = match error.kind() {
         ErrorKind::InvalidSubcommand => unknown_command(&found, command, see),
@@ -105,7 +105,7 @@ fn failure(error: &clap::Error, command: &Command) -> Failure {
     Failure::usage(message).hint(hint)
 }
 
-/// What clap says of an error.
+/// The context of a clap error.
 struct Found<'a>(&'a clap::Error);
 
 impl<'a> Found<'a> {
@@ -122,14 +122,14 @@ impl<'a> Found<'a> {
     }
 }
 
-/// `SHELL` of `<SHELL>`; an option as it is.
+/// `SHELL` for `<SHELL>`; an option is returned unchanged.
 fn placeholder(argument: &str) -> String {
     argument
         .replace(['<', '>', '[', ']'], "")
         .replace("...", "")
 }
 
-/// The commands below `command` that its help lists.
+/// The subcommands of `command` that its help lists.
 fn visible(command: &Command) -> impl Iterator<Item = &Command> {
     let all = command.get_subcommands();
     all.filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
@@ -145,7 +145,7 @@ fn unknown_command(found: &Found, command: &Command, see: String) -> (String, St
     if let Some(meant) = meant_by(typed).filter(|_| is_program) {
         return (message, meant.to_owned());
     }
-    // The most similar is the last of them; one of its other names may be.
+    // clap puts the most similar name last; it may be an alias.
     let similar = found.texts(ContextKind::SuggestedSubcommand);
     let similar = similar
         .last()
@@ -169,7 +169,7 @@ fn unknown_argument(
     let no_argument = "a password is never an argument; use --password-stdin or --password-fd N";
     if !argument.starts_with('-') {
         if takes_password {
-            // It may be a password.
+            // The argument may be a password, so do not print it.
             return ("unexpected argument".to_owned(), no_argument.to_owned());
         }
         let hint = match command.find_subcommand(argument) {
@@ -208,7 +208,7 @@ fn unknown_argument(
     (message, hint)
 }
 
-/// Of which a command or option is missing.
+/// The message that a command or option is missing.
 fn has(name: &str, is_program: bool) -> String {
     if is_program {
         "there is".to_owned()
@@ -225,7 +225,7 @@ fn conflict(found: &Found, name: &str, option: &str, see: String) -> (String, St
         .collect();
     let others = others.join(" and ");
     match found.text(ContextKind::InvalidSubcommand) {
-        // An argument that is no command is in the way too.
+        // An argument that is not a command can be in the way, too.
         Some(sub) if !name.ends_with(&format!(" {sub}")) => {
             (format!("unexpected argument {sub:?}"), see)
         }
@@ -295,7 +295,7 @@ fn bad_choice(found: &Found, argument: &str, see: String) -> (String, String) {
     )
 }
 
-/// What leads to what a command would do that there is not, where people are known to type it.
+/// The command that people mean when they type this common but unknown one.
 fn meant_by(command: &str) -> Option<&'static str> {
     Some(match command {
         "verify" | "check" => "check the log for tampering: nightlatch audit verify",

@@ -1,5 +1,5 @@
-//! `status --watch`: counts down until the session ends. Each second it looks anew, as `status` does,
-//! and keeps nothing of what it saw. A signal ends it as any program: there is nothing to set back.
+//! `status --watch`: counts down until the session ends. Every second it checks again, as `status`
+//! does, and keeps no state. A signal ends it like any program: nothing needs restoring.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use super::terminal::columns;
 use super::ui::{GOOD, STRONG, Ui};
 use super::{ending, text};
 
-/// The longest between two looks: the end may come from another terminal.
+/// The maximum time between checks: another terminal may end the session.
 const LOOK: Duration = Duration::from_secs(1);
-/// Past the turn of a second, for the look after it not to see the second before.
+/// A delay after the turn of a second, so that the check does not see the previous second.
 const MARGIN: Duration = Duration::from_millis(1);
 
-/// What a terminal without a size is taken for.
+/// The assumed width of a terminal without a size.
 const COLUMNS: usize = 80;
 
 pub fn run(context: &Context) -> Result<End, Failure> {
@@ -52,7 +52,7 @@ pub fn run(context: &Context) -> Result<End, Failure> {
     }
 }
 
-/// Until the number of seconds left changes, and no longer than a second.
+/// The time until the remaining seconds change, at most one second.
 fn until_the_next_second(status: &SessionStatus) -> Duration {
     let ends = status.expires_at.unwrap_or(Timestamp::from_unix_seconds(0));
     let left = ends.since(SystemClock.now().wall);
@@ -62,17 +62,18 @@ fn until_the_next_second(status: &SessionStatus) -> Duration {
     }
 }
 
-/// The columns to draw in. The last one stays free: a terminal may move on to the next line when it is
-/// written to.
+/// The width to draw in. The last column stays free, because a terminal may wrap after writing to
+/// it.
 fn room() -> usize {
     columns(std::io::stdout()).unwrap_or(COLUMNS) - 1
 }
 
-/// The countdown: on a terminal one line, drawn over itself with no more than spaces and carriage
-/// returns, which every terminal knows, and which leave nothing switched on; elsewhere a line a second.
+/// The countdown. On a terminal it is one line, overwritten using only spaces and carriage returns,
+/// which every terminal supports and which leave no mode switched on; elsewhere it is one line per
+/// second.
 struct Line {
     ui: Ui,
-    /// Columns of what is drawn now.
+    /// The width of what is drawn now.
     drawn: usize,
 }
 
@@ -81,7 +82,7 @@ impl Line {
         Self { ui, drawn: 0 }
     }
 
-    /// `false` when nobody reads any more.
+    /// `false` if stdout is closed.
     fn show(&mut self, status: &SessionStatus) -> Result<bool, Failure> {
         let left = text::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
         if !self.ui.on_terminal {
@@ -106,13 +107,13 @@ impl Line {
         self.ui.data(&format!("\r{shown}{rest}"))
     }
 
-    /// Spaces over what is drawn beyond `width`, and as many steps back.
+    /// Spaces over the old text beyond `width`, and as many backspaces.
     fn blank(&self, width: usize, room: usize) -> String {
         let over = self.drawn.min(room).saturating_sub(width);
         format!("{}{}", " ".repeat(over), "\u{8}".repeat(over))
     }
 
-    /// Nothing is left of it.
+    /// Clears the line.
     fn clear(&mut self) -> Result<(), Failure> {
         if self.drawn > 0 {
             let blank = " ".repeat(self.drawn.min(room()));

@@ -1,4 +1,4 @@
-//! What `register`, `login` and `passwd` take.
+//! The arguments of `register`, `login` and `passwd`.
 
 use std::time::Duration;
 

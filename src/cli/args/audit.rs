@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::bad_value::number;
 use super::{AuditFilters, AuditHold, duration};
 
-// What `audit` alone takes is shown in the help of `audit list`.
+// The arguments of a bare `audit` are shown in the help of `audit list`.
 #[derive(Debug, Args)]
 #[command(
     mut_args = |argument| argument.hide(true),

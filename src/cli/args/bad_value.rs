@@ -1,18 +1,18 @@
-//! Why an argument's value was not accepted.
+//! The error for an argument's value that is not accepted.
 
 use std::ops::RangeBounds;
 use std::str::FromStr;
 
-/// A value that an argument does not take.
+/// A value that an argument does not accept.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct BadValue {
     pub message: String,
-    /// What to write instead, where the message does not say so.
+    /// What to write instead, if the message does not say so.
     pub hint: Option<&'static str>,
 }
 
-/// Reads a whole number within `range`, which is `what`, such as "a number from 1 to 9".
+/// Parses a whole number in `range`, which `what` describes, such as "a number from 1 to 9".
 pub fn number<T: FromStr + PartialOrd>(
     range: impl RangeBounds<T> + Clone + Send + Sync + 'static,
     what: &'static str,

@@ -1,4 +1,4 @@
-//! Which events a command of `audit` is about, and of which log.
+//! Filters on events, and the log to read.
 
 use std::path::PathBuf;
 

@@ -18,7 +18,7 @@ use crate::cli::exit::{Code, Failure};
 use crate::cli::table::Header;
 use crate::cli::{pager, progress, text};
 
-/// How often `--follow` looks for new events.
+/// How often `--follow` polls for new events.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
 
 pub fn run(context: &Context, args: &AuditList) -> Result<End, Failure> {
@@ -52,7 +52,7 @@ pub fn run(context: &Context, args: &AuditList) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// What is asked of a command's start does not show in the event of its end.
+/// A filter on a command's start cannot be applied to the event of its end.
 pub fn not_followed() -> Failure {
     let message = "--exit with --program or --argv-of cannot be followed";
     Failure::usage(message).hint("leave one of them out, or --follow".to_owned())
@@ -82,7 +82,7 @@ impl List<'_> {
         self.follow(follow, answer.rows.is_empty())
     }
 
-    /// Prints what comes, until nobody reads any more.
+    /// Prints new events until stdout is closed.
     fn follow(&self, mut follow: Follow<'_>, is_first: bool) -> Result<(), Failure> {
         let mut header = if is_first {
             Header::Shown
@@ -173,7 +173,7 @@ impl List<'_> {
         Ok(())
     }
 
-    /// Prints `records`; `false` when nobody reads any more.
+    /// Prints `records`; `false` if stdout is closed.
     fn records(&self, records: &[Record]) -> Result<bool, Failure> {
         let ui = self.context.ui;
         if self.format == Format::Csv {
@@ -197,7 +197,7 @@ impl List<'_> {
     }
 }
 
-/// The answer as JSON. The events are the log's own bytes, so that their hashes can be computed.
+/// The result as JSON. The events are the log's own bytes, so that their hashes can be computed.
 #[derive(serde::Serialize)]
 struct Listing<'a> {
     schema: u32,
@@ -228,7 +228,7 @@ impl Removed {
     }
 }
 
-/// Which events are gone, and which record says so.
+/// A message that names the removed events and the record of their removal.
 fn told(context: &Context, removed: &RemovedEvents) -> String {
     let events = format!("events {} to {}", removed.first_seq, removed.last_seq);
     match (removed.recorded_seq, removed.recorded_at) {
@@ -240,7 +240,7 @@ fn told(context: &Context, removed: &RemovedEvents) -> String {
     }
 }
 
-/// Writing to memory does not fail; the formatter's signature says it may.
+/// Only the formatter's signature allows this error: writing to memory cannot fail.
 fn unformatted(error: &std::io::Error) -> Failure {
     Failure::failed("output", error.to_string())
 }

@@ -1,4 +1,4 @@
-//! How commands read the log: the reader that is meant, and the filters as the library takes them.
+//! How commands read the log: the choice of reader, and the filters as the library takes them.
 
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use crate::cli::text;
 pub const NAME_THE_DIRECTORY: &str =
     "name the directory that has the .jsonl files: in a home it is audit";
 
-/// Gives `read` the log that `filters` name: a copy, or that of the home.
+/// Calls `read` with the log that `filters` name: a copy, or the home's log.
 pub fn with_reader<T>(
     context: &Context,
     filters: &AuditFilters,
@@ -42,7 +42,7 @@ fn copy(directory: &Path) -> Result<LogReader<'static>, Failure> {
     Err(Failure::new(Code::Audit, "no_log", message).hint(hint()))
 }
 
-/// Says that lines of the log were left out, if any were.
+/// Warns if lines of the log were left out.
 pub fn warn_of_unreadable(context: &Context, unreadable: u64) {
     if unreadable > 0 {
         let lines = if unreadable == 1 {
@@ -56,7 +56,7 @@ pub fn warn_of_unreadable(context: &Context, unreadable: u64) {
     }
 }
 
-/// The filters as the library takes them, with its limit.
+/// Converts the filters to a query with a limit.
 pub fn query(context: &Context, args: &AuditFilters) -> Result<Query, Failure> {
     let now = SystemClock.now().wall;
     let time = |option: &str, text: &Option<String>| {
@@ -106,7 +106,7 @@ pub fn query(context: &Context, args: &AuditFilters) -> Result<Query, Failure> {
     })
 }
 
-/// The digest of a command line, which only its account's key makes.
+/// The digest of a command line, which requires the account's key.
 fn argv(context: &Context, line: &str) -> Result<ArgvDigest, Failure> {
     let words = text::words(line).ok_or_else(|| {
         Failure::usage("--argv-of: cannot read this as a command line")
@@ -117,7 +117,7 @@ fn argv(context: &Context, line: &str) -> Result<ArgvDigest, Failure> {
         .argv_digest(words.iter().map(OsStr::new))?)
 }
 
-/// A type of the catalogue, or one that only a later version knows and that is in the log.
+/// A type of the catalogue, or an unknown one that occurs in the log.
 fn event_type(context: &Context, filters: &AuditFilters, name: &str) -> Result<EventName, Failure> {
     let capitals = name.to_ascii_uppercase();
     if let Ok(event_type) = capitals.parse::<EventName>() {
@@ -135,7 +135,7 @@ fn event_type(context: &Context, filters: &AuditFilters, name: &str) -> Result<E
         format!("did you mean {known}? ")
     });
     hint.push_str("one of");
-    // One name after the other: collected and joined, it takes rustc 1.95 minutes to optimise.
+    // A plain loop: collecting and joining the names takes rustc 1.95 minutes to optimise.
     for known in EventType::ALL {
         let _ = write!(hint, " {known}");
     }

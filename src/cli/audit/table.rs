@@ -1,4 +1,4 @@
-//! Events as a table for people: a line for each, and one for a guarded command as a whole.
+//! Events as a table for people: one row per event, and one per guarded command.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::cli::text::plain_details;
 use crate::cli::text::{command_end, escape, took};
 use crate::cli::ui::{BAD, FAINT, GOOD, WARN};
 
-/// Keys of details that only a program needs.
+/// Keys of details that only programs need.
 const IDS: [&str; 8] = [
     "exec_id",
     "argv_digest",
@@ -24,19 +24,19 @@ const IDS: [&str; 8] = [
     "quarantine",
 ];
 
-/// How a table is to look.
+/// The layout of a table.
 #[derive(Clone, Copy)]
 pub struct Table {
     pub header: Header,
-    /// With all ids, however wide.
+    /// Show all ids, whatever the width.
     pub is_wide: bool,
-    /// How many columns there are where the terminal does not say.
+    /// The width if stdout is not a terminal.
     pub columns: Option<usize>,
-    /// More of it comes later, and is to be below it.
+    /// More rows follow later, below this table.
     pub goes_on: bool,
 }
 
-/// As wide as the terminal, whatever it is; to a file or a pipe nothing is left out.
+/// Fits the table to the terminal; to a file or a pipe it is printed in full.
 pub fn table(context: &Context, rows: &[Row], how: Table) -> String {
     let width = context.ui.width().or(how.columns);
     let width = width.filter(|_| !how.is_wide);

@@ -1,7 +1,8 @@
-//! `audit verify`, and what is noted of a log to verify it with: `audit fingerprint`, `audit anchor`.
+//! `audit verify`, and the commands that print what it compares with: `audit fingerprint`, `audit
+//! anchor`.
 //!
-//! Verifying reads the log's files and nothing else, and records nothing: it has to work on a copy
-//! that cannot be written, and on a log that nothing may be appended to any more.
+//! Verification reads only the log's files, and records nothing: it must work on a read-only copy,
+//! and on a log that can no longer be appended to.
 
 mod report;
 
@@ -24,7 +25,7 @@ use report::{Report, is_nothing};
 /// Longer than any anchor.
 const ANCHOR_LIMIT: u64 = 4096;
 
-/// The arguments and the directory of a verification that names one: it needs no home.
+/// The arguments and the directory of a verification that names a directory, which needs no home.
 pub fn copy_to_verify(audit: &Audit) -> Option<(&AuditVerify, &Path)> {
     let Some(AuditCommand::Verify(args)) = &audit.command else {
         return None;
@@ -67,7 +68,7 @@ pub fn verify(ui: Ui, args: &AuditVerify, directory: &Path) -> Result<End, Failu
     Err(not_verified(&result).hint(hint.to_owned()))
 }
 
-/// The id of the running system's boot; zeros where it does not tell.
+/// The boot id of the running system; zeros if it has none.
 pub fn this_boot() -> [u8; 16] {
     SystemClock.boot().map_or([0; 16], |boot| boot.id)
 }
@@ -80,7 +81,13 @@ pub fn not_verified(result: &Verification) -> Failure {
     Failure::new(Code::Audit, "not_verified", message)
 }
 
-/// What is in the way of verification may be what somebody put there: nobody is told to move it.
+/// Whether there was no log to verify.
+fn is_nothing(result: &Verification) -> bool {
+    let is_nothing = |finding: &Finding| finding.problem == Problem::NoLog;
+    !result.is_good() && result.findings.iter().all(is_nothing)
+}
+
+/// Somebody may have put the obstacle there on purpose, so the message does not suggest moving it.
 fn unreadable(error: AuditError, directory: &Path) -> Failure {
     let hint = if directory.is_dir() {
         "verify a copy whose files you may read; leave the log as it is: it is evidence"
@@ -90,8 +97,8 @@ fn unreadable(error: AuditError, directory: &Path) -> Failure {
     Failure::from(error).hint(hint.to_owned())
 }
 
-/// A verifier of the log in `directory` that compares it with what was noted, and how many lines had
-/// no anchor in them.
+/// A verifier of the log in `directory` that compares it with `noted`, and the number of input
+/// lines without an anchor.
 pub fn verifier(ui: Ui, directory: &Path, noted: &Noted) -> Result<(Verifier, u64), Failure> {
     let mut verifier = Verifier::new(directory);
     if let Some(fingerprint) = &noted.fingerprint {
@@ -120,7 +127,7 @@ pub fn verifier(ui: Ui, directory: &Path, noted: &Noted) -> Result<(Verifier, u6
     Ok((verifier, ignored))
 }
 
-/// The same for the log of this fingerprint only.
+/// Makes the verifier compare the log with this fingerprint.
 fn expecting(verifier: Verifier, fingerprint: &str) -> Result<Verifier, Failure> {
     verifier.fingerprint(fingerprint).map_err(|error| {
         Failure::usage(format!("--fingerprint: {error}"))
@@ -155,10 +162,10 @@ fn read_anchors(ui: Ui, path: &Path) -> Result<Anchors, Failure> {
     Ok(anchors)
 }
 
-/// What a person named as input.
+/// An input file that a person named.
 type Input = Box<dyn Read>;
 
-/// What a person knows it as.
+/// The name of the input in messages.
 fn name_of(path: &Path) -> String {
     if path == Path::new("-") {
         "standard input".to_owned()
@@ -167,7 +174,7 @@ fn name_of(path: &Path) -> String {
     }
 }
 
-/// Reads what a person named as input, `-` being standard input.
+/// Reads the input that a person named; `-` is standard input.
 fn read_named<T>(
     ui: Ui,
     path: &Path,
@@ -183,7 +190,7 @@ fn read_named<T>(
     })
 }
 
-/// A file that the person named as input: it may as well be a link or a pipe, and no device.
+/// Opens a file that a person named as input. It may be a link or a pipe, but not a device.
 #[allow(clippy::disallowed_methods)]
 fn open_named(path: &Path) -> std::io::Result<std::fs::File> {
     let kind = std::fs::metadata(path)?.file_type();
@@ -197,7 +204,7 @@ fn open_named(path: &Path) -> std::io::Result<std::fs::File> {
     Err(std::io::Error::other("it is neither a file nor a pipe"))
 }
 
-/// Prints the fingerprint of the home's log, alone.
+/// Prints only the fingerprint of the home's log.
 pub fn fingerprint(context: &Context) -> Result<End, Failure> {
     let guard = context.guard_to_look()?;
     let fingerprint = match guard.audit() {
@@ -214,7 +221,7 @@ pub fn fingerprint(context: &Context) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// Prints the line of the home's log that was sealed last.
+/// Prints the last sealed line of the home's log.
 pub fn anchor(context: &Context) -> Result<End, Failure> {
     let guard = context.guard_to_look()?;
     let anchor = match guard.audit() {
@@ -236,7 +243,7 @@ pub fn anchor(context: &Context) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
-/// The home has no log: it has not begun, or it is gone.
+/// The home has no log: it has not been started, or it is gone.
 pub fn no_log() -> Failure {
     Failure::new(Code::Audit, "no_log", "there is no audit log here")
         .hint("it begins with the first account: nightlatch register EMAIL; if there was one, put it back".to_owned())

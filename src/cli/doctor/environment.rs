@@ -1,4 +1,4 @@
-//! What the checks look at.
+//! The input of the checks.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,18 +13,18 @@ use crate::cli::origin::{Origin, Origins};
 use crate::cli::surroundings::Surroundings;
 use crate::cli::system;
 
-/// What the checks look at.
-pub struct Environment {
+/// The input of the checks.
+pub struct Case {
     pub origins: Origins,
     pub paths: Result<Paths, NoHomeDirectory>,
-    /// `None` where there is no place for a file.
+    /// `None` if there is no place for a file.
     pub settings: Option<Result<Settings, ConfigError>>,
-    /// What `NIGHTLATCH_KEEPER` says; the error when it is no keeper.
+    /// The value of `NIGHTLATCH_KEEPER`; an error if it is not a keeper.
     pub forced: Option<Result<KeeperChoice, String>>,
-    /// What is wrong with the account that was named, if anything.
+    /// What is wrong with the named account, if anything.
     pub bad_account: Option<String>,
     pub survey: Survey,
-    /// Whether what stands there is a home of ours.
+    /// Whether the directory is one of our homes.
     pub is_home: bool,
     pub program: Option<PathBuf>,
     /// `PATH`.
@@ -47,7 +47,7 @@ impl Environment {
             |_| Survey::default(),
             |paths| survey(&paths.home, &["config.toml"]),
         );
-        // One that cannot be told is looked at as if it were.
+        // If this cannot be determined, check the directory as a home.
         let is_home = paths
             .as_ref()
             .is_ok_and(|paths| is_home(&paths.home).unwrap_or(true));
@@ -74,20 +74,20 @@ impl Environment {
         }
     }
 
-    /// The home, where there is one on disk.
+    /// The home, if it exists on disk.
     pub fn home(&self) -> Option<&Path> {
         let paths = self.paths.as_ref().ok()?;
         (self.survey.exists && self.is_home).then_some(&*paths.home)
     }
 
-    /// The configuration in force, where it can be used.
+    /// The configuration in force, if it is valid.
     pub fn config(&self) -> Option<&nightlatch::Config> {
         Some(self.settings.as_ref()?.as_ref().ok()?.config())
     }
 }
 
-/// The content of a small file of the system's, such as those of `/proc`; `None` where there is none or
-/// it may not be read.
+/// The content of a small system file, such as one in `/proc`; `None` if it does not exist or may
+/// not be read.
 pub fn read_small(path: &str) -> Option<String> {
     let bytes = system::read(Path::new(path), 64 * 1024)?;
     String::from_utf8(bytes).ok()

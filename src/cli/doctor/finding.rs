@@ -1,8 +1,8 @@
-//! What a check found.
+//! The result of a check.
 
 use serde::Serialize;
 
-/// How a check came out.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -11,7 +11,7 @@ pub enum State {
     Fail,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Serialize)]
 pub struct Finding {
     pub check: &'static str,

@@ -1,4 +1,4 @@
-//! Where a session's key would live, and why.
+//! Where a session's key would be kept, and why.
 
 use nightlatch::config::KeeperChoice;
 use nightlatch::session::KeeperError;
@@ -51,8 +51,8 @@ pub fn keeper(case: &Environment) -> Vec<Finding> {
     vec![finding]
 }
 
-/// The choice in force, and who made it.
-fn choice(case: &Environment) -> (KeeperChoice, &'static str) {
+/// The choice in force, and its origin.
+fn choice(case: &Case) -> (KeeperChoice, &'static str) {
     if let Some(Ok(choice)) = case.forced {
         return (choice, "NIGHTLATCH_KEEPER");
     }
@@ -62,9 +62,9 @@ fn choice(case: &Environment) -> (KeeperChoice, &'static str) {
     (choice, "the configuration")
 }
 
-/// Why the kernel does not keep keys, with what is likely behind it.
+/// Why the kernel does not keep keys, with the likely cause.
 fn told(error: &KeeperError) -> String {
-    // 2 is a filter, as containers have.
+    // Mode 2 is a seccomp filter, as in containers.
     let is_filtered = || {
         let status = read_small("/proc/self/status")?;
         let line = status
@@ -80,8 +80,8 @@ fn told(error: &KeeperError) -> String {
     }
 }
 
-/// Whether an agent could be started, as far as can be told without starting one.
-fn agent_can_start(case: &Environment) -> Result<(), String> {
+/// Whether an agent could be started, as far as can be determined without starting one.
+fn agent_can_start(case: &Case) -> Result<(), String> {
     if case.program.is_none() {
         return Err("the system does not tell where this program lies".to_owned());
     }
@@ -123,8 +123,8 @@ pub fn agent(case: &Environment) -> Vec<Finding> {
     }]
 }
 
-/// How much of the user's share of kernel keys is used.
-pub fn quota(_: &Environment) -> Vec<Finding> {
+/// How much of the user's quota of kernel keys is used.
+pub fn quota(_: &Case) -> Vec<Finding> {
     const CHECK: &str = "quota";
     let (Some(users), Some(user)) = (read_small("/proc/key-users"), user()) else {
         return Vec::new();
@@ -133,7 +133,7 @@ pub fn quota(_: &Environment) -> Vec<Finding> {
         return vec![Finding::ok(CHECK, "no kernel keys of yours")];
     };
     let found = format!("{keys} of {key_limit} kernel keys, {bytes} of {byte_limit} bytes");
-    // Four fifths: a sign-in needs a key or two and some hundred bytes.
+    // Four fifths: a sign-in needs one or two keys and a few hundred bytes.
     let is_tight = keys * 5 > key_limit * 4 || bytes * 5 > byte_limit * 4;
     vec![if is_tight {
         let files = "/proc/sys/kernel/keys/maxkeys and maxbytes";
@@ -143,7 +143,7 @@ pub fn quota(_: &Environment) -> Vec<Finding> {
     }]
 }
 
-/// Keys, their limit, bytes, their limit: of the line `uid: usage n/n keys/limit bytes/limit`.
+/// Keys, their limit, bytes and their limit, from the line `uid: usage n/n keys/limit bytes/limit`.
 fn share_of(user: u32, users: &str) -> Option<[u64; 4]> {
     let of_user = |line: &&str| {
         let id = line.split(':').next();

@@ -1,4 +1,4 @@
-//! What the system lets this process keep to itself.
+//! Limits on locked memory and core dumps.
 
 use rustix::process::{Resource, getrlimit};
 
@@ -6,7 +6,7 @@ use super::environment::{Environment, read_small};
 use super::finding::Finding;
 use crate::cli::progress::size;
 
-/// What locking the memory of a sign-in's secrets takes, with room to spare.
+/// Enough locked memory for the secrets of a sign-in, with a margin.
 const LOCKED: u64 = 64 * 1024;
 
 /// Whether secrets can be kept out of swap.
@@ -31,8 +31,8 @@ pub fn memory(_: &Environment) -> Vec<Finding> {
     }]
 }
 
-/// Whether this process may leave its memory in a core dump.
-pub fn cores(_: &Environment) -> Vec<Finding> {
+/// Whether this process may write its memory to a core dump.
+pub fn cores(_: &Case) -> Vec<Finding> {
     const CHECK: &str = "cores";
     let is_limited = getrlimit(Resource::Core).current == Some(0);
     if is_dumpable() && !is_limited {
@@ -57,7 +57,7 @@ fn is_dumpable() -> bool {
     !matches!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable))
 }
 
-/// There is no such flag.
+/// This system has no such flag.
 #[cfg(not(target_os = "linux"))]
 fn is_dumpable() -> bool {
     true

@@ -1,17 +1,17 @@
-//! What the system lets this process keep to itself, where that is not asked for yet: Windows.
+//! Limits on locked memory and core dumps on Windows, where they are not checked yet.
 
 use super::environment::Environment;
 use super::finding::Finding;
 
-/// Says that nothing is kept out of swap.
-pub fn memory(_: &Environment) -> Vec<Finding> {
+/// Reports that nothing is kept out of swap.
+pub fn memory(_: &Case) -> Vec<Finding> {
     let found =
         "secrets are wiped, but not locked in memory on this platform yet: they may be swapped out";
     vec![Finding::warn("memory", found)]
 }
 
-/// Says that it is not known.
-pub fn cores(_: &Environment) -> Vec<Finding> {
+/// Reports that this is unknown.
+pub fn cores(_: &Case) -> Vec<Finding> {
     let found =
         "whether this process may leave a dump of its memory is not looked at on this platform";
     vec![Finding::warn("cores", found)]

@@ -1,4 +1,5 @@
-//! The machine: its clocks, and where memory may end up. What is in `/proc` and `/sys` is Linux's alone.
+//! The machine: its clocks, and where memory may be written to. `/proc` and `/sys` exist only on
+//! Linux.
 
 use nightlatch::audit::look;
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
@@ -8,11 +9,11 @@ use super::finding::Finding;
 use crate::cli::audit::this_boot;
 use crate::cli::text::span;
 
-/// The beginning of 2026, before which this program was not.
+/// The beginning of 2026; this program did not exist before.
 const PAST: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
 
-/// Whether sessions can be judged by the clocks.
-pub fn clock(case: &Environment) -> Vec<Finding> {
+/// Whether the clocks can be used to judge sessions.
+pub fn clock(case: &Case) -> Vec<Finding> {
     const CHECK: &str = "clock";
     let now = SystemClock.now();
     let uptime = span(std::time::Duration::from_nanos(now.boot.nanos()));
@@ -32,7 +33,7 @@ pub fn clock(case: &Environment) -> Vec<Finding> {
                 "set it, or wait until it is synchronised: the audit log is dated by it".to_owned(),
             )
         }
-        // A session ends when the clock jumps; whether it is synchronised takes a privileged look.
+        // A jump of the clock ends a session; checking synchronisation would require privileges.
         Ok(_) => Finding::ok(
             CHECK,
             format!("{}; booted {uptime} ago; not shifted", now.wall),
@@ -57,8 +58,8 @@ pub fn clock(case: &Environment) -> Vec<Finding> {
     findings
 }
 
-/// Whether memory may be written to disk in the clear.
-pub fn swap(_: &Environment) -> Vec<Finding> {
+/// Whether memory may be written to disk unencrypted.
+pub fn swap(_: &Case) -> Vec<Finding> {
     const CHECK: &str = "swap";
     let Some(areas) = swap_areas() else {
         return Vec::new();
@@ -87,7 +88,7 @@ pub fn swap(_: &Environment) -> Vec<Finding> {
     }]
 }
 
-/// The devices and files that are swapped to; `None` where it is not told.
+/// The swap devices and files; `None` if they are unknown.
 fn swap_areas() -> Option<Vec<String>> {
     let swaps = read_small("/proc/swaps")?;
     let first_word = |line: &str| line.split_whitespace().next().map(str::to_owned);
@@ -102,8 +103,8 @@ fn is_safe(area: &str) -> bool {
         || device.starts_with("dm-") && uuid().is_some_and(|uuid| uuid.starts_with("CRYPT-"))
 }
 
-/// Whether all of memory may be written to disk at once.
-pub fn hibernation(_: &Environment) -> Vec<Finding> {
+/// Whether hibernation may write all memory to disk.
+pub fn hibernation(_: &Case) -> Vec<Finding> {
     const CHECK: &str = "hibernation";
     let Some(states) = read_small("/sys/power/state") else {
         return Vec::new();
@@ -141,8 +142,8 @@ pub fn tracing(_: &Environment) -> Vec<Finding> {
     }]
 }
 
-/// What is not looked at here, so that nobody takes silence for good news.
-pub fn unseen(_: &Environment) -> Vec<Finding> {
+/// Lists what is not checked, so that nobody takes silence for good news.
+pub fn unseen(_: &Case) -> Vec<Finding> {
     if cfg!(target_os = "linux") {
         return Vec::new();
     }

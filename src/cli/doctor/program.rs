@@ -1,4 +1,4 @@
-//! The program itself, and where it is run.
+//! The program itself, and its environment.
 
 use std::env::consts::EXE_SUFFIX;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::cli::search_path;
 use crate::cli::system::{self, is_same_file};
 use crate::cli::terminal::Terminal;
 
-/// Where shells look for what is to be done in each of them, below the user's own directory.
+/// The startup files of the shells, relative to the user's home directory.
 const SHELL_FILES: [&str; 6] = [
     ".bashrc",
     ".bash_profile",
@@ -21,11 +21,11 @@ const SHELL_FILES: [&str; 6] = [
     ".zprofile",
     ".config/fish/config.fish",
 ];
-/// More than anybody writes there.
+/// Larger than any real startup file.
 const SHELL_FILE_LIMIT: usize = 1 << 20;
 
-/// Which program this is.
-pub fn version(_: &Environment) -> Vec<Finding> {
+/// The version of this program.
+pub fn version(_: &Case) -> Vec<Finding> {
     let linked = if cfg!(target_feature = "crt-static") {
         "statically linked"
     } else {
@@ -49,8 +49,8 @@ pub fn version(_: &Environment) -> Vec<Finding> {
     vec![Finding::ok("version", found)]
 }
 
-/// Whether the shell finds this very program.
-pub fn in_path(case: &Environment) -> Vec<Finding> {
+/// Whether the shell finds this program and not another.
+pub fn in_path(case: &Case) -> Vec<Finding> {
     const CHECK: &str = "program";
     let Some(own) = &case.program else {
         return vec![Finding::ok(CHECK, "the system does not tell where it lies")];
@@ -77,14 +77,14 @@ pub fn in_path(case: &Environment) -> Vec<Finding> {
     vec![finding]
 }
 
-/// What a shell would run as `nightlatch`.
-fn found_in_path(case: &Environment) -> Option<PathBuf> {
+/// The program that a shell would run as `nightlatch`.
+fn found_in_path(case: &Case) -> Option<PathBuf> {
     let name = format!("nightlatch{EXE_SUFFIX}");
     search_path::find(case.search_path.as_ref()?, name.as_ref())
 }
 
-/// Guarded commands that are no programs: perhaps misspelt, so that the one meant is not guarded.
-pub fn guarded(case: &Environment) -> Vec<Finding> {
+/// Guarded commands that do not exist: if one is misspelt, the intended command is not guarded.
+pub fn guarded(case: &Case) -> Vec<Finding> {
     const CHECK: &str = "guard";
     let (Some(config), Some(path)) = (case.config(), &case.search_path) else {
         return Vec::new();
@@ -108,8 +108,8 @@ pub fn guarded(case: &Environment) -> Vec<Finding> {
     }]
 }
 
-/// Whether a shell of this user takes the hook, where there is something to guard.
-pub fn hook(case: &Environment) -> Vec<Finding> {
+/// Whether a shell of this user loads the hook, if commands are guarded.
+pub fn hook(case: &Case) -> Vec<Finding> {
     const CHECK: &str = "hook";
     let Some(user) = &case.user_home else {
         return Vec::new();
@@ -141,8 +141,8 @@ pub fn hook(case: &Environment) -> Vec<Finding> {
     }]
 }
 
-/// Whether a password can be asked for.
-pub fn terminal(_: &Environment) -> Vec<Finding> {
+/// Whether the program can prompt for a password.
+pub fn terminal(_: &Case) -> Vec<Finding> {
     let found = match Terminal::open() {
         Some(_) => "there is one to ask for passwords on",
         None => "none here; passwords come from --password-stdin or --password-fd",

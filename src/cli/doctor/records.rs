@@ -1,4 +1,4 @@
-//! What is kept: accounts, the audit log, what running commands left.
+//! Records: accounts, the audit log, and the leases of running commands.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::cli::session::locked_out;
 use crate::cli::system::check_writable;
 use crate::cli::text::{days, span};
 
-/// A log of up to this size verifies while somebody waits for all the other checks.
+/// A log up to this size is verified here, because it takes hardly longer than the other checks.
 const VERIFIED_IN_PASSING: u64 = 1024 * 1024;
 
-/// The most accounts that are looked at.
+/// The maximum number of accounts checked.
 const ACCOUNTS: u32 = 100;
 
 /// The account database.
@@ -44,14 +44,14 @@ pub fn accounts(case: &Environment) -> Vec<Finding> {
     }]
 }
 
-/// Accounts that failed sign-ins have locked.
-pub fn lockouts(case: &Environment) -> Vec<Finding> {
+/// Accounts that are locked after failed sign-ins.
+pub fn lockouts(case: &Case) -> Vec<Finding> {
     let Some(home) = opened_home(case) else {
         return Vec::new();
     };
     let (clock, cost) = (Arc::new(SystemClock), Argon2Params::DEFAULT);
     let accounts = AccountService::new(Arc::new(home), clock, PasswordRules::Nist, cost);
-    // A database that cannot be read is told of by another check.
+    // Another check reports an unreadable database.
     let lockouts = accounts.lockouts_at_rest(ACCOUNTS).unwrap_or_default();
     let finding = |lockout: &Lockout| {
         let left = lockout.until.since(SystemClock.now().wall);
@@ -61,8 +61,8 @@ pub fn lockouts(case: &Environment) -> Vec<Finding> {
     lockouts.iter().map(finding).collect()
 }
 
-/// The audit log: whether the next event can follow, and whether it verifies.
-pub fn log(case: &Environment) -> Vec<Finding> {
+/// The audit log: whether the next event can be appended, and whether the log verifies.
+pub fn log(case: &Case) -> Vec<Finding> {
     const CHECK: &str = "audit";
     let Some(home) = case.home() else {
         return Vec::new();
@@ -130,8 +130,8 @@ fn described(summary: &LogSummary) -> String {
     format!("{last} events so far, {bytes} in {files}, the last one {age} ago")
 }
 
-/// The home; `None` where opening it would close it to others first.
-fn opened_home(case: &Environment) -> Option<Dir> {
+/// The home; `None` if opening it would change its permissions.
+fn opened_home(case: &Case) -> Option<Dir> {
     let home = case.home()?;
     let survey = &case.survey;
     if !survey.refused.is_empty() || !survey.open.is_empty() {
@@ -140,25 +140,25 @@ fn opened_home(case: &Environment) -> Option<Dir> {
     Dir::open_to_look(home).ok()?
 }
 
-/// The log, to be asked; `None` as of [`opened_home`].
-fn opened_log(case: &Environment) -> Option<AuditLog> {
+/// The log, for queries; `None` as for [`opened_home`].
+fn opened_log(case: &Case) -> Option<AuditLog> {
     let home = opened_home(case)?;
     Some(AuditLog::new(Arc::new(home), Arc::new(SystemClock)))
 }
 
-/// How long the log is kept, and how far back it reaches.
-pub fn retention(case: &Environment) -> Vec<Finding> {
+/// The log's retention, and how far back the log reaches.
+pub fn retention(case: &Case) -> Vec<Finding> {
     let Some(config) = case.config() else {
         return Vec::new();
     };
-    // One that cannot be read is told of elsewhere.
+    // Another check reports an unreadable log.
     let coverage = opened_log(case).and_then(|log| log.coverage().ok().flatten());
     vec![kept(config, coverage, SystemClock.now().wall)]
 }
 
 fn kept(config: &Config, coverage: Option<Coverage>, now: Timestamp) -> Finding {
     const CHECK: &str = "retention";
-    /// What PCI DSS 10.5.1 wants at hand.
+    /// The part that PCI DSS 10.5.1 requires to be available immediately.
     const AT_HAND: Duration = Duration::from_secs(90 * 86_400);
     let kept_for = days(config.audit_retention);
     let kept = format!("the audit log is kept for {kept_for}");
@@ -174,7 +174,7 @@ fn kept(config: &Config, coverage: Option<Coverage>, now: Timestamp) -> Finding 
     } else {
         format!("{kept}; it reaches back {reaches}")
     };
-    // Begun days are missing, too.
+    // Count started days as missing.
     let missing = |length| {
         let missing = coverage.missing(length, now).as_secs();
         days(Duration::from_secs(missing.div_ceil(86_400) * 86_400))
@@ -195,8 +195,8 @@ fn kept(config: &Config, coverage: Option<Coverage>, now: Timestamp) -> Finding 
         .advice("look for exports and copies: what was removed cannot be brought back".to_owned())
 }
 
-/// Which legal holds are in force.
-pub fn holds(case: &Environment) -> Vec<Finding> {
+/// The legal holds in force.
+pub fn holds(case: &Case) -> Vec<Finding> {
     const CHECK: &str = "holds";
     let Some(log) = opened_log(case) else {
         return Vec::new();
@@ -218,8 +218,8 @@ fn in_force(hold: &Hold) -> Finding {
     Finding::ok("holds", found)
 }
 
-/// Whether somebody hears of the log's end.
-pub fn syslog(case: &Environment) -> Vec<Finding> {
+/// Whether anchors are sent to the system log.
+pub fn syslog(case: &Case) -> Vec<Finding> {
     const CHECK: &str = "syslog";
     let Some(config) = case.config() else {
         return Vec::new();
@@ -241,8 +241,8 @@ pub fn syslog(case: &Environment) -> Vec<Finding> {
     }]
 }
 
-/// What running commands hold, and what killed ones left.
-pub fn leases(case: &Environment) -> Vec<Finding> {
+/// Leases of running commands, and those that killed ones left.
+pub fn leases(case: &Case) -> Vec<Finding> {
     const CHECK: &str = "commands";
     let Some(home) = case.home() else {
         return Vec::new();

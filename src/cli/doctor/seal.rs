@@ -1,4 +1,4 @@
-//! Whether the file system erases the sealing keys that the log no longer needs.
+//! Whether the file system erases sealing keys that the log no longer needs.
 
 use std::path::Path;
 
@@ -7,21 +7,21 @@ use nightlatch::{Erasure, Kept, Storage, Unsure, shell_word, storage};
 use super::environment::Environment;
 use super::finding::Finding;
 
-/// What overwriting `seal/state` leaves on the disk.
-pub fn seal(case: &Environment) -> Vec<Finding> {
+/// What remains on the disk when `seal/state` is overwritten.
+pub fn seal(case: &Case) -> Vec<Finding> {
     let Some(home) = case.home() else {
         return Vec::new();
     };
     let seal = home.join("seal");
     let found = match storage(&seal) {
         Some(storage) => Some(told(&storage, &seal)),
-        // It is not there before the log begins.
+        // The directory does not exist before the log.
         None => storage(home).map(|storage| before(&storage, &seal)),
     };
     found.into_iter().collect()
 }
 
-/// What will come of a directory that is made with the log.
+/// The expected result for a directory that will be created with the log.
 fn before(storage: &Storage, seal: &Path) -> Finding {
     if storage.file_system == "btrfs" {
         let found = "btrfs: copy-on-write is switched off for sealing keys when the log begins";

@@ -1,4 +1,4 @@
-//! Where everything is kept: the home, what is in it, the disk under it, the configuration.
+//! Storage: the home, its files, the disk, and the configuration.
 
 use std::path::Path;
 
@@ -11,11 +11,11 @@ use crate::cli::origin::Origin;
 use crate::cli::progress::size;
 use crate::cli::system::check_writable;
 
-/// Of many files that have the same thing wrong with them, so many are named.
+/// The maximum number of files named per problem.
 const NAMED: usize = 5;
-/// Room for a day of the audit log and more.
+/// Enough for more than a day of the audit log.
 const ENOUGH: u64 = 100 * 1024 * 1024;
-/// What cannot be recorded does not happen.
+/// With less room, events cannot be recorded, and so commands cannot run.
 const TOO_LITTLE: u64 = 1024 * 1024;
 
 /// The directory itself.
@@ -36,7 +36,7 @@ pub fn home(case: &Environment) -> Vec<Finding> {
         return vec![Finding::fail(CHECK, format!("{error} ({from})")).advice(error.hint())];
     }
     if !case.survey.exists {
-        // The nearest directory that is there decides.
+        // The nearest existing parent directory decides.
         let parent = paths.home.ancestors().skip(1).find(|path| path.exists());
         let writable = match parent {
             Some(parent) if !parent.is_dir() => Err(std::io::ErrorKind::NotADirectory.into()),
@@ -74,13 +74,13 @@ fn of_home<'a>(errors: &'a [FsError], home: &Path) -> Option<&'a FsError> {
     errors.iter().find(|error| error.path == home)
 }
 
-/// What is in it: owners, modes, links.
-pub fn files(case: &Environment) -> Vec<Finding> {
+/// The files in the home: owners, modes, links.
+pub fn files(case: &Case) -> Vec<Finding> {
     const CHECK: &str = "files";
     let Some(home) = case.home() else {
         return Vec::new();
     };
-    // Then nothing in it was looked at.
+    // In this case nothing in it was examined.
     if of_home(&case.survey.refused, home).is_some() {
         return Vec::new();
     }
@@ -102,7 +102,7 @@ pub fn files(case: &Environment) -> Vec<Finding> {
     let mut findings = inside(&case.survey.refused, Finding::fail);
     findings.extend(inside(&case.survey.open, Finding::warn));
     if findings.is_empty() {
-        // The home itself is not in it.
+        // Do not count the home itself.
         let count = case.survey.entries.saturating_sub(1);
         let found = format!("{count} files and directories, each yours alone");
         findings.push(Finding::ok(CHECK, found));
@@ -110,13 +110,13 @@ pub fn files(case: &Environment) -> Vec<Finding> {
     findings
 }
 
-/// The file system, and the room left on it.
-pub fn disk(case: &Environment) -> Vec<Finding> {
+/// The file system, and its free space.
+pub fn disk(case: &Case) -> Vec<Finding> {
     const CHECK: &str = "disk";
     let Ok(paths) = &case.paths else {
         return Vec::new();
     };
-    // Where the home is, or would be made.
+    // The home, or the directory in which it would be created.
     let Some(there) = paths.home.ancestors().find(|path| path.exists()) else {
         return Vec::new();
     };
@@ -142,7 +142,7 @@ pub fn disk(case: &Environment) -> Vec<Finding> {
     findings
 }
 
-/// What is unusual about the file system, and what to do.
+/// What is unusual about the file system, and what to do about it.
 fn file_system(path: &Path) -> Option<(String, &'static str)> {
     let found = storage(path)?;
     if found.is_remote() {
@@ -158,8 +158,8 @@ fn file_system(path: &Path) -> Option<(String, &'static str)> {
     })
 }
 
-/// The configuration file, and what else was given.
-pub fn configuration(case: &Environment) -> Vec<Finding> {
+/// The configuration file and the environment variables.
+pub fn configuration(case: &Case) -> Vec<Finding> {
     const CHECK: &str = "config";
     let mut findings = Vec::new();
     if let (Ok(paths), Some(settings)) = (&case.paths, &case.settings) {

@@ -1,6 +1,7 @@
-//! Tells the person at the terminal that the session ended, while the command runs on.
+//! Notifies the person at the terminal that the session ended, while the command continues.
 //!
-//! A thread of its own waits for that: no slow disk and no stopped terminal keeps a signal from the command.
+//! A separate thread waits, so that no slow disk and no stopped terminal delays a signal to the
+//! command.
 
 use std::io::IsTerminal;
 use std::os::unix::net::UnixStream;
@@ -18,30 +19,31 @@ use super::super::ending;
 use super::super::session_state::wait_for_nobody;
 use super::super::terminal::notify;
 
-/// Most commands have ended by then, and no session ends by itself in less.
+/// Most commands end earlier, and no session ends by itself in less time.
 const LONG: Duration = Duration::from_secs(1);
-/// Past the end of a session, for the look after it not to find it live.
+/// A delay after the session's end, so that the next check does not find it live.
 const MARGIN: Duration = Duration::from_millis(5);
-/// How often it is looked whether a session that is being ended has ended, and how many times at most.
+/// How often, and at most how many times, to check whether a session that is being ended has ended.
 const CHANGE: (Duration, u32) = (Duration::from_millis(50), 60);
 
-/// A command that runs, and the session that let it start.
+/// A running command, and the session that allowed it to start.
 pub(super) struct Watched<'a> {
     pub(super) session: SessionId,
-    /// The normalized email of the account.
+    /// The account's normalized email.
     pub(super) username: &'a str,
-    /// As it is shown.
+    /// The program's name as shown to the person.
     pub(super) program: &'a str,
 }
 
 /// Watches until it is dropped.
 pub(super) struct EndWatch {
-    /// Closed when it is dropped.
+    /// Dropping it closes the socket.
     _stop: UnixStream,
 }
 
 impl EndWatch {
-    /// Begins, where there is a terminal to tell it on. Best effort: the end is told after the command too.
+    /// Starts the watch if there is a terminal for the notice. Best effort: the end is also
+    /// reported after the command.
     pub(super) fn begin<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
         context: &'env Context,
@@ -67,13 +69,15 @@ impl EndWatch {
 }
 
 impl Watched<'_> {
-    /// Waits for the session's end, and says how it ended; `None` when the command ended first, or nothing
-    /// can be told. A later session of the account takes its place: nothing is locked then.
+    /// Waits for the session's end, and returns how it ended; `None` if the command ended first, or
+    /// the reason cannot be determined. If a later session of the account replaced it, nothing is
+    /// locked.
     fn end(&self, context: &Context, stopped: &UnixStream) -> Option<String> {
         if has_come(stopped, LONG) {
             return None;
         }
-        // Neither the command's end nor its terminal is for an agent that does not answer.
+        // An agent that does not respond must not delay the end of the command or hold the
+        // terminal.
         wait_for_nobody();
         let config = context.config.clone().account(self.username.parse().ok()?);
         let guard = Guard::open_to_look(config).ok()?;
@@ -100,8 +104,8 @@ impl Watched<'_> {
     }
 }
 
-/// Whether there is no session and the clocks do not say why: somebody has ended it, who may not have written
-/// that down yet, or be about to begin another. It was to end by itself at `ends`.
+/// Whether there is no session and the clocks do not explain why: somebody has ended it, and may
+/// not have recorded that yet, or may be about to start another. Its own end was due at `ends`.
 fn is_told_by_the_log(status: &SessionStatus, ends: Option<Timestamp>) -> bool {
     let is_over = ends.is_some_and(|ends| ends <= SystemClock.now().wall);
     match status.ended {
@@ -110,7 +114,7 @@ fn is_told_by_the_log(status: &SessionStatus, ends: Option<Timestamp>) -> bool {
     }
 }
 
-/// Waits until nobody changes a session, but not for ever; `None` when the command ends first.
+/// Waits a limited time until no process is changing a session; `None` if the command ends first.
 fn await_quiet(watch: &SessionWatch, stopped: &UnixStream) -> Option<()> {
     let (every, times) = CHANGE;
     for _ in 0..times {

@@ -1,4 +1,4 @@
-//! Telling of a session's end while a command runs, where no command runs: Windows.
+//! Notices of a session's end on Windows, where no command can be run.
 
 use std::thread::Scope;
 
@@ -6,7 +6,7 @@ use nightlatch::id::SessionId;
 
 use super::super::context::Context;
 
-/// A command that runs, and the session that let it start; there is none.
+/// A running command, and the session that allowed it to start. There is none on Windows.
 #[allow(dead_code)] // nothing is watched
 pub(super) struct Watched<'a> {
     pub(super) session: SessionId,
@@ -18,7 +18,7 @@ pub(super) struct Watched<'a> {
 pub(super) struct EndWatch;
 
 impl EndWatch {
-    /// None.
+    /// Does nothing.
     pub(super) fn begin<'scope, 'env>(
         _: &'scope Scope<'scope, 'env>,
         _: &'env Context,

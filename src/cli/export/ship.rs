@@ -1,4 +1,5 @@
-//! `audit export --after SEQ`: what follows an event, and with `--follow` what comes after that.
+//! `audit export --after SEQ`: exports the events after a number, and with `--follow` also later
+//! ones.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,9 +13,9 @@ use crate::cli::end::End;
 use crate::cli::exit::Failure;
 use crate::cli::system::Interruption;
 
-/// How often `--follow` looks for new events.
+/// How often `--follow` polls for new events.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// Events held at a time.
+/// The maximum number of events in memory.
 const BATCH: usize = 512;
 
 pub fn run(
@@ -24,12 +25,12 @@ pub fn run(
     after: u64,
     query: &Query,
 ) -> Result<End, Failure> {
-    // From here on a signal waits for the end of a line.
+    // From here on, a signal takes effect only after a complete line.
     let mut interruption = Interruption::catch()?;
-    // What is there is exported even where the reading cannot be recorded.
+    // Existing events are exported even if the reading cannot be recorded.
     let Reading { answer, recorded } = log.export_after(query, after)?;
     let (_, end) = &answer;
-    // Where there is no log yet, there is nothing to follow.
+    // If there is no log yet, there is nothing to follow.
     let follows = args.follow && recorded.is_ok() && *end > 0;
     let mut output = Output::new(context.ui, args.format, log);
     write_all(context, &mut output, answer, follows, &mut interruption)?;
@@ -37,7 +38,7 @@ pub fn run(
     Ok(End::Done)
 }
 
-/// Writes the events, and where it does not follow, none that came after the export began.
+/// Writes the events. Without `--follow`, only those that existed when the export began.
 fn write_all(
     context: &Context,
     output: &mut Output,
@@ -67,7 +68,7 @@ fn write_all(
     }
 }
 
-/// `false` when nobody reads any more.
+/// `false` if stdout is closed.
 fn write(output: &mut Output, record: &Record) -> Result<bool, Failure> {
     output.add(record);
     output.write();

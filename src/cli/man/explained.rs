@@ -1,10 +1,10 @@
-//! What the manual pages explain beyond the help: one entry a page, in the order of the commands.
+//! What the manual pages explain beyond the help: one entry per page, in the order of the commands.
 
 /// The explanation on one page.
 pub struct Explained {
     /// The page's name.
     pub page: &'static str,
-    /// The description: paragraphs with an empty line between them.
+    /// The description: paragraphs separated by empty lines.
     pub description: &'static str,
     /// Environment variables that the command reads.
     pub environment: &'static [(&'static str, &'static str)],
@@ -41,7 +41,7 @@ const ZONE: (&str, &str) = (
     "The time zone of times for people, and of times given without an offset.",
 );
 
-/// Every page's explanation.
+/// The explanations of all pages.
 pub const EXPLAINED: &[Explained] = &[
     Explained {
         page: "nightlatch",

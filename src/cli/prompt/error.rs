@@ -1,30 +1,30 @@
-//! Why a person gave no answer.
+//! Errors of prompts.
 
 use std::io;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PromptError {
-    /// A signal arrived. The terminal is set back; let go of everything, then act on the signal
-    /// with [`die_of`](crate::cli::terminal::die_of).
+    /// A signal arrived. The terminal is restored; release everything, then die of the signal with
+    /// [`die_of`](crate::cli::terminal::die_of).
     #[error("interrupted by signal {0}")]
     Interrupted(i32),
     /// The person gave no answer (Ctrl-D), or the terminal was closed.
     #[error("no answer was given")]
     Cancelled,
-    /// The answer is longer than it may be; nothing of it was kept.
+    /// The answer is too long; nothing of it was kept.
     #[error("the answer is longer than {limit} bytes")]
     TooLong {
-        /// The most bytes it may have.
+        /// The maximum length, in bytes.
         limit: usize,
     },
-    /// The answer is not text (UTF-8).
+    /// The answer is not valid UTF-8.
     #[error("the answer is not valid UTF-8 text")]
     NotText,
-    /// This process was stopped and resumed meanwhile, and whoever asked wants to look anew whether to ask.
+    /// This process was stopped and resumed, and the caller wants to check again whether to ask.
     #[error("stopped and resumed")]
     Resumed,
-    /// Whoever asked did not accept the answer.
+    /// The caller rejected the answer.
     #[error("the answer was not accepted")]
     NotAccepted,
     /// The terminal cannot be used.
@@ -33,7 +33,7 @@ pub enum PromptError {
 }
 
 impl PromptError {
-    /// What the person can do about it, when there is something.
+    /// What the person can do about it, if anything.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Io(_) => Some("without a usable terminal: --password-stdin or --password-fd N"),

@@ -1,4 +1,4 @@
-//! Where things stand in the charts: plain geometry, drawn by the template.
+//! The geometry of the charts, which the template draws.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +10,23 @@ use crate::cli::text::span;
 
 use super::text::shown;
 
-/// The charts' width, in their own units.
+/// The width of the charts, in their own units.
 pub const WIDTH: f64 = 960.0;
-/// Left of it stand names and numbers.
+/// The width of the names and numbers on the left.
 const LEFT: f64 = 190.0;
 const RIGHT: f64 = WIDTH - 12.0;
 const LANE: f64 = 40.0;
-/// Lanes of accounts; the others share one more.
+/// Accounts with a lane of their own; the others share one.
 const LANES: usize = 8;
 const HEIGHT: f64 = 140.0;
-/// Of the bars of one kind.
+/// The height of a band of bars.
 const BAND_HEIGHT: f64 = 56.0;
-/// Of the name above them.
+/// The height of the title above it.
 const BAND_TITLE: f64 = 24.0;
 const TOP: f64 = 14.0;
 const NARROW_LEFT: f64 = 56.0;
 
-/// A rectangle with a text that tells what it is.
+/// A rectangle with a tooltip.
 pub struct Mark {
     pub x: String,
     pub y: String,
@@ -36,11 +36,11 @@ pub struct Mark {
     pub title: String,
 }
 
-/// A line across, with its label.
+/// A grid line with its label.
 pub struct Tick {
     pub at: String,
     pub label: String,
-    /// Which end of the label is there, so that none is cut off at the edge.
+    /// The label's `text-anchor`, chosen so that no label is cut off at the edge.
     pub anchor: &'static str,
 }
 
@@ -59,7 +59,7 @@ pub struct Timeline {
     pub ticks: Vec<Tick>,
 }
 
-/// Bars of several kinds, one kind above the other, each on its own scale.
+/// Several kinds of bars, stacked, each with its own scale.
 pub struct Bands {
     pub kinds: [Band; 3],
     pub has_any: bool,
@@ -98,7 +98,7 @@ fn mark(x: f64, y: f64, width: f64, height: f64, class: &'static str, title: Str
     }
 }
 
-/// A time's place between two others.
+/// Maps a time to a position between two others.
 struct Scale {
     from: Timestamp,
     to: Timestamp,
@@ -111,7 +111,7 @@ impl Scale {
         LEFT + (RIGHT - LEFT) * (time.since(self.from).as_secs_f64() / whole).min(1.0)
     }
 
-    /// Round times, at most seven of them.
+    /// Round times, at most seven.
     fn ticks(&self) -> Vec<Tick> {
         const STEPS: [i64; 17] = [
             1, 5, 10, 30, 60, 180, 360, 720, 1440, 2880, 10_080, 20_160, 40_320, 87_600, 525_600,
@@ -139,7 +139,7 @@ impl Scale {
             })
             .collect();
         if ticks.is_empty() {
-            // All of it lies within a minute.
+            // The whole range is within one minute.
             return vec![Tick {
                 at: number(LEFT),
                 label: minute(self.from),
@@ -150,7 +150,7 @@ impl Scale {
     }
 }
 
-/// Sessions above, the commands that ran in them below, a lane for each account.
+/// Sessions above the commands that ran in them, with a lane per account.
 pub fn timeline(sessions: &[SessionSpan], commands: &[CommandSpan]) -> Option<Timeline> {
     let starts = sessions.iter().map(|span| span.start);
     let starts = starts.chain(commands.iter().map(|span| span.start));
@@ -239,12 +239,12 @@ fn command_mark(scale: &Scale, command: &CommandSpan, y: f64) -> Mark {
         minute(command.start),
         span(command.end.since(command.start)),
     );
-    // What did not succeed is taller too: not everybody sees the colour.
+    // Failed commands are also taller, because not everybody sees the colour.
     let height = if class == "nonzero" { 14.0 } else { 8.0 };
     mark(x, y, (end - x).max(2.0), height, class, title)
 }
 
-/// What did not succeed in each part of the time, of each kind in a band of its own.
+/// Failures over time, with a band for each kind.
 pub fn failures(parts: &[Bucket]) -> Bands {
     let label = |part: &Bucket| match part.width.as_secs() {
         86_400.. => minute(part.from)[..10].to_owned(),
@@ -301,10 +301,10 @@ pub fn hours(hours: &[Count; 24]) -> Columns {
     }
 }
 
-/// One of the numbers of a count.
+/// Selects one of the numbers of a count.
 type Number = fn(&Count) -> u64;
 
-/// Where bars are, from top to bottom.
+/// The vertical range of the bars.
 struct Area {
     top: f64,
     height: f64,
@@ -337,7 +337,7 @@ fn labels(values: &[(String, Count)], most: usize) -> Vec<Tick> {
         .collect()
 }
 
-/// A bar for each value that is not 0, and the greatest value.
+/// A bar for each value except 0, and the largest value.
 #[allow(clippy::cast_precision_loss)] // a chart is not that precise
 fn bars(
     values: &[(String, Count)],
@@ -366,7 +366,7 @@ fn bars(
         if class == "refused" && count.lockouts > 0 {
             let height = tall(count.lockouts).max(3.0);
             let y = area.bottom() - height;
-            // Narrower: not everybody sees the colour.
+            // Narrower, because not everybody sees the colour.
             marks.push(mark(x, y, width / 2.0, height, "locked", title));
         }
     }

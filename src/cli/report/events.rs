@@ -9,30 +9,30 @@ use super::time::second;
 use super::verdict::strange;
 use crate::cli::text::plain_details;
 
-/// The longest text in a cell.
+/// The maximum number of characters in a cell.
 const CELL: usize = 300;
-/// Characters of an id or a digest that are shown.
+/// The number of characters shown of an id or a digest.
 const SHORT: usize = 8;
 
 pub struct Row {
     pub seq: u64,
     pub time: String,
     pub event_type: String,
-    /// Its classes, for the style and for the page's own filter.
+    /// CSS classes, for the style and for the page's own filter.
     pub classes: String,
     pub outcome: &'static str,
     pub username: Text,
     pub details: Text,
-    /// With ids and digests in full.
+    /// The details with full ids and digests.
     pub full_details: String,
-    /// What is strange about its session.
+    /// What is unusual about its session.
     pub flag: Option<String>,
     pub session: String,
     pub session_short: String,
     pub origin: Text,
 }
 
-/// The newest first.
+/// The rows, newest first.
 pub fn rows(records: &[Record], warnings: &[Warning]) -> Vec<Row> {
     let flags: HashMap<u64, String> = warnings
         .iter()
@@ -82,7 +82,7 @@ fn row(record: &Record, flag: Option<&String>) -> Row {
     }
 }
 
-/// `details` with the ids in it cut short, and without the digest of a command line.
+/// `details` with shortened ids, and without the digest of a command line.
 fn without_ids(details: &str) -> String {
     let word = |word: &str| match word.split_once('=') {
         Some((key, value)) if is_id(value) => format!("{key}={}…", &value[..SHORT]),
@@ -93,7 +93,7 @@ fn without_ids(details: &str) -> String {
     words.map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether it is a UUID, or a digest in hexadecimal.
+/// Whether the value is a UUID or a hexadecimal digest.
 fn is_id(value: &str) -> bool {
     matches!(value.len(), 32 | 36 | 64 | 128)
         && value

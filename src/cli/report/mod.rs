@@ -1,5 +1,4 @@
-//! `audit report`: one page to look at and to print, with everything in it and nothing from
-//! elsewhere.
+//! `audit report`: a self-contained page for viewing and printing.
 
 mod charts;
 mod events;
@@ -113,9 +112,9 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
     Err(not_verified(&verification).hint("the page lists what was found".to_owned()))
 }
 
-/// Refuses to put the page in place of anything but a file.
+/// Refuses to replace anything but a regular file.
 fn check_replaceable(path: &Path) -> Result<(), Failure> {
-    // Of the link, not of what it leads to.
+    // Check the link itself, not its target.
     match std::fs::symlink_metadata(path) {
         Ok(found) if !found.is_file() => Err(Failure::failed(
             "file",
@@ -126,7 +125,8 @@ fn check_replaceable(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Writes the file in one step, closed to others: a reader sees the old page or the new.
+/// Writes the file atomically and not readable by others: a reader sees either the old page or the
+/// new one.
 fn write(path: &Path, html: &str) -> Result<(), Failure> {
     let failed = |error: &std::io::Error| {
         Failure::failed("file", format!("cannot write {}: {error}", path.display()))
@@ -134,7 +134,7 @@ fn write(path: &Path, html: &str) -> Result<(), Failure> {
     let directory = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
-    // tempfile makes its files 0600.
+    // tempfile creates its files with mode 0600.
     let mut file = tempfile::Builder::new()
         .prefix(".nightlatch-report-")
         .tempfile_in(directory.unwrap_or(Path::new(".")))

@@ -1,4 +1,4 @@
-//! What is on the page.
+//! The contents of the page.
 
 use std::fmt::Write;
 
@@ -19,11 +19,11 @@ use crate::cli::text::span;
 
 const STYLE: &str = include_str!("../../../templates/report/page.css");
 const SCRIPT: &str = include_str!("../../../templates/report/page.js");
-/// Columns of the chart of what did not succeed.
+/// The number of columns in the failures chart.
 const PARTS: usize = 60;
-/// Accounts in the table; how many more there are is said.
+/// The maximum number of accounts in the table; the number of the others is given.
 const ACCOUNTS: usize = 20;
-/// The longest name of an account, and value of a filter.
+/// The maximum length of an account's name, and of a filter's value.
 const NAME: usize = 100;
 
 pub struct Content<'a> {
@@ -33,7 +33,7 @@ pub struct Content<'a> {
     pub statistics: &'a Statistics,
     pub newest: &'a [Record],
     pub unreadable: u64,
-    /// Whether all events of a session are among those that were asked for.
+    /// Whether the query includes all events of a session.
     pub with_sessions: bool,
 }
 
@@ -68,7 +68,7 @@ struct Page {
     unreadable: u64,
 }
 
-/// A part of the time, or of the day.
+/// A part of the time or of the day.
 struct Part {
     from: String,
     count: Count,
@@ -96,7 +96,7 @@ struct Session {
     kept_alive: Text,
 }
 
-/// The page, whole.
+/// Renders the whole page.
 pub fn render(content: &Content<'_>) -> Result<String, Failure> {
     let Content {
         statistics,
@@ -173,7 +173,7 @@ pub fn render(content: &Content<'_>) -> Result<String, Failure> {
         .map_err(|error| Failure::failed("output", error.to_string()))
 }
 
-/// To the second, without doubt about the zone.
+/// To the second, with an explicit zone.
 fn time(time: Timestamp) -> String {
     format!("{} UTC", second(time))
 }
@@ -210,7 +210,7 @@ fn filters(filters: &AuditFilters) -> Vec<Text> {
     said.iter().map(|said| Text::new(said, 2 * NAME)).collect()
 }
 
-/// What the timeline does not show.
+/// Describes what the timeline does not show.
 fn left_out(statistics: &Statistics, sessions: usize, commands: usize) -> Vec<String> {
     let say = |what: &str, drawn: usize, left: LeftOut| {
         format!(

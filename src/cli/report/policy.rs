@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// Nothing may be loaded, and nothing runs but the one script and the one style that are on the page.
+/// Nothing may be loaded, and only the page's own script and style may run.
 pub fn policy(style: &str, script: &str) -> String {
     format!(
         "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
@@ -11,7 +11,7 @@ pub fn policy(style: &str, script: &str) -> String {
     )
 }
 
-/// As a Content-Security-Policy names inline code.
+/// The hash of inline code, in the form that a Content-Security-Policy uses.
 fn source_hash(source: &str) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = "sha256-".to_owned();
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn inline_code_is_named_as_the_standard_has_it() {
-        // The example of CSP Level 2, section 4.2.5, and the empty text.
+        // The example in CSP Level 2, section 4.2.5, and the empty text.
         assert_eq!(
             source_hash("alert('Hello, world.');"),
             "sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng="

@@ -1,5 +1,5 @@
-//! Text of the log on the page. It is hostile: everything a reader would not see is made visible and
-//! cut here, and the template escapes what means something in HTML.
+//! Text from the log on the page. It is hostile: invisible characters are made visible and long
+//! text is cut here, and the template escapes HTML.
 
 use std::ops::Range;
 
@@ -8,13 +8,13 @@ use askama::filters::HtmlSafe;
 
 use crate::cli::text::escape;
 
-/// A longer word may be wrapped, after one of [`SEPARATORS`] only.
+/// A longer word may wrap, but only after one of [`SEPARATORS`].
 const LONG: usize = 24;
 const SEPARATORS: &[u8] = b"@./_-:=,;&?|";
-/// Hashes have no separators: they may be wrapped after so many digits.
+/// Hashes have no separators: they may wrap after this many digits.
 const DIGITS: usize = 16;
 
-/// Text that wraps between words, and within long ones after a separator only.
+/// Text that wraps between words, and within long words only after a separator.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -24,11 +24,11 @@ pub struct Text {
     parts: Vec<String>,
 }
 
-/// Its template escapes it.
+/// The template escapes it.
 impl HtmlSafe for Text {}
 
 impl Text {
-    /// At most `most` characters of `text`, with nothing invisible in them.
+    /// At most `most` characters of `text`, with invisible characters escaped.
     pub fn new(text: &str, most: usize) -> Self {
         let text = shown(text, most);
         let mut parts = Vec::new();
@@ -44,9 +44,9 @@ impl Text {
     }
 }
 
-/// `text` with nothing invisible in it, in at most `most` characters.
+/// `text` with invisible characters escaped, in at most `most` characters.
 pub fn shown(text: &str, most: usize) -> String {
-    // Cut first: an escape is longer than what it stands for.
+    // Cut first: an escape is longer than the character it replaces.
     let mut kept: String = text.chars().take(most).collect();
     if kept.len() < text.len() {
         kept.pop();
@@ -55,7 +55,7 @@ pub fn shown(text: &str, most: usize) -> String {
     escape(&kept)
 }
 
-/// Where the words are.
+/// The ranges of the words.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     text.split(' ').scan(0, |next, word| {
         let start = *next;
@@ -64,7 +64,7 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Where a word may be wrapped.
+/// The positions where a word may wrap.
 fn breaks(word: &str) -> Vec<usize> {
     if word.chars().count() <= LONG {
         return Vec::new();

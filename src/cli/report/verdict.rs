@@ -1,5 +1,5 @@
-//! The top of the page: what verification found, what it could not check, and what an auditor asks
-//! first.
+//! The top of the page: the result of verification, what could not be checked, and what an auditor
+//! asks first.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -11,9 +11,9 @@ use super::text::Text;
 use super::time::{minute, second};
 use crate::cli::text::days;
 
-/// Findings and warnings that are listed; of more, the number is given.
+/// The maximum number of listed findings and warnings; the number of the others is given.
 const LISTED: usize = 20;
-/// The longest text, such as a file's name or the reason for a hold.
+/// The maximum length of a text, such as a file's name or the reason for a hold.
 const LENGTH: usize = 300;
 
 #[derive(Template)]
@@ -24,7 +24,7 @@ pub struct Verdict {
     more_findings: u64,
     removed: Vec<Removed>,
     forks: Vec<Text>,
-    /// Instead of forks.
+    /// Shown instead of forks.
     no_forks: Gap,
     holds: Vec<HeldBy>,
     repairs: Vec<Repair>,
@@ -34,7 +34,7 @@ pub struct Verdict {
     unchecked: Vec<Gap>,
 }
 
-/// Its template escapes it.
+/// The template escapes it.
 impl HtmlSafe for Verdict {}
 
 struct Removed {
@@ -66,10 +66,10 @@ struct Flagged {
     what: String,
 }
 
-/// What was not checked.
+/// Something that was not checked.
 struct Gap {
     what: String,
-    /// What to give, so that it is; empty when nothing helps.
+    /// The option that would have it checked; empty if there is none.
     option: &'static str,
 }
 
@@ -172,7 +172,7 @@ fn repair(repaired: &Repaired) -> Repair {
     }
 }
 
-/// What is strange about a session, in a table.
+/// What is unusual about a session, for a table.
 pub fn strange(reason: WarningReason) -> String {
     match reason {
         WarningReason::NotCreated => "used, but its creation is not in the log".to_owned(),
@@ -232,7 +232,7 @@ fn checked(verification: &Verification) -> Vec<(&'static str, Text)> {
     facts.into_iter().map(text).collect()
 }
 
-/// What a good result does not mean.
+/// What a good result does not cover.
 fn unchecked(verification: &Verification) -> Vec<Gap> {
     let anchors = &verification.anchors;
     let mut gaps = Vec::new();

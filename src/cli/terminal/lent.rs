@@ -1,6 +1,7 @@
-//! A pager that was started while a password was asked for has remembered the terminal as it was then, with
-//! the echo off, and sets it back so when it is left. Whoever asked waits for that and switches the echo on:
-//! earlier nothing can be set right, and once this process has ended, the shell takes the terminal as it is.
+//! A pager that starts during a password prompt saves the terminal's settings with the echo off,
+//! and restores them when it exits. The prompting process waits for that exit and then switches the
+//! echo on: earlier it would be undone, and after this process has ended, the shell keeps whatever
+//! settings it finds.
 
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,22 +16,22 @@ use signal_hook::consts::{SIGINT, SIGQUIT};
 
 use super::{is_foreground, is_set_so};
 
-/// Whether another program has taken the terminal over while a password was asked for.
+/// Whether another program has taken over the terminal during a password prompt.
 #[derive(Clone, Default)]
 pub struct Lent(Arc<Mutex<Option<Loan>>>);
 
 struct Loan {
     tty: Arc<OwnedFd>,
-    /// How the terminal was before.
+    /// The terminal's settings before the prompt.
     original: Termios,
-    /// How it was while a password was asked for.
+    /// The settings during the prompt.
     asking: Termios,
     takers: Vec<Taker>,
 }
 
 impl Lent {
-    /// Notes that the terminal is not as it was set while `asking`. The first time counts: later on the
-    /// settings before may be those of the other program.
+    /// Records that the terminal no longer has the settings `asking`. Only the first time counts:
+    /// later, the previous settings may be those of the other program.
     pub(super) fn note(&self, tty: &Arc<OwnedFd>, original: &Termios, asking: &Termios) {
         let mut loan = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         loan.get_or_insert_with(|| Loan {
@@ -41,8 +42,9 @@ impl Lent {
         });
     }
 
-    /// Waits until the terminal is set back, and sets it right; nothing where nobody took it. To be called
-    /// when this process has nothing else to do: its input and output lead nowhere afterwards.
+    /// Waits until the terminal is restored, and then switches the echo on; does nothing if no
+    /// program took it over. Call this when the process has nothing else to do: its input and
+    /// output are redirected to nowhere.
     pub fn await_return(&self) {
         let loan = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(loan) = loan {
@@ -53,7 +55,7 @@ impl Lent {
 
 impl Loan {
     fn await_return(mut self) {
-        // These keys mean the other program.
+        // These keys are meant for the other program.
         let Ok(mut catch) = Catch::new(&[SIGINT, SIGQUIT], &[]) else {
             return;
         };
@@ -91,28 +93,28 @@ impl Loan {
     }
 }
 
-/// A process that may have taken the terminal.
-#[cfg_attr(not(target_os = "linux"), allow(dead_code))] // none is found there
+/// A process that may have taken over the terminal.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))] // never constructed elsewhere
 struct Taker {
     number: i32,
-    /// Readable when it has ended.
+    /// Readable when the process has ended.
     end: OwnedFd,
 }
 
 impl Taker {
-    /// Whether it reads, or may read, from a pipe that this process keeps open, as after `2>&1 |`: it would
-    /// wait for the pipe's end, and this process for it.
+    /// Whether it reads, or may read, from a pipe that this process keeps open, as after `2>&1 |`:
+    /// then each would wait for the other to end.
     fn may_read_from(&self, open: &[PathBuf]) -> bool {
         match std::fs::read_link(format!("/proc/{}/fd/0", self.number)) {
             Ok(input) => open.contains(&input),
             Err(error) if error.kind() == ErrorKind::NotFound => false,
-            // Another user's.
+            // A process of another user.
             Err(_) => !open.is_empty(),
         }
     }
 }
 
-/// The files that are open here, but for input and output, which are given up.
+/// The files open in this process, except input and output, which are given up.
 fn kept_open() -> Vec<PathBuf> {
     let files = std::fs::read_dir("/proc/self/fd")
         .into_iter()
@@ -125,13 +127,14 @@ fn kept_open() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Whether it is what some shells have for pipes, whose other end cannot be told.
+/// Whether it is a socket, which some shells use for pipes and whose other end is unknown.
 fn is_socket(stream: impl AsFd) -> bool {
     let kind = fstat(stream).map(|stat| FileType::from_raw_mode(stat.st_mode));
     kind.is_ok_and(|kind| kind == FileType::Socket)
 }
 
-/// Has input and output lead nowhere: a pager sees its end, and whoever writes here nobody who reads.
+/// Redirects input and output to nowhere: a pager sees the end of its input, and a process that
+/// writes to us sees a closed pipe.
 fn give_up_streams() -> bool {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     rustix::fs::open("/dev/null", flags, Mode::empty()).is_ok_and(|null| {
@@ -139,8 +142,8 @@ fn give_up_streams() -> bool {
     })
 }
 
-/// The other processes of this job that were started after this one: what follows in a pipeline. Those before
-/// are not waited for, so that no two processes wait for each other.
+/// The other processes of this job that were started after this one: those that follow in a
+/// pipeline. Earlier ones are not waited for, so that no two processes wait for each other.
 #[cfg(target_os = "linux")]
 fn later_processes_of_this_job() -> Vec<Taker> {
     use super::stat::{self, SELF, Stat};
@@ -173,7 +176,7 @@ fn later_processes_of_this_job() -> Vec<Taker> {
     entries.filter_map(open).collect()
 }
 
-/// No other system says which they are.
+/// Only Linux tells which they are.
 #[cfg(not(target_os = "linux"))]
 fn later_processes_of_this_job() -> Vec<Taker> {
     Vec::new()

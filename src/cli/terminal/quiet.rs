@@ -1,5 +1,5 @@
-//! Between two questions: what is typed stays unseen, and a signal still ends the program at once, with
-//! the terminal set back.
+//! Between two questions: the echo stays off, and a signal still ends the program at once, after
+//! restoring the terminal.
 
 use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
@@ -10,20 +10,20 @@ use signal_hook::consts::{SIGCONT, SIGTSTP};
 
 use super::{Hidden, die_of};
 
-/// While it lives, the typing is hidden, and signals are watched by a thread of its own: what goes on
-/// meanwhile, such as the hashing of a password, does not look for them.
+/// Keeps the echo off until it is dropped. A separate thread watches for signals, because work in
+/// between, such as hashing a password, does not check for them.
 pub struct Quiet {
     watch: Option<Watch>,
 }
 
 struct Watch {
     watcher: JoinHandle<Option<(Hidden, Catch, bool)>>,
-    /// Closed when the watch is over.
+    /// Closed to end the watch.
     over: UnixStream,
 }
 
 impl Quiet {
-    /// Takes over what a prompt has set up. Where it cannot, the terminal is set back.
+    /// Takes over the state that a prompt has set up. If it cannot, the terminal is restored.
     pub fn begin(hidden: Hidden, catch: Catch) -> Option<Self> {
         let (over, told) = UnixStream::pair().ok()?;
         let watcher = std::thread::Builder::new()
@@ -34,7 +34,7 @@ impl Quiet {
         })
     }
 
-    /// Gives back what it took over, and whether Ctrl-Z was pressed meanwhile.
+    /// Returns the state, and whether Ctrl-Z was pressed meanwhile.
     pub fn end(mut self) -> Option<(Hidden, Catch, bool)> {
         self.watch.take().and_then(Watch::end)
     }
@@ -65,12 +65,12 @@ impl Watch {
     }
 }
 
-/// Whether a signal is one that ends a program.
+/// Whether a signal ends the program.
 pub fn ends_us(signal: i32) -> bool {
     signal != SIGTSTP && signal != SIGCONT
 }
 
-/// Watches for signals until the watch is `told` that it is over.
+/// Watches for signals until `told` is closed.
 fn watch(hidden: Hidden, mut catch: Catch, told: &UnixStream) -> Option<(Hidden, Catch, bool)> {
     let mut to_stop = false;
     loop {
@@ -78,10 +78,10 @@ fn watch(hidden: Hidden, mut catch: Catch, told: &UnixStream) -> Option<(Hidden,
             if ends_us(caught.signal) {
                 drop(hidden);
                 die_of(caught.signal);
-                // The first process of a container, which no signal of its own ends.
+                // The first process of a container, which its own signals do not end.
                 return None;
             }
-            // Not at once: what goes on may hold a lock that others wait for.
+            // Not at once: the current work may hold a lock that others wait for.
             to_stop |= caught.signal == SIGTSTP;
         }
         let mut fds = [

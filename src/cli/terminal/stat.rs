@@ -1,11 +1,11 @@
-//! `/proc/PID/stat`: what the system says of a process.
+//! Parses `/proc/PID/stat`.
 
 use rustix::fs::{Mode, OFlags};
 
-/// The process that this is in `/proc`.
+/// The name of this process in `/proc`.
 pub(super) const SELF: &str = "self";
 
-/// The line of `process`, a number or [`SELF`].
+/// Reads the line of `process`, a number or [`SELF`].
 pub(super) fn read(process: &str) -> Option<Stat> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = rustix::fs::open(format!("/proc/{process}/stat"), flags, Mode::empty()).ok()?;
@@ -14,7 +14,7 @@ pub(super) fn read(process: &str) -> Option<Stat> {
     Stat::of(bytes.get(..length)?)
 }
 
-/// The fields behind the name, which is in parentheses and may hold anything.
+/// The fields after the process name, which is in parentheses and may contain anything.
 pub(super) struct Stat(String);
 
 impl Stat {
@@ -23,7 +23,7 @@ impl Stat {
         Some(Self(std::str::from_utf8(&line[behind..]).ok()?.to_owned()))
     }
 
-    /// The field that proc(5) gives this number; the third is the first there is.
+    /// The field with this number in proc(5); the third is the first available.
     pub(super) fn field<T: std::str::FromStr>(&self, number: usize) -> Option<T> {
         let mut fields = self.0.split_whitespace();
         fields.nth(number.checked_sub(3)?)?.parse().ok()

@@ -1,9 +1,9 @@
-//! One prompt at a time on a terminal, whatever homes the prompts are for.
+//! Allows one prompt at a time on a terminal, whichever homes the prompts are for.
 //!
-//! A record lock on the terminal's own device, which is each process's own: so those share it who cannot open
-//! the device, as after `su`, but inherited it as a stream. `/dev/tty` will not do: it is the same file for
-//! every terminal there is. Closing any descriptor of the device gives the lock back, so nothing else here
-//! opens it.
+//! This is a record lock on the terminal's own device. Record locks belong to a process, so a
+//! process that cannot open the device, as after `su`, can lock it through an inherited stream.
+//! `/dev/tty` cannot be used, because it is the same file for every terminal. Closing any
+//! descriptor of the device releases the lock, so nothing else here opens it.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -15,22 +15,22 @@ use rustix::fs::{FileType, FlockOperation, Mode, OFlags, fcntl_getfl, fcntl_lock
 use rustix::io::Errno;
 use rustix::termios::{tcgetsid, ttyname};
 
-/// How long until the lock is tried again.
+/// The interval between attempts to lock.
 const PAUSE: Duration = Duration::from_millis(20);
-/// After so many tries it is looked at who holds it.
+/// After this many attempts, check who holds the lock.
 const LOOK_EVERY: u32 = 10;
-/// So many tries another user's prompt is waited for: a minute.
+/// How many attempts to wait for another user's prompt: one minute.
 const FOREIGN_TRIES: u32 = 3000;
 
-/// The right to ask on the terminal; given back when dropped.
+/// The right to prompt on the terminal, until it is dropped.
 #[derive(Default)]
 pub(super) struct Turn {
     /// The locked device.
     held: Option<File>,
-    /// The device while the lock is waited for.
+    /// The device while waiting for the lock.
     waiting: Option<File>,
     tries: u32,
-    /// Whether it was taken from a prompt that is stopped, with what is typed hidden perhaps.
+    /// Whether it was taken from a stopped prompt, which may have left the echo off.
     pub(super) is_taken_from_stopped: bool,
 }
 
@@ -43,8 +43,8 @@ impl Turn {
         *self = Self::default();
     }
 
-    /// Whether it is this process's turn. Also where nobody could say so: the device cannot be opened, or
-    /// who holds the lock cannot be expected to give it back.
+    /// Whether it is this process's turn. Also `true` if that cannot be determined: the device
+    /// cannot be opened, or the holder of the lock cannot be expected to release it.
     pub(super) fn try_take(&mut self) -> bool {
         let Some(file) = self.waiting.take().or_else(device) else {
             return true;
@@ -74,12 +74,12 @@ impl Turn {
             tv_sec: 0,
             tv_nsec: PAUSE.subsec_nanos().into(),
         };
-        // Interrupted or not: then it is tried again the sooner.
+        // Interrupted or not: an interruption only makes the next attempt earlier.
         let _ = rustix::event::poll(&mut [], Some(&timeout));
     }
 }
 
-/// The device of this process's terminal, to be locked: opened, or else as a stream has it.
+/// The device to lock: opened by name, or taken from a stream.
 fn device() -> Option<File> {
     let by_number = own_terminal().and_then(|number| {
         let paths = paths(number);
@@ -99,14 +99,14 @@ fn is_own_terminal(stream: impl AsFd) -> bool {
     matches!((own, session), (Ok(own), Ok(session)) if own == session)
 }
 
-/// The device of a stream, where the system gives it a name and lets this user open it.
+/// The device of a stream, if it has a name and this user may open it.
 fn named(stream: BorrowedFd<'_>) -> Option<File> {
     let number = fstat(stream).ok()?.st_rdev;
     let path = ttyname(stream, Vec::new()).ok()?;
     open_device(path.to_str().ok()?, number)
 }
 
-/// A copy of the stream, where that may be locked: it was opened for writing.
+/// A copy of the stream, if it can be locked because it is open for writing.
 fn inherited(stream: BorrowedFd<'_>) -> Option<File> {
     let writes = OFlags::RDWR | OFlags::WRONLY;
     let mode = fcntl_getfl(stream).ok()?;
@@ -124,7 +124,7 @@ fn open_device(path: &str, number: rustix::fs::Dev) -> Option<File> {
     is_it.then(|| file.into())
 }
 
-/// Where the device of this number may be; a container has its terminal as its console.
+/// Possible paths of the device with this number; in a container, the terminal is the console.
 #[cfg(target_os = "linux")]
 fn paths(number: rustix::fs::Dev) -> Vec<String> {
     let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
@@ -143,7 +143,7 @@ fn paths(_: rustix::fs::Dev) -> Vec<String> {
     Vec::new()
 }
 
-/// The number of this process's terminal, whatever its streams are.
+/// The device number of this process's terminal, whatever its streams are.
 #[cfg(target_os = "linux")]
 fn own_terminal() -> Option<rustix::fs::Dev> {
     use super::stat;
@@ -158,7 +158,7 @@ fn own_terminal() -> Option<rustix::fs::Dev> {
 #[cfg(target_os = "linux")]
 fn terminal_in(stat: &super::stat::Stat) -> Option<rustix::fs::Dev> {
     let number: i32 = stat.field(7)?;
-    // As the kernel packs it: 12 bits of the minor number above the major's, 8 below.
+    // The kernel's encoding: 12 bits of the minor number above the major number, and 8 below.
     let bits = number.cast_unsigned();
     let minor = (bits & 0xff) | ((bits >> 12) & 0x000f_ff00);
     (bits != 0).then(|| rustix::fs::makedev((bits >> 8) & 0xfff, minor))

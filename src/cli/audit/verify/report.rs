@@ -1,4 +1,4 @@
-//! How the result of a verification is shown: as text and as JSON.
+//! Reports the result of a verification, as text and as JSON.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,11 +11,11 @@ use crate::cli::args::AuditVerify;
 use crate::cli::ui::{BAD, GOOD, STRONG, WARN};
 use crate::cli::{progress, text};
 
-/// What a verification came to, and what it was asked.
+/// The result of a verification, and its arguments.
 pub struct Report<'a> {
     pub directory: &'a Path,
     pub args: &'a AuditVerify,
-    /// Lines of the file of anchors that have none.
+    /// Lines of the anchors file without an anchor.
     pub ignored: u64,
     pub result: &'a Verification,
 }
@@ -143,7 +143,7 @@ impl Report<'_> {
     pub fn text(&self) -> String {
         let mut text = String::new();
         let directory = text::escape(&self.directory.to_string_lossy());
-        // Writing to memory does not fail.
+        // Writing to memory cannot fail.
         let _ = if self.result.is_good() {
             writeln!(
                 text,
@@ -160,7 +160,7 @@ impl Report<'_> {
                 "{BAD}●{BAD:#} {STRONG}TAMPERED:{STRONG:#} {directory}"
             )
         };
-        // That there is no log has been said.
+        // A missing log was already reported.
         let named = if is_nothing(self.result) {
             &[]
         } else {
@@ -274,7 +274,7 @@ impl Report<'_> {
         text
     }
 
-    /// What this verification leaves open.
+    /// What this verification could not check.
     fn gaps(&self) -> Vec<String> {
         let mut gaps = Vec::new();
         let result = self.result;
@@ -318,10 +318,10 @@ impl Report<'_> {
     }
 }
 
-/// The removals named in the text: the last ones.
+/// The maximum number of removals in the text: the last ones.
 const REMOVALS: usize = 10;
 
-/// The removals, one line each: which events are gone, and the record of it.
+/// One line per removal: the removed events, and the record of their removal.
 fn removed(result: &Verification) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some((first, last)) = result.removed_without_record() {
