@@ -157,7 +157,7 @@ fn a_wrong_password_and_an_unknown_email_are_told_in_the_same_words() {
 fn the_sixth_sign_in_after_five_wrong_ones_is_locked_even_with_the_right_password() {
     let home = two_accounts();
     let unknown = "mallory@example.org";
-    // Both at the same time, as the later attempts wait.
+    // Both at the same time, because later attempts are delayed.
     let lock = |email: &'static str| {
         let failed: Vec<_> = (0..5)
             .map(|_| login_as(&home, email, "not at all the password").ends_with(5))
@@ -173,7 +173,7 @@ fn the_sixth_sign_in_after_five_wrong_ones_is_locked_even_with_the_right_passwor
     for (one, two) in known.0.iter().zip(&other.0) {
         assert_eq!((&one.stdout, &one.stderr), (&two.stdout, &two.stderr));
     }
-    // The time left is told, and passes.
+    // The remaining time is shown, and decreases.
     let words = |run: &Run| run.stderr.split("try again in").next().unwrap().to_owned();
     assert_eq!(known.1.stdout, other.1.stdout);
     assert_eq!(words(&known.1), words(&other.1));
@@ -187,7 +187,7 @@ fn the_sixth_sign_in_after_five_wrong_ones_is_locked_even_with_the_right_passwor
         .collect();
     assert_eq!(locked.len(), 2, "{locked:?}");
     assert!(locked.contains(&EMAIL.to_owned()) && locked.contains(&"(unknown)".to_owned()));
-    // Another account is not locked with them.
+    // Another account is not locked.
     login_as(&home, OTHER_EMAIL, OTHER_PASSWORD).succeeds();
 }
 
@@ -320,7 +320,7 @@ fn a_changed_password_ends_the_session_and_is_the_only_one_that_signs_in() {
     home.run(&["exec", "--", "true"])
         .refuses(4, "no live session");
     login_as(&home, EMAIL, PASSWORD).refuses(5, "wrong email or password");
-    // Opens the account's data key, which the new password seals now.
+    // This opens the account's data key, which is now sealed with the new password.
     login_as(&home, EMAIL, OTHER_PASSWORD).succeeds();
     home.run(&["exec", "--", "true"]).succeeds();
     let events = home.audit();
@@ -382,7 +382,7 @@ fn a_session_without_activity_for_its_idle_limit_is_refused_and_recorded_so() {
         .unwrap();
     assert_eq!(expired["session_id"], session.as_str());
     assert_eq!(expired["username"], EMAIL);
-    // The keeper forgets the key at most a second later, and then that is the reason.
+    // The keeper drops the key at most a second later, and then that is the reason.
     let reason = expired["details"]["reason"].as_str().unwrap();
     assert!(["idle", "key_gone"].contains(&reason), "{expired}");
     home.run(&["exec", "--", "true"])
@@ -439,7 +439,7 @@ fn logout_ends_the_session_needs_no_password_and_may_be_repeated() {
     let ended = |arguments: &[&str]| home.run(arguments).succeeds().json()["ended"].clone();
     assert_eq!(ended(&["logout", "--json"]), 1);
     assert_eq!(ended(&["logout", "--json"]), 0);
-    // The other account's session is still there, until all are ended.
+    // The other account's session remains until all are ended.
     home.run(&["--account", OTHER_EMAIL, "exec", "--", "true"])
         .succeeds();
     assert_eq!(ended(&["logout", "--all", "--json"]), 1);
@@ -467,13 +467,13 @@ fn a_password_on_the_command_line_is_no_option() {
     let home = Home::registered();
     let run = home.run(&["login", "--password", PASSWORD]).ends_with(2);
     assert!(!run.stderr.contains(PASSWORD), "{run:?}");
-    // Where it cannot be asked for, the way to hand it in is named.
+    // If prompting is impossible, the message names the option for it.
     home.run(&["-n", "login"]).refuses(2, "--password-stdin");
     home.run(&["-n", "passwd"]).refuses(2, "--password-stdin");
     Home::new()
         .run(&["-n", "register", OTHER_EMAIL])
         .refuses(2, "--password-stdin");
-    // What stands on standard input is not read unasked.
+    // Standard input is not read without an option.
     home.run_with_input(&["-n", "login"], PASSWORD.as_bytes())
         .refuses(2, "no terminal");
 }

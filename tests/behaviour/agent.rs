@@ -14,7 +14,7 @@ use crate::support::checks::{
 };
 use crate::support::{Home, PASSWORD, Pty, Run, files_in};
 
-/// A connection to the agent, as any program of the same user may make one.
+/// Connects to the agent, as any program of the same user can.
 fn connect(home: &Home) -> UnixStream {
     let stream = UnixStream::connect(home.path().join("run/agent.sock")).unwrap();
     let patience = Some(Duration::from_secs(30));
@@ -22,10 +22,10 @@ fn connect(home: &Home) -> UnixStream {
     stream
 }
 
-/// What the agent answers to `request`, which may be nothing.
+/// The agent's answer to `request`; may be empty.
 fn answer(home: &Home, request: &[u8]) -> Vec<u8> {
     let mut stream = connect(home);
-    // It may hang up before all of it is written, and while there is more to be read from us.
+    // The agent may hang up before everything is written or sent.
     let _ = stream.write_all(request);
     let _ = stream.shutdown(Shutdown::Write);
     let mut said = Vec::new();
@@ -33,14 +33,14 @@ fn answer(home: &Home, request: &[u8]) -> Vec<u8> {
     said
 }
 
-/// A request to read the key of an account that is not signed in, as docs/formats.md has it.
+/// A request for the key of an account that is not signed in, as in docs/formats.md.
 fn right_request() -> Vec<u8> {
     let mut request = vec![0; 236];
     request[..2].copy_from_slice(&[1, 2]);
     request
 }
 
-/// What the agent takes of memory, and how many files it has open; `None` where that is not shown.
+/// The agent's memory and number of open files; `None` if the system does not show them.
 fn footprint(agent: Pid) -> Option<(u64, usize)> {
     let process = format!("/proc/{}", agent.as_raw_nonzero());
     let status = std::fs::read_to_string(format!("{process}/status")).unwrap();
@@ -57,7 +57,7 @@ fn registered() -> Home {
     Home::registered().with_keeper("agent")
 }
 
-/// The agents that serve `home`, in whatever state but dead.
+/// The agents that serve `home`, in any state except dead.
 fn agents(home: &Path) -> Vec<Pid> {
     let home = home.to_str().unwrap().as_bytes();
     let numbers = std::fs::read_dir("/proc").unwrap();
@@ -73,10 +73,10 @@ fn agents(home: &Path) -> Vec<Pid> {
         .collect()
 }
 
-/// The one agent of `home`.
+/// The only agent of `home`.
 #[track_caller]
 pub fn agent(home: &Home) -> Pid {
-    // One that is leaving may still be there beside its successor.
+    // An agent that is exiting may coexist with its successor.
     until("there is one agent", || agents(&home.path()).len() == 1);
     agents(&home.path())[0]
 }
@@ -100,7 +100,7 @@ fn it_comes_with_a_login_and_leaves_with_the_last_session() {
     home.run(&["exec", "--", "true"]).succeeds();
     home.run(&["extend"]).succeeds();
     assert_eq!(agent(&home), first);
-    // A new session may need a new one.
+    // A new session may need a new agent.
     home.login(&[]).succeeds();
     agent(&home);
     home.run(&["logout"]).succeeds();
@@ -143,7 +143,7 @@ fn a_killed_one_takes_the_session_with_it_and_the_next_login_works() {
     home.login(&[]).succeeds();
     kill_process(agent(&home), Signal::KILL).unwrap();
     until("it is dead", || agents(&home.path()).is_empty());
-    // Its socket is still there, and nobody behind it.
+    // Its socket still exists, but no process listens.
     assert!(home.path().join("run/agent.sock").exists());
     assert!(!home.is_active());
     home.run(&["exec", "--", "true"])
@@ -209,7 +209,7 @@ fn it_takes_nothing_of_the_login_that_started_it() {
     assert_eq!(session[4], "0", "it has a terminal");
 
     if !rustix::process::geteuid().is_root() {
-        // Nobody else sees into a process that cannot be dumped, its own user included.
+        // No process can read one that is not dumpable, not even of the same user.
         let refused = std::fs::read(format!("{process}/environ")).unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied);
         eprintln!("skipped: only root sees the agent's environment and files");
@@ -223,7 +223,7 @@ fn it_takes_nothing_of_the_login_that_started_it() {
     for entry in std::fs::read_dir(format!("{process}/fd")).unwrap() {
         let entry = entry.unwrap();
         let Ok(target) = std::fs::read_link(entry.path()) else {
-            continue; // the connection it was published by, closed since
+            continue; // the connection through which it was published, closed since
         };
         assert_ne!(target, marker);
         let number: u32 = entry.file_name().to_str().unwrap().parse().unwrap();
@@ -284,7 +284,7 @@ fn a_hundred_commands_at_once_are_all_answered() {
     together(100, |number| match number % 4 {
         0 => drop(home.run(&["exec", "--no-extend", "--", "true"]).succeeds()),
         1 => drop(home.run(&["exec", "--", "true"]).succeeds()),
-        // Not `status`, which waits for nobody who is as busy as that.
+        // Not `status`, which does not wait for such a busy agent.
         _ => {
             let extended = home.run(&["extend", "--json"]).succeeds().json();
             assert_eq!(extended["session_id"], id);
@@ -337,7 +337,7 @@ fn garbage_and_thousands_of_connections_leave_it_as_it_was() {
     home.run(&["extend"]).succeeds();
     if let (Some((memory, files)), Some((later, _))) = (before, footprint(agent)) {
         assert!(later <= memory + 1024, "{memory} KiB, then {later} KiB");
-        // The last client may have gone a moment before the agent sees that.
+        // The agent may notice the end of the last client a moment later.
         until("the agent has closed what it was given", || {
             footprint(agent).is_some_and(|(_, files_later)| files_later <= files)
         });
@@ -353,14 +353,14 @@ fn many_silent_clients_keep_nobody_out() {
     let home = registered();
     home.login(&[]).succeeds();
     let agent = agent(&home);
-    // More than are served at a time, and fewer than may wait for it.
+    // More than are served at a time, but fewer than can wait.
     let mut silent: Vec<_> = (0..160).map(|_| connect(&home)).collect();
     for client in silent.iter_mut().step_by(2) {
         let _ = client.write_all(&right_request()[..100]);
     }
     let start = Instant::now();
     home.run(&["extend"]).succeeds();
-    // Two rounds of silent ones, of two seconds each, are before it.
+    // Two rounds of silent connections, of two seconds each, come first.
     assert!(start.elapsed() < Duration::from_secs(5));
     if let Some((_, files)) = footprint(agent) {
         assert!(files < 100, "{files} files are open");
@@ -383,7 +383,7 @@ fn one_whose_socket_was_taken_away_makes_a_new_one_and_the_session_lives_on() {
     for round in 0..3 {
         match round {
             0 => std::fs::remove_file(&socket).unwrap(),
-            // Somebody puts the old one back, at which nobody listens.
+            // Restore the old socket, on which no process listens.
             1 => {
                 std::fs::rename(&socket, &elsewhere).unwrap();
                 until("there is another one", || socket.exists());
@@ -394,14 +394,14 @@ fn one_whose_socket_was_taken_away_makes_a_new_one_and_the_session_lives_on() {
                 home.login(&[]).succeeds();
             }
         }
-        // Until then there is no key to be seen, and a command would find the session ended.
+        // Until then the key is unavailable, and a command would find the session ended.
         until("there is another one", || {
             std::os::unix::net::UnixStream::connect(&socket).is_ok()
         });
         until("the session can be used", || {
             home.run(&["exec", "--no-extend", "--", "true"]).code == 0
         });
-        // A new session may need a new one.
+        // A new session may need a new agent.
         assert!(agent(&home) == first || round == 2);
         let mode = std::fs::symlink_metadata(&socket).unwrap();
         assert_eq!(
@@ -447,7 +447,7 @@ fn one_that_was_stopped_keeps_nobody_waiting_who_only_looks_and_is_not_taken_for
         let run = home
             .run(form)
             .refuses(4, "cannot tell whether there is a live session");
-        // Others have five seconds.
+        // Other commands have five seconds.
         assert!(
             begun.elapsed() < Duration::from_secs(2),
             "{form:?}: {:?}",

@@ -1,11 +1,11 @@
-//! `on_tamper`: run when the log does not verify and on lockout, and of no consequence for who calls.
+//! `on_tamper`: runs when the log does not verify and on lockout, and does not affect the caller.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crate::support::{EMAIL, Home, Run, files_in};
 
-/// A command that notes what it was told, in a file beside the home.
+/// A command that writes its input to a file beside the home.
 fn noting(home: &Home) -> String {
     format!(
         "printf '%s\\\\n' \\\"$NIGHTLATCH_ALERT\\\" \\\"$NIGHTLATCH_ALERT_MESSAGE\\\" \\\"$NIGHTLATCH_HOME\\\" >>'{}'",

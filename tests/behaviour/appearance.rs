@@ -1,10 +1,10 @@
-//! How it looks: tables as wide as the terminal, times where the person is, colour where it is wanted.
+//! The appearance of output: the width of tables, local times, and colour.
 
 use unicode_width::UnicodeWidthStr;
 
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Pty, Run};
 
-/// A home with something of every width in its log.
+/// A home whose log has entries of every width.
 fn eventful() -> Home {
     let home = Home::registered();
     let long = "someone.with.a.very.long.name.indeed@mail.department.example.com";
@@ -17,7 +17,7 @@ fn eventful() -> Home {
     home
 }
 
-/// What the program writes to a terminal of so many columns, line by line.
+/// The program's output on a terminal of this many columns, by line.
 fn on_terminal(home: &Home, columns: u16, arguments: &[&str]) -> Vec<String> {
     let mut command = home.command(arguments);
     command.env("LC_ALL", "C.UTF-8");
@@ -106,7 +106,7 @@ fn people_see_their_own_time_and_programs_utc() {
         ("<-03>3", -180, "-03:00"),
         (":Asia/Tokyo", 540, "+09:00"),
         ("UTC", 0, "+00:00"),
-        // What is no zone is UTC, and says so.
+        // An invalid zone means UTC, and the offset shows it.
         ("Nowhere/At_All", 0, "+00:00"),
         ("/etc/passwd", 0, "+00:00"),
         ("\u{1b}[31m", 0, "+00:00"),
@@ -128,7 +128,7 @@ fn people_see_their_own_time_and_programs_utc() {
     }
 }
 
-/// What comes of `arguments` with these variables, on both streams.
+/// The output of `arguments` with these variables, on both streams.
 fn with(home: &Home, variables: &[(&str, &str)], arguments: &[&str]) -> String {
     let mut command = home.command(arguments);
     command.envs(variables.iter().copied());
@@ -183,7 +183,7 @@ fn piped_output_has_colour_only_when_it_is_forced() {
     }
 }
 
-/// What `audit` writes to a terminal of this many lines with this pager.
+/// The output of `audit` on a terminal of this many lines, with this pager.
 fn paged(home: &Home, lines: u16, pager: &str, more: &[&str]) -> String {
     let script = format!(
         "stty rows {lines}; exec \"$NIGHTLATCH\" audit {}",
@@ -207,13 +207,13 @@ fn more_than_a_screen_goes_through_the_pager_and_less_does_not() {
     assert!(!shown(5, &["--no-pager"]).contains("through"));
     assert!(!shown(500, &[]).contains("through"));
     assert!(!shown(5, &["--format", "jsonl"]).contains("through"));
-    // One that cannot be started is said, and the table printed.
+    // If the pager cannot be started, a message says so and the table is printed.
     let without = paged(&home, 5, "/nonexistent/pager", &[]);
     assert!(
         without.contains("cannot start the pager") && without.contains("LOGIN_FAILURE"),
         "{without}"
     );
-    // One that reads nothing is no failure.
+    // A pager that reads nothing is not an error.
     assert!(!paged(&home, 5, "true", &[]).contains("nightlatch:"));
 }
 

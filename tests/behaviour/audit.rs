@@ -1,4 +1,4 @@
-//! The audit log: what is in it, what never is, and how it is asked.
+//! The audit log: its contents, what it never contains, and its queries.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::DirBuilderExt;
@@ -12,14 +12,14 @@ use sha2::{Digest, Sha256};
 use crate::support::checks::{log_is_whole, nobody_is_signed_in};
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, contains, tree};
 
-/// Which events a filter is to keep.
+/// Which events a filter should keep.
 type Keeps<'a> = Box<dyn Fn(&Value) -> bool + 'a>;
 
 const OTHER_EMAIL: &str = "bob@example.com";
-/// Longer than anything takes on a busy machine; reached only by a test that fails.
+/// Longer than anything takes on a busy machine; only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Two accounts; the first signed in twice, once with a wrong password, and ran a command.
+/// Two accounts. The first one signed in twice, once with a wrong password, and ran a command.
 fn eventful() -> Home {
     let home = Home::registered();
     home.register_another(OTHER_EMAIL, OTHER_PASSWORD)
@@ -251,7 +251,7 @@ fn every_filter_keeps_what_it_names_and_nothing_else() {
     ];
     for (arguments, keeps) in cases {
         let answer = query(&home, &arguments);
-        // Events of the queries themselves came after.
+        // The queries themselves added events.
         let found: Vec<&Value> = events(&answer)
             .iter()
             .filter(|event| event["event_type"] != "AUDIT_READ")
@@ -327,13 +327,13 @@ fn every_format_tells_of_the_same_events() {
     assert!(rows[0].starts_with("seq,timestamp,event_type,username,session_id,success,details"));
     assert_eq!(rows.len() - 1, mine.len());
 
-    // A command is one row, which stands where its start does.
+    // A command is one row, at the place of its start.
     let table = list("table").stdout;
     let mut is_command = false;
     let rows = mine.iter().filter(|line| {
         let event: Value = serde_json::from_str(line).unwrap();
         match event["event_type"].as_str().unwrap() {
-            // The session was used for Bob's account, too, which is no command.
+            // The session was also used for registering Bob's account, which is not a command.
             "SESSION_VALIDATED" => is_command = event["details"]["action"] == "exec",
             "SESSION_EXTENDED" => {}
             other => return other != "COMMAND_FINISHED",
@@ -480,7 +480,7 @@ fn an_unknown_name_is_a_tag_that_is_the_same_every_time_and_another_for_another_
     let found = query(&home, &["--user", typed]);
     assert_eq!(found["total"], 0);
 
-    // The same name has another tag in another home: the digest is keyed.
+    // The same name has another tag in another home, because the digest is keyed.
     let elsewhere = Home::registered();
     login_as(&elsewhere, typed, OTHER_PASSWORD, 5);
     let there = elsewhere.audit();
@@ -518,7 +518,7 @@ fn no_secret_is_in_any_file_of_the_home() {
         .succeeds();
     home.run(&["exec", "--", "true", secrets[3]]).ends_with(4);
     look();
-    // What was looked for would have been found.
+    // The search would have found it.
     assert!(
         tree(&home.path())
             .iter()
@@ -532,7 +532,7 @@ fn a_log_that_cannot_be_written_stops_the_command_and_says_so() {
     let segment = home.path().join("audit").join("0000000000000001.jsonl");
     let whole = std::fs::read(&segment).unwrap();
     let mut edited = whole.clone();
-    // The year, in what is hashed of the last line: its seal stands behind that.
+    // The year, in the hashed part of the last line, which the seal follows.
     let key = b"\"timestamp\":\"20";
     let at = edited.windows(key.len()).rposition(|bytes| bytes == key);
     edited[at.unwrap() + key.len()] ^= 1;
@@ -547,7 +547,7 @@ fn a_log_that_cannot_be_written_stops_the_command_and_says_so() {
         edited,
         "nothing is written over it"
     );
-    // It can still be looked at.
+    // The log can still be read.
     let run = home.run(&["audit", "--json"]).ends_with(7);
     assert!(run.json()["total"].as_u64().unwrap() > 0);
     std::fs::write(&segment, &whole).unwrap();
@@ -572,7 +572,8 @@ fn a_log_whose_directory_is_gone_stops_the_command_and_lets_one_sign_out() {
     home.run(&["logout"]).refuses(7, "the audit log is gone");
     nobody_is_signed_in(&home);
     assert!(!audit.exists() && !marker.exists());
-    // Put back, it goes on; an empty directory, made for it, begins a new one.
+    // After restoring the log, commands work again; an empty directory in its place starts a new
+    // log.
     std::fs::rename(&kept, &audit).unwrap();
     home.login(&[]).succeeds();
     home.run(&touch).succeeds();
@@ -584,7 +585,7 @@ fn a_log_whose_directory_is_gone_stops_the_command_and_lets_one_sign_out() {
         .mode(0o700)
         .create(&audit)
         .unwrap();
-    // The state of the old log belongs to no other.
+    // The old log's state does not belong to another log.
     home.run(&touch)
         .refuses(7, "ends before the line that was sealed last");
     std::fs::rename(home.path().join("seal"), home.outside("kept-seal")).unwrap();
@@ -593,7 +594,7 @@ fn a_log_whose_directory_is_gone_stops_the_command_and_lets_one_sign_out() {
     assert_ne!(fingerprint(&home), old);
 }
 
-/// Runs `script` where it may mount what nobody else sees; `None`, which is said, where nobody may.
+/// Runs `script` in a private mount namespace; `None`, with a message, if that is not permitted.
 fn with_mounts(home: &Home, script: &str) -> Option<Run> {
     let probe = home.shell("unshare -m mount -t tmpfs tmpfs /mnt").output();
     if !probe.is_ok_and(|output| output.status.success()) {
@@ -648,7 +649,7 @@ fn a_log_on_a_full_disk_stops_the_command_and_lets_one_sign_out() {
     assert!(run.stderr.contains("No space left on device"), "{run:#?}");
     assert!(run.stderr.contains("free some disk space"), "{run:#?}");
     nobody_is_signed_in(&home);
-    // What ran is on record there, each time.
+    // Every command that ran is on record there.
     let log = std::fs::read_to_string(home.outside("after/0000000000000001.jsonl")).unwrap();
     let ran = std::fs::read_to_string(home.outside("ran")).unwrap_or_default();
     let started = log.matches("\"COMMAND_STARTED\"").count();
@@ -697,7 +698,7 @@ fn a_command_is_one_line_that_says_how_it_ended() {
     for folded in ["SESSION_VALIDATED", "SESSION_EXTENDED", "COMMAND_"] {
         assert!(!table.contains(folded), "{table}");
     }
-    // The newest rows, however many events they took.
+    // The newest rows, however many events they contain.
     let last = home.run(&["audit", "--limit", "2"]).succeeds().stdout;
     assert!(
         last.contains("AUDIT_READ") && last.contains("no-such-program"),
@@ -798,7 +799,7 @@ fn commands_are_found_by_what_they_were_and_how_they_ended_together() {
     home.run(&follow).refuses(2, "cannot be followed");
 }
 
-/// A copy of the log that nobody may write.
+/// A read-only copy of the log.
 fn copied(home: &Home) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let copy = home.outside("copy");

@@ -1,4 +1,4 @@
-//! Input that cannot be meant so, and surroundings that lack something.
+//! Invalid input, and restricted environments.
 
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
@@ -101,7 +101,7 @@ fn a_password_that_breaks_a_rule_is_refused_by_that_rules_name() {
         let run = home.run_with_input(&arguments, password).refuses(3, rule);
         assert!(!run.stderr.contains("brass"), "{run:?}");
     }
-    // None of them made an account.
+    // None of them created an account.
     home.login(&[]).refuses(5, "there is no account yet");
 }
 
@@ -113,7 +113,7 @@ fn a_password_that_no_account_can_have_fails_to_sign_in_as_a_wrong_one_does() {
         .run_with_input(&["login", "--password-stdin"], b"wrong")
         .refuses(5, "wrong email or password");
     for password in [&b""[..], long.as_bytes()] {
-        // As many attempts are left as were then.
+        // The number of remaining attempts is unchanged.
         home.login(&[]).succeeds();
         let run = home.run_with_input(&["login", "--password-stdin"], password);
         assert_eq!((run.code, run.stderr), (5, wrong.stderr.clone()));
@@ -338,14 +338,14 @@ fn a_mistyped_command_line_is_told_in_one_line() {
         let run = home.run(arguments).refuses(2, part);
         assert!(!run.stderr.contains('\u{1b}'), "{run:?}");
     }
-    // Without any command, help.
+    // Without a command, the help is printed.
     let run = home.run(&[]).ends_with(2);
     assert!(run.stderr.contains("Usage: nightlatch"), "{run:?}");
     let help = home.run(&["--help"]).succeeds();
     assert!(help.stdout.contains("--exit-codes") && help.stderr.is_empty());
 }
 
-/// Runs with a standard output that nobody reads.
+/// Runs with a closed standard output.
 fn unread(mut command: Command) -> Run {
     let mut child = command
         .stdin(Stdio::null())

@@ -1,12 +1,12 @@
-//! Every command that the documents show, run as they show it.
+//! Runs every command in the documents as it is shown.
 //!
-//! In a document, a block marked `console` is a session in a terminal: a line that begins with `$ ` is a
-//! command (`> ` goes on with it), the lines below it are what it prints. A document is one session from its
-//! top to its end, on a fresh account: none of the directories that a command needs is there before. A command
-//! must succeed, and print what is shown, where anything is; digits, ids and the width of columns may differ,
-//! and `...` stands for any lines. Passwords are typed by a stand-in, and programs of other people are stood in
-//! for by scripts that print their arguments. What has to be there before is in a comment that readers do not
-//! see: `<!-- run: COMMAND -->`.
+//! In a document, a code block marked `console` is a terminal session: a line that begins with `$ `
+//! is a command (`> ` continues it), and the lines below are its output. Each document is one
+//! session from top to bottom, on a fresh account without any directories that commands need. A
+//! command must succeed, and print what is shown, if anything; digits, ids and the width of columns
+//! may differ, and `...` stands for any lines. A helper types passwords, and other people's
+//! programs are replaced by scripts that print their arguments. A comment that readers do not see
+//! can prepare the session: `<!-- run: COMMAND -->`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::support::{PASSWORD, files_in, has_python_cryptography};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nightlatch");
 
-/// Programs that need not be installed for a document to speak of them.
+/// Programs that documents may use without their being installed.
 const STAND_INS: &[&str] = &[
     "psql",
     "kubectl",
@@ -28,7 +28,7 @@ const STAND_INS: &[&str] = &[
     "borg",
 ];
 
-/// What cannot be run here, and who runs it instead.
+/// Commands that cannot be run here, and the test that runs them instead.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("cargo ", "the continuous integration's script"),
     ("packaging/", "the continuous integration's script"),
@@ -38,10 +38,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
 ];
 
-/// What a command in a comment counts as written in.
+/// The language recorded for commands in comments.
 const HIDDEN: &str = "run";
 
-/// One command of a document, and what is shown below it.
+/// A command in a document, and the output shown below it.
 #[derive(Debug)]
 struct Shown {
     command: String,
@@ -53,7 +53,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The documents for people who use the program.
+/// The documents for users of the program.
 fn documents() -> Vec<PathBuf> {
     let mut documents = files_in(&root().join("docs"));
     documents.retain(|path| path.extension().is_some_and(|is| is == "md"));
@@ -61,8 +61,8 @@ fn documents() -> Vec<PathBuf> {
     documents
 }
 
-/// The lines of `text` in blocks, each with its number and the language of its block; an indented block
-/// has none.
+/// The lines in the code blocks of `text`, each with its number and its block's language, which an
+/// indented block does not have.
 fn code(text: &str) -> Vec<(usize, &str, &str)> {
     let mut fence = None;
     let mut after_blank = true;
@@ -116,7 +116,7 @@ fn shown_in(text: &str) -> Vec<Shown> {
     shown
 }
 
-/// Without what differs from one run to the next.
+/// Replaces the parts that differ between runs.
 fn alike(line: &str) -> String {
     let mut alike = String::new();
     for word in line.split_whitespace() {
@@ -149,7 +149,7 @@ fn alike(line: &str) -> String {
     alike.trim_end().to_owned()
 }
 
-/// Whether `lines` are what `shown` shows.
+/// Whether `lines` match what `shown` shows.
 fn is_as_shown(shown: &[String], lines: &[&str]) -> bool {
     match shown.split_first() {
         None => lines.is_empty(),
@@ -175,7 +175,7 @@ fn is_run_elsewhere(command: &str) -> bool {
         .any(|(start, _)| command.starts_with(start))
 }
 
-/// Somebody's fresh account, with the program and the stand-ins in the search path.
+/// A fresh account, with the program and the stand-ins in the search path.
 fn surroundings(home: &Path) -> Command {
     let bin = home.join("bin");
     std::fs::create_dir(&bin).unwrap();
@@ -185,8 +185,7 @@ fn surroundings(home: &Path) -> Command {
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     };
-    // Types the passwords that a person would be asked for. Where there is no configuration, they are hashed
-    // at a lower cost.
+    // Types the passwords at prompts. If there is no configuration, hashing is made cheaper.
     let person = format!(
         "#!/bin/sh\n\
          [ -e ~/.config/nightlatch/config.toml ] || cheap=\"env XDG_CONFIG_HOME=$HOME/bin/config\"\n\
@@ -235,7 +234,7 @@ fn surroundings(home: &Path) -> Command {
     shell
 }
 
-/// Runs the commands of `document` one after the other in one shell: what is wrong.
+/// Runs the commands of `document` in sequence in one shell, and returns what is wrong.
 fn wrong_in(document: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(document).unwrap();
     let name = document.strip_prefix(root()).unwrap().display().to_string();

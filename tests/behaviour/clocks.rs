@@ -1,4 +1,5 @@
-//! Clocks that run on, are set, or are another machine's: no session lives longer for it.
+//! Clocks that advance, are changed, or belong to another machine: no session lasts longer as a
+//! result.
 
 use std::process::Command;
 
@@ -30,7 +31,7 @@ fn extend(home: &Home, at: Clocks) {
     run(home, at, &["extend"]).succeeds();
 }
 
-/// The seconds the session has left.
+/// The session's remaining seconds.
 #[track_caller]
 fn remaining(home: &Home, at: Clocks) -> u64 {
     let status = run(home, at, &["status", "--json"]).succeeds().json();
@@ -38,7 +39,8 @@ fn remaining(home: &Home, at: Clocks) -> u64 {
     status["remaining_seconds"].as_u64().unwrap()
 }
 
-/// At these clocks it is refused, and ended for `reason`, after which the true clocks do not help.
+/// With these clocks the session is refused and ended for `reason`, and the real clocks do not
+/// revive it.
 #[track_caller]
 fn is_dead(home: &Home, at: Clocks, reason: &str) {
     run(home, at, &["status", "--check"]).ends_with(4);
@@ -49,7 +51,7 @@ fn is_dead(home: &Home, at: Clocks, reason: &str) {
     ended_for(home, reason);
 }
 
-/// The last session ended for `reason`, once, and nothing is left of it.
+/// The last session ended for `reason`, once, and left nothing behind.
 #[track_caller]
 fn ended_for(home: &Home, reason: &str) {
     nobody_is_signed_in(home);
@@ -71,7 +73,7 @@ fn a_session_is_live_at_899_9_seconds_and_refused_at_900() {
         assert_eq!(remaining(&home, last), 1);
         run(&home, start.later(IDLE - 1), &["status", "--check"]).succeeds();
         run(&home, last, &["exec", "--no-extend", "--", "true"]).succeeds();
-        // A use gives it the whole time again, from then on.
+        // A use restarts the idle timer.
         run(&home, last, &["exec", "--", "true"]).succeeds();
         assert_eq!(remaining(&home, last.later(IDLE - SECOND / 10)), 1);
         is_dead(&home, last.later(IDLE), "idle");
@@ -110,7 +112,7 @@ fn a_wall_clock_set_forward_shortens_the_session_or_ends_it() {
         assert_eq!(remaining(&home, start.moved(600 * SECOND, 0)), 300);
         is_dead(&home, start.moved(1200 * SECOND, SECOND), "clock");
     }
-    // Used while it was ahead, it does not outlive the clock's return.
+    // A session used while the clock was ahead does not outlive the clock's return.
     let home = signed_in(start, "kernel");
     let ahead = start.moved(600 * SECOND, 0);
     extend(&home, ahead);
@@ -142,7 +144,8 @@ fn a_session_begun_on_a_clock_that_was_set_does_not_outlive_the_true_one() {
 fn the_absolute_limit_ends_a_session_in_constant_use_whatever_the_wall_clock_does() {
     let Some(start) = Clocks::now() else { return };
     let step = 890 * SECOND;
-    // True to the boot clock; and set back again and again by what a time daemon may correct.
+    // Once in step with the boot clock, and once repeatedly set back by as much as a time daemon
+    // may correct.
     for (keeper, creep) in [("kernel", step), ("agent", -5 * SECOND)] {
         let home = signed_in(start, keeper);
         let mut uses = 0;
@@ -162,7 +165,8 @@ fn the_absolute_limit_ends_a_session_in_constant_use_whatever_the_wall_clock_doe
 fn the_absolute_limit_holds_on_the_wall_clock_too() {
     let Some(start) = Clocks::now() else { return };
     let home = signed_in(start, "kernel");
-    // Set forward a little less than the idle time at every use, though next to no time passes.
+    // At every use, set forward by slightly less than the idle timeout, although almost no time
+    // passes.
     let mut wall = 0;
     while wall + 890 * SECOND < MAX {
         wall += 890 * SECOND;
@@ -208,7 +212,7 @@ fn a_time_namespace_that_shifts_a_clock_ends_the_session_and_lets_none_begin() {
         nobody_is_signed_in(&home);
 
         home.login(&[]).succeeds();
-        // One that cannot begin does not end the one there is, and nor does looking.
+        // A sign-in that fails does not end the existing session, and neither does looking.
         let refused = Run::with_input(within(&login), PASSWORD.as_bytes());
         refused.refuses(1, "time namespace");
         Run::of(within(&["status", "--check"])).ends_with(4);

@@ -1,4 +1,4 @@
-//! Completion: the scripts in the real shells, and what asking leaves behind: nothing.
+//! Completion: the scripts in real shells, and that answering changes nothing.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -7,7 +7,7 @@ use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Pty, Run, files_in};
 
 const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
 
-/// What the program offers after these words, the last of them being begun.
+/// The candidates for these words, the last of which is incomplete.
 fn offered(home: &Home, words: &[&str]) -> Vec<String> {
     let run = Run::of(asking(home, words)).succeeds();
     assert_eq!(run.stderr, "");
@@ -22,7 +22,7 @@ fn asking(home: &Home, words: &[&str]) -> Command {
     command
 }
 
-/// A home with two accounts, one of them signed in.
+/// A home with two accounts, one of which is signed in.
 fn two_accounts() -> Home {
     let home = Home::registered();
     home.register_another("bob@example.com", OTHER_PASSWORD)
@@ -93,7 +93,7 @@ fn the_home_that_the_words_name_is_the_one_that_is_asked() {
     assert!(offered(&home, &["login", "d"]).is_empty());
 }
 
-/// Every file of the home with what is in it and when it was changed.
+/// Every file of the home with its contents and its modification time.
 fn picture(home: &Home) -> Vec<String> {
     let mut all = Vec::new();
     let mut directories = vec![home.path()];
@@ -132,7 +132,7 @@ fn completing_writes_records_and_creates_nothing() {
     let bare = Home::bare();
     offered(&bare, &["login", ""]);
     assert!(!bare.path().exists());
-    // A directory that is no home is not closed to others, as a home would be.
+    // The permissions of a directory that is not a home are not restricted, as a home's would be.
     let open = home.outside("documents");
     std::fs::create_dir(&open).unwrap();
     std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -153,7 +153,7 @@ fn what_cannot_be_told_is_left_out_in_silence() {
         assert_eq!((run.code, &*run.stdout, &*run.stderr), (0, "", ""));
     }
     std::fs::write(&database, &whole).unwrap();
-    // As another process leaves it while it changes something.
+    // The state in which another process leaves it during a change.
     let companion = home.path().join("accounts.db-wal");
     std::fs::write(&companion, "in use").unwrap();
     std::fs::set_permissions(&companion, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -180,13 +180,13 @@ fn a_variable_left_in_the_environment_opens_no_door() {
             assert_eq!(run.stdout, "");
         }
     }
-    // Without the variable the mark is an error, whatever follows.
+    // Without the variable, `--` is an error, whatever follows.
     assert_ne!(home.run(&["--", "status", "--check"]).code, 0);
     assert!(!proof.exists());
 }
 
-/// `command` with the program in its path, in a directory with a space, and the script of `shell`
-/// in the variable `SCRIPT`; `None` when there is no such shell.
+/// `command` with the program in its path, in a directory with a space in its name, and the script
+/// for `shell` in the variable `SCRIPT`; `None` if the shell is not installed.
 fn surroundings(home: &Home, shell: &str, options: &[&str]) -> Option<Command> {
     let is_there = Command::new(shell).arg("--version").output().is_ok()
         || Command::new(shell).arg("-version").output().is_ok();
@@ -211,12 +211,12 @@ fn surroundings(home: &Home, shell: &str, options: &[&str]) -> Option<Command> {
     Some(shell_command)
 }
 
-/// Types each line, which ends in a tab, into the shell, and waits for what it becomes.
+/// Types each line, which ends in a tab, into the shell, and waits for its completion.
 fn completes(mut pty: Pty, lines: &[(&str, &str)]) {
     for (typed, becomes) in lines {
         pty.send(typed);
         pty.expect(becomes);
-        // Ctrl-U and an empty line: the next one begins at a new prompt.
+        // Ctrl-U and an empty line, so that the next one begins at a new prompt.
         pty.send("\u{15}\r");
         pty.expect("ready> ");
     }
@@ -344,7 +344,7 @@ fn elvish_completes_on_a_terminal() {
     pty.expect("done");
     pty.settle();
     pty.send("nightlatch login al\t");
-    // It writes what is new.
+    // It prints only the new part.
     pty.expect("ice@example.com");
     pty.send("\u{15}nightlatch audit --event LOGIN_F\t");
     pty.expect("AILURE");

@@ -1,4 +1,4 @@
-//! The configuration: what is in force and where it came from, and what is wrong with it.
+//! The configuration: the settings in force and their origin, and mistakes in the file.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -109,7 +109,7 @@ fn a_check_tells_every_mistake_with_its_line_and_changes_nothing() {
          {file}: line 3: keeper = \"disk\": it is one of auto, kernel, agent\n"
     );
     assert_eq!(run.stdout, expected);
-    // The same words wherever it is met.
+    // The message is the same in every command.
     home.run(&["status"]).refuses(
         1,
         "line 1: unknown key \"idel\" (did you mean \"idle\"?), and 2 more",

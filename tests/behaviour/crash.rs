@@ -1,9 +1,10 @@
-//! A process that is killed, or refused by the system, at any step: the next command works, nothing
-//! that was reported is lost, nothing is live that should not be, nothing half-written stays.
+//! Kills a process, or makes the system refuse a call, at any step. The next command must work,
+//! nothing that was reported is lost, nothing is live that should not be, and no partly written
+//! file stays.
 //!
-//! A deed is traced once to learn its system calls; then it is done again and again, each time with
-//! one fault at one call. A state outside of the process only changes with a call that changes
-//! something there, so to be killed before any of the calls that follow such a one is the same.
+//! Each deed is traced once to learn its system calls, and then repeated with one fault at one call
+//! each time. State outside the process changes only with certain calls, so being killed before any
+//! of the calls between two such calls is equivalent.
 
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +20,7 @@ use crate::support::checks::{
 use crate::support::days::{keep_for_two_days, segments, use_on};
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
 
-/// A home serves this many faults: its log does not become too long to be checked each time.
+/// The number of faults per home, so that its log does not get too long to check each time.
 const FAULTS_PER_HOME: usize = 25;
 const KILLED: i32 = 137;
 
@@ -32,27 +33,27 @@ enum Deed {
     Exec,
     Passwd,
     Logout,
-    /// The first append of a day: it closes the segment of the day before, and opens one.
+    /// The first append of a day, which closes the previous day's segment and opens a new one.
     Rotate,
     /// Old segments are removed.
     Prune,
-    /// A legal hold is added while old segments are due.
+    /// A legal hold is added while old segments are due for removal.
     Hold,
 }
 
 impl Deed {
-    /// Whether it begins in a home that no such deed was done in before.
+    /// Whether it needs a home in which it was not done before.
     fn needs_new_home(self) -> bool {
         use Deed::{FirstLogin, Hold, Prune, Register, Rotate};
         matches!(self, Register | FirstLogin | Rotate | Prune | Hold)
     }
 
-    /// Whether it asks the keeper for anything.
+    /// Whether it uses the keeper.
     fn uses_a_session(self) -> bool {
         !matches!(self, Self::Register | Self::Rotate | Self::Prune)
     }
 
-    /// Whether there is an account to begin with.
+    /// Whether it needs an existing account.
     fn needs_account(self) -> bool {
         !matches!(
             self,
@@ -77,16 +78,16 @@ const DEEDS: [Deed; 10] = [
 /// What goes wrong.
 #[derive(Clone, Debug)]
 enum Fault {
-    /// The `nth` call of this name has this effect, in strace's words.
+    /// The `nth` call of this name has this effect, in strace's syntax.
     At {
         call: String,
         nth: usize,
         effect: &'static str,
         line: String,
     },
-    /// No file may be longer than this: a write that crosses it is cut short, one behind it fails.
+    /// Limits the file size: a write across the limit is truncated, and one beyond it fails.
     FileSize(u64),
-    /// The same, as much longer than the log is.
+    /// Limits the file size to the log's length plus this.
     LogGrowth(u64),
 }
 
@@ -95,7 +96,7 @@ impl Fault {
         matches!(self, Self::At { effect, .. } if *effect == KILL)
     }
 
-    /// Whether it may have been the message itself that could not be written.
+    /// Whether the error message itself may have failed to be written.
     fn mutes(&self) -> bool {
         matches!(self, Self::At { line, .. } if line.starts_with("write(1,") || line.starts_with("write(2,"))
     }
@@ -103,7 +104,7 @@ impl Fault {
 
 const KILL: &str = "signal=KILL";
 
-/// A home, what is known of it, and what was there before the deed.
+/// A home, its expected state, and its state before the deed.
 struct Stage {
     home: Home,
     password: &'static str,
@@ -123,7 +124,7 @@ impl Stage {
         }
     }
 
-    /// Puts in place what the deed begins with.
+    /// Prepares the home for the deed.
     fn prepare(&mut self, deed: Deed) {
         match deed {
             Deed::Rotate => use_on(&self.home, [-1]),
@@ -135,7 +136,7 @@ impl Stage {
                 use_on(&self.home, -10..0);
                 self.home.register(EMAIL, PASSWORD).succeeds();
                 self.login().succeeds();
-                // From now on: a sign-in removes what is due.
+                // Only now: a sign-in removes segments that are due.
                 keep_for_two_days(&self.home);
             }
             _ => {}
@@ -156,7 +157,7 @@ impl Stage {
         (status["state"] == "active").then(|| status["session_id"].as_str().unwrap().to_owned())
     }
 
-    /// How often the guarded command has run.
+    /// How many times the guarded command has run.
     fn ran(&self) -> usize {
         std::fs::read_to_string(self.home.outside("ran")).map_or(0, |text| text.lines().count())
     }
@@ -241,7 +242,7 @@ impl Stage {
         Run::with_input(command, input.as_bytes())
     }
 
-    /// The calls of the deed, from the first one that is about the home on, or from some before it.
+    /// The deed's calls, from the first one that concerns the home, or from slightly earlier.
     fn calls(&self, deed: Deed) -> Vec<Call> {
         let trace = self.home.outside("trace");
         self.strace(deed, &["-o", trace.to_str().unwrap()])
@@ -250,8 +251,8 @@ impl Stage {
         let home = self.home.path();
         let home = home.to_str().unwrap();
         let is_about_home = |line: &str| !line.starts_with("execve") && line.contains(home);
-        // Only root's strace can read the names of a process that cannot be dumped. To others all calls count
-        // from there on.
+        // Only root's strace can read the file names of a process that is not dumpable. For other
+        // users, all calls from there on count.
         let shows_names = trace.lines().any(is_about_home);
         let is_closed = |line: &str| line.starts_with("prctl(PR_SET_DUMPABLE");
         let mut counts = std::collections::HashMap::<&str, usize>::new();
@@ -286,7 +287,7 @@ impl Stage {
         calls
     }
 
-    /// What must hold after the deed, whatever became of it.
+    /// Checks what must hold after the deed, whatever its result.
     fn judge(&mut self, deed: Deed, fault: &Fault, run: &Run) {
         assert!(!run.stderr.contains("panicked"), "{run:#?}");
         if run.code != 0 && !fault.kills() {
@@ -294,7 +295,7 @@ impl Stage {
             let clear = run.stderr.starts_with("nightlatch: ") && run.stderr.lines().count() == 1;
             assert!(clear || fault.mutes(), "{run:#?}");
         }
-        // Before anything mends it.
+        // Before any command repairs it.
         log_verifies(&self.home);
         let live = self.live();
         let log = self.home.audit_lines();
@@ -308,13 +309,13 @@ impl Stage {
         match deed {
             Deed::Register => {
                 let code = self.home.register(EMAIL, PASSWORD).code;
-                // Where there is an account, nobody is signed in to let another one in.
+                // There is an account, and nobody is signed in to approve another one.
                 assert!(code == 4 || code == 0 && run.code != 0, "{code} {run:#?}");
             }
             Deed::FirstLogin | Deed::Login => match run.code {
                 0 => assert!(live.is_some() && live != self.session, "{run:#?}"),
                 KILLED => {}
-                // Reported as failed: then there is no new one.
+                // It was reported as failed, so there is no new session.
                 _ => assert!(
                     live.is_none() || live == self.session || fault.mutes(),
                     "{live:?} {run:#?}"
@@ -340,18 +341,18 @@ impl Stage {
             Deed::Prune => self.judge_prune(&log, run),
             Deed::Hold => self.judge_hold(run),
         }
-        // It is as if nothing had happened, and nothing is left of it.
+        // Everything works as if nothing had happened, and no trace is left.
         self.login().succeeds();
         assert!(self.live().is_some());
         log_is_whole(&self.home);
         nothing_lies_about(&self.home);
     }
 
-    /// What is live was recorded when it began, and no end of it was.
+    /// A live session's creation is on record, and its end is not.
     fn live_is_on_record(&self, live: Option<&String>, run: &Run) {
         let Some(live) = live else { return };
         let mut last = None;
-        // A line that was torn is not yet moved aside.
+        // An incomplete line has not been moved aside yet.
         let lines = self.home.audit_lines();
         let events = lines
             .iter()
@@ -393,7 +394,8 @@ impl Stage {
         }
     }
 
-    /// What is gone is gone from the beginning and on record, once; the rest goes the next time.
+    /// Removed events are missing only from the beginning and are on record once; the rest is
+    /// removed next time.
     fn judge_prune(&self, log: &[String], run: &Run) {
         let is_of_before = |line: &&String| self.log.contains(line);
         let left: Vec<_> = log.iter().filter(is_of_before).collect();
@@ -413,14 +415,14 @@ impl Stage {
                 "{run:#?}"
             );
         }
-        // Today is on record then, and one more of the old days is old enough.
+        // Now today is on record, so one more of the old days is old enough.
         self.home.register(EMAIL, PASSWORD).succeeds();
         self.home.run(&["audit", "prune"]).succeeds();
         assert_eq!(recorded(), 6, "{run:#?}");
         assert_eq!(segments(&self.home).len(), 4 + 1, "{run:#?}");
     }
 
-    /// It is in force and stops removal, or it is not and does not.
+    /// The hold is either in force and prevents removal, or it is not and does not.
     fn judge_hold(&self, run: &Run) {
         let holds = self.home.run(&["audit", "hold", "list", "--json"]);
         let holds = holds.succeeds().json()["holds"].as_array().unwrap().len();
@@ -455,7 +457,7 @@ impl Stage {
     }
 }
 
-/// A system call, the how manieth of its name it was, and how strace tells of it.
+/// A system call, its index among those of the same name, and strace's line about it.
 #[derive(Clone, Debug)]
 struct Call {
     name: String,
@@ -513,7 +515,7 @@ impl Call {
         }
     }
 
-    /// How the system may refuse it.
+    /// The ways in which the system can refuse it.
     fn refusals(&self) -> &'static [&'static str] {
         match self.name.as_str() {
             "write" | "pwrite64" => &["error=ENOSPC", "error=EIO"],
@@ -532,14 +534,14 @@ impl Call {
     }
 }
 
-/// All that is refused to `command` is to make a file longer than this.
+/// Makes every write of `command` fail that would extend a file beyond this size.
 #[allow(unsafe_code)]
 fn limit_file_size(command: &mut Command, most: u64) {
     let limit = libc::rlimit {
         rlim_cur: most,
         rlim_max: most,
     };
-    // SAFETY: between fork and exec, one system call on a value that was made before.
+    // SAFETY: between fork and exec, only one system call runs, on a value that was made before.
     unsafe {
         command.pre_exec(move || {
             if libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) == 0 {
@@ -554,7 +556,7 @@ fn limit_file_size(command: &mut Command, most: u64) {
 fn calls_of(deed: Deed, keeper: &'static str) -> Vec<Call> {
     let mut stage = Stage::new(keeper);
     stage.prepare(deed);
-    // The second time, so that what is only made once is there already.
+    // Trace the second time, because some files are created only once.
     if !deed.needs_new_home() {
         stage.strace(deed, &["-o", "/dev/null"]).succeeds();
         stage.password = match deed {
@@ -566,18 +568,18 @@ fn calls_of(deed: Deed, keeper: &'static str) -> Vec<Call> {
     stage.calls(deed)
 }
 
-/// To be killed before each call.
+/// A kill before each call.
 fn kills(calls: &[Call]) -> Vec<Fault> {
     calls.iter().map(|call| call.with(KILL)).collect()
 }
 
-/// To be killed at one call in each state there is.
+/// One kill for each distinct state.
 fn distinct_kills(calls: &[Call]) -> Vec<Fault> {
     let distinct = calls.windows(2).filter(|pair| !pair[0].is_inert());
     distinct.map(|pair| pair[1].with(KILL)).collect()
 }
 
-/// Each call that may be refused, in each way.
+/// Every call that can be refused, in each way.
 fn refusals(calls: &[Call]) -> Vec<Fault> {
     let each = |call: &Call| -> Vec<Fault> {
         let effects = call.refusals().iter();
@@ -586,7 +588,7 @@ fn refusals(calls: &[Call]) -> Vec<Fault> {
     calls.iter().flat_map(each).collect()
 }
 
-/// Each call that may be refused, in one way: calls of a name take turns at the ways there are.
+/// Every call that can be refused, in one way each; calls of the same name take turns.
 fn refusals_in_turn(calls: &[Call]) -> Vec<Fault> {
     let mut turns = std::collections::HashMap::<&str, usize>::new();
     let mut faults = Vec::new();
@@ -602,13 +604,13 @@ fn refusals_in_turn(calls: &[Call]) -> Vec<Fault> {
     faults
 }
 
-/// Writes that are cut short: at lengths that the log reaches, or that the database does.
+/// Truncated writes, at lengths that the log or the database reaches.
 fn short_writes(deed: Deed) -> Vec<Fault> {
     match deed {
         Deed::Extend | Deed::Exec | Deed::Logout => {
             (0..2_000).step_by(37).map(Fault::LogGrowth).collect()
         }
-        // Of a log of so few days no file is longer.
+        // With a log of so few days, no file is longer.
         Deed::Rotate | Deed::Prune | Deed::Hold => {
             (0..8_000).step_by(83).map(Fault::FileSize).collect()
         }
@@ -616,7 +618,7 @@ fn short_writes(deed: Deed) -> Vec<Fault> {
     }
 }
 
-/// Does the deed once with each fault: how many of them came about.
+/// Runs the deed once with each fault. Returns how many faults took effect.
 fn sweep(deed: Deed, keeper: &'static str, faults: &[Fault], threads: usize) {
     let failures = Mutex::new(Vec::new());
     let met = std::sync::atomic::AtomicUsize::new(0);
@@ -657,10 +659,10 @@ fn sweep(deed: Deed, keeper: &'static str, faults: &[Fault], threads: usize) {
     assert!(met > 0, "no fault came about");
 }
 
-/// As many of them as fit into a test of seconds, evenly.
+/// A selection, evenly spaced, that fits into a test of a few seconds.
 fn some(faults: Vec<Fault>, count: usize) -> Vec<Fault> {
     let step = faults.len().div_ceil(count).max(1);
-    // From behind: the last one is where the deed is done and only not reported.
+    // From the end: the last fault is after the deed, before it is reported.
     faults.into_iter().rev().step_by(step).collect()
 }
 
@@ -687,7 +689,7 @@ fn sweep_all(faults_of: impl Fn(Deed, &[Call], &str) -> Vec<Fault>) {
     let mut points = 0;
     for keeper in ["kernel", "agent"] {
         for deed in DEEDS {
-            // What touches no session is the same with either.
+            // A deed that uses no session is the same with either keeper.
             if keeper == "agent" && !deed.uses_a_session() {
                 continue;
             }
@@ -763,7 +765,7 @@ fn a_write_cut_short_is_told_and_loses_no_event() {
 #[ignore = "takes minutes: tests/crash-sweep runs it"]
 fn every_state_every_refused_call_and_every_short_write() {
     sweep_all(|deed, calls, keeper| match keeper {
-        // What the disk refuses is the same with either keeper.
+        // Refusals by the disk are the same with either keeper.
         "agent" => distinct_kills(calls),
         _ => [
             distinct_kills(calls),

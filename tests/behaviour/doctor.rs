@@ -1,4 +1,4 @@
-//! `doctor`: what it finds, that it hides nothing behind something else, and that it changes nothing.
+//! `doctor`: its findings, that one finding does not hide another, and that it changes nothing.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -19,7 +19,7 @@ use crate::support::forbid::{KEYRING, KEYRING_AND_SOCKETS, forbid};
 use crate::support::users::{acting_as, program_for_all};
 use crate::support::{EMAIL, Home, PASSWORD, Run, keys, tree};
 
-/// What each check came to.
+/// The result of each check.
 struct Told {
     run: Run,
     report: Value,
@@ -41,7 +41,7 @@ impl Told {
         Self::by(home.command(&["doctor", "--json"]))
     }
 
-    /// The same, and that it left every file as it was.
+    /// Runs it, and asserts that every file is unchanged.
     #[track_caller]
     fn changing_nothing(home: &Home) -> Self {
         let before = tree(&home.path());
@@ -50,7 +50,7 @@ impl Told {
         told
     }
 
-    /// That `check` came out as `state`, and told of `part`.
+    /// Asserts that `check` has the result `state` and mentions `part`.
     #[track_caller]
     fn has(&self, check: &str, state: &str, part: &str) -> &Self {
         let found = self.report["checks"]
@@ -65,7 +65,7 @@ impl Told {
         self
     }
 
-    /// That nothing failed but these.
+    /// Asserts that only these checks failed.
     #[track_caller]
     fn fails_only(&self, checks: &[&str]) -> &Self {
         let checks_there = self.report["checks"].as_array().unwrap();
@@ -100,7 +100,7 @@ fn without_a_home_nothing_fails_and_nothing_is_made() {
     assert!(run.stderr.starts_with("nothing "), "{run:#?}");
 }
 
-/// The system's clock, in the boot before this one.
+/// The system's clock, with the boot id of a previous boot.
 struct BootBefore;
 
 impl Clock for BootBefore {
@@ -227,7 +227,7 @@ fn what_another_user_owns_fails() {
     chown(home.path(), Some(54_321), None).unwrap();
     let told = Told::of(&home);
     told.has("home", "fail", "it belongs to user 54321");
-    // What was not looked at is not called good.
+    // What was not examined is not reported as good.
     assert!(!told.run.stdout.contains("yours alone"), "{:#?}", told.run);
     chown(home.path(), Some(0), None).unwrap();
 }
@@ -238,7 +238,7 @@ fn a_damaged_account_database_fails_and_stays_as_it_is() {
     let path = home.path().join("accounts.db");
     let good = fs::read(&path).unwrap();
     let mut bad = good.clone();
-    // Behind the header, where the tables are.
+    // After the header, where the tables are.
     bad[4096..8192].fill(0x5a);
     for content in [
         bad,
@@ -270,7 +270,7 @@ fn a_database_in_use_or_left_by_a_crash_is_read_and_not_touched() {
     Told::changing_nothing(&home)
         .has("accounts", "ok", "1, and the database is whole")
         .fails_only(&[]);
-    // As a killed process leaves it.
+    // The state that a killed process leaves.
     drop(user);
     for (path, content) in names.iter().zip(&left) {
         fs::write(path, content).unwrap();
@@ -375,7 +375,7 @@ fn where_the_keyring_is_forbidden_it_says_why_and_which_keeper_is_used() {
             .has("keeper", "ok", why)
             .has("keeper", "ok", "seccomp")
             .fails_only(&[]);
-        // Keys can be read, and no new ones made.
+        // Keys can be read, but not created.
         told(&home, &[libc::SYS_add_key], errno).has("keeper", "ok", why);
         told(&home, KEYRING_AND_SOCKETS, errno)
             .has("keeper", "fail", "no safe place")
@@ -389,7 +389,7 @@ fn where_the_keyring_is_forbidden_it_says_why_and_which_keeper_is_used() {
 
 #[test]
 fn a_used_up_share_of_kernel_keys_is_told_and_leaves_the_agent() {
-    // Nobody who has had keys: those of a thread that has ended go some time later.
+    // A user without any keys: those of a thread that has ended disappear only later.
     let user = 1_000_000 + std::process::id();
     let home = Home::bare();
     let Some(program) = program_for_all(&home) else {
@@ -419,7 +419,7 @@ fn a_used_up_share_of_kernel_keys_is_told_and_leaves_the_agent() {
             .has("quota", "warn", "kernel keys")
             .has("keeper", "ok", "agent, because")
             .fails_only(&[]);
-        // And so it is.
+        // The sign-in confirms it.
         run(&["login", "--password-stdin"]).succeeds();
         assert_eq!(run(&["status", "--json"]).json()["keeper"], "agent");
         run(&["exec", "--", "true"]).succeeds();
@@ -550,7 +550,7 @@ fn the_file_system_under_the_sealing_keys_is_named() {
     assert!(found.starts_with(&there.file_system), "{found}");
 }
 
-/// Needs root, and the right to mount.
+/// Needs root, and permission to mount.
 #[test]
 fn a_data_journal_under_the_sealing_keys_is_warned_of() {
     let home = Home::registered();

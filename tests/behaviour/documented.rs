@@ -1,4 +1,4 @@
-//! What the documents and the messages say, tried.
+//! Checks the statements in documents and messages.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The files below `directory` with this ending.
+/// The files below `directory` whose names end like this.
 fn files_below(directory: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for path in files_in(directory) {
@@ -21,7 +21,7 @@ fn files_below(directory: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Where the program's source stands: the command's, and each crate's.
+/// The source folders of the command and of each crate.
 fn source_folders() -> Vec<PathBuf> {
     let mut folders = vec![root().join("src")];
     folders.extend(
@@ -40,16 +40,16 @@ fn documents() -> Vec<PathBuf> {
     documents
 }
 
-/// The command lines behind `mark` in `text`, without what a shell makes of the rest.
+/// The command lines after `mark` in `text`, without the parts that only a shell interprets.
 fn commands_behind<'a>(text: &'a str, mark: &str) -> Vec<Vec<&'a str>> {
     let ends = |c: char| "`\n\"|\\<>;()[]{}".contains(c);
     let commands = text.split(mark).skip(1).map(|rest| {
         let command = rest.split(ends).next().unwrap();
-        // What the command is for may stand beside it.
+        // An explanation may follow the command.
         let words = command.split("  ").next().unwrap().split_whitespace();
         let words = words.take_while(|word| !["--", "#", "…", "&&"].contains(word));
         let words = words.map(|word| word.trim_end_matches([',', '.', ':']));
-        // The number of a stream that is led elsewhere is no word.
+        // The number of a redirected stream is not an argument.
         let redirects = rest[command.len()..].starts_with('>');
         words.filter(|word| *word != "2" || !redirects).collect()
     });
@@ -66,7 +66,7 @@ fn every_command_that_a_message_or_a_document_names_exists_with_its_options() {
         for path in paths {
             let text = std::fs::read_to_string(&path).unwrap();
             for words in marks.iter().flat_map(|mark| commands_behind(&text, mark)) {
-                // What a reader puts in its place.
+                // A value that a reader would insert.
                 let value = |word: &str| match word {
                     "SHELL" => "bash".to_owned(),
                     "D" => "5m".to_owned(),
@@ -89,7 +89,7 @@ fn every_command_that_a_message_or_a_document_names_exists_with_its_options() {
         documents(),
         ["`nightlatch ", "\n    nightlatch ", "$ nightlatch "],
     );
-    // The labels of keys are no commands.
+    // The labels of keys are not commands.
     named.retain(|(words, _)| words.last().unwrap() != "v1");
     named.sort_unstable();
     named.dedup_by(|one, other| one.0 == other.0);
@@ -99,12 +99,12 @@ fn every_command_that_a_message_or_a_document_names_exists_with_its_options() {
         let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
         words.push("--help");
         let mut run = home.run(&words);
-        // An option whose value is left out, or in quotes.
+        // An option whose value is left out or quoted.
         if run.code == 2 && words[words.len() - 2].starts_with("--") {
             words.insert(words.len() - 1, "value");
             run = home.run(&words);
         }
-        // What comes behind a guarded command is the command's own.
+        // The arguments after a guarded command are its own.
         let is_run = words[0] == "exec" && run.code == 4;
         if run.code != 0 && !is_run {
             wrong.push(format!("{path}: {words:?}: {}", run.stderr));
@@ -132,7 +132,7 @@ fn every_file_that_a_document_links_to_exists() {
     }
 }
 
-/// Runs docs/verify.py on a log; `None` where it cannot run.
+/// Runs docs/verify.py on a log; `None` if it cannot run.
 fn check_in_python(log: &Path, fingerprint: &str) -> Option<Run> {
     if !crate::support::has_python_cryptography() {
         println!("SKIPPED: there is no python3 with the package cryptography");
@@ -144,7 +144,7 @@ fn check_in_python(log: &Path, fingerprint: &str) -> Option<Run> {
     Some(Run::of(command))
 }
 
-/// Whoever relies on it is to be able to read it.
+/// Anyone who relies on it must be able to read it.
 #[test]
 fn the_documented_verifier_has_under_200_lines_of_code() {
     let text = std::fs::read_to_string(root().join("docs/verify.py")).unwrap();
@@ -179,7 +179,7 @@ fn the_documented_verifier_in_python_says_what_ours_says() {
     let said = run.succeeds().stdout;
     assert!(said.contains(", 1 removals: verified"), "{said}");
 
-    // A log of one segment, tampered with in turn.
+    // A log of one segment, tampered with in different ways.
     let home = Home::registered();
     let audit = home.path().join("audit");
     let verify = |fingerprint: &str| check_in_python(&audit, fingerprint).unwrap();
@@ -209,7 +209,7 @@ fn the_events_in_json_are_the_logs_own_bytes() {
     let home = Home::registered();
     let answer = home.run(&["audit", "--json"]).succeeds().stdout;
     let lines = home.audit_lines();
-    // All but the line that records this reading.
+    // All lines except the record of this reading.
     let shown = &lines[..lines.len() - 1];
     assert!(!shown.is_empty());
     let expected = format!(
@@ -220,7 +220,7 @@ fn the_events_in_json_are_the_logs_own_bytes() {
     assert_eq!(answer, expected);
 }
 
-/// The path of the module in the source file at `path`.
+/// The path of the module in the source file `path`.
 fn module_of(path: &Path) -> String {
     let path = path.with_extension("");
     let path = if path.ends_with("mod") {
@@ -261,7 +261,7 @@ fn every_test_that_a_document_names_exists() {
             if is_a_test {
                 checked += 1;
                 let function = format!("fn {name}(");
-                // In the module's file, or within it in a module that has none of its own.
+                // In the module's file, or in a module within that file.
                 let stands_in = |module: &str| {
                     let rest = path.strip_prefix(module);
                     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))

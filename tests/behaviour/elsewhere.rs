@@ -1,4 +1,4 @@
-//! A home that is seen from several places: what cannot be seen from one is not gone, and not ended.
+//! A home that is used from several places: what is not visible from one is neither gone nor ended.
 
 use std::process::{Command, Stdio};
 
@@ -8,7 +8,7 @@ use crate::support::{Home, PASSWORD, Run};
 
 const EXEC: &[&str] = &["-n", "exec", "--", "true"];
 
-/// It was refused in words of its own, and what it was refused for lives on and has no end on record.
+/// It was refused with its own message, and the session remains live with no end on record.
 #[track_caller]
 fn is_refused_and_left_alone(home: &Home, refused: Run, why: &str) {
     refused.refuses(4, "no live session here").refuses(4, why);
@@ -26,7 +26,7 @@ fn signed_in(keeper: &'static str) -> Home {
     home
 }
 
-/// Whether this user may make user namespaces, with its own id mapped to root's.
+/// Whether this user may create user namespaces, with its own id mapped to root's.
 fn can_make_namespaces() -> bool {
     let made = Command::new("unshare")
         .args(["-r", "true"])
@@ -100,7 +100,7 @@ fn a_session_is_used_where_its_key_is_and_by_nobody_who_chose_the_other_keeper()
             Run::of(command)
         };
         is_refused_and_left_alone(&home, with(other, EXEC), held);
-        // Where either may be used, it stays where it is.
+        // With `auto`, the key stays with its keeper.
         with("auto", &["exec", "--", "true"]).succeeds();
         let status = with("auto", &["status", "--json"]).succeeds().json();
         assert_eq!(status["keeper"], keeper);
@@ -116,7 +116,7 @@ fn the_key_of_a_session_that_was_replaced_from_the_other_keeper_ends_nothing() {
         command.env("NIGHTLATCH_KEEPER", choice);
         command
     };
-    // Where the key cannot be reached.
+    // Where the key is not accessible.
     let mut login = with("agent", &["login", "--password-stdin"]);
     forbid(&mut login, KEYRING, libc::EPERM);
     Run::with_input(login, PASSWORD.as_bytes()).succeeds();
@@ -145,7 +145,7 @@ fn a_sign_in_with_the_agent_destroys_the_key_that_the_kernel_has_of_the_session_
     until("the kernel has come round to it", || !in_kernel());
 }
 
-/// Whether a filter of system calls is in force for what is started here.
+/// Whether a seccomp filter is in force for child processes.
 fn is_filtered() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     !status.lines().any(|line| line == "Seccomp:\t0")
@@ -186,7 +186,7 @@ fn with_the_agent_chosen_nothing_is_asked_of_the_keyring() {
     run(&["extend"]).succeeds();
     run(&["login", "--password-stdin"]).succeeds();
     run(&["logout"]).succeeds();
-    // The control: there are such calls otherwise.
+    // The control: without the filter there are such calls.
     let mut login = home.command(&["login", "--password-stdin"]);
     login.env("NIGHTLATCH_KEEPER", "kernel");
     kill_on(&mut login, KEYRING);

@@ -1,4 +1,4 @@
-//! A person at the terminal is told when the session ends under a command that runs on.
+//! A person at the terminal is notified when the session ends while a command continues.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ fn of_idle(idle: &str) -> Home {
     home
 }
 
-/// A guarded command that runs until it is given the end of its input.
+/// A guarded command that runs until its input ends.
 fn running(home: &Home, options: &[&str]) -> Pty {
     Pty::spawn(home.command(&[options, &["exec", "--", "cat"]].concat()))
 }
@@ -22,7 +22,7 @@ fn until_locked(home: &Home) {
     until("the session has ended", || !home.is_active());
 }
 
-/// Ends the command; gives what was said since.
+/// Ends the command, and returns what was printed since.
 fn end(mut pty: Pty) -> String {
     pty.send("\x04");
     let (said, status) = pty.finish();
@@ -37,7 +37,7 @@ fn the_end_of_a_session_is_told_at_once_while_the_command_runs() {
     let said = pty.expect(TOLD);
     assert!(said.starts_with("\r\nnightlatch: locked at "), "{said:?}");
     assert!(said.contains(" after 1s without activity; "), "{said:?}");
-    // Once; and again when it has ended, for whoever comes back then.
+    // Once, and again when the command has ended, for a person who returns then.
     std::thread::sleep(Duration::from_millis(1200));
     let said = end(pty);
     assert_eq!(said.matches("locked at").count(), 1, "{said:?}");
@@ -60,7 +60,7 @@ fn an_end_from_elsewhere_is_told_with_its_own_reason() {
             let home = Home::signed_in().with_keeper(keeper);
             home.login(&[]).succeeds();
             let mut pty = running(&home, &[]);
-            // It watches once the command has run for a while.
+            // The watch begins once the command has run for a while.
             std::thread::sleep(Duration::from_millis(1500));
             home.run_with_input(arguments, input.as_bytes()).succeeds();
             let said = pty.expect(TOLD);
@@ -149,7 +149,7 @@ fn nothing_is_written_into_a_full_screen_program_or_a_prompt_for_a_password() {
         pty.send("q\n");
         let said = pty.expect("done\r\n");
         assert!(!said.contains("locked"), "{modes}: {said:?}");
-        // Told afterwards.
+        // It is reported afterwards.
         let (said, _) = pty.finish();
         assert!(said.contains("locked at "), "{modes}: {said:?}");
     }
@@ -175,7 +175,7 @@ fn a_command_in_the_background_is_neither_stopped_nor_told_of() {
 fn a_stopped_terminal_keeps_no_signal_from_the_command() {
     let home = of_idle("1s");
     let mut pty = running(&home, &[]);
-    // Ctrl-S: what is written waits.
+    // Ctrl-S: output to the terminal blocks.
     pty.send("\x13");
     until_locked(&home);
     std::thread::sleep(Duration::from_millis(800));

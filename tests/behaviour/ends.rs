@@ -1,4 +1,4 @@
-//! How a guarded command ends is how the guard ends, whatever it was started with.
+//! A guard ends as its command ends, however it was started.
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Home, Pty, Run};
 
-/// Longer than anything takes on a busy machine; reached only by a test that fails.
+/// Longer than anything takes on a busy machine; only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How a guard ends whose command sends itself `signal`.
+/// The exit status of a guard whose command sends itself `signal`.
 fn ended_by(home: &Home, signal: i32) -> ExitStatus {
     let script = format!("ulimit -c 0; kill -{signal} $$; sleep 5");
     let mut command = home.command(&["exec", "--", "sh", "-c", &script]);
@@ -17,10 +17,10 @@ fn ended_by(home: &Home, signal: i32) -> ExitStatus {
     command.stderr(Stdio::null()).status().unwrap()
 }
 
-/// Has `command` start with these signals blocked, as a mask is inherited.
+/// Starts `command` with these signals blocked, as with an inherited mask.
 #[allow(unsafe_code)]
 fn with_blocked(command: &mut Command, signals: &'static [i32]) {
-    // SAFETY: between fork and exec, only calls that neither allocate nor lock.
+    // SAFETY: only calls that neither allocate nor lock run between fork and exec.
     unsafe {
         command.pre_exec(move || {
             let mut set = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
@@ -34,7 +34,7 @@ fn with_blocked(command: &mut Command, signals: &'static [i32]) {
     }
 }
 
-/// Runs `command` to its end, which must come.
+/// Runs `command` until it ends, within a time limit.
 fn finish_soon(mut command: Command) -> Run {
     let mut child = command
         .stdout(Stdio::piped())
@@ -168,7 +168,7 @@ fn a_home_that_was_chosen_is_the_commands_too_from_wherever_it_looks() {
         .env("NIGHTLATCH_HOME", "home");
     assert_eq!(Run::of(by_variable).succeeds().stdout, absolute);
 
-    // Whoever chose none is in the user's own, and so is the command.
+    // Without a choice, the user's own home is used, also for the command.
     let own = home.outside("data/nightlatch");
     std::fs::create_dir(home.outside("data")).unwrap();
     std::fs::rename(home.path(), &own).unwrap();
@@ -193,7 +193,7 @@ fn what_looks_like_an_option_before_the_command_is_none_of_its_words() {
             .refuses(2, "nightlatch exec has no option -");
         assert!(!run.stderr.contains("not found:"), "{run:#?}");
     }
-    // Behind the two dashes it is the command's name, and behind that the command's own.
+    // After the two dashes come the command's name and its own arguments.
     home.run(&["exec", "--", "--no-such-command"])
         .refuses(127, "--no-such-command");
     let run = home.run(&["exec", "--", "echo", "-n", "--json", "--", "-x"]);
@@ -221,7 +221,8 @@ fn as_the_first_process_it_collects_orphans_and_tells_a_signal_by_its_code() {
     assert_eq!(run.code, 143, "{run:#?}");
 }
 
-/// A command that says how often it caught `signal`, once it has been quiet for a while.
+/// A command that prints how many times it caught `signal`, once there has been silence for a
+/// while.
 fn counting(signal: &str) -> String {
     format!(
         "n=0; trap 'n=$((n+1))' {signal}; sleep 0.3; echo ready; \
@@ -229,7 +230,7 @@ fn counting(signal: &str) -> String {
     )
 }
 
-/// How often it caught it in a group of its own, which `send` signals.
+/// How often a command in its own process group, which `send` signals, caught the signal.
 fn caught_by(mut command: Command, send: impl FnOnce(i32)) -> String {
     use std::io::BufRead;
 
@@ -282,7 +283,7 @@ fn under_timeout_the_command_gets_what_it_gets_without_the_guard() {
         let count = run.stdout.trim().strip_prefix("ready\ncaught=");
         count.unwrap_or_else(|| panic!("{run:#?}")).parse().unwrap()
     };
-    // `timeout` sends it to its child and then to the group; the two may come as one.
+    // `timeout` signals its child and then the group; the two signals may merge into one.
     let (guarded, direct) = (caught("$GUARD"), caught(""));
     assert!(
         (1..=2).contains(&guarded) && direct >= 1,

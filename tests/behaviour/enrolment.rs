@@ -1,4 +1,5 @@
-//! Who may let themselves in: a second account, whose session counts, and what a person is told of it.
+//! Who may register and sign in: second accounts, whose session is accepted, and what a person is
+//! told.
 
 use std::process::Command;
 
@@ -14,7 +15,7 @@ fn login_as(home: &Home, email: &str, password: &str) {
         .succeeds();
 }
 
-/// Two accounts; Alice signed in first, then Eve, and both sessions are live.
+/// Two accounts. Alice signed in first, then Eve, and both sessions are live.
 fn eve_after_alice() -> Home {
     let home = Home::signed_in();
     home.register(EVE, OTHER_PASSWORD).succeeds();
@@ -58,7 +59,7 @@ fn at_a_locked_terminal_nobody_makes_an_account_of_their_own() {
         .refuses(4, "no live session");
     let refused = registrations(&home).pop().unwrap();
     assert_eq!(refused["details"]["reason"], "no_sponsor");
-    // It is no account's email, so it is not written.
+    // It is not the email of an account, so it is not recorded.
     assert_eq!(refused["username"], "(unknown)");
 }
 
@@ -73,7 +74,7 @@ fn an_expired_session_lets_no_account_in() {
 #[test]
 fn a_live_session_of_any_account_lets_another_in_and_is_on_record_for_it() {
     let home = eve_after_alice();
-    // Alice signs out, and then only the session of Eve is left.
+    // Alice signs out, so that only Eve's session is left.
     home.run(&["--account", EMAIL, "logout"]).succeeds();
     home.register("bob@example.com", OTHER_PASSWORD).succeeds();
     let [first, second, third] = &registrations(&home)[..] else {
@@ -84,7 +85,7 @@ fn a_live_session_of_any_account_lets_another_in_and_is_on_record_for_it() {
     assert_eq!(second["details"]["by"], EMAIL);
     assert_eq!(third["details"]["by"], EVE);
     assert_eq!(third["session_id"], home.status()["session_id"]);
-    // The email that is taken is only told to who may make accounts.
+    // Only someone who may create accounts is told that the email is taken.
     home.register("bob@example.com", OTHER_PASSWORD)
         .refuses(3, "there is an account with that email already");
     home.run(&["logout", "--all"]).succeeds();
@@ -107,7 +108,7 @@ fn on_a_terminal_the_password_of_an_existing_account_lets_another_in() {
     pty.send(&format!("{OTHER_PASSWORD}\n"));
     let (text, status) = pty.finish();
     assert!(status.success(), "{text}");
-    // It let an account in, which is signed in now, and did not sign Alice in.
+    // The password approved the new account, which is signed in now, and did not sign Alice in.
     assert_eq!(home.status()["username"], EVE);
     let created = home
         .events()
@@ -125,7 +126,7 @@ fn guessing_at_the_password_that_lets_an_account_in_locks_like_a_sign_in() {
     let home = Home::registered();
     for tries in [3, 2] {
         let mut pty = Pty::spawn(home.command(&["register", EVE]));
-        // The fifth is the last there is, whoever asks.
+        // The fifth attempt is the last, whoever asks.
         for _ in 0..tries {
             pty.expect(&format!("Password for {EMAIL}: "));
             pty.send("not the password\n");
@@ -155,7 +156,7 @@ fn of_two_registrations_in_the_same_instant_one_creates_the_first_account() {
 fn only_the_session_of_the_pinned_account_counts() {
     let home = eve_after_alice();
     home.configure("guard.account = \"Alice@Example.com\"");
-    // Alice's own session counts, whoever signed in last.
+    // Alice's own session is accepted, whoever signed in last.
     let whose = ["exec", "--", "sh", "-c", "echo \"$NIGHTLATCH_ACCOUNT\""];
     assert_eq!(home.run(&whose).succeeds().stdout, format!("{EMAIL}\n"));
     assert_eq!(home.status()["username"], EMAIL);
@@ -211,7 +212,7 @@ fn signing_in_helps_where_another_accounts_session_does_not_count() {
     pty.send(&format!("{PASSWORD}\n"));
     let (text, status) = pty.finish();
     assert!(status.success() && text.contains("it ran"), "{text}");
-    // The account that was named is the one that does not count: nothing to ask for.
+    // The named account is the one that is not accepted, so there is nothing to ask for.
     let named = ["--account", EVE, "exec", "--", "true"];
     let (text, status) = Pty::spawn(home.command(&named)).finish();
     assert_eq!(status.code(), Some(4), "{text}");
@@ -236,7 +237,7 @@ fn another_accounts_session_than_before_is_said_on_a_terminal_and_in_the_prompt(
         "{}",
         prompt()
     );
-    // A second sign-in does not hide it, naming the account does.
+    // A second sign-in does not hide the warning; naming the account does.
     login_as(&home, EVE, OTHER_PASSWORD);
     assert!(
         prompt().starts_with(&format!("{EVE} until ")),
@@ -244,7 +245,7 @@ fn another_accounts_session_than_before_is_said_on_a_terminal_and_in_the_prompt(
         prompt()
     );
     assert!(!on_terminal(&["--account", EVE, "exec", "--", "true"]).contains(&told));
-    // Where nobody looks, nothing is said.
+    // Without a terminal, nothing is printed.
     assert_eq!(home.run(&["exec", "--", "true"]).succeeds().stderr, "");
     let alone = Home::signed_in();
     let prompt = alone.run(&["status", "--prompt"]).succeeds().stdout;
@@ -262,7 +263,7 @@ fn the_pinned_account_may_be_written_in_the_configuration_as_an_email_only() {
     assert!(shown.contains("guard.account"), "{shown}");
 }
 
-/// The library's own program, in the environment of somebody who would have it look elsewhere.
+/// A program with the library, in an environment that names another home.
 #[test]
 fn a_program_that_guards_itself_is_not_led_to_another_home_by_the_environment() {
     let home = Home::bare();

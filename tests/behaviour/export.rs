@@ -1,5 +1,5 @@
-//! The audit log for other programs, and for a terminal: whole where it goes to a file, harmless
-//! where a terminal would act on it.
+//! The audit log for other programs and on a terminal: unchanged in a file, and escaped on a
+//! terminal.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{Home, Pty, Run, files_in};
 
-/// In which the right-to-left override, a C1 control sequence, DEL and an invisible tag stand raw.
+/// Contains, unescaped, a right-to-left override, a C1 control sequence, DEL and an invisible tag.
 const HOSTILE: &str = "\u{202e}\u{9b}31m\u{7f}\u{e0041}";
 
 /// A home with a session in which a command ran.
@@ -30,7 +30,7 @@ fn lines(run: &Run) -> Vec<Value> {
         .collect()
 }
 
-/// A line that reads as an event and is not the log's, with `HOSTILE` in its texts.
+/// A line that parses as an event but is not from the log, with `HOSTILE` in its texts.
 fn hostile_line(home: &Home) -> String {
     let line = home.audit_lines().pop().unwrap();
     let event: Value = serde_json::from_str(&line).unwrap();
@@ -52,7 +52,7 @@ fn copy_of(home: &Home) -> PathBuf {
     copy
 }
 
-/// Appends `line` to the newest segment, behind the program's back.
+/// Appends `line` to the newest segment, bypassing the program.
 fn tamper(log: &Path, line: &str) {
     let mut segments = files_in(log);
     segments.retain(|path| path.extension().is_some_and(|is| is == "jsonl"));
@@ -197,7 +197,7 @@ fn the_documented_line_finds_the_sealed_line_of_every_exported_event() {
 #[test]
 fn whatever_the_log_holds_a_terminal_is_sent_nothing_to_act_on() {
     let home = eventful();
-    // In a copy: what is recorded in the log itself moves such a line aside.
+    // In a copy, because recording an event in the log itself would move such a line aside.
     let (copy, line) = (copy_of(&home), hostile_line(&home));
     tamper(&copy, &line);
     let of_copy = ["--dir", copy.to_str().unwrap()];
@@ -221,7 +221,7 @@ fn whatever_the_log_holds_a_terminal_is_sent_nothing_to_act_on() {
             .chars()
             .find(|&c| HOSTILE.contains(c) && !c.is_ascii_graphic());
         assert_eq!(raw, None, "{arguments:?}: {shown:?}");
-        // Still JSON, and equal in meaning.
+        // It is still JSON with the same meaning.
         if arguments.contains(&"jsonl") || arguments == ["audit", "export"] {
             let same = |shown: &str| {
                 serde_json::from_str::<Value>(shown.trim()).ok()
@@ -235,7 +235,7 @@ fn whatever_the_log_holds_a_terminal_is_sent_nothing_to_act_on() {
 #[test]
 fn whatever_the_log_holds_a_pipe_is_sent_its_bytes() {
     let home = eventful();
-    // In a copy: what is recorded in the log itself moves such a line aside.
+    // In a copy, because recording an event in the log itself would move such a line aside.
     let (copy, line) = (copy_of(&home), hostile_line(&home));
     tamper(&copy, &line);
     let of_copy = ["--dir", copy.to_str().unwrap()];
@@ -261,7 +261,7 @@ fn what_comes_while_following_on_a_terminal_is_harmless_too() {
     let home = eventful();
     let line = hostile_line(&home);
     let mut pty = Pty::spawn(home.command(&["audit", "--follow", "--format", "jsonl"]));
-    // Its own reading is the first that comes.
+    // The first event is its own reading.
     pty.expect("AUDIT_READ");
     tamper(&home.path().join("audit"), &line);
     let shown = pty.expect("\\u202e\\u009b31m\\u007f");

@@ -1,5 +1,5 @@
-//! Which source file uses which, by the paths in its code: re-exports are followed to the file that has
-//! the item, and a module that is only declared is not used.
+//! Which source file uses which, by the paths in its code. Re-exports are followed to the file that
+//! has the item, and a mere module declaration does not count as a use.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::structure::{Source, sources};
 
-/// Files that use each other in circles, until somebody takes those apart. Nothing may be added, and what
-/// was taken apart goes from the list.
+/// Cycles of files that use each other, until they are removed. Nothing may be added, and removed
+/// cycles must be deleted from the list.
 const KNOWN: &str = "
 crates/local/src/account/directory/check.rs
 crates/local/src/account/directory/mod.rs
@@ -45,19 +45,19 @@ src/cli/config_file.rs
 
 type Path = Vec<String>;
 
-/// The crate of the command, beside the library `nightlatch` and the crates below `crates/`.
+/// The binary's crate, beside the library `nightlatch` and the crates in `crates/`.
 const BINARY: &str = "(binary)";
 
-/// The modules of all crates, each a file.
+/// The modules of all crates, one per file.
 #[derive(Default)]
 struct Modules {
     files: BTreeMap<Path, String>,
-    /// What each re-exports, under which name.
+    /// The re-exports of each module, by name.
     exports: BTreeMap<Path, BTreeMap<String, Path>>,
 }
 
 impl Modules {
-    /// The paths that `source` uses, absolute; what it re-exports is noted.
+    /// The absolute paths that `source` uses. Its re-exports are recorded.
     fn read(&mut self, source: &Source) -> Vec<Path> {
         let module = module_of(source);
         let code: Vec<_> = source.lines().map(|(_, line)| line).collect();
@@ -86,7 +86,7 @@ impl Modules {
         used
     }
 
-    /// A path as it stands in `module`, from its crate on; `None` for what is of another crate.
+    /// A path in `module`, converted to start at the crate; `None` if it leads to another crate.
     fn absolute(&self, module: &[String], path: &[String]) -> Option<Path> {
         let (mut base, mut rest) = (module.to_vec(), path);
         match rest.first()?.as_str() {
@@ -116,7 +116,7 @@ impl Modules {
         Some(base)
     }
 
-    /// The file that has what an absolute path names.
+    /// The file with the item that an absolute path names.
     fn file_of(&self, path: &[String]) -> Option<&str> {
         let length = (0..=path.len())
             .rev()
@@ -158,7 +158,7 @@ struct Import {
     is_export: bool,
 }
 
-/// What `use` brings in, and the code without that.
+/// The imports of `use` items, and the code without those.
 fn imports(code: &str) -> (Vec<Import>, String) {
     let (mut imports, mut rest) = (Vec::new(), String::new());
     let mut lines = code.lines();
@@ -199,7 +199,7 @@ fn imports(code: &str) -> (Vec<Import>, String) {
     (imports, rest)
 }
 
-/// The paths of a `use` tree, one by one.
+/// The individual paths of a `use` tree.
 fn leaves(tree: &str) -> Vec<String> {
     let tree = tree.trim();
     let Some((prefix, group)) = tree.split_once('{') else {
@@ -225,7 +225,7 @@ fn leaves(tree: &str) -> Vec<String> {
     found
 }
 
-/// Every path of more than one name.
+/// Every path with more than one name.
 fn paths(code: &str) -> Vec<Path> {
     code.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':')
         .filter(|path| path.contains("::") && !path.starts_with(':'))
@@ -255,7 +255,7 @@ fn graph() -> BTreeMap<String, BTreeSet<String>> {
     graph
 }
 
-/// The groups of files of which each leads to each.
+/// The groups of files in which every file can reach every other.
 fn circles(graph: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
     let reached = |from: &str| {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from.to_owned()]);
@@ -286,7 +286,7 @@ fn circles(graph: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
 fn no_files_use_each_other_in_a_circle_but_those_known() {
     let graph = graph();
     let is_used = |user: &str, used: &str| graph[user].contains(used);
-    // By a name that it declares, one that is re-exported, and from the other crate.
+    // By a name that it declares, by a re-exported one, and from the other crate.
     assert!(is_used(
         "crates/audit/src/verify/mod.rs",
         "crates/audit/src/verify/finding.rs"

@@ -1,4 +1,4 @@
-//! What happens when the files of a home are not as they were left.
+//! Changes to the files of a home.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -22,7 +22,7 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// The reasons that the log has for sessions that were not accepted.
+/// The recorded reasons why sessions were not accepted.
 fn invalid_reasons(home: &Home) -> Vec<String> {
     home.audit()
         .iter()
@@ -31,8 +31,8 @@ fn invalid_reasons(home: &Home) -> Vec<String> {
         .collect()
 }
 
-/// Does `harm` to the file of a live session. It must then be refused with `reason` on record,
-/// leave nothing behind, and be no hindrance to the next one.
+/// Applies `harm` to the file of a live session. The session must then be refused, with `reason` on
+/// record, leave nothing behind, and not prevent the next sign-in.
 fn refused_for(reason: &str, harm: impl FnOnce(&Home, &Path)) {
     let home = Home::signed_in();
     home.register_another("bob@example.com", OTHER_PASSWORD)
@@ -50,7 +50,7 @@ fn refused_for(reason: &str, harm: impl FnOnce(&Home, &Path)) {
         fs::symlink_metadata(&file).is_err(),
         "{reason}: it was left there"
     );
-    // The key is gone as well: what was there does not come to life again.
+    // The key is gone as well, so restoring the file does not revive the session.
     home.run(&["exec", "--", "true"])
         .refuses(4, "no live session");
     let login = ["login", EMAIL, "--password-stdin"];
@@ -75,7 +75,8 @@ fn a_truncated_session_file_is_refused() {
 
 #[test]
 fn a_session_file_with_one_bit_flipped_anywhere_is_refused() {
-    // In the magic, the reserved bytes, the session id, the boot id, the nonce, the claims, the tag.
+    // In the magic, the reserved bytes, the session id, the boot id, the nonce, the claims, the
+    // tag.
     for (at, reason) in [
         (0, "corrupt"),
         (6, "corrupt"),
@@ -93,7 +94,7 @@ fn a_session_file_with_one_bit_flipped_anywhere_is_refused() {
     }
 }
 
-/// Cut and changed at places all over it, each time in a session of its own.
+/// Truncates and changes it at positions all over the file, each time in a new session.
 #[test]
 fn wherever_a_session_file_is_cut_or_changed_the_session_ends_with_that_reason_and_no_panic() {
     let home = Home::signed_in();
@@ -110,7 +111,8 @@ fn wherever_a_session_file_is_cut_or_changed_the_session_ends_with_that_reason_a
         assert!(!run.stderr.contains("panicked"), "{run:#?}");
         assert!(!marker.exists());
         assert!(!file.exists());
-        // Ended once, for what was done to it: no crash, no expiry, and not again when asked again.
+        // It ended once, for this reason: not as a crash or an expiry, and not again on the next
+        // query.
         assert_eq!(home.status()["state"], "none");
         home.run(&guarded).refuses(4, "no live session");
         let ends: Vec<_> = home.audit()[before..]
@@ -132,7 +134,7 @@ fn wherever_a_session_file_is_cut_or_changed_the_session_ends_with_that_reason_a
     for cut in (0..length).step_by(67) {
         refused(&["corrupt"], &|bytes| bytes.truncate(cut));
     }
-    // The version reads as a newer one, and the session's id as another session's.
+    // The version looks like a newer one, and the session's id like another session's.
     let reasons = ["corrupt", "stale_copy", "unsupported_version"];
     for at in (0..length).step_by(45).chain([4, 5, length - 1]) {
         refused(&reasons, &|bytes| bytes[at] ^= 0xff);
@@ -279,7 +281,7 @@ fn what_others_could_read_is_closed_and_used() {
     home.run(&["exec", "--", "true"]).succeeds();
     home.login(&[]).succeeds();
     for entry in tree(&home.path()) {
-        // The configuration is the user's to share, and nothing in it is secret.
+        // The user may share the configuration, which contains no secret.
         let is_config = entry.path.ends_with("config.toml") || entry.path.ends_with("CACHEDIR.TAG");
         let is_throttle = entry.path.starts_with(home.path().join("sign-in"));
         if !is_config && !is_throttle {
@@ -314,7 +316,7 @@ fn what_others_could_write_is_refused_and_left_alone() {
     }
 }
 
-/// The files of the log that only its pruning uses, and those that every append does.
+/// The files that only pruning uses, and those that every append uses.
 const OF_PRUNING: [&str; 4] = [
     "audit/removed.jsonl",
     "audit/pruning",
@@ -497,7 +499,7 @@ fn a_copy_of_the_whole_home_has_no_live_session() {
     assert_ne!(status.json()["state"], "active");
     home.run(&["--home", copy, "exec", "--", "true"])
         .refuses(4, "no live session here: this home is a copy");
-    // And refusing it there did not end it here.
+    // Refusing it there did not end it here.
     home.run(&["exec", "--", "true"]).succeeds();
     let login = ["--home", copy, "login", "--password-stdin"];
     home.run_with_input(&login, PASSWORD.as_bytes()).succeeds();
@@ -563,7 +565,7 @@ fn a_home_that_is_not_writable_is_refused_with_a_hint() {
     set_mode(&home.path(), 0o500);
     let mut command = home.command(&["register", EMAIL, "--password-stdin"]);
     if is_root() {
-        // Root may write anywhere, so somebody else acts.
+        // Root may write anywhere, so another user runs the program.
         let Some(program) = program_for_all(&home) else {
             eprintln!("skipped: no other user can run the program here");
             return;
@@ -597,15 +599,15 @@ fn without_any_home_directory_it_asks_for_one() {
     for arguments in [&["status"][..], &["register", EMAIL, "--password-stdin"]] {
         let mut command = Command::new(&program);
         command.args(arguments).env_clear();
-        // Nobody in the user database.
+        // A user that is not in the user database.
         command.uid(3_999_999_999).gid(65_534);
         command.current_dir("/");
         Run::of(command).refuses(1, "--home DIR or NIGHTLATCH_HOME");
     }
 }
 
-/// Runs `script` as root of a mount namespace of its own, `$0` being the program and `$1` the home;
-/// `None` where that cannot be done.
+/// Runs `script` as root in a new mount namespace, with the program as `$0` and the home as `$1`;
+/// `None` if that is not possible.
 fn with_mounts(home: &Home, script: &str) -> Option<Run> {
     let unshare = || {
         let mut command = Command::new("unshare");

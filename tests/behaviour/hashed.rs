@@ -1,5 +1,5 @@
-//! A password is gone once it is hashed: looked for in the real program's memory at every system call that it
-//! makes from then on.
+//! A password is gone once it is hashed: searched for in the real program's memory at every system
+//! call from then on.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -9,29 +9,29 @@ use crate::support::scan::{Memory, sees_into_processes};
 use crate::support::trace::{Call, Tracer};
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Pty};
 
-/// What hashing takes at least: as much memory as the tests' configuration says.
+/// The minimum memory of a hash: as much as the tests' configuration sets.
 const WORK: u64 = 19 * 1024 * 1024;
 
-/// A password, and after how many hashes nothing of it is left.
+/// A password, and the number of hashes after which nothing of it is left.
 type Hashed = (&'static str, usize);
 
-/// Whether a hash is done with this call, which gives its memory back.
+/// Whether this call ends a hash by releasing its memory.
 fn ends_a_hash(call: Call) -> bool {
     call.number == libc::SYS_munmap && call.arguments[1] >= WORK
 }
 
-/// Whether the program waits for what is typed, or for its command, as long as that takes.
+/// Whether the program waits indefinitely for input or for its command.
 fn waits_for_ever(call: Call) -> bool {
     let [_, _, timeout, ..] = call.arguments;
-    #[cfg(target_arch = "x86_64")] // elsewhere there is one such call
+    #[cfg(target_arch = "x86_64")] // other architectures have only one such call
     if call.number == libc::SYS_poll && timeout & 0xffff_ffff == 0xffff_ffff {
         return true;
     }
     call.number == libc::SYS_ppoll && timeout == 0
 }
 
-/// Eight characters from the middle of the password, as UTF-8 and as `char`s. All of it is looked for where a
-/// command is done, in the tests of the memory.
+/// Eight characters from the middle of the password, as UTF-8 and as `char`s. The tests of memory
+/// search for all of it when a command has finished.
 fn pieces(password: &str) -> [Vec<u8>; 2] {
     let chars: Vec<char> = password.chars().skip(12).take(8).collect();
     let wide = chars.iter().flat_map(|&c| u32::from(c).to_ne_bytes());
@@ -41,8 +41,8 @@ fn pieces(password: &str) -> [Vec<u8>; 2] {
     ]
 }
 
-/// Follows process `pid` from system call to system call, until it waits or ends, and looks at each for
-/// what should be gone by then.
+/// Follows process `pid` from one system call to the next until it waits or ends, and checks at
+/// each call that the expected passwords are gone.
 #[track_caller]
 fn is_gone_once_hashed(pid: u32, mut tracer: Tracer, passwords: &[Hashed]) {
     let all = passwords.iter().map(|&(_, hashes)| hashes).max().unwrap();
@@ -53,7 +53,8 @@ fn is_gone_once_hashed(pid: u32, mut tracer: Tracer, passwords: &[Hashed]) {
             tracer.detach();
             break;
         }
-        // At the call that ends a hash the password may be there; it goes before the next one.
+        // At the call that ends a hash, the password may still be there; it must be gone before the
+        // next call.
         let ends = ends_a_hash(call);
         if hashes > 0 || ends {
             let memory = Memory::writable_of_stopped(pid);
@@ -81,7 +82,7 @@ fn is_gone_once_hashed(pid: u32, mut tracer: Tracer, passwords: &[Hashed]) {
     assert!(looks > 20, "only {looks} looks");
 }
 
-/// Has the memory of each hash mapped for it alone, and given back after it, so that its end is seen.
+/// Maps each hash's memory separately and unmaps it afterwards, so that its end is visible.
 fn mapping_its_work(command: &mut Command) {
     command.env(
         "GLIBC_TUNABLES",
@@ -153,7 +154,7 @@ fn of_a_password_change_each_password_is_gone_once_it_is_hashed() {
     let passwd = home.command(&["passwd", "--password-stdin", "-q"]);
     let both = format!("{PASSWORD}\n{OTHER_PASSWORD}\n");
     when_run(passwd, &both, &[(PASSWORD, 1), (OTHER_PASSWORD, 3)]);
-    // The same one again is refused without having been kept.
+    // The same password is refused without being kept.
     let mut passwd = home.command(&["passwd", "--password-stdin", "-q"]);
     passwd.stderr(Stdio::null());
     let both = format!("{OTHER_PASSWORD}\n{OTHER_PASSWORD}\n");
@@ -189,7 +190,7 @@ fn a_typed_password_is_gone_once_it_is_hashed_whoever_asked_for_it() {
     let asked = [("Password for", PASSWORD)];
     when_typed(exec, &asked, &[(PASSWORD, 1)]);
     home.run(&["lock"]).succeeds();
-    // The question of who lets a new account in; the next one is for its password.
+    // The question which account approves the new one; the next prompt asks for its password.
     let register = home.command(&["register", BOB]);
     when_typed(register, &asked, &[(PASSWORD, 1)]);
     let first = Home::new();

@@ -1,4 +1,4 @@
-//! Legal holds on the command line: what they stop, and who may add and remove them.
+//! Legal holds on the command line: what they prevent, and who may add and remove them.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ fn signed_in_with_old_segments() -> Home {
     use_on(&home, -10..0);
     home.register(EMAIL, PASSWORD).succeeds();
     home.login(&[]).succeeds();
-    // Only now: a sign-in removes what is due.
+    // Only now: a sign-in removes segments that are due.
     keep_for_two_days(&home);
     home
 }
@@ -113,7 +113,7 @@ fn a_hold_is_listed_with_its_reason_and_recorded_with_the_account() {
             "seq": event["seq"],
         }] })
     );
-    // Looking is not recorded.
+    // Listing is not recorded.
     assert_eq!(home.audit().pop().unwrap(), event);
 
     let remove = ["audit", "hold", "remove", "case-7", "--json"];

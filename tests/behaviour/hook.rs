@@ -1,4 +1,4 @@
-//! `hook`: what it makes of a real bash, zsh and fish.
+//! `hook` in real bash, zsh and fish.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -6,17 +6,17 @@ use crate::support::{Home, Pty, Run, tree};
 
 struct Shell {
     name: &'static str,
-    /// How it is started at a terminal, without anybody's own settings.
+    /// The command that starts it at a terminal, without a user's own settings.
     at_a_terminal: &'static str,
-    /// Takes the hook, with `OPTIONS` in it.
+    /// Loads the hook, with `OPTIONS` in it.
     hook: &'static str,
-    /// Names the code of the last command.
+    /// The variable with the last exit code.
     code: &'static str,
-    /// A byte that is no text, as an argument.
+    /// An argument with a byte that is not text.
     byte: &'static str,
-    /// Sets a prompt that shows the last code between angle brackets.
+    /// Sets a prompt that shows the last exit code in angle brackets.
     prompt: &'static str,
-    /// Sets up another tool that sets the prompt anew each time, before the hook is taken.
+    /// Before the hook is loaded, sets up another tool that sets the prompt each time.
     other_tool: &'static str,
 }
 
@@ -50,7 +50,7 @@ const SHELLS: [Shell; 3] = [
     },
 ];
 
-/// The shells there are. In CI, where all of them are installed, none may be missing.
+/// The installed shells. In CI, where all are installed, none may be missing.
 fn shells() -> impl Iterator<Item = &'static Shell> {
     SHELLS.iter().filter(|shell| {
         let found = std::process::Command::new(shell.name)
@@ -71,7 +71,7 @@ impl Shell {
         self.hook.replace("OPTIONS", options)
     }
 
-    /// Runs `script` as a file, with the programs of [`stage`] to be found.
+    /// Runs `script` as a file, with the programs from [`stage`] in the search path.
     fn run(&self, home: &Home, script: &str) -> Run {
         let file = home.outside("script");
         std::fs::write(&file, script).unwrap();
@@ -91,7 +91,7 @@ impl Shell {
     }
 }
 
-/// Types a line, and gives what came until the shell had run it.
+/// Types a line, and returns the output until the shell has run it.
 fn enter(pty: &mut Pty, line: &str) -> String {
     pty.send(&format!("{line}\r"));
     pty.send("echo do''ne\r");
@@ -103,8 +103,8 @@ fn path(home: &Home) -> String {
     format!("PATH='{}':$PATH; export PATH; ", bin.display())
 }
 
-/// A home that is signed in and guards `commands`, beside programs `show`, which shows its arguments
-/// in hexadecimal and its input and ends with 7, and `other`.
+/// A home that is signed in and guards `commands`, with the programs `show`, which prints its
+/// arguments in hexadecimal and its input and exits with 7, and `other`.
 fn stage(commands: &str) -> Home {
     let home = Home::signed_in();
     guard(&home, commands);
@@ -170,7 +170,7 @@ fn without_a_session_a_wrapped_command_does_not_run() {
         let home = stage("\"show\"");
         home.run(&["logout"]).succeeds();
         let hook = shell.hook("");
-        // Whatever terminal the tests run in, a session of its own has none.
+        // A new session has no terminal, even if the tests run on one.
         let file = home.outside("inner");
         std::fs::write(&file, format!("{hook}\nshow x\necho code={}", shell.code)).unwrap();
         let script = format!(
@@ -234,7 +234,7 @@ fn what_the_shell_knows_of_a_program_it_knows_of_the_wrapped_one() {
         let (define, ask) = match shell.name {
             "bash" => ("complete -W 'alphabet beta' show", "complete -p show"),
             "fish" => ("complete -c show -f -a alphabet", "complete -C 'show al'"),
-            // Its completion system is for terminals only.
+            // Its completion works only on terminals.
             _ => continue,
         };
         let run = shell.run(&home, &format!("{define}\n{}\n{ask}", shell.hook("")));
@@ -364,7 +364,7 @@ fn the_home_and_the_account_named_to_the_hook_are_those_of_its_commands() {
             .env("ODD", odd.file_name().unwrap())
             .current_dir(odd.parent().unwrap());
         let run = Run::of(command);
-        // The kernel's key goes by the home's own id, wherever the home lies.
+        // The kernel's key is named after the home's own id, wherever the home is.
         assert_eq!(run.stdout, "exec=guarded ", "{run:#?}");
         let mut program = home.command(&["logout", "--all", "--home"]);
         program.arg(&odd);
@@ -447,7 +447,7 @@ fn ones_own_prompt_commands_run_on() {
         pty.settle();
         pty.send("(exit 3)\r");
         pty.expect("own=3\r\n");
-        // What follows ours sees what ours saw.
+        // The next handler sees the same exit code as ours.
         pty.expect(if second { "second\r\n" } else { "last=3\r\n" });
         pty.expect("[until ");
     }
@@ -666,7 +666,7 @@ fn in_bash_a_command_written_in_an_editor_counts_as_typed() {
     let show = home.outside("bin").join("show");
     std::fs::write(show, "#!/bin/sh\necho 'an error' >&2\n").unwrap();
     let edit = format!("set -o emacs; export VISUAL='{}'", editor.display());
-    // The words that its own files are read with name what runs the edited one, too.
+    // The function that reads startup files also runs the edited one.
     let mut pty = bash.start(
         &home,
         &["PROMPT_COMMAND='source /dev/null'", &bash.hook(""), &edit],
@@ -818,7 +818,7 @@ fn the_last_known_commands_are_those_of_the_last_use() {
     assert!(wraps("show"), "looking notes nothing");
     home.run(&["exec", "--", "true"]).succeeds();
     assert!(wraps("other") && wraps("g++") && !wraps("show"));
-    // To lock, a configuration with a mistake does; it forgets nothing.
+    // For locking, an invalid configuration is sufficient: it does not lose commands.
     let config = home.path().join("config.toml");
     std::fs::write(&config, "[").unwrap();
     home.run(&["lock"]).succeeds();

@@ -1,16 +1,17 @@
-//! What a person at a terminal is asked, and what becomes of what they type.
+//! Prompts for a person at a terminal, and what happens to the input.
 
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Pty, Run};
 
-/// The program on a terminal of its own, as a job of a shell that tells its exit code, and then
-/// reads a line as the next command.
+/// The program on its own terminal, as a job of a shell that prints its exit code and then reads a
+/// line as the next command.
 fn job(home: &Home, command: &str) -> Pty {
     Pty::spawn(home.shell(&format!(
         "trap : INT; set -m; {command}; echo code=$?; read rest; echo \"rest=[$rest]\""
     )))
 }
 
-/// The program's last words, its exit code, and that nothing typed was left for the shell.
+/// Waits for the program's exit code, and checks that no input was left for the shell. Returns its
+/// last output.
 fn expect_end(pty: &mut Pty, code: i32) -> String {
     let before = pty.expect(&format!("code={code}\r\n"));
     assert!(pty.echoes(), "the echo is back");
@@ -19,7 +20,7 @@ fn expect_end(pty: &mut Pty, code: i32) -> String {
     before
 }
 
-/// Answers a prompt for a password, which must not be shown.
+/// Answers a password prompt, which must not echo.
 fn answer(pty: &mut Pty, prompt: &str, password: &str) {
     pty.expect(prompt);
     assert!(!pty.echoes(), "{prompt}");
@@ -138,7 +139,7 @@ fn told_not_to_ask_exec_refuses_in_one_line() {
 
 #[test]
 fn without_a_terminal_exec_refuses_in_one_line() {
-    // Whatever terminal the tests run in, a session of its own has none.
+    // A new session has no terminal, even if the tests run on one.
     for home in [Home::bare(), Home::new(), Home::registered()] {
         let command = home.shell("setsid -w $GUARD echo 'it ran'");
         let run = Run::of(command).refuses(4, "no live session");
@@ -263,7 +264,7 @@ fn after_expiry_exec_says_so_and_asks_again() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let mut pty = job(&home, "$GUARD echo 'it ran'");
-    // Whether the kernel has forgotten the key before anybody looked or not.
+    // Regardless of whether the kernel dropped the key before the check.
     let said = pty.expect(". Sign in to continue.\r\n");
     assert!(said.contains("nightlatch: locked at "), "{said}");
     assert!(said.contains(" after 1s without activity"), "{said}");
@@ -402,7 +403,7 @@ fn login_while_signed_in_says_so_and_asks_only_when_forced() {
     let last = home.status();
     assert_ne!(last["session_id"], session);
     assert_eq!(last["idle_timeout_seconds"], 900);
-    // What is handed in is checked, session or no session.
+    // A given password is checked even if there is a live session.
     home.run_with_input(&["login", "--password-stdin"], OTHER_PASSWORD.as_bytes())
         .refuses(5, "wrong email or password");
 }
@@ -420,7 +421,7 @@ fn login_of_another_account_asks_although_somebody_is_signed_in() {
     );
     expect_end(&mut pty, 0);
     assert_eq!(home.status()["username"], "bob@example.com");
-    // Alice is signed in still, but it is Bob's session that commands use.
+    // Alice is still signed in, but commands use Bob's session.
     let mut pty = job(&home, &format!("$NIGHTLATCH login {EMAIL}"));
     answer(&mut pty, &password_prompt(), PASSWORD);
     expect_end(&mut pty, 0);
@@ -525,7 +526,7 @@ fn register_asks_again_when_the_two_passwords_differ() {
 fn register_says_why_a_password_is_weak_and_asks_again() {
     let home = Home::new();
     let mut pty = job(&home, &format!("$NIGHTLATCH register {EMAIL}"));
-    // Pasted twice, as for a good one: the second line is not an answer to anything.
+    // Pasted twice, as for a good password: the second line must not answer another prompt.
     answer(&mut pty, &new_password_prompt(), "too short\ntoo short");
     let why = pty.expect(&new_password_prompt());
     assert!(why.contains("15"), "{why}");
@@ -568,7 +569,7 @@ fn passwd_asks_for_the_old_and_twice_for_the_new_password_and_ends_the_session()
         .succeeds();
 }
 
-/// How often the log has an event of this type.
+/// The number of events of this type in the log.
 fn count(home: &Home, event_type: &str) -> usize {
     let events = home.events();
     events.iter().filter(|event| *event == event_type).count()
@@ -620,7 +621,7 @@ fn with_all_streams_led_elsewhere_exec_asks_on_the_terminal_it_is_at() {
     answer(&mut pty, &password_prompt(), PASSWORD);
     let said = expect_end(&mut pty, 0);
     assert!(said.contains("data\r\n"), "{said}");
-    // Nobody speaks to a job in the background.
+    // A job in the background cannot prompt.
     home.run(&["logout"]).succeeds();
     let script = format!(
         "{{ echo data | $GUARD cat; echo code=$? >&2; }} >/dev/null 2>{} & wait; cat {0}",
@@ -695,7 +696,7 @@ fn a_reader_that_took_the_terminal_sees_the_end_of_its_input_and_is_waited_for()
         pty.send(&format!("{PASSWORD}\r"));
         let said = pty.expect("code=0\r\n");
         assert!(said.contains("data\r\n"), "{said}");
-        // What the reader would wait for to be closed is not kept open.
+        // A pipe whose end the reader waits for must not be kept open.
         assert_eq!(pty.echoes(), redirected.is_empty(), "{redirected}");
         home.run(&["logout"]).succeeds();
     }

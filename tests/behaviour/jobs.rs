@@ -1,4 +1,4 @@
-//! Job control as a person has it: an interactive shell, and programs that take the whole screen.
+//! Job control in an interactive shell, and full-screen programs.
 
 use std::fs::File;
 use std::io::Write;
@@ -13,7 +13,7 @@ fn interactive(home: &Home) -> Pty {
     pty
 }
 
-/// Whether `program` is installed; says so when it is not, as the test then proves nothing.
+/// Whether `program` is installed; prints a message if not, because the test then proves nothing.
 #[allow(clippy::print_stderr)]
 fn has(program: &str) -> bool {
     let script = format!("command -v {program}");
@@ -24,7 +24,7 @@ fn has(program: &str) -> bool {
     found.status.success()
 }
 
-/// A shell that runs `$GUARD program`, stopped jobs included, and compares how the terminal is set
+/// A shell that runs `$GUARD program`, including stopped jobs, and compares the terminal's settings
 /// before and after.
 fn full_screen(home: &Home, program: &str) -> Pty {
     Pty::spawn(home.shell(&format!(
@@ -78,7 +78,7 @@ fn a_prompt_that_was_stopped_runs_the_command_if_somebody_signed_in_meanwhile() 
         pty.expect("ended");
         home.run(&["logout"]).succeeds();
     }
-    // Without a session it asks again.
+    // Without a session, it prompts again.
     pty.send("$GUARD echo guar''ded\n");
     pty.expect("Password for");
     pty.settle();
@@ -101,7 +101,8 @@ fn a_stopped_command_goes_on_in_the_background() {
     assert!(made.success());
     let mut pipe = File::options().read(true).write(true).open(&go).unwrap();
     let mut pty = interactive(&home);
-    // Not in a loop of sleeps: a Ctrl-Z while a shell is in vfork() stops the child and not it.
+    // Not in a loop of sleeps: a Ctrl-Z while a shell is in vfork() stops the child but not the
+    // shell.
     pty.send(&format!(
         "$GUARD sh -c 'echo rea''dy; read line; echo got=$line' <{}\n",
         go.display()
@@ -218,7 +219,7 @@ fn a_full_screen_monitor_redraws_at_a_new_size_and_leaves_the_terminal_as_it_was
     let home = Home::signed_in();
     let mut pty = full_screen(&home, "top -d 60");
     pty.expect("load average");
-    // A write that the new size interrupts is an error to top itself, with or without us.
+    // If the resize interrupts a write, top itself fails, with or without the guard.
     pty.settle();
     pty.resize(100, 30);
     pty.expect("load average");

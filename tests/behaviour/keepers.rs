@@ -1,4 +1,4 @@
-//! Where the session's key is kept: the same behaviour everywhere, and never on disk.
+//! Where the session's key is kept: the same behaviour with every keeper, and never on disk.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn a_session_from_login_to_logout(keeper: &'static str) {
     assert_eq!(extended["session_id"], status["session_id"]);
     let time = |status: &serde_json::Value| status["last_activity_at"].to_string();
     assert!(time(&extended) > time(&status), "{extended} {status}");
-    // Activity does not touch the disk.
+    // Activity does not write to the disk.
     assert_eq!(std::fs::read(&file).unwrap(), written);
 
     home.login(&[]).succeeds();
@@ -81,7 +81,7 @@ fn a_session_ends_by_itself_with_the_agent() {
     a_session_ends_by_itself("agent");
 }
 
-/// Runs the program where the system refuses `calls`, with `input`.
+/// Runs the program with `input` where the system refuses `calls`.
 fn where_forbidden(
     mut command: Command,
     (calls, errno): (&[libc::c_long], i32),
@@ -116,7 +116,7 @@ fn a_command_whose_session_cannot_be_extended_does_not_run_and_the_log_says_so()
     home.login(&[]).succeeds();
     let marker = home.outside("marker");
     let exec = home.command(&["exec", "--", "touch", marker.to_str().unwrap()]);
-    // Keys can be read, and no new ones made.
+    // Keys can be read, but not created.
     let forbidden: (&[_], _) = (&[libc::SYS_add_key], libc::EPERM);
     where_forbidden(exec, forbidden, "").refuses(1, "keeper");
     assert!(!marker.exists());
@@ -132,7 +132,7 @@ fn a_command_whose_session_cannot_be_extended_does_not_run_and_the_log_says_so()
     nothing_lies_about(&home);
 }
 
-/// Nobody is signed in, and nothing is on disk that could hold a key.
+/// Nobody is signed in, and no file on disk could hold a key.
 fn nothing_was_kept(home: &Home) {
     nobody_is_signed_in(home);
     nothing_lies_about(home);
@@ -198,7 +198,7 @@ fn a_session_whose_file_cannot_be_written_is_none_and_the_log_has_the_end_of_the
     nothing_lies_about(&home);
 }
 
-/// The files under `directory`, all the way down.
+/// All files under `directory`, recursively.
 fn all_files(directory: &Path) -> Vec<std::path::PathBuf> {
     let (directories, mut files): (Vec<_>, Vec<_>) = files_in(directory)
         .into_iter()
@@ -256,7 +256,7 @@ fn a_guarded_command_is_told_of_its_session_and_of_nothing_else() {
         after.sort();
         assert_eq!(after, before);
         assert!(!run.stdout.contains(PASSWORD));
-        // It has the open files that it has without the guard.
+        // It has the same open files as without the guard.
         let list = ["ls", "/proc/self/fd"];
         let mut unguarded = Command::new(list[0]);
         unguarded.arg(list[1]).stdin(Stdio::null());

@@ -1,4 +1,4 @@
-//! A guard that dies ends its session, and no other one.
+//! A guard that is killed ends its own session and no other.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -12,7 +12,7 @@ use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
 
 const OTHER: &str = "bob@example.com";
 
-/// Says so when it runs, and ends when its input is closed.
+/// Prints a line when it runs, and ends when its input is closed.
 const UP: &str = "echo up; exec cat";
 
 /// A guarded command that runs until its input is closed.
@@ -26,7 +26,7 @@ impl Running {
         Self::of(home.command(&["--account", account, "exec", "--", "sh", "-c", UP]))
     }
 
-    /// With `command` for the guard, which is to run [`UP`].
+    /// Starts `command`, a guard that runs [`UP`].
     fn of(mut command: Command) -> Self {
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut guard = piped.stderr(Stdio::piped()).spawn().unwrap();
@@ -43,8 +43,8 @@ impl Running {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Kills the guard without a chance to clean up, and gives the command's input: the command ends
-    /// when that is dropped.
+    /// Kills the guard without a chance to clean up, and returns the command's input: the command
+    /// ends when that is dropped.
     fn crash(mut self) -> ChildStdin {
         // `wait` would close it.
         let input = self.guard.stdin.take().unwrap();
@@ -53,12 +53,12 @@ impl Running {
         input
     }
 
-    /// Lets the command come to its own end.
+    /// Lets the command end normally.
     fn finish(self) -> Run {
         Run::finish(&self.command, self.guard)
     }
 
-    /// Ends it by `signal`, before its own end.
+    /// Ends it with `signal` while it runs.
     fn end_by(mut self, signal: Signal) -> Run {
         let _input = self.guard.stdin.take();
         self.signal(signal);
@@ -70,7 +70,7 @@ fn exec(home: &Home, account: &str) -> Run {
     home.run(&["--account", account, "exec", "--", "true"])
 }
 
-/// Signs in the second account, which [`two_accounts`] made.
+/// Signs in to the second account, which [`two_accounts`] created.
 fn login_other(home: &Home) {
     home.run_with_input(
         &["login", OTHER, "--password-stdin"],
@@ -114,7 +114,7 @@ fn a_killed_guard_ends_its_session() {
     assert_eq!(ends[0]["details"]["reason"], "crash");
     assert_eq!(ends[0]["session_id"], session);
     log_is_whole(&home);
-    // What is left of it does not touch the next session, nor stay.
+    // The remaining command does not affect the next session, and its lease does not stay.
     home.login(&[]).succeeds();
     home.run(&["exec", "--", "true"]).succeeds();
     nothing_lies_about(&home);
@@ -191,7 +191,7 @@ fn killed_guards_of_two_accounts_end_the_sessions_of_both() {
         drop(running.crash());
     }
     exec(&home, EMAIL).refuses(4, "died");
-    // Ended together with the first, and recorded.
+    // It ended together with the first one, and this was recorded.
     exec(&home, OTHER).refuses(4, "no live session");
     login_first(&home);
     exec(&home, EMAIL).succeeds();
@@ -226,7 +226,8 @@ fn a_lease_that_cannot_be_read_ends_every_session_and_no_later_one() {
     nothing_lies_about(&home);
 }
 
-/// A lease nobody holds, as a killed guard of `session` left it, but of process `pid`.
+/// A lease that no process holds, as a killed guard of `session` left it, but with process id
+/// `pid`.
 fn abandon(home: &Home, name: &str, session: &str, pid: u32) {
     let run = home.path().join("run");
     std::fs::create_dir_all(&run).unwrap();
@@ -240,7 +241,7 @@ fn abandon(home: &Home, name: &str, session: &str, pid: u32) {
 fn a_process_that_got_the_number_of_a_killed_guard_does_not_keep_its_session_alive() {
     let home = Home::signed_in();
     let session = home.status()["session_id"].clone();
-    // Not even this process, which runs, and is its user's.
+    // Not even if the id is that of this process, which runs as the same user.
     abandon(&home, "dead", session.as_str().unwrap(), std::process::id());
     assert!(!home.is_active());
     exec(&home, EMAIL).refuses(4, "died");
@@ -260,19 +261,20 @@ fn a_guard_in_another_process_namespace_is_seen_to_run_and_to_die() {
         eprintln!("skipped: no process namespace may be made here");
         return;
     }
-    // Seen from outside of the namespace, and from within another one.
+    // Checked from outside the namespace, and from another one.
     let check = "exec \"$NIGHTLATCH\" status --check";
     let running = Running::of(within(&format!("exec $GUARD sh -c '{UP}'")));
     assert!(home.is_active());
     Run::of(within(check)).succeeds();
     exec(&home, EMAIL).succeeds();
-    // The other way round, too.
+    // And vice versa.
     let outside = Running::start(&home, EMAIL);
     Run::of(within(check)).succeeds();
     outside.finish().succeeds();
     assert_eq!(leases(&home).len(), 1);
 
-    // `unshare` takes the guard, process 1 in there, along; its command must not end before.
+    // Process 1 of the namespace is the guard, which `unshare` kills; its command must not end
+    // earlier.
     let _input = running.crash();
     until("the guard is gone", || !home.is_active());
     Run::of(within(check)).ends_with(4);
@@ -337,7 +339,7 @@ fn a_thousand_leases_of_sessions_unknown_end_none_and_are_cleared_away_at_once()
     let start = Instant::now();
     exec(&home, EMAIL).succeeds();
     let took = start.elapsed();
-    // A fraction of a second where nothing else runs.
+    // It takes a fraction of a second on an idle machine.
     assert!(took < Duration::from_secs(10), "{took:?}");
     nothing_lies_about(&home);
 }

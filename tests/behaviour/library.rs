@@ -1,4 +1,4 @@
-//! The library as another program uses it: a guard over a home, on clocks of the test's own.
+//! The library as another program uses it: a guard over a home, with clocks set by the test.
 
 use std::ffi::OsStr;
 use std::process::Command;
@@ -18,7 +18,7 @@ use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
 
 const BOB: &str = "bob@example.com";
 
-/// The machine's clocks, ahead by what a test adds.
+/// The machine's clocks, moved ahead by the test.
 #[derive(Default)]
 struct Ahead(Mutex<Duration>);
 
@@ -70,7 +70,7 @@ impl Program {
         program
     }
 
-    /// Signs in: the new session's id.
+    /// Signs in, and returns the new session's id.
     fn sign_in(&self, who: &str, password: &str) -> Result<String, SignInError> {
         self.guard
             .sign_in(&email(who), secret(password), self.guard.limits())
@@ -81,7 +81,7 @@ impl Program {
         self.guard.status().unwrap().state == SessionState::Active
     }
 
-    /// The events since the first sign-in, without those before it.
+    /// The events after the first `known` ones.
     fn events_after(&self, known: usize) -> Vec<String> {
         self.home.events().split_off(known)
     }
@@ -93,7 +93,7 @@ impl Program {
         std::fs::write(&audit, "").unwrap();
     }
 
-    /// From now on it can be again.
+    /// From now on events can be recorded again.
     fn mend_audit(&self) {
         let audit = self.home.path().join("audit");
         std::fs::remove_file(&audit).unwrap();
@@ -147,7 +147,7 @@ fn a_guard_asks_for_a_session_and_its_proof_tells_whose_it_is() {
 #[test]
 fn a_guard_lets_through_within_the_idle_time_and_not_after_it() {
     let program = Program::signed_in();
-    program.clock.advance(840); // the test itself may take a while; the limit is exact elsewhere
+    program.clock.advance(840); // the test itself takes some time; other tests check the exact limit
     let proof = program.guard.require("deploy").unwrap();
     program.clock.advance(900);
     assert!(!program.is_active());
@@ -185,7 +185,7 @@ fn the_library_lets_no_second_account_in_without_a_session_or_a_password() {
     let guard = &program.guard;
     let register = || guard.register(&email(BOB), None, secret(OTHER_PASSWORD));
     assert!(matches!(register(), Err(RegisterError::NoSponsor)));
-    // Nor below the guard.
+    // The layers below the guard do not allow it either.
     let accounts = guard.accounts().unwrap();
     let prepared = accounts.prepare(&email(BOB), None, secret(OTHER_PASSWORD));
     let created = accounts.create(prepared.unwrap(), None, |_| Ok::<_, ()>(()));
@@ -228,12 +228,12 @@ fn a_program_names_the_accounts_whose_sessions_count() {
     assert_eq!(denied(&nobodys).1, "no account");
     let either = only(&[BOB, EMAIL]);
     assert_eq!(either.require("deploy").unwrap().username(), EMAIL);
-    // Signing in as another gives no proof.
+    // Signing in as another account gives no proof.
     let signed_in = program.sign_in(BOB, OTHER_PASSWORD).unwrap();
     let proof = bobs.require("deploy").unwrap();
     assert_eq!(proof.session_id().to_string(), signed_in);
     assert_eq!(only(&[EMAIL]).require("deploy").unwrap().username(), EMAIL);
-    // The configuration narrows it down.
+    // The configuration restricts it.
     program
         .home
         .configure("guard.account = \"bob@example.com\"");
@@ -431,7 +431,7 @@ fn opening_a_guard_creates_nothing() {
 fn the_example_program_deploys_for_who_signed_in_and_for_nobody_else() {
     let home = Home::registered();
     let example = |arguments: &[&str]| {
-        // Cargo builds examples along with the tests, beside them.
+        // Cargo builds examples together with the tests, in a neighbouring directory.
         let tests = std::env::current_exe().unwrap();
         let built = tests.ancestors().nth(2).unwrap().join("examples/deploy");
         assert!(built.exists(), "first: cargo build --examples");

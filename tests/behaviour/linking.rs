@@ -1,4 +1,4 @@
-//! How the program is linked, and what a program without shared libraries must do without.
+//! How the program is linked, and the limits of a program without shared libraries.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -33,7 +33,7 @@ fn where_nothing_tells_where_home_is_the_error_says_so_whoever_it_is() {
         Run::of(command)
     };
     empty(home.command(&["status", "--check"])).refuses(1, "HOME is not set");
-    // A user that is in no database: looking for one there is where a static program would die.
+    // A user that is in no database: looking it up is where a static program would crash.
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped in part: only root can be somebody else");
         return;

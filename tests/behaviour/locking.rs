@@ -1,4 +1,5 @@
-//! `lock` and `logout`: they end sessions whatever else is broken, and say what they ended.
+//! `lock` and `logout`: they end sessions even if other things are broken, and report what they
+//! ended.
 
 use std::fs::File;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -36,7 +37,7 @@ fn sign_in_again(home: &Home) {
     sign_in_bob(home);
 }
 
-/// Whether the account has a live session, with a sound configuration and nothing forced.
+/// Whether the account has a live session, checked with a valid configuration and no forced keeper.
 fn is_live(home: &Home, account: &str) -> bool {
     home.run(&["--account", account, "status", "--check"]).code == 0
 }
@@ -86,7 +87,7 @@ fn lock_ends_the_sessions_of_all_accounts_and_logout_one_and_both_say_whose() {
         named,
         json!({ "schema": 1, "ended": 1, "accounts": [EMAIL] })
     );
-    // A name leaves nobody out.
+    // A named account does not restrict `lock`.
     sign_in_again(&home);
     home.run(&["lock", "--account", EMAIL]).succeeds();
     nobody_is_signed_in(&home, "lock --account");
@@ -114,7 +115,7 @@ fn lock_reaches_the_sessions_of_both_keepers_whichever_is_chosen() {
     }
 }
 
-/// What is said of it, what is done to the configuration file, and the variables that are set.
+/// The message, the change to the configuration file, and the variables that are set.
 type Harm = (
     &'static str,
     fn(&Path),
@@ -199,7 +200,7 @@ fn logout_works_with_a_mistake_in_the_configuration_and_asks_which_account_where
     assert_eq!(Run::of(command).succeeds().json()["accounts"], json!([BOB]));
     home.configure("");
     sign_in_bob(&home);
-    // Whom a name that is none means cannot be guessed.
+    // The account that an invalid name means cannot be guessed.
     let mut command = home.command(&["logout"]);
     command.env("NIGHTLATCH_ACCOUNT", "no email");
     Run::of(command).refuses(2, "NIGHTLATCH_ACCOUNT");
@@ -207,7 +208,7 @@ fn logout_works_with_a_mistake_in_the_configuration_and_asks_which_account_where
     home.run(&["logout"]).refuses(2, "nightlatch lock");
     assert!(is_live(&home, EMAIL) && is_live(&home, BOB));
     home.run(&["logout", "--account", BOB]).succeeds();
-    // Of one session it is clear.
+    // With a single session, it is unambiguous.
     home.run(&["logout"]).succeeds();
     nobody_is_signed_in(&home, "logout");
 }
@@ -290,7 +291,7 @@ fn an_agent_that_does_not_answer_is_ended_with_all_its_sessions_by_lock_and_not_
     home.run(&["logout"]).refuses(1, "does not answer");
     kill_process(first, Signal::CONT).unwrap();
     home.login(&[]).succeeds();
-    // Another one where the first has read what it was asked, and left.
+    // Another agent, where the first one read the request and exited.
     let agent = agent(&home);
     kill_process(agent, Signal::STOP).unwrap();
     let start = Instant::now();
@@ -316,7 +317,7 @@ fn a_stopped_agent_whose_queue_is_full_keeps_nobody_waiting_and_is_ended_by_lock
     let start = Instant::now();
     home.run(&["status", "--prompt"])
         .refuses(4, "does not answer");
-    // Whose it is says the lock that it holds.
+    // The lock that it holds shows which home it belongs to.
     let run = home.run(&["exec", "--", "true"]).ends_with(1);
     assert!(
         run.stderr.contains("waiting for the agent (process "),
@@ -328,7 +329,7 @@ fn a_stopped_agent_whose_queue_is_full_keeps_nobody_waiting_and_is_ended_by_lock
     assert!(!home.is_active());
 }
 
-/// Connects to the socket at `path`, which nobody accepts from, until no more connections can wait there.
+/// Connects to the socket at `path`, on which nobody accepts, until its queue is full.
 fn fill_queue(path: &Path) {
     use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
     let address = SocketAddrUnix::new(path).unwrap();
@@ -395,7 +396,7 @@ fn a_used_up_share_of_kernel_keys_keeps_no_session_from_ending() {
         return;
     }
     for (number, size) in [(0, 1), (1, 5_000)] {
-        // Nobody who has had keys: those of a thread that has ended go some time later.
+        // A user without any keys: those of a thread that has ended disappear only later.
         let user = 2_000_000 + 2 * std::process::id() + number;
         let home = Home::bare();
         let Some(program) = program_for_all(&home) else {

@@ -1,11 +1,11 @@
-//! Looking changes nothing, and a directory that is no home of ours is left alone.
+//! Read-only commands change nothing, and a directory that is not our home is left alone.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::support::{EMAIL, Home, PASSWORD, Run, tree};
 
-/// Commands that only look, with how they end in a home with a live session and in no home.
+/// Read-only commands, with their exit codes in a home with a live session and without a home.
 const LOOKS: [(&[&str], i32, i32); 21] = [
     (&["status"], 0, 4),
     (&["status", "--json"], 0, 4),
@@ -34,7 +34,7 @@ fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
-/// What completing `nightlatch --account ` asks of the home.
+/// Completes `nightlatch --account `, which reads the home.
 fn complete(home: &Home, words: &[&str]) -> Run {
     let mut command = home.command(&[&["--", "nightlatch"], words].concat());
     command.env("NIGHTLATCH_COMPLETE", "fish");
@@ -50,14 +50,14 @@ fn looking_changes_no_mode_file_or_directory_of_a_home_however_open_it_is() {
     let before = tree(&home.path());
     for (arguments, code, _) in LOOKS {
         let run = home.run(arguments);
-        // What is open to others is a warning of `doctor`.
+        // `doctor` warns of a directory that is open to others.
         assert_eq!(run.code, code, "{run:#?}");
         assert_eq!(tree(&home.path()), before, "{arguments:?}");
     }
     let completed = complete(&home, &["--account", ""]).succeeds();
     assert!(completed.stdout.contains(EMAIL), "{completed:#?}");
     assert_eq!(tree(&home.path()), before, "completing");
-    // What uses it closes it.
+    // A command that uses the home restricts its permissions.
     home.run(&["exec", "--", "true"]).succeeds();
     assert_eq!(tree(&home.path())[0].mode, 0o700);
 }
@@ -102,7 +102,7 @@ fn doctor_says_of_a_directory_that_it_is_no_home_and_nothing_of_what_is_in_it() 
     assert!(of("files").is_none(), "{report}");
 }
 
-/// A directory of something else, such as a project, in place of the home.
+/// A directory with other contents, such as a project, in place of the home.
 fn project(with: &str) -> Home {
     let home = Home::bare();
     let path = home.path();

@@ -1,4 +1,4 @@
-//! What the program does, seen from outside.
+//! End-to-end tests of the program.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -98,7 +98,7 @@ fn the_scratch_directory_of_the_tour_is_closed_to_others_whatever_the_umask() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // It says something once the directory is there.
+    // The first output shows that the directory exists.
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut [0]).unwrap();
     let entry = std::fs::read_dir(&scratch).unwrap().next().unwrap();

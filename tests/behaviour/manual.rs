@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::support::{Home, Run, files_in};
 
-/// The options that `--help` of a command lists.
+/// The options in the `--help` of a command.
 fn options(help: &str) -> Vec<&str> {
     let words = help
         .lines()
@@ -29,7 +29,7 @@ fn pages() -> (Home, Vec<PathBuf>) {
     (home, files)
 }
 
-/// The words that call the command that `page` is about.
+/// The words of the command that `page` describes.
 fn command_of(page: &Path) -> Vec<&str> {
     let name = page.file_stem().unwrap().to_str().unwrap();
     name.split('-').skip(1).collect()
@@ -57,7 +57,7 @@ fn every_help_fits_80_columns_and_40_lines() {
         let widest = help.lines().map(UnicodeWidthStr::width).max();
         assert!(widest <= Some(80), "{arguments:?}: {widest:?}\n{help}");
         assert!(help.lines().count() <= 40, "{arguments:?}\n{help}");
-        // An option and what it does are one line.
+        // An option and its description are on one line.
         let options = help
             .lines()
             .filter(|line| line.trim_start().starts_with('-'));

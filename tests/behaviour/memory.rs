@@ -1,4 +1,4 @@
-//! Secrets in the memory of the real program, looked for from outside while it is held up.
+//! Searches for secrets in the memory of the real program while it is stopped.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -22,17 +22,17 @@ use crate::support::scan::{
 use crate::support::users::{ALICE, Alices, acting_as, program_for_all};
 use crate::support::{EMAIL, Home, PASSWORD, Pty, Run, files_in, tree};
 
-/// One that stands nowhere in the program, as the passwords of its tour do.
+/// A password that does not occur in the program, unlike those of its tour.
 const NEW_PASSWORD: &str = "Nine copper lanterns on a quay?";
 
-/// A secret by its name, and its bytes.
+/// The name of a secret, and its bytes.
 type Secret = (&'static str, Vec<u8>);
 
 fn password() -> Secret {
     ("password", PASSWORD.into())
 }
 
-/// The keys of the live session, learnt as only who holds the keyring entry can learn them.
+/// The keys of the live session, as only a process with access to the keyring entry can learn them.
 fn keys(home: &Home) -> Vec<Secret> {
     keys_from(home, &payload(home))
 }
@@ -63,7 +63,7 @@ fn keys_from(home: &Home, payload: &[u8]) -> Vec<Secret> {
     ]
 }
 
-/// What the keyring holds for the home's session.
+/// The keyring's payload for the home's session.
 fn payload(home: &Home) -> Vec<u8> {
     let file = home.session_file();
     let account = file.file_stem().unwrap().to_str().unwrap();
@@ -77,8 +77,8 @@ fn payload(home: &Home) -> Vec<u8> {
     payload
 }
 
-/// What gives a secret away: any twelve bytes of it that follow each other; of a text, any twelve
-/// characters, as UTF-8 and as the program's own `char`s, as they are and in lower case.
+/// What reveals a secret: any twelve consecutive bytes of it; for a text, any twelve characters, as
+/// UTF-8 and as the program's `char`s, unchanged and in lower case.
 fn traces((name, bytes): &Secret) -> Vec<(String, Vec<u8>)> {
     const ENOUGH: usize = 12;
     let mut traces = Vec::new();
@@ -109,7 +109,7 @@ fn traces((name, bytes): &Secret) -> Vec<(String, Vec<u8>)> {
     traces
 }
 
-/// Nothing of the secrets is in the memory of process `pid`, in which the way to the home is.
+/// The memory of process `pid`, which contains the home's path, contains nothing of the secrets.
 #[track_caller]
 fn holds_nothing_of(pid: u32, home: &Home, secrets: &[Secret]) {
     let memory = Memory::of(pid);
@@ -133,7 +133,7 @@ fn start(mut command: Command, input: &str) -> Child {
     child
 }
 
-/// Runs the program until it has done its work and says so; then looks at it.
+/// Runs the program until it has done its work and prints a message, then examines it.
 fn when_done(home: &Home, arguments: &[&str], input: &str, look: impl FnOnce(u32)) {
     let (reader, writer) = full_pipe();
     let mut command = home.command(arguments);
@@ -157,7 +157,8 @@ fn the_password_is_in_one_place_until_it_is_hashed_and_in_none_after_that() {
         return;
     }
     let home = Home::signed_in();
-    // Before it is hashed, where the attempt is recorded; and after, where the session begins.
+    // Before the password is hashed, when the attempt is recorded; and after that, when the session
+    // begins.
     for (directory, places) in [("audit", 1), ("sessions", 0)] {
         let held = lock(&home, directory);
         let mut child = start(home.command(&["login", "--password-stdin", "-q"]), PASSWORD);
@@ -253,7 +254,7 @@ fn a_watch_holds_no_key_between_two_looks() {
         .spawn()
         .unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    // After the second look, what the first left would be there as well.
+    // After the second check, remains of the first would be there as well.
     for _ in 0..2 {
         stdout.read_line(&mut String::new()).unwrap();
     }
@@ -303,12 +304,12 @@ fn a_password_that_was_refused_is_gone_when_the_next_one_is_asked_for() {
     pty.hang_up();
 }
 
-/// What a secret looks like in text.
+/// A secret in its textual forms.
 fn written(secret: &[u8]) -> [Vec<u8>; 3] {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let hex = secret.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let hex = hex.map(|digit| b"0123456789abcdef"[usize::from(digit)]);
-    // Whole groups of three bytes, which look the same whatever follows.
+    // Whole groups of three bytes, whose encoding does not depend on what follows.
     let base64 = secret.chunks_exact(3).flat_map(|group| {
         let bits = group
             .iter()
@@ -346,7 +347,7 @@ fn no_secret_is_said_at_any_verbosity_or_in_the_surroundings_of_guard_and_comman
         ] {
             run(arguments, "");
         }
-        // What is to be seen of the command, and of the guard, its parent.
+        // What other processes can see of the command and of its parent, the guard.
         let script = "for p in $$ $PPID; do cat /proc/$p/environ /proc/$p/cmdline; \
                       ls -l /proc/$p/fd; done 2>&1; true";
         run(&["exec", "--", "sh", "-c", script], "");
@@ -380,13 +381,13 @@ fn the_agent_holds_the_session_key_in_locked_memory_and_no_password_or_account_k
         let mut keys = keys_from(&home, &payload);
         (keys.remove(0), keys)
     };
-    // Where it must be, and nowhere else, whole.
+    // Only at the expected place, and complete there.
     let found = Memory::of(agent).places(&key.1);
     assert_eq!(found.len(), 1, "{found:#?}");
     holds_nothing_of(agent, &home, &[others, vec![password()]].concat());
     assert!(locked_kib(agent) > 0);
 
-    // After the end it holds none: another session keeps it alive to be looked at.
+    // After the end it holds none: another session keeps it alive for the check.
     home.register_another("bob@example.com", NEW_PASSWORD)
         .succeeds();
     let login = ["login", "bob@example.com", "--password-stdin"];
@@ -401,7 +402,7 @@ fn an_ordinary_user_has_all_that_holds_secrets_locked_and_nothing_else() {
     if !sees_into_processes() {
         return;
     }
-    // As little as some systems let a user lock, and as much as most do.
+    // The lowest limit on some systems, and the usual one.
     for limit in ["64", "8192"] {
         let Some(alices) = Alices::new(Some("agent")) else {
             return;
@@ -418,9 +419,9 @@ fn an_ordinary_user_has_all_that_holds_secrets_locked_and_nothing_else() {
         };
         let register = limited(&["register", EMAIL, "--password-stdin"]);
         Run::with_input(register, PASSWORD.as_bytes()).succeeds();
-        // Before the password is hashed, and after it.
+        // Before the password is hashed, and after that.
         for directory in ["audit", "sessions"] {
-            // It is there after the first sign-in.
+            // The directory exists after the first sign-in.
             if !alices.home.path().join(directory).exists() {
                 continue;
             }
@@ -445,7 +446,7 @@ fn an_ordinary_user_has_all_that_holds_secrets_locked_and_nothing_else() {
     }
 }
 
-/// What the agent gives to who asks for the home's session.
+/// The agent's answer to a request for the home's session.
 fn ask_agent(home: &Home) -> Vec<u8> {
     let account = std::fs::read(home.session_file()).unwrap()[24..40].to_vec();
     let id = std::fs::read_to_string(home.path().join("home")).unwrap();
@@ -461,7 +462,7 @@ fn ask_agent(home: &Home) -> Vec<u8> {
     answer.split_off(4)
 }
 
-/// Whether a process of `uid` can open `/proc/PID/mem` and trace the process `pid`.
+/// Whether a process of `uid` can open `/proc/PID/mem`, and trace the process `pid`.
 fn can_be_read_by(uid: u32, pid: u32) -> [bool; 2] {
     let mut command = Command::new("/bin/sh");
     command.args([
@@ -473,8 +474,8 @@ fn can_be_read_by(uid: u32, pid: u32) -> [bool; 2] {
     let opened = Run::of(command).stdout.contains("opened");
     let mut command = Command::new("true");
     command.uid(uid).gid(uid);
-    // SAFETY: between fork and exec, only two system calls; PTRACE_SEIZE changes nothing but the tie,
-    // which the exit of this process undoes.
+    // SAFETY: only two system calls run between fork and exec; PTRACE_SEIZE only attaches, and the
+    // exit of this process detaches.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(move || {
@@ -504,7 +505,7 @@ fn other_processes_of_the_same_user_can_neither_read_nor_trace_it_nor_have_its_c
     let place = home.outside("place");
     std::fs::create_dir(&place).unwrap();
     std::os::unix::fs::chown(&place, Some(NOBODY), Some(NOBODY)).unwrap();
-    // A program that can be read, to see that the same two would succeed.
+    // A readable program, to see that both methods would succeed.
     for (program, arguments, is_readable) in [
         (Path::new("/bin/cat"), &[][..], true),
         (
@@ -542,7 +543,7 @@ fn other_processes_of_the_same_user_can_neither_read_nor_trace_it_nor_have_its_c
             .unwrap();
         let core: Vec<&str> = core.split_whitespace().collect();
         assert_eq!(core[4], if is_readable { core[5] } else { "0" });
-        // Of another user than its own to the system: what cannot be dumped belongs to root.
+        // To the system, its owner is another user: a process that is not dumpable belongs to root.
         let owner = std::fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid();
         assert_eq!(owner == NOBODY, is_readable);
         if is_readable {
@@ -561,14 +562,14 @@ fn other_processes_of_the_same_user_can_neither_read_nor_trace_it_nor_have_its_c
     }
 }
 
-/// Whether a process of `uid` that starts `program` under its own trace can read it where it stops, before
-/// its first instruction.
+/// Whether a process of `uid` that starts `program` under trace can read its memory where it stops,
+/// before its first instruction.
 #[allow(unsafe_code)]
 fn can_be_read_at_its_start(uid: u32, program: &Path) -> bool {
     acting_as(uid, || {
         let mut command = Command::new(program);
         command.arg("--version").env_clear().stdout(Stdio::null());
-        // SAFETY: between fork and exec, one system call.
+        // SAFETY: only one system call runs between fork and exec.
         unsafe {
             command.pre_exec(|| {
                 let (none, none_too) = (std::ptr::null_mut::<u8>(), std::ptr::null_mut::<u8>());

@@ -1,10 +1,10 @@
-//! What is said, whatever it is about: harmless to a terminal, of a length, and safe to paste.
+//! Messages: safe on a terminal, limited in length, and safe to paste.
 
 use serde_json::Value;
 
 use crate::support::{EMAIL, Home, PASSWORD, Pty, Run};
 
-/// Right-to-left override, the eight-bit form of `ESC [`, and what begins a tag.
+/// A right-to-left override, the eight-bit form of `ESC [`, and the beginning of a tag.
 const HOSTILE: &str = "no\u{202e}such\u{9b}31m\u{e0041}\u{1b}[31m\u{200b}";
 
 #[test]
@@ -49,7 +49,7 @@ fn a_command_in_a_hint_is_never_cut() {
     let home = Home::signed_in();
     let directory = home.outside(&"';exit 9;'/".repeat(200));
     std::fs::create_dir_all(&directory).unwrap();
-    // Of some of these the cut would come within the quotes around a sign in the name.
+    // At some of these lengths, the cut would be inside the quotes around a sign in the name.
     for length in 1..10 {
         let file = directory.join("x".repeat(length));
         std::fs::write(&file, "").unwrap();
@@ -77,7 +77,8 @@ fn a_message_is_short_however_long_a_name_is() {
     }
 }
 
-/// Whether `text`, which has no colours, has nothing that a terminal would act on but ends of lines.
+/// Whether `text`, which has no colours, has no characters except line ends that a terminal
+/// interprets.
 fn is_harmless(text: &str) -> bool {
     let acts = |c: char| {
         c.is_control() && !"\r\n".contains(c)
@@ -89,7 +90,7 @@ fn is_harmless(text: &str) -> bool {
     !text.contains(acts)
 }
 
-/// A home with a session, in a directory of a hostile name.
+/// A home with a session, in a directory with a hostile name.
 fn hostile_home() -> Home {
     let home = Home::signed_in();
     let there = home.outside(HOSTILE);

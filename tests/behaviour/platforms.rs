@@ -1,4 +1,4 @@
-//! Systems that lack something: what cannot be had there, and how the others are checked.
+//! Platforms that lack a feature, and how the others are tested.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use nightlatch::{Denied, Guard, GuardConfig};
 
 use crate::support::{EMAIL, Home, PASSWORD};
 
-/// The clock of a system that does not tell which boot this is, as macOS's is not asked yet.
+/// The clock of a system without a boot id, such as macOS for now.
 struct NoBoot;
 
 impl Clock for NoBoot {

@@ -1,16 +1,16 @@
-//! A password is typed unseen, and the terminal is as before on every way out.
+//! Passwords are typed without echo, and the terminal is restored in every case.
 
 use crate::support::{Pty, shell};
 
-/// The prompt as a job of a shell that reports its end, then reads a line as the next command. The
-/// trap keeps the shell alive when its job is interrupted.
+/// The prompt as a job of a shell that prints its exit code and then reads a line as the next
+/// command. The trap keeps the shell alive when its job is interrupted.
 fn job(prompts: &str) -> Pty {
     Pty::spawn(shell(&format!(
         "trap : INT; set -m; $PROMPT {prompts}; echo code=$?; read rest; echo \"rest=[$rest]\""
     )))
 }
 
-/// Nothing typed before is left for the shell.
+/// Checks that no earlier input was left for the shell.
 fn expect_no_leak(pty: &mut Pty) {
     pty.send("next\n");
     pty.expect("rest=[next]");
@@ -47,8 +47,8 @@ fn ctrl_c_ends_the_prompt_and_nothing_typed_leaks() {
         let mut pty = job("\"$ASK\"");
         pty.expect("Password: ");
         pty.send("half a pass");
-        // The kernel drops the output too when it handles these keys, so what the program says on
-        // its way out may be lost.
+        // The kernel also drops output when it handles these keys, so the program's last output may
+        // be lost.
         pty.send(key);
         pty.expect(&format!("code={code}"));
         assert!(pty.echoes());
@@ -227,7 +227,7 @@ fn a_stop_at_the_second_prompt_begins_anew_with_the_first() {
     pty.expect("Again: ");
     pty.send("\x1a");
     pty.expect("stopped=147");
-    // The shell shows the job's command line, prompts and all.
+    // The shell prints the job's command line, including the prompts.
     pty.expect("\r\nNew: ");
     pty.send("first\nsecond\n");
     pty.expect("got <first>");

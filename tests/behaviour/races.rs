@@ -1,4 +1,4 @@
-//! Many processes at once, and what must hold all the same.
+//! Invariants with many processes at once.
 
 use std::fs::File;
 use std::process::{Child, Stdio};
@@ -47,7 +47,7 @@ fn a_logout_amid_many_commands_ends_the_session(keeper: &'static str) {
     let home = Home::registered().with_keeper(keeper);
     for round in 0..3 {
         home.login(&[]).succeeds();
-        // It is started in the middle of them.
+        // It is started in the middle of the others.
         for (number, run) in together(33, |number| match number {
             16 => home.run(&["logout"]),
             _ => home.run(&["exec", "--", "true"]),
@@ -102,7 +102,7 @@ fn logins_amid_everything_else_never_make_two_sessions(keeper: &'static str) {
     nothing_lies_about(&home);
 }
 
-/// It tells of a session that was there, or of none; nothing here runs long enough to expire.
+/// The status describes a session that existed, or none; nothing here runs long enough to expire.
 #[track_caller]
 fn is_no_garbage(home: &Home, status: &Value) {
     let created: Vec<_> = home
@@ -144,7 +144,7 @@ fn ten_logins_at_once_all_succeed_and_leave_one_session() {
     assert!(ids.contains(&live));
     assert_eq!(home.status()["session_id"], live);
     log_is_whole(&home);
-    // No attempt was taken for a failure: the next wrong one is the first.
+    // No attempt was counted as a failure: the next wrong one is the first.
     let wrong = home.run_with_input(&["login", "--password-stdin"], b"not the password at all");
     wrong.refuses(5, "wrong");
     home.login(&[]).succeeds();
@@ -152,7 +152,7 @@ fn ten_logins_at_once_all_succeed_and_leave_one_session() {
 
 fn exactly_one_registers(count: usize) {
     const CAROL: &str = "carol@example.com";
-    // Whose session lets all of them in.
+    // Its session approves all of them.
     let home = Home::signed_in();
     let mut runs = together(count, |_| home.register(CAROL, PASSWORD));
     runs.sort_by_key(|run| run.code);
@@ -160,7 +160,7 @@ fn exactly_one_registers(count: usize) {
     runs.remove(0).succeeds();
     for run in taken {
         assert_eq!(run.code, 3, "{run:#?}");
-        // Before it may stand that it waits for its turn.
+        // A line about waiting may precede it.
         let last = run.stderr.lines().last().unwrap_or_default();
         assert!(last.contains("already"), "{run:#?}");
     }
@@ -209,7 +209,7 @@ fn no_session_of_the_old_password_is_live_after_it_was_changed_amid_logins() {
     log_is_whole(&home);
 }
 
-/// A program that was started and is held by a lock, or by a signal.
+/// A program that was started and is blocked by a lock or a signal.
 struct Held {
     child: Child,
     command: std::process::Command,
@@ -233,7 +233,7 @@ impl Held {
         waits_for_lock(self.child.id(), lock);
     }
 
-    /// Stops it, in its wait for a lock: one that is released from here on, it does not take.
+    /// Stops it while it waits for a lock, so that it does not take a lock that is released later.
     fn stop(&self) {
         self.signal(Signal::STOP);
         let stat = format!("/proc/{}/stat", self.child.id());
@@ -264,7 +264,7 @@ fn a_login_whose_password_is_changed_before_its_session_is_made_is_refused() {
     lock.lock().unwrap();
     let login = Held::start(&home, &["login", "--password-stdin"], PASSWORD);
     login.waits_for(&sessions);
-    // It has seen the right password, and does not come to run until that is the old one.
+    // It has checked the correct password, and is stopped until that is the old one.
     login.stop();
     drop(lock);
     passwd(&home).succeeds();
@@ -283,7 +283,7 @@ fn a_login_does_not_come_between_the_end_of_the_sessions_and_the_new_password() 
     let login = Held::start(&home, &["login", "--password-stdin"], PASSWORD);
     login.waits_for(&sessions);
     login.stop();
-    // The change comes as far as its record: the session has ended, nothing is committed.
+    // The change proceeds up to its record: the session has ended, but nothing is committed.
     let log = File::open(&audit).unwrap();
     log.lock().unwrap();
     drop(lock);
@@ -302,8 +302,8 @@ fn a_login_does_not_come_between_the_end_of_the_sessions_and_the_new_password() 
     assert_eq!(one_session_at_a_time(&home), None);
 }
 
-/// A guarded command whose start is recorded, and whose disk takes its time: it is stopped as it waits
-/// for the record to be durable. `None` where nothing can be traced.
+/// A guarded command whose start is recorded on a slow disk: it is stopped while it waits for the
+/// record to be durable. `None` if tracing is not possible.
 fn waits_for_its_disk(home: &Home, marker: &std::path::Path) -> Option<(Held, Pid)> {
     if !can_trace() {
         return None;
@@ -380,7 +380,7 @@ fn a_command_whose_disk_is_slow_starts_all_the_same() {
     let home = Home::signed_in();
     let marker = home.outside("marker");
     if let Some((held, guard)) = waits_for_its_disk(&home, &marker) {
-        // Nobody is held up by it.
+        // It does not block other commands.
         home.run(&["exec", "--", "true"]).succeeds();
         kill_process(guard, Signal::CONT).unwrap();
         held.finish().succeeds();

@@ -1,4 +1,4 @@
-//! Looking at the log: `audit stats` and the page of `audit report`.
+//! Viewing the log: `audit stats` and the page of `audit report`.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, Pty, Run, files_in};
 
-/// What would run, or draw, if any of it came through.
+/// Would run or draw something if it were not escaped.
 const HOSTILE: [&str; 4] = [
     "<img src=x onerror=document.title=1>",
     "\"><svg onload=document.title=1>",
@@ -16,8 +16,8 @@ const HOSTILE: [&str; 4] = [
     "--><b>' onclick='document.title=1",
 ];
 
-/// A person who signed in, once with a wrong password, and ran a program that failed and some
-/// with names chosen by somebody hostile.
+/// A person who signed in, once with a wrong password, and ran a program that failed and others
+/// with hostile names.
 pub fn eventful() -> Home {
     let home = Home::registered();
     home.run_with_input(
@@ -36,7 +36,7 @@ pub fn eventful() -> Home {
     home
 }
 
-/// Puts lines before the last one of the log, after which nothing could be appended.
+/// Inserts lines before the last one of the log, after which nothing can be appended.
 pub fn put_in(home: &Home, lines: &str) {
     let segment = files_in(&home.path().join("audit"))
         .into_iter()
@@ -47,7 +47,7 @@ pub fn put_in(home: &Home, lines: &str) {
     std::fs::write(&segment, format!("{head}{lines}{tail}")).unwrap();
 }
 
-/// Puts in a line in which every text is hostile; it was never sealed.
+/// Inserts a line in which every text is hostile. It was never sealed.
 pub fn forge_a_line(home: &Home) {
     let mut forged = home.audit().pop().unwrap();
     for key in ["username", "host", "tty"] {
@@ -242,7 +242,7 @@ fn nothing_in_the_log_becomes_markup_and_nothing_is_loaded() {
     }
     assert_eq!(text.matches("<script").count(), 1);
     assert_eq!(text.matches("</script").count(), 1);
-    // It is there, as text: the names of programs, and those of the forged line.
+    // They are present as text: the names of programs, and those in the forged line.
     for part in ["&#60;img src=x", "username&#60;/script", "host&#60;/script"] {
         assert!(text.contains(part), "no {part}");
     }
@@ -308,7 +308,7 @@ fn a_legal_hold_in_force_is_at_the_top() {
     }
 }
 
-/// Lines like the log's last of this type, each of a session of its own.
+/// Copies of the log's last line of this type, each with a different session.
 fn of_new_sessions(home: &Home, event_type: &str, count: usize) -> String {
     let lines = home.audit();
     let mut line = lines

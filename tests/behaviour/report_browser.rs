@@ -11,15 +11,16 @@ use crate::support::{Home, Run};
 
 /// Where `.ci/run` installs axe-core.
 const AXE: &str = "target/axe/node_modules/axe-core/axe.min.js";
-/// For a report of 1,000 events, the most that its table has.
+/// For a report of 1,000 events, the maximum of its table.
 const MOST_PAGES: usize = 30;
 
-/// Says so where it is seen: the harness keeps what `eprintln!` says in a test that passes.
+/// Prints the reason where it is visible: the harness hides `eprintln!` output of a test that
+/// passes.
 fn skip(why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
-/// The browser there is, if any.
+/// The installed browser, if any.
 fn browser() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let mut names = ["chromium", "chromium-browser", "google-chrome"].into_iter();
@@ -34,17 +35,17 @@ fn browser() -> Option<PathBuf> {
     found
 }
 
-/// What came of a page in a browser.
+/// What happened to a page in a browser.
 struct Seen {
     /// The document, after its script ran.
     dom: String,
-    /// Standard error, the page's console among it.
+    /// The standard error, including the page's console.
     said: String,
-    /// What the page asked of the network.
+    /// The page's network requests.
     asked: Vec<String>,
 }
 
-/// Runs the browser with these arguments, on a profile of its own.
+/// Runs the browser with these arguments, on a new profile.
 fn chromium(home: &Home, browser: &Path, arguments: &[String]) -> Run {
     let profile = tempfile::tempdir_in(home.outside("")).unwrap();
     let mut command = Command::new(browser);
@@ -53,7 +54,7 @@ fn chromium(home: &Home, browser: &Path, arguments: &[String]) -> Run {
         .args(["--disable-quic", "--no-first-run", "--disable-sync"])
         .args(["--disable-background-networking"])
         .args(["--disable-component-update"])
-        // What it would ask of its maker on its own gets nowhere.
+        // Blocks the requests that the browser itself makes to its vendor.
         .arg("--host-resolver-rules=MAP * ~NOTFOUND")
         .args(["--disable-dev-shm-usage", "--enable-logging=stderr"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -78,8 +79,8 @@ fn browse(home: &Home, browser: &Path, url: &str) -> Seen {
     }
 }
 
-/// The addresses that pages asked for, by Chromium's log of the network: a request of the browser
-/// itself, such as for updates, has no origin that initiated it.
+/// The addresses that pages requested, from Chromium's network log: requests of the browser itself,
+/// such as for updates, have no initiating origin.
 fn asked_by_pages(net_log: &str) -> Vec<String> {
     let log: Value = serde_json::from_str(net_log).unwrap();
     let start = &log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"];
@@ -127,8 +128,8 @@ fn in_a_browser_the_page_filters_loads_nothing_and_runs_nothing_of_the_log() {
         assert_eq!(hidden.count(), rows - shown, "{fragment}");
     }
 
-    // What the policy is for: a script that came through would not run, nor a picture be asked for,
-    // and both would have been seen above.
+    // The purpose of the policy: an injected script would not run and an image would not be
+    // requested, and the checks above would have seen both.
     let added = "<main><script>document.title=1</script><img src=http://127.0.0.1:9/x>";
     let broken = text.replace("<main>", added);
     std::fs::write(&file, &broken).unwrap();
@@ -146,7 +147,8 @@ fn in_a_browser_the_page_filters_loads_nothing_and_runs_nothing_of_the_log() {
     assert_eq!(asked, ["http://127.0.0.1:9/x"]);
 }
 
-/// The page with axe-core in it, which tells the page around it what it finds, and how wide it is.
+/// The page with axe-core in it, which sends its findings and the page's width to the surrounding
+/// page.
 fn with_axe(text: &str, axe: &str) -> String {
     const RUN: &str = "document.querySelectorAll('details').forEach(d => d.open = true);
         axe.run(document, { resultTypes: ['violations'] }).then(found => parent.postMessage({
@@ -158,7 +160,7 @@ fn with_axe(text: &str, axe: &str) -> String {
         }, '*'));";
     let axe = axe.replace("</script", "<\\/script");
     let scripts = format!("<script>{axe}</script><script>{RUN}</script></body>");
-    // Its own policy lets no other script run.
+    // The page's own policy allows no other script.
     text.replace("Content-Security-Policy", "x")
         .replace("</body>", &scripts)
 }
@@ -181,7 +183,7 @@ fn axe_finds_nothing_serious_at_375_and_1280_pixels_light_and_dark() {
     for (name, text) in [("good.html", good), ("tampered.html", tampered)] {
         std::fs::write(home.outside(name), with_axe(&text, &axe)).unwrap();
     }
-    // A window of the browser is not narrower than 500 pixels; a frame may be.
+    // The browser's window is at least 500 pixels wide; a frame can be narrower.
     let frames = ["good", "tampered"].map(|name| {
         [375, 1280].map(|width| {
             format!(

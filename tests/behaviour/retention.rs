@@ -1,4 +1,4 @@
-//! What the program removes of the log, whom it tells of the log's end, and following all the while.
+//! Removal from the log, the anchors sent to the system log, and following meanwhile.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixDatagram;
@@ -12,7 +12,7 @@ use nightlatch::audit::{Anchor, Progress, Retention, Verifier};
 use crate::support::days::{DAY, log_on_day, segments, used, used_for_days};
 use crate::support::{EMAIL, Home, PASSWORD, Run};
 
-/// Longer than anything takes on a busy machine; reached only by a test that fails.
+/// Longer than anything takes on a busy machine; only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[track_caller]
@@ -66,7 +66,7 @@ fn prune_shows_and_then_removes_what_is_older_than_the_retention() {
     assert_eq!(does["from"], removed[0]["opened_at"]);
     assert_eq!(does["to"], removed[4]["closed_at"]);
     assert_eq!(does["holds"], serde_json::json!([]));
-    // The record says the same.
+    // The record has the same values.
     let record = home.audit().pop().unwrap();
     assert_eq!(record["event_type"], "AUDIT_PRUNED");
     let details = &record["details"];
@@ -149,7 +149,7 @@ fn a_retention_of_less_than_a_day_is_refused() {
     }
 }
 
-/// A socket in place of the system log's, and a home that is to use it.
+/// A socket in place of the system log's, and a home that uses it.
 fn with_listener() -> (Home, UnixDatagram) {
     let home = Home::new();
     let path = home.outside("log");
@@ -170,7 +170,7 @@ fn received(socket: &UnixDatagram) -> Vec<String> {
     .collect()
 }
 
-/// The anchor that the system log was told by the process `pid`.
+/// The anchor that process `pid` sent to the system log.
 fn anchor_from(message: &str, pid: u32) -> Anchor {
     let prefix = format!("<86>nightlatch[{pid}]: audit anchor seq=");
     let rest = message
@@ -187,7 +187,7 @@ fn holds_against(audit: &Path, anchor: Anchor) -> bool {
     verifier.run(&Progress::default()).unwrap().is_good()
 }
 
-/// Signs in: the process's id, and what came of it.
+/// Signs in, and returns the process's id and the result.
 fn sign_in(home: &Home) -> (u32, Run) {
     let mut command = home.command(&["login", "--password-stdin"]);
     command
@@ -290,7 +290,7 @@ fn following_goes_on_when_the_log_goes_on_in_another_segment_and_old_ones_are_re
     });
     let next = || printed.recv_timeout(PATIENCE).unwrap();
     assert!(next().contains("\"action\":\"a\""));
-    // Yesterday's segment is closed, by the follower's own AUDIT_READ or by this.
+    // Yesterday's segment is closed, either by the follower's own AUDIT_READ or by this.
     log_on_day(&home, 0)
         .append_durable(&[used("today")])
         .unwrap();

@@ -15,7 +15,7 @@ fn code_of(home: &Home, script: &str) -> i32 {
     output(home, script).status.code().unwrap()
 }
 
-/// Acts as a shell with job control does, on a terminal.
+/// Runs `script` in a shell with job control, on a terminal.
 fn job(home: &Home, script: &str) -> Pty {
     Pty::spawn(home.shell(&format!("set -m; {script}")))
 }
@@ -32,7 +32,7 @@ fn exit_codes_are_passed_on() {
 fn death_by_signal_is_reported_as_a_shell_does() {
     let home = Home::signed_in();
     for (signal, code) in [("TERM", 143), ("KILL", 137), ("SEGV", 139), ("HUP", 129)] {
-        // A command of its own behind it, or the shell would become the guard and die in its place.
+        // A command follows, or the shell would become the guard and die in its place.
         let script = format!("$GUARD sh -c 'kill -{signal} $$'; exit $?");
         assert_eq!(code_of(&home, &script), code);
     }
@@ -41,7 +41,7 @@ fn death_by_signal_is_reported_as_a_shell_does() {
 #[test]
 fn ctrl_c_ends_a_command_that_does_not_handle_it() {
     let home = Home::signed_in();
-    // A shell with job control takes a job's death by Ctrl-C for its own.
+    // A shell with job control ends when its job dies of Ctrl-C.
     let mut pty = job(
         &home,
         "trap : INT; $GUARD sh -c 'echo ready; exec sleep 60'; echo code=$?",
@@ -96,8 +96,8 @@ fn ctrl_backslash_quits_the_command() {
 fn a_signal_sent_to_the_guard_alone_is_handed_on_once() {
     let home = Home::signed_in();
     for signal in ["TERM", "HUP", "USR1", "USR2", "ALRM", "WINCH", "TSTP"] {
-        // The shell becomes the guard, so that its number is known; not the command itself but
-        // a process of its own sends the signal.
+        // The shell becomes the guard, so that its process id is known. The signal comes from a
+        // separate process, not from the command itself.
         let result = output(
             &home,
             &format!(
@@ -170,7 +170,7 @@ fn ctrl_z_stops_both_and_fg_resumes_both() {
 #[test]
 fn the_shell_sees_the_stop_only_after_the_command_has_tidied_up() {
     let home = Home::signed_in();
-    // The sleeper ignores Ctrl-Z before the command is ready, so only the command itself handles it.
+    // The sleep ignores Ctrl-Z before the command is ready, so only the command itself handles it.
     let mut pty = job(
         &home,
         "$GUARD sh -c 'trap \"\" TSTP; sleep 60 & \
@@ -275,7 +275,7 @@ fn a_signal_ignored_at_the_start_stays_ignored() {
     );
     let text = String::from_utf8(result.stdout).unwrap();
     assert!(text.ends_with("alive\n"), "{text}");
-    // SIGHUP is bit 0, SIGINT bit 1; SIGPIPE (bit 12), which Rust ignores, must not be.
+    // SIGHUP is bit 0, SIGINT bit 1; SIGPIPE (bit 12), which Rust ignores, must not be set.
     let mask = text
         .lines()
         .find_map(|line| line.strip_prefix("SigIgn:"))

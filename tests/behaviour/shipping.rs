@@ -1,4 +1,5 @@
-//! `audit export --after SEQ`, with and without `--follow`, as a collector uses it: every event once.
+//! `audit export --after SEQ`, with and without `--follow`, as a collector uses it: every event
+//! once.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixDatagram;
@@ -56,7 +57,7 @@ impl Follower {
         assert_eq!(sent, 0);
     }
 
-    /// What it still wrote, and its exit code.
+    /// Its remaining output, and its exit code.
     fn finish(mut self) -> (String, Option<i32>) {
         let mut rest = String::new();
         self.lines.read_to_string(&mut rest).unwrap();
@@ -165,7 +166,7 @@ fn a_follower_that_is_killed_and_restarted_misses_and_repeats_nothing() {
     for round in 0..6 {
         let mut follower = Follower::start(&home, &["--after", &kept.to_string()]);
         home.run(&["extend"]).succeeds();
-        // At least its own record; what it sent beyond that may be lost in the pipe.
+        // At least its own record; output beyond that may be lost in the pipe.
         let goal = last(&home) - round % 2;
         while kept < goal {
             let seq = follower.next()["seq"].as_u64().unwrap();
@@ -187,7 +188,7 @@ fn a_follower_that_is_killed_and_restarted_misses_and_repeats_nothing() {
 #[test]
 fn a_signal_ends_a_follower_whose_reader_has_stopped_reading_at_a_line_border() {
     let home = Home::signed_in();
-    // More than a pipe holds.
+    // More than fits into a pipe.
     for _ in 0..40 {
         home.run(&["exec", "--", "true"]).succeeds();
     }

@@ -1,5 +1,5 @@
-//! Signing in against somebody: guesses, kills, an edited database, other spellings; and that how it
-//! is refused tells nothing.
+//! Attacks on sign-in: guesses, kills, an edited database, other spellings; and that a refusal
+//! reveals nothing.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::support::checks::{until, waits_for_lock};
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Pty, Run};
 
 const WRONG: &str = "not at all the password";
-/// As long as [`EMAIL`], so that every buffer is as long.
+/// As long as [`EMAIL`], so that every buffer has the same length.
 const UNKNOWN: &str = "nobod@example.com";
 /// In seconds.
 const HALF_HOUR: i64 = 30 * 60;
@@ -32,20 +32,20 @@ fn secret(text: &str) -> SecretBuffer {
     secret
 }
 
-/// The account database, opened behind the program's back.
+/// The account database, opened without the program.
 fn database(home: &Home) -> Connection {
     let database = Connection::open(home.path().join("accounts.db")).unwrap();
     database.busy_timeout(Duration::from_secs(10)).unwrap();
     database
 }
 
-/// Runs SQL that changes as many rows as are expected.
+/// Runs SQL that must change this many rows.
 #[track_caller]
 fn edit(home: &Home, sql: &str, rows: usize) {
     assert_eq!(database(home).execute(sql, []).unwrap(), rows, "{sql}");
 }
 
-/// As if all failures so far were longer ago by as many seconds.
+/// Makes all failures so far older by this many seconds.
 fn let_pass(home: &Home, seconds: i64) {
     let sql = "UPDATE throttle SET last_failure_at = last_failure_at - ?1,
                locked_until = locked_until - ?1";
@@ -53,14 +53,14 @@ fn let_pass(home: &Home, seconds: i64) {
     assert!(changed.unwrap() > 0);
 }
 
-/// What a password hash costs, for the only account.
+/// The cost parameters of the only account's password hash.
 fn cost(home: &Home) -> (i64, i64, i64) {
     let sql = "SELECT memory_kib, passes, lanes FROM accounts";
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     database(home).query_row(sql, [], row).unwrap()
 }
 
-/// The failures that are counted, when there are any.
+/// The number of counted failures, if there are any.
 fn failures(home: &Home) -> Option<u32> {
     let sql = "SELECT max(failures) FROM throttle";
     database(home).query_row(sql, [], |row| row.get(0)).unwrap()
@@ -83,7 +83,7 @@ fn an_account_that_asks_for_endless_or_no_hashing_is_refused_at_once_and_nothing
     ] {
         let before = cost(&home);
         edit(&home, &format!("UPDATE accounts SET {change}"), 1);
-        // In 64 MiB of address space, so that what is asked for could not be had.
+        // With 64 MiB of address space, so that the requested memory would not be available.
         let script =
             format!("ulimit -v 65536; exec \"$NIGHTLATCH\" login {EMAIL} --password-stdin");
         let run = Run::with_input(home.shell(&script), PASSWORD.as_bytes());
@@ -131,7 +131,7 @@ fn a_raised_cost_is_paid_from_the_next_sign_in_on_and_the_accounts_key_stays() {
 #[test]
 fn a_sign_in_killed_before_its_hash_is_done_has_cost_an_attempt() {
     let home = Home::registered();
-    // A hash that takes so long that there is time to kill it.
+    // A hash that takes long enough to kill the process.
     edit(
         &home,
         "UPDATE accounts SET memory_kib = 262144, passes = 16",
@@ -166,7 +166,7 @@ fn the_fourth_attempt_waits_for_a_second_and_the_fifth_for_two() {
     let waited = |email: &str| {
         (0..3).for_each(|_| drop(login(&home, email, WRONG).ends_with(5)));
         for millis in [950, 1950] {
-            // Whatever the machine took until now is no part of the wait.
+            // The time that the machine has taken so far must not count.
             let now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000000";
             let sql = format!("UPDATE throttle SET last_failure_at = {now}");
             database(&home).execute(&sql, []).unwrap();
@@ -191,11 +191,11 @@ fn who_waits_at_a_terminal_is_told_so_and_nobody_else() {
     pty.expect("try again");
     pty.send("\x03");
     pty.finish();
-    // Where no terminal is, an error stays one line.
+    // Without a terminal, an error stays one line.
     login(&home, EMAIL, WRONG).refuses(5, "wrong email or password");
 }
 
-/// Fails to sign in so often that the next failure locks, and says what was said at the last two.
+/// Fails to sign in until the next failure locks, and returns the last two messages.
 fn fail_four_times(home: &Home, email: &str) -> Vec<String> {
     let said = (0..4).map(|_| {
         let run = login(home, email, WRONG).ends_with(5);
@@ -292,7 +292,7 @@ fn a_lock_lasts_for_half_an_hour_and_no_edited_one_for_longer() {
     login(&home, EMAIL, PASSWORD).refuses(6, "try again in");
     let_pass(&home, 10 + 60);
     login(&home, EMAIL, PASSWORD).succeeds();
-    // As after a clock was set back by far: at most half an hour from now.
+    // As after a clock was set back far: at most half an hour from now.
     login(&home, EMAIL, WRONG).ends_with(5);
     edit(
         &home,
@@ -315,7 +315,7 @@ fn a_count_that_was_edited_locks_rather_than_starts_anew() {
         let home = Home::registered();
         login(&home, EMAIL, WRONG).ends_with(5);
         let sql = format!("UPDATE throttle SET last_failure_at = 1, failures = {count}");
-        // Not so long ago that it is forgotten.
+        // Not long enough ago to be forgotten.
         edit(
             &home,
             &sql.replace("= 1,", "= last_failure_at - 9000000000,"),
@@ -380,7 +380,7 @@ fn a_wrong_old_password_is_a_failed_sign_in_and_the_fifth_locks() {
 #[test]
 fn passwd_without_a_terminal_reads_no_password_unasked() {
     let home = Home::registered();
-    // Whatever terminal the tests run in, a session of its own has none.
+    // A new session has no terminal, even if the tests run on one.
     let script = "setsid -w \"$NIGHTLATCH\" passwd";
     let input = format!("{PASSWORD}\n{OTHER_PASSWORD}\n");
     let run = Run::with_input(home.shell(script), input.as_bytes());
@@ -404,7 +404,7 @@ fn a_password_change_that_waits_for_the_session_keeps_nobody_from_the_database()
     std::io::Write::write_all(&mut change.stdin.take().unwrap(), input.as_bytes()).unwrap();
     waits_for_lock(change.id(), &sessions);
     login(&home, UNKNOWN, WRONG).refuses(5, "wrong email or password");
-    // A live session lets nobody in while it is being ended; the password does.
+    // While a live session is being ended, it approves nobody; the password does.
     let guard = Guard::open(GuardConfig::under(home.path())).unwrap();
     let vouched = guard.vouch(&EMAIL.parse().unwrap(), secret(PASSWORD));
     let bob = "bob@example.com".parse().unwrap();
@@ -416,7 +416,7 @@ fn a_password_change_that_waits_for_the_session_keeps_nobody_from_the_database()
     login(&home, EMAIL, OTHER_PASSWORD).succeeds();
 }
 
-/// The names of the system calls of a sign-in that fails with `code`, in their order.
+/// The names of the system calls of a sign-in that fails with `code`, in order.
 fn system_calls(home: &Home, email: &str, password: &str, code: i32) -> Vec<String> {
     let program = home.command(&["login", email, "--password-stdin"]);
     let trace = home.outside("trace");
@@ -451,7 +451,7 @@ fn wrong_unknown_and_locked_sign_ins_make_the_same_system_calls() {
         return;
     }
     let home = Home::registered();
-    // The first attempt of all makes directories.
+    // The very first attempt creates directories.
     for email in [EMAIL, UNKNOWN] {
         login(&home, email, WRONG).ends_with(5);
     }
@@ -495,7 +495,7 @@ fn wrong_unknown_and_locked_sign_ins_make_the_same_system_calls() {
             around(&other)
         );
     }
-    // The comparison sees what differs: the right password.
+    // The comparison does detect a difference: the correct password.
     database.execute("DELETE FROM throttle", []).unwrap();
     assert_ne!(wrong, system_calls(&home, EMAIL, PASSWORD, 0));
 }

@@ -1,5 +1,5 @@
-//! However a guarded command's nightlatch is signalled, it gives its lease back and records the end.
-//! What its sudden death does is told in `leases`.
+//! When a guard is signalled, it removes its lease and records the end. `leases` tests what happens
+//! when it is killed.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use fs2::FileExt;
 use crate::support::checks::waits_for_lock;
 use crate::support::{Home, Pty, Run, files_in};
 
-/// Longer than anything takes on a busy machine; reached only by a test that fails.
+/// Longer than anything takes on a busy machine; only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn leases(home: &Home) -> Vec<PathBuf> {
@@ -24,7 +24,7 @@ fn count(events: &[String], wanted: &str) -> usize {
     events.iter().filter(|event| *event == wanted).count()
 }
 
-/// Every command that started has ended, on record; no lease is left; the session lives.
+/// Every command that started has a recorded end, no lease is left, and the session is live.
 #[track_caller]
 fn assert_all_is_well(home: &Home, started: usize) {
     let events = home.events();
@@ -63,7 +63,7 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// What is locked where `directory` of the home is.
+/// The lock file of the home's `directory`.
 fn lock_file(home: &Home, directory: &str) -> std::fs::File {
     std::fs::File::open(home.path().join(directory)).unwrap()
 }
@@ -127,7 +127,7 @@ fn ctrl_c_and_ctrl_z_reach_a_command_line_that_waits_for_a_lock() {
     pty.expect("code=130");
     pty.expect("waiting for process ");
     pty.send("\x1a");
-    // Of the key itself, as nothing is caught yet.
+    // The key itself stops it, because nothing is caught yet.
     pty.expect("stopped=148");
     drop(held);
     home.run(&["exec", "--", "true"]).succeeds();
@@ -139,7 +139,7 @@ fn ctrl_c_and_ctrl_z_reach_a_command_line_that_waits_for_a_lock() {
 #[test]
 fn ctrl_z_does_not_stop_whoever_holds_a_lock() {
     let home = Home::signed_in();
-    // Whoever uses the session holds its lock while it waits for the log's.
+    // A process that uses the session holds its lock while it waits for the log's.
     let held = hold(&home, "audit");
     let mut pty = Pty::spawn(
         home.shell("set -m; $GUARD echo it ran; echo stopped=$?; read go; fg; echo code=$?"),
@@ -159,7 +159,7 @@ fn ctrl_z_does_not_stop_whoever_holds_a_lock() {
         !said.contains("it ran"),
         "it was to be stopped first: {said}"
     );
-    // By now nothing is held.
+    // By now nothing is locked.
     home.run(&["exec", "--", "true"]).succeeds();
     pty.send("\n");
     pty.expect("it ran");
@@ -175,7 +175,7 @@ fn looking_waits_for_no_lock() {
     home.run(&["status", "--check"]).succeeds();
     home.run(&["status", "--prompt"]).succeeds();
     home.run(&["whoami"]).succeeds();
-    // Nor when what it finds might be changing hands.
+    // Nor if what it finds might be changing at the moment.
     std::fs::remove_file(home.session_file()).unwrap();
     assert_eq!(home.status()["state"], "expired");
     assert!(begun.elapsed() < PATIENCE / 4, "{:?}", begun.elapsed());

@@ -1,4 +1,4 @@
-//! `status`, `extend` and `logout`: what they tell, and that looking changes nothing.
+//! `status`, `extend` and `logout`: their output, and that read-only commands change nothing.
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ const KEYS: [&str; 12] = [
     "keeper",
 ];
 
-/// The keys of a JSON object, in the order they were printed in.
+/// The keys of a JSON object, in printed order.
 fn keys_in_order(json: &str) -> Vec<String> {
     let mut keys: Vec<(usize, String)> =
         serde_json::from_str::<serde_json::Map<String, Value>>(json)
@@ -121,7 +121,7 @@ fn looking_extends_nothing_writes_nothing_and_records_nothing() {
         home.status()["last_activity_at"].clone(),
     );
     assert_eq!(before, after);
-    // Nor does finding an account by its email, for which the database is opened.
+    // Neither does finding an account by its email, which opens the database.
     home.run(&["status", "--account", EMAIL]).succeeds();
     assert_eq!(tree(&home.path()), before.0);
 }

@@ -1,4 +1,5 @@
-//! The shape of the source: which layer of a crate may use which, and how much one file may hold.
+//! The structure of the source: which layer of a crate may use which, and the maximum size of a
+//! file.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
@@ -6,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// What each module of a crate may use of the same crate. What is not listed may use nothing of it, and
-/// which crate may use which, the compiler holds. (`nightlatch-audit` is one module.)
+/// Which modules of its own crate each module may use. A module that is not listed may use none;
+/// the compiler enforces which crate may use which. (`nightlatch-audit` is one module.)
 const LAYERS: &[(&str, &str, &[&str])] = &[
     ("core", "memory", &[]),
     ("core", "clock", &[]),
@@ -23,19 +24,19 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
     ("local", "guard", &["account", "config", "paths", "session"]),
 ];
 
-/// The longest a source file may grow before it is split.
+/// The maximum number of lines of a source file; a longer one must be split.
 const LONGEST: usize = 500;
 
 pub struct Source {
     /// The crate below `crates/`, or `nightlatch`.
     pub krate: String,
-    /// Below the crate's `src/`.
+    /// Relative to the crate's `src/`.
     pub path: PathBuf,
     text: String,
 }
 
 impl Source {
-    /// As a person looks for it.
+    /// The path for messages.
     pub fn shown(&self) -> String {
         let path = self.path.display();
         match self.krate.as_str() {
@@ -51,7 +52,7 @@ impl Source {
         first.file_stem().unwrap().to_str().unwrap().to_owned()
     }
 
-    /// How many modules deep below the crate it is.
+    /// The module's depth in the crate.
     fn depth(&self) -> usize {
         let own = self.path.file_stem().unwrap();
         self.path.components().count() - usize::from(own == "mod")
@@ -64,7 +65,7 @@ impl Source {
         })
     }
 
-    /// Its lines of code with their numbers: without comments, and up to its test module.
+    /// Its lines of code with their numbers, without comments, up to the test module.
     pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let end = self
             .text
@@ -84,8 +85,8 @@ impl Source {
         lines.map(|(at, line)| (at + 1, line.split("//").next().unwrap()))
     }
 
-    /// The modules of the crate that it names, with the line where it does: what follows `crate::`,
-    /// also inside braces. Names of items that `lib.rs` re-exports are given as they are.
+    /// The modules of the crate that it names, with the line numbers: the names after `crate::`,
+    /// also in braces. Items that `lib.rs` re-exports are returned under their own names.
     fn uses(&self) -> Vec<(usize, String)> {
         let mut uses = Vec::new();
         let mut code = String::new();
@@ -106,7 +107,7 @@ impl Source {
                 uses.push((number, name));
             }
         }
-        // As many `super::` as the module is deep lead to the crate as well.
+        // As many `super::` as the module is deep also lead to the crate root.
         for (at, _) in code.match_indices(&"super::".repeat(self.depth())) {
             let rest = &code[at + "super::".len() * self.depth()..];
             let number = starts[starts.partition_point(|&(start, _)| start <= at) - 1].1;
@@ -240,7 +241,7 @@ fn sessions_and_accounts_do_not_know_of_each_other() {
             "account" => "session",
             _ => continue,
         };
-        // Tests included: what they need of each other, the guard does.
+        // Tests are included: the guard provides what layers need of each other.
         for (line, used) in source.uses() {
             if used == other {
                 writeln!(findings, "{}:{line} uses {used}", source.shown()).unwrap();

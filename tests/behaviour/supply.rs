@@ -1,4 +1,4 @@
-//! What comes in with the dependencies, by `cargo metadata`, against deny.toml and the documents.
+//! Checks the dependencies, as `cargo metadata` lists them, against deny.toml and the documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -11,7 +11,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// Every package of the lock file, ours and those of other platforms included.
+/// Every package of the lock file, including ours and those of other platforms.
 fn packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .args([
@@ -38,7 +38,7 @@ fn is_ours(name: &str) -> bool {
     name == "nightlatch" || name.starts_with("nightlatch-")
 }
 
-/// What the packages of this workspace depend on, but for each other.
+/// The dependencies of this workspace's packages, without the packages themselves.
 fn our_dependencies(packages: &[Value]) -> impl Iterator<Item = &Value> {
     packages
         .iter()
@@ -57,7 +57,7 @@ fn policy(table: &str, key: &str) -> toml::Value {
     table[key].clone()
 }
 
-/// The strings of a list, or the names under `crate` where its items are tables.
+/// The strings of a list, or the names under `crate` if its items are tables.
 fn names(list: &toml::Value) -> BTreeSet<String> {
     let name = |item: &toml::Value| {
         item.get("crate")
@@ -72,7 +72,7 @@ fn names(list: &toml::Value) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether a licence expression is met with nothing but `allowed`; `/` is the old way to write OR.
+/// Whether `allowed` satisfies a licence expression; `/` is the old form of OR.
 fn is_met(expression: &str, allowed: &BTreeSet<String>) -> bool {
     let spaced = expression
         .replace('/', " OR ")
@@ -123,7 +123,7 @@ fn one(tokens: &mut &[&str], allowed: &BTreeSet<String>) -> bool {
     }
 }
 
-/// The packages whose licence is met neither by `allowed` nor by their exception.
+/// The packages whose licence is satisfied neither by `allowed` nor by an exception.
 fn unlicensed(packages: &[Value], allowed: &BTreeSet<String>) -> BTreeSet<String> {
     let exceptions = policy("licenses", "exceptions");
     let exception = |name: &str| {
@@ -269,7 +269,7 @@ fn the_document_has_every_dependency_with_its_licence_and_no_other() {
             .collect()
     };
     let licence = |name: &str| {
-        // Where there are several versions, all have the same.
+        // If there are several versions, all have the same licence.
         let package = packages.iter().find(|package| package["name"] == *name);
         text(&package.unwrap_or_else(|| panic!("{name} is no package"))["license"])
     };

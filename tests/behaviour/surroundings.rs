@@ -1,4 +1,4 @@
-//! Surroundings that a program is seldom started in: streams closed, limits set low.
+//! Unusual environments: closed streams and low limits.
 
 use crate::support::{Home, PASSWORD, Pty, Run};
 
@@ -32,7 +32,8 @@ fn where_the_log_may_not_grow_no_command_starts_and_the_error_says_why() {
 fn a_line_that_the_limit_cuts_in_two_is_taken_out_of_the_log_again() {
     let home = Home::signed_in();
     let length = || -> usize { home.audit_lines().iter().map(|line| line.len() + 1).sum() };
-    // The limit is in blocks of 512 bytes: room for the beginning of a line, and for no whole one.
+    // The limit is in blocks of 512 bytes: leave room for the beginning of a line, but not for a
+    // whole one.
     while length() % 512 < 256 {
         home.run(&["extend"]).succeeds();
     }
@@ -68,7 +69,7 @@ fn a_command_keeps_the_systems_answer_to_a_file_that_grows_too_large() {
         Run::of(shell)
     };
     guarded("").ends_with(128 + SIGXFSZ);
-    // Whoever started us had it ignored: so has the command, and is told by an error instead.
+    // If the parent ignored the signal, the command ignores it, too, and gets an error instead.
     let run = guarded("trap '' XFSZ;");
     assert!((1..128).contains(&run.code), "{run:#?}");
 }
@@ -94,12 +95,12 @@ fn closed_standard_streams_are_no_way_into_a_file_of_ours() {
         Run::of(home.shell(&script)).ends_with(code);
     }
     assert!(home.is_active());
-    // What was said went nowhere: the log still parses, line by line.
+    // The messages went nowhere: the log still parses, line by line.
     assert!(home.audit().len() > 5);
 }
 
-/// A command line that runs `program` in a process namespace of its own, whose parents, session and
-/// process group are outside of it: what `docker exec` and `nsenter` do.
+/// A command line that runs `program` in a new process namespace, with its parents, session and
+/// process group outside of it, as `docker exec` and `nsenter` do.
 fn entered_from_outside(home: &Home, program: &str) -> Option<std::process::Command> {
     let run = |program: &str| {
         let me = "if [ \"$(id -u)\" = 0 ]; then exec unshare -p -f --mount-proc \"$@\"; else exec unshare -U -r -p -f --mount-proc \"$@\"; fi";
@@ -119,7 +120,7 @@ fn in_a_container_entered_from_outside_commands_run_and_signals_reach_them() {
     let home = if rustix::process::geteuid().is_root() {
         Home::registered()
     } else {
-        // In the user namespace that others need, the kernel has other keyrings.
+        // The kernel has separate keyrings in the user namespace that unprivileged users need.
         Home::registered().with_keeper("agent")
     };
     home.login(&[]).succeeds();
@@ -140,7 +141,7 @@ fn in_a_container_entered_from_outside_commands_run_and_signals_reach_them() {
 #[test]
 fn in_a_container_entered_from_outside_a_password_is_asked_for() {
     let home = Home::registered();
-    // What is started in there ends with it, an agent too.
+    // Everything started in the namespace ends with it, including an agent.
     let script = "\"$NIGHTLATCH\" login && \"$NIGHTLATCH\" status --check";
     let Some(command) = entered_from_outside(&home, script) else {
         return;

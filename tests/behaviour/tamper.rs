@@ -1,4 +1,4 @@
-//! A log that somebody changed, as the auditor's command finds it: what is wrong, and where.
+//! `audit verify` on a log that was tampered with: what it reports, and where.
 
 use std::fmt::Write;
 use std::fs;
@@ -17,10 +17,10 @@ use crate::support::users::{ALICE, Alices, BOB};
 use crate::support::{EMAIL, Home, Pty, Run, files_in, tree};
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// Events of a day beside those that open and close its segment.
+/// Events per day, without those that open and close the segment.
 const A_DAYS_EVENTS: usize = 7;
 
-/// The machine's clock, and some days.
+/// The machine's clock, shifted by some days.
 #[derive(Default)]
 struct Calendar(Mutex<Duration>);
 
@@ -38,7 +38,7 @@ impl Clock for Calendar {
     fn sleep(&self, _: Duration) {}
 }
 
-/// The log of a home, of three days and so of three segments; an auditor's copy of it lies beside.
+/// The log of a home, with three days and so three segments; an auditor's copy is beside it.
 struct Case {
     home: Home,
     clock: Arc<Calendar>,
@@ -62,7 +62,7 @@ impl Case {
         case
     }
 
-    /// Events that are sealed at once, and between them some that are not.
+    /// Events that are sealed at once, alternating with some that are not.
     fn append(&self, count: usize) {
         for number in 0..count {
             let details = if number % 3 == 0 {
@@ -79,7 +79,7 @@ impl Case {
         self.home.path().join("audit")
     }
 
-    /// A copy of the log's files, with or without its head.
+    /// Copies the log's files, with or without its head.
     fn copy(&self, with: Head) -> PathBuf {
         let copy = self.home.outside("copy");
         let _ = fs::remove_dir_all(&copy);
@@ -97,7 +97,7 @@ impl Case {
         self.log.fingerprint().unwrap().unwrap()
     }
 
-    /// Notes an anchor of the log as it is now: its file.
+    /// Saves an anchor of the current log, and returns its file.
     fn note_anchor(&self) -> String {
         let run = self.home.run(&["audit", "anchor", "--json"]).succeeds();
         let file = self.home.outside("anchor.json");
@@ -110,7 +110,8 @@ impl Case {
         self.home.run(&arguments)
     }
 
-    /// Verification must say this of this place, to programs and to people, and end with 7.
+    /// Asserts that verification reports this problem at this place, as JSON and as text, and exits
+    /// with 7.
     #[track_caller]
     fn is_found(&self, directory: &Path, more: &[&str], problem: &str, place: &Place) {
         let run = self.verify(directory, &[&["--json"], more].concat());
@@ -141,7 +142,7 @@ enum Head {
     Left,
 }
 
-/// Where something is wrong.
+/// The place of a problem.
 #[derive(Debug, Default)]
 struct Place {
     file: Option<String>,
@@ -195,13 +196,13 @@ fn hash_of(line: &str) -> String {
     event["hash"].as_str().unwrap().to_owned()
 }
 
-/// The line with another account in it.
+/// The line with another account.
 fn edited(line: &str) -> String {
     line.replacen(EMAIL, "mallory@example.com", 1)
 }
 
-/// The line, continuing the one whose hash is `previous`, with the hash that it then has; its seal
-/// stays, for nobody can make another.
+/// The line as successor of the one with the hash `previous`, with its new hash; its seal is
+/// unchanged, because nobody can make another.
 fn chained(line: &str, previous: &str) -> String {
     let (body, rest) = line.split_once(",\"prev\":\"").unwrap();
     let seal = rest.find(",\"seal\":").map_or("}", |at| &rest[at..]);
@@ -213,7 +214,7 @@ fn chained(line: &str, previous: &str) -> String {
     format!("{hashed},\"hash\":\"{hash}\"{seal}")
 }
 
-/// Writes all lines from `at` on anew, chain and all.
+/// Rewrites all lines from `at` on, including the chain.
 fn rechain(lines: &mut [String], at: usize) {
     for at in at..lines.len() {
         let previous = hash_of(&lines[at - 1]);
@@ -221,8 +222,8 @@ fn rechain(lines: &mut [String], at: usize) {
     }
 }
 
-/// What somebody does to the lines of a segment; where, by the index of the line, it must be found,
-/// and as what.
+/// A way to tamper with the lines of a segment. Returns the index of the line where it must be
+/// found, and the problem.
 type Tampering = fn(&mut Vec<String>) -> (usize, &'static str);
 
 const TAMPERINGS: [(&str, Tampering); 6] = [
@@ -388,7 +389,7 @@ fn a_log_set_back_with_its_state_is_whole_but_for_an_anchor() {
         "before_anchor",
         &Place::default(),
     );
-    // The anchor may as well come through a pipe.
+    // The anchor can also come through a pipe.
     let text = fs::read(&anchor).unwrap();
     let verify = ["audit", "verify", "--anchor", "-", backup.to_str().unwrap()];
     let run = case.home.run_with_input(&verify, &text).ends_with(7);
@@ -413,7 +414,7 @@ fn a_pipe_of_anchors_that_nobody_closes_is_spoken_of_and_left_by_ctrl_c() {
     let pipe = home.outside("pipe");
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
-    // As whoever writes to it and says nothing.
+    // Simulates a writer that writes nothing.
     let writer = fs::File::options().read(true).write(true).open(&pipe);
     let mut pty = Pty::spawn(home.shell(&format!(
         "trap : INT; $NIGHTLATCH audit verify --anchors {0}; echo code=$?; \
@@ -495,7 +496,7 @@ fn the_answer_in_json_has_fixed_keys_whatever_was_found() {
          first_seq last_seq last_hash seals unsealed_lines unsealed_bytes lost_lines lost_bytes lost_through fingerprint \
          fingerprint_compared head_seen state_seen end_checked anchors removals removed_without_record holds repairs fast"
     );
-    // Each day opens a segment, and all but the last close it.
+    // Each day opens a segment, and all except the last one close it.
     assert_eq!(good["events"], 3 * A_DAYS_EVENTS + 3 + 2);
     assert_eq!(good["last_seq"], good["events"]);
     assert_eq!((&good["schema"], &good["segments"]), (&1.into(), &3.into()));
@@ -564,7 +565,7 @@ fn files_without_a_line_prove_nothing() {
         case.verify(&copy, &["--anchor", &anchor])
             .refuses(7, "does not verify");
     }
-    // What the head names is cut off, not missing.
+    // What the head names was truncated, not lost.
     let copy = case.copy(Head::Kept);
     for segment in &segments(&copy)[1..] {
         fs::remove_file(segment).unwrap();
@@ -591,7 +592,7 @@ fn a_link_in_the_place_of_a_segment_is_found_and_keeps_nothing_else_from_being_v
     case.is_found(&copy, &[], "strange_file", &link);
     let run = case.verify(&copy, &["--json"]).ends_with(7);
     assert_eq!(run.json()["segments"], 2);
-    // Nobody is told to move what may be evidence.
+    // The message must not suggest moving what may be evidence.
     assert!(!run.stderr.contains("out of the way"), "{run:#?}");
     case.verify(&segments(&copy)[0], &[])
         .refuses(7, "name the directory that has the .jsonl files");
@@ -624,7 +625,7 @@ fn verifying_ones_own_log_writes_and_records_nothing() {
         home.run(arguments).succeeds();
     }
     assert_eq!(tree(&home.path()), before);
-    // A configuration that cannot be used keeps nobody from a copy.
+    // An invalid configuration does not prevent verifying a copy.
     home.configure("idle = \"never\"");
     let audit = home.path().join("audit");
     home.run(&["audit", "verify", audit.to_str().unwrap()])
@@ -694,7 +695,7 @@ fn an_auditor_with_a_read_only_copy_needs_no_account_no_home_and_no_state() {
     assert!(run.stdout.contains("the end: there is no head"), "{run:#?}");
     verify(&["--fingerprint", &"0".repeat(64)]).ends_with(7);
     assert_eq!(tree(&copy), before);
-    // Where even reading is refused, it says so.
+    // If even reading is refused, the message says so.
     set_mode(&copy, "go=");
     verify(&[]).refuses(7, "Permission denied");
 }
@@ -703,7 +704,7 @@ fn an_auditor_with_a_read_only_copy_needs_no_account_no_home_and_no_state() {
 fn what_takes_long_shows_how_far_it_is_on_a_terminal_only() {
     let home = &Home::registered();
     let audit = home.path().join("audit");
-    // Its looks at directories take a while.
+    // Make reading directories slow.
     let slow = "inject=getdents64:delay_enter=1300000";
     let options = [
         "-f",
@@ -744,7 +745,7 @@ fn what_takes_long_shows_how_far_it_is_on_a_terminal_only() {
                 pty.expect("%");
                 let (said, status) = pty.finish();
                 assert!(status.success(), "{said}");
-                // The bar is gone before the answer comes.
+                // The bar is cleared before the result is printed.
                 let (_, last) = said.rsplit_once(" \r").unwrap();
                 assert!(last.contains(answer) && !last.contains(shown), "{said:?}");
                 assert_eq!(said.contains('\u{1b}'), !plain, "{said:?}");
@@ -755,7 +756,7 @@ fn what_takes_long_shows_how_far_it_is_on_a_terminal_only() {
                 }
             });
         }
-        // Its lines themselves show how far it is, unless they go elsewhere.
+        // Its lines themselves show the progress, unless they are redirected.
         for (redirection, is_shown) in [("", false), (">/dev/null", true)] {
             scope.spawn(move || {
                 let options = options.map(|option| format!("'{option}'")).join(" ");

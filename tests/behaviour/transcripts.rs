@@ -1,14 +1,14 @@
-//! What a person sees, to the letter: `tests/transcripts`, one file per condition.
+//! The exact output that a person sees: `tests/transcripts`, one file per condition.
 //!
-//! A line that begins with `$ ` is given to a shell. What follows is what came of it: standard
-//! output, then standard error with `! ` in front, then `? ` and the exit code unless it is 0.
+//! A line that begins with `$ ` is run by a shell. Its result follows: standard output, then
+//! standard error with `! ` before each line, then `? ` and the exit code unless it is 0.
 
 use std::fmt::Write;
 use std::path::Path;
 
 use crate::support::{Home, Run, files_in};
 
-/// Runs the commands of `transcript`, one after another in one home: the transcript as it came out.
+/// Runs the commands of `transcript` in sequence in one home. Returns the actual transcript.
 fn replay(transcript: &str, home: &Home) -> String {
     let mut replayed = String::new();
     for line in transcript

@@ -1,4 +1,4 @@
-//! Other users of the machine, for real: what they can do to a home, and it to them.
+//! Real other users of the machine: what they can do to a home, and a home to them.
 
 use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Read};
@@ -24,7 +24,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Everything there is, with its owner.
+/// The owners of everything in it.
 fn owners(path: &Path) -> Vec<u32> {
     let entries = tree(path).into_iter();
     entries
@@ -38,7 +38,7 @@ fn another_users_home_is_refused_to_everyone_root_included_and_left_alone() {
         return;
     };
     let home = alices.home.path();
-    // Whose the home is must be enough; the configuration is another matter.
+    // The ownership of the home must be sufficient; the configuration is another matter.
     fs::remove_file(home.join("config.toml")).unwrap();
     for mode in [0o700, 0o755, 0o777] {
         set_mode(&home, mode);
@@ -77,7 +77,7 @@ fn the_files_of_a_live_session_are_worth_nothing_in_another_users_hands() {
         let Some(alices) = Alices::signed_in(keeper) else {
             return;
         };
-        // The very same files, at the same place.
+        // The same files, at the same place.
         alices.give_to(BOB);
         let status = alices.run(BOB, &["status", "--json"]);
         assert!(
@@ -95,7 +95,7 @@ fn the_files_of_a_live_session_are_worth_nothing_in_another_users_hands() {
     }
 }
 
-/// The key of the session whose file is `name`, found by whoever may search their user keyring.
+/// The key of the session file `name`, found by a process that may search the user keyring.
 fn key_of(name: &str) -> Option<Key> {
     let user = KeyRing::from_special_id(KeyRingIdentifier::User, true).unwrap();
     let thread = KeyRing::from_special_id(KeyRingIdentifier::Thread, true).unwrap();
@@ -130,14 +130,14 @@ fn another_user_cannot_read_change_or_remove_the_key_in_the_kernel() {
         denied(key.set_timeout(1).unwrap_err());
         denied(key.revoke().unwrap_err());
         denied(key.invalidate().unwrap_err());
-        // Who has a link possesses the key.
+        // A process with a link possesses the key.
         let thread = KeyRing::from_special_id(KeyRingIdentifier::Thread, true).unwrap();
         denied(thread.link_key(key).unwrap_err());
     });
     alices.run(ALICE, &["exec", "--", "true"]).succeeds();
 }
 
-/// What comes of a connection on which nothing is said: the kind of error, or an end without a byte.
+/// The result of a silent connection: the kind of error, or an end without a byte.
 fn silence(socket: &Path) -> ErrorKind {
     let mut stream = UnixStream::connect(socket).unwrap();
     stream
@@ -161,7 +161,7 @@ fn the_agent_turns_another_user_away_even_from_an_open_socket() {
     set_mode(&socket, 0o666);
     set_mode(&alices.home.path().join("run"), 0o777);
     set_mode(&alices.home.path(), 0o777);
-    // It waits for its owner to speak, and for nobody else: not even for root.
+    // It waits for its owner to send something, and for nobody else, not even root.
     assert_eq!(acting_as(ALICE, || silence(&socket)), ErrorKind::WouldBlock);
     for stranger in [BOB, ROOT] {
         let end = acting_as(stranger, || silence(&socket));
@@ -199,7 +199,7 @@ fn an_agent_of_another_user_is_told_nothing() {
     }
     assert!(asked > 0, "nobody asked");
     assert!(heard.is_empty(), "{} bytes were said", heard.len());
-    // With the impostor gone all is well again.
+    // Without the impostor everything works again.
     fs::remove_file(&socket).unwrap();
     alices.run(ALICE, &["login", "--password-stdin"]).succeeds();
 }
@@ -223,7 +223,7 @@ fn a_home_that_another_user_planted_in_a_shared_directory_is_refused() {
     };
     for target in [&hers, &shared.join("nowhere")] {
         link_to(target);
-        // With a slash behind it the system would follow the link.
+        // With a trailing slash, the system would follow the link.
         for slash in ["", "/", "//"] {
             register(&format!("{}{slash}", planted.display()), "symbolic link");
         }
@@ -241,7 +241,7 @@ fn a_home_that_another_user_planted_in_a_shared_directory_is_refused() {
     assert_eq!(tree(&planted)[0].mode, 0o777);
 }
 
-/// Everything that one can do, with `look` done while a guarded command runs.
+/// All commands; `look` runs during a guarded command.
 const ALL_OF_IT: &str = r#"
     with() { printf '%s\n' "$@"; }
     with "$PASSWORD" | "$NIGHTLATCH" register alice@example.com --password-stdin &&
@@ -262,7 +262,7 @@ fn whatever_the_umask_everything_made_is_the_owners_alone_and_the_owners() {
                 return;
             };
             fs::remove_dir_all(alices.home.path()).unwrap();
-            // Below directories that are not there yet, where the umask lets such be made.
+            // Below directories that do not exist yet, with a umask that permits them.
             let base = alices.home.outside("deep");
             if umask != "0" {
                 fs::create_dir_all(base.join("er")).unwrap();
@@ -338,7 +338,7 @@ fn a_directory_of_the_home_swapped_for_a_link_at_any_moment_leads_nothing_astray
         let swap = || renameat_with(CWD, &place, CWD, &link, RenameFlags::EXCHANGE).unwrap();
         let codes = std::thread::scope(|scope| {
             scope.spawn(|| {
-                // Back in its place long enough for somebody to get in, however slow the machine is.
+                // Move it back long enough for somebody to get in, even on a slow machine.
                 for pause in [1, 1, 1, 1, 1, 4, 16, 64].into_iter().cycle() {
                     if over.load(Ordering::Relaxed) {
                         break;
@@ -382,7 +382,7 @@ fn mode_of(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o7777
 }
 
-/// Puts something at `path` that is none of ours; `None` where that cannot be made.
+/// Creates a foreign file at `path`; `None` if that is not possible.
 fn plant(kind: &str, path: &Path, victim: &Path) -> Option<()> {
     let planted = &victim.with_file_name("planted");
     let made = |program: &str, arguments: &[&str]| {
@@ -396,10 +396,10 @@ fn plant(kind: &str, path: &Path, victim: &Path) -> Option<()> {
         "directory" => fs::create_dir_all(planted.join("of somebody's")).unwrap(),
         "socket" => drop(UnixListener::bind(planted).unwrap()),
         "FIFO" => assert!(made("mkfifo", &[])),
-        // /dev/full refuses every write, so that one would show.
+        // /dev/full refuses every write, so a write would be noticed.
         _ => made("mknod", &["c", "1", "7"]).then_some(())?,
     }
-    // An agent may have put its socket back there by now.
+    // An agent may have recreated its socket by now.
     let is_there = (0..100).any(|_| {
         let _ = fs::remove_file(path);
         fs::rename(planted, path).is_ok()
@@ -408,7 +408,7 @@ fn plant(kind: &str, path: &Path, victim: &Path) -> Option<()> {
     Some(())
 }
 
-/// Runs the program, with a password to read, and ends it when it waits.
+/// Runs the program with a password on its input, and kills it if it waits.
 fn run_in_time(home: &Home, arguments: &[&str]) -> Run {
     let mut command = Command::new("timeout");
     let program = home.command(arguments);
@@ -484,7 +484,7 @@ fn nothing_planted_at_any_of_our_names_is_followed_written_or_waited_for() {
             names.push(home.path().join(format!("accounts.db{companion}")));
         }
         names.push(home.path().join(".tmp-accounts.db"));
-        // The home itself has a test of its own, and links to the configuration are followed.
+        // The home itself has its own test, and links to the configuration are followed.
         names.retain(|name| name != &home.path() && !name.ends_with("config.toml"));
         names.sort();
         names.dedup();
@@ -511,7 +511,7 @@ fn nothing_planted_at_any_of_our_names_is_followed_written_or_waited_for() {
             }
             if let Ok(left) = name.symlink_metadata() {
                 if left.is_dir() {
-                    // An agent may be putting its socket back there.
+                    // An agent may be recreating its socket there.
                     let emptied = (0..100).any(|_| fs::remove_dir_all(name).is_ok());
                     assert!(emptied, "a {kind} at {} stays", name.display());
                 } else {

@@ -1,4 +1,4 @@
-//! `status --watch`, `--prompt` and `--notice`: what is left of the session, told without touching it.
+//! `status --watch`, `--prompt` and `--notice`: the session's remaining time, without extending it.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -13,7 +13,7 @@ fn of_idle(idle: &str) -> Home {
     home
 }
 
-/// What the prompt shows.
+/// The prompt's text.
 fn shown(home: &Home) -> String {
     let run = home.run(&["status", "--prompt"]).succeeds();
     assert_eq!(run.stderr, "");
@@ -38,7 +38,7 @@ fn the_prompts_text_has_seconds_below_a_minute_and_stays_true() {
     }
 }
 
-/// Without the time of day, which is another each time.
+/// Removes the time of day, which differs each time.
 fn without_time(said: &str) -> String {
     let digits = said
         .chars()
@@ -54,7 +54,7 @@ fn whoever_comes_back_is_told_when_it_was_locked_and_why() {
     };
     let home = of_idle("1s");
     std::thread::sleep(Duration::from_millis(1100));
-    // The key may be there still, or be gone already.
+    // The key may still exist or be gone already.
     let idle = why(" after 0s without activity");
     assert_eq!(without_time(&notice(&home)), idle);
     std::thread::sleep(Duration::from_millis(1500));
@@ -66,7 +66,7 @@ fn whoever_comes_back_is_told_when_it_was_locked_and_why() {
     );
     home.run(&["-n", "exec", "--", "true"])
         .refuses(4, "after 1s without activity");
-    // It is on record now, and cleared away.
+    // It has been recorded and cleaned up by now.
     assert_eq!(without_time(&notice(&home)), idle);
     home.login(&["--max", "1s"]).succeeds();
     std::thread::sleep(Duration::from_millis(1100));
@@ -97,7 +97,7 @@ fn a_command_that_outlived_its_session_is_followed_by_a_word_about_it() {
         without_time(&said),
         "nightlatch: locked at TIME after 0s without activity, while sh ran\r\n"
     );
-    // Of a session that lives on nothing is said.
+    // Nothing is printed about a session that is live.
     home.login(&[]).succeeds();
     let pty = Pty::spawn(home.command(&["exec", "--", "sleep", "1.2"]));
     assert_eq!(pty.finish().0, "");
@@ -141,7 +141,7 @@ fn watching_changes_nothing_and_counts_down_to_the_end() {
     let took = began.elapsed();
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(tree(&home.path()), before, "watching changed something");
-    // On a machine that was busy meanwhile it begins later, or skips one.
+    // On a busy machine it may begin later or skip a number.
     let lines: Vec<u64> = run
         .stdout
         .lines()
@@ -195,7 +195,7 @@ fn an_extension_and_an_end_from_elsewhere_show_within_a_second() {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut next = || lines.next().map(Result::unwrap);
-    // It counts down, is extended, and is at the beginning again.
+    // It counts down, is extended, and is back at the beginning.
     while next().unwrap().as_str() >= "29s" {}
     home.run(&["extend"]).succeeds();
     let extended = Instant::now();
@@ -243,7 +243,7 @@ fn an_interrupted_watch_dies_of_the_signal_and_leaves_nothing_switched_on() {
     let home = Home::signed_in();
     let mut pty = Pty::spawn(home.command(&["status", "--watch"]));
     let drawn = pty.expect("locks in");
-    // Colours, and no private mode such as a hidden cursor.
+    // Colours are allowed, but no private mode such as a hidden cursor.
     assert!(!drawn.contains("\u{1b}[?"), "{drawn:?}");
     assert!(pty.echoes());
     pty.send("\x03");

@@ -1,4 +1,4 @@
-//! What must hold whatever happened before, and how to make things happen at once.
+//! Invariants that hold after any sequence of commands, and helpers for concurrency.
 
 use std::fmt::Write;
 use std::os::unix::fs::MetadataExt;
@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 
 use super::{Home, files_in};
 
-/// Longer than anything takes on a busy machine; reached only by a test that fails.
+/// Longer than anything takes on a busy machine; only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs `act` with each of 0 to `count`, all of them at the same time.
+/// Runs `act` with each number from 0 to `count`, all at the same time.
 pub fn together<T: Send>(count: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let start = Barrier::new(count);
     std::thread::scope(|scope| {
@@ -35,7 +35,7 @@ pub fn together<T: Send>(count: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T
     })
 }
 
-/// Waits until `is_so`.
+/// Waits until `is_so` returns `true`.
 #[track_caller]
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -45,7 +45,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Verification finds nothing wrong with the log as it now is; there may be none yet.
+/// Checks that verification finds nothing wrong with the log, which need not exist yet.
 #[track_caller]
 pub fn log_verifies(home: &Home) {
     let directory = home.path().join("audit");
@@ -54,15 +54,15 @@ pub fn log_verifies(home: &Home) {
     }
     let verifier = Verifier::new(&directory);
     let mut result = verifier.run(&Progress::default()).unwrap();
-    // A state alone is a log that was never begun.
+    // A state alone is a log without any append.
     let is_nothing = |finding: &Finding| finding.problem == Problem::NoLog;
     result.findings.retain(|finding| !is_nothing(finding));
     assert!(result.is_good(), "{result:#?}");
 }
 
-/// The numbers of the log are without a gap, each line carries the hash of the one before, and its
-/// own hash is that of its bytes; and its seals are its own. What was removed from its beginning is
-/// on record, by verification.
+/// Checks that the log's numbers have no gap, that each line has the hash of the previous one, that
+/// its own hash matches its bytes, and that its seals are genuine. By verification, whatever was
+/// removed from its beginning is on record.
 #[track_caller]
 pub fn log_is_whole(home: &Home) {
     let mut previous: Option<(u64, String)> = None;
@@ -84,8 +84,8 @@ pub fn log_is_whole(home: &Home) {
     log_verifies(home);
 }
 
-/// By the log, an account has one live session at a time, and nothing is done under another: the
-/// session that is live at the log's end.
+/// Checks that, according to the log, an account has one live session at a time, and that nothing
+/// is done under another. Returns the session that is live at the log's end.
 #[track_caller]
 pub fn one_session_at_a_time(home: &Home) -> Option<String> {
     let mut live: Option<String> = None;
@@ -109,7 +109,7 @@ pub fn one_session_at_a_time(home: &Home) -> Option<String> {
     live
 }
 
-/// No lease and no half-written file lies about.
+/// Checks that no lease and no partly written file was left behind.
 #[track_caller]
 pub fn nothing_lies_about(home: &Home) {
     for directory in ["", "run", "sessions", "audit"] {
@@ -135,7 +135,7 @@ fn is_lease(file: &Path) -> bool {
     file.extension().is_some_and(|is| is == "lease")
 }
 
-/// Nobody is signed in: no state, no file, no key.
+/// Checks that nobody is signed in: no state, no file, no key.
 #[track_caller]
 pub fn nobody_is_signed_in(home: &Home) {
     // A key without its file would show as an ended session.
@@ -144,10 +144,10 @@ pub fn nobody_is_signed_in(home: &Home) {
     assert!(sessions.is_empty(), "{sessions:?}");
 }
 
-/// Waits until process `pid` is waiting for the lock on `directory`, which another one holds.
+/// Waits until process `pid` is waiting for the lock on `directory`, which another process holds.
 ///
-/// It tries again every few milliseconds, which it does nowhere else; that it sleeps and wakes all the
-/// time anybody may see.
+/// It retries every few milliseconds, which it does nowhere else. Any user can see that it sleeps
+/// and wakes repeatedly.
 #[track_caller]
 pub fn waits_for_lock(pid: u32, directory: &Path) {
     let inode = std::fs::metadata(directory).unwrap().ino();
@@ -168,7 +168,7 @@ pub fn waits_for_lock(pid: u32, directory: &Path) {
     });
 }
 
-/// Whether the process went to sleep several times in a twentieth of a second.
+/// Whether the process slept several times within a twentieth of a second.
 fn sleeps_again_and_again(pid: u32) -> bool {
     let sleeps = || -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -184,7 +184,7 @@ fn sleeps_again_and_again(pid: u32) -> bool {
     after >= before + 3
 }
 
-/// Whether there is strace, and it may trace.
+/// Whether strace exists and is permitted to trace.
 pub fn can_trace() -> bool {
     let traced = std::process::Command::new("strace")
         .args(["-o", "/dev/null", "true"])

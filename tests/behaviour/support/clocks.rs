@@ -1,9 +1,9 @@
-//! A machine whose clocks show what a test says, to one process: the real program on a clock that
-//! was set, or long after it was last used.
+//! Sets the clocks that a single process sees: the real program with a clock that was changed, or
+//! long after it was last used.
 //!
-//! The program reads its clocks without a system call, from memory that the kernel shares with it.
-//! So it is traced: that memory is kept from it, and the answers to the calls it makes instead are
-//! replaced. What it starts is not traced, and sees the true clocks.
+//! The program normally reads its clocks without a system call, from memory shared with the kernel.
+//! So it is traced: that memory is hidden from it, and the results of the system calls that it
+//! makes instead are replaced. Its child processes are not traced and see the real clocks.
 
 use std::io::{Error, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -13,20 +13,20 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::Run;
 
-/// What both clocks show, in nanoseconds.
+/// The times of both clocks, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Clocks {
     wall: i64,
     boot: i64,
 }
 
-/// A second, in the unit of [`Clocks::later`].
+/// One second, in the unit of [`Clocks::later`].
 pub const SECOND: i64 = 1_000_000_000;
 
 impl Clocks {
-    /// What they truly show now; `None`, and said so, where they cannot be replaced.
+    /// The real times; `None`, with a message, if they cannot be replaced.
     pub fn now() -> Option<Self> {
-        // The program closes its memory to debuggers, but for root's.
+        // The program closes its memory to all debuggers except root's.
         if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: only root can replace the clocks of the program");
             return None;
@@ -48,7 +48,7 @@ impl Clocks {
         }
     }
 
-    /// With each moved by so many nanoseconds.
+    /// Both clocks, moved by these numbers of nanoseconds.
     pub fn moved(self, wall: i64, boot: i64) -> Self {
         Self {
             wall: self.wall + wall,
@@ -56,22 +56,22 @@ impl Clocks {
         }
     }
 
-    /// With both moved on.
+    /// Both clocks, moved forward.
     pub fn later(self, by: i64) -> Self {
         self.moved(by, by)
     }
 
-    /// Whether a machine can show them: one that was started after it was does not.
+    /// Whether these times are possible: a machine cannot show a time before it was started.
     pub fn may_be(self) -> bool {
         self.boot > 0
     }
 
-    /// Runs `command`, with `input`, to its end; to it, time stands still at these.
+    /// Runs `command` with `input` until it ends. For it, time stands still at these clocks.
     pub fn run(self, command: Command, input: &[u8]) -> Run {
         self.try_run(command, input).unwrap()
     }
 
-    /// Only the thread that starts a process may trace it, and this one has other children.
+    /// Only the thread that starts a process may trace it, and this thread has other children.
     fn try_run(self, mut command: Command, input: &[u8]) -> std::io::Result<Run> {
         let run = move || {
             let output = self.trace(&mut command, input)?;
@@ -80,7 +80,7 @@ impl Clocks {
         std::thread::scope(|scope| scope.spawn(run).join().unwrap())
     }
 
-    #[allow(clippy::zombie_processes)] // its tracer waits for it
+    #[allow(clippy::zombie_processes)] // the tracer waits for it
     fn trace(self, command: &mut Command, input: &[u8]) -> std::io::Result<Output> {
         ask_to_be_traced(command);
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -107,7 +107,7 @@ impl Clocks {
 
 #[allow(unsafe_code)]
 fn ask_to_be_traced(command: &mut Command) {
-    // SAFETY: between fork and exec, only a system call.
+    // SAFETY: only a system call runs between fork and exec.
     unsafe {
         command.pre_exec(|| match libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) {
             -1 => Err(Error::last_os_error()),
@@ -120,7 +120,7 @@ fn ask_to_be_traced(command: &mut Command) {
 struct Tracee(libc::pid_t);
 
 impl Tracee {
-    /// Takes `child` over at the first instruction of its program.
+    /// Attaches to `child` at the first instruction of its program.
     fn begun(child: &Child) -> Self {
         let tracee = Self(child.id().try_into().unwrap());
         let status = tracee.wait();
@@ -131,8 +131,9 @@ impl Tracee {
         tracee
     }
 
-    /// Takes the vDSO out of what the kernel told the program on its stack: the count and the
-    /// addresses of the arguments, those of the environment, and then pairs of a key and a value.
+    /// Removes the vDSO from the data that the kernel put on the program's stack: the number and
+    /// the addresses of the arguments, those of the environment, and then pairs of a key and a
+    /// value.
     fn hide_the_shared_clocks(&self) {
         const WORD: u64 = size_of::<libc::c_long>() as u64;
         let stack = self.stop().stack_pointer;
@@ -151,7 +152,7 @@ impl Tracee {
         self.poke(at, libc::AT_IGNORE.cast_signed());
     }
 
-    /// Lets it run to its end. What it reads from a clock is `answer`'s, where that has one.
+    /// Lets it run until it ends. A clock that it reads returns `answer`'s value, if there is one.
     fn follow(&self, answer: impl Fn(libc::c_int) -> Option<i64>) -> ExitStatus {
         let mut signal = 0;
         let mut reading = None;
@@ -179,14 +180,14 @@ impl Tracee {
         }
     }
 
-    /// The system call it stopped at.
+    /// The system call at which it stopped.
     #[allow(unsafe_code)]
     fn call(&self) -> Call {
         let stop = self.stop();
         if stop.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
             return Call::Ends;
         }
-        // SAFETY: the kernel filled in the part of the union that `op` names.
+        // SAFETY: the kernel filled in the union's field that `op` names.
         let entry = unsafe { stop.u.entry };
         let is_reading = entry.nr == u64::try_from(libc::SYS_clock_gettime).unwrap();
         let clock = || libc::c_int::try_from(entry.args[0]).unwrap();
@@ -195,7 +196,7 @@ impl Tracee {
 
     #[allow(unsafe_code)]
     fn stop(&self) -> libc::ptrace_syscall_info {
-        // SAFETY: plain numbers, of which the kernel fills in as many bytes as it is told there are.
+        // SAFETY: plain numbers; the kernel writes no more bytes than the given size.
         unsafe {
             let mut info: libc::ptrace_syscall_info = std::mem::zeroed();
             let filled = libc::ptrace(
@@ -209,10 +210,10 @@ impl Tracee {
         }
     }
 
-    /// What stands at `address`, which must not be -1: that is the answer to a call that failed.
+    /// The word at `address`. It must not be -1, which is also the result of a failed call.
     #[allow(unsafe_code)]
     fn peek(&self, address: u64) -> i64 {
-        // SAFETY: only reads, and in the other process.
+        // SAFETY: this only reads, and from the other process.
         let word = unsafe { libc::ptrace(libc::PTRACE_PEEKDATA, self.0, address, 0) };
         assert_ne!(word, -1, "{}", Error::last_os_error());
         word
@@ -241,8 +242,8 @@ impl Tracee {
 
 /// Where a process stops for its tracer.
 enum Call {
-    /// Before a call: the clock, and where its time goes, if it reads one.
+    /// Before a call: if it reads a clock, which one, and the address for the time.
     Begins(Option<(libc::c_int, u64)>),
-    /// After it.
+    /// After the call.
     Ends,
 }

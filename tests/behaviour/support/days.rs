@@ -1,4 +1,4 @@
-//! Logs of earlier days, written by the library on a clock of its own.
+//! Logs of earlier days, written by the library with a shifted clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::{Home, files_in};
 
 pub const DAY: u64 = 24 * 3600;
 
-/// The machine's clock, some days ago or ahead.
+/// The machine's clock, shifted by some days.
 struct Shifted {
     days: i64,
 }
@@ -35,7 +35,7 @@ impl Clock for Shifted {
     fn sleep(&self, _: Duration) {}
 }
 
-/// The log of `home` as it is used this many days from now.
+/// The log of `home`, used this many days from now.
 pub fn log_on_day(home: &Home, days: i64) -> AuditLog {
     let dir = Dir::open_or_create(&home.path()).unwrap();
     AuditLog::new(Arc::new(dir), Arc::new(Shifted { days }))
@@ -48,7 +48,7 @@ pub fn used(action: &str) -> Event {
     })
 }
 
-/// A home whose log was used once a day, ten days long until yesterday, and is kept for two days.
+/// A home whose log was used on each of the ten days up to yesterday, with a retention of two days.
 pub fn used_for_days() -> Home {
     let home = Home::new();
     keep_for_two_days(&home);
@@ -56,7 +56,7 @@ pub fn used_for_days() -> Home {
     home
 }
 
-/// The same after something was removed of it some days ago: there is more to remove now.
+/// Such a home after a removal some days ago, with more to remove now.
 pub fn pruned_before() -> Home {
     let home = Home::new();
     keep_for_two_days(&home);
@@ -68,7 +68,7 @@ pub fn pruned_before() -> Home {
     home
 }
 
-/// Uses the log of `home` once on each of these days from now.
+/// Uses the log of `home` once on each of these days, relative to today.
 pub fn use_on(home: &Home, days: impl IntoIterator<Item = i64>) {
     for day in days {
         let log = log_on_day(home, day);
@@ -87,7 +87,7 @@ pub fn segments(home: &Home) -> Vec<String> {
     names
 }
 
-/// Configures the shortest retention that has something to remove after a few days.
+/// Configures the shortest retention under which something can be removed after a few days.
 pub fn keep_for_two_days(home: &Home) {
     home.configure_audit("", "retention = \"2d\"\nsyslog = false");
 }

@@ -1,26 +1,26 @@
-//! The prompt as a program under test. It stops and signals itself, so it runs as a process of its
-//! own: this test binary, started again with one ignored "test" as its main function.
+//! The prompt as a program under test. It stops and signals itself, so it runs in a separate
+//! process: this test binary, started again with one ignored "test" as its main function.
 
 use std::process::{Command, exit};
 
 use nightlatch::memory::SecretBuffer;
 
 #[path = "../../../src/cli/prompt.rs"]
-#[allow(dead_code)] // what the program below does not use of it, the real one does
+#[allow(dead_code)] // the real program uses what the program below does not
 mod prompt;
 #[path = "../../../src/cli/terminal.rs"]
 #[allow(dead_code)] // as above
 mod terminal;
 
-/// Asks for passwords, each by a prompt given as an argument, and says how that went.
+/// Asks for passwords, with one prompt per argument, and prints the result.
 const PROMPT: &str = concat!(
     "sh ",
     env!("CARGO_MANIFEST_DIR"),
     "/tests/behaviour/support/driver.sh ask_passwords"
 );
 
-/// A shell that runs `script`, in which `$PROMPT` is the program above, and `$ASK` is a prompt that
-/// does not show when the shell names its job.
+/// A shell that runs `script`. In it, `$PROMPT` is the program above, and `$ASK` is a prompt text
+/// that the shell does not show when it prints the job's command line.
 pub fn shell(script: &str) -> Command {
     let mut command = Command::new("/bin/sh");
     command
@@ -50,7 +50,8 @@ fn ask_passwords() {
     let pause = |milliseconds| std::thread::sleep(std::time::Duration::from_millis(milliseconds));
     let told = terminal::Terminal::open().unwrap();
     let result = match *prompts.as_slice() {
-        // Stands for a password that takes its time to be found wrong, and is asked for again.
+        // Simulates a password that is found to be wrong only after a while, and is asked for
+        // again.
         ["slowly", first, second] => terminal.read_password(first, 16).and_then(|first| {
             told.write("hashing\n").unwrap();
             pause(700);
@@ -67,7 +68,7 @@ fn ask_passwords() {
             .read_password(prompt, 16)
             .map(|answer| vec![answer]),
         [first, second] => {
-            // Stands for the strength meter, and for a weak password.
+            // Simulates the strength meter, and a weak password.
             let said = terminal::Terminal::open().unwrap();
             let accept = |first: &SecretBuffer| {
                 let accepted = first.expose() != b"weak";

@@ -1,4 +1,4 @@
-//! A machine that refuses system calls, as a container's profile does.
+//! Blocks system calls, as a container's profile does.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -14,20 +14,20 @@ pub const KEYRING_AND_SOCKETS: &[libc::c_long] = &[
     libc::SYS_socketpair,
 ];
 
-/// Makes the system refuse `calls` with `errno` to `command` and all that it starts.
+/// Makes `calls` fail with `errno` in `command` and all its children.
 pub fn forbid(command: &mut Command, calls: &[libc::c_long], errno: i32) {
     let errno = u32::try_from(errno).unwrap();
     confine(command, filter(calls, libc::SECCOMP_RET_ERRNO | errno));
 }
 
-/// Makes the system kill `command`, and all that it starts, at the first of `calls`.
+/// Kills `command` or any of its children at the first of `calls`.
 pub fn kill_on(command: &mut Command, calls: &[libc::c_long]) {
     confine(command, filter(calls, libc::SECCOMP_RET_KILL_PROCESS));
 }
 
 #[allow(unsafe_code)]
 fn confine(command: &mut Command, mut filter: Vec<libc::sock_filter>) {
-    // SAFETY: between fork and exec, only two system calls; the filter was made before.
+    // SAFETY: only two system calls run between fork and exec; the filter was built before.
     unsafe {
         command.pre_exec(move || {
             let program = libc::sock_fprog {
@@ -53,7 +53,7 @@ fn filter(calls: &[libc::c_long], refusal: u32) -> Vec<libc::sock_filter> {
         jf: no,
         k: value,
     };
-    // The number of the system call stands at 0.
+    // The number of the system call is at offset 0.
     let mut filter = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
     for &call in calls {
         let call = u32::try_from(call).unwrap();

@@ -1,4 +1,4 @@
-//! A person with a home of their own, who runs the real program.
+//! A scratch home for a person who runs the real program.
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -11,25 +11,25 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_nightlatch");
 
 /// The email of the account that [`Home::registered`] creates.
 pub const EMAIL: &str = "alice@example.com";
-/// A password that meets every rule.
+/// A password that follows every rule.
 pub const PASSWORD: &str = "Seven brass kettles on a fence!";
-/// Another one.
+/// Another such password.
 pub const OTHER_PASSWORD: &str = "A harbour wall, 11 gulls asleep";
 
-/// The cheapest hashing there may be: the tests are about other things.
+/// The cheapest permitted hashing, since most tests are about other things.
 const QUICK: &str = "[password]\nmemory_kib = 19456\npasses = 2\n";
 
-/// The system log of the machine the tests run on is not theirs to write to.
+/// Tests must not write to the machine's system log.
 const SILENT: &str = "syslog = false";
 
-/// A scratch home. Its sessions are ended and its files removed when it is dropped.
+/// A scratch home. When it is dropped, its sessions are ended and its files removed.
 pub struct Home {
     scratch: tempfile::TempDir,
     keeper: Option<&'static str>,
 }
 
 impl Home {
-    /// A home that does not exist yet, but for a configuration that makes hashing cheap.
+    /// A home that does not exist yet, except for a configuration with cheap hashing.
     pub fn new() -> Self {
         let home = Self::bare();
         std::fs::create_dir(home.path()).unwrap();
@@ -60,29 +60,29 @@ impl Home {
         home
     }
 
-    /// The same, with one keeper forced in all that follows.
+    /// Forces one keeper in all later commands.
     #[must_use]
     pub fn with_keeper(mut self, keeper: &'static str) -> Self {
         self.keeper = Some(keeper);
         self
     }
 
-    /// Where it is.
+    /// The path of the home.
     pub fn path(&self) -> PathBuf {
         self.scratch.path().join("home")
     }
 
-    /// A place beside it, outside of the program's reach.
+    /// A path beside the home, which the program does not access.
     pub fn outside(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)
     }
 
-    /// Writes the configuration file: cheap hashing, and `more` above it.
+    /// Writes the configuration file: `more`, and cheap hashing below it.
     pub fn configure(&self, more: &str) {
         self.configure_audit(more, SILENT);
     }
 
-    /// The same, with `audit` as what it says of the audit log.
+    /// Like [`Home::configure`], with `audit` as the settings of the audit log.
     pub fn configure_audit(&self, more: &str, audit: &str) {
         let text = format!("{more}\n{QUICK}\n[audit]\n{audit}\n");
         std::fs::write(self.path().join("config.toml"), text).unwrap();
@@ -95,7 +95,7 @@ impl Home {
         command
     }
 
-    /// The program with these arguments, run by `tool` with these `options`.
+    /// The program with these arguments, started by `tool` with these `options`.
     pub fn command_under(&self, tool: &str, options: &[&str], arguments: &[&str]) -> Command {
         let mut command = self.surround(Command::new(tool));
         command.args(options).arg(PROGRAM).args(arguments);
@@ -120,8 +120,8 @@ impl Home {
         command
     }
 
-    /// A shell that runs `script` in the same environment, in which `$GUARD` is `exec --`, and
-    /// `$NIGHTLATCH` the program.
+    /// A shell that runs `script` in the same environment, with `$GUARD` for `exec --` and
+    /// `$NIGHTLATCH` for the program.
     pub fn shell(&self, script: &str) -> Command {
         let mut command = self.surround(Command::new("/bin/sh"));
         command.args(["-c", script]);
@@ -137,7 +137,7 @@ impl Home {
         command
     }
 
-    /// Runs the program to its end.
+    /// Runs the program until it ends.
     pub fn run(&self, arguments: &[&str]) -> Run {
         Run::of(self.command(arguments))
     }
@@ -155,8 +155,8 @@ impl Home {
         )
     }
 
-    /// `register` of another account, which a live session lets in: the one there is, or else one of
-    /// [`EMAIL`] for as long as that takes, after which nobody has signed in if nobody had.
+    /// Registers another account, which a live session approves: the existing one, or a temporary
+    /// one of [`EMAIL`], after which nobody is signed in if nobody was before.
     pub fn register_another(&self, email: &str, password: &str) -> Run {
         let is_signed_in = self.run(&["status", "--check"]).code == 0;
         let current = self.path().join("current");
@@ -175,7 +175,7 @@ impl Home {
         run
     }
 
-    /// `login` of the only account, with its password, and `more` arguments.
+    /// `login` to the only account, with its password and the additional arguments `more`.
     pub fn login(&self, more: &[&str]) -> Run {
         let arguments = [&["login", "--password-stdin"], more].concat();
         self.run_with_input(&arguments, PASSWORD.as_bytes())
@@ -200,7 +200,7 @@ impl Home {
             .collect()
     }
 
-    /// The lines of the audit log, oldest first, straight from the files.
+    /// The lines of the audit log, oldest first, read directly from the files.
     pub fn audit_lines(&self) -> Vec<String> {
         let mut segments: Vec<_> = std::fs::read_dir(self.path().join("audit"))
             .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
@@ -217,7 +217,7 @@ impl Home {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// The same without the log's records of its own segments: what happened.
+    /// The parsed lines without the log's records of its own segments.
     pub fn happened(&self) -> Vec<Value> {
         let mut events = self.audit();
         events.retain(|event| {
@@ -227,7 +227,7 @@ impl Home {
         events
     }
 
-    /// The types of the events that happened, in order.
+    /// The types of these events, in order.
     pub fn events(&self) -> Vec<String> {
         self.happened()
             .iter()
@@ -235,7 +235,7 @@ impl Home {
             .collect()
     }
 
-    /// The one session file there is.
+    /// The only session file.
     pub fn session_file(&self) -> PathBuf {
         let mut files = files_in(&self.path().join("sessions"));
         assert_eq!(files.len(), 1, "{files:?}");
@@ -243,7 +243,7 @@ impl Home {
     }
 }
 
-/// What a `status --json` says, whose exit code says whether there is a live session.
+/// The output of `status --json`; checks that the exit code matches it.
 #[track_caller]
 pub fn status_of(run: Run) -> Value {
     let status = run.json();
@@ -252,19 +252,19 @@ pub fn status_of(run: Run) -> Value {
     status
 }
 
-/// What the tests start is to take signals as it does when a person starts it, even where the tests
-/// themselves run in the background of a script or under nohup, which ignore some.
+/// Gives child processes the default signal actions, as for a person's shell, even if the tests run
+/// in the background of a script or under nohup, which ignore some signals.
 #[allow(unsafe_code)]
 fn take_signals_as_usual() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
-            // SAFETY: the default action runs no code of ours.
+            // SAFETY: the default action runs none of our code.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
-        // The terminal that the tests may run on is not one to ask on.
+        // The tests' own terminal must not be used for prompts.
         if let Ok(terminal) = std::fs::File::open("/dev/tty") {
-            // SAFETY: the call takes no argument, and gives up this process's terminal alone.
+            // SAFETY: the call takes no argument, and only gives up this process's terminal.
             unsafe { libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&terminal), libc::TIOCNOTTY) };
         }
     });
@@ -272,7 +272,7 @@ fn take_signals_as_usual() {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        // A key that is left in the kernel counts against the user's quota until it expires.
+        // A key left in the kernel counts against the user's quota until it expires.
         let _ = self
             .command(&["logout", "--all", "--quiet"])
             .stderr(Stdio::null())
@@ -280,7 +280,7 @@ impl Drop for Home {
     }
 }
 
-/// The files of a directory, sorted; none when there is no directory.
+/// The files of a directory, sorted; empty if there is no directory.
 pub fn files_in(directory: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = std::fs::read_dir(directory)
         .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
@@ -289,21 +289,21 @@ pub fn files_in(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// A run of the program that came to its end.
+/// A finished run of the program.
 #[derive(Debug)]
 pub struct Run {
-    /// Its exit code; 128 + n when signal n ended it.
+    /// The exit code; 128 + n if signal n ended it.
     pub code: i32,
-    /// What it wrote to standard output.
+    /// The standard output.
     pub stdout: String,
-    /// What it wrote to standard error.
+    /// The standard error.
     pub stderr: String,
     #[allow(dead_code)] // for Debug, when an assertion fails
     what: String,
 }
 
 impl Run {
-    /// Runs `command` to its end.
+    /// Runs `command` until it ends.
     pub fn of(mut command: Command) -> Self {
         let output = command.output().unwrap();
         Self::new(&command, &output)
@@ -317,7 +317,7 @@ impl Run {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // It may well refuse before it reads.
+        // The program may refuse before it reads.
         let _ = child.stdin.take().unwrap().write_all(input);
         Self::finish(&command, child)
     }
@@ -327,7 +327,7 @@ impl Run {
         Self::new(command, &child.wait_with_output().unwrap())
     }
 
-    /// What `command` came to.
+    /// The result of `command`.
     pub fn new(command: &Command, output: &Output) -> Self {
         let status = output.status;
         Self {
@@ -340,21 +340,21 @@ impl Run {
         }
     }
 
-    /// It must have ended with `code`.
+    /// Asserts that it ended with `code`.
     #[track_caller]
     pub fn ends_with(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:#?}");
         self
     }
 
-    /// It must have succeeded.
+    /// Asserts that it succeeded.
     #[track_caller]
     pub fn succeeds(self) -> Self {
         self.ends_with(0)
     }
 
-    /// It must have failed with `code`, saying so in one line that begins `nightlatch: ` and has
-    /// `part` in it.
+    /// Asserts that it failed with `code` and printed a single line that begins with `nightlatch: `
+    /// and contains `part`.
     #[track_caller]
     pub fn refuses(self, code: i32, part: &str) -> Self {
         assert_eq!(self.code, code, "{self:#?}");

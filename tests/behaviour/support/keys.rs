@@ -1,11 +1,11 @@
-//! A user's share of the kernel's keys.
+//! A user's quota of kernel keys.
 
 use linux_keyutils::{KeyRing, KeyRingIdentifier};
 
 use super::users::acting_as;
 
-/// Fills this user's share of kernel keys with keys of `size` bytes that are this thread's, and go when
-/// it ends.
+/// Fills this user's quota with keys of `size` bytes, which belong to this thread and disappear
+/// when it ends.
 #[allow(unsafe_code)]
 pub fn use_up(size: usize) {
     let content = vec![b'x'; size];
@@ -29,14 +29,14 @@ pub fn use_up(size: usize) {
             if size == 1 {
                 return;
             }
-            // What is left is filled with smaller ones.
+            // Fill what is left with smaller keys.
             size = (size / 2).max(1);
         }
     }
     panic!("there is no quota");
 }
 
-/// How many keys there are in the keyring of user `uid`.
+/// The number of keys in the keyring of user `uid`.
 pub fn count_of(uid: u32) -> usize {
     acting_as(uid, || {
         let ring = KeyRing::from_special_id(KeyRingIdentifier::User, false).unwrap();

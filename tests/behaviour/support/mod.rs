@@ -1,4 +1,4 @@
-//! What the tests share: a terminal to act from, and programs to act on.
+//! Helpers that tests share: a terminal to type on, and programs to run.
 
 pub mod checks;
 pub mod clocks;

@@ -1,4 +1,4 @@
-//! A terminal, with a program in it that has it as its controlling terminal.
+//! A pseudoterminal that is the controlling terminal of a program.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,26 +12,26 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcgetpgrp, tcsetwinsize};
 
-/// Longer than anything takes on a busy machine; reached only by a test that fails.
+/// Longer than anything takes on a busy machine; only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The person's side of a terminal.
 pub struct Pty {
     master: File,
     child: Child,
-    /// What the program wrote and no wait has consumed.
+    /// Output that no wait has consumed yet.
     unread: Vec<u8>,
     closed: bool,
 }
 
 impl Pty {
-    /// Starts `command` as the leader of a new session, its three standard descriptors and
-    /// controlling terminal being a new terminal of 80 by 24.
+    /// Starts `command` as the leader of a new session. A new terminal of 80 by 24 is its
+    /// controlling terminal and its three standard streams.
     pub fn spawn(command: Command) -> Self {
         Self::spawn_wide(command, 80)
     }
 
-    /// The same with a terminal of so many columns.
+    /// Like [`Pty::spawn`], with this many columns.
     pub fn spawn_wide(mut command: Command, columns: u16) -> Self {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let master = openpt(flags).unwrap();
@@ -47,7 +47,7 @@ impl Pty {
         let copy = || slave.try_clone().unwrap();
         command.stdin(copy()).stdout(copy()).stderr(copy());
         lead_a_session(&mut command);
-        // Before the program starts, or it might be told of it as of a change.
+        // Before the program starts, or it could be notified of a change.
         set_size(&master, columns, 24);
         Self {
             master: master.into(),
@@ -67,8 +67,8 @@ impl Pty {
         self.master.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits until the program has written `text`, and gives what it wrote up to there, `text`
-    /// included. What follows is left for the next wait.
+    /// Waits until the program has written `text`, and returns the output up to and including it.
+    /// Later output is left for the next wait.
     pub fn expect(&mut self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -89,14 +89,14 @@ impl Pty {
         }
     }
 
-    /// Reads on until the program has written nothing for a while: it has drawn what it draws, and a
-    /// signal interrupts no write of its.
+    /// Reads until the program has been silent for a while: it has finished drawing, so a signal
+    /// cannot interrupt one of its writes.
     pub fn settle(&mut self) {
         const QUIET: Duration = Duration::from_millis(300);
         while self.read_more(Instant::now() + QUIET) {}
     }
 
-    /// Reads once; `false` at the deadline or when the terminal was closed.
+    /// Reads once; `false` at the deadline or if the terminal was closed.
     fn read_more(&mut self, deadline: Instant) -> bool {
         let left = deadline.saturating_duration_since(Instant::now());
         if self.closed || left.is_zero() {
@@ -110,7 +110,7 @@ impl Pty {
             return false;
         }
         let mut piece = [0; 4096];
-        // EIO: the last one who had the terminal open is gone.
+        // EIO: nobody has the terminal open any more.
         match self.master.read(&mut piece) {
             Ok(count) if count > 0 => self.unread.extend_from_slice(&piece[..count]),
             _ => self.closed = true,
@@ -118,31 +118,31 @@ impl Pty {
         true
     }
 
-    /// Whether what is typed is shown.
+    /// Whether the echo is on.
     pub fn echoes(&self) -> bool {
         let modes = tcgetattr(&self.master).unwrap().local_modes;
         modes.contains(LocalModes::ECHO)
     }
 
-    /// Gives the terminal another size, as dragging a window's corner does.
+    /// Resizes the terminal, as dragging a window's corner does.
     pub fn resize(&mut self, columns: u16, rows: u16) {
         set_size(&self.master, columns, rows);
     }
 
-    /// The process group in the foreground.
+    /// The foreground process group.
     pub fn foreground(&self) -> rustix::process::Pid {
         tcgetpgrp(&self.master).unwrap()
     }
 
-    /// Closes the terminal, as closing its window does, and waits for the program's end.
+    /// Closes the terminal, as closing its window does, and waits for the program to end.
     pub fn hang_up(mut self) -> ExitStatus {
-        // Another descriptor in its place closes the old one.
+        // Assigning another descriptor closes the old one.
         self.master = File::open("/dev/null").unwrap();
         self.closed = true;
         self.finish().1
     }
 
-    /// Waits for the program's end; gives what it still wrote, and how it ended.
+    /// Waits for the program to end. Returns the remaining output and the exit status.
     pub fn finish(mut self) -> (String, ExitStatus) {
         let deadline = Instant::now() + PATIENCE;
         while self.read_more(deadline) && !self.closed {}
@@ -159,7 +159,8 @@ impl Pty {
 
 impl Drop for Pty {
     fn drop(&mut self) {
-        // Only a failed test leaves it running; closing the terminal hangs up on the rest.
+        // Only a failed test leaves it running; closing the terminal hangs up on the other
+        // processes.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -178,7 +179,7 @@ fn set_size(terminal: impl AsFd, columns: u16, rows: u16) {
 /// Makes the program the leader of a new session whose terminal is its standard input.
 #[allow(unsafe_code)]
 fn lead_a_session(command: &mut Command) {
-    // SAFETY: between fork and exec, only two system calls, which neither allocate nor lock.
+    // SAFETY: only two system calls run between fork and exec, and they neither allocate nor lock.
     unsafe {
         command.pre_exec(|| {
             rustix::process::setsid()?;

@@ -1,4 +1,4 @@
-//! The interpreter for docs/verify.py.
+//! The Python interpreter for docs/verify.py.
 
 use std::process::Command;
 

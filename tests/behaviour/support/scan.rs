@@ -1,4 +1,4 @@
-//! What is in the memory of another process, looked at from outside.
+//! Reads the memory of another process.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::checks::until;
 
-/// Whether others' memory can be looked at; says so when not.
+/// Whether the memory of other processes can be read; prints a message if not.
 pub fn sees_into_processes() -> bool {
     let sees = rustix::process::geteuid().is_root();
     if !sees {
@@ -19,14 +19,14 @@ pub fn sees_into_processes() -> bool {
     sees
 }
 
-/// All the readable memory of a process, as it was at one moment.
+/// All readable memory of a process at one moment.
 pub struct Memory {
-    /// What the system says of a mapping, and its content.
+    /// Each mapping's description from the system, and its content.
     mappings: Vec<(String, Vec<u8>)>,
 }
 
 impl Memory {
-    /// That of process `pid`, which is stopped for as long as it takes to read it.
+    /// Reads the memory of process `pid`, which is stopped meanwhile.
     #[track_caller]
     pub fn of(pid: u32) -> Self {
         let process = Pid::from_raw(pid.cast_signed()).unwrap();
@@ -40,12 +40,13 @@ impl Memory {
         memory
     }
 
-    /// What process `pid`, which is stopped, may write to, and so may have written a secret to.
+    /// The memory that process `pid`, which is stopped, can write to, and so may have written a
+    /// secret to.
     pub fn writable_of_stopped(pid: u32) -> Self {
         Self::of_stopped(pid, "rw")
     }
 
-    /// The mappings with these `rights` or more.
+    /// The mappings with at least these `rights`.
     fn of_stopped(pid: u32, rights: &str) -> Self {
         let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
@@ -63,14 +64,14 @@ impl Memory {
             if memory.read_exact_at(&mut content, start).is_ok() {
                 mappings.push((line.to_owned(), content));
             } else {
-                // The kernel's own mappings cannot be read from outside.
+                // Only the kernel's own mappings cannot be read from outside.
                 assert!(line.contains("[v"), "cannot read {line}");
             }
         }
         Self { mappings }
     }
 
-    /// Where the bytes stand: a line for each place.
+    /// Where the bytes occur: one line per place.
     pub fn places(&self, bytes: &[u8]) -> Vec<String> {
         let finder = Finder::new(bytes);
         let mut places = Vec::new();
@@ -84,7 +85,7 @@ impl Memory {
         places
     }
 
-    /// The addresses of the mappings that the bytes stand in.
+    /// The addresses of the mappings that contain the bytes.
     pub fn mappings_with(&self, bytes: &[u8]) -> Vec<&str> {
         let finder = Finder::new(bytes);
         let with = |(_, content): &&(String, Vec<u8>)| finder.find(content).is_some();
@@ -111,7 +112,7 @@ pub fn locked_mappings(pid: u32) -> Vec<String> {
     locked
 }
 
-/// How much of the memory of process `pid` is locked, in KiB.
+/// The amount of locked memory of process `pid`, in KiB.
 pub fn locked_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let locked = status.lines().find(|line| line.starts_with("VmLck:"));
@@ -119,7 +120,7 @@ pub fn locked_kib(pid: u32) -> u64 {
     kib.parse().unwrap()
 }
 
-/// A pipe that is full: whoever writes into it, waits. The end to read is to be kept.
+/// A full pipe, so that a writer blocks. The caller must keep the read end.
 pub fn full_pipe() -> (OwnedFd, OwnedFd) {
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     let size = rustix::pipe::fcntl_setpipe_size(&writer, 4096).unwrap();
@@ -129,7 +130,7 @@ pub fn full_pipe() -> (OwnedFd, OwnedFd) {
     (reader, writer)
 }
 
-/// Waits until process `pid` waits for room in its standard error.
+/// Waits until process `pid` blocks on writing to its standard error.
 #[track_caller]
 pub fn waits_to_speak(pid: u32) {
     let call = format!("{} 0x2 ", libc::SYS_write);
@@ -139,7 +140,7 @@ pub fn waits_to_speak(pid: u32) {
     });
 }
 
-/// Makes room in a pipe, for good.
+/// Keeps emptying a pipe from now on.
 pub fn drain(reader: &impl AsFd) {
     let mut piece = [0; 4096];
     let _ = rustix::io::read(reader, &mut piece).unwrap();

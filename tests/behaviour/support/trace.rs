@@ -1,9 +1,9 @@
-//! A process that is held up at every system call it makes.
+//! Stops a process at every system call it makes.
 #![allow(unsafe_code)]
 
 use std::os::raw::c_void;
 
-/// As wide as the C library has it.
+/// The width that the C library uses.
 #[cfg(not(target_env = "musl"))]
 type Request = libc::c_uint;
 #[cfg(target_env = "musl")]
@@ -18,13 +18,13 @@ pub struct Call {
     pub arguments: [u64; 6],
 }
 
-/// The tracer of a process, from one thread.
+/// The tracer of a process, used from a single thread.
 pub struct Tracer {
     pid: libc::pid_t,
 }
 
 impl Tracer {
-    /// Traces process `pid` from here on. It is stopped until [`Tracer::next`].
+    /// Starts tracing process `pid`. It is stopped until [`Tracer::next`].
     pub fn attach(pid: u32) -> Self {
         let tracer = Self {
             pid: pid.cast_signed(),
@@ -37,8 +37,8 @@ impl Tracer {
         tracer
     }
 
-    /// Lets the process run up to its next system call, where it is stopped: which one it is. `None` at its
-    /// end, from where it is not traced any more.
+    /// Lets the process run up to its next system call and stops it there. Returns that call, or
+    /// `None` when the process ends; it is no longer traced then.
     pub fn next(&mut self) -> Option<Call> {
         let mut signal = 0;
         loop {
@@ -46,7 +46,7 @@ impl Tracer {
             let status = self.wait();
             let event = status >> 16;
             if event == libc::PTRACE_EVENT_EXIT {
-                // Whoever started it waits for its end.
+                // The process that started it waits for its end.
                 self.request(libc::PTRACE_DETACH, 0);
                 return None;
             }
@@ -58,18 +58,19 @@ impl Tracer {
                     return Some(call);
                 }
             } else if event == 0 {
-                // It is handed on.
+                // Deliver the signal to the process.
                 signal = usize::try_from(stopped_by).unwrap();
             }
         }
     }
 
-    /// The call that it is stopped before; `None` behind one.
+    /// The call before which it is stopped; `None` after a call.
     fn entered(&self) -> Option<Call> {
-        // What it is (a byte, and the processor), two addresses, the call's number and its arguments.
+        // The operation (a byte, and the architecture), two addresses, the call's number and its
+        // arguments.
         let mut info = [0_u64; 11];
         let size = size_of_val(&info) as *mut c_void;
-        // SAFETY: the kernel is told how much room there is.
+        // SAFETY: the kernel gets the size of the buffer.
         let length = unsafe { libc::ptrace(GET_SYSCALL_INFO, self.pid, size, info.as_mut_ptr()) };
         assert!(length > 0, "{}", std::io::Error::last_os_error());
         let [entry, ..] = info[0].to_ne_bytes();
@@ -82,7 +83,7 @@ impl Tracer {
     }
 
     fn request(&self, request: Request, data: usize) {
-        // SAFETY: none of these requests is given memory.
+        // SAFETY: none of these requests takes memory.
         let done = unsafe {
             libc::ptrace(
                 request,
@@ -102,7 +103,7 @@ impl Tracer {
         status
     }
 
-    /// Lets the process, which is stopped, run on by itself.
+    /// Lets the stopped process continue untraced.
     pub fn detach(self) {
         self.request(libc::PTRACE_DETACH, 0);
     }

@@ -1,9 +1,9 @@
-//! Everything that is in a directory, to compare and to search.
+//! The contents of a directory, for comparing and searching.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// A file or directory as it is at one moment.
+/// A file or directory at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub path: PathBuf,
@@ -13,7 +13,7 @@ pub struct Entry {
     pub content: Vec<u8>,
 }
 
-/// All that is in `directory`, and it itself, in order.
+/// Everything in `directory`, and the directory itself, in order.
 pub fn tree(directory: &Path) -> Vec<Entry> {
     let metadata = std::fs::symlink_metadata(directory).unwrap();
     let mut entries = vec![Entry {
@@ -36,7 +36,7 @@ pub fn tree(directory: &Path) -> Vec<Entry> {
     entries
 }
 
-/// Whether `text` stands in the bytes, in upper or lower case.
+/// Whether the bytes contain `text`, in upper or lower case.
 pub fn contains(bytes: &[u8], text: &str) -> bool {
     bytes
         .windows(text.len())

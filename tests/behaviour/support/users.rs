@@ -1,4 +1,4 @@
-//! Other users, by their numbers alone: nobody has to be added to the machine.
+//! Other users, by user id only: no account has to be added to the machine.
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -7,16 +7,17 @@ use std::process::Command;
 
 use super::{EMAIL, Home, PASSWORD, Run, tree};
 
-/// Who owns the home.
+/// The owner of the home.
 pub const ALICE: u32 = 54_321;
-/// Who has no business there.
+/// A user without access to the home.
 pub const BOB: u32 = 54_322;
 
-/// A copy of the program that other users can run, under a scratch directory they can enter.
+/// A copy of the program that other users can run, in a scratch directory they can enter.
 pub fn program_for_all(home: &Home) -> Option<PathBuf> {
     let program = home.outside("program");
-    // By another process: what is open for writing here, a child that another test is just starting
-    // has open too, and a program that is open for writing cannot be run.
+    // Copy it in another process: if this process had the file open for writing, a child that
+    // another test is starting would inherit it, and a program that is open for writing cannot be
+    // run.
     let mut copy = Command::new("cp");
     copy.arg(home.command(&[]).get_program()).arg(&program);
     copy.status()
@@ -30,11 +31,11 @@ pub fn program_for_all(home: &Home) -> Option<PathBuf> {
     Some(program)
 }
 
-/// Does `act` as user `uid`, in a thread of its own: to the kernel, a user is a thread's matter.
+/// Runs `act` as user `uid`, in a separate thread: in the kernel, each thread has its own user.
 #[allow(unsafe_code)]
 pub fn acting_as<T: Send>(uid: u32, act: impl FnOnce() -> T + Send) -> T {
     let act = move || {
-        // SAFETY: raw calls with plain numbers, which change this thread alone, and it ends here.
+        // SAFETY: raw calls with plain numbers, which change only this thread, and it ends here.
         let changed = unsafe {
             libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<u32>()) == 0
                 && libc::syscall(libc::SYS_setresgid, uid, uid, uid) == 0
@@ -46,15 +47,16 @@ pub fn acting_as<T: Send>(uid: u32, act: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(act).join().unwrap())
 }
 
-/// A home that is Alice's, on a machine with other users. Her sessions end when it is dropped.
+/// A home that belongs to Alice, on a machine with other users. Her sessions end when it is
+/// dropped.
 pub struct Alices {
     pub home: Home,
     program: PathBuf,
 }
 
 impl Alices {
-    /// A home that does not exist yet but for its configuration, in a scratch directory of hers;
-    /// `None`, which is said, where this process cannot act for others.
+    /// A home that does not exist yet except for its configuration, in Alice's scratch directory;
+    /// `None`, with a message, if this process cannot act as other users.
     pub fn new(keeper: Option<&'static str>) -> Option<Self> {
         let mut home = Home::new();
         if let Some(keeper) = keeper {
@@ -80,7 +82,7 @@ impl Alices {
         Some(alices)
     }
 
-    /// The same, with an account that is signed in.
+    /// Like [`Alices::new`], with an account that is signed in.
     pub fn signed_in(keeper: &'static str) -> Option<Self> {
         let alices = Self::new(Some(keeper))?;
         let register = ["register", EMAIL, "--password-stdin"];
@@ -89,14 +91,14 @@ impl Alices {
         Some(alices)
     }
 
-    /// Makes `uid` the owner of the home and all that is in it.
+    /// Makes `uid` the owner of the home and everything in it.
     pub fn give_to(&self, uid: u32) {
         for entry in tree(&self.home.path()) {
             std::os::unix::fs::lchown(entry.path, Some(uid), Some(uid)).unwrap();
         }
     }
 
-    /// The program as `uid` would run it.
+    /// The program, run by user `uid`.
     pub fn command(&self, uid: u32, arguments: &[&str]) -> Command {
         let ours = self.home.command(arguments);
         let mut command = Command::new(&self.program);

@@ -1,4 +1,4 @@
-//! What the system log is told, and that nobody waits for it.
+//! Anchors sent to the system log, without waiting for it.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
@@ -7,7 +7,7 @@ use std::sync::mpsc;
 
 use super::*;
 
-/// Longer than anything takes here; reached only by a test that fails.
+/// Longer than anything takes here; only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn listener(path: &Path) -> UnixDatagram {
@@ -16,7 +16,7 @@ fn listener(path: &Path) -> UnixDatagram {
     socket
 }
 
-/// What has been sent so far.
+/// The messages sent so far.
 fn received(socket: &UnixDatagram) -> Vec<String> {
     let mut all = Vec::new();
     let mut buffer = [0; 4096];
@@ -38,7 +38,7 @@ fn told(anchor: &Anchor) -> String {
     )
 }
 
-/// The anchor in a message, as an auditor would take it out.
+/// The anchor in a message, as an auditor would extract it.
 fn anchor_in(message: &str) -> Anchor {
     let after = |key: &str| {
         let from = message.find(key).unwrap() + key.len();
@@ -106,7 +106,7 @@ fn an_anchor_is_sent_when_a_session_begins_or_ends_at_rotation_and_every_hour() 
     home.set_day(1, 0);
     expect("rotation", used("b"), true);
     home.shift(HOUR - 1000);
-    // Into the same day: the log began at 23:41.
+    // On the same day: the log began at 23:41.
     expect("rotation at midnight", used("b"), true);
     home.shift(HOUR - 1000);
     expect("less than an hour", used("b"), false);
@@ -129,14 +129,14 @@ fn what_the_system_log_was_told_shows_a_log_that_was_set_back() {
     let anchor = anchor_in(&received(&socket)[0]);
     assert_eq!(problems(&home, anchor.clone()), []);
 
-    // All of it as it was, state and all: only the anchor knows better.
+    // Restore everything, including the state: only the anchor reveals it.
     home.put(&before);
     home.verifies();
     let seq = anchor.seq;
     assert_eq!(problems(&home, anchor), [Problem::BeforeAnchor { seq }]);
 }
 
-/// Rotates a log that is to tell `path`, which must not take long nor fail.
+/// Rotates a log that sends anchors to `path`. This must be quick and must not fail.
 fn rotates_with(path: PathBuf) {
     let home = Home::new();
     home.use_on([0]);

@@ -121,7 +121,7 @@ fn lines_that_the_program_did_not_seal_are_never_sealed_by_a_later_append() {
     let text = String::from_utf8(home.bytes()).unwrap();
     let last = text.lines().next_back().unwrap();
     let (_, hash) = last.split_once(",\"hash\":\"").unwrap();
-    // Right numbers, hashes and chain, made without a key.
+    // Correct numbers, hashes and chain, made without a key.
     for count in [1, 15, 16, 400, 10_000] {
         for torn in ["", "{"] {
             let mut prev = hash[..64].to_owned();
@@ -258,13 +258,13 @@ fn a_damaged_last_line_lets_nothing_follow() {
 fn no_crash_in_an_append_panics_or_loses_an_earlier_line() {
     let home = Home::new();
     drop(home.dir.subdir_or_create("audit").unwrap());
-    // Of before the first line, so that none of them is missing.
-    let mut sealer = crate::sealer::Sealer::generate().unwrap();
-    state_file::StateFile::create(&home.dir, &mut sealer).unwrap();
+    // A state from before the first line, so that no line is missing.
+    let mut sealing = sealing::Sealing::generate().unwrap();
+    state_file::StateFile::create(&home.dir, &mut sealing).unwrap();
     let state = home.files().remove(STATE).unwrap();
     home.log().append_durable(&[used("a"), used("b")]).unwrap();
     let whole = home.bytes();
-    // The first line is an append of its own, the other two are one.
+    // The first line is a separate append; the other two form one.
     let ends = [0, end_of(&whole, 1), end_of(&whole, 3)];
     for length in 0..=whole.len() {
         if length % 7 > 0 && !ends.iter().any(|&end| end.abs_diff(length) < 4) {
@@ -303,7 +303,7 @@ fn no_crash_in_an_append_panics_or_loses_an_earlier_line() {
 fn a_segment_that_does_not_continue_the_one_before_it_is_refused() {
     for (name, content, damage) in [
         ("0000000000000005.jsonl", "", Damage::Gap),
-        // It does, but the one before it was not closed.
+        // It does, but the previous segment was not closed.
         ("0000000000000004.jsonl", "", Damage::Gap),
         ("0000000000000004.jsonl", "{\"se", Damage::Gap),
         ("0000000000000002.jsonl", "{\"se", Damage::Gap),
@@ -338,15 +338,16 @@ fn a_log_others_could_write_or_that_is_a_link_is_refused() {
     assert!(home.log().query(&Query::default()).is_err());
 }
 
-/// The limit on file size belongs to a process, so the writing is done by another one: this test
-/// binary again, running only the test below.
+/// The file size limit applies to a process, so another process writes: this test binary, started
+/// again to run only the test below.
 #[test]
 fn a_write_the_system_cuts_short_is_undone() {
     let home = Home::new();
     home.log().append_durable(&[used("a"), used("b")]).unwrap();
     let before = home.bytes();
     assert!(before.len() < 4096);
-    // One block of `ulimit -f` is 512 or 1024 bytes, by shell; either ends within the batch.
+    // A block of `ulimit -f` is 512 or 1024 bytes, depending on the shell; both limits are within
+    // the batch.
     let output = std::process::Command::new("sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh"])
         .arg(std::env::current_exe().unwrap())

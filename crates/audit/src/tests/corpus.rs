@@ -1,5 +1,5 @@
-//! Hundreds of logs, honest and tampered with, for our verifier and for the one in docs/verify.py:
-//! the two must find the same rules broken in each. What verifies is read, found and exported.
+//! Hundreds of logs, honest and tampered with, for our verifier and for docs/verify.py: both must
+//! find the same rules broken in each. Every log that verifies is also read, searched and exported.
 
 mod anchors;
 mod bases;
@@ -20,8 +20,8 @@ use std::time::Duration;
 use crate::{Anchors, Progress, Verification, Verifier};
 use case::Case;
 
-/// Imports verify.py from the directory that the first argument names, and prints the rules that each
-/// log in the list that the second one names breaks, a line a log.
+/// Imports verify.py from the directory in the first argument, and prints the broken rules of each
+/// log in the list that the second argument names, one line per log.
 const DRIVER: &str = "
 import json, sys
 sys.path.insert(0, sys.argv[1])
@@ -45,7 +45,7 @@ fn cases() -> Vec<Case> {
     all.iter().flat_map(|cases| cases()).collect()
 }
 
-/// The cases as directories, by their place.
+/// The cases as directories, by index.
 struct Corpus {
     scratch: tempfile::TempDir,
     cases: Vec<Case>,
@@ -67,7 +67,7 @@ impl Corpus {
         corpus
     }
 
-    /// In a directory of its own, so that no sealing state is beside it.
+    /// In a separate directory, so that no sealing state is beside it.
     fn log(&self, at: usize) -> PathBuf {
         self.scratch.path().join(format!("{at:04}"))
     }
@@ -76,7 +76,7 @@ impl Corpus {
         self.log(at).with_extension("anchors")
     }
 
-    /// What our verifier finds.
+    /// The result of our verifier.
     fn verified(&self, at: usize, threads: usize) -> Verification {
         let case = &self.cases[at];
         let mut verifier = Verifier::new(&self.log(at)).threads(threads);
@@ -92,8 +92,8 @@ impl Corpus {
         verifier.run(&Progress::default()).unwrap()
     }
 
-    /// What docs/verify.py finds in all of them; `None` where it cannot run.
-    #[allow(clippy::disallowed_macros)] // says what was skipped
+    /// The result of docs/verify.py for all logs; `None` if it cannot run.
+    #[allow(clippy::disallowed_macros)] // prints what was skipped
     fn documented(&self) -> Option<Vec<Rules>> {
         let import = Command::new("python3")
             .args(["-c", "import cryptography"])
@@ -121,7 +121,7 @@ impl Corpus {
         Some(text.lines().map(rules).collect())
     }
 
-    /// The arguments of a `Verification` of docs/verify.py, as a line of JSON.
+    /// The arguments of a `Verification` in docs/verify.py, as a line of JSON.
     fn arguments(&self, at: usize) -> String {
         let case = &self.cases[at];
         let mut arguments = serde_json::Map::new();

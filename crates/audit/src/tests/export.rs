@@ -1,4 +1,4 @@
-//! The forms that other programs take: whole, exact, and as their schemas have it.
+//! Export formats: complete, exact, and valid for their schemas.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use super::super::line_writer::{self, Stamp};
 use super::*;
 use nightlatch_core::id::SessionId;
 
-/// From the schema's own files: attributes, requirements and values.
+/// Attributes, requirements and values from the schema's own files.
 const OCSF: &str = include_str!("../../tests/vectors/ocsf-1.3.0.json");
 const ECS: &str = include_str!("../../tests/vectors/ecs-8.17.0.json");
 
-/// Of some log.
+/// An arbitrary fingerprint.
 const FINGERPRINT: &str = "1a06d15a4afab25480c8dd8d955697d390d837053582e60ab937a4e68931a142";
 
-/// A record of every event there is, about an account and in a session; then of each about nobody.
+/// A record of every event, once about an account and in a session, and once about nobody.
 fn records() -> Vec<Record> {
     let somewhere = Origin::new("ws1", 1000, 4242, Some("pts/3"));
     let nowhere = Origin::new("ws1", 0, 1, None);
@@ -63,7 +63,7 @@ fn has(list: &Value, value: &Value) -> bool {
     list.as_array().unwrap().contains(value)
 }
 
-/// `object` has what `rules` require and nothing that they do not know; so have the objects in it.
+/// Checks that `object` has what `rules` require and no unknown keys; likewise the objects in it.
 fn conforms(object: &Value, rules: &Value, schema: &Value) {
     let fields = object.as_object().unwrap();
     for required in rules["required"].as_array().unwrap() {
@@ -106,7 +106,7 @@ fn every_event_is_an_ocsf_event_as_the_schema_has_it() {
         assert_eq!(event["type_uid"], class * 100 + activity);
         let caption = &rules["activities"][activity.to_string()];
         assert!(caption.is_string(), "{event}");
-        // The schema's word, or for Other one of ours.
+        // The schema's caption, or one of ours for Other.
         assert_eq!(
             event["activity_name"] == *caption,
             activity != 99,
@@ -339,7 +339,7 @@ fn details_that_were_tampered_with_are_handed_on_and_not_believed() {
     }
 }
 
-/// The bytes that other programs were set up for. The version is the one thing that may change.
+/// The bytes that other programs depend on. Only the version may change.
 fn golden(format: ExportFormat) -> String {
     let version = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
     let text: String = records()
@@ -425,7 +425,7 @@ fn a_key_put_behind_the_hash_is_found_by_verification() {
             .unwrap()
     };
     assert!(verify().is_good());
-    // The last line is then one that no seal vouches for: state and head show that a sealed one is gone.
+    // No seal vouches for the last line then: state and head show that a sealed one is missing.
     let last = good.lines().count() - 1;
     for at in 0..=last {
         let mut lines: Vec<String> = good.lines().map(str::to_owned).collect();

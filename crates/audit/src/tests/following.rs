@@ -1,4 +1,4 @@
-//! Following the log while its segments come and go.
+//! Follows the log while segments are added and removed.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn following_goes_on_across_segments_and_misses_nothing() {
     log.append_durable(&[used("b")]).unwrap();
     assert_eq!(actions(&follow.poll().unwrap()), ["b"]);
     assert!(follow.poll().unwrap().is_empty());
-    // The rest of one, a whole one and the beginning of a third, at once.
+    // The rest of one segment, a whole one and the beginning of a third, at once.
     log.append_durable(&[used("c")]).unwrap();
     home.set_day(2, 0);
     log.append_durable(&[used("d")]).unwrap();
@@ -36,7 +36,7 @@ fn following_goes_on_when_segments_are_pruned_even_the_one_it_was_in() {
     let log = home.log();
     let retention = Retention::new(Duration::from_secs(2 * 86_400)).unwrap();
     log.append_durable(&[used("a")]).unwrap();
-    // One that keeps up, and one that was last seen in a segment that is gone.
+    // One follower that keeps up, and one whose last segment is gone.
     let end = log.query(&only_used()).unwrap().end;
     let reader = log.reader();
     let mut keeps_up = reader.follow_from(&only_used(), end);

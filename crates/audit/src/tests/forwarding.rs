@@ -1,4 +1,4 @@
-//! Events on their way to the system log or journald: each once, in order, and nobody waits.
+//! Forwards events to the system log or journald: each once, in order, without waiting.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
@@ -46,7 +46,7 @@ fn message(line: &str, fingerprint: &str) -> String {
     )
 }
 
-/// What a log of these lines sends.
+/// The messages that a log with these lines sends.
 fn messages(home: &Home, lines: &[String]) -> Vec<String> {
     let fingerprint = home.log().fingerprint().unwrap().unwrap();
     lines
@@ -118,7 +118,7 @@ fn forwarding_begins_at_the_end_that_there_is() {
     let log = forwarding(&home, ForwardTo::Syslog, &path);
     log.append_durable(&[used("b")]).unwrap();
     assert_eq!(received(&socket), messages(&home, &lines(&home)[before..]));
-    // Switched off for a while, it begins at the present end again.
+    // After a period without forwarding, it starts at the current end.
     home.log().append_durable(&[used("c")]).unwrap();
     let before = lines(&home).len();
     log.append_durable(&[used("d")]).unwrap();
@@ -130,7 +130,7 @@ fn what_an_outage_missed_is_sent_with_the_next_event() {
     let home = Home::new();
     let path = home.dir.path().join("log");
     let log = forwarding(&home, ForwardTo::Syslog, &path);
-    // No socket, a file, a dead socket, a stream: none of them fails the append.
+    // No socket, a regular file, a dead socket, a stream socket: none makes the append fail.
     log.append_durable(&[used("a")]).unwrap();
     std::fs::write(&path, "").unwrap();
     log.append_durable(&[used("b")]).unwrap();
@@ -147,7 +147,7 @@ fn what_an_outage_missed_is_sent_with_the_next_event() {
     let socket = listener(&path);
     log.append_durable(&[used("e")]).unwrap();
     assert_eq!(received(&socket), messages(&home, &lines(&home)));
-    // It disappears again, and comes back.
+    // The socket disappears again, and comes back.
     let before = lines(&home).len();
     drop(socket);
     std::fs::remove_file(&path).unwrap();
@@ -165,7 +165,7 @@ fn a_full_socket_holds_nobody_up_and_loses_nothing() {
     let socket = listener(&path);
     let log = forwarding(&home, ForwardTo::Syslog, &path);
     let mut all = Vec::new();
-    // The kernel queues a few datagrams (net.unix.max_dgram_qlen); far more are written.
+    // The kernel queues only a few datagrams (net.unix.max_dgram_qlen); this writes far more.
     for _ in 0..30 {
         let events: Vec<_> = (0..100).map(|_| used("a")).collect();
         log.append_durable(&events).unwrap();

@@ -1,4 +1,4 @@
-//! Legal holds: what they stop, and how they are added and removed.
+//! Legal holds: what they prevent, and how they are added and removed.
 
 use std::sync::mpsc;
 
@@ -7,7 +7,7 @@ use nightlatch_core::id::SessionId;
 
 const DAY: u64 = 24 * 3600;
 const ALICE: &str = "alice@example.com";
-/// Longer than anything takes here; reached only by a test that fails.
+/// Longer than anything takes here; only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn days(days: u64) -> Retention {

@@ -1,4 +1,4 @@
-//! What a loss of power leaves, and the journal puts back.
+//! States after a loss of power, and what the journal restores.
 
 use super::hash::LineHash;
 use super::line::Link;
@@ -9,7 +9,7 @@ use crate::sealer::{Role, SECTOR, Sealer};
 use nightlatch_core::crypto::sign::KeyPair;
 use nightlatch_core::crypto::{Key, sha256};
 
-/// A log that ends in three appends of two lines, and where each of them ends.
+/// A log that ends with three appends of two lines, and the end of each.
 fn with_a_journal() -> (Home, Vec<usize>) {
     let home = Home::new();
     append(&home, used("a"));
@@ -28,7 +28,7 @@ fn lines_that_a_loss_of_power_took_are_put_back_from_the_journal() {
     let (home, ends) = with_a_journal();
     let files = home.files();
     let whole = &files[FIRST];
-    // What is gone may be gone in any place, or be there as zeros.
+    // The lost bytes may be missing from any place on, or read as zeros.
     for length in (ends[0] - 300..whole.len())
         .step_by(97)
         .chain([0, ends[1], whole.len() - 1])
@@ -108,15 +108,14 @@ fn a_journal_that_is_full_begins_again_and_what_it_had_is_durable() {
     assert!(begun_again >= 2, "{begun_again}");
 }
 
-/// Verified where it is, as `audit verify` does.
+/// Verifies the log in its home, as `audit verify` does.
 fn in_boot(home: &Home) -> Verification {
     let boot = [home.clock.1.load(Ordering::Relaxed); 16];
     let verifier = Verifier::new(&home.audit()).in_home().in_boot(boot);
     verifier.run(&Progress::default()).unwrap()
 }
 
-/// The same. A quick look, as `doctor` takes it, must agree on the
-/// end.
+/// Like [`in_boot`], and checks that the quick summary that `doctor` uses agrees on the end.
 fn in_place(home: &Home) -> Verification {
     let found = in_boot(home);
     let is_end_cut = found.findings.iter().any(|finding| {
@@ -156,7 +155,7 @@ fn lines_that_the_next_append_puts_back_are_verified_and_no_finding() {
             assert_eq!(found.lost_bytes, (whole.len() - length) as u64);
             assert_eq!((found.lines, found.seals), (8, 5), "{length}");
             assert!(found.end_checked);
-            // As a copy is, whose boot means nothing.
+            // As in a copy, where the boot has no meaning.
             assert!(!verified(&home).is_good(), "{length}");
             append(&home, used("on"));
             let found = in_place(&home);
@@ -179,7 +178,7 @@ fn a_missing_end_that_a_loss_of_power_does_not_explain_is_found_in_place() {
     assert!(!in_place(&home).is_good());
     home.reboot();
     assert!(in_place(&home).is_good());
-    // What is left was changed.
+    // The remaining part was changed.
     let mut edited = cut(ends[2]);
     edited.get_mut(FIRST).unwrap()[ends[2] - 2] ^= 1;
     home.put(&edited);
@@ -191,7 +190,7 @@ fn a_missing_end_that_a_loss_of_power_does_not_explain_is_found_in_place() {
         home.put(&files);
         assert!(!in_place(&home).is_good(), "{at}");
     }
-    // It does, with a seal that is not the log's.
+    // It does, but with a seal that is not the log's.
     let mut files = cut(ends[2]);
     let state = files.get_mut(STATE).unwrap();
     let digit = &mut state[4096 + ends[3] - 5];
@@ -208,7 +207,7 @@ fn a_missing_end_that_a_loss_of_power_does_not_explain_is_found_in_place() {
 
 const HEAD: &str = "head";
 
-/// A log of one append, and the heads of the two that followed it.
+/// A log of one append, and the heads of the two appends that followed it.
 fn with_heads_ahead() -> (Home, BTreeMap<String, Vec<u8>>, [Vec<u8>; 2]) {
     let (home, _) = with_a_journal();
     let files = home.files();
@@ -231,7 +230,7 @@ fn with_head(files: &BTreeMap<String, Vec<u8>>, head: &[u8]) -> BTreeMap<String,
 fn a_head_of_one_append_that_a_loss_of_power_took_is_no_finding() {
     let (home, files, [head, _]) = with_heads_ahead();
     home.put(&with_head(&files, &head));
-    // Within a boot, and as a copy is, it is one.
+    // Within a boot, and in a copy, it is a finding.
     assert!(!in_boot(&home).is_good());
     home.reboot();
     assert!(!verified(&home).is_good());
@@ -263,13 +262,13 @@ fn a_head_that_the_state_does_not_make_excuses_no_cut_end() {
     };
     // Two appends ahead.
     assert!(is_found(&with_head(&files, &further)));
-    // The log was cut, its state is that of now, and the journal was emptied.
+    // The log was truncated, its state is the current one, and the journal was emptied.
     let mut cut = with_head(&files, &head);
     let mut state = now[STATE].clone();
     state[4096..].fill(0);
     cut.insert(STATE.to_owned(), state);
     assert!(is_found(&cut));
-    // The state was made up, and head and state fit each other.
+    // The state was forged, and matches the head.
     for is_announced in [true, false] {
         let mut made = files[STATE].clone();
         made[80..112].fill(9);

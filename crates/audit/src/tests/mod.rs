@@ -1,4 +1,4 @@
-//! The log as its callers see it: on disk, in a home of its own per test.
+//! The log as its callers see it: on disk, with a separate home per test.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::disallowed_methods)]
 #![allow(
     clippy::format_push_string,
@@ -45,7 +45,7 @@ const START: i64 = 1_763_682_067_123_456_000;
 /// The sealing state, in the home.
 const STATE: &str = "seal/state";
 
-/// A clock that stands until it is moved, and the boot it runs in.
+/// A clock that stands still until it is moved, and its boot.
 struct Still(AtomicI64, AtomicU8);
 
 impl Clock for Still {
@@ -91,14 +91,14 @@ impl Home {
         AuditLog::new(self.dir.clone(), self.clock.clone()).with_origin(origin)
     }
 
-    /// Sets the clock this many days after the start, and this many seconds more.
+    /// Sets the clock to this many days and seconds after the start.
     fn set_day(&self, day: i64, seconds: i64) {
         let seconds = day * 86_400 + seconds;
         let nanos = START + seconds * 1_000_000_000;
         self.clock.0.store(nanos, Ordering::Relaxed);
     }
 
-    /// The log is used once on each of these days.
+    /// Uses the log once on each of these days.
     fn use_on(&self, days: impl IntoIterator<Item = i64>) {
         for day in days {
             self.set_day(day, 0);
@@ -106,7 +106,7 @@ impl Home {
         }
     }
 
-    /// It must verify, seals and all.
+    /// Asserts that the log verifies, including its seals.
     #[track_caller]
     fn verifies(&self) -> Verification {
         let verifier = Verifier::new(&self.audit()).threads(1);
@@ -127,17 +127,17 @@ impl Home {
         std::fs::read(self.segment()).unwrap()
     }
 
-    /// Restarts the machine.
+    /// Simulates a restart of the machine.
     fn reboot(&self) {
         self.clock.1.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Moves the clock, back too.
+    /// Moves the clock, forward or back.
     fn shift(&self, nanos: i64) {
         self.clock.0.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// Where a file of the log is: [`STATE`] is beside its directory.
+    /// The path of a file of the log; [`STATE`] is beside the log's directory.
     fn path_of(&self, name: &str) -> PathBuf {
         if name == STATE {
             self.dir.path().join(STATE)
@@ -146,7 +146,7 @@ impl Home {
         }
     }
 
-    /// The files of the log, by name, and the sealing state, where they are there.
+    /// The files of the log and the sealing state, by name, if they exist.
     fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let names = self.names().into_iter().chain([STATE.to_owned()]);
         names
@@ -157,7 +157,7 @@ impl Home {
             .collect()
     }
 
-    /// Makes `files` all there is of the log and of its state.
+    /// Replaces all files of the log and its state with `files`.
     fn put(&self, files: &BTreeMap<String, Vec<u8>>) {
         for name in self.names() {
             std::fs::remove_file(self.audit().join(name)).unwrap();
@@ -170,7 +170,7 @@ impl Home {
         }
     }
 
-    /// The lines of all segments but for those that open and close them; see [`Home::all_lines`].
+    /// The lines of all segments, without those that open and close them; see [`Home::all_lines`].
     fn checked_lines(&self) -> Vec<serde_json::Value> {
         let mut lines = self.all_lines();
         assert_eq!(lines[0]["event_type"], "SEGMENT_OPENED");
@@ -178,8 +178,8 @@ impl Home {
         lines
     }
 
-    /// The lines of all segments, after recomputing every hash from raw bytes, knowing no more of the
-    /// format than an auditor does.
+    /// The lines of all segments, with every hash recomputed from raw bytes, using only what an
+    /// auditor knows of the format.
     fn all_lines(&self) -> Vec<serde_json::Value> {
         let files = self.files().into_iter();
         let segments = files.filter(|(name, _)| name.starts_with('0'));
@@ -213,13 +213,13 @@ impl Home {
     }
 }
 
-/// Where the first `count` lines end.
+/// The end of the first `count` lines.
 fn end_of(bytes: &[u8], count: usize) -> usize {
     let ends = memchr::memchr_iter(b'\n', bytes).map(|at| at + 1);
     [0].into_iter().chain(ends).nth(count).unwrap()
 }
 
-/// Verifies the log of `home`, everything.
+/// Runs a full verification of the log of `home`.
 fn verified(home: &Home) -> Verification {
     Verifier::new(&home.audit())
         .run(&Progress::default())

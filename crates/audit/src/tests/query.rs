@@ -5,7 +5,7 @@ use nightlatch_core::id::SessionId;
 
 const SESSION: SessionId = SessionId::from_bytes([0x22; 16]);
 
-/// The numbers of the events found, from 1, without the line before them that opens the log.
+/// The numbers of the events found, counted from 1 after the line that opens the log.
 fn find(home: &Home, query: &Query) -> Vec<u64> {
     let result = home.log().query(query).unwrap();
     assert_eq!(result.unreadable, 0);
@@ -203,7 +203,7 @@ fn lines_that_are_no_events_are_counted_as_far_as_they_are_looked_at() {
         user: Some("bob@example.com".to_owned()),
         ..Query::default()
     };
-    // Only the last of them has the name that is searched for.
+    // Only the last of them contains the name.
     for (query, unreadable) in [(Query::default(), 3), (bobs, 1)] {
         let result = home.log().query(&query).unwrap();
         assert_eq!(result.unreadable, unreadable);
@@ -316,7 +316,7 @@ fn what_follows_the_last_seal_is_not_found_counted_or_followed() {
         let reader = log.reader();
         let mut follow = reader.follow_from(&Query::default(), found.end);
         assert!(follow.poll().unwrap().is_empty());
-        // A segment in which nothing is sealed is none.
+        // A segment without a seal does not count.
         std::fs::write(home.audit().join("0000000000000007.jsonl"), after).unwrap();
         assert_eq!(log.query(&Query::default()).unwrap().end, found.end);
         std::fs::remove_file(home.audit().join("0000000000000007.jsonl")).unwrap();
@@ -328,7 +328,7 @@ fn a_line_that_is_no_event_does_not_take_the_place_of_one() {
     let home = five();
     let text = String::from_utf8(home.bytes()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    // Begins and ends as an event, and cannot be read.
+    // It begins and ends as an event does, but cannot be parsed.
     let spoilt = lines[4].replace("\"success\":true", "\"success\":maybe");
     let log = [&lines[..5], &[&spoilt], &lines[5..]].concat().join("\n") + "\n";
     std::fs::write(home.segment(), log).unwrap();

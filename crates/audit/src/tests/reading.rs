@@ -1,4 +1,4 @@
-//! Each reading is recorded, by the library, and in a copy none is.
+//! The library records each reading of a home's log, and none of a copy.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn reads(home: &Home) -> Vec<serde_json::Value> {
         .collect()
 }
 
-/// Reads it in every way there is, and gives how many events each way gave.
+/// Reads the log in every way, and returns the number of events of each.
 fn read_all(reader: &LogReader<'_>, query: &Query) -> Vec<u64> {
     let progress = Progress::default();
     let list = reader.list(query, &progress).unwrap();
@@ -105,7 +105,7 @@ fn reading_creates_nothing_where_there_is_no_log() {
     home.dir.subdir_or_create("audit").unwrap();
     assert_eq!(read_all(&home.log().reader(), &Query::default()), [0; 5]);
     assert_eq!(home.names(), [""; 0]);
-    // A log that was taken away is not one that never was.
+    // A log that was removed must not pass for one that never existed.
     std::fs::remove_dir(home.audit()).unwrap();
     let log = home.log().created_only_while(|| false);
     let reading = log
@@ -128,7 +128,8 @@ fn reading_a_copy_gives_the_same_and_changes_nothing() {
     assert!(!LogReader::copy(home.dir.path()).unwrap().has_log().unwrap());
 }
 
-/// Whoever has no key can write lines that only look sealed; verification does not vouch for them.
+/// Anybody without a key can append lines that only look sealed; verification does not vouch for
+/// them.
 #[test]
 fn lines_at_the_end_that_only_look_sealed_are_no_events_for_any_reader() {
     let home = Home::new();

@@ -1,4 +1,4 @@
-//! What goes, when it goes, and what a crash in between leaves.
+//! What is removed and when, and the state after a crash in between.
 
 mod records;
 
@@ -15,7 +15,7 @@ fn days(days: u64) -> Retention {
     Retention::new(Duration::from_secs(days * DAY)).unwrap()
 }
 
-/// The days (after the start) on which the segments that are there were opened.
+/// The days (after the start) on which the existing segments were opened.
 fn opened_on(home: &Home) -> Vec<i64> {
     let query = Query {
         types: vec![EventType::SegmentOpened.into()],
@@ -28,7 +28,7 @@ fn opened_on(home: &Home) -> Vec<i64> {
     opened.map(|event| event.timestamp.day() - start).collect()
 }
 
-/// What the log says was removed, with the time of each record.
+/// The recorded removals, with the time of each record.
 fn removals(home: &Home) -> Vec<(Timestamp, PrunedDetails)> {
     let query = Query {
         types: vec![EventType::AuditPruned.into()],
@@ -42,7 +42,7 @@ fn removals(home: &Home) -> Vec<(Timestamp, PrunedDetails)> {
     found.events.iter().map(read).collect()
 }
 
-/// How many segments the log says were removed, through which event.
+/// The recorded number of removed segments, and the last removed event.
 fn records(home: &Home) -> Vec<(u64, u64)> {
     let removals = removals(home).into_iter();
     removals
@@ -50,7 +50,8 @@ fn records(home: &Home) -> Vec<(u64, u64)> {
         .collect()
 }
 
-/// Everything that was removed is on record as the format has it, once, and nothing was removed early.
+/// Everything that was removed is on record once, in the documented form, and nothing was removed
+/// early.
 #[track_caller]
 fn removed_on_record(home: &Home) {
     home.verifies();
@@ -93,7 +94,7 @@ fn removed_on_record(home: &Home) {
     );
 }
 
-/// The sealing state, from the directory of the log.
+/// The sealing state, relative to the log's directory.
 const STATE: &str = "../seal/state";
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -110,7 +111,7 @@ fn files(home: &Home) -> Files {
         .collect()
 }
 
-/// Makes the log consist of these files.
+/// Replaces the files of the log.
 fn put(home: &Home, files: &Files) {
     use std::os::unix::fs::PermissionsExt;
     for name in home.names() {
@@ -134,13 +135,13 @@ fn a_retention_is_a_day_at_least() {
 #[test]
 fn a_segment_goes_on_the_first_day_after_its_retention_and_not_a_moment_before() {
     let home = Home::new();
-    // The first segment is closed on day 1, so its three days are over on day 4. Day 5 proves it, and
-    // one of the days until then may have been made up.
+    // The first segment is closed on day 1, so its three days are over on day 4. Day 5 proves that,
+    // and one of the days until then may come from a wrong clock.
     home.use_on(0..=5);
     home.set_day(5, TO_MIDNIGHT - 1);
     home.log().append_durable(&[used("b")]).unwrap();
     assert_eq!(home.log().prune(days(3)).unwrap().segments, []);
-    // Nobody has used the log on day 6 yet: nothing is on record of it.
+    // The log has not been used on day 6 yet, so that day is not on record.
     home.set_day(5, TO_MIDNIGHT);
     assert_eq!(home.log().prune(days(3)).unwrap().segments, []);
     home.log().append_durable(&[used("c")]).unwrap();
@@ -234,7 +235,7 @@ fn a_clock_that_jumps_a_year_ahead_and_back_loses_nothing() {
     home.verifies();
 }
 
-/// The worst moment: as many days on record as there can be, the last of them just begun.
+/// The worst moment: the maximum of days on record, the last of which has just begun.
 #[test]
 fn a_jump_ahead_after_months_of_use_removes_nothing_that_is_younger_than_the_retention() {
     let home = Home::new();
@@ -256,7 +257,7 @@ fn a_jump_ahead_after_months_of_use_removes_nothing_that_is_younger_than_the_ret
     home.set_day(19, TO_MIDNIGHT + 60);
     home.log().append_durable(&[used("back")]).unwrap();
     assert_eq!(home.log().prune(days(5)).unwrap().segments, []);
-    // The one that was closed on day 14 had its five days, by minutes.
+    // The one that was closed on day 14 has completed its five days, by minutes.
     assert!(opened_on(&home).starts_with(&[14, 15, 16, 17, 18, 19, 20, 385]));
     home.verifies();
 }
@@ -317,7 +318,7 @@ fn a_crash_anywhere_leaves_a_log_that_verifies_and_the_next_pruning_finishes() {
     let after = files(&home);
     let names: Vec<_> = gone.iter().map(|gone| gone.name.to_string()).collect();
 
-    // Before the record: the first lines are kept already.
+    // Before the record: the first lines are already saved.
     let mut cut_short = before.clone();
     cut_short.insert("removed.jsonl".to_owned(), after["removed.jsonl"].clone());
     put(&home, &cut_short);
@@ -327,7 +328,7 @@ fn a_crash_anywhere_leaves_a_log_that_verifies_and_the_next_pruning_finishes() {
     assert_eq!(files(&home)["removed.jsonl"], after["removed.jsonl"]);
     removed_on_record(&home);
 
-    // After the record, with this many removed.
+    // After the record, with this many segments removed.
     for removed in 0..4 {
         let mut cut_short = after.clone();
         for name in &names[removed..] {
@@ -340,7 +341,7 @@ fn a_crash_anywhere_leaves_a_log_that_verifies_and_the_next_pruning_finishes() {
         removed_on_record(&home);
     }
 
-    // The same, found only when more has grown old.
+    // The same, noticed only when more segments are old enough.
     let mut cut_short = after.clone();
     cut_short.insert(names[3].clone(), before[&names[3]].clone());
     put(&home, &cut_short);
@@ -382,7 +383,7 @@ fn what_is_due_and_damaged_stays_as_evidence_and_so_does_all_after_it() {
     }
 }
 
-/// Longer than anything takes here; reached only by a test that fails.
+/// Longer than anything takes here; only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
@@ -401,7 +402,7 @@ fn appending_waits_for_no_pruning_and_removing_holds_nobody_up() {
     put(&home, &cut_short);
     let dir = Dir::open(&home.audit()).unwrap().unwrap();
 
-    // Somebody appends: what is on record already is removed all the same.
+    // During an append, segments whose removal is on record are removed all the same.
     let appending = dir.lock().unwrap();
     let (done, is_done) = mpsc::channel();
     let log = home.log();
@@ -409,7 +410,7 @@ fn appending_waits_for_no_pruning_and_removing_holds_nobody_up() {
     assert_eq!(is_done.recv_timeout(PATIENCE).unwrap().unwrap(), 1);
     drop(appending);
 
-    // Somebody prunes: events are recorded all the same.
+    // During pruning, events are recorded all the same.
     let _pruning = dir.lock_file("pruning").unwrap();
     let (done, is_done) = mpsc::channel();
     let log = home.log();

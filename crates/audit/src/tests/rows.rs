@@ -1,4 +1,4 @@
-//! A guarded command is one row, however its events are spread.
+//! A guarded command is one row, wherever its events are.
 
 use std::ffi::OsStr;
 
@@ -27,7 +27,7 @@ fn finished(exec: u8, code: i32) -> Event {
     .in_session(SESSION)
 }
 
-/// What records the start of a command.
+/// The events that record the start of a command.
 fn run(exec: u8, program: &str) -> [Event; 3] {
     [
         used("exec").in_session(SESSION),

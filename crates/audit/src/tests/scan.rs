@@ -1,4 +1,4 @@
-//! The fast answer is that of parsing every line.
+//! The fast scan gives the same result as parsing every line.
 
 use std::ffi::OsStr;
 
@@ -12,12 +12,12 @@ use nightlatch_core::id::{ExecId, SessionId};
 
 const MINUTE: i64 = 60_000_000_000;
 
-/// One thing that happens to a log.
+/// A step in building a log.
 #[derive(Clone, Debug)]
 enum Step {
-    /// This many events, from this one of a list of kinds on.
+    /// Appends this many events, from this index in a list of kinds on.
     Append(usize, usize),
-    /// The clock moves, or is set back, by so many nanoseconds.
+    /// Moves the clock forward or back by this many nanoseconds.
     Clock(i64),
 }
 
@@ -52,7 +52,7 @@ fn event(kind: usize) -> Event {
             reason: LoginFailure::WrongCredentials,
             attempts: None,
         }),
-        // A text that looks like what is searched for.
+        // A text that looks like the search pattern.
         1 => used("\"event_type\":\"LOGIN_FAILURE\" \"success\":false"),
         2 => Event::new(Details::SessionExtended),
         3 => Event::new(Details::CommandStarted {
@@ -79,7 +79,7 @@ fn event(kind: usize) -> Event {
     event.about(user).in_session(session(kind))
 }
 
-/// One of two places.
+/// One of two origins.
 fn origin(kind: usize) -> Origin {
     let (host, tty) = [("ws1", Some("pts/3")), ("ws2", None)][kind % 2];
     Origin::new(host, 1000, 4242, tty)
@@ -121,7 +121,7 @@ fn query() -> impl Strategy<Value = Query> {
             tty: (who == 10).then(|| "pts/3".to_owned()),
             host: (who == 11).then(|| "ws2".to_owned()),
             limit: Limit::new(limit).unwrap(),
-            // Most kinds of filter on their own.
+            // Most kinds of filters by themselves.
             types: if who > 4 { vec![] } else { types },
             since,
             until,
@@ -141,8 +141,8 @@ fn options() -> impl Strategy<Value = ScanOptions> {
     )
 }
 
-/// Every line of the log up to its last seal that parses and passes, in order, and how many do not
-/// parse.
+/// Every line of the log up to its last seal that parses and matches, in order, and the number that
+/// do not parse.
 fn naive(home: &Home, query: &Query) -> (Vec<String>, u64) {
     let (mut found, mut lines) = (Vec::new(), Vec::new());
     let mut names = home.names();
@@ -206,7 +206,7 @@ fn passes(record: &Record, query: &Query) -> bool {
         && is(&query.host, Some(record.host.clone()))
 }
 
-/// Puts lines that are none into the segments, never before their first.
+/// Inserts malformed lines into the segments, never before their first line.
 fn spoil(home: &Home, garbage: &[(usize, usize, Vec<u8>)], torn: usize) {
     let mut names = home.names();
     names.retain(|name| name.contains(".jsonl"));
@@ -260,7 +260,7 @@ proptest! {
         spoil(&home, &garbage, torn);
         let everything = log.query(&Query { limit: Limit::MAX, ..Query::default() }).unwrap();
         for (at, (query, options)) in asked.iter().enumerate() {
-            // The times of events are the bounds where a wrong step shows.
+            // Use the times of events as bounds, where an off-by-one error would show.
             let mut query = query.clone();
             if at % 2 == 0 && !everything.events.is_empty() {
                 let record = &everything.events[at * 37 % everything.events.len()];

@@ -1,4 +1,4 @@
-//! When lines are sealed, with what, and what a crash leaves.
+//! When and with which keys lines are sealed, and the state after a crash.
 
 use super::line::LINE_LIMIT;
 use super::state_file::StateFile;
@@ -32,7 +32,7 @@ pub(super) fn state(home: &Home) -> Vec<u8> {
     std::fs::read(home.path_of(STATE)).unwrap()
 }
 
-/// The state of a log that has no line yet.
+/// Creates the state of a log without lines.
 pub(super) fn begin(home: &Home) {
     drop(home.dir.subdir_or_create("audit").unwrap());
     let mut sealer = Sealer::generate().unwrap();
@@ -60,7 +60,7 @@ fn the_last_line_of_every_append_is_sealed_and_no_other() {
             assert_eq!(are_sealed(&home).last(), Some(&true));
         }
     }
-    // The catalogue's removal never was.
+    // The removal in the catalogue did not really happen.
     assert!(
         verified(&home)
             .findings
@@ -131,7 +131,7 @@ fn a_clock_that_was_set_back_opens_a_segment() {
     );
 }
 
-/// With the labels alone, as docs/formats.md has them.
+/// Uses only the labels in docs/formats.md.
 #[test]
 fn each_seed_is_derived_one_way_from_the_one_before_and_the_old_ones_are_erased() {
     let home = Home::new();
@@ -229,7 +229,7 @@ fn a_segment_that_is_large_enough_is_closed_before_the_next_line() {
     assert_eq!(verified(&home).findings, []);
 }
 
-/// A log with appends and rotations; and the state after each of them.
+/// A log with appends and rotations, and the state after each of them.
 fn with_states() -> (Home, Vec<Vec<u8>>) {
     let home = Home::new();
     begin(&home);
@@ -280,7 +280,8 @@ fn a_crash_anywhere_in_a_rotation_is_recovered_from() {
     append(&home, used("b"));
     let after = home.files();
     let new = "0000000000000004.jsonl";
-    // The line that closes, then the new segment, byte by byte, all before the state is saved.
+    // The closing line, then the new segment, truncated at various bytes, all before the state is
+    // saved.
     for length in (0..=after[new].len()).step_by(11).chain([after[new].len()]) {
         let mut files = after.clone();
         for name in [STATE, "head"] {
@@ -412,7 +413,7 @@ fn a_log_put_back_with_its_state_under_a_newer_head_is_refused() {
     home.put(&files);
     assert!(!verified(&home).is_good());
     assert_eq!(refused(&home), Damage::CutShort);
-    // All of it, head and all, is what only an anchor shows.
+    // All of it, including the head: only an anchor reveals this.
     home.put(&before);
     append(&home, used("c"));
 }

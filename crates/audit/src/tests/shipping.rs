@@ -1,4 +1,4 @@
-//! What a reader that only keeps a number is given: every event once, whatever the log did meanwhile.
+//! A reader that keeps only a number gets every event once, whatever happened to the log meanwhile.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::*;
 
 const DAY: u64 = 24 * 3600;
 
-/// All that is there after `after`, in batches of `limit`: the numbers, and what was removed.
+/// Everything after `after`, in batches of `limit`: the numbers, and the removed ranges.
 fn numbers_after(home: &Home, after: u64, limit: usize) -> (Vec<u64>, Vec<(u64, u64)>) {
     let log = home.log();
     let reader = log.reader();
@@ -143,7 +143,7 @@ proptest! {
     fn a_reader_that_restarts_with_its_last_number_gets_exactly_the_rest(steps in steps()) {
         let home = Home::new();
         let mut day = 0;
-        // What the reader keeps.
+        // The number that the reader keeps.
         let mut kept = 0;
         for step in steps {
             match step {

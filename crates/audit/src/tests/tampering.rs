@@ -10,7 +10,7 @@ pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 const DAY: i64 = 86_400_000_000_000;
 
-/// What a test appends.
+/// A step of a test.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     Use(usize),
@@ -27,7 +27,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 8..24)
 }
 
-/// A log of several segments, closed by a sealed line; then `unsealed` lines without a seal.
+/// A log of several segments, with a sealed last line, then `unsealed` lines without a seal.
 pub(super) fn log_of(steps: &[Step], unsealed: usize) -> Home {
     let home = Home::new();
     let log = || home.log().with_segment_size(6 * 1024);
@@ -49,7 +49,7 @@ pub(super) fn log_of(steps: &[Step], unsealed: usize) -> Home {
     home
 }
 
-/// All lines of the log, and the name of the segment each is in.
+/// All lines of the log, with the names of their segments.
 pub(super) fn lines_of(files: &Files) -> Vec<(String, String)> {
     let segments = files.iter().filter(|(name, _)| name.starts_with('0'));
     segments
@@ -71,7 +71,7 @@ pub(super) fn with_lines(files: &Files, lines: &[(String, String)]) -> Files {
     files
 }
 
-/// Numbers and hashes computed anew, as somebody without the keys can.
+/// Recomputes numbers and hashes, as somebody without the keys can.
 pub(super) fn rechain(lines: &mut [(String, String)]) {
     let mut prev = "0".repeat(64);
     for (at, (_, line)) in lines.iter_mut().enumerate() {
@@ -140,7 +140,7 @@ fn run(home: &Home, change: impl FnOnce(Verifier) -> Verifier) -> Verification {
     verifier.run(&Progress::default()).unwrap()
 }
 
-/// Whether something is found in `file`, at `line` or after it.
+/// Whether there is a finding in `file`, at `line` or after it.
 fn is_named(found: &Verification, file: &str, line: usize) -> bool {
     found
         .findings
@@ -163,12 +163,12 @@ fn line_in_file(lines: &[(String, String)], at: usize) -> usize {
         + 1
 }
 
-/// Tampers with the log once and judges what is found.
+/// Tampers with the log once and checks the findings.
 #[allow(clippy::too_many_lines)] // one arm for each way
 fn tamper(home: &Home, how: Tampering, one: Index, two: Index) -> Result<(), TestCaseError> {
     let files = home.files();
     let mut lines = lines_of(&files);
-    // The last line but those that no seal covers.
+    // The last line with a seal.
     let last_seal = lines.iter().rposition(|(_, line)| is_sealed(line)).unwrap();
     let at = one.index(last_seal + 1);
     let (file, line) = (lines[at].0.clone(), line_in_file(&lines, at));
@@ -188,8 +188,8 @@ fn tamper(home: &Home, how: Tampering, one: Index, two: Index) -> Result<(), Tes
             files.get_mut(&file).unwrap()[start + place] = bytes[place];
             home.put(&files);
             let found = verified(home);
-            // The last sealed line, no longer in its form, is one that nothing vouches for: head and state
-            // show that it is gone.
+            // If the last sealed line is malformed, nothing vouches for it; head and state show
+            // that it is missing.
             let seq = at as u64 + 1;
             let is_cut = at == last_seal && has(&found, &Problem::CutEnd { seq });
             prop_assert!(is_named(&found, &file, line) || is_cut);
@@ -201,7 +201,7 @@ fn tamper(home: &Home, how: Tampering, one: Index, two: Index) -> Result<(), Tes
             home.put(&files);
             let found = verified(home);
             prop_assert!(!found.is_good());
-            // At the end of the log no line is left to name, but the one that is gone.
+            // At the end of the log there is no line to name, except the missing one.
             let seq = last_seal as u64 + 1;
             let is_cut = at + 2 >= lines.len() && has(&found, &Problem::CutEnd { seq });
             prop_assert!(is_named(&found, &file, line) || is_cut);
@@ -266,7 +266,7 @@ fn tamper(home: &Home, how: Tampering, one: Index, two: Index) -> Result<(), Tes
                 home.put(&with_lines(&files, &lines));
                 prop_assert!(!verified(home).is_good());
             }
-            // Not the fast way either: the chain ends in a seal that it verifies.
+            // The fast mode finds it as well: the chain ends with a seal that it verifies.
             prop_assert!(!run(home, Verifier::fast).is_good());
         }
         Tampering::StripSeal => {
@@ -321,7 +321,7 @@ fn tamper(home: &Home, how: Tampering, one: Index, two: Index) -> Result<(), Tes
             let seq = last_seal as u64 + 1;
             let cut = Problem::CutEnd { seq };
             prop_assert!(has(&verified(home), &cut));
-            // In a copy, the head does. Without both nobody can know, and it says so.
+            // In a copy, the head reveals it. Without both nobody can know, and the result says so.
             std::fs::remove_file(home.path_of(STATE)).unwrap();
             let head = home.audit().join("head");
             std::fs::write(&head, &files["head"]).unwrap();
@@ -365,7 +365,7 @@ fn tamper(home: &Home, how: Tampering, one: Index, two: Index) -> Result<(), Tes
             let found = run(home, |verifier| verifier.anchor(anchor));
             let is_other = |found: &Finding| matches!(found.problem, Problem::OtherAnchors { .. });
             prop_assert!(found.findings.iter().any(is_other));
-            // With the old state beside it, or under the old fingerprint's name, it shows as well.
+            // With the old state beside it, or with the old fingerprint, it is found as well.
             let mut mixed = other.files();
             mixed.insert(STATE.to_owned(), files[STATE].clone());
             home.put(&mixed);

@@ -1,10 +1,10 @@
-//! Events of a type that only a later version knows.
+//! Events of types that only a later version knows.
 
 use std::ops::ControlFlow;
 
 use super::*;
 
-/// A log in which one event in two has a type that nobody knows.
+/// A log in which every second event has an unknown type.
 fn from_a_later_version() -> Home {
     let home = Home::new();
     for event in [used("a"), Event::new(Details::LoginAttempt), used("b")] {

@@ -1,10 +1,11 @@
-//! Logs that earlier builds wrote, in `tests/vectors`: they are read, and verify, for ever.
+//! Logs that earlier builds wrote, in `tests/vectors` of this crate: every version must read and
+//! verify them.
 
 use std::path::Path;
 
 use super::*;
 
-/// Of the log in `tests/vectors/log`, noted when it was written.
+/// The fingerprint of the log in `tests/vectors/log`, noted when it was written.
 const FINGERPRINT: &str = "1a06d15a4afab25480c8dd8d955697d390d837053582e60ab937a4e68931a142";
 
 /// A home with the directories `audit` and `seal`.

@@ -149,7 +149,7 @@ fn a_damaged_first_line_does_not_put_the_blame_on_the_segments_after_it() {
     }
 }
 
-/// They are verified in one batch, which only tells that something in it is wrong.
+/// They are verified in one batch, which only shows that something in it is wrong.
 #[test]
 fn foreign_seals_of_several_segments_are_each_named_where_they_stand() {
     let home = Home::new();
@@ -219,7 +219,7 @@ fn a_copy_of_the_segments_alone_verifies_whoever_owns_it_and_is_left_as_it_was()
         if name != STATE {
             std::fs::write(&path, bytes).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
-            // Only root can give it away; everybody else verifies what is readable to all.
+            // Only root can change the owner; other users verify what everyone can read.
             let _ = std::os::unix::fs::chown(&path, Some(54_321), Some(54_321));
         }
     }
@@ -252,7 +252,7 @@ fn a_directory_without_a_log_says_so() {
     );
     let link = empty.path().join("0000000000000001.jsonl");
     std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
-    // A link is not followed.
+    // Links are not followed.
     let result = Verifier::new(empty.path())
         .run(&Progress::default())
         .unwrap();

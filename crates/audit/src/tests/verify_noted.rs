@@ -1,4 +1,4 @@
-//! What verification compares with what was noted elsewhere, and what it says besides findings.
+//! What verification compares with noted data, and what it reports besides findings.
 
 use super::*;
 use nightlatch_core::id::SessionId;
@@ -17,7 +17,7 @@ fn read(text: &str) -> Anchors {
     Anchors::read("anchors", text.as_bytes()).unwrap()
 }
 
-/// As it stands in a system log.
+/// The anchor as a line of a system log.
 fn logged(anchor: &Anchor) -> String {
     format!(
         "Nov 28 10:00:00 ws1 nightlatch[4242]: audit anchor seq={} hash={} fingerprint={}",
@@ -127,7 +127,7 @@ fn a_session_that_was_not_created_or_had_ended_is_warned_of_across_segments() {
     append(used("exec"), 9);
     append(used("exec"), 9);
     append(ended(), 2);
-    // Another day, and another segment, within the longest session.
+    // Another day and another segment, within the longest session.
     home.shift(11 * 3600 * 1_000_000_000);
     append(used("exec"), 1);
     append(used("exec"), 2);
@@ -166,7 +166,7 @@ fn a_session_used_after_its_maximum_is_warned_of_across_segments() {
     for (number, seconds) in [(1, 60), (2, 7200), (3, 7200), (4, 7200)] {
         append(created(seconds), number);
     }
-    // What is recorded a moment after the maximum was judged before it.
+    // A use recorded a moment after the maximum was checked before it.
     home.shift(119 * 1_000_000_000);
     append(used("exec"), 1);
     home.shift(1_000_000_000);
@@ -215,7 +215,7 @@ fn removals_are_named_and_those_sooner_than_asked_for_are_found() {
     assert_eq!(removal.retention, retention.get());
     assert_eq!(Some(removal.record_seq), found.last.map(|(seq, _)| seq));
     assert!(removal.from < removal.to && removal.to < removal.recorded_at);
-    // Nothing sooner than 30 days, but sooner than 60.
+    // Nothing was removed sooner than 30 days, but something sooner than 60.
     let asked = |days: u64| {
         let retention = Duration::from_secs(days * 86_400);
         problems(&run(&home, |verifier| verifier.retention(retention)))
@@ -223,7 +223,7 @@ fn removals_are_named_and_those_sooner_than_asked_for_are_found() {
     assert_eq!(asked(30), []);
     assert_eq!(asked(60)[0].name(), "too_early_prune");
     assert_eq!(asked(60)[0].rule(), 12);
-    // An anchor of an event that was removed cannot be compared; a later one can.
+    // An anchor of a removed event cannot be compared; a later one can.
     let gone = Anchor::parse(
         &early
             .to_json()

@@ -1,4 +1,4 @@
-//! Anchors that do not fit, whatever stands around them.
+//! Anchors that do not match, with any text around them.
 
 use super::bases::{days, pruned, uses};
 use super::case::{Case, Files, hash_of, lines_of, number_of, with_lines};
@@ -37,7 +37,7 @@ pub(super) fn cases() -> Vec<Case> {
         other.open();
         other.anchor()
     }));
-    // Set back, and gone on in another way: each log is good, the two of them are a fork.
+    // Set back and continued differently: each log is valid, but the two form a fork.
     let fork = |seed: u64| {
         let mut forge = days();
         forge.random = super::forge::Random::new(seed);
@@ -64,7 +64,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases.push(case);
     let case = Case::new("the two on one line", end.log(), &[12]).anchored(line);
     cases.push(case);
-    // An anchor of what was set back, of a log that was pruned since.
+    // An anchor of the events that were set back, from a log that was pruned since.
     let (mut older, newer) = (pruned(), pruned());
     older.work(2);
     let log: Files = newer.log();
@@ -74,7 +74,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// A wrong anchor between bytes that a system log may have around one.
+/// A wrong anchor between bytes that a system log may have around it.
 fn spelled_otherwise() -> Vec<Case> {
     let forge = days();
     let ((seq, _), fingerprint) = (&forge.last, &forge.fingerprint);
@@ -117,7 +117,7 @@ fn spelled_otherwise() -> Vec<Case> {
     found.into_iter().map(case).collect()
 }
 
-/// Anchors of a log that has no fingerprint any more, or no event.
+/// Anchors of a log without a fingerprint, or without events.
 fn of_nothing() -> Vec<Case> {
     let (forge, pruned) = (days(), pruned());
     let anchors = format!("{}{}", forge.anchor(), forge.anchor_of(1, &"0".repeat(64)));

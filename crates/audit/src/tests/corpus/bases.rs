@@ -1,8 +1,8 @@
-//! The logs that the corpus is made of.
+//! The logs from which the corpus is made.
 
 use super::forge::{Forge, Said, said};
 
-/// Three days, each with some sessions.
+/// Three days, each with several sessions.
 pub(super) fn days() -> Forge {
     let mut forge = Forge::new(1);
     forge.open();
@@ -14,14 +14,14 @@ pub(super) fn days() -> Forge {
     forge
 }
 
-/// Seven days of which the first three were removed, a day and more after they had ended.
+/// Seven days; the first three were removed more than a day after they had ended.
 pub(super) fn pruned() -> Forge {
     pruned_with(|body| body)
 }
 
 pub(super) const REMOVED: usize = 3;
 
-/// The same with what `change` makes of the record of the removal.
+/// Like [`pruned`], with the record of the removal modified by `change`.
 pub(super) fn pruned_with(change: impl FnOnce(String) -> String) -> Forge {
     let mut forge = days_to_prune();
     let details = forge.pruned(REMOVED, 86_400);
@@ -43,7 +43,7 @@ pub(super) fn days_to_prune() -> Forge {
     forge
 }
 
-/// Uses of a session, as many as `count`.
+/// This many uses of a session.
 pub(super) fn uses(count: usize) -> Vec<Said> {
     vec![said("SESSION_VALIDATED", "{\"action\":\"forged\"}"); count]
 }

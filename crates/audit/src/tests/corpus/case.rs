@@ -1,4 +1,4 @@
-//! A log of the corpus: its files, what an auditor was given with it, and which rules it may break.
+//! A log of the corpus: its files, the auditor's data about it, and the rules it may break.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,7 +8,7 @@ use nightlatch_core::crypto::{hex, sha256};
 
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
-/// Something by the name of a file.
+/// A directory entry.
 pub(super) enum Entry {
     Bytes(Vec<u8>),
     Link(&'static str),
@@ -24,7 +24,7 @@ pub(super) struct Case {
     pub(super) anchors: Option<Vec<u8>>,
     /// In days.
     pub(super) retention: Option<u64>,
-    /// The rules that may be found broken, one of them for certain; an honest log breaks none.
+    /// The rules that may be found broken, at least one of which must be; empty for an honest log.
     may: Vec<u8>,
 }
 
@@ -47,7 +47,7 @@ impl Case {
         Self::new(name, files, &[])
     }
 
-    /// With the fingerprint of the log of `forge` noted elsewhere.
+    /// Adds the fingerprint of the log of `forge`, as noted elsewhere.
     pub(super) fn noted(mut self, forge: &Forge) -> Self {
         self.fingerprint = Some(forge.fingerprint.clone());
         self
@@ -72,12 +72,12 @@ impl Case {
         self.may.is_empty()
     }
 
-    /// Whether these are rules that verification may find broken.
+    /// Whether verification may find exactly these rules broken.
     pub(super) fn allows(&self, found: &BTreeSet<u8>) -> bool {
         found.is_empty() == self.is_honest() && found.iter().all(|rule| self.may.contains(rule))
     }
 
-    /// Makes the log in a new directory.
+    /// Creates the log in a new directory.
     pub(super) fn write(&self, directory: &Path) {
         std::fs::create_dir(directory).unwrap();
         for (name, entry) in &self.entries {
@@ -95,9 +95,9 @@ impl Case {
     }
 }
 
-/// Stands for a byte that is never in UTF-8, in lines that are handled as text.
+/// A placeholder, in lines handled as text, for a byte that never occurs in UTF-8.
 pub(super) const NO_UTF8: char = '\u{e000}';
-/// Stands for the bytes of half a surrogate pair, which UTF-8 forbids.
+/// A placeholder for the bytes of half a surrogate pair, which UTF-8 forbids.
 pub(super) const SURROGATE: char = '\u{e001}';
 
 /// The lines of all segments without their line ends, each with the name of its file.
@@ -112,7 +112,7 @@ pub(super) fn lines_of(files: &Files) -> Lines {
     lines.collect()
 }
 
-/// `files` with these lines for those of its segments.
+/// `files` with the segments replaced by these lines.
 pub(super) fn with_lines(files: &Files, lines: &[(String, String)]) -> Files {
     let mut files = files.clone();
     files.retain(|name, _| !name.starts_with('0'));
@@ -138,13 +138,13 @@ pub(super) fn without_seal(line: &str) -> String {
         .map_or(line.to_owned(), |(line, _)| format!("{line}}}"))
 }
 
-/// The hash that a line carries.
+/// The hash in a line.
 pub(super) fn hash_of(line: &str) -> String {
     let at = line.rfind(",\"hash\":\"").unwrap() + 9;
     line[at..at + 64].to_owned()
 }
 
-/// The line with the hash of what it says now, as anybody can make it.
+/// The line with the hash of its current content, as anybody can compute it.
 pub(super) fn rehashed(line: &str) -> String {
     let (body, rest) = line.rsplit_once(",\"hash\":\"").unwrap();
     format!(
@@ -154,7 +154,7 @@ pub(super) fn rehashed(line: &str) -> String {
     )
 }
 
-/// Numbers, links and hashes of all lines from `from` on, as anybody can make them.
+/// Recomputes numbers, links and hashes of all lines from `from` on, as anybody can.
 pub(super) fn rechain(lines: &mut [(String, String)], from: usize) {
     for at in from..lines.len() {
         let (seq, prev) = match at.checked_sub(1) {

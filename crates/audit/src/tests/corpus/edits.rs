@@ -1,4 +1,4 @@
-//! Lines that were changed: by whoever has no key, and by whoever has them all.
+//! Edited lines: by somebody without keys, and by somebody with all of them.
 
 use super::bases::{days, uses};
 use super::case::{
@@ -43,7 +43,7 @@ fn bytes() -> Vec<Case> {
     (0..40).map(flip).collect()
 }
 
-/// A value of a line: left so, with a new hash, and with new hashes for all lines after it.
+/// One changed value: alone, with a new hash, and with new hashes for all later lines.
 fn fields() -> Vec<Case> {
     let forge = days();
     let log = forge.log();
@@ -97,7 +97,7 @@ fn fields() -> Vec<Case> {
             changed[at].1 = rehashed(&changed[at].1);
             cases.push(case(name(", new hash"), &changed, &may(&[5, 7])));
             rechain(&mut changed, at);
-            // A number and a link are put right by that.
+            // Rechaining restores a number or a link.
             if changed == lines {
                 continue;
             }
@@ -107,7 +107,7 @@ fn fields() -> Vec<Case> {
     cases
 }
 
-/// Spellings of a line that say the same, nearly the same, or nothing.
+/// Variants of a line with the same meaning, a similar one, or none.
 const FORMS: &[(&str, Change)] = &[
     ("a space after a colon", |line| {
         line.replacen("\"uid\":", "\"uid\": ", 1)
@@ -314,7 +314,7 @@ fn with_time(line: &str, time: &str) -> String {
     format!("{before}\"timestamp\":\"{time}\"{after}")
 }
 
-/// The line with another use of a session in the first day that some lines follow.
+/// The index of another use of a session, on the first day, with some lines after it.
 fn a_use(lines: &Lines) -> usize {
     let is_use = |(at, (_, line)): (usize, &(String, String))| {
         (at > 1 && line.contains("SESSION_VALIDATED") && is_sealed(line)).then_some(at)
@@ -322,7 +322,7 @@ fn a_use(lines: &Lines) -> usize {
     lines.iter().enumerate().find_map(is_use).unwrap()
 }
 
-/// Written over a line, whose hash is made to fit, and nothing else.
+/// The variants in place of a line, with a matching hash and no other change.
 fn forms() -> Vec<Case> {
     let forge = days();
     let log = forge.log();
@@ -393,7 +393,7 @@ fn forms() -> Vec<Case> {
     keyless.chain(after).collect()
 }
 
-/// Signed by the log's own writer, as one that was taken over would: only the form is wrong.
+/// Signed by the log's own writer, as by one that was taken over: only the form is wrong.
 fn signed_forms() -> Vec<Case> {
     let signed = |(what, change): &(&str, Change)| {
         let mut forge = days();
@@ -412,7 +412,7 @@ fn signed_forms() -> Vec<Case> {
     FORMS.iter().filter(has_its_place).map(signed).collect()
 }
 
-/// Line ends that are missing or too many.
+/// Missing or extra line ends.
 fn line_ends() -> Vec<Case> {
     let forge = days();
     let log = forge.log();

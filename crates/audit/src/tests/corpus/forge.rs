@@ -1,7 +1,7 @@
-//! A writer of logs that knows all keys and follows no rule but when it is told to.
+//! A log writer that has all keys and follows only the rules that a test wants.
 //!
-//! It is written from docs/formats.md and shares only the primitives with the real writer, so that a
-//! mistake of the one is not a mistake of the other.
+//! It is written from docs/formats.md and shares only the primitives with the real writer, so that
+//! a mistake in one is not repeated in the other.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ const START: i64 = 1_763_632_800_123_456;
 
 type Seed = [u8; 32];
 
-/// Numbers that are the same in every run.
+/// A pseudorandom generator with the same numbers in every run.
 pub(super) struct Random(u64);
 
 impl Random {
@@ -70,14 +70,14 @@ pub(super) fn said(event_type: &'static str, details: &str) -> Said {
     (event_type, details.to_owned())
 }
 
-/// The keys that make a seal: its own, and those that it names.
+/// The keys of a seal: the one that signs, and those that it announces.
 struct Keys {
     own: Seed,
     next: PublicKey,
     next_segment: Option<PublicKey>,
 }
 
-/// See the module.
+/// A writer; see the module.
 pub(super) struct Forge {
     pub(super) random: Random,
     segment_seed: Seed,
@@ -85,7 +85,7 @@ pub(super) struct Forge {
     pub(super) fingerprint: String,
     /// The number and the hash of the last line.
     pub(super) last: (u64, String),
-    /// Segments by name, and whatever else there is.
+    /// Segments by name, and any other files.
     pub(super) files: BTreeMap<String, Vec<u8>>,
     pub(super) segment: String,
     /// Microseconds since 1970.
@@ -132,7 +132,7 @@ impl Forge {
         )
     }
 
-    /// Puts a line at the end of the open segment; its number is what its bytes say.
+    /// Appends a line to the open segment; its number is taken from its bytes.
     fn put(&mut self, body: &str, at: i64, keys: Option<&Keys>) -> String {
         let line = format!("{}\n", hashed(body, keys));
         let digits = body.trim_start_matches(|c: char| !c.is_ascii_digit());
@@ -159,7 +159,7 @@ impl Forge {
         self.open_with(|body| body);
     }
 
-    /// Opens a segment with what `change` makes of its first line.
+    /// Opens a segment whose first line is modified by `change`.
     pub(super) fn open_with(&mut self, change: impl FnOnce(String) -> String) {
         self.segment = segment_name(self.last.0 + 1);
         let seed = self.segment_seed;
@@ -188,7 +188,7 @@ impl Forge {
         self.close_with(|body| body);
     }
 
-    /// Closes the segment with what `change` makes of its last line.
+    /// Closes the segment with a last line modified by `change`.
     pub(super) fn close_with(&mut self, change: impl FnOnce(String) -> String) {
         let keys = Keys {
             own: seal_key(&self.seal_seed.take().unwrap()),
@@ -201,12 +201,13 @@ impl Forge {
         self.put(&change(body), at, Some(&keys));
     }
 
-    /// Appends events, with a seal on the last.
+    /// Appends events, with a seal on the last one.
     pub(super) fn append(&mut self, events: &[Said]) {
         self.append_with(events, |body| body);
     }
 
-    /// The same with what `change` makes of the last line, before it is hashed and sealed.
+    /// Like [`Forge::append`], with the last line modified by `change` before it is hashed and
+    /// sealed.
     pub(super) fn append_with(&mut self, events: &[Said], change: impl FnOnce(String) -> String) {
         if self.segment.is_empty() {
             self.open();
@@ -227,14 +228,14 @@ impl Forge {
         }
     }
 
-    /// Closes the segment and opens one on another day.
+    /// Closes the segment and opens one on the next day.
     pub(super) fn next_day(&mut self) {
         self.close();
         self.now += DAY;
         self.open();
     }
 
-    /// Some appends of different sizes, as sessions make them.
+    /// Several appends of different sizes, as sessions make them.
     pub(super) fn work(&mut self, appends: usize) {
         for _ in 0..appends {
             self.now += SECOND * i64::try_from(self.random.below(60)).unwrap();
@@ -269,7 +270,7 @@ impl Forge {
         }
     }
 
-    /// The head for the present end.
+    /// The head for the current end.
     pub(super) fn head(&self) -> Vec<u8> {
         self.head_of(&self.last, &self.fingerprint)
     }
@@ -295,14 +296,14 @@ impl Forge {
         format!("{text:<511}\n").into_bytes()
     }
 
-    /// The files as they are, with the head.
+    /// The current files, with the head.
     pub(super) fn log(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = self.files.clone();
         files.insert("head".to_owned(), self.head());
         files
     }
 
-    /// The details of an AUDIT_PRUNED of the oldest `count` segments that were opened.
+    /// The details of an AUDIT_PRUNED for the oldest `count` segments.
     pub(super) fn pruned(&self, count: usize, retention_seconds: i64) -> String {
         let firsts: Vec<_> = self.firsts.values().collect();
         let last: u64 = number_of(firsts[count]) - 1;
@@ -315,7 +316,7 @@ impl Forge {
         )
     }
 
-    /// Removes the files of the oldest `count` segments that were opened, and keeps their first lines.
+    /// Removes the files of the oldest `count` segments, and keeps their first lines.
     pub(super) fn remove(&mut self, count: usize) {
         let firsts: Vec<_> = self.firsts.iter().take(count).collect();
         let kept: String = firsts.iter().map(|(_, line)| line.as_str()).collect();
@@ -353,7 +354,7 @@ pub(super) fn time(micros: i64) -> String {
     Timestamp::from_unix_nanos(micros * 1000).to_string()
 }
 
-/// The number that a line states.
+/// The number in a line.
 pub(super) fn number_of(line: &str) -> u64 {
     line["{\"seq\":".len()..]
         .split(',')
@@ -368,7 +369,7 @@ fn text_after<'a>(line: &'a str, key: &str, length: usize) -> &'a str {
     &line[at..at + length]
 }
 
-/// The line of a body: with its hash, and sealed where there are keys.
+/// Makes a line from a body: with its hash, and sealed if there are keys.
 fn hashed(body: &str, keys: Option<&Keys>) -> String {
     let hash = sha256(body.as_bytes());
     let mut line = format!("{body},\"hash\":\"{}\"", hex(&hash));

@@ -1,4 +1,4 @@
-//! Logs that are as they should be.
+//! Logs that were not tampered with.
 
 use super::bases::{REMOVED, days, days_to_prune, pruned, uses};
 use super::case::{Case, hash_of, lines_of, number_of, with_lines};
@@ -65,7 +65,7 @@ fn ends() -> Vec<Case> {
     let mut log = forge.log();
     log.insert("head".to_owned(), head);
     cases.push(Case::honest("head one append behind", log));
-    // Lines that are none are no more than what a crash leaves, as long as no seal follows.
+    // Malformed lines may also come from a crash, as long as no seal follows.
     let mut log = forge.log();
     log.get_mut(&forge.segment)
         .unwrap()
@@ -121,7 +121,7 @@ fn removals() -> Vec<Case> {
     let log = forge.log();
     cases.push(Case::honest("pruned", log.clone()).noted(&forge));
     cases.push(Case::honest("pruned in time", log.clone()).kept_for(3));
-    // A crash before, between and after the files were unlinked.
+    // A crash before, between and after the deletions of the files.
     for left in 0..=REMOVED {
         let mut forge = days_to_prune();
         let details = forge.pruned(REMOVED, 86_400);

@@ -1,4 +1,4 @@
-//! Lines and files that were cut off, left out, moved, doubled, renamed or put in.
+//! Lines and files that were truncated, left out, moved, duplicated, renamed or inserted.
 
 use super::bases::days;
 use super::case::{Case, Entry, Files, Lines, is_sealed, lines_of, number_of, with_lines};
@@ -21,8 +21,8 @@ fn logged() -> (Forge, Files, Lines) {
     (forge, log, lines)
 }
 
-/// The end cut off after every line. Without a head, what ends in a seal is a log like any other,
-/// which an anchor tells from the one that there was.
+/// The log truncated after every line. Without a head, a log that ends with a seal is valid; an
+/// anchor distinguishes it from the original.
 fn cuts() -> Vec<Case> {
     let (forge, log, lines) = logged();
     let mut cases = Vec::new();
@@ -30,7 +30,7 @@ fn cuts() -> Vec<Case> {
         .filter(|&at| is_sealed(&lines[at].1))
         .collect();
     for end in 1..lines.len() {
-        // A crash may leave a head that is one append behind, and an anchor names the very end.
+        // A crash may leave a head that is one append behind; an anchor names the exact end.
         let cut = with_lines(&log, &lines[..end]);
         cases.push(Case::new(format!("cut after line {end}"), cut.clone(), &[8, 11]).noted(&forge));
         if end % 4 == 0 {
@@ -46,7 +46,7 @@ fn cuts() -> Vec<Case> {
     cases
 }
 
-/// The end cut off within a line.
+/// The log truncated within a line.
 fn cuts_within() -> Vec<Case> {
     let (forge, log, _) = logged();
     let mut random = Random::new(20);
@@ -60,7 +60,7 @@ fn cuts_within() -> Vec<Case> {
     (0..12).map(cut).collect()
 }
 
-/// Lines left out, doubled, moved and swapped.
+/// Lines left out, duplicated, moved and swapped.
 fn moves() -> Vec<Case> {
     let (forge, log, lines) = logged();
     let mut random = Random::new(21);
@@ -89,7 +89,7 @@ fn moves() -> Vec<Case> {
         changed[two].1.clone_from(&lines[one].1);
         case(&format!("lines {one} and {two} swapped"), changed);
     }
-    // An append left out whole, with its seal.
+    // A whole append left out, with its seal.
     let seals: Vec<_> = (0..lines.len())
         .filter(|&at| is_sealed(&lines[at].1))
         .collect();
@@ -183,7 +183,7 @@ fn number_of_name(name: &str) -> u64 {
     name[..16].parse().unwrap()
 }
 
-/// What is called like a part of the log and is none.
+/// Names like those of the log's files.
 fn names() -> Vec<Case> {
     let (forge, log, _) = logged();
     let mut cases = Vec::new();

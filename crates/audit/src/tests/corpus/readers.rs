@@ -1,5 +1,4 @@
-//! Whatever verifies is all there for whoever reads it: no line of it is missing from a list, a search or
-//! an export.
+//! Readers see everything that verifies: no line is missing from a list, a search or an export.
 
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
@@ -10,10 +9,11 @@ use super::forge::{Forge, Random};
 use crate::tests::Home;
 use crate::{ExportFormat, Limit, Progress, Query, Record, Verifier};
 
-/// A property of all logs of the corpus that verify, and of as many more that are made and tampered with at random.
+/// Checks all logs of the corpus that verify, and as many others that are made and tampered with at
+/// random.
 pub(super) fn every_line_of_what_verifies_is_read() {
     let mut read = 0;
-    // Those that verify, as the other test says.
+    // The other test checks that these verify.
     for case in super::cases().iter().filter(|case| case.is_honest()) {
         let files = case.entries.iter().filter_map(|(name, entry)| match entry {
             Entry::Bytes(bytes) => Some((name.clone(), bytes.clone())),
@@ -49,7 +49,7 @@ pub(super) fn every_line_of_what_verifies_is_read() {
     assert!(read > 100, "{read}");
 }
 
-/// A change that may well leave a log that verifies: at its end, or in a head.
+/// A change after which the log may still verify: at its end, or in a head.
 fn tamper(random: &mut Random, files: &mut super::case::Files) {
     let count = random.below(files.len());
     let last = files
@@ -130,7 +130,7 @@ fn read_all(name: &str, home: &Home) {
             .eq(records[from..].iter().map(|record| &record.seq)),
         "{name}"
     );
-    // Each is found by what it says, one by one; of a long log, some are.
+    // Search for each record individually; in a long log, for some of them.
     for record in records.iter().step_by(1 + records.len() / 40) {
         for query in searches(record) {
             let found = matching(home, &query);
@@ -196,7 +196,7 @@ fn vouched_for(home: &Home) -> Vec<Vec<u8>> {
     let lines = segments.flat_map(|(_, bytes)| {
         let lines = bytes.split(|&byte| byte == b'\n').map(<[u8]>::to_vec);
         let mut lines: Vec<_> = lines.collect();
-        // What follows the last line end.
+        // The part after the last line end.
         lines.pop();
         lines
     });

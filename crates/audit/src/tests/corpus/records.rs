@@ -14,7 +14,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Records of a removal that are wrong, signed by the log's own writer.
+/// Wrong records of a removal, signed by the log's own writer.
 #[allow(clippy::too_many_lines)] // a list
 fn removals() -> Vec<Case> {
     let changed = |what: &str, from: &str, to: &str| {
@@ -37,7 +37,7 @@ fn removals() -> Vec<Case> {
         cases.push(changed(&what, &value(key), &false_one));
     }
     let of_another_day = "\"from\":\"2025-01-01T00:00:00.000000Z\"";
-    // A time has colons, and the value of the detail ends at the comma after it.
+    // A time contains colons, so the value of the detail ends at the next comma.
     cases.push(changed(
         "a removal with a false from",
         &value("from"),
@@ -122,7 +122,7 @@ fn removals() -> Vec<Case> {
                 .noted(&forge),
         );
     }
-    // A later removal that comes too early, of segments that are still there.
+    // A later removal that is too early, of segments that still exist.
     let mut forge = pruned();
     let details = forge.pruned(REMOVED + 3, 86_400);
     forge.append(&[("AUDIT_PRUNED", details)]);
@@ -131,7 +131,7 @@ fn removals() -> Vec<Case> {
     cases
 }
 
-/// Days that are gone without a record that counts.
+/// Missing days without a valid record.
 fn unrecorded() -> Vec<Case> {
     let mut cases = Vec::new();
     let gone = |forge: &mut Forge, count: usize| forge.remove(count);
@@ -145,11 +145,11 @@ fn unrecorded() -> Vec<Case> {
             Case::new(format!("{count} days gone without a trace"), log, &[10]).noted(&forge),
         );
     }
-    // More than was recorded.
+    // More was removed than recorded.
     let mut forge = pruned();
     gone(&mut forge, REMOVED + 1);
     cases.push(Case::new("a day more than recorded", forge.log(), &[10]).noted(&forge));
-    // The record is there, and no seal is on it.
+    // The record exists, but has no seal.
     let mut forge = days_to_prune();
     let head = forge.head();
     let details = forge.pruned(REMOVED, 86_400);
@@ -158,7 +158,7 @@ fn unrecorded() -> Vec<Case> {
     let mut log = forge.log();
     log.insert("head".to_owned(), head);
     cases.push(Case::new("a removal that is not sealed", log, &[10]).noted(&forge));
-    // Between lines that are sealed, with a right hash.
+    // Between sealed lines, with a correct hash.
     let mut forge = days_to_prune();
     let details = forge.pruned(REMOVED, 86_400);
     forge.append(&[said("AUDIT_PRUNEDX", &details)]);
@@ -249,7 +249,7 @@ fn removed_lines() -> Vec<Case> {
         link.with("removed.jsonl", Entry::Link("/dev/zero"))
             .noted(&forge),
     );
-    // With lines of segments that are there: those are not looked at.
+    // With lines of existing segments, which are not checked.
     let first = lines_of(&log)[0].1.clone();
     cases.push(
         Case::honest("a removed line of a segment that is there", {
@@ -394,7 +394,7 @@ fn heads() -> Vec<Case> {
             other.head()
         }),
     ];
-    // Signed for an earlier line with the key of now.
+    // Signed for an earlier line with the current key.
     for at in [0, lines.len() / 2, lines.len() - 2] {
         let line = (number_of(&lines[at].1), hash_of(&lines[at].1));
         let head = forge.head_of(&line, &forge.fingerprint);
@@ -407,7 +407,7 @@ fn heads() -> Vec<Case> {
         &forge.fingerprint,
     );
     cases.push(with("a head signed for a line to come", next));
-    // Heads as they were before: they leave the end unchecked, which is no finding.
+    // Earlier heads: they leave the end unchecked, which is not a finding.
     let mut later = days();
     for behind in 1..8 {
         later.append(&uses(1));

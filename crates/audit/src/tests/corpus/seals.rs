@@ -1,5 +1,5 @@
-//! Seals that were dropped, lines that were added without one, and days that were written again; and
-//! what a writer that was taken over can sign.
+//! Dropped seals, added lines without a seal, and rewritten days; and what a writer that was taken
+//! over can sign.
 
 use super::bases::{days, uses};
 use super::case::{Case, Files, is_sealed, lines_of, rechain, with_lines, without_seal};
@@ -14,7 +14,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// A seal taken from a line, which anybody can do without another change.
+/// A line without its seal, which anybody can remove without another change.
 fn dropped() -> Vec<Case> {
     let forge = days();
     let log = forge.log();
@@ -44,7 +44,7 @@ fn dropped() -> Vec<Case> {
     cases.push(case("no seal but the first", 1, lines.len()));
     cases.push(case("a day without seals", second + 1, lines.len() - 20));
     cases.push(case("no seal on a first day", 1, second));
-    // A seal of another line, or of another log.
+    // A seal from another line, or from another log.
     let seal = |line: &str| line[line.find(",\"seal\":{").unwrap()..].to_owned();
     let other = lines_of(&written_again(7).log());
     for (what, from) in [
@@ -70,7 +70,7 @@ fn dropped() -> Vec<Case> {
     cases
 }
 
-/// Lines that anybody can add at the end: right in all but that no seal follows.
+/// Lines that anybody can append: correct except that no seal follows.
 fn keyless() -> Vec<Case> {
     let mut cases = Vec::new();
     for count in [1, 15, 16, 17, 400, 10_000] {
@@ -93,7 +93,7 @@ fn keyless() -> Vec<Case> {
             cases.push(Case::new(name, log, may).noted(&forge));
         }
     }
-    // A segment of one's own, once the last one looks closed.
+    // A forged segment, after the last one looks closed.
     let mut forge = days();
     let mut log = forge.log();
     let mut other = written_again(9);
@@ -104,7 +104,7 @@ fn keyless() -> Vec<Case> {
     other.work(5);
     log.extend(other.files.clone());
     cases.push(Case::new("a segment sealed by others", log, &[6, 7, 11]).noted(&forge));
-    // The same after a close that has no seal.
+    // The same after a closing line without a seal.
     let mut log = forge.log();
     let details = format!("{{\"segment\":\"{}\"}}", forge.segment);
     forge.unsealed(&[("SEGMENT_CLOSED", details)]);
@@ -117,7 +117,7 @@ fn keyless() -> Vec<Case> {
     cases
 }
 
-/// A log like the one of three days, from another beginning.
+/// A log like the one of three days, with another first key.
 fn written_again(seed: u64) -> Forge {
     let mut forge = Forge::new(seed);
     forge.open();
@@ -129,13 +129,13 @@ fn written_again(seed: u64) -> Forge {
     forge
 }
 
-/// Days written again: without seals, with made-up ones, or as a whole.
+/// Rewritten days: without seals, with invented ones, or as a whole log.
 fn rewritten() -> Vec<Case> {
     let forge = days();
     let log = forge.log();
     let lines = lines_of(&log);
     let mut cases = Vec::new();
-    // From some line on, with right hashes and the seals that were there, or none.
+    // From some line on, with correct hashes and the old seals, or none.
     for from in [0, 2, lines.len() / 3, lines.len() / 2, lines.len() - 2] {
         for keeps_seals in [true, false] {
             let mut lines = lines.clone();
@@ -151,7 +151,7 @@ fn rewritten() -> Vec<Case> {
             cases.push(Case::new(name, with_lines(&log, &lines), may).noted(&forge));
         }
     }
-    // With keys of their own: nothing but the fingerprint tells.
+    // With other keys: only the fingerprint reveals it.
     for seed in 30..34 {
         let other = written_again(seed);
         cases.push(Case::new(format!("another log {seed}"), other.log(), &[12]).noted(&forge));
@@ -177,7 +177,7 @@ fn rewritten() -> Vec<Case> {
         let may = &[4, 5, 6, 7, 11, 12];
         cases.push(Case::new(format!("day {at} of another log"), log, may).noted(&forge));
     }
-    // The claim to be this log does not help.
+    // Naming this log's fingerprint does not help.
     let mut other = Forge::new(36);
     other.fingerprint.clone_from(&forge.fingerprint);
     other.open();
@@ -186,7 +186,7 @@ fn rewritten() -> Vec<Case> {
     cases
 }
 
-/// What only a writer with the log's keys can make, which breaks one rule each.
+/// Logs that only a writer with the log's keys can make, each of which breaks one rule.
 fn signed() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut case = |what: &str, rule: u8, write: &dyn Fn(&mut Forge)| {
@@ -290,7 +290,7 @@ fn signed() -> Vec<Case> {
     cases
 }
 
-/// A SEGMENT_CLOSED whose seal names a key that the first line did not.
+/// A SEGMENT_CLOSED whose seal announces another key than the first line did.
 fn closed_with_another_key() -> Case {
     let mut forge = days();
     forge.append(&[said("SEGMENT_CLOSED", "{}")]);

@@ -1,4 +1,4 @@
-//! What is on record of a removal.
+//! The records of removals.
 
 use super::super::super::line::Link;
 use super::super::super::line_writer::{self, Stamp};
@@ -44,7 +44,7 @@ fn a_line_that_somebody_without_keys_appends_lifts_no_hold() {
     std::fs::write(&path, bytes).unwrap();
     assert_eq!(home.log().holds().unwrap().len(), 1);
     assert_eq!(home.log().prune(days(2)).unwrap().segments, []);
-    // By somebody with a session it is lifted.
+    // Somebody with a session lifts it.
     home.log()
         .remove_hold(&name, "alice@example.com", session)
         .unwrap();
@@ -63,7 +63,7 @@ fn nothing_is_removed_of_segments_in_which_a_line_was_changed() {
             .unwrap();
         let text = String::from_utf8(bytes.clone()).unwrap();
         let lines: Vec<_> = text.split_inclusive('\n').collect();
-        // Its own hash is right; what follows it continues another.
+        // Its own hash is correct; what follows continues another.
         let opening = line::Line::parse(lines[0].trim_end().as_bytes()).unwrap();
         let action = Action::new(action);
         let changed = forged(
@@ -83,7 +83,7 @@ fn nothing_is_removed_of_segments_in_which_a_line_was_changed() {
     }
 }
 
-/// Both records of it are cut short, one after the other.
+/// A crash follows each of the two records.
 #[test]
 fn a_removal_on_record_is_not_recorded_again_when_more_grew_old_before_the_next_crash() {
     let home = Home::new();
@@ -97,7 +97,7 @@ fn a_removal_on_record_is_not_recorded_again_when_more_grew_old_before_the_next_
     home.use_on([9]);
     let recorded = files(&home);
     home.log().prune(days(2)).unwrap();
-    // First lines are kept of two segments, and one of them is on record.
+    // The first lines of two segments are saved, and the removal of one is on record.
     let kept = files(&home)["removed.jsonl"].clone();
     put(&home, &recorded);
     std::fs::write(home.audit().join("removed.jsonl"), kept).unwrap();
@@ -133,7 +133,7 @@ fn a_removal_is_recorded_with_its_span_and_the_retention() {
     removed_on_record(&home);
 }
 
-/// Late when it is first asked, and earlier from then on.
+/// Returns a late time first, and earlier ones afterwards.
 struct SetBack {
     asked: AtomicI64,
     to: i64,
