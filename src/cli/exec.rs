@@ -42,7 +42,7 @@ const LOOKS: u32 = 3;
 pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
     let mut lent = Lent::default();
     let result = run_asking(context, args, &mut lent);
-    // After a signal other than Ctrl-C, nobody is waiting for a message.
+    // After a signal other than Ctrl-C, end at once: do not wait for the terminal.
     let is_told_to_end = |failure: &Failure| failure.signal.is_some_and(|signal| signal != SIGINT);
     if !result.as_ref().is_err_and(is_told_to_end) {
         lent.await_return();

@@ -127,7 +127,7 @@ pub fn run(surroundings: Surroundings) -> ExitCode {
 
 /// Dies of `signal`, so that the shell sees it and a loop stops at Ctrl-C. By now all secrets are
 /// wiped, the terminal is restored, and core dumps are disabled. If the signal does not end the
-/// process, the exit code stands for it.
+/// process, the exit code reports it.
 fn end_by(signal: i32) -> ExitCode {
     // A SIGKILL would make people look for its sender, or for a lack of memory.
     if signal != SIGKILL {

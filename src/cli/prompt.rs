@@ -1,6 +1,6 @@
 //! Prompts a person for a password, without echo, or for a line of text.
 //!
-//! The terminal is restored in every case: an answer, an error, a panic, a signal. Input that was
+//! The terminal is restored on every way out: an answer, an error, a panic, a signal. Input that was
 //! typed but not read is dropped then, so that half a password never reaches the shell. The echo
 //! stays off between passwords, until the [`Terminal`] is dropped. A password's bytes are read
 //! directly into their [`SecretBuffer`], and are stored nowhere else.
@@ -228,7 +228,7 @@ impl Terminal {
     }
 
     /// Asks for one visible line of at most 1,024 bytes, returned without its newline. Signals have
-    /// their default action; nothing needs restoring, because a hidden echo is switched on first.
+    /// their default action; nothing needs restoring, because the echo is switched on first.
     ///
     /// # Errors
     /// Any [`PromptError`] except [`PromptError::Interrupted`] and [`PromptError::NotAccepted`].

@@ -147,7 +147,7 @@ fn notice(context: &Context, status: &SessionStatus) -> String {
     format!("nightlatch: the session locks in {left}{what_to_do}")
 }
 
-/// The message that somebody is signed in; `how` is the verb.
+/// The message that somebody is signed in; `how` is its beginning.
 pub fn signed_in(status: &SessionStatus, how: &str) -> String {
     let name = text::escape(status.username.as_deref().unwrap_or("nobody"));
     let left = text::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));

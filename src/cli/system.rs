@@ -97,7 +97,7 @@ impl Interruption {
                 let is_signalled = !fds[1].revents().is_empty();
                 !(is_closed || is_signalled)
             }
-            // The signal's handler has run, so the signal is pending in the next check.
+            // A signal came. Its handler has run, so `pending` has it if it is one that is deferred.
             Err(rustix::io::Errno::INTR) => self.0.pending().is_empty(),
             Err(_) => true,
         }

@@ -143,7 +143,8 @@ impl Terminal {
         is_foreground(&self.tty)
     }
 
-    /// The terminal's current settings, without an echo that a forcibly stopped prompt left off.
+    /// The terminal's current settings, with the echo on if only a forcibly stopped prompt left it
+    /// off.
     pub(super) fn settings(&self) -> io::Result<Termios> {
         let mut settings = tcgetattr(&self.tty)?;
         let modes = &mut settings.local_modes;

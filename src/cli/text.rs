@@ -29,8 +29,7 @@ pub fn escape_json(json: &str) -> String {
     for character in json.chars() {
         match character {
             '\n' => shown.push('\n'),
-            // Only whitespace outside strings can match this; in strings, control characters are
-            // always escaped.
+            // In strings, control characters are always escaped, so those here are whitespace.
             '\0'..=' ' => shown.push(' '),
             _ if is_harmless(character) => shown.push(character),
             _ => {

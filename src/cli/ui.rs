@@ -55,7 +55,7 @@ impl Ui {
     /// must already be escaped.
     ///
     /// As for [`Ui::data`].
-    /// As [`Ui::data`].
+    /// As for [`Ui::data`].
     #[allow(clippy::unused_self)] // so that printing requires a Ui
     pub fn bytes(self, bytes: &[u8]) -> Result<bool, Failure> {
         written(&mut io::stdout().lock(), bytes)

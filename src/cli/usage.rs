@@ -295,7 +295,7 @@ fn bad_choice(found: &Found, argument: &str, see: String) -> (String, String) {
     )
 }
 
-/// The command that people mean when they type this common but unknown one.
+/// The hint for a word that people commonly type but that is not a command.
 fn meant_by(command: &str) -> Option<&'static str> {
     Some(match command {
         "verify" | "check" => "check the log for tampering: nightlatch audit verify",

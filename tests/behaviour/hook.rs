@@ -666,7 +666,7 @@ fn in_bash_a_command_written_in_an_editor_counts_as_typed() {
     let show = home.outside("bin").join("show");
     std::fs::write(show, "#!/bin/sh\necho 'an error' >&2\n").unwrap();
     let edit = format!("set -o emacs; export VISUAL='{}'", editor.display());
-    // The function that reads startup files also runs the edited one.
+    // The command that reads startup files, `source`, also runs an edited command line.
     let mut pty = bash.start(
         &home,
         &["PROMPT_COMMAND='source /dev/null'", &bash.hook(""), &edit],
@@ -818,7 +818,7 @@ fn the_last_known_commands_are_those_of_the_last_use() {
     assert!(wraps("show"), "looking notes nothing");
     home.run(&["exec", "--", "true"]).succeeds();
     assert!(wraps("other") && wraps("g++") && !wraps("show"));
-    // For locking, an invalid configuration is sufficient: it does not lose commands.
+    // `lock` works with an invalid configuration, and does not forget the commands.
     let config = home.path().join("config.toml");
     std::fs::write(&config, "[").unwrap();
     home.run(&["lock"]).succeeds();

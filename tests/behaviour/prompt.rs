@@ -1,4 +1,4 @@
-//! Passwords are typed without echo, and the terminal is restored in every case.
+//! Passwords are typed without echo, and the terminal is restored on every way out.
 
 use crate::support::{Pty, shell};
 

@@ -33,7 +33,7 @@ impl AuditLog {
     /// The log's current end, to be kept elsewhere; `None` if there is no log yet.
     ///
     /// # Errors
-    /// As [`AuditLog::fingerprint`].
+    /// As for [`AuditLog::fingerprint`].
     pub fn anchor(&self) -> Result<Option<Anchor>, AuditError> {
         let state = self.state()?.filter(|state| state.last().seq > 0);
         Ok(state.map(|state| Anchor::new(state.last(), state.fingerprint())))

@@ -52,7 +52,7 @@ impl AuditLog {
     /// after that, only a failure to write can prevent them from being recorded.
     ///
     /// # Errors
-    /// As [`AuditLog::append`].
+    /// As for [`AuditLog::append`].
     pub fn append_with<E: AsRef<[Event]>>(
         &self,
         events: impl FnOnce() -> E,
@@ -63,7 +63,7 @@ impl AuditLog {
     /// Like [`AuditLog::append`], but waits at most `limit` for the log's lock.
     ///
     /// # Errors
-    /// As [`AuditLog::append`], and [`AuditError::Busy`].
+    /// As for [`AuditLog::append`], and [`AuditError::Busy`].
     pub fn append_within(&self, events: &[Event], limit: Duration) -> Result<Appended, AuditError> {
         self.append_locked(
             || events,
@@ -115,7 +115,7 @@ impl AuditLog {
     /// Appends `events` and waits until they are durable.
     ///
     /// # Errors
-    /// As [`AuditLog::append`] and [`Appended::sync`].
+    /// As for [`AuditLog::append`] and [`Appended::sync`].
     pub fn append_durable(&self, events: &[Event]) -> Result<(), AuditError> {
         self.append(events)?.sync()
     }

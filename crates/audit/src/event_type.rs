@@ -56,7 +56,7 @@ names! {
     }
 }
 
-/// A word that names no event.
+/// The word is not the name of an event type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is no event type")]
 pub struct UnknownEventType(String);

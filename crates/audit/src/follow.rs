@@ -27,7 +27,7 @@ impl LogReader<'_> {
     /// does not apply to the follower.
     ///
     /// # Errors
-    /// As [`LogReader::list`].
+    /// As for [`LogReader::list`].
     pub fn follow(
         &self,
         query: &Query,
@@ -95,7 +95,7 @@ impl<'a> Follow<'a> {
     /// another when it ends.
     ///
     /// # Errors
-    /// As [`Follow::poll`].
+    /// As for [`Follow::poll`].
     pub fn poll_rows(&mut self) -> Result<Vec<Row>, AuditError> {
         let mut rows = rows::rows(&self.poll()?);
         self.reader.complete(&mut rows)?;

@@ -116,7 +116,7 @@ impl Head {
     /// Like [`Head::load`], for the log in `dir`.
     ///
     /// # Errors
-    /// As [`Head::load`].
+    /// As for [`Head::load`].
     #[allow(clippy::option_option)] // as above
     pub(super) fn load_own(dir: &Dir) -> Result<Option<Option<Self>>, FsError> {
         match dir.open_file(HEAD_FILE)? {

@@ -45,10 +45,10 @@ pub struct Hold {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HoldError {
-    /// A hold with this name exists.
+    /// A hold with this name is in force.
     #[error("legal hold {} is in force already, since {}", .0.name, .0.added_at)]
     InForce(Box<Hold>),
-    /// No hold has this name.
+    /// No hold with this name is in force.
     #[error("no legal hold {0} is in force")]
     Unknown(HoldName),
     /// The log could not be read or written.

@@ -88,8 +88,8 @@ impl AuditLog {
         self
     }
 
-    /// Uses `is_account` to check whether a normalized email belongs to an account: the record of a
-    /// reading that filters by an account names only such an email.
+    /// Uses `is_account` to check whether a normalized email belongs to an account: only such an
+    /// email is named in the record of a reading that filters by account.
     #[must_use]
     pub fn with_accounts(
         mut self,

@@ -66,7 +66,7 @@ impl FirstLine {
         self.seal.and_then(|seal| seal.next_segment)
     }
 
-    /// Whether it opens the segment `name` as rule 6 requires. `None` stands for an unknown value.
+    /// Whether it opens the segment `name` as rule 6 requires. `None` means unknown.
     pub(super) fn opens(
         &self,
         name: SegmentName,

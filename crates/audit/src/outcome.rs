@@ -6,7 +6,7 @@ use super::record::Record;
 use crate::event_name::EventName;
 
 names! {
-    /// What became of what an event is about.
+    /// The outcome of what an event is about.
     Outcome {
         /// Nothing failed and nothing was refused.
         Ok => "ok",
@@ -14,7 +14,7 @@ names! {
         Failed => "failed",
         /// Something was refused: a command, a session, an account, or sign-in after repeated failures.
         Refused => "refused",
-        /// A guarded command ended with another exit code than 0, by a signal, or was not started.
+        /// A guarded command ended with a code other than 0 or by a signal, or was not started.
         NonZero => "nonzero",
     }
 }

@@ -136,7 +136,7 @@ impl LogReader<'_> {
     /// passed on, because an interrupted export has been read, too.
     ///
     /// # Errors
-    /// As [`LogReader::list`].
+    /// As for [`LogReader::list`].
     pub fn for_each(
         &self,
         how: ReadKind,
@@ -366,7 +366,7 @@ impl AuditLog {
     /// Like [`LogReader::list`], without recording it: for tests of what was recorded.
     ///
     /// # Errors
-    /// As [`LogReader::list`].
+    /// As for [`LogReader::list`].
     #[cfg(feature = "test-util")]
     #[doc(hidden)]
     pub fn query_unrecorded(&self, query: &Query) -> Result<QueryResult, AuditError> {

@@ -129,7 +129,7 @@ impl AuditLog {
     /// What [`AuditLog::prune`] would remove now. Removes and records nothing.
     ///
     /// # Errors
-    /// As [`AuditLog::prune`].
+    /// As for [`AuditLog::prune`].
     pub fn prunable(&self, retention: Retention) -> Result<Pruning, AuditError> {
         let Some(dir) = self.long_enough(retention)? else {
             return Ok(Pruning::default());

@@ -45,7 +45,7 @@ impl StateFile {
     /// Opens the state of the log in `home`; `None` if there is none.
     ///
     /// # Errors
-    /// When the file or its directory is accessible to others or cannot be opened.
+    /// When the file or its directory is not this user's alone, or cannot be opened.
     pub(super) fn open(home: &Dir) -> Result<Option<Self>, FsError> {
         let Some(dir) = home.subdir(SEAL_DIRECTORY)? else {
             return Ok(None);

@@ -7,7 +7,7 @@ use clap::Args;
 use super::bad_value::number;
 use super::duration;
 
-/// What names a file descriptor.
+/// The description of a valid value, for messages.
 const DESCRIPTOR: &str = "the number of a file descriptor";
 
 /// Where a password comes from when it is not asked for on the terminal.
@@ -23,7 +23,7 @@ pub struct PasswordSource {
 }
 
 impl PasswordSource {
-    /// Whether the password is handed in, so that nobody has to be asked for it.
+    /// Whether an option gives the password, so that no prompt is needed.
     pub fn is_given(&self) -> bool {
         self.password_stdin || self.password_fd.is_some()
     }

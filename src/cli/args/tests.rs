@@ -9,7 +9,7 @@ fn the_command_line_is_consistent() {
     Cli::command().debug_assert();
 }
 
-/// Every command a person may give, with what it is called in full.
+/// Every command, with its full name.
 fn commands() -> Vec<(String, clap::Command)> {
     fn gather(command: &clap::Command, name: &str, all: &mut Vec<(String, clap::Command)>) {
         all.push((name.to_owned(), command.clone()));

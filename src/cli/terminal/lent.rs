@@ -176,7 +176,7 @@ fn later_processes_of_this_job() -> Vec<Taker> {
     entries.filter_map(open).collect()
 }
 
-/// Only Linux tells which they are.
+/// Only Linux provides this information.
 #[cfg(not(target_os = "linux"))]
 fn later_processes_of_this_job() -> Vec<Taker> {
     Vec::new()

@@ -14,8 +14,8 @@ use crate::record::Record;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::id::{ExecId, SessionId};
 
-/// The maximum number of sessions or commands followed at once; beyond that, the older half is
-/// dropped.
+/// The maximum number of sessions or commands followed at once; beyond that, the older half is no
+/// longer followed.
 const MAX_OPEN: usize = 10_000;
 const NEWEST_SESSIONS: usize = 400;
 const LONGEST_SESSIONS: usize = 10;

@@ -133,7 +133,7 @@ impl<'a> Rest<'a> {
         Some(self)
     }
 
-    /// Takes a word of at most this many bytes for which the predicate holds.
+    /// Takes a word of 1 to `most` bytes, for all of which `is_of_value` must hold.
     fn value(&mut self, most: usize, is_of_value: impl Fn(&u8) -> bool) -> Option<&'a [u8]> {
         self.punctuation()?;
         let length = self.0.iter().take_while(|&&byte| is_word(byte)).count();
