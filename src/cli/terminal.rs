@@ -87,7 +87,7 @@ impl Terminal {
     /// When this process is in the background and cannot be stopped.
     pub fn wait_for_turn(&mut self) -> io::Result<()> {
         while !self.turn.is_held() {
-            // The kernel stops a background process in tcdrain, and no output is lost.
+            // The kernel stops a background process in tcdrain, and nothing is dropped.
             rustix::io::retry_on_intr(|| tcdrain(&self.tty))?;
             if !self.is_foreground() {
                 return Err(background());

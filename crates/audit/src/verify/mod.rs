@@ -147,7 +147,7 @@ impl Verifier {
     }
 
     /// Checks all rules, but verifies only the signatures of the last segment, and those of the
-    /// first and the last line of every other one. This misses one attack: whoever took over the
+    /// first and the last line of every other one. This misses a forgery: whoever took over the
     /// machine while a segment was open had the key of the next segment's first line, and may have
     /// rewritten the open segment from its first line on before closing it. Only the seals within
     /// it, whose keys were erased by then, show that.
