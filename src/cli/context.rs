@@ -79,7 +79,7 @@ impl Context {
     }
 
     /// The sign that marks where text was cut.
-    pub fn sign(&self) -> char {
+    pub fn ellipsis(&self) -> char {
         if self.ui.is_utf8 { '…' } else { '~' }
     }
 

@@ -32,7 +32,7 @@ use finding::{Finding, State};
 use super::ui::{BAD, FAINT, GOOD, Ui, WARN};
 
 /// All checks, in the order of the output.
-const CHECKS: &[fn(&Case) -> Vec<Finding>] = &[
+const CHECKS: &[fn(&Environment) -> Vec<Finding>] = &[
     program::version,
     program::in_path,
     program::terminal,

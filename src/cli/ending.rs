@@ -51,7 +51,7 @@ pub fn of_status(context: &Context, status: &SessionStatus) -> Option<String> {
         }
         // The time of the last activity was stored with the key, which is gone. The log has it,
         // too.
-        None | Some(Dead::KeyGone) => {
+        None | Some(EndReason::KeyGone) => {
             of_log(context, status.session_id, status.username.as_deref())
         }
         Some(other) => Some(format!("locked: {other}")),

@@ -14,10 +14,7 @@ use super::context::Context;
 use super::end::End;
 use super::exit::Failure;
 use super::progress;
-use super::ui::Ui;
-
-/// The number of bytes per write.
-const PIECE: usize = 64 * 1024;
+use output::{Output, PIECE};
 
 pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
     let query = query(context, &args.filters)?;
@@ -63,53 +60,4 @@ pub fn run(context: &Context, args: &AuditExport) -> Result<End, Failure> {
     warn_of_unreadable(context, answer.unreadable);
     recorded?;
     Ok(End::Done)
-}
-
-/// Buffers lines for stdout.
-struct Output {
-    ui: Ui,
-    format: ExportFormat,
-    fingerprint: Option<String>,
-    pending: Vec<u8>,
-    /// `false` once stdout is closed.
-    wanted: Result<bool, Failure>,
-}
-
-impl Output {
-    fn new(ui: Ui, form: ExportForm, log: &LogReader<'_>) -> Self {
-        let format = match form {
-            ExportForm::Ocsf => ExportFormat::Ocsf,
-            ExportForm::Ecs => ExportFormat::Ecs,
-            ExportForm::Jsonl => ExportFormat::Jsonl,
-        };
-        Self {
-            ui,
-            format,
-            // A log with a damaged first line can still be exported.
-            fingerprint: log.fingerprint().ok().flatten(),
-            pending: Vec::with_capacity(2 * PIECE),
-            wanted: Ok(true),
-        }
-    }
-
-    fn add(&mut self, record: &Record) {
-        self.format
-            .append(&mut self.pending, record, self.fingerprint.as_deref());
-    }
-
-    fn write(&mut self) {
-        self.wanted = self.ui.json_text(&String::from_utf8_lossy(&self.pending));
-        self.pending.clear();
-    }
-
-    fn is_over(&self) -> bool {
-        !matches!(self.wanted, Ok(true))
-    }
-
-    fn finish(mut self) -> Result<(), Failure> {
-        if !self.is_over() && !self.pending.is_empty() {
-            self.write();
-        }
-        self.wanted.map(drop)
-    }
 }

@@ -28,7 +28,8 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
     if args.password.is_given() {
         let email = email.ok_or_else(which_email)?;
         let guard = context.guard_or_create()?;
-        let password = ask::given_password(&args.password)?.ok_or_else(ask::no_terminal)?;
+        let password = password_input::given_password(&args.password)?
+            .ok_or_else(password_input::no_terminal)?;
         // A person may still be there, and sees stderr then.
         let vouched = if std::io::stderr().is_terminal() {
             let mut terminal = context.terminal();

@@ -17,31 +17,6 @@ use super::session_state::look;
 use super::ui::{FAINT, GOOD, STRONG, WARN};
 use super::{ending, text, watch};
 
-/// How long read-only commands wait for an agent that does not answer.
-const PATIENCE: Duration = Duration::from_millis(200);
-
-/// Limits all further waiting for an agent that does not answer to a moment.
-pub fn wait_for_nobody() {
-    answer_within(PATIENCE);
-}
-
-/// The state of the session, for read-only commands that must not wait. If it cannot be determined,
-/// that must not count as a live session.
-pub fn look(guard: &Guard) -> Result<SessionStatus, Failure> {
-    wait_for_nobody();
-    guard.status().map_err(|error| match error {
-        GuardError::Session(SessionError::Keeper(
-            error @ (KeeperError::NoAnswer { .. } | KeeperError::NoSocket),
-        )) => Failure::new(
-            Code::NoSession,
-            "session_unknown",
-            format!("cannot tell whether there is a live session: {error}"),
-        )
-        .hint(error.hint()),
-        error => error.into(),
-    })
-}
-
 /// `status`: shows the session, and changes nothing.
 pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
     if args.watch {

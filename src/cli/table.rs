@@ -20,7 +20,7 @@ pub struct Column {
 
 /// How a column shrinks if there is not enough room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gives {
+pub enum Shrink {
     /// Not at all.
     Nothing,
     /// It is cut, down to this width.
@@ -31,7 +31,7 @@ pub enum Gives {
 
 impl Column {
     /// A column with this heading and these cells, which are escaped for the terminal.
-    pub fn new(heading: &'static str, gives: Gives, cells: impl Iterator<Item = String>) -> Self {
+    pub fn new(heading: &'static str, gives: Shrink, cells: impl Iterator<Item = String>) -> Self {
         Self {
             heading,
             cells: cells.collect(),

@@ -20,7 +20,7 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Writes the lines of `events`, at most as many as an append has, after the line `last`, with
-    /// the time `now`. `sealing` seals the last one and advances.
+    /// the time `now`. `sealer` seals the last one and advances.
     pub(super) fn seal(
         sealer: &mut Sealer,
         origin: &Origin,

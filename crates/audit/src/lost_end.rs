@@ -16,7 +16,7 @@ use super::segment_tail::line_before;
 use super::state_file::{JOURNAL_SIZE, journal_beside};
 use nightlatch_platform::fs::{FileExt, FsError};
 
-/// The journal of the log in `directory`, if `sealing` was saved before the boot `boot`.
+/// The journal of the log in `directory`, if `sealer` was saved before the boot `boot`.
 pub(super) fn journal_before_boot(
     directory: &Path,
     sealer: &Sealer,
@@ -37,7 +37,7 @@ pub(super) struct LostEnd {
 }
 
 impl LostEnd {
-    /// Compares `file`, which has `size` bytes, with `sealing` and its `journal`. `None` if nothing
+    /// Compares `file`, which has `size` bytes, with `sealer` and its `journal`. `None` if nothing
     /// is missing, or a loss of power does not explain it.
     pub(super) fn find(
         file: &File,
@@ -45,7 +45,7 @@ impl LostEnd {
         sealer: &Sealer,
         journal: &[u8],
     ) -> std::io::Result<Option<Self>> {
-        let (start, end) = (sealing.journal_start, sealing.place().offset);
+        let (start, end) = (sealer.journal_start, sealer.place().offset);
         // Blocks may have been allocated for more lines than the state counts.
         if !(start..=end.saturating_add(JOURNAL_SIZE)).contains(&size) {
             return Ok(None);

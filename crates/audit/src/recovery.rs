@@ -31,10 +31,10 @@ pub(super) struct Recovered {
 }
 
 /// Finds the end of the log in `dir`, whose files are `names` and whose sorted segments are
-/// `segments`, and advances `sealing` to it. The caller must hold the log's lock.
+/// `segments`, and advances `sealer` to it. The caller must hold the log's lock.
 ///
 /// # Errors
-/// When the log does not end as `sealing` says, or the system fails; nothing is changed then.
+/// When the log does not end as `sealer` says, or the system fails; nothing is changed then.
 pub(super) fn recover(
     sealer: &mut Sealer,
     state: &StateFile,
@@ -138,9 +138,9 @@ impl Segment {
     }
 
     /// Checks that the last sealed line according to the state ends where the state says.
-    fn check_sealed_end(&self, sealing: &Sealing) -> Result<(), AuditError> {
-        match self.line_before(sealing.place().offset)? {
-            Ok(link) if link == sealing.last() => Ok(()),
+    fn check_sealed_end(&self, sealer: &Sealer) -> Result<(), AuditError> {
+        match self.line_before(sealer.place().offset)? {
+            Ok(link) if link == sealer.last() => Ok(()),
             Ok(_) => Err(self.damaged(Damage::ForeignState)),
             Err(damage) => Err(self.damaged(damage)),
         }
@@ -151,10 +151,10 @@ impl Segment {
         line_before(&self.file, end).map_err(|error| self.failed(error))
     }
 
-    /// Advances `sealing` over the appends from the byte `from` on that it would have sealed
+    /// Advances `sealer` over the appends from the byte `from` on that it would have sealed
     /// itself. Returns the end of the last of them.
-    fn step_over(&self, sealing: &mut Sealing, from: u64) -> Result<u64, AuditError> {
-        let mut sealed = from;
+    fn step_over(&self, sealer: &mut Sealer, from: u64) -> Result<u64, AuditError> {
+        let mut proven = from;
         if from >= self.length {
             return Ok(proven);
         }
@@ -192,7 +192,7 @@ impl Segment {
             }
             (proven, unsealed) = (place.offset, 0);
         }
-        if sealed > from {
+        if proven > from {
             // The journal does not have these lines.
             self.file
                 .sync_data()

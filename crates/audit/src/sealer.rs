@@ -71,7 +71,7 @@ impl Place {
 }
 
 /// What a process needs for sealing; see the module.
-pub(super) struct Sealing {
+pub(super) struct Sealer {
     /// The seed of the open segment's next seal; `None` if the next line opens a segment.
     seal_seed: Option<Key>,
     /// The seed of the next segment to be opened.
@@ -108,7 +108,7 @@ struct Step {
     segment_seed: Option<Key>,
 }
 
-impl Sealing {
+impl Sealer {
     /// The state of a log without lines.
     pub(super) fn generate() -> Result<Self, getrandom::Error> {
         let segment_seed = Key::random()?;
@@ -328,7 +328,7 @@ impl Sealing {
         sector
     }
 
-    /// Parses the output of [`Sealing::encode_next`]; `None` for anything else.
+    /// Parses the output of [`Sealer::encode_next`]; `None` for anything else.
     pub(super) fn decode(bytes: &[u8; SECTOR]) -> Option<Self> {
         let (checked, rest) = bytes.split_at(CHECKED);
         let (check, unused) = rest.split_at(32);

@@ -55,11 +55,11 @@ impl StateFile {
         Ok(file.map(|file| Self { file, path }))
     }
 
-    /// Creates the file with the state `sealing` of a log without lines, durably.
+    /// Creates the file with the state `sealer` of a log without lines, durably.
     ///
     /// # Errors
     /// When the system fails.
-    pub(super) fn create(home: &Dir, sealing: &mut Sealing) -> Result<Self, FsError> {
+    pub(super) fn create(home: &Dir, sealer: &mut Sealer) -> Result<Self, FsError> {
         let dir = home.subdir_or_create(SEAL_DIRECTORY)?;
         // Do this before the file exists: existing files do not change.
         dir.disable_copy_on_write()?;
@@ -69,7 +69,7 @@ impl StateFile {
         let (mut file, temporary) = dir.create_temporary()?;
         let path = dir.path().join(STATE_FILE);
         let written = (|| {
-            file.write_all(sealing.encode_next().expose())?;
+            file.write_all(sealer.encode_next().expose())?;
             // Allocate everything now, so that no later save runs out of space.
             let rest = JOURNAL_AT + JOURNAL_SIZE - SECTOR as u64;
             std::io::copy(
@@ -99,15 +99,15 @@ impl StateFile {
     ///
     /// # Errors
     /// When reading fails.
-    pub(super) fn read(&self) -> Result<Result<Sealing, BadState>, FsError> {
+    pub(super) fn read(&self) -> Result<Result<Sealer, BadState>, FsError> {
         read(&self.file).map_err(|error| FsError::new("read", &self.path, error))
     }
 
-    /// Overwrites the state with `sealing`, which erases the previous one.
+    /// Overwrites the state with `sealer`, which erases the previous one.
     ///
     /// # Errors
     /// When the system fails; the previous state is then intact.
-    pub(super) fn save(&self, sealing: &mut Sealing) -> Result<(), FsError> {
+    pub(super) fn save(&self, sealer: &mut Sealer) -> Result<(), FsError> {
         self.file
             .write_all_at(sealer.encode_next().expose(), 0)
             .map_err(|error| FsError::new("write to", &self.path, error))
@@ -144,7 +144,7 @@ impl StateFile {
 ///
 /// # Errors
 /// When the file exists and its permissions allow reading, but reading fails.
-pub(super) fn load_beside(directory: &Path) -> Result<Option<Result<Sealing, BadState>>, FsError> {
+pub(super) fn load_beside(directory: &Path) -> Result<Option<Result<Sealer, BadState>>, FsError> {
     match open_beside(directory)? {
         None => Ok(None),
         Some(Err(bad)) => Ok(Some(Err(bad))),
@@ -154,7 +154,7 @@ pub(super) fn load_beside(directory: &Path) -> Result<Option<Result<Sealing, Bad
     }
 }
 
-/// The journal of the state `sealing`, which [`load_beside`] returned; `None` if it is gone.
+/// The journal of the state `sealer`, which [`load_beside`] returned; `None` if it is gone.
 ///
 /// # Errors
 /// When the file exists and its permissions allow reading, but reading fails.
@@ -209,7 +209,7 @@ fn read(file: &File) -> std::io::Result<Result<Sealer, BadState>> {
             Err(error) => return Err(error),
         }
         // A reader without the log's lock may see a state that is being written.
-        if let Some(state) = Sealing::decode(sector.expose()) {
+        if let Some(state) = Sealer::decode(sector.expose()) {
             return Ok(Ok(state));
         }
     }

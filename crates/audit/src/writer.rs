@@ -66,8 +66,7 @@ impl<'a> Writer<'a> {
             None => begin(log, dir, &segments)?,
         };
         let boot = log.boot_id();
-        let Recovered { end, repairs } =
-            recover(&mut sealing, &state, dir, names, &segments, boot)?;
+        let Recovered { end, repairs } = recover(&mut sealer, &state, dir, names, &segments, boot)?;
         // Open the head before anything is written, so that an append does not start if it cannot
         // finish.
         let head = HeadFile::open(dir)?;
@@ -137,7 +136,7 @@ impl<'a> Writer<'a> {
                 segment: self.end.segment,
             });
             // Within a segment, times never decrease and are all on the same day.
-            self.commit(self.sealing.sealed_at(), &[closed])?;
+            self.commit(self.sealer.sealed_at(), &[closed])?;
             self.sync()?;
         }
         self.end = End::after(self.dir, self.sealer.last())?;
@@ -282,7 +281,7 @@ pub(super) fn rotation_due(
         Some(OpeningReason::Day)
     } else if length >= log.segment_size {
         Some(OpeningReason::Size)
-    } else if sealing.must_open() {
+    } else if sealer.must_open() {
         // It was closed, and a crash prevented the next one from being opened.
         Some(OpeningReason::Day)
     } else {

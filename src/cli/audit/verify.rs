@@ -81,12 +81,6 @@ pub fn not_verified(result: &Verification) -> Failure {
     Failure::new(Code::Audit, "not_verified", message)
 }
 
-/// Whether there was no log to verify.
-fn is_nothing(result: &Verification) -> bool {
-    let is_nothing = |finding: &Finding| finding.problem == Problem::NoLog;
-    !result.is_good() && result.findings.iter().all(is_nothing)
-}
-
 /// Somebody may have put the obstacle there on purpose, so the message does not suggest moving it.
 fn unreadable(error: AuditError, directory: &Path) -> Failure {
     let hint = if directory.is_dir() {

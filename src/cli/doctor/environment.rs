@@ -14,7 +14,7 @@ use crate::cli::surroundings::Surroundings;
 use crate::cli::system;
 
 /// The input of the checks.
-pub struct Case {
+pub struct Environment {
     pub origins: Origins,
     pub paths: Result<Paths, NoHomeDirectory>,
     /// `None` if there is no place for a file.

@@ -52,7 +52,7 @@ pub fn keeper(case: &Environment) -> Vec<Finding> {
 }
 
 /// The choice in force, and its origin.
-fn choice(case: &Case) -> (KeeperChoice, &'static str) {
+fn choice(case: &Environment) -> (KeeperChoice, &'static str) {
     if let Some(Ok(choice)) = case.forced {
         return (choice, "NIGHTLATCH_KEEPER");
     }
@@ -81,7 +81,7 @@ fn told(error: &KeeperError) -> String {
 }
 
 /// Whether an agent could be started, as far as can be determined without starting one.
-fn agent_can_start(case: &Case) -> Result<(), String> {
+fn agent_can_start(case: &Environment) -> Result<(), String> {
     if case.program.is_none() {
         return Err("the system does not tell where this program lies".to_owned());
     }
@@ -124,7 +124,7 @@ pub fn agent(case: &Environment) -> Vec<Finding> {
 }
 
 /// How much of the user's quota of kernel keys is used.
-pub fn quota(_: &Case) -> Vec<Finding> {
+pub fn quota(_: &Environment) -> Vec<Finding> {
     const CHECK: &str = "quota";
     let (Some(users), Some(user)) = (read_small("/proc/key-users"), user()) else {
         return Vec::new();

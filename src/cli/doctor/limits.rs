@@ -32,7 +32,7 @@ pub fn memory(_: &Environment) -> Vec<Finding> {
 }
 
 /// Whether this process may write its memory to a core dump.
-pub fn cores(_: &Case) -> Vec<Finding> {
+pub fn cores(_: &Environment) -> Vec<Finding> {
     const CHECK: &str = "cores";
     let is_limited = getrlimit(Resource::Core).current == Some(0);
     if is_dumpable() && !is_limited {

@@ -13,7 +13,7 @@ use crate::cli::text::span;
 const PAST: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
 
 /// Whether the clocks can be used to judge sessions.
-pub fn clock(case: &Case) -> Vec<Finding> {
+pub fn clock(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "clock";
     let now = SystemClock.now();
     let uptime = span(std::time::Duration::from_nanos(now.boot.nanos()));
@@ -59,7 +59,7 @@ pub fn clock(case: &Case) -> Vec<Finding> {
 }
 
 /// Whether memory may be written to disk unencrypted.
-pub fn swap(_: &Case) -> Vec<Finding> {
+pub fn swap(_: &Environment) -> Vec<Finding> {
     const CHECK: &str = "swap";
     let Some(areas) = swap_areas() else {
         return Vec::new();
@@ -104,7 +104,7 @@ fn is_safe(area: &str) -> bool {
 }
 
 /// Whether hibernation may write all memory to disk.
-pub fn hibernation(_: &Case) -> Vec<Finding> {
+pub fn hibernation(_: &Environment) -> Vec<Finding> {
     const CHECK: &str = "hibernation";
     let Some(states) = read_small("/sys/power/state") else {
         return Vec::new();
@@ -143,7 +143,7 @@ pub fn tracing(_: &Environment) -> Vec<Finding> {
 }
 
 /// Lists what is not checked, so that nobody takes silence for good news.
-pub fn unseen(_: &Case) -> Vec<Finding> {
+pub fn unseen(_: &Environment) -> Vec<Finding> {
     if cfg!(target_os = "linux") {
         return Vec::new();
     }

@@ -25,7 +25,7 @@ const SHELL_FILES: [&str; 6] = [
 const SHELL_FILE_LIMIT: usize = 1 << 20;
 
 /// The version of this program.
-pub fn version(_: &Case) -> Vec<Finding> {
+pub fn version(_: &Environment) -> Vec<Finding> {
     let linked = if cfg!(target_feature = "crt-static") {
         "statically linked"
     } else {
@@ -50,7 +50,7 @@ pub fn version(_: &Case) -> Vec<Finding> {
 }
 
 /// Whether the shell finds this program and not another.
-pub fn in_path(case: &Case) -> Vec<Finding> {
+pub fn in_path(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "program";
     let Some(own) = &case.program else {
         return vec![Finding::ok(CHECK, "the system does not tell where it lies")];
@@ -78,13 +78,13 @@ pub fn in_path(case: &Case) -> Vec<Finding> {
 }
 
 /// The program that a shell would run as `nightlatch`.
-fn found_in_path(case: &Case) -> Option<PathBuf> {
+fn found_in_path(case: &Environment) -> Option<PathBuf> {
     let name = format!("nightlatch{EXE_SUFFIX}");
     search_path::find(case.search_path.as_ref()?, name.as_ref())
 }
 
 /// Guarded commands that do not exist: if one is misspelt, the intended command is not guarded.
-pub fn guarded(case: &Case) -> Vec<Finding> {
+pub fn guarded(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "guard";
     let (Some(config), Some(path)) = (case.config(), &case.search_path) else {
         return Vec::new();
@@ -109,7 +109,7 @@ pub fn guarded(case: &Case) -> Vec<Finding> {
 }
 
 /// Whether a shell of this user loads the hook, if commands are guarded.
-pub fn hook(case: &Case) -> Vec<Finding> {
+pub fn hook(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "hook";
     let Some(user) = &case.user_home else {
         return Vec::new();
@@ -142,7 +142,7 @@ pub fn hook(case: &Case) -> Vec<Finding> {
 }
 
 /// Whether the program can prompt for a password.
-pub fn terminal(_: &Case) -> Vec<Finding> {
+pub fn terminal(_: &Environment) -> Vec<Finding> {
     let found = match Terminal::open() {
         Some(_) => "there is one to ask for passwords on",
         None => "none here; passwords come from --password-stdin or --password-fd",

@@ -45,7 +45,7 @@ pub fn accounts(case: &Environment) -> Vec<Finding> {
 }
 
 /// Accounts that are locked after failed sign-ins.
-pub fn lockouts(case: &Case) -> Vec<Finding> {
+pub fn lockouts(case: &Environment) -> Vec<Finding> {
     let Some(home) = opened_home(case) else {
         return Vec::new();
     };
@@ -62,7 +62,7 @@ pub fn lockouts(case: &Case) -> Vec<Finding> {
 }
 
 /// The audit log: whether the next event can be appended, and whether the log verifies.
-pub fn log(case: &Case) -> Vec<Finding> {
+pub fn log(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "audit";
     let Some(home) = case.home() else {
         return Vec::new();
@@ -131,7 +131,7 @@ fn described(summary: &LogSummary) -> String {
 }
 
 /// The home; `None` if opening it would change its permissions.
-fn opened_home(case: &Case) -> Option<Dir> {
+fn opened_home(case: &Environment) -> Option<Dir> {
     let home = case.home()?;
     let survey = &case.survey;
     if !survey.refused.is_empty() || !survey.open.is_empty() {
@@ -141,13 +141,13 @@ fn opened_home(case: &Case) -> Option<Dir> {
 }
 
 /// The log, for queries; `None` as for [`opened_home`].
-fn opened_log(case: &Case) -> Option<AuditLog> {
+fn opened_log(case: &Environment) -> Option<AuditLog> {
     let home = opened_home(case)?;
     Some(AuditLog::new(Arc::new(home), Arc::new(SystemClock)))
 }
 
 /// The log's retention, and how far back the log reaches.
-pub fn retention(case: &Case) -> Vec<Finding> {
+pub fn retention(case: &Environment) -> Vec<Finding> {
     let Some(config) = case.config() else {
         return Vec::new();
     };
@@ -196,7 +196,7 @@ fn kept(config: &Config, coverage: Option<Coverage>, now: Timestamp) -> Finding 
 }
 
 /// The legal holds in force.
-pub fn holds(case: &Case) -> Vec<Finding> {
+pub fn holds(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "holds";
     let Some(log) = opened_log(case) else {
         return Vec::new();
@@ -219,7 +219,7 @@ fn in_force(hold: &Hold) -> Finding {
 }
 
 /// Whether anchors are sent to the system log.
-pub fn syslog(case: &Case) -> Vec<Finding> {
+pub fn syslog(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "syslog";
     let Some(config) = case.config() else {
         return Vec::new();
@@ -242,7 +242,7 @@ pub fn syslog(case: &Case) -> Vec<Finding> {
 }
 
 /// Leases of running commands, and those that killed ones left.
-pub fn leases(case: &Case) -> Vec<Finding> {
+pub fn leases(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "commands";
     let Some(home) = case.home() else {
         return Vec::new();

@@ -8,7 +8,7 @@ use super::environment::Environment;
 use super::finding::Finding;
 
 /// What remains on the disk when `seal/state` is overwritten.
-pub fn seal(case: &Case) -> Vec<Finding> {
+pub fn seal(case: &Environment) -> Vec<Finding> {
     let Some(home) = case.home() else {
         return Vec::new();
     };

@@ -75,7 +75,7 @@ fn of_home<'a>(errors: &'a [FsError], home: &Path) -> Option<&'a FsError> {
 }
 
 /// The files in the home: owners, modes, links.
-pub fn files(case: &Case) -> Vec<Finding> {
+pub fn files(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "files";
     let Some(home) = case.home() else {
         return Vec::new();
@@ -111,7 +111,7 @@ pub fn files(case: &Case) -> Vec<Finding> {
 }
 
 /// The file system, and its free space.
-pub fn disk(case: &Case) -> Vec<Finding> {
+pub fn disk(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "disk";
     let Ok(paths) = &case.paths else {
         return Vec::new();
@@ -159,7 +159,7 @@ fn file_system(path: &Path) -> Option<(String, &'static str)> {
 }
 
 /// The configuration file and the environment variables.
-pub fn configuration(case: &Case) -> Vec<Finding> {
+pub fn configuration(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "config";
     let mut findings = Vec::new();
     if let (Ok(paths), Some(settings)) = (&case.paths, &case.settings) {

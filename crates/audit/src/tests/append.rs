@@ -259,8 +259,8 @@ fn no_crash_in_an_append_panics_or_loses_an_earlier_line() {
     let home = Home::new();
     drop(home.dir.subdir_or_create("audit").unwrap());
     // A state from before the first line, so that no line is missing.
-    let mut sealing = sealing::Sealing::generate().unwrap();
-    state_file::StateFile::create(&home.dir, &mut sealing).unwrap();
+    let mut sealer = sealer::Sealer::generate().unwrap();
+    state_file::StateFile::create(&home.dir, &mut sealer).unwrap();
     let state = home.files().remove(STATE).unwrap();
     home.log().append_durable(&[used("a"), used("b")]).unwrap();
     let whole = home.bytes();

@@ -48,7 +48,7 @@ pub(super) fn judge_head(
 }
 
 /// Whether `head` belongs to the next append after the log's end, which is where `state` says.
-fn is_of_next_append(join: &Join<'_>, state: &Sealing, head: &Head) -> bool {
+fn is_of_next_append(join: &Join<'_>, state: &Sealer, head: &Head) -> bool {
     let Link { seq, hash } = state.last();
     join.result.last == Some((seq, hash))
         && sealed_line(join, state.last()).is_ok_and(|(_, next)| state.makes_next(head, next))
@@ -61,7 +61,7 @@ pub(super) fn state_name() -> String {
 
 /// Compares the log with the sealing state, if there is one. A copy of a log has none, and neither
 /// has a log without any append.
-pub(super) fn judge_state(join: &mut Join<'_>, state: Option<Result<Sealing, BadState>>) {
+pub(super) fn judge_state(join: &mut Join<'_>, state: Option<Result<Sealer, BadState>>) {
     let file = state_name();
     let Some(state) = state else {
         return;

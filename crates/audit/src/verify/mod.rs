@@ -247,7 +247,7 @@ impl Verifier {
     }
 
     /// The numbers of the lines that anchors, the head or the state name.
-    fn watched(&self, snapshot: &Snapshot, state: Option<&Result<Sealing, BadState>>) -> Vec<u64> {
+    fn watched(&self, snapshot: &Snapshot, state: Option<&Result<Sealer, BadState>>) -> Vec<u64> {
         let head = snapshot.head.flatten().map(|head| head.last.seq);
         let state = state.and_then(|state| state.as_ref().ok());
         let state = state.map(|state| state.last().seq);
