@@ -59,6 +59,4 @@ pub use nightlatch_platform::fs::{LockHolder, record_lock_holder};
 pub mod clock {
     pub use nightlatch_core::clock::*;
     pub use nightlatch_platform::clock::SystemClock;
-    #[cfg(unix)]
-    pub use nightlatch_platform::clock::alarm;
 }

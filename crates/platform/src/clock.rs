@@ -46,13 +46,11 @@ impl Clock for SystemClock {
     #[cfg(target_os = "linux")]
     fn boot(&self) -> std::io::Result<Boot> {
         static BOOT: std::sync::OnceLock<Boot> = std::sync::OnceLock::new();
-        match BOOT.get() {
-            Some(boot) => Ok(*boot),
-            None => Ok(*BOOT.get_or_init({
-                let boot = read_boot()?;
-                move || boot
-            })),
+        if let Some(boot) = BOOT.get() {
+            return Ok(*boot);
         }
+        let boot = read_boot()?;
+        Ok(*BOOT.get_or_init(|| boot))
     }
 
     #[cfg(not(target_os = "linux"))]

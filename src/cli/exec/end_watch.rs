@@ -12,7 +12,8 @@ use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use nightlatch::id::SessionId;
 use nightlatch::session::{EndReason, SessionState, SessionStatus};
 use nightlatch::{Guard, SessionWatch};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use nightlatch_platform::clock::alarm::timespec;
+use rustix::event::{PollFd, PollFlags, poll};
 
 use super::super::context::Context;
 use super::super::ending;
@@ -128,13 +129,9 @@ fn await_quiet(watch: &SessionWatch, stopped: &UnixStream) -> Option<()> {
 
 /// Whether the other end was closed within `limit`.
 fn has_come(stopped: &UnixStream, limit: Duration) -> bool {
-    let timeout = Timespec {
-        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: limit.subsec_nanos().into(),
-    };
     let mut fds = [PollFd::new(stopped, PollFlags::IN)];
     !matches!(
-        rustix::io::retry_on_intr(|| poll(&mut fds, Some(&timeout))),
+        rustix::io::retry_on_intr(|| poll(&mut fds, Some(&timespec(limit)))),
         Ok(0)
     )
 }

@@ -1,33 +1,13 @@
 //! Anchors sent to the system log, without waiting for it.
 
-use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
 use std::sync::mpsc;
 
+use super::datagrams::{listener, received};
 use super::*;
 
 /// Longer than anything takes here; only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-fn listener(path: &Path) -> UnixDatagram {
-    let socket = UnixDatagram::bind(path).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    socket
-}
-
-/// The messages sent so far.
-fn received(socket: &UnixDatagram) -> Vec<String> {
-    let mut all = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        match socket.recv(&mut buffer) {
-            Ok(length) => all.push(String::from_utf8(buffer[..length].to_vec()).unwrap()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return all,
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
 
 fn told(anchor: &Anchor) -> String {
     format!(

@@ -1,28 +1,9 @@
 //! Forwards events to the system log or journald: each once, in order, without waiting.
 
-use std::io::ErrorKind;
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
+use super::datagrams::{listener, received};
 use super::*;
-
-fn listener(path: &Path) -> UnixDatagram {
-    let socket = UnixDatagram::bind(path).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    socket
-}
-
-fn received(socket: &UnixDatagram) -> Vec<String> {
-    let mut all = Vec::new();
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match socket.recv(&mut buffer) {
-            Ok(length) => all.push(String::from_utf8(buffer[..length].to_vec()).unwrap()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return all,
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
 
 fn forwarding(home: &Home, to: ForwardTo, socket: &Path) -> AuditLog {
     home.log().with_forward(Forward::new(to, socket.to_owned()))

@@ -10,6 +10,7 @@ mod anchoring;
 mod append;
 pub(super) mod catalogue;
 mod corpus;
+mod datagrams;
 mod export;
 mod following;
 mod forwarding;

@@ -12,12 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
-use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags};
 use signal_hook::consts::{SIGCONT, SIGSTOP, SIGXFSZ};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 
 use nightlatch_core::memory::ignores;
+use nightlatch_platform::clock::alarm::timespec;
 
 /// One more than the highest signal number that can be caught; real-time signals are above it.
 const LIMIT: usize = 32;
@@ -118,10 +119,7 @@ impl Catch {
     /// # Errors
     /// As [`Catch::wait`].
     pub fn wait_for(&mut self, limit: Option<Duration>) -> io::Result<Option<Vec<Caught>>> {
-        let limit = limit.map(|limit| Timespec {
-            tv_sec: limit.as_secs().try_into().unwrap_or(i64::MAX),
-            tv_nsec: limit.subsec_nanos().into(),
-        });
+        let limit = limit.map(timespec);
         let mut fds = [PollFd::new(&*self, PollFlags::IN)];
         match rustix::event::poll(&mut fds, limit.as_ref()) {
             Ok(0) => Ok(None),

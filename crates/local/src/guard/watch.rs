@@ -7,11 +7,9 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::Guard;
+use crate::session::SESSIONS;
 use nightlatch_platform::clock::alarm::Alarm;
 use nightlatch_platform::fs::Dir;
-
-/// The directory of the session files; removing one ends a session.
-const SESSIONS: &str = "sessions";
 
 /// Wakes when a session of the home may have ended: at a deadline, and when a session file is
 /// removed or replaced, which another process does to end a session. It holds no key; call

@@ -4,7 +4,12 @@ use super::forge::{Forge, Said, said};
 
 /// Three days, each with several sessions.
 pub(super) fn days() -> Forge {
-    let mut forge = Forge::new(1);
+    days_from(1)
+}
+
+/// The same days under other keys, for each seed.
+pub(super) fn days_from(seed: u64) -> Forge {
+    let mut forge = Forge::new(seed);
     forge.open();
     forge.work(7);
     for _ in 0..2 {

@@ -1,7 +1,7 @@
 //! Dropped seals, added lines without a seal, and rewritten days; and what a writer that was taken
 //! over can sign.
 
-use super::bases::{days, uses};
+use super::bases::{days, days_from, uses};
 use super::case::{Case, Files, is_sealed, lines_of, rechain, with_lines, without_seal};
 use super::forge::{DAY, Forge, SECOND, said, time};
 
@@ -46,7 +46,7 @@ fn dropped() -> Vec<Case> {
     cases.push(case("no seal on a first day", 1, second));
     // A seal from another line, or from another log.
     let seal = |line: &str| line[line.find(",\"seal\":{").unwrap()..].to_owned();
-    let other = lines_of(&written_again(7).log());
+    let other = lines_of(&days_from(7).log());
     for (what, from) in [
         ("another line", &lines[sealed[3]].1),
         ("another log", &other[sealed[2]].1),
@@ -96,7 +96,7 @@ fn keyless() -> Vec<Case> {
     // A forged segment, after the last one looks closed.
     let mut forge = days();
     let mut log = forge.log();
-    let mut other = written_again(9);
+    let mut other = days_from(9);
     other.last.clone_from(&forge.last);
     other.fingerprint.clone_from(&forge.fingerprint);
     other.files.clear();
@@ -115,18 +115,6 @@ fn keyless() -> Vec<Case> {
     log.extend(other.files);
     cases.push(Case::new("a close without a seal, and a segment", log, &[6, 7, 8]).noted(&forge));
     cases
-}
-
-/// A log like the one of three days, with another first key.
-fn written_again(seed: u64) -> Forge {
-    let mut forge = Forge::new(seed);
-    forge.open();
-    forge.work(7);
-    for _ in 0..2 {
-        forge.next_day();
-        forge.work(7);
-    }
-    forge
 }
 
 /// Rewritten days: without seals, with invented ones, or as a whole log.
@@ -153,7 +141,7 @@ fn rewritten() -> Vec<Case> {
     }
     // With other keys: only the fingerprint reveals it.
     for seed in 30..34 {
-        let other = written_again(seed);
+        let other = days_from(seed);
         cases.push(Case::new(format!("another log {seed}"), other.log(), &[12]).noted(&forge));
         let case = Case::new(
             format!("another log {seed}, and an anchor"),
@@ -163,7 +151,7 @@ fn rewritten() -> Vec<Case> {
         cases.push(case.anchored(forge.anchor()));
     }
     // One day of another log among those of this one.
-    let other = written_again(35).log();
+    let other = days_from(35).log();
     let names: Vec<_> = log.keys().filter(|name| name.starts_with('0')).collect();
     for (at, name) in names.iter().enumerate() {
         let bytes = other

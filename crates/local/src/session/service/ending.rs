@@ -247,7 +247,7 @@ impl SessionService {
         // It must be possible to end a session even when it cannot be judged.
         let found = match (self.find(owner), unanswered) {
             (
-                Ok(Found::EndReason {
+                Ok(Found::Ended {
                     reason: EndReason::KeyGone,
                     ..
                 }),
@@ -276,7 +276,7 @@ impl SessionService {
         let had_key = matches!(destroyed, Ok(true));
         let is_gone = had_key || matches!(removed, Ok(true));
         // A session that was found dead is over in any case.
-        let is_over = is_gone || is_noted || matches!(found, Ok(Found::EndReason { .. }));
+        let is_over = is_gone || is_noted || matches!(found, Ok(Found::Ended { .. }));
         let mut failure = match (destroyed, removed) {
             (Err(error), _) => Some(error),
             // A read-only disk refuses even to remove a missing file.
@@ -294,7 +294,7 @@ impl SessionService {
             Ok(Found::Elsewhere { session, .. }) => {
                 Some((Details::SessionTerminated { reason }, session, None))
             }
-            Ok(Found::EndReason {
+            Ok(Found::Ended {
                 reason,
                 session,
                 claims,

@@ -20,7 +20,7 @@ pub(super) enum Found {
         why: Elsewhere,
         session: Option<SessionId>,
     },
-    EndReason {
+    Ended {
         reason: EndReason,
         session: Option<SessionId>,
         claims: Option<Box<(Claims, Activity)>>,
@@ -36,7 +36,7 @@ impl SessionService {
     pub(crate) fn live_name(&self, account: AccountId) -> Result<Option<String>, SessionError> {
         Ok(match self.find(account.into())? {
             Found::Live(session) => Some(session.username().to_owned()),
-            Found::Nothing | Found::Elsewhere { .. } | Found::EndReason { .. } => None,
+            Found::Nothing | Found::Elsewhere { .. } | Found::Ended { .. } => None,
         })
     }
 
@@ -52,7 +52,7 @@ impl SessionService {
         for account in accounts {
             match self.find(account.into()) {
                 Ok(Found::Live(session)) => return Ok(Some(*session)),
-                Ok(Found::Nothing | Found::Elsewhere { .. } | Found::EndReason { .. }) => {}
+                Ok(Found::Nothing | Found::Elsewhere { .. } | Found::Ended { .. }) => {}
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
@@ -259,7 +259,7 @@ impl SessionService {
                 })));
             }
         };
-        Ok(Found::EndReason {
+        Ok(Found::Ended {
             reason,
             session,
             claims: Some(Box::new((claims, activity))),
@@ -286,7 +286,7 @@ impl Place {
 }
 
 fn dead(reason: EndReason, session: Option<SessionId>) -> Found {
-    Found::EndReason {
+    Found::Ended {
         reason,
         session,
         claims: None,

@@ -194,7 +194,7 @@ impl SessionService {
             Found::Live(session) => session.status(),
             Found::Nothing => SessionStatus::none(),
             Found::Elsewhere { why, .. } => SessionStatus::elsewhere(why),
-            Found::EndReason {
+            Found::Ended {
                 reason,
                 session,
                 claims,
@@ -326,7 +326,7 @@ impl SessionService {
         } else {
             self.find_where(owner, |_| Ok(false))?
         };
-        if let Found::EndReason { reason, .. } = found {
+        if let Found::Ended { reason, .. } = found {
             tracing::info!(%reason, "the session has ended");
             self.terminate_locked(lock, owner, TerminationReason::Crash)?;
             return Err(SessionError::Ended(reason));
@@ -347,7 +347,7 @@ impl SessionService {
         };
         for owner in accounts.into_iter().map(Owner::from) {
             let ends = match self.find(owner) {
-                Ok(Found::EndReason { reason, .. }) => reason == EndReason::Crash,
+                Ok(Found::Ended { reason, .. }) => reason == EndReason::Crash,
                 Ok(Found::Live(_) | Found::Nothing | Found::Elsewhere { .. }) => false,
                 // A session that cannot be judged may have crashed as well.
                 Err(_) => true,
