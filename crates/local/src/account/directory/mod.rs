@@ -6,6 +6,7 @@
 mod check;
 mod error;
 mod rows;
+mod schema;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,40 +27,6 @@ const UNFINISHED: &str = ".tmp-accounts.db";
 /// Suffixes of the files that SQLite keeps beside a database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// "NLac", SQLite's `application_id`, which identifies our databases.
-const APPLICATION_ID: i64 = 0x4e4c_6163;
-/// The version of the tables below (SQLite's `user_version`).
-const SCHEMA_VERSION: i64 = 1;
-
-const SCHEMA: &str = "
-CREATE TABLE accounts (
-    id BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 16),
-    email TEXT NOT NULL,
-    email_normalized TEXT NOT NULL UNIQUE,
-    name TEXT,
-    created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL,
-    generation INTEGER NOT NULL CHECK (generation >= 0),
-    salt BLOB NOT NULL CHECK (length(salt) = 16),
-    memory_kib INTEGER NOT NULL,
-    passes INTEGER NOT NULL,
-    lanes INTEGER NOT NULL,
-    wrap_nonce BLOB NOT NULL CHECK (length(wrap_nonce) = 12),
-    wrapped_key BLOB NOT NULL CHECK (length(wrapped_key) = 32),
-    wrap_tag BLOB NOT NULL CHECK (length(wrap_tag) = 16)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE throttle (
-    tag BLOB PRIMARY KEY NOT NULL CHECK (length(tag) = 16),
-    failures INTEGER NOT NULL CHECK (failures >= 0),
-    last_failure_at INTEGER NOT NULL,
-    locked_until INTEGER
-) STRICT, WITHOUT ROWID;
-CREATE TABLE meta (
-    key TEXT PRIMARY KEY NOT NULL,
-    value BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
-";
 
 /// One connection to the account database.
 pub(super) struct Directory {
@@ -83,12 +50,14 @@ impl Directory {
         if !check_files(home, FILE)? {
             return Ok(None);
         }
-        let opened = if home.is_only_looked_at() {
-            Self::connect_to_look(home)?
-        } else {
-            Self::connect(home, FILE)?
-        };
+        if home.is_only_looked_at() {
+            let opened = Self::connect_to_look(home)?;
+            opened.check_identity()?;
+            return Ok(Some(opened));
+        }
+        let mut opened = Self::connect(home, FILE)?;
         opened.check_identity()?;
+        opened.migrate()?;
         Ok(Some(opened))
     }
 
@@ -190,24 +159,47 @@ impl Directory {
         if number("page_count")? == 0 {
             return Err(DirectoryError::NotADatabase { path: path() });
         }
-        if number("application_id")? != APPLICATION_ID {
+        if number("application_id")? != schema::APPLICATION_ID {
             return Err(DirectoryError::Foreign { path: path() });
         }
-        match number("user_version")? {
-            SCHEMA_VERSION => {}
-            found if found > SCHEMA_VERSION => {
-                return Err(DirectoryError::Newer {
-                    path: path(),
-                    found,
-                    known: SCHEMA_VERSION,
-                });
-            }
-            found => return Err(self.corrupt(format!("it has no format {found}"))),
-        }
+        self.check_version(number("user_version")?)?;
         // Overwrites free pages: the key sealed under a changed password must not linger there.
         self.connection
             .pragma_update(None, "secure_delete", true)
             .map_err(|error| self.failed(error))
+    }
+
+    fn check_version(&self, found: i64) -> Result<(), DirectoryError> {
+        match found {
+            schema::OLDEST..=schema::VERSION => Ok(()),
+            found if found > schema::VERSION => Err(DirectoryError::Newer {
+                path: self.path.clone(),
+                found,
+                known: schema::VERSION,
+            }),
+            found => Err(self.corrupt(format!("it has no format {found}"))),
+        }
+    }
+
+    fn version(connection: &Connection) -> rusqlite::Result<i64> {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0))
+    }
+
+    /// Brings the tables up to date, if an older version of the program wrote them.
+    fn migrate(&mut self) -> Result<(), DirectoryError> {
+        let found = Self::version(&self.connection).map_err(|error| self.failed(error))?;
+        if found == schema::VERSION {
+            return Ok(());
+        }
+        self.write(|writing| {
+            let failed = |error| DirectoryError::from_sqlite(writing.path, error);
+            // Another process may have done it meanwhile.
+            let found = Self::version(&writing.transaction).map_err(failed)?;
+            if found < schema::VERSION {
+                schema::apply(&writing.transaction, found).map_err(failed)?;
+            }
+            Ok(())
+        })
     }
 
     /// Runs `work` in a write transaction, which commits durably, or rolls back if it fails.
@@ -285,13 +277,12 @@ fn create(home: &Dir) -> Result<(), DirectoryError> {
     let tag_key = Key::random()?;
     (|| {
         let connection = &unfinished.connection;
-        connection.execute_batch(SCHEMA)?;
+        schema::create(connection)?;
         connection.execute(
             "INSERT INTO meta (key, value) VALUES ('tag_key', ?1)",
             [tag_key.expose().as_slice()],
         )?;
-        connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
     })()
     .map_err(|error| unfinished.failed(error))?;

@@ -191,7 +191,7 @@ fn what_is_no_database_is_refused_and_left_alone() {
 fn another_programs_database_and_a_newer_one_are_told_apart_and_left_alone() {
     for (change, newer) in [
         ("PRAGMA application_id = 1", false),
-        ("PRAGMA user_version = 2", true),
+        ("PRAGMA user_version = 1000", true),
     ] {
         let (_temp, home) = scratch();
         drop(Directory::open_or_create(&home).unwrap());
@@ -200,12 +200,88 @@ fn another_programs_database_and_a_newer_one_are_told_apart_and_left_alone() {
         let error = refusal(&home);
         match error {
             DirectoryError::Newer { found, known, .. } => {
-                assert!(newer && found == 2 && known == 1);
+                assert!(newer && found == 1000 && known == schema::VERSION);
             }
             error => assert!(!newer && matches!(error, DirectoryError::Foreign { .. })),
         }
         assert_eq!(std::fs::read(home.path().join(FILE)).unwrap(), before);
     }
+}
+
+/// A database as the first version of the program left it, with one account.
+fn oldest(home: &Dir) -> Record {
+    let record = record("a@example.com");
+    drop(home.create_new(FILE).unwrap());
+    let connection = raw(home);
+    schema::create_oldest(&connection).unwrap();
+    let tag_key = [7_u8; 32].as_slice();
+    connection
+        .execute("INSERT INTO meta VALUES ('tag_key', ?1)", [tag_key])
+        .unwrap();
+    let id = schema::APPLICATION_ID;
+    connection
+        .pragma_update(None, "application_id", id)
+        .unwrap();
+    let wal = |_: &rusqlite::Row<'_>| Ok(());
+    connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", wal)
+        .unwrap();
+    let path = home.path().join(FILE);
+    let mut old = Directory { connection, path };
+    insert(&mut old, &record).unwrap();
+    record
+}
+
+#[test]
+fn a_database_of_the_first_version_is_migrated_and_keeps_its_accounts() {
+    let (_temp, home) = scratch();
+    let record = oldest(&home);
+    let migrated = Directory::open_existing(&home).unwrap().unwrap();
+    let found = migrated.by_id(record.account.id).unwrap().unwrap();
+    assert_eq!(found.account, record.account);
+    assert_eq!(migrated.tag_key().unwrap().expose(), &[7; 32]);
+    let new = scratch();
+    let fresh = Directory::open_or_create(&new.1).unwrap();
+    let tables = |directory: &Directory| -> Vec<(String, Option<String>)> {
+        let sql = "SELECT name, sql FROM sqlite_schema ORDER BY name";
+        let mut statement = directory.connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(tables(&migrated), tables(&fresh));
+    let version = Directory::version(&migrated.connection).unwrap();
+    assert_eq!(version, schema::VERSION);
+}
+
+#[test]
+fn looking_at_an_older_database_does_not_migrate_it() {
+    let (_temp, home) = scratch();
+    let record = oldest(&home);
+    let before = std::fs::read(home.path().join(FILE)).unwrap();
+    let looked_at = Dir::open_to_look(home.path()).unwrap().unwrap();
+    let opened = Directory::open_existing(&looked_at).unwrap().unwrap();
+    assert!(opened.by_id(record.account.id).unwrap().is_some());
+    let at_rest = Directory::open_at_rest(&home).unwrap().unwrap();
+    assert_eq!(at_rest.count().unwrap(), 1);
+    let state = check_database(home.path()).unwrap();
+    assert_eq!(state, DatabaseState::Whole { accounts: 1 });
+    assert_eq!(std::fs::read(home.path().join(FILE)).unwrap(), before);
+}
+
+#[test]
+fn of_ten_processes_that_migrate_one_does_and_all_go_on() {
+    let (_temp, home) = scratch();
+    oldest(&home);
+    let barrier = Barrier::new(10);
+    std::thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| {
+                barrier.wait();
+                let opened = Directory::open_existing(&home).unwrap().unwrap();
+                assert_eq!(opened.count().unwrap(), 1);
+            });
+        }
+    });
 }
 
 #[test]
