@@ -36,7 +36,6 @@ mod read;
 mod salvage;
 mod settings;
 
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -47,29 +46,12 @@ pub use salvage::guarded_commands_despite_mistakes;
 pub use settings::{Setting, SettingValue, Settings};
 
 use nightlatch_core::email::Email;
+use nightlatch_core::limits::RETENTION_FLOOR;
+pub use nightlatch_core::limits::{
+    FLOOR, IDLE_CEILING, LimitOutOfRange, Limits, MAX_CEILING, MAX_DEFAULT, PCI_RETENTION_FLOOR,
+};
+pub use nightlatch_core::password::PasswordRules;
 
-/// The longest idle timeout, and the default: 15 minutes (PCI DSS 8.2.8, NIST SP 800-63B section
-/// 4.3.3).
-pub const IDLE_CEILING: Duration = Duration::from_secs(15 * 60);
-/// The default absolute limit of a session: 4 hours.
-pub const MAX_DEFAULT: Duration = Duration::from_secs(4 * 3600);
-/// The longest absolute limit: 12 hours (NIST SP 800-63B section 4.3.3).
-pub const MAX_CEILING: Duration = Duration::from_secs(12 * 3600);
-/// The highest generation of an account and its sessions: more password changes than ever happen.
-pub(crate) const GENERATION_CEILING: u64 = 0xffff_ffff;
-/// The shortest idle timeout and absolute limit.
-pub const FLOOR: Duration = Duration::from_secs(1);
-
-/// The accepted memory for hashing a password, in KiB. The guard's tests check that it matches
-/// [`Argon2Params`](nightlatch_core::crypto::kdf::Argon2Params).
-pub const ARGON2_MEMORY_KIB: RangeInclusive<u32> = 19 * 1024..=1024 * 1024;
-/// The accepted number of passes over that memory.
-pub const ARGON2_PASSES: RangeInclusive<u32> = 2..=16;
-/// The shortest retention of the audit log: one day, the time span of a segment.
-pub const RETENTION_FLOOR: Duration = Duration::from_secs(24 * 3600);
-
-/// The shortest retention under `password.policy = "pci"`: 12 months (PCI DSS 4.0, 10.5.1).
-pub const PCI_RETENTION_FLOOR: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The default retention under `password.policy = "pci"`: a month more than required.
 const PCI_RETENTION_DEFAULT: Duration = Duration::from_secs(400 * 24 * 3600);
 
@@ -104,109 +86,6 @@ impl ForwardChoice {
         ("syslog", Self::Syslog),
         ("journald", Self::Journald),
     ];
-}
-
-/// The rules that a new password must meet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PasswordRules {
-    /// At least 15 characters of any kind (NIST SP 800-63B section 3.1.1.2).
-    #[default]
-    Nist,
-    /// At least 12 characters with a letter, a digit and a symbol (PCI DSS 8.3.6, and a symbol).
-    Pci,
-}
-
-impl PasswordRules {
-    const ALL: [(&str, Self); 2] = [("nist", Self::Nist), ("pci", Self::Pci)];
-
-    /// Their name in the configuration file.
-    pub fn name(self) -> &'static str {
-        name_in(&Self::ALL, &self)
-    }
-}
-
-/// The limits of a session, always within the ceilings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    idle: Duration,
-    max: Duration,
-    max_ceiling: Duration,
-}
-
-/// A time limit outside its range.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the {name} limit must be from 1s to {}, not {}", humantime::format_duration(*.ceiling), humantime::format_duration(*.given))]
-pub struct LimitOutOfRange {
-    name: &'static str,
-    ceiling: Duration,
-    given: Duration,
-}
-
-impl Limits {
-    /// Checks the limits: `idle` from 1 s to 15 min, `max` from 1 s to 12 h.
-    ///
-    /// # Errors
-    /// When either is outside its range; they are never silently clamped.
-    pub fn new(idle: Duration, max: Duration) -> Result<Self, LimitOutOfRange> {
-        Ok(Self {
-            idle: within("idle", idle, IDLE_CEILING)?,
-            max: within("max", max, MAX_CEILING)?,
-            max_ceiling: max,
-        })
-    }
-
-    /// The time without activity after which the session ends.
-    pub fn idle(self) -> Duration {
-        self.idle
-    }
-
-    /// The time after sign-in at which the session ends in any case.
-    pub fn max(self) -> Duration {
-        self.max
-    }
-
-    /// The limits of one session, with `idle` and `max` replaced if given. Configured limits can
-    /// only be shortened. Where no `max` is configured, up to 12 hours are allowed.
-    ///
-    /// # Errors
-    /// When one is out of range, or longer than configured.
-    pub fn for_session(
-        self,
-        idle: Option<Duration>,
-        max: Option<Duration>,
-    ) -> Result<Self, LimitOutOfRange> {
-        let new = Self::new(idle.unwrap_or(self.idle), max.unwrap_or(self.max))?;
-        within("idle", new.idle, self.idle)?;
-        within("max", new.max, self.max_ceiling)?;
-        Ok(new)
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            idle: IDLE_CEILING,
-            max: MAX_DEFAULT,
-            max_ceiling: MAX_CEILING,
-        }
-    }
-}
-
-/// Checks that a limit is within its range.
-fn within(
-    name: &'static str,
-    given: Duration,
-    ceiling: Duration,
-) -> Result<Duration, LimitOutOfRange> {
-    if (FLOOR..=ceiling).contains(&given) {
-        Ok(given)
-    } else {
-        Err(LimitOutOfRange {
-            name,
-            ceiling,
-            given,
-        })
-    }
 }
 
 /// The effective settings.

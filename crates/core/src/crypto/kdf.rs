@@ -1,6 +1,8 @@
 //! Key derivation: from a password to a root key (Argon2id, RFC 9106), and from a root key to
 //! labelled keys (HKDF-SHA-256, RFC 5869).
 
+use std::ops::RangeInclusive;
+
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use hmac_sha256::HKDF;
 use zeroize::Zeroize;
@@ -35,23 +37,30 @@ pub struct ParamsOutOfBounds {
 }
 
 impl Argon2Params {
+    /// The accepted memory, in KiB: from 19 MiB (OWASP Password Storage Cheat Sheet) to 1 GiB.
+    pub const MEMORY_KIB: RangeInclusive<u32> = 19 * 1024..=1024 * 1024;
+    /// The accepted number of passes over that memory.
+    pub const PASSES: RangeInclusive<u32> = 2..=16;
+    /// The accepted number of lanes.
+    pub const LANES: RangeInclusive<u32> = 1..=4;
+
     /// 64 MiB, three passes, one lane: RFC 9106's second recommendation, but with one lane.
     pub const DEFAULT: Self = Self {
         memory_kib: 64 * 1024,
         passes: 3,
         lanes: 1,
     };
-    /// The lowest accepted cost: 19 MiB, two passes (OWASP Password Storage Cheat Sheet).
+    /// The lowest accepted cost: 19 MiB, two passes, one lane.
     pub const FLOOR: Self = Self {
-        memory_kib: 19 * 1024,
-        passes: 2,
-        lanes: 1,
+        memory_kib: *Self::MEMORY_KIB.start(),
+        passes: *Self::PASSES.start(),
+        lanes: *Self::LANES.start(),
     };
     /// The highest accepted cost: 1 GiB, 16 passes, 4 lanes.
     pub const CEILING: Self = Self {
-        memory_kib: 1024 * 1024,
-        passes: 16,
-        lanes: 4,
+        memory_kib: *Self::MEMORY_KIB.end(),
+        passes: *Self::PASSES.end(),
+        lanes: *Self::LANES.end(),
     };
 
     /// Checks that the parameters are within bounds.
@@ -59,9 +68,9 @@ impl Argon2Params {
     /// # Errors
     /// When any of them is below the floor or above the ceiling.
     pub fn new(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, ParamsOutOfBounds> {
-        let within = (Self::FLOOR.memory_kib..=Self::CEILING.memory_kib).contains(&memory_kib)
-            && (Self::FLOOR.passes..=Self::CEILING.passes).contains(&passes)
-            && (Self::FLOOR.lanes..=Self::CEILING.lanes).contains(&lanes);
+        let within = Self::MEMORY_KIB.contains(&memory_kib)
+            && Self::PASSES.contains(&passes)
+            && Self::LANES.contains(&lanes);
         if within {
             Ok(Self {
                 memory_kib,
@@ -155,6 +164,27 @@ mod tests {
             assert!(
                 Argon2Params::new(memory, passes, lanes).is_err(),
                 "{memory} {passes} {lanes}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_ranges_of_memory_and_passes_are_those_that_are_accepted() {
+        let accepts = |memory, passes| Argon2Params::new(memory, passes, 1).is_ok();
+        let (memory, passes) = (Argon2Params::MEMORY_KIB, Argon2Params::PASSES);
+        for (memory, beyond) in [
+            (*memory.start(), memory.start() - 1),
+            (*memory.end(), memory.end() + 1),
+        ] {
+            assert!(accepts(memory, 3) && !accepts(beyond, 3), "{memory}");
+        }
+        for (passes, beyond) in [
+            (*passes.start(), passes.start() - 1),
+            (*passes.end(), passes.end() + 1),
+        ] {
+            assert!(
+                accepts(65_536, passes) && !accepts(65_536, beyond),
+                "{passes}"
             );
         }
     }

@@ -7,10 +7,10 @@ use toml::de::DeValue;
 
 use super::settings::SettingValue;
 use super::{
-    ARGON2_MEMORY_KIB, ARGON2_PASSES, COMMAND_LIMIT, Config, ForwardChoice, IDLE_CEILING,
-    JOURNALD_SOCKET, KeeperChoice, LimitOutOfRange, MAX_CEILING, PasswordRules, RETENTION_FLOOR,
-    command_name, name_in, within,
+    COMMAND_LIMIT, Config, ForwardChoice, JOURNALD_SOCKET, KeeperChoice, LimitOutOfRange,
+    PasswordRules, RETENTION_FLOOR, command_name, name_in,
 };
+use nightlatch_core::crypto::kdf::Argon2Params;
 use nightlatch_core::email::Email;
 
 /// A configuration key.
@@ -37,21 +37,18 @@ pub(super) const KEYS: &[Key] = &[
         name: "idle",
         set: |config, value| {
             let idle = duration(value, "10m")?;
-            config.limits.idle = within("idle", idle, IDLE_CEILING)?;
+            config.limits = config.limits.with_idle(idle)?;
             Ok(())
         },
-        get: |config| span(config.limits.idle),
+        get: |config| span(config.limits.idle()),
     },
     Key {
         name: "max",
         set: |config, value| {
-            let max = within("max", duration(value, "2h")?, MAX_CEILING)?;
-            config.limits.max = max;
-            // A session can only shorten the configured limit.
-            config.limits.max_ceiling = max;
+            config.limits = config.limits.with_max(duration(value, "2h")?)?;
             Ok(())
         },
-        get: |config| span(config.limits.max),
+        get: |config| span(config.limits.max()),
     },
     Key {
         name: "keeper",
@@ -67,14 +64,12 @@ pub(super) const KEYS: &[Key] = &[
             config.password_rules = one_of(value, &PasswordRules::ALL)?;
             Ok(())
         },
-        get: |config| {
-            SettingValue::Text(name_in(&PasswordRules::ALL, &config.password_rules).to_owned())
-        },
+        get: |config| SettingValue::Text(config.password_rules.name().to_owned()),
     },
     Key {
         name: "password.memory_kib",
         set: |config, value| {
-            config.argon2_memory_kib = number(value, &ARGON2_MEMORY_KIB)?;
+            config.argon2_memory_kib = number(value, &Argon2Params::MEMORY_KIB)?;
             Ok(())
         },
         get: |config| SettingValue::Number(config.argon2_memory_kib),
@@ -82,7 +77,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "password.passes",
         set: |config, value| {
-            config.argon2_passes = number(value, &ARGON2_PASSES)?;
+            config.argon2_passes = number(value, &Argon2Params::PASSES)?;
             Ok(())
         },
         get: |config| SettingValue::Number(config.argon2_passes),

@@ -12,7 +12,7 @@ pub fn config(bytes: &[u8]) -> bool {
     let limits = config.limits;
     assert!((FLOOR..=IDLE_CEILING).contains(&limits.idle()));
     assert!((FLOOR..=MAX_CEILING).contains(&limits.max()));
-    assert!((limits.max()..=MAX_CEILING).contains(&limits.max_ceiling));
+    assert!((limits.max()..=MAX_CEILING).contains(&limits.max_ceiling()));
     let tick = Duration::from_nanos(1);
     assert_eq!(
         limits.for_session(None, None).ok().map(Limits::idle),
@@ -25,7 +25,7 @@ pub fn config(bytes: &[u8]) -> bool {
     );
     assert!(
         limits
-            .for_session(None, Some(limits.max_ceiling + tick))
+            .for_session(None, Some(limits.max_ceiling() + tick))
             .is_err()
     );
     let short = FLOOR.saturating_sub(tick);

@@ -1,21 +1,15 @@
-//! When a session is live: pure rules over the file's claims, the keeper's payload, and the time.
+//! The two halves of a session: the claims in its file and the activity in the keeper's payload.
 
 use std::time::Duration;
 
 pub use super::reasons::{Elsewhere, EndReason};
-use crate::config::{GENERATION_CEILING, Limits, MAX_CEILING};
-use nightlatch_core::clock::{Boot, BootTime, Moment, Timestamp};
+use nightlatch_core::clock::{Moment, Timestamp};
 use nightlatch_core::crypto::Key;
 use nightlatch_core::id::{AccountId, SessionId};
+use nightlatch_core::lifetime::Lifetime;
+pub use nightlatch_core::lifetime::{LimitedBy, Live, WALL_CLOCK_SLACK};
+use nightlatch_core::limits::{GENERATION_CEILING, MAX_CEILING};
 use nightlatch_platform::fs::FileIdentity;
-
-/// How far the wall clock may step back between two readings before it counts as set back: as much
-/// as a time daemon corrects.
-pub const WALL_CLOCK_SLACK: Duration = Duration::from_secs(5);
-
-/// How far the two clocks may differ while nobody sets one: half a second in a quarter of an hour,
-/// at the fastest that a time daemon slews, and the time between the two readings.
-const CLOCKS_APART: Duration = Duration::from_secs(1);
 
 /// The constant part of a session, sealed in the session file.
 pub struct Claims {
@@ -55,23 +49,16 @@ pub struct Activity {
     pub home: FileIdentity,
 }
 
-/// Which limit will end the session without further activity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LimitedBy {
-    /// The idle timeout, which activity extends.
-    Idle,
-    /// The absolute limit, which nothing extends.
-    Max,
-}
-
-/// The judgement of a live session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Live {
-    /// The remaining time without activity; more than zero, at most the idle limit.
-    pub remaining: Duration,
-    /// The limit that ends it then.
-    pub limited_by: LimitedBy,
+impl Activity {
+    /// The times that decide whether a session with this `idle` limit is live.
+    pub fn lifetime(&self, idle: Duration) -> Lifetime {
+        Lifetime {
+            idle,
+            boot_id: self.boot_id,
+            last: self.last,
+            deadline: self.deadline,
+        }
+    }
 }
 
 /// Whether the keeper's payload can belong to a session with these `claims`. This bounds a forged
@@ -93,101 +80,11 @@ pub fn check(claims: &Claims, activity: &Activity) -> Result<(), EndReason> {
     Ok(())
 }
 
-/// Judges by the clocks whether a session with this `idle` limit and this `activity` is live.
-///
-/// A session is live one nanosecond before a limit and dead at the limit. The boot clock cannot be
-/// set and includes suspend. The wall clock is checked as well: setting it either way, which an
-/// unprivileged user cannot do, ends a session instead of lengthening it.
-///
-/// # Errors
-/// Why it is not live.
-pub fn judge(
-    idle: Duration,
-    activity: &Activity,
-    now: Moment,
-    boot: Boot,
-) -> Result<Live, EndReason> {
-    if boot.clock_shifted {
-        return Err(EndReason::TimeNamespace);
-    }
-    if boot.id != activity.boot_id {
-        return Err(EndReason::Reboot);
-    }
-    // The boot clock never runs backwards during a boot, so the payload is not ours.
-    let idle_for = duration_between(activity.last.boot, now.boot).ok_or(EndReason::Clock)?;
-    let until_max = match duration_between(now.boot, activity.deadline.boot) {
-        None | Some(Duration::ZERO) => return Err(EndReason::Max),
-        Some(left) => left.min(activity.deadline.wall.since(now.wall)),
-    };
-    if idle_for >= idle {
-        return Err(EndReason::Idle);
-    }
-    if until_max.is_zero() {
-        return Err(EndReason::Max);
-    }
-    if now.wall.plus(WALL_CLOCK_SLACK) < activity.last.wall {
-        return Err(EndReason::Clock);
-    }
-    let idle_by_wall = now.wall.since(activity.last.wall);
-    if idle_by_wall >= idle {
-        return Err(EndReason::Clock);
-    }
-    let until_idle = idle.saturating_sub(idle_for.max(idle_by_wall));
-    Ok(first_of(until_idle, until_max))
-}
-
-/// The judgement right after activity at `now`: the full idle limit, or what the absolute limit
-/// leaves.
-pub fn after_activity(idle: Duration, activity: &Activity, now: Moment) -> Live {
-    let Moment { wall, boot } = activity.deadline;
-    first_of(idle, boot.since(now.boot).min(wall.since(now.wall)))
-}
-
-/// When a session that was found `live` at `at` ends without activity, on the wall clock. The
-/// result is the same for the same last activity, whenever it is computed, unless the wall clock
-/// was set since.
-pub fn expires_at(idle: Duration, activity: &Activity, live: Live, at: Moment) -> Timestamp {
-    let by_activity = activity.last.wall.plus(idle).min(activity.deadline.wall);
-    let by_now = at.wall.plus(live.remaining);
-    if by_activity.since(by_now) < CLOCKS_APART {
-        by_activity
-    } else {
-        by_now
-    }
-}
-
-/// The limit that is reached first.
-fn first_of(until_idle: Duration, until_max: Duration) -> Live {
-    let (remaining, limited_by) = if until_max <= until_idle {
-        (until_max, LimitedBy::Max)
-    } else {
-        (until_idle, LimitedBy::Idle)
-    };
-    Live {
-        remaining,
-        limited_by,
-    }
-}
-
-/// The time from `from` to `to`; `None` when `to` is earlier.
-fn duration_between(from: BootTime, to: BootTime) -> Option<Duration> {
-    to.nanos()
-        .checked_sub(from.nanos())
-        .map(Duration::from_nanos)
-}
-
-/// The absolute deadline of a session that starts `now`, on both clocks.
-pub fn deadline(now: Moment, limits: Limits) -> Moment {
-    Moment {
-        wall: now.wall.plus(limits.max()),
-        boot: now.boot.plus(limits.max()),
-    }
-}
-
 #[cfg(test)]
-#[allow(clippy::unchecked_time_subtraction)]
 mod tests {
-    use proptest::prelude::*;
+    use nightlatch_core::clock::{Boot, BootTime};
+    use nightlatch_core::lifetime::{Expired, deadline};
+    use nightlatch_core::limits::Limits;
 
     use super::*;
 
@@ -264,236 +161,6 @@ mod tests {
         let mut used = activity();
         used.last.boot = later;
         assert_eq!(check(&begun(later), &used), Ok(()));
-        assert_eq!(judge(IDLE, &used, START, BOOT), Err(EndReason::Clock));
-    }
-
-    fn after(wall: Duration, boot: Duration) -> Moment {
-        Moment {
-            wall: START.wall.plus(wall),
-            boot: START.boot.plus(boot),
-        }
-    }
-
-    fn judged(now: Moment) -> Result<Live, EndReason> {
-        judge(IDLE, &activity(), now, BOOT)
-    }
-
-    #[test]
-    fn a_session_is_live_until_its_last_nanosecond_and_dead_at_the_limit() {
-        let last = IDLE - Duration::from_nanos(1);
-        assert_eq!(
-            judged(after(last, last)),
-            Ok(Live {
-                remaining: Duration::from_nanos(1),
-                limited_by: LimitedBy::Idle
-            })
-        );
-        assert_eq!(judged(after(IDLE, IDLE)), Err(EndReason::Idle));
-        assert!(
-            judged(after(
-                Duration::from_millis(899_900),
-                Duration::from_millis(899_900)
-            ))
-            .is_ok()
-        );
-    }
-
-    #[test]
-    fn suspend_counts_because_the_boot_clock_runs_through_it() {
-        assert_eq!(
-            judged(after(Duration::from_secs(1), IDLE)),
-            Err(EndReason::Idle)
-        );
-    }
-
-    #[test]
-    fn an_expiry_is_one_time_until_the_wall_clock_is_set() {
-        let second = Duration::from_secs(1);
-        let expires = |now: Moment| {
-            let live = judged(now);
-            live.map(|live| expires_at(IDLE, &activity(), live, now))
-        };
-        let promised = Ok(START.wall.plus(IDLE));
-        let apart = Duration::from_millis(400);
-        for (wall, boot) in [
-            (second, second),
-            (second, second + Duration::from_nanos(700)),
-            (second + apart, second),
-            (second, second + apart),
-        ] {
-            assert_eq!(expires(after(wall, boot)), promised);
-        }
-        // Set back by three seconds, so it ends three seconds earlier by the displayed time.
-        let set_back = after(second, 4 * second);
-        assert_eq!(expires(set_back), Ok(START.wall.plus(IDLE - 3 * second)));
-    }
-
-    #[test]
-    fn a_wall_clock_set_back_ends_the_session_beyond_what_a_time_daemon_corrects() {
-        let second = Duration::from_secs(1);
-        let set_back = |by| Moment {
-            wall: START.wall.minus(by),
-            boot: START.boot.plus(second),
-        };
-        assert!(judged(set_back(WALL_CLOCK_SLACK)).is_ok());
-        assert_eq!(
-            judged(set_back(WALL_CLOCK_SLACK + Duration::from_nanos(1))),
-            Err(EndReason::Clock)
-        );
-    }
-
-    #[test]
-    fn a_wall_clock_set_forward_past_the_idle_limit_ends_the_session() {
-        assert_eq!(
-            judged(after(IDLE, Duration::from_secs(1))),
-            Err(EndReason::Clock)
-        );
-    }
-
-    #[test]
-    fn the_absolute_limit_ends_a_session_in_use() {
-        let mut used = activity();
-        let near = Limits::default().max() - Duration::from_secs(10);
-        used.last = after(near, near);
-        let now = after(near + Duration::from_secs(3), near + Duration::from_secs(3));
-        assert_eq!(
-            judge(IDLE, &used, now, BOOT),
-            Ok(Live {
-                remaining: Duration::from_secs(7),
-                limited_by: LimitedBy::Max
-            })
-        );
-        let end = Limits::default().max();
-        assert_eq!(
-            judge(IDLE, &used, after(end, end), BOOT),
-            Err(EndReason::Max)
-        );
-        assert_eq!(
-            judge(IDLE, &used, after(end, near), BOOT),
-            Err(EndReason::Max),
-            "by the wall clock"
-        );
-        assert_eq!(
-            judge(IDLE, &used, after(near, end), BOOT),
-            Err(EndReason::Max),
-            "by the boot clock"
-        );
-    }
-
-    #[test]
-    fn another_boot_or_a_shifted_clock_ends_the_session() {
-        let now = after(Duration::ZERO, Duration::ZERO);
-        let rebooted = Boot {
-            id: [9; 16],
-            ..BOOT
-        };
-        assert_eq!(
-            judge(IDLE, &activity(), now, rebooted),
-            Err(EndReason::Reboot)
-        );
-        let shifted = Boot {
-            clock_shifted: true,
-            ..BOOT
-        };
-        assert_eq!(
-            judge(IDLE, &activity(), now, shifted),
-            Err(EndReason::TimeNamespace)
-        );
-    }
-
-    #[test]
-    fn a_boot_clock_before_the_last_activity_ends_the_session() {
-        let before = Moment {
-            wall: START.wall,
-            boot: BootTime::from_nanos(0),
-        };
-        assert_eq!(judged(before), Err(EndReason::Clock));
-    }
-
-    #[derive(Clone, Copy, Debug)]
-    enum Step {
-        Pass(u64),
-        Use,
-        /// The wall clock is behind when the machine wakes.
-        Suspend(u64),
-        SetWall(i64),
-        /// The boot clock of the next boot may have any value.
-        Reboot(u64),
-        Namespace,
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let calm = || {
-            let pass = prop_oneof![20 => 0..450_u64, 1 => 899..=900_u64];
-            prop_oneof![1 => pass.prop_map(Step::Pass), 2 => Just(Step::Use)]
-        };
-        let wild = prop_oneof![
-            20 => calm(),
-            1 => (0..1200_u64).prop_map(Step::Suspend),
-            4 => (-5..=5_i64).prop_map(Step::SetWall),
-            1 => (-100_000..100_000_i64).prop_map(Step::SetWall),
-            1 => (0..20_000_u64).prop_map(Step::Reboot),
-            1 => Just(Step::Namespace),
-        ];
-        // A session that stays in use reaches its absolute limit.
-        prop_oneof![
-            prop::collection::vec(calm(), 1..300),
-            prop::collection::vec(wild, 1..300)
-        ]
-    }
-
-    proptest! {
-        /// Whatever happens to the clocks and the machine, and however often the session is used,
-        /// it is never live once the idle limit has passed since the last use, nor after the
-        /// absolute limit since sign-in, nor on another boot. Undisturbed, it lives until then.
-        #[test]
-        fn no_course_of_events_lengthens_a_session(steps in steps()) {
-            let max = Limits::default().max();
-            let mut state = activity();
-            let mut now = START;
-            let mut boot = BOOT;
-            let (mut elapsed, mut last_used) = (Duration::ZERO, Duration::ZERO);
-            let (mut rebooted, mut left_alone) = (false, true);
-            for step in steps {
-                left_alone &= matches!(step, Step::Pass(_) | Step::Use);
-                match step {
-                    Step::Pass(seconds) | Step::Suspend(seconds) => {
-                        let by = Duration::from_secs(seconds);
-                        elapsed += by;
-                        now.boot = now.boot.plus(by);
-                        if matches!(step, Step::Pass(_)) {
-                            now.wall = now.wall.plus(by);
-                        }
-                    }
-                    Step::SetWall(seconds) => {
-                        let by = Duration::from_secs(seconds.unsigned_abs());
-                        now.wall = if seconds < 0 { now.wall.minus(by) } else { now.wall.plus(by) };
-                    }
-                    Step::Reboot(uptime) => {
-                        rebooted = true;
-                        boot.id = [9; 16];
-                        now.boot = START.boot.plus(Duration::from_secs(uptime));
-                    }
-                    Step::Namespace => boot.clock_shifted ^= true,
-                    Step::Use => {}
-                }
-                let within = elapsed - last_used < IDLE && elapsed < max;
-                let judged = judge(IDLE, &state, now, boot);
-                if left_alone {
-                    prop_assert_eq!(judged.is_ok(), within);
-                }
-                let Ok(live) = judged else { continue };
-                prop_assert!(within && !rebooted && !boot.clock_shifted);
-                prop_assert!(!live.remaining.is_zero());
-                prop_assert!(elapsed - last_used + live.remaining <= IDLE);
-                prop_assert!(elapsed + live.remaining <= max);
-                if matches!(step, Step::Use) {
-                    state.last = now;
-                    last_used = elapsed;
-                    let live = after_activity(IDLE, &state, now);
-                    prop_assert!(live.remaining <= IDLE && elapsed + live.remaining <= max);
-                }
-            }
-        }
+        assert_eq!(used.lifetime(IDLE).judge(START, BOOT), Err(Expired::Clock));
     }
 }

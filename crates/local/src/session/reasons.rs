@@ -1,5 +1,7 @@
 //! Why a session is not live, or cannot be seen from here.
 
+use nightlatch_core::lifetime::Expired;
+
 use super::keeper::KeeperKind;
 
 /// Why a session is no longer live.
@@ -70,6 +72,18 @@ impl std::fmt::Display for Elsewhere {
                 "the session's key is with the agent, and the kernel's keyring is chosen here"
             }
         })
+    }
+}
+
+impl From<Expired> for EndReason {
+    fn from(expired: Expired) -> Self {
+        match expired {
+            Expired::Idle => Self::Idle,
+            Expired::Max => Self::Max,
+            Expired::Clock => Self::Clock,
+            Expired::Reboot => Self::Reboot,
+            Expired::TimeNamespace => Self::TimeNamespace,
+        }
     }
 }
 

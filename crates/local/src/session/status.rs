@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::keeper::KeeperKind;
-use super::model::{self, Activity, Claims, Elsewhere, EndReason, LimitedBy, Live};
+use super::model::{Activity, Claims, Elsewhere, EndReason, LimitedBy, Live};
 use nightlatch_core::clock::{Moment, Timestamp};
 use nightlatch_core::id::SessionId;
 
@@ -105,7 +105,7 @@ impl SessionStatus {
     ) -> Self {
         Self {
             state: SessionState::Active,
-            expires_at: Some(model::expires_at(claims.idle, activity, live, at)),
+            expires_at: Some(activity.lifetime(claims.idle).expires_at(live, at)),
             remaining_seconds: Some(whole_seconds(live.remaining)),
             limited_by: Some(live.limited_by),
             keeper: Some(keeper),

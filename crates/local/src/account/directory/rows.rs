@@ -2,14 +2,15 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::account::model::{Account, DisplayName};
+use crate::account::model::Account;
 use crate::account::sealed_key::SealedKey;
-use crate::account::throttle::{FORGOTTEN_AFTER, Failures};
-use crate::config::GENERATION_CEILING;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::crypto::kdf::Argon2Params;
+use nightlatch_core::display_name::DisplayName;
 use nightlatch_core::email::Email;
 use nightlatch_core::id::AccountId;
+use nightlatch_core::limits::GENERATION_CEILING;
+use nightlatch_core::throttle::{FORGOTTEN_AFTER, Failures};
 
 use super::{Directory, DirectoryError, Writing};
 

@@ -1,6 +1,6 @@
 //! Properties of emails and names that hold for any input.
 
-use super::{DisplayName, NAME_MAX_CHARS};
+use nightlatch_core::display_name::{DisplayName, NAME_MAX_CHARS};
 use nightlatch_core::email::{EMAIL_MAX_BYTES, Email, reorders_or_controls};
 
 /// An accepted email is short, contains no misleading characters, and normalizing it again does not

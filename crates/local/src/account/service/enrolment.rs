@@ -3,14 +3,14 @@
 
 use super::{AccountService, Authenticated, RegisterError};
 use crate::account::directory::{Directory, DirectoryError, Inserted, Record, Writing};
-use crate::account::model::{Account, DisplayName};
-use crate::account::password::into_normalized;
-use crate::account::policy::{self, PolicyRefusal};
+use crate::account::model::Account;
 use nightlatch_core::crypto::Key;
 use nightlatch_core::crypto::kdf::HashFailed;
+use nightlatch_core::display_name::DisplayName;
 use nightlatch_core::email::Email;
 use nightlatch_core::id::AccountId;
 use nightlatch_core::memory::SecretBuffer;
+use nightlatch_core::password::{self, PolicyRefusal, into_normalized};
 
 /// The account that authorizes a new one in its home. It exists only for someone who has just given
 /// the account's password ([`Authenticated::sponsor`]) or has a live session of it
@@ -80,7 +80,7 @@ impl AccountService {
         name: Option<&DisplayName>,
         password: SecretBuffer,
     ) -> Result<NewAccount, PrepareError> {
-        policy::check(&password, self.rules, email, name).map_err(PrepareError::Policy)?;
+        password::check(&password, self.rules, email, name).map_err(PrepareError::Policy)?;
         let password = into_normalized(password).map_err(|bad| PrepareError::Policy(bad.into()))?;
         let now = self.clock.now().wall;
         let account = Account {
@@ -157,7 +157,7 @@ fn may_enter(writing: &Writing<'_>, sponsor: Option<Sponsor>) -> Result<bool, Di
 mod tests {
     use super::super::tests::{OTHER, PASSWORD, Scratch, alice, nobody};
     use super::*;
-    use crate::account::password::tests::secret;
+    use nightlatch_core::password::secret;
 
     fn create(
         scratch: &Scratch,

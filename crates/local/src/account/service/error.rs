@@ -1,11 +1,10 @@
 //! Errors of registering, signing in and changing a password.
 
 use crate::account::directory::DirectoryError;
-use crate::account::password::Untypeable;
-use crate::account::policy::PolicyRefusal;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::crypto::kdf::HashFailed;
 use nightlatch_core::id::AccountId;
+use nightlatch_core::password::{PolicyRefusal, Untypeable};
 
 /// No account was created.
 #[derive(Debug, thiserror::Error)]

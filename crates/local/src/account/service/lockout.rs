@@ -1,9 +1,9 @@
 //! Checks whether an email is locked after failed sign-ins, without making an attempt.
 
 use crate::account::directory::{Directory, DirectoryError};
-use crate::account::throttle::{self, FAILURES_TO_LOCK};
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::email::Email;
+use nightlatch_core::throttle::{self, FAILURES_TO_LOCK};
 
 use super::{AccountService, tag};
 

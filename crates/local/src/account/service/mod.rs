@@ -14,14 +14,13 @@ use nightlatch_core::crypto::{Key, keyed_digest};
 use nightlatch_core::email::Email;
 use nightlatch_core::id::AccountId;
 use nightlatch_core::memory::SecretBuffer;
+use nightlatch_core::password::{self, into_normalized, untypeable};
+use nightlatch_core::throttle::{self, FAILURES_TO_LOCK, Failures, Gate, remaining_attempts};
 use nightlatch_platform::fs::{Dir, DirLock};
 
 use super::directory::{Attempted, Directory, DirectoryError, Record, Writing};
 use super::model::Account;
-use super::password::{into_normalized, untypeable};
-use super::policy;
 use super::sealed_key::{SealedKey, Whose};
-use super::throttle::{self, FAILURES_TO_LOCK, Failures, Gate, remaining_attempts};
 
 pub use enrolment::{NewAccount, PrepareError, Sponsor};
 pub use error::{ChangeError, RegisterError, SignInError};
@@ -229,7 +228,7 @@ impl AccountService {
             sealed: old,
             ..
         } = proven;
-        policy::check(&new, self.rules, &account.email, account.name.as_ref())
+        password::check(&new, self.rules, &account.email, account.name.as_ref())
             .map_err(ChangeError::Policy)?;
         let new = into_normalized(new).map_err(|bad| ChangeError::Policy(bad.into()))?;
         // The old password is wiped, so detect an equal new one by opening the old sealed key with

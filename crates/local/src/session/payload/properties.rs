@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::{PAYLOAD_LENGTH, Payload, USED, array, decode, encode, number};
-use crate::session::model::{after_activity, judge};
 use nightlatch_core::clock::{Boot, BootTime, Moment, Timestamp};
 
 /// The input is a payload, then the time at which it is judged (wall clock and boot clock, 8 bytes
@@ -31,8 +30,9 @@ pub fn keeper_payload(bytes: &[u8]) -> bool {
         boot: BootTime::from_nanos(number(&times[8..16])),
     };
     let idle = Duration::from_nanos(u64::from_le_bytes(array(&times[16..])));
+    let lifetime = activity.lifetime(idle);
     let boot = |id, clock_shifted| Boot { id, clock_shifted };
-    if let Ok(live) = judge(idle, &activity, now, boot(activity.boot_id, false)) {
+    if let Ok(live) = lifetime.judge(now, boot(activity.boot_id, false)) {
         assert!(live.remaining > Duration::ZERO && live.remaining <= idle);
         assert!(activity.last.boot <= now.boot && now.boot.since(activity.last.boot) < idle);
         assert!(now.wall.since(activity.last.wall) < idle);
@@ -40,11 +40,11 @@ pub fn keeper_payload(bytes: &[u8]) -> bool {
         assert!(live.remaining <= activity.deadline.boot.since(now.boot));
         assert!(live.remaining <= activity.deadline.wall.since(now.wall));
         // A session that has just been used remains live at least as long.
-        assert!(after_activity(idle, &activity, now).remaining >= live.remaining);
+        assert!(lifetime.after_activity(now).remaining >= live.remaining);
     }
     let mut other = activity.boot_id;
     other[0] ^= 1;
-    assert!(judge(idle, &activity, now, boot(other, false)).is_err());
-    assert!(judge(idle, &activity, now, boot(activity.boot_id, true)).is_err());
+    assert!(lifetime.judge(now, boot(other, false)).is_err());
+    assert!(lifetime.judge(now, boot(activity.boot_id, true)).is_err());
     true
 }

@@ -5,12 +5,13 @@ use super::{NewSession, Session, SessionError, SessionService, is_of_another};
 use crate::session::file::{self, Origin};
 use crate::session::home::Identity;
 use crate::session::keeper::{KeeperError, Slot, Unresponsive};
-use crate::session::model::{self, Activity, Claims, EndReason};
+use crate::session::model::{Activity, Claims, EndReason};
 use crate::session::payload;
 use crate::session::surroundings::Surroundings;
 use nightlatch_audit::{AuditName, Details, Event, TerminationReason};
 use nightlatch_core::crypto::Key;
 use nightlatch_core::id::{AccountId, SessionId};
+use nightlatch_core::lifetime;
 
 impl SessionService {
     /// Creates a session, which replaces the account's old one. The events in `also` are recorded
@@ -56,7 +57,7 @@ impl SessionService {
             .and_then(|()| {
                 // Read the clock only now, after the end of the previous session.
                 let now = self.clock.now();
-                let deadline = model::deadline(now, new.limits);
+                let deadline = lifetime::deadline(now, new.limits);
                 let claims = Claims {
                     session,
                     account,
@@ -102,7 +103,7 @@ impl SessionService {
         mut activity: Activity,
     ) -> Result<Session, SessionError> {
         let at = claims.created;
-        let live = model::after_activity(claims.idle, &activity, at);
+        let live = activity.lifetime(claims.idle).after_activity(at);
         if self.is_taken_elsewhere(home, claims.account)? {
             home = self.store.renew_identity()?;
             activity.home = home.place;

@@ -237,7 +237,7 @@ impl SessionService {
         let boot = self.clock.boot().map_err(SessionError::Boot)?;
         let at = self.clock.now();
         let judged = model::check(&claims, &activity)
-            .and_then(|()| model::judge(claims.idle, &activity, at, boot));
+            .and_then(|()| Ok(activity.lifetime(claims.idle).judge(at, boot)?));
         let reason = match judged {
             Err(reason) => reason,
             Ok(_)

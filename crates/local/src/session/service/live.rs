@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::session::keeper::KeeperKind;
-use crate::session::model::{self, Activity, Claims, Live};
+use crate::session::model::{Activity, Claims, Live};
 use crate::session::status::SessionStatus;
 use nightlatch_audit::{AuditName, Details, Event};
 use nightlatch_core::clock::{Moment, Timestamp};
@@ -47,7 +47,9 @@ impl Session {
 
     /// When it ends without activity.
     pub fn expires_at(&self) -> Timestamp {
-        model::expires_at(self.claims.idle, &self.activity, self.live, self.at)
+        self.activity
+            .lifetime(self.claims.idle)
+            .expires_at(self.live, self.at)
     }
 
     /// An event about this session.

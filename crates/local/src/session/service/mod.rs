@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::file;
 use super::home::Identity;
 use super::keeper::{KeeperKind, Keepers, Payload, Slot, Unresponsive};
-use super::model::{self, EndReason};
+use super::model::EndReason;
 use super::payload;
 use super::status::SessionStatus;
 use super::store::Store;
@@ -241,8 +241,10 @@ impl SessionService {
         tracing::info!(session = %id, ?remaining, keeper = %session.keeper, "the session is live");
         if how.extend {
             session.activity.last = session.at;
-            session.live =
-                model::after_activity(session.claims.idle, &session.activity, session.at);
+            session.live = session
+                .activity
+                .lifetime(session.claims.idle)
+                .after_activity(session.at);
         }
         if session.live.remaining < how.min_remaining {
             return Err(SessionError::TooLittleTime {

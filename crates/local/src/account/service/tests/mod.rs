@@ -6,9 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::account::password::tests::secret;
-use crate::account::throttle::{FORGOTTEN_AFTER, LOCK};
 use nightlatch_core::clock::{Boot, BootTime, Moment};
+use nightlatch_core::password::secret;
+use nightlatch_core::throttle::{FORGOTTEN_AFTER, LOCK};
 
 use super::*;
 

@@ -4,14 +4,12 @@
 use unicode_normalization::UnicodeNormalization;
 use zxcvbn::zxcvbn;
 
-use crate::config::PasswordRules;
-use nightlatch_core::email::Email;
-use nightlatch_core::memory::{DEEP, SecretBuffer, on_wiped_stack};
-
-use super::model::DisplayName;
-use super::password::{
-    BadPassword, PASSWORD_MAX_BYTES, Untypeable, normalize, text_of, untypeable,
+use super::{
+    BadPassword, PASSWORD_MAX_BYTES, PasswordRules, Untypeable, normalize, text_of, untypeable,
 };
+use crate::display_name::DisplayName;
+use crate::email::Email;
+use crate::memory::{DEEP, SecretBuffer, on_wiped_stack};
 
 /// The minimum length in characters under [`PasswordRules::Nist`] (NIST SP 800-63B section
 /// 3.1.1.2).
@@ -261,7 +259,7 @@ fn contains_ignoring_case(text: &str, needle: &str) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::password::tests::secret;
+    use super::super::secret;
     use super::*;
 
     const GOOD: &str = "violet tractor humming 9!";

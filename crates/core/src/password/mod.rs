@@ -1,12 +1,44 @@
-//! The normalized form in which a password is hashed: UTF-8, composed (NFC), never truncated.
+//! Passwords: the normalized form in which one is hashed (UTF-8, composed (NFC), never truncated),
+//! and the rules for new ones.
+
+#[cfg(feature = "password-policy")]
+mod policy;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-use nightlatch_core::memory::{DEEP, SecretBuffer, on_wiped_stack};
+use crate::memory::{DEEP, SecretBuffer, on_wiped_stack};
+
+#[cfg(feature = "password-policy")]
+pub use policy::{
+    Kind, MIN_SCORE, NIST_MIN_CHARS, PCI_MIN_CHARS, PolicyRefusal, Strength, Telling, check,
+};
 
 /// The longest password in bytes, both as typed and as composed. A longer one is refused, never
 /// cut.
 pub const PASSWORD_MAX_BYTES: usize = 1024;
+
+/// The rules that a new password must meet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PasswordRules {
+    /// At least 15 characters of any kind (NIST SP 800-63B section 3.1.1.2).
+    #[default]
+    Nist,
+    /// At least 12 characters with a letter, a digit and a symbol (PCI DSS 8.3.6, and a symbol).
+    Pci,
+}
+
+impl PasswordRules {
+    /// Each by its name in configuration files.
+    pub const ALL: [(&str, Self); 2] = [("nist", Self::Nist), ("pci", Self::Pci)];
+
+    /// Their name in configuration files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nist => "nist",
+            Self::Pci => "pci",
+        }
+    }
+}
 
 /// Why some bytes cannot be a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,29 +127,34 @@ pub fn normalize(password: &SecretBuffer) -> Result<SecretBuffer, BadPassword> {
 ///
 /// # Errors
 /// As [`normalize`].
-pub(super) fn into_normalized(password: SecretBuffer) -> Result<SecretBuffer, BadPassword> {
+pub fn into_normalized(password: SecretBuffer) -> Result<SecretBuffer, BadPassword> {
     let normalized = normalize(&password);
     drop(password);
     normalized
 }
 
 /// Borrows the password as text.
-pub(super) fn text_of(password: &SecretBuffer) -> Result<&str, BadPassword> {
+fn text_of(password: &SecretBuffer) -> Result<&str, BadPassword> {
     std::str::from_utf8(password.expose()).map_err(|_| BadPassword::NotUtf8)
+}
+
+/// A password for a test.
+#[cfg(any(test, feature = "test-util"))]
+#[doc(hidden)]
+pub fn secret(bytes: impl AsRef<[u8]>) -> SecretBuffer {
+    let bytes = bytes.as_ref();
+    let mut buffer = SecretBuffer::with_capacity(bytes.len());
+    let fits = buffer.push(bytes);
+    debug_assert!(fits);
+    buffer
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-pub(super) mod tests {
+mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    pub(in crate::account) fn secret(bytes: impl AsRef<[u8]>) -> SecretBuffer {
-        let mut buffer = SecretBuffer::with_capacity(bytes.as_ref().len());
-        assert!(buffer.push(bytes.as_ref()));
-        buffer
-    }
 
     #[test]
     fn composed_and_decomposed_spellings_are_one_password() {

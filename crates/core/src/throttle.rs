@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use nightlatch_core::clock::Timestamp;
+use crate::clock::Timestamp;
 
 /// Consecutive failures that lock an email (PCI DSS 8.3.4 allows ten).
 pub const FAILURES_TO_LOCK: u32 = 5;
@@ -15,7 +15,7 @@ pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// The stored state of an email's failed sign-ins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Failures {
+pub struct Failures {
     /// Failures in a row.
     pub count: u32,
     /// When the last one's password was checked, after its delay.
@@ -26,7 +26,7 @@ pub(super) struct Failures {
 
 /// Decision about a sign-in attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gate {
+pub enum Gate {
     /// No password is accepted before `until`.
     Locked {
         /// When the lock expires; at most [`LOCK`] from now.
@@ -41,7 +41,8 @@ pub(super) enum Gate {
 
 /// Starts an attempt at `now`: returns the state to store before the password is checked, and the
 /// decision. Counting first means that killing the process gives no free guess.
-pub(super) fn begin(before: Option<Failures>, now: Timestamp) -> (Failures, Gate) {
+#[must_use]
+pub fn begin(before: Option<Failures>, now: Timestamp) -> (Failures, Gate) {
     match before {
         Some(
             failures @ Failures {
@@ -78,7 +79,7 @@ pub(super) fn begin(before: Option<Failures>, now: Timestamp) -> (Failures, Gate
 }
 
 /// When the lock expires, as of `now`; `None` when there is none.
-pub(super) fn locked_until(failures: Option<Failures>, now: Timestamp) -> Option<Timestamp> {
+pub fn locked_until(failures: Option<Failures>, now: Timestamp) -> Option<Timestamp> {
     match begin(failures, now) {
         (_, Gate::Locked { until }) => Some(until),
         (_, Gate::Counted { .. }) => None,
