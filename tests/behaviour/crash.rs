@@ -18,6 +18,7 @@ use crate::support::checks::{
     can_trace, leases, log_is_whole, log_verifies, nobody_is_signed_in, nothing_lies_about,
 };
 use crate::support::days::{keep_for_two_days, segments, use_on};
+use crate::support::released::{RELEASED, become_released, tables, version};
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
 
 /// The number of faults per home, so that its log does not get too long to check each time.
@@ -33,6 +34,8 @@ enum Deed {
     Exec,
     Passwd,
     Logout,
+    /// A sign-in that migrates the account database of an earlier version.
+    Migrate,
     /// The first append of a day, which closes the previous day's segment and opens a new one.
     Rotate,
     /// Old segments are removed.
@@ -62,7 +65,8 @@ impl Deed {
     }
 }
 
-const DEEDS: [Deed; 10] = [
+const DEEDS: [Deed; 11] = [
+    Deed::Migrate,
     Deed::Hold,
     Deed::Prune,
     Deed::Rotate,
@@ -147,6 +151,9 @@ impl Stage {
         if !deed.needs_new_home() && !self.home.is_active() {
             self.login().succeeds();
         }
+        if deed == Deed::Migrate {
+            become_released(&self.home, RELEASED[0]);
+        }
         self.log = self.home.audit_lines();
         self.session = self.live();
         self.runs = self.ran();
@@ -186,7 +193,7 @@ impl Stage {
                 &["register", EMAIL, "--password-stdin"],
                 self.password.to_owned(),
             ),
-            Deed::FirstLogin | Deed::Login => {
+            Deed::FirstLogin | Deed::Login | Deed::Migrate => {
                 (&["login", "--password-stdin"], self.password.to_owned())
             }
             Deed::Extend => (&["extend"], String::new()),
@@ -311,6 +318,16 @@ impl Stage {
                 let code = self.home.register(EMAIL, PASSWORD).code;
                 // There is an account, and nobody is signed in to approve another one.
                 assert!(code == 4 || code == 0 && run.code != 0, "{code} {run:#?}");
+            }
+            Deed::Migrate => {
+                let version = version(&self.home);
+                assert!(run.code != 0 || version > RELEASED[0].0, "{run:#?}");
+                let tables = tables(&self.home);
+                assert_eq!(
+                    version > RELEASED[0].0,
+                    tables.len() > RELEASED[0].1.len(),
+                    "{run:#?}"
+                );
             }
             Deed::FirstLogin | Deed::Login => match run.code {
                 0 => assert!(live.is_some() && live != self.session, "{run:#?}"),
@@ -726,6 +743,11 @@ fn a_kill_while_running_a_command_ends_the_session_or_leaves_it_as_it_was() {
 #[test]
 fn a_kill_while_changing_the_password_leaves_exactly_one_that_signs_in() {
     sweep_some_kills(Deed::Passwd);
+}
+
+#[test]
+fn a_kill_while_migrating_leaves_the_old_tables_or_the_new_ones_and_every_account() {
+    sweep_some_kills(Deed::Migrate);
 }
 
 #[test]

@@ -43,6 +43,7 @@ mod main_job;
 mod manual;
 mod memory;
 mod messages;
+mod migration;
 mod platforms;
 mod prompt;
 mod races;

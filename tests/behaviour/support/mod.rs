@@ -9,6 +9,7 @@ mod home;
 pub mod keys;
 mod pty;
 mod python;
+pub mod released;
 pub mod scan;
 pub mod trace;
 mod tree;

@@ -40,8 +40,9 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Migration n turns the tables of version n into those of version n + 1.
-const MIGRATIONS: [&str; 1] = [SECRETS];
+/// Migration n turns the tables of version n into those of version n + 1. A released one is never
+/// changed, and a database of each released version is in `released/`.
+const MIGRATIONS: [&str; 2] = [SECRETS, RECOVERY_CODES];
 
 /// Secrets and their versions, sealed under keys derived from the account key.
 const SECRETS: &str = "
@@ -67,6 +68,18 @@ CREATE TABLE secret_versions (
     sealed_value BLOB NOT NULL,
     PRIMARY KEY (secret, version)
 ) STRICT;
+";
+
+/// The account key, sealed a second time for the recovery code.
+const RECOVERY_CODES: &str = "
+CREATE TABLE recovery_codes (
+    account BLOB PRIMARY KEY NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    created_at INTEGER NOT NULL,
+    public_key BLOB NOT NULL CHECK (length(public_key) = 32),
+    ephemeral_key BLOB NOT NULL CHECK (length(ephemeral_key) = 32),
+    wrapped_key BLOB NOT NULL CHECK (length(wrapped_key) = 32),
+    wrap_tag BLOB NOT NULL CHECK (length(wrap_tag) = 16)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Creates the tables in an empty database.

@@ -232,6 +232,14 @@ fn oldest(home: &Dir) -> Record {
     record
 }
 
+/// The tables and indexes of a database.
+fn tables(directory: &Directory) -> Vec<(String, Option<String>)> {
+    let sql = "SELECT name, sql FROM sqlite_schema ORDER BY name";
+    let mut statement = directory.connection.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
 #[test]
 fn a_database_of_the_first_version_is_migrated_and_keeps_its_accounts() {
     let (_temp, home) = scratch();
@@ -242,15 +250,47 @@ fn a_database_of_the_first_version_is_migrated_and_keeps_its_accounts() {
     assert_eq!(migrated.tag_key().unwrap().expose(), &[7; 32]);
     let new = scratch();
     let fresh = Directory::open_or_create(&new.1).unwrap();
-    let tables = |directory: &Directory| -> Vec<(String, Option<String>)> {
-        let sql = "SELECT name, sql FROM sqlite_schema ORDER BY name";
-        let mut statement = directory.connection.prepare(sql).unwrap();
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
-        rows.unwrap().map(Result::unwrap).collect()
-    };
     assert_eq!(tables(&migrated), tables(&fresh));
     let version = Directory::version(&migrated.connection).unwrap();
     assert_eq!(version, schema::VERSION);
+}
+
+/// The databases of the released versions, as their programs wrote them, from version 1 on.
+const RELEASED: [&str; 1] = [include_str!("released/1.sql")];
+
+#[test]
+fn a_database_that_a_released_version_wrote_is_migrated_and_keeps_its_rows() {
+    for sql in RELEASED {
+        let (_temp, home) = scratch();
+        drop(home.create_new(FILE).unwrap());
+        raw(&home).execute_batch(sql).unwrap();
+        let migrated = Directory::open_existing(&home).unwrap().unwrap();
+        let email = "alice@example.com".parse().unwrap();
+        let account = migrated.by_email(&email).unwrap().unwrap().account;
+        assert_eq!(account.email.as_str(), "Alice@Example.com");
+        assert_eq!(migrated.tag_key().unwrap().expose()[..2], [0x64, 0xea]);
+        assert!(migrated.has_failures(1).unwrap());
+        let fresh = scratch();
+        let fresh = Directory::open_or_create(&fresh.1).unwrap();
+        assert_eq!(tables(&migrated), tables(&fresh));
+    }
+}
+
+#[test]
+fn a_migration_that_fails_halfway_leaves_the_old_tables_and_rows() {
+    let (_temp, home) = scratch();
+    let record = oldest(&home);
+    // A table of the last migration is in its way.
+    let obstacle = "CREATE TABLE recovery_codes (a)";
+    raw(&home).execute_batch(obstacle).unwrap();
+    let before = std::fs::read(home.path().join(FILE)).unwrap();
+    assert!(Directory::open_existing(&home).is_err());
+    assert_eq!(std::fs::read(home.path().join(FILE)).unwrap(), before);
+    raw(&home)
+        .execute_batch("DROP TABLE recovery_codes")
+        .unwrap();
+    let migrated = Directory::open_existing(&home).unwrap().unwrap();
+    assert!(migrated.by_id(record.account.id).unwrap().is_some());
 }
 
 #[test]
