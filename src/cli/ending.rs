@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use nightlatch::audit::{EventType, Limit, LogReader, Progress, Query, Record};
+use nightlatch::audit::{Details, EventType, Limit, LogReader, Progress, Query, Record};
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
 use nightlatch::id::SessionId;
 use nightlatch::session::{EndReason, SessionStatus};
-use serde::Deserialize;
 
 use super::context::Context;
 use super::text::{escape, span};
@@ -22,20 +21,6 @@ const ENDS: [EventType; 4] = [
     EventType::SessionInvalid,
     EventType::SessionRevoked,
 ];
-
-/// The limits and the reason in an event's details.
-#[derive(Default, Deserialize)]
-struct Told {
-    reason: Option<String>,
-    idle_seconds: Option<u64>,
-    max_seconds: Option<u64>,
-}
-
-impl Told {
-    fn by(record: &Record) -> Self {
-        serde_json::from_str(record.details.get()).unwrap_or_default()
-    }
-}
 
 /// How the session that `status` found locked has ended: `locked at 12:41 after 15 idle minutes`;
 /// `None` if nothing records it.
@@ -97,8 +82,8 @@ fn of_log(context: &Context, session: Option<SessionId>, username: Option<&str>)
         Some(session) => session,
         None => end.as_ref()?.session_id?,
     };
-    let told = end.as_ref().map(Told::by).unwrap_or_default();
-    if let (Some(end), Some(reason)) = (&end, told.reason)
+    let reason = end.as_ref().and_then(Record::reason);
+    if let (Some(end), Some(reason)) = (&end, reason)
         && !["idle", "max", "key_gone"].contains(&&*reason)
     {
         let at = context.zone.recently(end.timestamp, now);
@@ -109,9 +94,9 @@ fn of_log(context: &Context, session: Option<SessionId>, username: Option<&str>)
         &[EventType::SessionCreated, EventType::SessionExtended],
         Some(session),
     )?;
-    let limits = Told::by(&begun);
-    let idle = Duration::from_secs(limits.idle_seconds?);
-    let max = Duration::from_secs(limits.max_seconds?);
+    let Some(Details::SessionCreated { idle, max }) = begun.read_details() else {
+        return None;
+    };
     let (idled, limit) = (used.timestamp.plus(idle), begun.timestamp.plus(max));
     let noticed = end.map_or(now, |end| end.timestamp);
     Some(if idled.min(limit) > noticed.plus(SLACK) {

@@ -1,5 +1,8 @@
 //! The names of accounts in events.
 
+use std::fmt;
+
+use super::forms::written;
 use super::text::bounded;
 use nightlatch_core::crypto::hex;
 
@@ -49,3 +52,13 @@ impl AuditName {
         }
     }
 }
+
+impl fmt::Display for AuditName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+written!(AuditName, |text| {
+    (bounded(text, EMAIL_LENGTH) == text).then(|| Self(Name::Known(text.to_owned())))
+});

@@ -7,6 +7,8 @@
 pub mod properties;
 mod value;
 
+use super::catalogue::EventType;
+use super::details::Details;
 use super::hash::LineHash;
 use super::line::LINE_LIMIT;
 use super::seal::Parts;
@@ -42,6 +44,11 @@ impl<'a> Canonical<'a> {
     /// verification and for all readers, the log ends with the last such line.
     pub(super) fn is_sealed(line: &'a [u8]) -> bool {
         Parts::has_seal(line) && Self::parse(line).is_some_and(|line| line.parts.seal.is_some())
+    }
+
+    /// The details, typed, if they are those of an event of this type.
+    pub(super) fn read_details(&self, event_type: EventType) -> Option<Details> {
+        Details::read(event_type, std::str::from_utf8(self.details).ok()?)
     }
 
     /// Parses a line without its line end; `None` if it is not canonical.

@@ -1,14 +1,19 @@
 //! How guarded commands end.
 
+use serde::{Deserialize, Serialize};
+
 use super::reason::CommandFailure;
 
 /// How a guarded command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CommandEnd {
     /// With this exit code.
+    #[serde(rename = "exit_code")]
     Exited(i32),
     /// By this signal.
+    #[serde(rename = "signal")]
     Signalled(i32),
     /// With neither.
+    #[serde(rename = "error")]
     Failed(CommandFailure),
 }

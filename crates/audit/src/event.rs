@@ -1,9 +1,10 @@
 //! An event to append.
 
+use serde::Serialize;
+
 use super::audit_name::AuditName;
+use super::catalogue::EventType;
 use super::details::Details;
-use super::event_type::EventType;
-use super::json::Object;
 use nightlatch_core::id::SessionId;
 
 /// An event to append to the log.
@@ -58,12 +59,19 @@ impl Event {
         &self.details
     }
 
-    /// Writes the value of `details`; the tag of an unknown name comes last.
-    pub(super) fn write_details(&self, mut object: Object<'_>) {
-        self.details.write(&mut object);
-        if let Some(tag) = self.who.as_ref().and_then(AuditName::tag) {
-            object.plain("tag", tag);
+    /// The value of `details`; the tag of an unknown name comes last.
+    pub(super) fn written_details(&self) -> impl Serialize {
+        WrittenDetails {
+            details: &self.details,
+            tag: self.who.as_ref().and_then(AuditName::tag),
         }
-        object.close();
     }
+}
+
+#[derive(Serialize)]
+struct WrittenDetails<'a> {
+    #[serde(flatten)]
+    details: &'a Details,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<&'a str>,
 }

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use super::event_type::EventType;
+use super::catalogue::EventType;
+use super::catalogue::row::Row;
+use super::forms::written;
+use super::outcome::Outcome;
 
 /// The longest name of an event type, in characters.
 const LONGEST: usize = 64;
@@ -23,6 +26,20 @@ impl EventName {
     /// The type, if this version knows it.
     pub fn known(&self) -> Option<EventType> {
         self.0.parse().ok()
+    }
+
+    /// Its row in the catalogue, if this version knows it.
+    pub(super) fn row(&self) -> Option<&'static Row> {
+        self.known().map(EventType::row)
+    }
+
+    /// The outcome of an event of this type with this `success`.
+    pub(super) fn outcome(&self, success: bool) -> Outcome {
+        if success {
+            Outcome::Ok
+        } else {
+            self.row().map_or(Outcome::Failed, |row| row.failure)
+        }
     }
 
     /// The name as in the log.
@@ -66,6 +83,8 @@ impl PartialEq<EventType> for EventName {
         self.as_str() == other.as_str()
     }
 }
+
+written!(EventName, |text| text.parse().ok());
 
 impl fmt::Display for EventName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

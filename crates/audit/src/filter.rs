@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use memchr::memmem::Finder;
 
-use super::command_facts::{CommandFacts, ExitFilter};
+use super::catalogue::EventType;
 use super::event_name::EventName;
-use super::event_type::EventType;
+use super::exit_filter::ExitFilter;
+use super::facts::Facts;
 use super::json::push_string;
 use super::line::Head;
 use super::outcome::Outcome;
@@ -199,10 +200,10 @@ impl Filter {
             && says(&self.tty, line.tty.as_ref().map(|tty| &*tty.0))
             && says(&self.host, Some(&line.host.0))
             && (!self.failed_only || failed(view))
-            && (!self.asks_of_commands() || self.means(&CommandFacts::of(line.details), view))
+            && (!self.asks_of_commands() || self.means(&Facts::of(line.details), view))
     }
 
-    fn means(&self, facts: &CommandFacts<'_>, view: &View<'_>) -> bool {
+    fn means(&self, facts: &Facts<'_>, view: &View<'_>) -> bool {
         let says = |wanted: &Option<String>, said: Option<&str>| {
             wanted.is_none() || wanted.as_deref() == said
         };
@@ -220,7 +221,7 @@ impl Filter {
 }
 
 fn failed(view: &View<'_>) -> bool {
-    let outcome = Outcome::of(&view.event_type, view.line.success);
+    let outcome = view.event_type.outcome(view.line.success);
     matches!(outcome, Outcome::Failed | Outcome::Refused)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::forms::written;
 use nightlatch_core::crypto::{hex, hex_of_32, sha256, unhex};
 
 /// The hash of a line, which the next one carries as `prev`.
@@ -37,6 +38,8 @@ impl LineHash {
         unhex(text).map(Self)
     }
 }
+
+written!(LineHash, |text| Self::parse(text.as_bytes()));
 
 impl fmt::Display for LineHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,15 +9,14 @@ mod name;
 use std::ops::ControlFlow;
 
 use super::audit_name::AuditName;
+use super::catalogue::EventType;
 use super::details::Details;
 use super::error::AuditError;
 use super::event::Event;
-use super::event_type::EventType;
 use super::log::AuditLog;
 use super::progress::Progress;
 use super::query::{Limit, Query};
 use super::record::Record;
-use super::record_details::HoldDetails;
 use super::segment::PRUNING_LOCK;
 use super::state_file::load_beside;
 use nightlatch_core::clock::Timestamp;
@@ -72,10 +71,10 @@ impl AuditLog {
             return Ok(Vec::new());
         }
         let mut holds = Vec::new();
-        let unreadable = self.each_hold(EventType::AuditHoldAdded, |record, details| {
+        let unreadable = self.each_hold(EventType::AuditHoldAdded, |record, name, reason| {
             holds.push(Hold {
-                name: details.name,
-                reason: details.reason,
+                name,
+                reason,
                 added_at: record.timestamp,
                 added_by: record.username.clone(),
                 seq: record.seq,
@@ -86,11 +85,11 @@ impl AuditLog {
             return Err(AuditError::HoldUnreadable { lines: unreadable });
         }
         let sealed = self.sealed_through()?;
-        self.each_hold(EventType::AuditHoldRemoved, |record, details| {
+        self.each_hold(EventType::AuditHoldRemoved, |record, name, _| {
             // Anyone without a key could have written a line that the state does not know, so it
             // lifts no hold. The next append accepts the line or moves it aside.
             if record.seq <= sealed {
-                holds.retain(|hold| hold.name != details.name || hold.seq > record.seq);
+                holds.retain(|hold| hold.name != name || hold.seq > record.seq);
             }
         })?;
         Ok(holds)
@@ -175,14 +174,15 @@ impl AuditLog {
     fn each_hold(
         &self,
         event_type: EventType,
-        mut each: impl FnMut(&Record, HoldDetails),
+        mut each: impl FnMut(&Record, HoldName, Option<HoldReason>),
     ) -> Result<u64, AuditError> {
         let mut unreadable = 0;
         let query = of_type(event_type);
         let read = self.for_each(&query, &Progress::default(), |record| {
-            match HoldDetails::parse(record.details.get()) {
-                Some(details) => each(record, details),
-                None => unreadable += 1,
+            match record.read_details() {
+                Some(Details::AuditHoldAdded { hold, reason }) => each(record, hold, reason),
+                Some(Details::AuditHoldRemoved { hold }) => each(record, hold, None),
+                _ => unreadable += 1,
             }
             ControlFlow::Continue(())
         })?;

@@ -69,6 +69,12 @@ impl<'a> Object<'a> {
         self.out.push(b']');
     }
 
+    /// Any value.
+    pub(super) fn value(&mut self, key: &'static str, value: &impl serde::Serialize) {
+        self.key(key);
+        push(self.out, value);
+    }
+
     /// An object as a value.
     pub(super) fn object(&mut self, key: &'static str) -> Object<'_> {
         self.key(key);
@@ -83,7 +89,11 @@ impl<'a> Object<'a> {
 
 /// A JSON string. Only quotes, backslashes and control characters are escaped.
 pub(super) fn push_string(out: &mut Vec<u8>, value: &str) {
-    // Unreachable: a string always serializes, and writing to memory cannot fail.
+    push(out, value);
+}
+
+fn push<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    // Unreachable: values of the log always serialize, and writing to memory cannot fail.
     #[allow(clippy::expect_used)]
-    serde_json::to_writer(out, value).expect("a string into memory");
+    serde_json::to_writer(out, value).expect("a value into memory");
 }

@@ -15,8 +15,8 @@ mod append_position;
 mod audit_name;
 mod batch;
 mod canonical;
+mod catalogue;
 mod command_end;
-mod command_facts;
 mod coverage;
 mod csv;
 mod danger;
@@ -25,11 +25,13 @@ mod error;
 mod event;
 mod event_name;
 mod event_source;
-mod event_type;
+mod exit_filter;
 mod export;
+mod facts;
 mod files;
 mod filter;
 mod follow;
+mod forms;
 mod forward;
 mod hash;
 mod head;
@@ -49,6 +51,7 @@ mod progress;
 pub mod properties;
 mod quarantine;
 mod query;
+mod query_record;
 mod read_record;
 mod reader;
 mod reading;
@@ -93,17 +96,17 @@ pub use nightlatch_core::id::{ExecId, SessionId};
 pub use nightlatch_platform::clock::SystemClock;
 pub use nightlatch_platform::fs::{Dir, FsError};
 
-pub use command_facts::{BadExitFilter, ExitFilter};
+pub use catalogue::{EventType, UnknownEventType};
 pub use coverage::Coverage;
 pub use csv::{write_csv_header, write_csv_record};
 #[doc(hidden)]
 pub use danger::DangerUnsynced;
-pub use details::{Details, Repair};
+pub use details::Details;
 pub use error::{AuditError, Damage};
 pub use event::Event;
 pub use event_name::{BadEventName, EventName};
 pub use event_source::Origin;
-pub use event_type::{EventType, UnknownEventType};
+pub use exit_filter::{BadExitFilter, ExitFilter};
 pub use export::ExportFormat;
 pub use follow::Follow;
 pub use forward::{Forward, ForwardTo};
@@ -117,7 +120,7 @@ pub use read_record::{ReadFilters, ReadKind};
 pub use reading::{LogReader, Reading};
 pub use reason::{
     CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure, OpeningReason,
-    PasswordChangeFailure, RegistrationFailure, TerminationReason,
+    PasswordChangeFailure, RegistrationFailure, RepairReason, TerminationReason,
 };
 pub use record::Record;
 pub use record_details::PrunedDetails;

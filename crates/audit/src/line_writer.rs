@@ -39,7 +39,7 @@ pub(super) fn write(
         None => line.token("session_id", "null"),
     }
     line.token("success", event.details().success());
-    event.write_details(line.object("details"));
+    line.value("details", &event.written_details());
     line.text("host", stamp.origin.host());
     line.token("uid", stamp.origin.uid());
     line.token("pid", stamp.origin.pid());

@@ -3,8 +3,8 @@
 use std::fs::File;
 
 use super::canonical::Canonical;
+use super::catalogue::EventType;
 use super::error::AuditError;
-use super::event_type::EventType;
 use super::hash::LineHash;
 use super::line::{LINE_LIMIT, Link};
 use super::record_details::OpenedDetails;
@@ -75,7 +75,7 @@ impl FirstLine {
     ) -> bool {
         self.next_segment().is_some()
             && self.opened.as_ref().is_some_and(|opened| {
-                opened.segment.as_deref() == Some(&name.to_string())
+                opened.segment == Some(name)
                     && (fingerprint.is_none() || fingerprint == opened.fingerprint)
                     && (key.is_none() || key == opened.key)
             })

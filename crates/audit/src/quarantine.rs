@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::details::{Details, Repair};
+use super::details::Details;
 use super::error::AuditError;
 use super::event::Event;
 use super::reader::Section;
+use super::reason::RepairReason;
 use super::segment::{QuarantineName, SegmentName};
 use nightlatch_platform::fs::{Dir, FsError};
 
@@ -103,8 +104,9 @@ fn copy(mut from: impl Read, mut into: Option<&File>) -> io::Result<Copied> {
 fn record(segment: SegmentName, quarantine: QuarantineName, copied: &Copied) -> Event {
     Event::new(Details::AuditRepaired {
         segment,
-        repair: Repair::MovedAside { quarantine },
+        reason: RepairReason::Unsealed,
         lines: copied.lines,
         bytes: copied.bytes,
+        quarantine: Some(quarantine),
     })
 }

@@ -4,8 +4,8 @@
 #[doc(hidden)]
 pub mod properties;
 
-use super::command_facts::ExitFilter;
 use super::event_name::EventName;
+use super::exit_filter::ExitFilter;
 use super::record::Record;
 use super::removed_events::RemovedEvents;
 use super::rows::Row;

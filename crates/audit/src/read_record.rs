@@ -1,10 +1,14 @@
 //! The record of a reading: how the log was read, and with which filters.
 
-use super::audit_name::UNKNOWN_NAME;
-use super::json::Object;
-use super::query::Query;
+use serde::{Deserialize, Serialize};
+
+use super::event_name::EventName;
+use super::exit_filter::ExitFilter;
+use super::forms::optional;
 use super::reason::names;
-use super::text::bounded;
+use super::text::ArgvDigest;
+use nightlatch_core::clock::Timestamp;
+use nightlatch_core::id::SessionId;
 
 names! {
     /// How the log was read.
@@ -22,86 +26,36 @@ names! {
     }
 }
 
-/// The maximum number of names per recorded list, and the maximum length of a recorded text.
-const MOST: usize = 32;
-const LONGEST: usize = 64;
-
 /// The filters of a reading, without secrets: an unknown account is recorded as `(unknown)`, and a
-/// command line as its keyed digest.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReadFilters {
-    query: Box<Query>,
-}
+/// command line as its keyed digest. Long lists and texts are truncated.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadFilters(pub(super) Box<Filters>);
 
-impl ReadFilters {
-    /// The filters of `query`. `is_known` returns whether a normalized email belongs to an account.
-    pub(super) fn of(query: &Query, is_known: impl FnOnce(&str) -> bool) -> Self {
-        let mut query = query.clone();
-        query.user = query.user.map(|user| {
-            let user = user.trim().to_lowercase();
-            let may_be_named = user == UNKNOWN_NAME || is_known(&user);
-            if may_be_named {
-                user
-            } else {
-                UNKNOWN_NAME.to_owned()
-            }
-        });
-        Self {
-            query: Box::new(query),
-        }
-    }
-
-    pub(super) fn write(&self, mut object: Object<'_>) {
-        let query = &*self.query;
-        let text = |object: &mut Object<'_>, key, text: &Option<String>| {
-            if let Some(text) = text {
-                object.text(key, &bounded(text, LONGEST));
-            }
-        };
-        if let Some(since) = query.since {
-            object.plain("since", since);
-        }
-        if let Some(until) = query.until {
-            object.plain("until", until);
-        }
-        // The maximum length of an email is greater than that of other texts.
-        if let Some(user) = &query.user {
-            object.text("user", &bounded(user, 5 * LONGEST));
-        }
-        if !query.types.is_empty() {
-            let names: Vec<_> = query
-                .types
-                .iter()
-                .take(MOST)
-                .map(super::event_name::EventName::as_str)
-                .collect();
-            object.texts("event", &names);
-        }
-        if let Some(session) = query.session {
-            object.plain("session", session);
-        }
-        if query.failed_only {
-            object.token("failed", true);
-        }
-        text(&mut object, "program", &query.program);
-        if !query.execs.is_empty() {
-            let ids: Vec<_> = query
-                .execs
-                .iter()
-                .take(MOST)
-                .map(ToString::to_string)
-                .collect();
-            let ids: Vec<_> = ids.iter().map(String::as_str).collect();
-            object.texts("exec_id", &ids);
-        }
-        text(&mut object, "tty", &query.tty);
-        text(&mut object, "host", &query.host);
-        if let Some(digest) = query.argv {
-            object.plain("argv_digest", digest);
-        }
-        if let Some(exit) = query.exit {
-            object.plain("exit", exit);
-        }
-        object.close();
-    }
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Filters {
+    #[serde(skip_serializing_if = "Option::is_none", with = "optional")]
+    pub(super) since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none", with = "optional")]
+    pub(super) until: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) event: Vec<EventName>,
+    #[serde(skip_serializing_if = "Option::is_none", with = "optional")]
+    pub(super) session: Option<SessionId>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) failed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) program: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) exec_id: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tty: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) host: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) argv_digest: Option<ArgvDigest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exit: Option<ExitFilter>,
 }

@@ -4,18 +4,18 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
+use super::catalogue::EventType;
 use super::details::Details;
 use super::error::AuditError;
 use super::event::Event;
 use super::event_name::EventName;
-use super::event_type::EventType;
 use super::files::Files;
 use super::filter::{Filter, Verdict};
 use super::log::AuditLog;
 use super::plan::{Piece, Plan};
 use super::progress::Progress;
 use super::query::{Limit, LimitUnit, Position, Query, QueryResult, QuerySummary};
-use super::read_record::{ReadFilters, ReadKind};
+use super::read_record::ReadKind;
 use super::reader::CHUNK;
 use super::record::Record;
 use super::removed_events::{RemovedEvents, removed};
@@ -338,7 +338,7 @@ impl LogReader<'_> {
         if log.has_nothing()? {
             return Ok(());
         }
-        let filters = ReadFilters::of(query, |email| log.is_account(email));
+        let filters = query.recorded(|email| log.is_account(email));
         log.append_durable(&[Event::new(Details::AuditRead {
             how,
             filters,

@@ -24,6 +24,10 @@ macro_rules! names {
             }
         }
 
+        $crate::forms::written!($enum, |text| {
+            Self::ALL.iter().find(|value| value.as_str() == text).copied()
+        });
+
         impl std::fmt::Display for $enum {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.as_str())
@@ -147,6 +151,15 @@ names! {
         Size => "size",
         /// The wall clock was set back.
         Clock => "clock",
+    }
+}
+names! {
+    /// How the end of the log was repaired.
+    RepairReason {
+        /// Bytes without a seal were moved out of the log.
+        Unsealed => "unsealed",
+        /// Lines lost in a loss of power were restored.
+        Lost => "lost",
     }
 }
 names! {

@@ -2,11 +2,15 @@
 
 use serde_json::value::RawValue;
 
+use super::command_end::CommandEnd;
+use super::details::Details;
 use super::event_name::EventName;
+use super::facts::Facts;
 use super::hash::LineHash;
 use super::line::Line;
+use super::outcome::Outcome;
 use nightlatch_core::clock::Timestamp;
-use nightlatch_core::id::SessionId;
+use nightlatch_core::id::{ExecId, SessionId};
 
 /// A line of the log, raw and parsed. Verification shows whether it is genuine. Its texts may
 /// contain anything and must be escaped before they reach a terminal.
@@ -74,6 +78,34 @@ impl Record {
             prev,
             hash,
         })
+    }
+}
+
+impl Record {
+    /// The details, typed; `None` if this version does not know the event, or they do not have its
+    /// form. Keys that a later version added are left out.
+    pub fn read_details(&self) -> Option<Details> {
+        Details::read(self.event_type.known()?, self.details.get())
+    }
+
+    /// The code or text that says why it happened, whatever the event.
+    pub fn reason(&self) -> Option<String> {
+        Facts::of(&self.details).reason.map(String::from)
+    }
+
+    /// The run of a guarded command that the event is about.
+    pub fn exec_id(&self) -> Option<ExecId> {
+        Facts::of(&self.details).exec()
+    }
+
+    /// How the guarded command ended, if the record has that.
+    pub fn command_end(&self) -> Option<CommandEnd> {
+        Facts::of(&self.details).end()
+    }
+
+    /// The outcome of what the event is about.
+    pub fn outcome(&self) -> Outcome {
+        self.event_type.outcome(self.success)
     }
 }
 

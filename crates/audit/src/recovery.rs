@@ -9,12 +9,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::append_position::End;
-use super::details::{Details, Repair};
+use super::details::Details;
 use super::error::{AuditError, Damage};
 use super::event::Event;
 use super::line::Link;
 use super::quarantine;
 use super::reader::{Found, Lines, Section};
+use super::reason::RepairReason;
 use super::record::Record;
 use super::seal::Parts;
 use super::sealer::{Place, Role, Sealer};
@@ -250,9 +251,10 @@ impl Segment {
         self.length = end;
         events.push(Event::new(Details::AuditRepaired {
             segment: self.name,
-            repair: Repair::Restored,
+            reason: RepairReason::Lost,
             lines: memchr::memchr_iter(b'\n', missing).count() as u64,
             bytes: missing.len() as u64,
+            quarantine: None,
         }));
         Ok(events)
     }

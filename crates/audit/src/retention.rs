@@ -14,10 +14,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::catalogue::EventType;
 use super::details::Details;
 use super::error::{AuditError, Damage};
 use super::event::Event;
-use super::event_type::EventType;
 use super::hold::Hold;
 use super::line::Link;
 use super::log::AuditLog;
@@ -189,7 +189,7 @@ impl AuditLog {
             }
             dir.sweep_temporary()?;
             removed.add(&dir, due.iter().map(|due| &due.opening))?;
-            let record = Event::new(Details::AuditPruned {
+            let record = Event::new(Details::AuditPruned(PrunedDetails {
                 segments: (due.len() - recorded) as u64,
                 first_seq: new.segment.name.first(),
                 last_seq: last.last.seq,
@@ -197,7 +197,7 @@ impl AuditLog {
                 from: new.segment.opened_at,
                 to: last.segment.closed_at,
                 retention: retention.get(),
-            });
+            }));
             self.append_under(&dir, lock, None, &[record])?.sync()?;
         }
         for due in &due {

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::catalogue::EventType;
 use super::command_end::CommandEnd;
-use super::command_facts::CommandFacts;
-use super::event_type::EventType;
+use super::facts::Facts;
 use super::outcome::Outcome;
 use super::record::Record;
 use nightlatch_core::id::ExecId;
@@ -76,7 +76,7 @@ pub(super) fn rows(records: &[Record]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::with_capacity(records.len());
     let mut at: HashMap<ExecId, usize> = HashMap::new();
     for record in records {
-        let facts = CommandFacts::of(&record.details);
+        let facts = Facts::of(&record.details);
         let row = match (record.event_type.known(), facts.exec()) {
             (Some(EventType::CommandStarted), Some(exec)) => {
                 let before = take_uses(&mut rows, record);
@@ -123,7 +123,7 @@ fn take_uses(rows: &mut Vec<Row>, start: &Record) -> u64 {
     {
         let is_use = match use_.event_type.known() {
             Some(EventType::SessionExtended) => taken == 0,
-            Some(EventType::SessionValidated) => CommandFacts::of(&use_.details).is_exec(),
+            Some(EventType::SessionValidated) => Facts::of(&use_.details).is_exec(),
             _ => false,
         };
         let is_of_start = next == use_.seq + 1
@@ -146,9 +146,9 @@ fn take_uses(rows: &mut Vec<Row>, start: &Record) -> u64 {
 
 /// Completes `rows` with `others`, events of the same commands that are not listed.
 pub(super) fn complete(rows: &mut [Row], others: &[Record]) {
-    let mut of: HashMap<ExecId, Vec<CommandFacts<'_>>> = HashMap::new();
+    let mut of: HashMap<ExecId, Vec<Facts<'_>>> = HashMap::new();
     for other in others {
-        let facts = CommandFacts::of(&other.details);
+        let facts = Facts::of(&other.details);
         if let Some(exec) = facts.exec() {
             of.entry(exec).or_default().push(facts);
         }

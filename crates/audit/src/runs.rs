@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use super::command_facts::CommandFacts;
+use super::catalogue::EventType;
 use super::error::AuditError;
-use super::event_type::EventType;
+use super::facts::Facts;
 use super::files::Files;
 use super::filter::{Filter, Verdict};
 use super::plan::Plan;
@@ -48,7 +48,7 @@ pub(super) fn of_events<'a>(
             if let Verdict::Match(line) = verdict
                 && let Some(view) = View::parse(line)
             {
-                execs.extend(CommandFacts::of(view.line.details).exec());
+                execs.extend(Facts::of(view.line.details).exec());
             }
         })?;
     }

@@ -15,7 +15,7 @@
 #[doc(hidden)]
 pub mod properties;
 
-use super::event_type::EventType;
+use super::catalogue::EventType;
 use super::hash::LineHash;
 use super::head::Head;
 use super::line::Link;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::forms::written;
+
 /// The log's directory, in the home.
 pub(super) const DIRECTORY: &str = "audit";
 /// The first lines of removed segments, which lead from the first key to the remaining ones.
@@ -42,6 +44,8 @@ impl SegmentName {
         self.first
     }
 }
+
+written!(SegmentName, Self::parse);
 
 impl fmt::Display for SegmentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,6 +94,8 @@ impl QuarantineName {
         self.seq
     }
 }
+
+written!(QuarantineName, Self::parse);
 
 impl fmt::Display for QuarantineName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

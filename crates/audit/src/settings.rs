@@ -1,21 +1,27 @@
 //! The settings that each segment's first line records, so that changes to them are on record.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use super::json::Object;
+use serde::{Deserialize, Serialize};
+
+use super::forms::seconds;
 
 /// The settings in force when events are recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LogSettings {
     /// The idle timeout of new sessions, in whole seconds.
+    #[serde(rename = "idle_seconds", with = "seconds")]
     pub idle: Duration,
     /// The absolute timeout of new sessions, in whole seconds.
+    #[serde(rename = "max_seconds", with = "seconds")]
     pub max: Duration,
     /// How long closed segments are kept, in whole seconds.
+    #[serde(rename = "retention_seconds", with = "seconds")]
     pub retention: Duration,
     /// The password policy: `nist` or `pci`.
-    pub policy: &'static str,
+    pub policy: Cow<'static, str>,
     /// Whether anchors are sent to the system log.
     pub syslog: bool,
 }
@@ -33,16 +39,8 @@ impl LogSettings {
             idle,
             max,
             retention,
-            policy,
+            policy: Cow::Borrowed(policy),
             syslog,
         }
-    }
-
-    pub(super) fn write(&self, object: &mut Object<'_>) {
-        object.token("idle_seconds", self.idle.as_secs());
-        object.token("max_seconds", self.max.as_secs());
-        object.token("retention_seconds", self.retention.as_secs());
-        object.plain("policy", self.policy);
-        object.token("syslog", self.syslog);
     }
 }

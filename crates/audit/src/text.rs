@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
 
-use nightlatch_core::crypto::{Key, hex, keyed_digest};
+use super::forms::written;
+use nightlatch_core::crypto::{Key, hex, keyed_digest, unhex};
 
 /// The longest [`Action`] and [`ProgramName`], in characters.
 const NAME_LENGTH: usize = 64;
@@ -36,7 +37,7 @@ pub(super) fn bounded(text: &str, length: usize) -> String {
 }
 
 macro_rules! bounded_text {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $length:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name(String);
@@ -47,6 +48,10 @@ macro_rules! bounded_text {
                 &self.0
             }
         }
+
+        written!($name, |text| {
+            (bounded(text, $length) == text).then(|| Self(text.to_owned()))
+        });
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,17 +64,17 @@ macro_rules! bounded_text {
 bounded_text! {
     /// What a session was used for: `exec`, or a name that the calling program chose. At most 64
     /// characters; longer names are truncated.
-    Action
+    Action, NAME_LENGTH
 }
 bounded_text! {
     /// A program's file name, without its directory. At most 64 characters; longer names are
     /// truncated.
-    ProgramName
+    ProgramName, NAME_LENGTH
 }
 bounded_text! {
     /// Why a person revoked a session, in their own words. At most 500 characters; longer texts are
     /// truncated.
-    RevocationReason
+    RevocationReason, REASON_LENGTH
 }
 
 impl Action {
@@ -105,6 +110,8 @@ impl ArgvDigest {
         Self(keyed_digest(key, argv))
     }
 }
+
+written!(ArgvDigest, |text| unhex(text.as_bytes()).map(Self));
 
 impl fmt::Display for ArgvDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,14 +1,15 @@
 //! Appends under the log's lock: first lines, then state, then head.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::time::Duration;
 
 use super::append_position::End;
 use super::batch::Batch;
+use super::catalogue::EventType;
 use super::details::Details;
 use super::error::{AuditError, Damage};
 use super::event::Event;
-use super::event_type::EventType;
 use super::forward::Sender;
 use super::head::{Head, HeadFile};
 use super::log::AuditLog;
@@ -298,6 +299,7 @@ pub(super) fn opened(log: &AuditLog, sealer: &Sealer, end: &End, reason: Opening
         key: sealer.segment_key(),
         reason,
         boot: (!boot.is_nil()).then_some(boot),
+        version: Cow::Borrowed(env!("CARGO_PKG_VERSION")),
         settings: log.settings.clone(),
     })
 }

@@ -1,60 +1,33 @@
 //! Elastic Common Schema 8.17.0.
 
-use super::said::{PRODUCT, Said, email};
+use super::common::{PRODUCT, email};
 use super::sentence::sentence;
-use crate::event_name::EventName;
-use crate::event_type::EventType;
+use crate::catalogue::row::{Class, ExportedOutcome, Row};
+use crate::facts::Facts;
 use crate::json::Object;
 use crate::record::Record;
 
 const VERSION: &str = "8.17.0";
 
-/// `event.category` and `event.type`; `None` for a type that this version does not know.
-fn category(event_type: &EventName) -> Option<(&'static str, &'static [&'static str])> {
-    Some(match event_type.known()? {
-        EventType::LoginAttempt => ("authentication", &["info"]),
-        EventType::LoginSuccess | EventType::LoginFailure => ("authentication", &["start"]),
-        EventType::SessionCreated => ("session", &["start"]),
-        EventType::SessionExtended | EventType::SessionValidated | EventType::SessionInvalid => {
-            ("session", &["info"])
-        }
-        EventType::SessionExpired | EventType::SessionTerminated | EventType::SessionRevoked => {
-            ("session", &["end"])
-        }
-        EventType::AccountRegistered => ("iam", &["user", "creation"]),
-        EventType::AccountLocked | EventType::PasswordChanged => ("iam", &["user", "change"]),
-        EventType::CommandStarted => ("process", &["start"]),
-        EventType::CommandFinished => ("process", &["end"]),
-        // No process was started.
-        EventType::CommandRefused => ("process", &["info"]),
-        EventType::AuditRead => ("file", &["access"]),
-        EventType::AuditPruned => ("file", &["deletion"]),
-        EventType::SegmentOpened => ("file", &["creation"]),
-        EventType::AuditHoldAdded | EventType::AuditHoldRemoved => ("configuration", &["change"]),
-        EventType::AuditRepaired | EventType::SegmentClosed => ("file", &["change"]),
-    })
-}
-
-fn outcome(record: &Record) -> &'static str {
-    match record.event_type.known() {
-        // The outcome is not known when the event is recorded.
-        Some(EventType::LoginAttempt | EventType::CommandStarted) => "unknown",
-        // The sign-ins before it failed; locking the account succeeded.
-        Some(EventType::AccountLocked) => "success",
-        _ if record.success => "success",
-        _ => "failure",
+fn outcome(record: &Record, row: Option<&Row>) -> &'static str {
+    match row.map_or(ExportedOutcome::AsInLine, |row| row.exported) {
+        ExportedOutcome::Unknown => "unknown",
+        ExportedOutcome::Success => "success",
+        ExportedOutcome::AsInLine if record.success => "success",
+        ExportedOutcome::AsInLine => "failure",
     }
 }
 
 pub(super) fn append(out: &mut Vec<u8>, record: &Record, fingerprint: Option<&str>) {
-    let said = Said::of(record);
+    let facts = Facts::of(&record.details);
+    let row = record.event_type.row();
     let mut line = Object::open(out);
     line.plain("@timestamp", record.timestamp);
-    line.text("message", &sentence(record, &said));
+    line.text("message", &sentence(record, &facts));
     let mut ecs = line.object("ecs");
     ecs.text("version", VERSION);
     ecs.close();
-    event(&mut line, record, &said);
+    event(&mut line, record, row, &facts);
     if let Some(name) = &record.username {
         let mut user = line.object("user");
         user.text("name", name);
@@ -63,8 +36,8 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record, fingerprint: Option<&st
         }
         user.close();
     }
-    process(&mut line, record, &said);
-    if let Some(segment) = &said.segment {
+    process(&mut line, record, row, &facts);
+    if let Some(segment) = &facts.segment {
         let mut file = line.object("file");
         file.text("name", segment);
         file.close();
@@ -98,22 +71,21 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record, fingerprint: Option<&st
     line.close();
 }
 
-fn event(line: &mut Object<'_>, record: &Record, said: &Said<'_>) {
-    let category = category(&record.event_type);
+fn event(line: &mut Object<'_>, record: &Record, row: Option<&Row>, facts: &Facts<'_>) {
     let mut event = line.object("event");
     event.text("id", &record.id);
     event.text("kind", "event");
-    if let Some((category, types)) = category {
+    if let Some((category, types)) = row.map(|row| row.ecs) {
         event.texts("category", &[category]);
         event.texts("type", types);
     }
     event.plain("action", record.event_type.as_str().to_ascii_lowercase());
     event.plain("code", &record.event_type);
-    event.text("outcome", outcome(record));
-    if let Some(reason) = said.error.as_deref().or(said.reason.as_deref()) {
+    event.text("outcome", outcome(record, row));
+    if let Some(reason) = facts.error.as_deref().or(facts.reason.as_deref()) {
         event.text("reason", reason);
     }
-    if let Some(nanos) = said.duration_ms.and_then(|ms| ms.checked_mul(1_000_000)) {
+    if let Some(nanos) = facts.duration_ms.and_then(|ms| ms.checked_mul(1_000_000)) {
         event.token("duration", nanos);
     }
     event.text("module", PRODUCT);
@@ -125,19 +97,16 @@ fn event(line: &mut Object<'_>, record: &Record, said: &Said<'_>) {
 
 /// The process that recorded the event. For a command's events it is the command, and the recording
 /// process is its parent.
-fn process(line: &mut Object<'_>, record: &Record, said: &Said<'_>) {
+fn process(line: &mut Object<'_>, record: &Record, row: Option<&Row>, facts: &Facts<'_>) {
     let mut process = line.object("process");
-    if matches!(
-        record.event_type.known(),
-        Some(EventType::CommandStarted | EventType::CommandFinished | EventType::CommandRefused)
-    ) {
-        if let Some(program) = &said.program {
+    if row.is_some_and(|row| row.ocsf.0 == Class::ProcessActivity) {
+        if let Some(program) = &facts.program {
             process.text("name", program);
         }
-        if let Some(exec) = &said.exec_id {
+        if let Some(exec) = &facts.exec_id {
             process.text("entity_id", exec);
         }
-        if let Some(code) = said.exit_code {
+        if let Some(code) = facts.exit_code {
             process.token("exit_code", code);
         }
         let mut parent = process.object("parent");

@@ -3,9 +3,9 @@
 //! Nothing is invented: a value that the line does not have is left out. Every object has the
 //! number and the hash of its line, so that it can be matched to the sealed log.
 
+mod common;
 mod ecs;
 mod ocsf;
-mod said;
 mod sentence;
 
 use super::record::Record;

@@ -1,9 +1,9 @@
 //! Open Cybersecurity Schema Framework 1.3.0 (schema.ocsf.io): maps each event to an OCSF class.
 
-use super::said::{PRODUCT, Said, email};
+use super::common::{PRODUCT, email};
 use super::sentence::sentence;
-use crate::event_name::EventName;
-use crate::event_type::EventType;
+use crate::catalogue::row::{Class, ExportedOutcome, OTHER, Row};
+use crate::facts::Facts;
 use crate::json::Object;
 use crate::record::Record;
 
@@ -12,115 +12,72 @@ const VERSION: &str = "1.3.0";
 /// The value of `metadata.log_name`: the name of the log's directory.
 const LOG_NAME: &str = "audit";
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    /// For types that this version does not know.
-    BaseEvent = 0,
-    AccountChange = 3001,
-    Authentication = 3002,
-    ProcessActivity = 1007,
-    EventLogActivity = 1008,
-}
-
-impl Class {
-    fn name(self) -> &'static str {
-        match self {
-            Self::BaseEvent => "Base Event",
-            Self::AccountChange => "Account Change",
-            Self::Authentication => "Authentication",
-            Self::ProcessActivity => "Process Activity",
-            Self::EventLogActivity => "Event Log Activity",
-        }
+const fn class_name(class: Class) -> &'static str {
+    match class {
+        Class::BaseEvent => "Base Event",
+        Class::AccountChange => "Account Change",
+        Class::Authentication => "Authentication",
+        Class::ProcessActivity => "Process Activity",
+        Class::EventLogActivity => "Event Log Activity",
     }
 }
 
-/// `activity_id` for activities that OCSF does not define.
-const OTHER: u32 = 99;
-
-/// The class, `activity_id` and `activity_name`: from the schema, or our own name with 99 (Other).
-fn activity(event_type: &EventName, said: &Said<'_>) -> (Class, u32, &'static str) {
-    use Class::{AccountChange, Authentication, EventLogActivity, ProcessActivity};
-    let Some(event_type) = event_type.known() else {
-        return (Class::BaseEvent, OTHER, "Other");
-    };
-    match event_type {
-        EventType::LoginSuccess | EventType::LoginFailure => (Authentication, 1, "Logon"),
-        EventType::SessionExpired | EventType::SessionTerminated | EventType::SessionRevoked => {
-            (Authentication, 2, "Logoff")
-        }
-        // Not Logon, which LOGIN_SUCCESS and LOGIN_FAILURE use: each sign-in would be counted
-        // twice.
-        EventType::LoginAttempt => (Authentication, OTHER, "Logon Attempt"),
-        EventType::SessionCreated => (Authentication, OTHER, "Session Create"),
-        EventType::SessionExtended => (Authentication, OTHER, "Session Extend"),
-        EventType::SessionValidated => (Authentication, OTHER, "Session Use"),
-        EventType::SessionInvalid => (Authentication, OTHER, "Session Reject"),
-        EventType::AccountRegistered => (AccountChange, 1, "Create"),
-        EventType::PasswordChanged => (AccountChange, 3, "Password Change"),
-        EventType::AccountLocked => (AccountChange, 9, "Lock"),
+/// The class, `activity_id` and `activity_name`.
+fn activity(row: Option<&Row>, facts: &Facts<'_>) -> (Class, u32, &'static str) {
+    match row.map(|row| row.ocsf) {
+        None => (Class::BaseEvent, OTHER, "Other"),
         // A command that was not started cannot terminate.
-        EventType::CommandFinished if said.error.is_none() => (ProcessActivity, 2, "Terminate"),
-        EventType::CommandStarted | EventType::CommandFinished | EventType::CommandRefused => {
-            (ProcessActivity, 1, "Launch")
+        Some((Class::ProcessActivity, ..)) if facts.error.is_some() => {
+            (Class::ProcessActivity, 1, "Launch")
         }
-        EventType::AuditPruned => (EventLogActivity, 2, "Delete"),
-        EventType::SegmentClosed => (EventLogActivity, 5, "Rotate"),
-        EventType::SegmentOpened => (EventLogActivity, OTHER, "Segment Open"),
-        EventType::AuditRead => (EventLogActivity, OTHER, "Read"),
-        EventType::AuditRepaired => (EventLogActivity, OTHER, "Repair"),
-        EventType::AuditHoldAdded => (EventLogActivity, OTHER, "Hold Add"),
-        EventType::AuditHoldRemoved => (EventLogActivity, OTHER, "Hold Remove"),
+        Some(activity) => activity,
     }
 }
 
 /// 1 Informational, 2 Low, 3 Medium.
-fn severity(record: &Record) -> u32 {
-    match record.event_type.known() {
-        Some(EventType::AccountLocked | EventType::SessionInvalid | EventType::AuditRepaired) => 3,
+fn severity(record: &Record, row: Option<&Row>) -> u32 {
+    match row {
+        Some(row) if row.is_severe => 3,
         _ if !record.success => 2,
         _ => 1,
     }
 }
 
 /// `status_id` and its caption.
-fn status(record: &Record) -> (u32, &'static str) {
-    match record.event_type.known() {
-        // The outcome is not known when the event is recorded.
-        Some(EventType::LoginAttempt | EventType::CommandStarted) => (0, "Unknown"),
-        // The sign-ins before it failed; locking the account succeeded.
-        Some(EventType::AccountLocked) => (1, "Success"),
-        _ if record.success => (1, "Success"),
-        _ => (2, "Failure"),
+fn status(record: &Record, row: Option<&Row>) -> (u32, &'static str) {
+    match row.map_or(ExportedOutcome::AsInLine, |row| row.exported) {
+        ExportedOutcome::Unknown => (0, "Unknown"),
+        ExportedOutcome::Success => (1, "Success"),
+        ExportedOutcome::AsInLine if record.success => (1, "Success"),
+        ExportedOutcome::AsInLine => (2, "Failure"),
     }
 }
 
 pub(super) fn append(out: &mut Vec<u8>, record: &Record, fingerprint: Option<&str>) {
-    let said = Said::of(record);
-    let (class, activity_id, activity_name) = activity(&record.event_type, &said);
+    let facts = Facts::of(&record.details);
+    let row = record.event_type.row();
+    let (class, activity_id, activity_name) = activity(row, &facts);
     let uid = class as u32;
     let mut event = Object::open(out);
     event.token("activity_id", activity_id);
     event.text("activity_name", activity_name);
     event.token("category_uid", uid / 1000);
     event.token("class_uid", uid);
-    event.text("class_name", class.name());
+    event.text("class_name", class_name(class));
     event.token("type_uid", uid * 100 + activity_id);
     // Rounded down, also before 1970. The exact time is in `metadata.original_time`.
     event.token("time", record.timestamp.unix_nanos().div_euclid(1_000_000));
-    event.token("severity_id", severity(record));
-    let (status_id, status) = status(record);
+    event.token("severity_id", severity(record, row));
+    let (status_id, status) = status(record, row);
     event.token("status_id", status_id);
     event.text("status", status);
-    event.text("message", &sentence(record, &said));
-    let reason = said.reason.as_deref();
-    if matches!(
-        record.event_type.known(),
-        Some(EventType::SessionRevoked | EventType::AuditHoldAdded)
-    ) {
+    event.text("message", &sentence(record, &facts));
+    let reason = facts.reason.as_deref();
+    if row.is_some_and(|row| row.reason_is_text) {
         // The text a person wrote, not a code.
         text_if(&mut event, "status_detail", reason);
     } else {
-        text_if(&mut event, "status_code", said.error.as_deref().or(reason));
+        text_if(&mut event, "status_code", facts.error.as_deref().or(reason));
     }
     match class {
         Class::Authentication => {
@@ -132,12 +89,12 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record, fingerprint: Option<&st
         }
         Class::BaseEvent => {}
         Class::AccountChange => user(&mut event, record),
-        Class::ProcessActivity => process(&mut event, record, &said),
+        Class::ProcessActivity => process(&mut event, record, &facts),
         Class::EventLogActivity => {
             event.text("log_name", LOG_NAME);
             event.text("log_provider", PRODUCT);
             event.token("log_type_id", 2); // Application
-            if let Some(segment) = &said.segment {
+            if let Some(segment) = &facts.segment {
                 let mut file = event.object("file");
                 file.text("name", segment);
                 file.token("type_id", 1); // Regular File
@@ -227,12 +184,12 @@ fn session(object: &mut Object<'_>, record: &Record) {
 
 /// The guarded command. The schema requires an identifier, but a refused command has no exec id, so
 /// the event's own id is used.
-fn process(event: &mut Object<'_>, record: &Record, said: &Said<'_>) {
+fn process(event: &mut Object<'_>, record: &Record, facts: &Facts<'_>) {
     let mut process = event.object("process");
-    text_if(&mut process, "name", said.program.as_deref());
-    process.text("uid", said.exec_id.as_deref().unwrap_or(&record.id));
+    text_if(&mut process, "name", facts.program.as_deref());
+    process.text("uid", facts.exec_id.as_deref().unwrap_or(&record.id));
     process.close();
-    if let Some(code) = said.exit_code {
+    if let Some(code) = facts.exit_code {
         event.token("exit_code", code);
     }
 }

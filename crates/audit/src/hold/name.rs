@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::forms::written;
+
 /// The longest name, in characters.
 const NAME_LENGTH: usize = 64;
 /// The longest reason, in characters.
@@ -36,6 +38,8 @@ impl FromStr for HoldName {
         }
     }
 }
+
+written!(HoldName, |text| text.parse().ok());
 
 impl fmt::Display for HoldName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,6 +77,8 @@ impl FromStr for HoldReason {
         }
     }
 }
+
+written!(HoldReason, |text| text.parse().ok());
 
 impl fmt::Display for HoldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Query, Record};
-use crate::command_facts::CommandFacts;
+use crate::facts::Facts;
 use crate::filter::{Filter, Verdict};
 use crate::outcome::Outcome;
 
@@ -27,7 +27,7 @@ pub(crate) fn found_by_what_it_says(line: &[u8]) -> bool {
         .clone()
         .filter(|name| name.trim().to_lowercase() == *name);
     let is_failed = matches!(record.outcome(), Outcome::Failed | Outcome::Refused);
-    let program = CommandFacts::of(&record.details).program.map(String::from);
+    let program = Facts::of(&record.details).program.map(String::from);
     let all = Query {
         user: user.clone(),
         types: vec![record.event_type.clone()],

@@ -1,8 +1,6 @@
 //! What kept a session alive: the number of extensions, and their most frequent cause.
 
-use serde::Deserialize;
-
-use crate::command_facts::CommandFacts;
+use crate::facts::Facts;
 use crate::record::Record;
 
 /// The maximum number of programs and actions counted per session; the least frequent one is
@@ -32,15 +30,9 @@ pub(super) struct Activity {
     by: Vec<Extender>,
 }
 
-#[derive(Default, Deserialize)]
-struct Validated {
-    action: Option<String>,
-}
-
 impl Activity {
     pub(super) fn validated(&mut self, record: &Record) {
-        let told: Validated = serde_json::from_str(record.details.get()).unwrap_or_default();
-        self.action = told.action;
+        self.action = Facts::of(&record.details).action.map(String::from);
     }
 
     pub(super) fn extended(&mut self) {
@@ -54,7 +46,7 @@ impl Activity {
     pub(super) fn started(&mut self, record: &Record) {
         if self.starting > 0 {
             self.starting -= 1;
-            let program = CommandFacts::of(&record.details).program;
+            let program = Facts::of(&record.details).program;
             self.count(program.map(String::from).unwrap_or_default());
         }
     }

@@ -1,6 +1,6 @@
 //! Counts of events by outcome.
 
-use crate::event_type::EventType;
+use crate::catalogue::EventType;
 use crate::outcome::Outcome;
 use crate::record::Record;
 

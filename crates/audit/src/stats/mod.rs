@@ -10,8 +10,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use super::catalogue::EventType;
 use super::event_name::EventName;
-use super::event_type::EventType;
 use super::record::Record;
 use nightlatch_core::clock::Timestamp;
 use series::Series;

@@ -4,12 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::activity::{Activity, Extender};
+use crate::catalogue::EventType;
 use crate::command_end::CommandEnd;
-use crate::command_facts::CommandFacts;
-use crate::event_type::EventType;
+use crate::details::Details;
+use crate::facts::Facts;
 use crate::record::Record;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::id::{ExecId, SessionId};
@@ -137,13 +136,6 @@ pub(super) struct Spans {
     old_commands: Option<LeftOut>,
 }
 
-/// The limits of a session, from its first event.
-#[derive(Default, Deserialize)]
-struct SessionLimits {
-    idle_seconds: Option<u64>,
-    max_seconds: Option<u64>,
-}
-
 impl Spans {
     pub(super) fn add(&mut self, record: &Record) {
         use EventType as Is;
@@ -200,11 +192,12 @@ impl Spans {
             _ => {}
         }
         if record.event_type == EventType::SessionCreated {
-            let limits: SessionLimits =
-                serde_json::from_str(record.details.get()).unwrap_or_default();
             open.span.start_seen = true;
-            open.idle = limits.idle_seconds.map(Duration::from_secs);
-            open.max = limits.max_seconds.map(Duration::from_secs);
+            let limits = match record.read_details() {
+                Some(Details::SessionCreated { idle, max }) => Some((idle, max)),
+                _ => None,
+            };
+            (open.idle, open.max) = limits.unzip();
         }
         // A validation is not activity, but if the start was not seen, the limits are unknown.
         if record.event_type != EventType::SessionValidated || open.idle.is_none() {
@@ -237,7 +230,7 @@ impl Spans {
     }
 
     fn started(&mut self, record: &Record) {
-        let facts = CommandFacts::of(&record.details);
+        let facts = Facts::of(&record.details);
         let exec = facts.exec();
         let span = CommandSpan {
             username: record.username.clone(),

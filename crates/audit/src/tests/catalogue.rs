@@ -8,8 +8,12 @@ use nightlatch_core::id::ExecId;
 
 fn details_of(event: &Event) -> String {
     let mut out = Vec::new();
-    event.write_details(Object::open(&mut out));
-    String::from_utf8(out).unwrap()
+    let mut object = Object::open(&mut out);
+    object.value("details", &event.written_details());
+    object.close();
+    let line = String::from_utf8(out).unwrap();
+    let details = line.strip_prefix("{\"details\":").unwrap();
+    details.strip_suffix('}').unwrap().to_owned()
 }
 
 /// One of every event, with the details it writes.
@@ -153,7 +157,7 @@ pub(crate) fn catalogue() -> Vec<(Details, String)> {
             r#"{"how":"list","filters":{},"matched":12,"returned":10}"#.into(),
         ),
         (
-            Details::AuditPruned {
+            Details::AuditPruned(PrunedDetails {
                 segments: 2,
                 first_seq: 1,
                 last_seq: 99,
@@ -161,7 +165,7 @@ pub(crate) fn catalogue() -> Vec<(Details, String)> {
                 from: Timestamp::from_unix_nanos(START),
                 to: Timestamp::from_unix_nanos(START).plus(Duration::from_hours(48)),
                 retention: Duration::from_hours(24),
-            },
+            }),
             format!(
                 r#"{{"segments":2,"first_seq":1,"last_seq":99,"last_hash":"{}","from":"2025-11-20T23:41:07.123456Z","to":"2025-11-22T23:41:07.123456Z","retention_seconds":86400}}"#,
                 "0".repeat(64)
@@ -190,20 +194,20 @@ pub(crate) fn catalogue() -> Vec<(Details, String)> {
         (
             Details::AuditRepaired {
                 segment,
-                repair: Repair::MovedAside {
-                    quarantine: QuarantineName::new(5, 0xab),
-                },
+                reason: RepairReason::Unsealed,
                 lines: 2,
                 bytes: 617,
+                quarantine: Some(QuarantineName::new(5, 0xab)),
             },
             r#"{"segment":"0000000000000001.jsonl","reason":"unsealed","lines":2,"bytes":617,"quarantine":"unsealed-5-00000000000000ab.part"}"#.into(),
         ),
         (
             Details::AuditRepaired {
                 segment,
-                repair: Repair::Restored,
+                reason: RepairReason::Lost,
                 lines: 3,
                 bytes: 1234,
+                quarantine: None,
             },
             r#"{"segment":"0000000000000001.jsonl","reason":"lost","lines":3,"bytes":1234}"#.into(),
         ),
@@ -214,6 +218,7 @@ pub(crate) fn catalogue() -> Vec<(Details, String)> {
                 key: PublicKey::from_bytes([0x22; 32]),
                 reason: OpeningReason::Clock,
                 boot: Some(uuid::Uuid::from_bytes([0x33; 16])),
+                version: env!("CARGO_PKG_VERSION").into(),
                 settings: Some(LogSettings::new(
                     Duration::from_secs(900),
                     Duration::from_secs(14_400),
@@ -245,6 +250,43 @@ pub(crate) fn catalogue() -> Vec<(Details, String)> {
 fn every_event_says_what_the_catalogue_has_and_nothing_else() {
     for (details, expected) in catalogue() {
         assert_eq!(details_of(&Event::new(details)), expected);
+    }
+}
+
+#[test]
+fn the_details_of_every_event_read_back_and_ignore_what_a_later_version_adds() {
+    for (details, json) in catalogue() {
+        let event_type = details.event_type();
+        assert_eq!(Details::read(event_type, &json), Some(details.clone()));
+        let later = json
+            .replacen('{', "{\"added_later\":[1],", 1)
+            .replace(",}", "}");
+        assert_eq!(Details::read(event_type, &later), Some(details), "{later}");
+    }
+}
+
+#[test]
+fn details_of_another_form_are_read_as_none() {
+    for (event_type, json) in [
+        (
+            EventType::LoginFailure,
+            r#"{"reason":"a reason of a later version"}"#,
+        ),
+        (EventType::LoginFailure, "{}"),
+        (
+            EventType::SessionCreated,
+            r#"{"idle_seconds":-1,"max_seconds":9}"#,
+        ),
+        (EventType::SessionValidated, r#"{"action":"a\u001b[2J"}"#),
+        (
+            EventType::CommandFinished,
+            r#"{"exec_id":"1","exit_code":0,"duration_ms":1}"#,
+        ),
+        (EventType::AuditHoldAdded, r#"{"hold":"case 7"}"#),
+        (EventType::AuditHoldAdded, r#"{"reason":"lawsuit"}"#),
+        (EventType::SegmentClosed, r#"{"segment":"1.jsonl"}"#),
+    ] {
+        assert_eq!(Details::read(event_type, json), None, "{json}");
     }
 }
 
@@ -294,4 +336,63 @@ fn what_was_refused_or_failed_is_no_success() {
             "COMMAND_REFUSED"
         ]
     );
+}
+
+/// The rows of a table that begin with these cells, split into cells.
+fn rows_about<'a>(document: &'a str, name: &str) -> Vec<Vec<&'a str>> {
+    let name = format!("`{name}`");
+    let rows = document.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .filter(|cells: &Vec<&str>| cells[0].split(' ').any(|cell| cell == name))
+        .collect()
+}
+
+#[test]
+fn every_event_is_in_the_tables_of_the_documents() {
+    let formats = include_str!("../../../../docs/formats.md");
+    let export = include_str!("../../../../docs/export.md");
+    for &event_type in EventType::ALL {
+        let name = event_type.as_str();
+        let row = event_type.row();
+        let [cells] = &rows_about(export, name)[..] else {
+            panic!("docs/export.md needs one row about {name}");
+        };
+        let (class, id, activity) = row.ocsf;
+        assert!(
+            cells[1].ends_with(&format!(" {}", class as u32)),
+            "{name}: {cells:?}"
+        );
+        let activity = format!("{id} {activity}");
+        assert_eq!(cells[2].split(';').next(), Some(&*activity), "{name}");
+        assert_eq!(
+            (cells[3], cells[4]),
+            (row.ecs.0, &*row.ecs.1.join(", ")),
+            "{name}"
+        );
+
+        let [cells] = &rows_about(formats, name)[..] else {
+            panic!("docs/formats.md needs one row about {name}");
+        };
+        let written = catalogue();
+        let of_type = written
+            .iter()
+            .filter(|(details, _)| details.event_type() == event_type);
+        for (_, json) in of_type {
+            let details: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(json).unwrap();
+            // The settings of a segment have a paragraph of their own.
+            let mut rest = if event_type == EventType::SegmentOpened {
+                formats
+            } else {
+                cells[1]
+            };
+            for key in details.keys() {
+                let key = format!("`{key}`");
+                let at = rest
+                    .find(&key)
+                    .unwrap_or_else(|| panic!("{name} has {key}"));
+                rest = &rest[at + key.len()..];
+            }
+        }
+    }
 }

@@ -4,8 +4,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::canonical::Canonical;
+use crate::catalogue::EventType;
+use crate::details::Details;
 use crate::hold::Hold;
-use crate::record_details::{HoldDetails, PrunedDetails};
+use crate::record_details::PrunedDetails;
 use nightlatch_core::clock::Timestamp;
 
 /// A record and its place.
@@ -33,7 +35,7 @@ pub(super) enum What {
 /// The record in a line, if it is one about the log.
 pub(super) fn noted(line: &Canonical<'_>, at: u64) -> Option<Noted> {
     let what = match line.event_type {
-        "AUDIT_PRUNED" => What::Pruned(PrunedDetails::parse(details(line))),
+        "AUDIT_PRUNED" => What::Pruned(pruned(line)),
         "AUDIT_HOLD_ADDED" => What::HoldAdded(hold_name(line), hold(line)),
         "AUDIT_HOLD_REMOVED" => What::HoldRemoved(hold_name(line)),
         "AUDIT_REPAIRED" => repaired(line),
@@ -47,9 +49,11 @@ pub(super) fn noted(line: &Canonical<'_>, at: u64) -> Option<Noted> {
     })
 }
 
-/// Unreachable: strings of a canonical line are UTF-8.
-fn details<'a>(line: &Canonical<'a>) -> &'a str {
-    std::str::from_utf8(line.details).unwrap_or_default()
+fn pruned(line: &Canonical<'_>) -> Option<PrunedDetails> {
+    match line.read_details(EventType::AuditPruned)? {
+        Details::AuditPruned(pruned) => Some(pruned),
+        _ => None,
+    }
 }
 
 /// The JSON of the hold's name, even if malformed: which holds are in force must not depend on the
@@ -66,7 +70,11 @@ fn hold_name(line: &Canonical<'_>) -> String {
 }
 
 fn hold(line: &Canonical<'_>) -> Option<Hold> {
-    let HoldDetails { name, reason } = HoldDetails::parse(details(line))?;
+    let Details::AuditHoldAdded { hold: name, reason } =
+        line.read_details(EventType::AuditHoldAdded)?
+    else {
+        return None;
+    };
     let name_of = |quoted: &[u8]| {
         let quoted = [b"\"", quoted, b"\""].concat();
         serde_json::from_slice(&quoted).ok()

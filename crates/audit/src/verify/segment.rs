@@ -11,7 +11,7 @@ use super::records::{Noted, noted};
 use super::seals::{Seals, Waiting};
 use super::sessions::SegmentSessions;
 use crate::canonical::Canonical;
-use crate::event_type::EventType;
+use crate::catalogue::EventType;
 use crate::hash::LineHash;
 use crate::line::Link;
 use crate::opening::FirstLine;

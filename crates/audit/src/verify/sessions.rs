@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::result::{Warning, WarningReason};
 use crate::canonical::Canonical;
+use crate::catalogue::EventType;
+use crate::details::Details;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::id::SessionId;
 
@@ -55,14 +57,10 @@ struct Creation {
 
 impl Creation {
     fn of(line: &Canonical<'_>) -> Self {
-        #[derive(serde::Deserialize)]
-        struct Form {
-            max_seconds: u64,
-        }
-        let form = serde_json::from_slice(line.details);
-        let max = form.map_or(LONGEST, |Form { max_seconds }| {
-            Duration::from_secs(max_seconds)
-        });
+        let max = match line.read_details(EventType::SessionCreated) {
+            Some(Details::SessionCreated { max, .. }) => max,
+            _ => LONGEST,
+        };
         Self {
             seq: line.seq,
             at: line.timestamp,
