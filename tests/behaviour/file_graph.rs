@@ -32,10 +32,6 @@ crates/local/src/session/keeper/agent/mod.rs
 crates/local/src/session/keeper/agent/server.rs
 crates/local/src/session/keeper/agent/socket_watch.rs
 
-crates/local/src/session/service/find.rs
-crates/local/src/session/service/mod.rs
-crates/local/src/session/service/parts.rs
-
 crates/platform/src/fs/dir.rs
 crates/platform/src/fs/file.rs
 

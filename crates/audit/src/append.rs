@@ -33,6 +33,26 @@ impl Appended {
     }
 }
 
+/// The log, locked for one append.
+#[must_use = "the lock is released when this is dropped, and nothing is appended"]
+pub struct LockedLog<'a> {
+    log: &'a AuditLog,
+    dir: Dir,
+    lock: DirLock,
+    state: Option<StateFile>,
+}
+
+impl LockedLog<'_> {
+    /// Appends `events` as [`AuditLog::append`] does, and releases the lock.
+    ///
+    /// # Errors
+    /// As for [`AuditLog::append`].
+    pub fn append(self, events: &[Event]) -> Result<Appended, AuditError> {
+        self.log
+            .append_under(&self.dir, self.lock, self.state, events)
+    }
+}
+
 impl AuditLog {
     /// Appends `events` in order and seals them. Creates the log if there is none.
     ///
@@ -45,19 +65,7 @@ impl AuditLog {
     /// there were up to 16 events, none was appended, and the action to be recorded must not
     /// happen. More events are appended 16 at a time.
     pub fn append(&self, events: &[Event]) -> Result<Appended, AuditError> {
-        self.append_with(|| events)
-    }
-
-    /// Like [`AuditLog::append`], but calls `events` for the events once the log's lock is held;
-    /// after that, only a failure to write can prevent them from being recorded.
-    ///
-    /// # Errors
-    /// As for [`AuditLog::append`].
-    pub fn append_with<E: AsRef<[Event]>>(
-        &self,
-        events: impl FnOnce() -> E,
-    ) -> Result<Appended, AuditError> {
-        self.append_locked(events, |dir| Ok(dir.lock()?))
+        self.lock()?.append(events)
     }
 
     /// Like [`AuditLog::append`], but waits at most `limit` for the log's lock.
@@ -65,28 +73,39 @@ impl AuditLog {
     /// # Errors
     /// As for [`AuditLog::append`], and [`AuditError::Busy`].
     pub fn append_within(&self, events: &[Event], limit: Duration) -> Result<Appended, AuditError> {
-        self.append_locked(
-            || events,
-            |dir| {
-                let directory = dir.path().to_owned();
-                dir.lock_within(limit)?
-                    .ok_or(AuditError::Busy { directory })
-            },
-        )
+        let locked = self.lock_by(|dir| {
+            let directory = dir.path().to_owned();
+            dir.lock_within(limit)?
+                .ok_or(AuditError::Busy { directory })
+        });
+        locked?.append(events)
     }
 
-    fn append_locked<E: AsRef<[Event]>>(
+    /// Waits for the log's lock. After that, only a failure to write can prevent events from being
+    /// recorded. Creates the log if there is none.
+    ///
+    /// # Errors
+    /// When the lock cannot be taken.
+    pub fn lock(&self) -> Result<LockedLog<'_>, AuditError> {
+        self.lock_by(|dir| Ok(dir.lock()?))
+    }
+
+    fn lock_by(
         &self,
-        events: impl FnOnce() -> E,
         lock: impl FnOnce(&Dir) -> Result<DirLock, AuditError>,
-    ) -> Result<Appended, AuditError> {
+    ) -> Result<LockedLog<'_>, AuditError> {
         let dir = self.directory_to_append()?;
         // Do this before taking the lock, which other processes wait for.
         self.origin();
         self.boot_id();
         let state = StateFile::open(&self.home)?;
         let lock = lock(&dir)?;
-        self.append_under(&dir, lock, state, events().as_ref())
+        Ok(LockedLog {
+            log: self,
+            dir,
+            lock,
+            state,
+        })
     }
 
     /// Like [`AuditLog::append`], under a lock that is already held and is released here. `state`

@@ -87,7 +87,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use append::Appended;
+pub use append::{Appended, LockedLog};
 pub use audit_name::{AuditName, UNKNOWN_NAME};
 pub use command_end::CommandEnd;
 /// Types that the API takes from other crates of the workspace.

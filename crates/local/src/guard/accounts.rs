@@ -237,7 +237,7 @@ impl Guard {
             |changed, lock| {
                 let owner = Owner::from(changed.id);
                 let reason = TerminationReason::PasswordChanged;
-                ended = home.sessions.terminate_locked(lock, owner, reason)?;
+                ended = lock.terminate(owner, reason)?;
                 Ok(home.record(&[event(None)])?)
             },
         );
@@ -365,12 +365,11 @@ fn begin(
         limits,
     };
     let success = Event::new(Details::LoginSuccess).about(name.clone());
-    let still_valid = || {
-        home.accounts
-            .generation(account)
-            .is_ok_and(|current| current == Some(generation))
-    };
-    match home.sessions.create(new, vec![success], still_valid) {
+    let created = home.sessions.lock_to_use(account).and_then(|lock| {
+        let current = home.accounts.generation(account).ok().flatten();
+        lock.create(new, current, vec![success])
+    });
+    match created {
         Ok(session) => Ok(SignedIn {
             session: session.id(),
             status: session.status(),

@@ -1,6 +1,5 @@
 //! Running a guarded command, from the session check to the record of its end.
 
-use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::mem::ManuallyDrop;
 use std::process::Command;
@@ -10,7 +9,7 @@ use super::lease::Lease;
 use super::owner::Counting;
 use super::run::{Ended, RunError, Runner, Started};
 use super::{CommandError, Denied, Guard, GuardError, Home};
-use crate::session::{EndReason, Judged, Owner, Session, Touched, Use};
+use crate::session::{EndReason, Owner, Recorded, Session, StillLive, Use, Used};
 use nightlatch_audit::{
     ArgvDigest, AuditError, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event,
     ProgramName,
@@ -18,7 +17,6 @@ use nightlatch_audit::{
 use nightlatch_core::clock::BootTime;
 use nightlatch_core::crypto::{kdf, labels};
 use nightlatch_core::id::{ExecId, SessionId};
-use nightlatch_platform::fs::FsError;
 
 /// Options for running a command.
 #[derive(Clone, Copy, Debug)]
@@ -95,17 +93,17 @@ pub struct Running<'guard> {
     runner: Runner,
     child: Started,
     record: EndRecord<'guard>,
-    lease: ManuallyDrop<Option<Lease>>,
+    began: BootTime,
+    lease: ManuallyDrop<Lease>,
 }
 
-/// The fields of the end record other than how the command ended.
+/// The fields of the end record other than how and when the command ended.
 struct EndRecord<'guard> {
     guard: &'guard Guard,
     home: &'guard Home,
     exec: ExecId,
     session: SessionId,
     username: String,
-    began: BootTime,
 }
 
 impl Running<'_> {
@@ -125,11 +123,13 @@ impl Running<'_> {
     /// When the command cannot be waited for.
     pub fn finish(mut self) -> Result<Finished, CommandError> {
         let result = self.runner.follow(self.child);
-        let recorded = self.record.write(match &result {
+        let end = match &result {
             Ok(Ended::Code(code)) => CommandEnd::Exited(*code),
             Ok(Ended::Signal(signal)) => CommandEnd::Signalled(*signal),
             Err(error) => failed(error),
-        });
+        };
+        let took = self.record.guard.clock.now().boot.since(self.began);
+        let recorded = self.record.write(end, took);
         drop(ManuallyDrop::into_inner(self.lease));
         Ok(Finished {
             ended: result?,
@@ -140,11 +140,11 @@ impl Running<'_> {
 
 impl EndRecord<'_> {
     /// Not synced: nothing depends on it, and the start is durable (see docs/adr).
-    fn write(&self, end: CommandEnd) -> Result<(), AuditError> {
+    fn write(&self, end: CommandEnd, took: Duration) -> Result<(), AuditError> {
         let finished = Event::new(Details::CommandFinished {
             exec: self.exec,
             end,
-            took: self.guard.clock.now().boot.since(self.began),
+            took,
         })
         .about(AuditName::known(&self.username))
         .in_session(self.session);
@@ -195,6 +195,9 @@ impl Guard {
         result
     }
 
+    /// The whole start of a command, in the order in which it must happen: judge the session, record
+    /// the start, take the lease, extend the session, make the record durable without the lock,
+    /// judge the session again, and start under the lock.
     pub(super) fn start_for<'guard>(
         &'guard self,
         home: &'guard Home,
@@ -203,65 +206,66 @@ impl Guard {
         options: &RunOptions,
     ) -> Result<Running<'guard>, CommandError> {
         let exec = ExecId::random().map_err(GuardError::from)?;
-        let mut runner = OnceCell::new();
-        let program = ProgramName::new(command.get_program());
-        let mut lease = None;
-        let mut not_started = None;
-        let touch = Use {
+        let how = Use {
             action: "exec",
             extend: options.extend,
             min_remaining: options.min_remaining,
         };
-        let started = |session: &Session| {
-            // Up to here the guard may have to wait, and a signal ends it. From here on a signal
-            // ends the command instead: the guard must release a lease and record the end.
-            runner.get_or_init(Runner::new).as_ref().ok()?;
-            let argv = argv_digest(session, command);
-            Some(session.event(Details::CommandStarted {
-                exec,
-                program: program.clone(),
-                argv,
-            }))
+        let lock = home.sessions.lock_to_use(owner.account)?;
+        let recording = lock.judge(owner, how)?.await_log()?;
+        // Up to here the guard may have to wait, and a signal ends it. From here on a signal ends
+        // the command instead: the guard must release a lease and record the end.
+        let mut runner = Runner::new()?.with_orphans(options.orphans);
+        let session = recording.session();
+        let record = EndRecord {
+            guard: self,
+            home,
+            exec,
+            session: session.id(),
+            username: session.username().to_owned(),
         };
-        let touched = home.sessions.touch(owner, touch, started, |session| {
-            if !matches!(runner.get(), Some(Ok(_))) {
-                let problem = std::io::Error::other("no signals can be caught");
-                return Err(FsError::new("take a lease in", home.dir.path(), problem));
-            }
-            not_started = Some(session.event(Details::CommandFinished {
-                exec,
-                end: not_run(CommandFailure::NotStarted),
-                took: Duration::ZERO,
-            }));
-            let taken = Lease::take(&home.dir, exec, session.id(), program.as_str());
-            taken.map(|taken| lease = Some(taken))
+        let started = session.event(Details::CommandStarted {
+            exec,
+            program: ProgramName::new(command.get_program()),
+            argv: argv_digest(session, command),
         });
-        let judged = touched.and_then(|Touched { session, record }| {
-            // Without the lock, so that a slow disk blocks nobody else.
-            record.sync()?;
-            // Act on a stop now, while no lock is held: a stopped process must not hold one.
-            if let Some(Ok(runner)) = runner.get_mut() {
-                runner.stop_if_told();
-            }
-            home.sessions.judge_again(session)
-        });
-        let Judged { session, lock } = match judged {
-            Ok(judged) => judged,
+        let recorded = recording.record(Some(started))?;
+        let started = self.start_recorded(home, exec, recorded, &mut runner, command, options);
+        match started {
+            Ok((child, began, lease)) => Ok(Running {
+                runner,
+                child,
+                record,
+                began,
+                lease: ManuallyDrop::new(lease),
+            }),
+            // The log says that the command starts, so record that it did not.
             Err(error) => {
-                if let Some(Err(error)) = runner.into_inner() {
-                    return Err(error.into());
-                }
-                // The log says that the command starts, so record that it did not.
-                if let Some(event) = not_started {
-                    let _ = home.audit.append(&[event]);
-                }
-                return Err(Denied::from(error).into());
+                let _ = record.write(not_started(&error), Duration::ZERO);
+                Err(error)
             }
-        };
-        let mut runner = runner
-            .into_inner()
-            .unwrap_or_else(Runner::new)?
-            .with_orphans(options.orphans);
+        }
+    }
+
+    /// The second half of a start, which the log has announced.
+    fn start_recorded(
+        &self,
+        home: &Home,
+        exec: ExecId,
+        recorded: Recorded<'_>,
+        runner: &mut Runner,
+        command: &mut Command,
+        options: &RunOptions,
+    ) -> Result<(Started, BootTime, Lease), CommandError> {
+        let program = ProgramName::new(command.get_program());
+        let id = recorded.session().id();
+        let lease = Lease::take(&home.dir, exec, id, program.as_str()).map_err(GuardError::from)?;
+        let Used { session, record } = recorded.publish()?;
+        // Without the lock, so that a slow disk blocks nobody else.
+        record.sync().map_err(GuardError::from)?;
+        // Act on a stop now, while no lock is held: a stopped process must not hold one.
+        runner.stop_if_told();
+        let StillLive { session, lock } = home.sessions.lock()?.judge_again(session)?;
         command
             .env("NIGHTLATCH_SESSION_ID", session.id().to_string())
             .env("NIGHTLATCH_ACCOUNT", session.username())
@@ -271,34 +275,15 @@ impl Guard {
             )
             .env("NIGHTLATCH_EXEC_ID", exec.to_string());
         // The command may run for hours, and recording its end takes no key: wipe the keys now.
-        let (id, username) = (session.id(), session.username().to_owned());
         drop(session);
         tracing::info!(%exec, program = program.as_str(), "starting the command");
-        let record = EndRecord {
-            guard: self,
-            home,
-            exec,
-            session: id,
-            username,
-            began: self.clock.now().boot,
-        };
-        let started = match options.scripts {
+        let began = self.clock.now().boot;
+        let child = match options.scripts {
             Scripts::NeedInterpreter => runner.start(command, self.core_limit),
             Scripts::AsShellsDo => runner.start_plain(command, self.core_limit),
-        };
+        }?;
         drop(lock);
-        match started {
-            Ok(child) => Ok(Running {
-                runner,
-                child,
-                record,
-                lease: ManuallyDrop::new(lease),
-            }),
-            Err(error) => {
-                let _ = record.write(failed(&error));
-                Err(error.into())
-            }
-        }
+        Ok((child, began, lease))
     }
 
     /// The digest that identifies this exact command line (the program as named, and its arguments)
@@ -344,12 +329,16 @@ impl Guard {
     }
 }
 
-fn not_run(failure: CommandFailure) -> CommandEnd {
-    CommandEnd::Failed(failure)
+/// The end of a command whose start was recorded, and failed.
+fn not_started(error: &CommandError) -> CommandEnd {
+    match error {
+        CommandError::Denied(_) => CommandEnd::Failed(CommandFailure::NotStarted),
+        CommandError::Start(error) => failed(error),
+    }
 }
 
 fn failed(error: &RunError) -> CommandEnd {
-    not_run(match error {
+    CommandEnd::Failed(match error {
         RunError::NotFound { .. } => CommandFailure::NotFound,
         error if error.exit_code() == 126 => CommandFailure::NotExecutable,
         _ => CommandFailure::NotStarted,

@@ -147,14 +147,14 @@ impl Guard {
         let Some(live) = live else {
             return Err(refuse(home, email)?);
         };
-        let touch = Use {
+        let how = Use {
             action: "register",
             extend: true,
             min_remaining: std::time::Duration::ZERO,
         };
         let owner = Owner::from(live.account());
         drop(live);
-        match home.sessions.touch(owner, touch, |_| None, |_| Ok(())) {
+        match home.sessions.use_now(owner, how) {
             Ok(_) => {}
             // The session ended just now.
             Err(SessionError::None | SessionError::Ended(_) | SessionError::Elsewhere(_)) => {

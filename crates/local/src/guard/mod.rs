@@ -164,14 +164,14 @@ impl Guard {
         owner: Owner,
         action: &str,
     ) -> Result<ActiveSession<'guard>, Denied> {
-        let touch = Use {
+        let how = Use {
             action,
             extend: true,
             min_remaining: Duration::ZERO,
         };
-        let touched = home.sessions.touch(owner, touch, |_| None, |_| Ok(()))?;
         // Not synced: nothing depends on it yet. Using the session syncs it.
-        Ok(ActiveSession::mint(self, home, touched.session))
+        let used = home.sessions.use_now(owner, how)?;
+        Ok(ActiveSession::mint(self, home, used.session))
     }
 
     /// Counts as activity, without running a command.

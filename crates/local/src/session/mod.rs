@@ -22,8 +22,8 @@ pub use keeper::{
 };
 pub use model::{Elsewhere, EndReason, LimitedBy, Live, WALL_CLOCK_SLACK};
 pub use service::{
-    CrashWatch, EndedSession, Ending, Judged, NameLookup, NewSession, Owner, Session, SessionError,
-    SessionLock, SessionService, Touched, Use,
+    CrashWatch, EndedSession, Ending, Judged, NameLookup, NewSession, Owner, Recorded, Recording,
+    Session, SessionError, SessionLock, SessionService, StillLive, Use, Used,
 };
 pub use status::{SessionState, SessionStatus};
 

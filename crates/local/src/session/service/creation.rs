@@ -1,7 +1,7 @@
 //! Creating a session: ends the previous one, records the new one, writes the file, publishes the
 //! key.
 
-use super::{NewSession, Session, SessionError, SessionService, is_of_another};
+use super::{NewSession, Session, SessionError, SessionLock, SessionService, is_of_another};
 use crate::session::file::{self, Origin};
 use crate::session::home::Identity;
 use crate::session::keeper::{KeeperError, Slot, Unresponsive};
@@ -14,25 +14,13 @@ use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_core::lifetime;
 
 impl SessionService {
-    /// Creates a session, which replaces the account's old one. The events in `also` are recorded
-    /// before it.
-    ///
-    /// `still_valid` is called under the session lock to check that what was proven at sign-in
-    /// still holds: a password change in between must not leave a session behind.
-    ///
-    /// # Errors
-    /// When the session could not be created or recorded; no session of the account is live then.
-    pub fn create(
+    /// See [`SessionLock::create`].
+    pub(super) fn create(
         &self,
+        lock: &SessionLock<'_>,
         new: NewSession,
         also: Vec<Event>,
-        still_valid: impl FnOnce() -> bool,
     ) -> Result<Session, SessionError> {
-        self.await_keeper(new.account)?;
-        let lock = self.lock()?;
-        if !still_valid() {
-            return Err(SessionError::AccountChanged);
-        }
         let (session, key) = (SessionId::random()?, Key::random()?);
         let boot = self.clock.boot().map_err(SessionError::Boot)?;
         if boot.clock_shifted {
@@ -44,8 +32,8 @@ impl SessionService {
         let (account, name) = (new.account, AuditName::known(&new.username));
         let about = |details| Event::new(details).about(name.clone()).in_session(session);
         let mut events = also;
-        self.settle_crashes(&lock)?;
-        events.extend(self.end(&lock, account.into(), TerminationReason::Replaced)?);
+        self.settle_crashes(lock)?;
+        events.extend(self.end(lock, account.into(), TerminationReason::Replaced)?);
         events.push(about(Details::SessionCreated {
             idle: new.limits.idle(),
             max: new.limits.max(),

@@ -121,17 +121,6 @@ impl SessionService {
         self.record_ending(ending, event.as_slice(), lock)
     }
 
-    /// Takes the session lock, if it is released in time.
-    fn lock_within(&self, limit: Duration) -> Option<SessionLock> {
-        match self.store.lock_within(limit) {
-            Ok(lock) => lock.map(|lock| SessionLock { _lock: lock }),
-            Err(error) => {
-                tracing::warn!(%error, "ending without the session lock");
-                None
-            }
-        }
-    }
-
     fn end_into(
         &self,
         ending: &mut Ending,
@@ -169,7 +158,7 @@ impl SessionService {
         &self,
         mut ending: Ending,
         events: &[Event],
-        lock: Option<SessionLock>,
+        lock: Option<SessionLock<'_>>,
     ) -> Ending {
         ending.without_lock = lock.is_none();
         ending.failures.sort_by_key(|failure| match failure {
@@ -195,7 +184,7 @@ impl SessionService {
     /// was no session.
     pub(super) fn end(
         &self,
-        _lock: &SessionLock,
+        _lock: &SessionLock<'_>,
         owner: Owner,
         reason: TerminationReason,
     ) -> Result<Option<Event>, SessionError> {
@@ -339,6 +328,31 @@ impl SessionService {
             is_over,
             failure,
         }
+    }
+
+    /// Ends and records every session, of any account, that a process died holding. Only then may
+    /// the crashes be forgotten.
+    pub(super) fn settle_crashes(&self, lock: &SessionLock<'_>) -> Result<(), SessionError> {
+        // List the crashes before judging sessions; a process that crashes later is settled next
+        // time.
+        let crashes = self.crashes.unsettled()?;
+        let accounts = if crashes.is_empty() {
+            Vec::new()
+        } else {
+            self.store.accounts()?
+        };
+        for owner in accounts.into_iter().map(Owner::from) {
+            let ends = match self.find(owner) {
+                Ok(Found::Ended { reason, .. }) => reason == EndReason::Crash,
+                Ok(Found::Live(_) | Found::Nothing | Found::Elsewhere { .. }) => false,
+                // A session that cannot be judged may have crashed as well.
+                Err(_) => true,
+            };
+            if ends && let Some(event) = self.end(lock, owner, TerminationReason::Crash)? {
+                self.audit.append_durable(&[event])?;
+            }
+        }
+        Ok(self.crashes.forget(&crashes)?)
     }
 }
 

@@ -28,37 +28,6 @@ pub(super) enum Found {
 }
 
 impl SessionService {
-    /// The normalized email in `account`'s live session, if it has one. Passive, as
-    /// [`SessionService::status`].
-    ///
-    /// # Errors
-    /// When the keeper or the disk fails.
-    pub(crate) fn live_name(&self, account: AccountId) -> Result<Option<String>, SessionError> {
-        Ok(match self.find(account.into())? {
-            Found::Live(session) => Some(session.username().to_owned()),
-            Found::Nothing | Found::Elsewhere { .. } | Found::Ended { .. } => None,
-        })
-    }
-
-    /// A live session of any account of the home, preferably of the account that signed in last.
-    /// Passive, as [`SessionService::status`].
-    ///
-    /// # Errors
-    /// When none is live, and at least one could not be judged.
-    pub(crate) fn any_live(&self) -> Result<Option<Session>, SessionError> {
-        let mut accounts: Vec<_> = self.current()?.into_iter().collect();
-        accounts.extend(self.accounts()?);
-        let mut failure = None;
-        for account in accounts {
-            match self.find(account.into()) {
-                Ok(Found::Live(session)) => return Ok(Some(*session)),
-                Ok(Found::Nothing | Found::Elsewhere { .. } | Found::Ended { .. }) => {}
-                Err(error) => failure = failure.or(Some(error)),
-            }
-        }
-        failure.map_or(Ok(None), Err)
-    }
-
     /// Finds and judges the owner's session from the file, the keeper and the clocks. Changes
     /// nothing.
     pub(super) fn find(&self, owner: Owner) -> Result<Found, SessionError> {

@@ -15,9 +15,7 @@ fn dies(reason: EndReason, event: &str, owner: Owner, cause: impl FnOnce(&Bench)
     assert_eq!(status.state, SessionState::Expired, "{reason:?}");
     assert_eq!(bench.events().len(), 2, "status records nothing");
 
-    let refused = bench
-        .service
-        .touch(owner, touch(true), |_| None, |_| Ok(()));
+    let refused = bench.service.use_now(owner, touch(true));
     match refused.err() {
         Some(SessionError::Ended(found)) => assert_eq!(found, reason),
         other => panic!("{reason:?}: {other:?}"),
@@ -33,9 +31,7 @@ fn dies(reason: EndReason, event: &str, owner: Owner, cause: impl FnOnce(&Bench)
         bench.file().symlink_metadata().is_err(),
         "{reason:?}: a file is left"
     );
-    let again = bench
-        .service
-        .touch(owner, touch(true), |_| None, |_| Ok(()));
+    let again = bench.service.use_now(owner, touch(true));
     assert!(matches!(again.err(), Some(SessionError::None)));
     assert_eq!(bench.events().len(), 3, "recorded once");
 }

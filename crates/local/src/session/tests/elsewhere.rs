@@ -10,7 +10,7 @@ fn is_refused(bench: &Bench, service: &SessionService, why: Elsewhere) {
     let (events, file) = (bench.events(), std::fs::read(bench.file()).unwrap());
     let held = |keeper: &FakeKeeper| keeper.held.lock().unwrap().len();
     let keys = (held(&bench.keeper), held(&bench.agent));
-    let used = service.touch(ALICE.into(), touch(true), |_| None, |_| Ok(()));
+    let used = service.use_now(ALICE.into(), touch(true));
     match used.err() {
         Some(SessionError::Elsewhere(found)) => assert_eq!(found, why),
         other => panic!("{why:?}: {other:?}"),
@@ -65,7 +65,7 @@ fn a_session_of_another_machine_is_left_alone_and_one_from_before_a_reboot_ends(
     is_refused(&bench, &other, Elsewhere::Machine);
     bench.surroundings.lock().unwrap().machine = [5; 16];
     let restarted = bench.service_at(&bench.home(), keepers(KeeperChoice::Auto));
-    let used = restarted.touch(ALICE.into(), touch(true), |_| None, |_| Ok(()));
+    let used = restarted.use_now(ALICE.into(), touch(true));
     assert!(matches!(used, Err(SessionError::Ended(EndReason::Reboot))));
     let last = bench.records().pop().unwrap();
     assert_eq!(last, ("SESSION_EXPIRED reboot".to_owned(), Some(session)));
@@ -102,7 +102,7 @@ fn a_session_whose_keeper_was_not_chosen_is_left_alone() {
         bench.touch().unwrap();
         // Where both keepers are allowed, the session uses the one that has its key.
         let either = bench.service_with(KeeperChoice::Auto);
-        let used = either.touch(ALICE.into(), touch(true), |_| None, |_| Ok(()));
+        let used = either.use_now(ALICE.into(), touch(true));
         assert_eq!(used.unwrap().session.status().keeper, Some(kind));
         bench.touch().unwrap();
     }
@@ -144,15 +144,13 @@ fn signing_out_reaches_a_key_whose_keeper_was_not_chosen_and_signing_in_does_not
     let (bench, _) = Bench::signed_in();
     bench.is_filtered.store(true, Ordering::SeqCst);
     let agent = bench.service_with(KeeperChoice::Agent);
-    agent
-        .create(new_session(ALICE), Vec::new(), || true)
-        .unwrap();
+    create_with(&agent, new_session(ALICE), Vec::new()).unwrap();
     assert!(!bench.keeper.is_empty() && !bench.agent.is_empty());
     // The unreachable key of the earlier session hides nothing and ends nothing.
     let chosen = KeeperKind::Agent;
     is_refused(&bench, &bench.service, Elsewhere::NotChosen(chosen));
     let either = bench.service_with(KeeperChoice::Auto);
-    let used = either.touch(ALICE.into(), touch(true), |_| None, |_| Ok(()));
+    let used = either.use_now(ALICE.into(), touch(true));
     assert_eq!(used.unwrap().session.status().keeper, Some(chosen));
     let (bench, _) = Bench::signed_in();
     let agent = bench.service_with(KeeperChoice::Agent);
@@ -166,13 +164,13 @@ fn signing_in_with_the_agent_destroys_the_key_that_the_kernel_has_of_the_session
 {
     let (bench, _) = Bench::signed_in();
     let agent = bench.service_with(KeeperChoice::Agent);
-    let sign_in = || agent.create(new_session(ALICE), Vec::new(), || true);
+    let sign_in = || create_with(&agent, new_session(ALICE), Vec::new());
     sign_in().unwrap();
     assert!(bench.keeper.is_empty() && !bench.agent.is_empty());
     let (bench, _) = Bench::signed_in();
     bench.keeper.fails_to_destroy.store(true, Ordering::SeqCst);
     let agent = bench.service_with(KeeperChoice::Agent);
-    let created = agent.create(new_session(ALICE), Vec::new(), || true);
+    let created = create_with(&agent, new_session(ALICE), Vec::new());
     assert!(created.is_ok(), "what cannot be destroyed keeps nobody out");
     assert!(!bench.keeper.is_empty() && !bench.agent.is_empty());
 }
@@ -205,8 +203,7 @@ fn a_copied_home_has_no_live_session_and_takes_none_from_the_home_it_was_copied_
         .terminate(ALICE.into(), TerminationReason::Logout)
         .unwrap();
     assert_eq!(bench.touch().unwrap().id(), session);
-    let there = copied
-        .create(new_session(ALICE), Vec::new(), || true)
+    let there = create_with(&copied, new_session(ALICE), Vec::new())
         .unwrap()
         .id();
     assert_eq!(bench.touch().unwrap().id(), session);
@@ -225,8 +222,7 @@ fn a_copy_that_signs_in_first_keeps_its_session_when_the_other_signs_in() {
         Box::new(bench.agent.clone()),
     );
     let copied = bench.service_at(&copy_of(&bench), keepers);
-    let there = copied
-        .create(new_session(ALICE), Vec::new(), || true)
+    let there = create_with(&copied, new_session(ALICE), Vec::new())
         .unwrap()
         .id();
     // A key without a file; it is not ours to destroy.

@@ -141,11 +141,9 @@ impl Story {
     fn outcome(&self, act: Act) -> Outcome {
         let (bench, service) = (&self.bench, &self.bench.service);
         match act {
-            Act::Login => self.login(ALICE, |proven| {
-                proven == self.generation.load(Ordering::SeqCst)
-            }),
-            Act::CarelessLogin => self.login(ALICE, |_| true),
-            Act::BobLogin => self.login(BOB, |_| true),
+            Act::Login => self.login(ALICE, |_| self.generation.load(Ordering::SeqCst)),
+            Act::CarelessLogin => self.login(ALICE, |proven| proven),
+            Act::BobLogin => self.login(BOB, |proven| proven),
             Act::Exec => self.exec(true),
             Act::HastyExec => self.exec(false),
             Act::Validate => self.touch(false),
@@ -169,9 +167,7 @@ impl Story {
             Act::Passwd => {
                 let lock = service.lock().unwrap();
                 let reason = TerminationReason::PasswordChanged;
-                service
-                    .terminate_locked(&lock, ALICE.into(), reason)
-                    .unwrap();
+                lock.terminate(ALICE.into(), reason).unwrap();
                 point();
                 self.generation.fetch_add(1, Ordering::SeqCst);
                 point();
@@ -194,18 +190,16 @@ impl Story {
         }
     }
 
-    fn login(&self, account: AccountId, still_valid: impl FnOnce(u64) -> bool) -> Outcome {
+    fn login(&self, account: AccountId, current: impl FnOnce(u64) -> u64) -> Outcome {
         let generation = self.generation.load(Ordering::SeqCst);
         point();
         let new = NewSession {
             generation,
             ..new_session(account)
         };
-        let still_valid = || {
-            point();
-            still_valid(generation)
-        };
-        match self.bench.service.create(new, Vec::new(), still_valid) {
+        let lock = self.bench.service.lock_to_use(account).unwrap();
+        point();
+        match lock.create(new, Some(current(generation)), Vec::new()) {
             Ok(session) => Outcome::Began {
                 session: session.id(),
                 generation,
@@ -216,17 +210,14 @@ impl Story {
     }
 
     fn touch(&self, extend: bool) -> Outcome {
-        let lease = |_: &Session| {
+        let used = self.record(extend).and_then(|recorded| {
+            // Taking a lease.
             point();
-            Ok(())
-        };
-        match self
-            .bench
-            .service
-            .touch(ALICE.into(), touch(extend), |_| None, lease)
-        {
-            Ok(touched) => Outcome::Used {
-                session: touched.session.id(),
+            recorded.publish()
+        });
+        match used {
+            Ok(used) => Outcome::Used {
+                session: used.session.id(),
                 extended: extend,
             },
             Err(SessionError::None | SessionError::Ended(_)) => Outcome::Refused,
@@ -234,14 +225,20 @@ impl Story {
         }
     }
 
+    fn record(&self, extend: bool) -> Result<Recorded<'_>, SessionError> {
+        let lock = self.bench.service.lock_to_use(ALICE)?;
+        let judged = lock.judge(ALICE.into(), touch(extend))?;
+        judged.await_log()?.record(None)
+    }
+
     /// Uses the session, waits for the disk without the lock, and starts a command.
     fn exec(&self, judges_again: bool) -> Outcome {
         let service = &self.bench.service;
-        let touched = service.touch(ALICE.into(), touch(true), |_| None, |_| Ok(()));
-        let started = touched.and_then(|touched| {
-            let session = touched.session.id();
+        let used = service.use_now(ALICE.into(), touch(true));
+        let started = used.and_then(|used| {
+            let session = used.session.id();
             let judged = if judges_again {
-                Some(service.judge_again(touched.session)?)
+                Some(service.lock()?.judge_again(used.session)?)
             } else {
                 // Syncing the disk takes time.
                 point();

@@ -129,13 +129,12 @@ fn a_session_that_would_end_too_soon_is_neither_used_nor_extended() {
 #[test]
 fn what_is_recorded_with_a_use_is_recorded_in_the_same_step() {
     let (bench, session) = Bench::signed_in();
-    let also = |used: &Session| {
-        assert_eq!(used.id(), session);
-        Some(Event::new(Details::LoginAttempt))
-    };
-    let used = bench
-        .service
-        .touch(ALICE.into(), touch(true), also, |_| Ok(()));
+    let lock = bench.service.lock_to_use(ALICE).unwrap();
+    let judged = lock.judge(ALICE.into(), touch(true)).unwrap();
+    let recording = judged.await_log().unwrap();
+    assert_eq!(recording.session().id(), session);
+    let also = Event::new(Details::LoginAttempt);
+    let used = recording.record(Some(also)).unwrap().publish();
     assert_eq!(used.unwrap().session.id(), session);
     assert_eq!(
         bench.events_after(2),
@@ -148,15 +147,17 @@ fn a_use_whose_last_step_fails_extends_nothing() {
     let (bench, _) = Bench::signed_in();
     let before = bench.status();
     bench.clock.advance(Duration::from_secs(10));
-    let fails = |_: &Session| {
-        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
-        Err(FsError::new("create", "a lease", full))
+    let judge = || {
+        let lock = bench.service.lock_to_use(ALICE).unwrap();
+        lock.judge(ALICE.into(), touch(true)).unwrap()
     };
-    let refused = bench
-        .service
-        .touch(ALICE.into(), touch(true), |_| None, fails);
-    assert!(matches!(refused, Err(SessionError::File(_))));
+    drop(judge());
+    drop(judge().await_log().unwrap());
+    assert_eq!(bench.events().len(), 2);
+    drop(judge().await_log().unwrap().record(None).unwrap());
     assert_eq!(bench.status().last_activity_at, before.last_activity_at);
+    // Each of them has given back the lock.
+    bench.touch().unwrap();
 }
 
 #[test]
@@ -192,10 +193,11 @@ fn ending_a_session_destroys_its_key_and_file_once() {
 #[test]
 fn an_account_that_changed_during_sign_in_gets_no_session_and_keeps_its_old_one() {
     let (bench, session) = Bench::signed_in();
-    let refused = bench
-        .service
-        .create(new_session(ALICE), Vec::new(), || false);
-    assert!(matches!(refused, Err(SessionError::AccountChanged)));
+    for generation in [None, Some(8)] {
+        let lock = bench.service.lock_to_use(ALICE).unwrap();
+        let refused = lock.create(new_session(ALICE), generation, Vec::new());
+        assert!(matches!(refused, Err(SessionError::AccountChanged)));
+    }
     assert_eq!(bench.events().len(), 2);
     assert_eq!(bench.status().session_id, Some(session));
 }

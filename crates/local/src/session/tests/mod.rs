@@ -287,8 +287,7 @@ impl Bench {
 
     fn create_for(&self, account: AccountId) -> Result<Session, SessionError> {
         let success = Event::new(Details::LoginSuccess);
-        self.service
-            .create(new_session(account), vec![success], || true)
+        create_with(&self.service, new_session(account), vec![success])
     }
 
     /// Uses Alice's session, as activity.
@@ -298,9 +297,8 @@ impl Bench {
 
     /// Uses Alice's session.
     fn touch_as(&self, how: Use<'_>) -> Result<Session, SessionError> {
-        self.service
-            .touch(ALICE.into(), how, |_| None, |_| Ok(()))
-            .map(|touched| touched.session)
+        let used = self.service.use_now(ALICE.into(), how);
+        used.map(|used| used.session)
     }
 
     fn terminate(&self) -> Result<bool, SessionError> {
@@ -373,6 +371,17 @@ impl Bench {
         std::fs::remove_file(&audit).unwrap();
         std::fs::rename(self.home().join("audit.aside"), &audit).unwrap();
     }
+}
+
+/// Creates a session of an account that has not changed since it signed in.
+fn create_with(
+    service: &SessionService,
+    new: NewSession,
+    also: Vec<Event>,
+) -> Result<Session, SessionError> {
+    let generation = Some(new.generation);
+    let lock = service.lock_to_use(new.account)?;
+    lock.create(new, generation, also)
 }
 
 fn new_session(account: AccountId) -> NewSession {

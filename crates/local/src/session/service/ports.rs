@@ -1,11 +1,9 @@
-//! Inputs and outputs of the session service.
+//! What the session service needs from its callers: their inputs, and the interfaces that they implement.
 
 use std::time::Duration;
 
-use super::SessionLock;
-use super::live::Session;
 use crate::config::Limits;
-use nightlatch_audit::{Appended, AuditName};
+use nightlatch_audit::AuditName;
 use nightlatch_core::crypto::Key;
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_platform::fs::FsError;
@@ -79,22 +77,4 @@ pub struct Use<'a> {
     pub extend: bool,
     /// The least remaining time required afterwards.
     pub min_remaining: Duration,
-}
-
-/// A session that was judged live under the session lock, with the lock: what starts before the
-/// lock is released starts before the session can end.
-#[must_use = "the judgement holds only while the lock is held"]
-pub struct Judged {
-    /// The session.
-    pub session: Session,
-    /// The lock under which it was judged. Hold it only while starting: others wait for it.
-    pub lock: SessionLock,
-}
-
-/// A session that was used, and its audit record.
-pub struct Touched {
-    /// The session as it is now.
-    pub session: Session,
-    /// The record; sync it where it must be durable.
-    pub record: Appended,
 }
