@@ -8,7 +8,7 @@ use nightlatch::memory::SecretBuffer;
 use nightlatch::{Guard, GuardConfig};
 use rusqlite::{Connection, params};
 
-use crate::support::checks::{until, waits_for_lock};
+use crate::support::checks::{can_trace, until, waits_for_lock};
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Pty, Run};
 
 const WRONG: &str = "not at all the password";
@@ -443,11 +443,7 @@ fn system_calls(home: &Home, email: &str, password: &str, code: i32) -> Vec<Stri
 
 #[test]
 fn wrong_unknown_and_locked_sign_ins_make_the_same_system_calls() {
-    let there = Command::new("strace")
-        .args(["-o", "/dev/null", "true"])
-        .output();
-    if !there.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: strace is missing, or may not trace");
+    if !can_trace() {
         return;
     }
     let home = Home::registered();
@@ -498,4 +494,26 @@ fn wrong_unknown_and_locked_sign_ins_make_the_same_system_calls() {
     // The comparison does detect a difference: the correct password.
     database.execute("DELETE FROM throttle", []).unwrap();
     assert_ne!(wrong, system_calls(&home, EMAIL, PASSWORD, 0));
+}
+
+#[test]
+fn a_sign_in_opens_the_account_database_once() {
+    let home = Home::registered();
+    let trace = home.outside("trace");
+    let options = ["-o", trace.to_str().unwrap(), "-e", "trace=open,openat"];
+    let arguments = ["login", EMAIL, "--password-stdin"];
+    if !can_trace() {
+        return;
+    }
+    let command = home.command_under("strace", &options, &arguments);
+    Run::with_input(command, PASSWORD.as_bytes()).succeeds();
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let opened = |name: &str| {
+        let name = format!("{name}\"");
+        trace.lines().filter(|line| line.contains(&name)).count()
+    };
+    // Only root's strace sees the file names of a process that is not dumpable.
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(opened("accounts.db"), 1, "{trace}");
+    }
 }

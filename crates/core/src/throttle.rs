@@ -18,7 +18,7 @@ pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 pub struct Failures {
     /// Failures in a row.
     pub count: u32,
-    /// When the last one's password was checked, after its delay.
+    /// When the last one's password was checked.
     pub last_at: Timestamp,
     /// When the lock expires, if the count reached [`FAILURES_TO_LOCK`].
     pub locked_until: Option<Timestamp>,
@@ -32,11 +32,13 @@ pub enum Gate {
         /// When the lock expires; at most [`LOCK`] from now.
         until: Timestamp,
     },
-    /// The password may be checked after `delay`; the attempt is already counted as failed.
-    Counted {
-        /// The delay before the check.
-        delay: Duration,
+    /// The last failure was too recent: nothing was counted, and no password may be checked.
+    TooEarly {
+        /// How long to wait before the next attempt, without holding any lock.
+        retry_after: Duration,
     },
+    /// The password may be checked now; the attempt is already counted as failed.
+    Counted,
 }
 
 /// Starts an attempt at `now`: returns the state to store before the password is checked, and the
@@ -61,20 +63,29 @@ pub fn begin(before: Option<Failures>, now: Timestamp) -> (Failures, Gate) {
             };
             (locked, Gate::Locked { until })
         }
-        Some(Failures {
-            count,
-            last_at,
-            locked_until: None,
-        }) => {
+        Some(
+            failures @ Failures {
+                count,
+                last_at,
+                locked_until: None,
+            },
+        ) => {
+            // A time in the future means that the clock was set back; wait once, not until then.
+            let last_at = last_at.min(now);
             let delay = delay_before_attempt(count.saturating_add(1));
-            let delay = delay.saturating_sub(now.since(last_at));
-            (counted(count, now, delay), Gate::Counted { delay })
+            let retry_after = delay.saturating_sub(now.since(last_at));
+            if retry_after.is_zero() {
+                (counted(count, now), Gate::Counted)
+            } else {
+                let waiting = Failures {
+                    last_at,
+                    ..failures
+                };
+                (waiting, Gate::TooEarly { retry_after })
+            }
         }
         // The lock has expired, or there was no failure: restart the count.
-        Some(_) | None => {
-            let delay = Duration::ZERO;
-            (counted(0, now, delay), Gate::Counted { delay })
-        }
+        Some(_) | None => (counted(0, now), Gate::Counted),
     }
 }
 
@@ -82,16 +93,15 @@ pub fn begin(before: Option<Failures>, now: Timestamp) -> (Failures, Gate) {
 pub fn locked_until(failures: Option<Failures>, now: Timestamp) -> Option<Timestamp> {
     match begin(failures, now) {
         (_, Gate::Locked { until }) => Some(until),
-        (_, Gate::Counted { .. }) => None,
+        (_, Gate::TooEarly { .. } | Gate::Counted) => None,
     }
 }
 
-fn counted(before: u32, now: Timestamp, delay: Duration) -> Failures {
+fn counted(before: u32, now: Timestamp) -> Failures {
     let count = before.saturating_add(1);
     Failures {
         count,
-        // This attempt's wait does not count towards the next one's.
-        last_at: now.plus(delay),
+        last_at: now,
         locked_until: (count >= FAILURES_TO_LOCK).then(|| now.plus(LOCK)),
     }
 }
@@ -119,20 +129,34 @@ mod tests {
 
     const START: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
 
+    /// The state after attempts that each waited as long as they were told, and the time by then.
+    fn waited_out(count: u32) -> (Option<Failures>, Timestamp) {
+        let (mut failures, mut now) = (None, START);
+        for _ in 0..count {
+            let (mut after, gate) = begin(failures, now);
+            if let Gate::TooEarly { retry_after } = gate {
+                now = now.plus(retry_after);
+                after = begin(Some(after), now).0;
+            }
+            failures = Some(after);
+        }
+        (failures, now)
+    }
+
     fn after_failures(count: u32) -> Option<Failures> {
-        (0..count).fold(None, |failures, _| Some(begin(failures, START).0))
+        waited_out(count).0
     }
 
     #[test]
     fn the_fifth_failure_locks_for_thirty_minutes_and_no_earlier_one_does() {
         assert_eq!(after_failures(4).and_then(|f| f.locked_until), None);
-        let fifth = after_failures(5);
-        assert_eq!(fifth.and_then(|f| f.locked_until), Some(START.plus(LOCK)));
-        let (_, gate) = begin(fifth, START.plus(LOCK).minus(Duration::from_nanos(1)));
+        let (fifth, at) = waited_out(5);
+        assert_eq!(fifth.and_then(|f| f.locked_until), Some(at.plus(LOCK)));
+        let (_, gate) = begin(fifth, at.plus(LOCK).minus(Duration::from_nanos(1)));
         assert_eq!(
             gate,
             Gate::Locked {
-                until: START.plus(LOCK)
+                until: at.plus(LOCK)
             }
         );
     }
@@ -140,41 +164,53 @@ mod tests {
     #[test]
     fn delays_grow_from_the_third_failure() {
         for (failures, seconds) in [(0, 0), (1, 0), (2, 0), (3, 1), (4, 2)] {
-            let delay = Duration::from_secs(seconds);
-            let (_, gate) = begin(after_failures(failures), START);
-            assert_eq!(gate, Gate::Counted { delay }, "{failures}");
+            let (state, now) = waited_out(failures);
+            let retry_after = Duration::from_secs(seconds);
+            let gate = match seconds {
+                0 => Gate::Counted,
+                _ => Gate::TooEarly { retry_after },
+            };
+            assert_eq!(begin(state, now).1, gate, "{failures}");
         }
     }
 
     #[test]
+    fn an_attempt_that_comes_too_early_counts_nothing_however_often_it_is_made() {
+        let (before, now) = waited_out(4);
+        let mut state = before;
+        for _ in 0..10 {
+            state = Some(begin(state, now).0);
+        }
+        assert_eq!(state, before);
+        let (after, gate) = begin(state, now.plus(Duration::from_secs(2)));
+        assert_eq!((after.count, gate), (5, Gate::Counted));
+    }
+
+    #[test]
     fn time_already_spent_counts_towards_the_delay() {
-        // The fourth attempt waited for a second before it failed.
-        let (_, gate) = begin(after_failures(4), START.plus(Duration::from_millis(2500)));
-        assert_eq!(
-            gate,
-            Gate::Counted {
-                delay: Duration::from_millis(500)
-            }
-        );
-        let (_, gate) = begin(after_failures(4), START.minus(Duration::from_secs(3600)));
-        assert_eq!(
-            gate,
-            Gate::Counted {
-                delay: Duration::from_secs(2)
-            }
-        );
+        let (state, at) = waited_out(4);
+        let (_, gate) = begin(state, at.plus(Duration::from_millis(1500)));
+        let retry_after = Duration::from_millis(500);
+        assert_eq!(gate, Gate::TooEarly { retry_after });
+    }
+
+    #[test]
+    fn after_a_clock_was_set_back_the_delay_is_waited_for_once_and_not_until_the_old_time() {
+        let (state, at) = waited_out(4);
+        let back = at.minus(Duration::from_secs(3600));
+        let (state, gate) = begin(state, back);
+        let retry_after = Duration::from_secs(2);
+        assert_eq!(gate, Gate::TooEarly { retry_after });
+        let (_, gate) = begin(Some(state), back.plus(retry_after));
+        assert_eq!(gate, Gate::Counted);
     }
 
     #[test]
     fn when_a_lock_has_run_out_the_count_starts_anew() {
-        let (failures, gate) = begin(after_failures(5), START.plus(LOCK));
+        let (fifth, at) = waited_out(5);
+        let (failures, gate) = begin(fifth, at.plus(LOCK));
         assert_eq!((failures.count, failures.locked_until), (1, None));
-        assert_eq!(
-            gate,
-            Gate::Counted {
-                delay: Duration::ZERO
-            }
-        );
+        assert_eq!(gate, Gate::Counted);
     }
 
     #[test]
@@ -188,22 +224,20 @@ mod tests {
             }
         );
         let (_, gate) = begin(Some(failures), back.plus(LOCK));
-        assert!(matches!(gate, Gate::Counted { .. }));
+        assert_eq!(gate, Gate::Counted);
     }
 
     #[test]
     fn asking_whether_it_is_locked_answers_as_an_attempt_would() {
-        let last = START.plus(LOCK).minus(Duration::from_nanos(1));
+        let (fifth, at) = waited_out(5);
+        let last = at.plus(LOCK).minus(Duration::from_nanos(1));
         assert_eq!(locked_until(None, START), None);
         assert_eq!(locked_until(after_failures(4), START), None);
-        assert_eq!(
-            locked_until(after_failures(5), last),
-            Some(START.plus(LOCK))
-        );
-        assert_eq!(locked_until(after_failures(5), START.plus(LOCK)), None);
+        assert_eq!(locked_until(fifth, last), Some(at.plus(LOCK)));
+        assert_eq!(locked_until(fifth, at.plus(LOCK)), None);
         // If the clock was set back, the lock lasts half an hour at most.
         let back = START.minus(Duration::from_secs(24 * 3600));
-        assert_eq!(locked_until(after_failures(5), back), Some(back.plus(LOCK)));
+        assert_eq!(locked_until(fifth, back), Some(back.plus(LOCK)));
     }
 
     #[test]
@@ -221,7 +255,7 @@ mod tests {
                 now = now.plus(Duration::from_secs(gap));
                 let (after, gate) = begin(failures, now);
                 failures = Some(after);
-                if matches!(gate, Gate::Counted { .. }) {
+                if gate == Gate::Counted {
                     guesses.push(now);
                 }
             }

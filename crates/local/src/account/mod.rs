@@ -20,7 +20,8 @@ pub use nightlatch_core::password::{
 pub use nightlatch_core::throttle::{
     FAILURES_TO_LOCK, LOCK, delay_before_attempt, remaining_attempts,
 };
-pub use service::{
-    AccountService, Authenticated, ChangeError, DelayNotice, Lockout, NewAccount, PrepareError,
-    RegisterError, SignInError, Sponsor,
+pub use service::{AccountService, DelayNotice, Lockout};
+pub(crate) use service::{
+    Attempt, Authenticated, ChangeError, Checked, NewAccount, PrepareError, RegisterError,
+    SignInError, Sponsor,
 };

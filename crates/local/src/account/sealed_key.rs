@@ -4,6 +4,7 @@ use crate::account::model::Account;
 use nightlatch_core::crypto::kdf::{Argon2Params, SALT_LENGTH, derive};
 use nightlatch_core::crypto::seal::{self, DoesNotOpen, NONCE_LENGTH, TAG_LENGTH};
 use nightlatch_core::crypto::{Key, labels};
+use nightlatch_core::email::Email;
 use nightlatch_core::id::AccountId;
 
 /// The version of this format, authenticated by the seal.
@@ -12,7 +13,7 @@ const VERSION: u8 = 1;
 /// The owner of a sealed key. The seal authenticates all of it, so none of it can be changed in the
 /// database.
 #[derive(Clone, Copy)]
-pub(super) struct Whose<'a> {
+pub(crate) struct Whose<'a> {
     pub id: AccountId,
     pub generation: u64,
     /// The normalized email.
@@ -28,6 +29,15 @@ impl<'a> Whose<'a> {
         }
     }
 
+    /// An email without an account.
+    pub fn nobody(id: AccountId, email: &'a Email) -> Self {
+        Self {
+            id,
+            generation: 0,
+            email: email.normalized(),
+        }
+    }
+
     /// The email comes last, because only its length varies.
     fn associated(&self) -> Vec<u8> {
         let mut data = vec![VERSION];
@@ -40,7 +50,7 @@ impl<'a> Whose<'a> {
 
 /// An account key that only the password opens.
 #[derive(Clone)]
-pub(super) struct SealedKey {
+pub(crate) struct SealedKey {
     /// Salt of the password hash.
     pub salt: [u8; SALT_LENGTH],
     /// Cost of the password hash.

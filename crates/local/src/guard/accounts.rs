@@ -3,16 +3,14 @@
 
 use std::time::Duration;
 
-use super::{AlertKind, Guard, GuardConfig, GuardError, Home, PasswordChangeError, SignInError};
+use super::{AlertKind, Guard, GuardConfig, GuardError, Home, SignInError};
 use crate::account::{
-    self, Account, AccountService, Authenticated, ChangeError, DisplayName, Email,
-    FAILURES_TO_LOCK, LOCK, Lockout, PolicyRefusal, Strength,
+    self, AccountService, Attempt, Checked, DisplayName, Email, FAILURES_TO_LOCK, LOCK, Lockout,
+    PolicyRefusal, Strength,
 };
 use crate::config::{Limits, PasswordRules};
-use crate::session::{Ending, NewSession, Owner, SessionError, SessionStatus, serve_agent};
-use nightlatch_audit::{
-    AuditError, AuditName, Details, Event, LoginFailure, PasswordChangeFailure, TerminationReason,
-};
+use crate::session::{Ending, NewSession, SessionError, SessionStatus, serve_agent};
+use nightlatch_audit::{AuditError, AuditName, Details, Event, LoginFailure, TerminationReason};
 use nightlatch_core::id::SessionId;
 use nightlatch_core::memory::SecretBuffer;
 
@@ -38,10 +36,6 @@ impl SignedIn {
         self.status.clone()
     }
 }
-
-/// Proof that an account's password was right when it was checked; needed to change it.
-#[must_use]
-pub struct ProvenPassword(Authenticated);
 
 impl Guard {
     /// The accounts of this home.
@@ -83,33 +77,34 @@ impl Guard {
     ) -> Result<SignedIn, SignInError> {
         typeable(&password)?;
         let home = self.home()?;
-        let name = home.name_of_attempt(email)?;
+        let attempt = home.accounts.attempt(email).map_err(GuardError::from)?;
+        let name = name_of_attempt(&attempt);
         // The events that follow make this one durable; nothing is reported before that.
-        let attempt = Event::new(Details::LoginAttempt).about(name.clone());
-        let _unsynced = home.audit.append(&[attempt]).map_err(GuardError::from)?;
+        let begun = Event::new(Details::LoginAttempt).about(name.clone());
+        let _unsynced = home.audit.append(&[begun]).map_err(GuardError::from)?;
 
-        let proven = match home.accounts.sign_in(email, password) {
-            Ok(proven) => proven,
-            Err(error) => return Err(self.record_failure(home, &name, error)?),
-        };
-        begin(home, &name, proven, limits)
+        match attempt.check(password) {
+            Ok(checked) => begin(home, &name, checked, limits),
+            Err(error) => Err(self.record_failure(home, &name, error)?),
+        }
     }
 
     /// As [`Guard::sign_in`], for an account that was just created with the same password.
     pub(super) fn sign_in_created(
         &self,
         home: &Home,
-        proven: Authenticated,
+        created: Checked,
         limits: Limits,
     ) -> Result<SignedIn, SignInError> {
+        let email = &created.proven.account.email;
         // There may be failed sign-ins from before the account existed.
-        if let Some(retry_after) = self.locked_for(&proven.account.email)? {
+        if let Some(retry_after) = self.locked_for(email)? {
             return Err(SignInError::Locked { retry_after });
         }
-        let name = AuditName::known(proven.account.email.normalized());
-        let attempt = Event::new(Details::LoginAttempt).about(name.clone());
-        let _unsynced = home.audit.append(&[attempt]).map_err(GuardError::from)?;
-        begin(home, &name, proven, limits)
+        let name = AuditName::known(email.normalized());
+        let begun = Event::new(Details::LoginAttempt).about(name.clone());
+        let _unsynced = home.audit.append(&[begun]).map_err(GuardError::from)?;
+        begin(home, &name, created, limits)
     }
 
     /// Ends the session of the selected account, without a password. Destroys the key first and
@@ -172,104 +167,6 @@ impl Guard {
         }
     }
 
-    /// Checks the account's password as sign-in does, but begins no session. A wrong password
-    /// counts as a failure and is recorded as a failed password change.
-    ///
-    /// # Errors
-    /// [`SignInError`].
-    pub fn prove_password(
-        &self,
-        account: &Account,
-        password: SecretBuffer,
-    ) -> Result<ProvenPassword, SignInError> {
-        typeable(&password)?;
-        let home = self.home()?;
-        let error = match home.accounts.sign_in(&account.email, password) {
-            Ok(proven) => return Ok(ProvenPassword(proven)),
-            Err(error) => error,
-        };
-        let name = AuditName::known(account.email.normalized());
-        let (failed, error) = self.judge_failure(error);
-        if failed.locks {
-            home.record(&[locked_event(&name)])
-                .map_err(GuardError::from)?;
-            self.alert_of_lockout();
-        }
-        let failure = Some(failed.reason.into());
-        home.record(&[Event::new(Details::PasswordChanged { failure }).about(name)])
-            .map_err(GuardError::from)?;
-        Err(error)
-    }
-
-    /// Changes the account's password and ends its session. Returns whether there was a session.
-    ///
-    /// # Errors
-    /// [`PasswordChangeError`]; the old password then remains valid.
-    pub fn change_password(
-        &self,
-        account: &Account,
-        old: SecretBuffer,
-        new: SecretBuffer,
-    ) -> Result<bool, PasswordChangeError> {
-        self.change_proven_password(self.prove_password(account, old)?, new)
-    }
-
-    /// Changes the proven password and ends the account's session. Returns whether there was a
-    /// session.
-    ///
-    /// # Errors
-    /// [`PasswordChangeError`]; the old password then remains valid.
-    pub fn change_proven_password(
-        &self,
-        ProvenPassword(proven): ProvenPassword,
-        new: SecretBuffer,
-    ) -> Result<bool, PasswordChangeError> {
-        let home = self.home()?;
-        let name = AuditName::known(proven.account.email.normalized());
-        let event = |failure| Event::new(Details::PasswordChanged { failure }).about(name.clone());
-        let mut ended = false;
-        let result = home.accounts.change_password(
-            proven,
-            new,
-            // Held until the change is committed. A concurrent sign-in with the old password
-            // creates its session either before this, and loses it, or after, and is refused.
-            || Ok::<_, GuardError>(home.sessions.lock()?),
-            |changed, lock| {
-                let owner = Owner::from(changed.id);
-                let reason = TerminationReason::PasswordChanged;
-                ended = lock.terminate(owner, reason)?;
-                Ok(home.record(&[event(None)])?)
-            },
-        );
-        let Err(error) = result else { return Ok(ended) };
-        let (failure, error) = match error {
-            ChangeError::Policy(refusal) => (
-                PasswordChangeFailure::WeakPassword,
-                PasswordChangeError::Password(refusal),
-            ),
-            ChangeError::SameAsOld => (
-                PasswordChangeFailure::WeakPassword,
-                PasswordChangeError::SameAsOld,
-            ),
-            ChangeError::ChangedMeanwhile => (
-                PasswordChangeFailure::WrongCredentials,
-                PasswordChangeError::ChangedMeanwhile,
-            ),
-            ChangeError::Hash(error) => (
-                PasswordChangeFailure::Internal,
-                GuardError::Hash(error).into(),
-            ),
-            ChangeError::Directory(error) => (
-                PasswordChangeFailure::Internal,
-                GuardError::from(error).into(),
-            ),
-            ChangeError::BeforeCommit(error) => (PasswordChangeFailure::Internal, error.into()),
-        };
-        home.record(&[event(Some(failure))])
-            .map_err(GuardError::from)?;
-        Err(error)
-    }
-
     /// Holds the session keys of this home where the kernel cannot: the main function of the agent
     /// process. Returns when the last session is gone.
     ///
@@ -282,7 +179,7 @@ impl Guard {
 
     /// Runs the alert command after a lockout was recorded, without the name that was tried: it may
     /// not be an account's, and people type passwords there.
-    fn alert_of_lockout(&self) {
+    pub(super) fn alert_of_lockout(&self) {
         let message = format!("sign-in was locked after {FAILURES_TO_LOCK} failures in a row");
         if let Err(error) = self.alert(AlertKind::Lockout, &message)
             && let Some(told) = &self.on_alert_failure
@@ -307,7 +204,7 @@ impl Guard {
     }
 
     /// Maps a failed sign-in to its audit record and to the error for the user.
-    fn judge_failure(&self, error: account::SignInError) -> (Failed, SignInError) {
+    pub(super) fn judge_failure(&self, error: account::SignInError) -> (Failed, SignInError) {
         let failed = |reason, attempts, locks| Failed {
             reason,
             attempts,
@@ -353,7 +250,7 @@ impl Guard {
 fn begin(
     home: &Home,
     name: &AuditName,
-    proven: Authenticated,
+    Checked { proven, directory }: Checked,
     limits: Limits,
 ) -> Result<SignedIn, SignInError> {
     let (account, generation) = (proven.account.id, proven.account.generation);
@@ -366,7 +263,7 @@ fn begin(
     };
     let success = Event::new(Details::LoginSuccess).about(name.clone());
     let created = home.sessions.lock_to_use(account).and_then(|lock| {
-        let current = home.accounts.generation(account).ok().flatten();
+        let current = directory.generation(account).ok().flatten();
         lock.create(new, current, vec![success])
     });
     match created {
@@ -401,10 +298,10 @@ pub(super) fn typeable(password: &SecretBuffer) -> Result<(), SignInError> {
 
 /// What the log says about a failed sign-in.
 #[derive(Clone, Copy)]
-struct Failed {
-    reason: LoginFailure,
+pub(super) struct Failed {
+    pub reason: LoginFailure,
     attempts: Option<u32>,
-    locks: bool,
+    pub locks: bool,
 }
 
 fn failure_events(name: &AuditName, failed: Failed) -> Vec<Event> {
@@ -421,7 +318,7 @@ fn failure_events(name: &AuditName, failed: Failed) -> Vec<Event> {
     events
 }
 
-fn locked_event(name: &AuditName) -> Event {
+pub(super) fn locked_event(name: &AuditName) -> Event {
     let details = Details::AccountLocked {
         failures: FAILURES_TO_LOCK,
         lock: LOCK,
@@ -434,13 +331,13 @@ impl Home {
     pub(super) fn record(&self, events: &[Event]) -> Result<(), AuditError> {
         self.audit.append_durable(events)
     }
+}
 
-    /// The name of a sign-in attempt as the log may show it. An email that belongs to no account is
-    /// never written, because people type passwords there.
-    pub(super) fn name_of_attempt(&self, email: &Email) -> Result<AuditName, GuardError> {
-        Ok(match self.accounts.attempted(email)? {
-            (Some(account), _) => AuditName::known(account.email.normalized()),
-            (None, tag) => AuditName::unknown(&tag),
-        })
+/// The name of a sign-in attempt as the log may show it. An email that belongs to no account is never
+/// written, because people type passwords there.
+pub(super) fn name_of_attempt(attempt: &Attempt<'_>) -> AuditName {
+    match attempt.known() {
+        Some(account) => AuditName::known(account.email.normalized()),
+        None => AuditName::unknown(&attempt.tag()),
     }
 }

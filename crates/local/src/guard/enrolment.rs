@@ -1,9 +1,9 @@
 //! Creating accounts. Anyone may create the first account of a home; after that it takes an
 //! existing account.
 
-use super::accounts::typeable;
+use super::accounts::{name_of_attempt, typeable};
 use super::{Guard, GuardError, Home, RegisterError, SignInError, SignedIn};
-use crate::account::{self, Account, Authenticated, DisplayName, Email, PrepareError, Sponsor};
+use crate::account::{self, Account, Checked, DisplayName, Email, PrepareError, Sponsor};
 use crate::config::Limits;
 use crate::session::{Owner, SessionError, Use};
 use nightlatch_audit::{AuditName, Details, Event, RegistrationFailure};
@@ -65,13 +65,15 @@ impl Guard {
     pub fn vouch(&self, email: &Email, password: SecretBuffer) -> Result<Vouched, SignInError> {
         typeable(&password)?;
         let home = self.home()?;
-        match home.accounts.sign_in(email, password) {
-            Ok(proven) => Ok(Vouched {
+        let attempt = home.accounts.attempt(email).map_err(GuardError::from)?;
+        let name = name_of_attempt(&attempt);
+        match attempt.check(password) {
+            Ok(Checked { proven, .. }) => Ok(Vouched {
                 sponsor: proven.sponsor(),
-                name: AuditName::known(proven.account.email.normalized()),
+                name,
                 at: self.clock.now().boot,
             }),
-            Err(error) => Err(self.record_failure(home, &home.name_of_attempt(email)?, error)?),
+            Err(error) => Err(self.record_failure(home, &name, error)?),
         }
     }
 
@@ -89,7 +91,7 @@ impl Guard {
         password: SecretBuffer,
     ) -> Result<Registered, RegisterError> {
         self.enrol(email, name, password)
-            .map(|proven| Registered::of(&proven))
+            .map(|created| Registered::of(&created))
     }
 
     /// As [`Guard::register`], authorized by an account's password.
@@ -104,7 +106,7 @@ impl Guard {
         vouched: &Vouched,
     ) -> Result<Registered, RegisterError> {
         self.enrol_vouched(email, name, password, vouched)
-            .map(|proven| Registered::of(&proven))
+            .map(|created| Registered::of(&created))
     }
 
     /// Creates an account, as [`Guard::register`] does (or [`Guard::register_vouched`], with
@@ -122,13 +124,13 @@ impl Guard {
         vouched: Option<&Vouched>,
         limits: Limits,
     ) -> Result<Enrolled, RegisterError> {
-        let proven = match vouched {
+        let created = match vouched {
             Some(vouched) => self.enrol_vouched(email, name, password, vouched)?,
             None => self.enrol(email, name, password)?,
         };
         Ok(Enrolled {
-            registered: Registered::of(&proven),
-            signed_in: self.sign_in_created(self.home()?, proven, limits),
+            registered: Registered::of(&created),
+            signed_in: self.sign_in_created(self.home()?, created, limits),
         })
     }
 
@@ -137,7 +139,7 @@ impl Guard {
         email: &Email,
         name: Option<&DisplayName>,
         password: SecretBuffer,
-    ) -> Result<Authenticated, RegisterError> {
+    ) -> Result<Checked, RegisterError> {
         let home = self.home()?;
         if home.accounts.count().map_err(GuardError::from)? == 0 {
             let new = prepare(home, email, name, password)?;
@@ -184,7 +186,7 @@ impl Guard {
         name: Option<&DisplayName>,
         password: SecretBuffer,
         vouched: &Vouched,
-    ) -> Result<Authenticated, RegisterError> {
+    ) -> Result<Checked, RegisterError> {
         let home = self.home()?;
         let new = prepare(home, email, name, password)?;
         if self.clock.now().boot.since(vouched.at) >= self.limits.idle() {
@@ -200,19 +202,20 @@ impl Guard {
 }
 
 impl Registered {
-    fn of(proven: &Authenticated) -> Self {
+    fn of(created: &Checked) -> Self {
         Self {
-            account: proven.account.clone(),
+            account: created.proven.account.clone(),
         }
     }
 }
 
+/// Creates the account. The record is durable before the account exists.
 fn create(
     home: &Home,
     new: account::NewAccount,
     email: &Email,
     entry: Option<&Entry>,
-) -> Result<Authenticated, RegisterError> {
+) -> Result<Checked, RegisterError> {
     let event = |failure| {
         let by = entry.map(|entry| entry.by.clone());
         let event = Event::new(Details::AccountRegistered { failure, by })
@@ -223,32 +226,31 @@ fn create(
         }
     };
     let sponsor = entry.map(|entry| entry.sponsor);
-    let created = home
-        .accounts
-        .create(new, sponsor, |_| home.record(&[event(None)]));
-    match created {
-        Ok(proven) => {
-            // The account exists either way; signing in tries again.
-            if let Err(error) = home.sessions.name_home() {
-                tracing::warn!(%error, "cannot give the home an id");
-            }
-            Ok(proven)
-        }
+    let registration = match home.accounts.begin_registration(new, sponsor) {
+        Ok(registration) => registration,
+        Err(account::RegisterError::NoSponsor) => return Err(refuse(home, email)?),
         Err(account::RegisterError::EmailTaken) => {
             home.record(&[event(Some(RegistrationFailure::EmailTaken))])
                 .map_err(GuardError::from)?;
-            Err(RegisterError::EmailTaken)
+            return Err(RegisterError::EmailTaken);
         }
-        Err(account::RegisterError::NoSponsor) => Err(refuse(home, email)?),
-        Err(account::RegisterError::Directory(error)) => Err(GuardError::from(error).into()),
-        Err(account::RegisterError::BeforeCommit(error)) => Err(GuardError::from(error).into()),
+        Err(account::RegisterError::Directory(error)) => {
+            return Err(GuardError::from(error).into());
+        }
+    };
+    home.record(&[event(None)]).map_err(GuardError::from)?;
+    let created = registration.commit().map_err(GuardError::from)?;
+    // The account exists either way; signing in tries again.
+    if let Err(error) = home.sessions.name_home() {
+        tracing::warn!(%error, "cannot give the home an id");
     }
+    Ok(created)
 }
 
 /// Records that the new account was not authorized. Its email belongs to no account, so only its
 /// tag is written.
 fn refuse(home: &Home, email: &Email) -> Result<RegisterError, GuardError> {
-    let name = home.name_of_attempt(email)?;
+    let name = name_of_attempt(&home.accounts.attempt(email)?);
     let failure = Some(RegistrationFailure::NoSponsor);
     let details = Details::AccountRegistered { failure, by: None };
     home.record(&[Event::new(details).about(name)])?;

@@ -15,6 +15,7 @@ mod last_known;
 mod lease;
 mod opening;
 mod owner;
+mod password_change;
 #[cfg(unix)]
 pub mod run;
 #[cfg(windows)]
@@ -32,7 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use accounts::{ProvenPassword, SignedIn};
+pub use accounts::SignedIn;
 pub use active::ActiveSession;
 pub use alert::{AlertFailed, AlertKind};
 pub use command::{Finished, Orphans, Refusals, RunOptions, Running, Scripts};
@@ -42,6 +43,7 @@ pub use error::{
     CommandError, Denied, GuardError, PasswordChangeError, RegisterError, SignInError,
 };
 pub use owner::AccountNotice;
+pub use password_change::ProvenPassword;
 
 use crate::account::{AccountService, Email};
 use crate::config::{Limits, PasswordRules};

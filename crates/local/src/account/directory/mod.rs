@@ -8,18 +8,19 @@ mod error;
 mod rows;
 mod schema;
 
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
 use nightlatch_core::crypto::Key;
 use nightlatch_platform::fs::{Dir, check_unopened};
 
 pub use check::{DatabaseState, check as check_database};
 pub use error::DirectoryError;
-pub(super) use rows::{Attempted, Inserted, Record};
+pub(crate) use rows::{Attempted, Inserted, Record};
 
 const FILE: &str = "accounts.db";
 /// The name under which a new database is prepared; swept with the other temporary files.
@@ -29,15 +30,38 @@ const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One connection to the account database.
-pub(super) struct Directory {
+pub(crate) struct Directory {
     connection: Connection,
     path: PathBuf,
 }
 
-/// A write transaction: no other process can write to the database meanwhile.
-pub(super) struct Writing<'a> {
-    transaction: Transaction<'a>,
-    path: &'a Path,
+/// A write transaction: no other process can write to the database meanwhile. Reading through it
+/// shows what it has written. Dropped before it is committed, it changes nothing, because closing
+/// the connection rolls back.
+#[must_use = "nothing is written until it is committed"]
+pub(crate) struct Writing {
+    directory: Directory,
+}
+
+impl Deref for Writing {
+    type Target = Directory;
+
+    fn deref(&self) -> &Directory {
+        &self.directory
+    }
+}
+
+impl Writing {
+    /// Commits durably, and returns the connection.
+    ///
+    /// # Errors
+    /// When the database cannot be written; nothing is changed then.
+    pub fn commit(self) -> Result<Directory, DirectoryError> {
+        let Self { directory } = self;
+        let committed = directory.connection.execute_batch("COMMIT");
+        committed.map_err(|error| directory.failed(error))?;
+        Ok(directory)
+    }
 }
 
 impl Directory {
@@ -55,10 +79,9 @@ impl Directory {
             opened.check_identity()?;
             return Ok(Some(opened));
         }
-        let mut opened = Self::connect(home, FILE)?;
+        let opened = Self::connect(home, FILE)?;
         opened.check_identity()?;
-        opened.migrate()?;
-        Ok(Some(opened))
+        Ok(Some(opened.migrate()?))
     }
 
     /// Opens the database in `home` for reading as it is on disk, without changing anything; `None`
@@ -186,40 +209,29 @@ impl Directory {
     }
 
     /// Brings the tables up to date, if an older version of the program wrote them.
-    fn migrate(&mut self) -> Result<(), DirectoryError> {
-        let found = Self::version(&self.connection).map_err(|error| self.failed(error))?;
-        if found == schema::VERSION {
-            return Ok(());
+    fn migrate(self) -> Result<Self, DirectoryError> {
+        let version = |it: &Self| Self::version(&it.connection).map_err(|error| it.failed(error));
+        if version(&self)? == schema::VERSION {
+            return Ok(self);
         }
-        self.write(|writing| {
-            let failed = |error| DirectoryError::from_sqlite(writing.path, error);
-            // Another process may have done it meanwhile.
-            let found = Self::version(&writing.transaction).map_err(failed)?;
-            if found < schema::VERSION {
-                schema::apply(&writing.transaction, found).map_err(failed)?;
-            }
-            Ok(())
-        })
+        let writing = self.begin()?;
+        // Another process may have done it meanwhile.
+        let found = version(&writing)?;
+        if found < schema::VERSION {
+            let applied = schema::apply(&writing.connection, found);
+            applied.map_err(|error| writing.failed(error))?;
+        }
+        writing.commit()
     }
 
-    /// Runs `work` in a write transaction, which commits durably, or rolls back if it fails.
+    /// Begins a write transaction.
     ///
     /// # Errors
-    /// From `work` or the database.
-    pub fn write<T, E: From<DirectoryError>>(
-        &mut self,
-        work: impl FnOnce(&Writing<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let path = &self.path;
-        let failed = |error| E::from(DirectoryError::from_sqlite(path, error));
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(failed)?;
-        let writing = Writing { transaction, path };
-        let done = work(&writing)?;
-        writing.transaction.commit().map_err(failed)?;
-        Ok(done)
+    /// When another process writes for too long, or the database cannot be written.
+    pub fn begin(self) -> Result<Writing, DirectoryError> {
+        let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
+        begun.map_err(|error| self.failed(error))?;
+        Ok(Writing { directory: self })
     }
 
     /// The key used to compute tags of emails.

@@ -16,14 +16,14 @@ use super::{Directory, DirectoryError, Writing};
 
 /// An account and its sealed key, as stored.
 #[derive(Clone)]
-pub(in crate::account) struct Record {
+pub(crate) struct Record {
     pub account: Account,
     pub sealed: SealedKey,
 }
 
 /// The result of inserting an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::account) enum Inserted {
+pub(crate) enum Inserted {
     /// The account was inserted.
     New,
     /// Another account has its email.
@@ -44,7 +44,7 @@ const ATTEMPTED: &str = "
     LIMIT 1";
 
 /// The rows that a sign-in reads, whether the account exists or not.
-pub(in crate::account) struct Attempted {
+pub(crate) struct Attempted {
     /// The account.
     pub record: Option<Record>,
     /// The cost of hashing the password: the account's, or for an unknown email that of another
@@ -59,7 +59,8 @@ impl Directory {
         found.map_err(|wrong| self.explain(wrong))
     }
 
-    /// As [`Writing::attempted`].
+    /// The account with this email. If there is none, reads the one nearest to `decoy` instead,
+    /// which takes the same work.
     pub fn attempted(&self, email: &Email, decoy: AccountId) -> Result<Attempted, DirectoryError> {
         attempted(&self.connection, email, decoy).map_err(|wrong| self.explain(wrong))
     }
@@ -68,6 +69,12 @@ impl Directory {
     pub fn by_id(&self, id: AccountId) -> Result<Option<Record>, DirectoryError> {
         let found = find(&self.connection, BY_ID, id.as_bytes().as_slice());
         found.map_err(|wrong| self.explain(wrong))
+    }
+
+    /// The generation of an account's sessions; `None` when there is no such account.
+    pub fn generation(&self, id: AccountId) -> Result<Option<u64>, DirectoryError> {
+        let found = self.by_id(id)?;
+        Ok(found.map(|record| record.account.generation))
     }
 
     /// The account, if there is exactly one.
@@ -102,7 +109,7 @@ impl Directory {
         all().map_err(|error| self.failed(error))
     }
 
-    /// As [`Writing::failures`].
+    /// The failures stored under `tag`.
     pub fn failures(&self, tag: &[u8; 16]) -> Result<Option<Failures>, DirectoryError> {
         failures(&self.connection, tag).map_err(|error| self.failed(error))
     }
@@ -122,34 +129,18 @@ impl Directory {
     }
 }
 
-impl Writing<'_> {
-    /// The account with this email.
-    pub fn by_email(&self, email: &Email) -> Result<Option<Record>, DirectoryError> {
-        let found = find(&self.transaction, BY_EMAIL, email.normalized());
-        found.map_err(|wrong| self.explain(wrong))
-    }
-
-    /// The account with this id.
-    pub fn by_id(&self, id: AccountId) -> Result<Option<Record>, DirectoryError> {
-        let found = find(&self.transaction, BY_ID, id.as_bytes().as_slice());
-        found.map_err(|wrong| self.explain(wrong))
-    }
-
-    /// The number of accounts.
-    pub fn count(&self) -> Result<u64, DirectoryError> {
-        count(&self.transaction).map_err(|error| self.failed(error))
-    }
-
-    /// The account with this email. If there is none, reads the one nearest to `decoy` instead,
-    /// which takes the same work.
-    pub fn attempted(&self, email: &Email, decoy: AccountId) -> Result<Attempted, DirectoryError> {
-        attempted(&self.transaction, email, decoy).map_err(|wrong| self.explain(wrong))
+impl Writing {
+    /// Whether the account still exists, with the same email and generation.
+    pub fn is_current(&self, account: &Account) -> Result<bool, DirectoryError> {
+        let found = self.by_email(&account.email)?.map(|found| found.account);
+        Ok(found
+            .is_some_and(|found| (found.id, found.generation) == (account.id, account.generation)))
     }
 
     /// Adds an account. The UNIQUE constraint decides which of two concurrent ones wins.
     pub fn insert(&self, record: &Record) -> Result<Inserted, DirectoryError> {
         let Record { account, sealed } = record;
-        let inserted = self.transaction.execute(
+        let inserted = self.connection.execute(
             "INSERT INTO accounts (id, email, email_normalized, name, created_at, updated_at,
                  generation, salt, memory_kib, passes, lanes, wrap_nonce, wrapped_key, wrap_tag)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
@@ -186,7 +177,7 @@ impl Writing<'_> {
     /// still `expected`. Returns whether it was.
     pub fn reseal(&self, record: &Record, expected: u64) -> Result<bool, DirectoryError> {
         let Record { account, sealed } = record;
-        let changed = self.transaction.execute(
+        let changed = self.connection.execute(
             "UPDATE accounts SET updated_at = ?1, generation = ?2, salt = ?3, memory_kib = ?4,
                  passes = ?5, lanes = ?6, wrap_nonce = ?7, wrapped_key = ?8, wrap_tag = ?9
              WHERE id = ?10 AND generation = ?11",
@@ -207,11 +198,6 @@ impl Writing<'_> {
         changed
             .map(|changed| changed == 1)
             .map_err(|error| self.failed(error))
-    }
-
-    /// The failures stored under `tag`.
-    pub fn failures(&self, tag: &[u8; 16]) -> Result<Option<Failures>, DirectoryError> {
-        failures(&self.transaction, tag).map_err(|error| self.failed(error))
     }
 
     /// Stores `failures` under `tag`.
@@ -243,22 +229,8 @@ impl Writing<'_> {
     }
 
     fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), DirectoryError> {
-        let done = self.transaction.execute(sql, values);
+        let done = self.connection.execute(sql, values);
         done.map(|_| ()).map_err(|error| self.failed(error))
-    }
-
-    fn failed(&self, error: rusqlite::Error) -> DirectoryError {
-        DirectoryError::from_sqlite(self.path, error)
-    }
-
-    fn explain(&self, wrong: Wrong) -> DirectoryError {
-        match wrong {
-            Wrong::Refused(error) => self.failed(error),
-            Wrong::Value(column) => DirectoryError::Corrupt {
-                path: self.path.to_owned(),
-                what: strange(column),
-            },
-        }
     }
 }
 

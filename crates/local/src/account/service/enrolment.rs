@@ -1,7 +1,7 @@
 //! Creating accounts: anyone may create the first one of a home; every other one needs an account
 //! of the home.
 
-use super::{AccountService, Authenticated, RegisterError};
+use super::{AccountService, Authenticated, Checked, RegisterError};
 use crate::account::directory::{Directory, DirectoryError, Inserted, Record, Writing};
 use crate::account::model::Account;
 use nightlatch_core::crypto::Key;
@@ -16,7 +16,7 @@ use nightlatch_core::password::{self, PolicyRefusal, into_normalized};
 /// the account's password ([`Authenticated::sponsor`]) or has a live session of it
 /// ([`Guard::register`](crate::guard::Guard::register)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sponsor {
+pub(crate) struct Sponsor {
     account: AccountId,
     generation: u64,
 }
@@ -28,11 +28,6 @@ impl Sponsor {
             account,
             generation,
         }
-    }
-
-    /// The authorizing account.
-    pub fn account(&self) -> AccountId {
-        self.account
     }
 }
 
@@ -48,15 +43,22 @@ impl Authenticated {
 
 /// An account ready to be created: its password meets the rules and is hashed.
 #[must_use = "the account does not exist before it is created"]
-pub struct NewAccount {
+pub(crate) struct NewAccount {
     record: Record,
     account_key: Key,
 }
 
+/// An account that only a failed commit can prevent. The account directory is locked. Dropped before
+/// it is committed, it creates nothing.
+#[must_use = "the account does not exist before it is committed"]
+pub(crate) struct Registration {
+    writing: Writing,
+    new: NewAccount,
+}
+
 /// Why an account could not be prepared.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PrepareError {
+pub(crate) enum PrepareError {
     /// The password breaks a rule.
     #[error("{0}")]
     Policy(PolicyRefusal),
@@ -74,7 +76,7 @@ impl AccountService {
     ///
     /// # Errors
     /// See [`PrepareError`].
-    pub fn prepare(
+    pub(crate) fn prepare(
         &self,
         email: &Email,
         name: Option<&DisplayName>,
@@ -100,50 +102,52 @@ impl AccountService {
         })
     }
 
-    /// Creates an account. The result proves its password, as a sign-in does, because the creator
-    /// has just given it. In a home that already has an account, this needs a `sponsor`: an account
-    /// of this home whose password has not changed since. The check is in the transaction that
-    /// creates the account, so two concurrent first accounts are impossible too.
-    ///
-    /// `before_commit` runs when only the commit can still fail (the audit event is written there).
-    /// If it fails, no account is created. It must not use this service, because the directory is
-    /// locked.
+    /// Locks the account directory and begins to create an account. In a home that already has an
+    /// account, this needs a `sponsor`: an account of this home whose password has not changed
+    /// since. The check is in the transaction that creates the account, so two concurrent first
+    /// accounts are impossible too.
     ///
     /// # Errors
     /// See [`RegisterError`]. The database also decides whether the email is taken.
-    pub fn create<E>(
+    pub(crate) fn begin_registration(
         &self,
         new: NewAccount,
         sponsor: Option<Sponsor>,
-        before_commit: impl FnOnce(&Account) -> Result<(), E>,
-    ) -> Result<Authenticated, RegisterError<E>> {
+    ) -> Result<Registration, RegisterError> {
+        let writing = Directory::open_or_create(&self.home)?.begin()?;
+        if !may_enter(&writing, sponsor)? {
+            return Err(RegisterError::NoSponsor);
+        }
+        match writing.insert(&new.record)? {
+            Inserted::EmailTaken => Err(RegisterError::EmailTaken),
+            Inserted::New => Ok(Registration { writing, new }),
+        }
+    }
+}
+
+impl Registration {
+    /// Creates the account durably. The result proves its password, as a sign-in does, because the
+    /// creator has just given it.
+    ///
+    /// # Errors
+    /// From the directory; there is no account then.
+    pub fn commit(self) -> Result<Checked, DirectoryError> {
+        let directory = self.writing.commit()?;
         let NewAccount {
-            record,
+            record: Record { account, sealed },
             account_key,
-        } = new;
-        let mut directory = Directory::open_or_create(&self.home)?;
-        directory.write(|writing| {
-            if !may_enter(writing, sponsor)? {
-                return Err(RegisterError::NoSponsor);
-            }
-            match writing.insert(&record)? {
-                Inserted::EmailTaken => Err(RegisterError::EmailTaken),
-                Inserted::New => {
-                    before_commit(&record.account).map_err(RegisterError::BeforeCommit)
-                }
-            }
-        })?;
-        let Record { account, sealed } = record;
-        Ok(Authenticated {
+        } = self.new;
+        let proven = Authenticated {
             account,
             account_key,
             sealed,
-        })
+        };
+        Ok(Checked { proven, directory })
     }
 }
 
 /// Whether a new account may be created now.
-fn may_enter(writing: &Writing<'_>, sponsor: Option<Sponsor>) -> Result<bool, DirectoryError> {
+fn may_enter(writing: &Writing, sponsor: Option<Sponsor>) -> Result<bool, DirectoryError> {
     Ok(match sponsor {
         Some(sponsor) => writing
             .by_id(sponsor.account)?
@@ -159,17 +163,12 @@ mod tests {
     use super::*;
     use nightlatch_core::password::secret;
 
-    fn create(
-        scratch: &Scratch,
-        sponsor: Option<Sponsor>,
-    ) -> Result<Authenticated, RegisterError<()>> {
+    fn create(scratch: &Scratch, sponsor: Option<Sponsor>) -> Result<Authenticated, RegisterError> {
         let prepared = scratch.service.prepare(&nobody(), None, secret(OTHER));
-        scratch
-            .service
-            .create(prepared.unwrap(), sponsor, |_| Ok(()))
+        scratch.service.create(prepared.unwrap(), sponsor)
     }
 
-    fn is_refused(result: &Result<Authenticated, RegisterError<()>>) -> bool {
+    fn is_refused(result: &Result<Authenticated, RegisterError>) -> bool {
         matches!(result, Err(RegisterError::NoSponsor))
     }
 
@@ -191,15 +190,10 @@ mod tests {
         let (scratch, _) = Scratch::with_alice();
         let proven = scratch.sign_in(&alice(), PASSWORD).unwrap();
         let sponsor = proven.sponsor();
-        scratch
+        let changed = scratch
             .service
-            .change_password(
-                proven,
-                secret("another plain tractor hums"),
-                || Ok::<_, ()>(()),
-                |_, ()| Ok(()),
-            )
-            .unwrap();
+            .change_password(proven, secret("another plain tractor hums"));
+        assert!(changed.is_ok());
         assert!(is_refused(&create(&scratch, Some(sponsor))));
     }
 
@@ -208,7 +202,7 @@ mod tests {
         let scratch = Scratch::new();
         let first = scratch.service.prepare(&alice(), None, secret(PASSWORD));
         let second = scratch.service.prepare(&nobody(), None, secret(OTHER));
-        let create = |new: NewAccount| scratch.service.create(new, None, |_| Ok::<_, ()>(()));
+        let create = |new: NewAccount| scratch.service.create(new, None);
         assert!(create(first.unwrap()).is_ok());
         assert!(is_refused(&create(second.unwrap())));
     }

@@ -8,8 +8,7 @@ use nightlatch_core::password::{PolicyRefusal, Untypeable};
 
 /// No account was created.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegisterError<E> {
+pub(crate) enum RegisterError {
     /// The home already has an account, and none has authorized this one.
     #[error("no account of this home lets the new one in")]
     NoSponsor,
@@ -17,24 +16,14 @@ pub enum RegisterError<E> {
     #[error("there is already an account with this email")]
     EmailTaken,
     /// The account directory cannot be used.
-    #[error("{0}")]
-    Directory(DirectoryError),
-    /// `before_commit` failed, so the account was not created.
-    #[error("{0}")]
-    BeforeCommit(E),
-}
-
-impl<E> From<DirectoryError> for RegisterError<E> {
-    fn from(error: DirectoryError) -> Self {
-        Self::Directory(error)
-    }
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
 }
 
 /// Sign-in failed. The message is the same whether the account exists or not. The fields differ;
 /// they are for the audit log.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SignInError {
+pub(crate) enum SignInError {
     /// The text cannot be a password of any account. The account was not looked up, and no attempt
     /// is counted.
     #[error("the password has {0}, which no password can have")]
@@ -75,8 +64,7 @@ pub enum SignInError {
 
 /// The password was not changed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ChangeError<E> {
+pub(crate) enum ChangeError {
     /// The new password breaks a rule.
     #[error("{0}")]
     Policy(PolicyRefusal),
@@ -90,15 +78,6 @@ pub enum ChangeError<E> {
     #[error("{0}")]
     Hash(HashFailed),
     /// The account directory cannot be used.
-    #[error("{0}")]
-    Directory(DirectoryError),
-    /// `lock` or `before_commit` failed, so nothing changed.
-    #[error("{0}")]
-    BeforeCommit(E),
-}
-
-impl<E> From<DirectoryError> for ChangeError<E> {
-    fn from(error: DirectoryError) -> Self {
-        Self::Directory(error)
-    }
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
 }

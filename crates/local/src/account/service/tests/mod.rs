@@ -6,9 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nightlatch_core::clock::{Boot, BootTime, Moment};
+use nightlatch_core::clock::{Boot, BootTime, Moment, Timestamp};
 use nightlatch_core::password::secret;
-use nightlatch_core::throttle::{FORGOTTEN_AFTER, LOCK};
+use nightlatch_core::throttle::{FORGOTTEN_AFTER, Failures, LOCK};
 
 use super::*;
 
@@ -47,6 +47,30 @@ impl Clock for TestClock {
     }
 }
 
+impl AccountService {
+    pub(super) fn create(
+        &self,
+        new: NewAccount,
+        sponsor: Option<Sponsor>,
+    ) -> Result<Authenticated, RegisterError> {
+        let registration = self.begin_registration(new, sponsor)?;
+        Ok(registration.commit()?.proven)
+    }
+
+    fn sign_in(&self, email: &Email, password: SecretBuffer) -> Result<Authenticated, SignInError> {
+        Ok(self.attempt(email)?.check(password)?.proven)
+    }
+
+    pub(super) fn change_password(
+        &self,
+        proven: Authenticated,
+        new: SecretBuffer,
+    ) -> Result<Account, ChangeError> {
+        let prepared = self.prepare_password(proven, new)?;
+        Ok(self.begin_password_change(prepared)?.commit()?)
+    }
+}
+
 pub(super) struct Scratch {
     _temp: tempfile::TempDir,
     home: Arc<Dir>,
@@ -77,18 +101,15 @@ impl Scratch {
         let prepared = scratch
             .service
             .prepare(&alice(), Some(&name), secret(PASSWORD));
-        let alice = scratch
-            .service
-            .create(prepared.unwrap(), None, |_| Ok::<_, ()>(()));
-        (scratch, alice.unwrap().account)
+        let alice = scratch.service.create(prepared.unwrap(), None).unwrap();
+        (scratch, alice.account)
     }
 
     /// Creates another account, authorized by Alice.
     fn enrol(&self, service: &AccountService, email: &Email, password: &str) {
         let sponsor = self.sign_in(&alice(), PASSWORD).unwrap().sponsor();
         let prepared = service.prepare(email, None, secret(password)).unwrap();
-        let made = service.create(prepared, Some(sponsor), |_| Ok::<_, ()>(()));
-        assert!(made.is_ok());
+        assert!(service.create(prepared, Some(sponsor)).is_ok());
     }
 
     pub(super) fn sign_in(
@@ -120,10 +141,9 @@ fn service(home: &Arc<Dir>, clock: &Arc<TestClock>, params: Argon2Params) -> Acc
 
 /// The failures as another connection sees them.
 fn failures(home: &Dir, email: &Email) -> Option<Failures> {
-    let mut directory = Directory::open_existing(home).unwrap().unwrap();
+    let directory = Directory::open_existing(home).unwrap().unwrap();
     let tag = tag(&directory.tag_key().unwrap(), email);
-    let seen = directory.write(|writing| writing.failures(&tag));
-    seen.map_err(|error: DirectoryError| error).unwrap()
+    directory.failures(&tag).unwrap()
 }
 
 pub(super) fn alice() -> Email {
@@ -187,31 +207,26 @@ fn a_weak_password_and_a_taken_email_make_no_account() {
     let taken = "alice@EXAMPLE.com".parse().unwrap();
     let sponsor = scratch.sign_in(&alice(), PASSWORD).unwrap().sponsor();
     let prepared = service.prepare(&taken, None, secret(OTHER)).unwrap();
-    let taken = service.create(prepared, Some(sponsor), |_| -> Result<(), ()> {
-        panic!("nothing is announced")
-    });
-    assert!(matches!(taken, Err(RegisterError::EmailTaken)));
+    let taken = service.begin_registration(prepared, Some(sponsor)).err();
+    assert!(matches!(taken, Some(RegisterError::EmailTaken)));
     assert_eq!(scratch.service.count().unwrap(), 1);
 }
 
 #[test]
-fn an_account_is_made_only_if_what_must_come_first_succeeds() {
+fn an_account_that_was_begun_exists_only_once_it_is_committed() {
     let scratch = Scratch::new();
     let service = &scratch.service;
-    let prepare = || service.prepare(&alice(), None, secret(PASSWORD)).unwrap();
-    let refused = service.create(prepare(), None, |_| Err("no log"));
-    assert!(matches!(
-        refused,
-        Err(RegisterError::BeforeCommit("no log"))
-    ));
+    let start = || {
+        let prepared = service.prepare(&alice(), None, secret(PASSWORD)).unwrap();
+        service.begin_registration(prepared, None).unwrap()
+    };
+    drop(start());
     assert_eq!(service.count().unwrap(), 0);
-    let made = service.create(prepare(), None, |account| {
-        // Not visible yet to other connections.
-        let directory = Directory::open_existing(&scratch.home).unwrap().unwrap();
-        assert!(directory.by_id(account.id).unwrap().is_none());
-        Ok::<_, ()>(())
-    });
-    assert!(made.is_ok());
+    let registration = start();
+    // Not visible yet to other connections.
+    assert_eq!(service.count().unwrap(), 0);
+    assert!(registration.commit().is_ok());
+    assert_eq!(service.count().unwrap(), 1);
 }
 
 #[test]
@@ -222,10 +237,9 @@ fn of_ten_concurrent_registrations_of_one_email_exactly_one_succeeds_and_is_anno
     let register = || {
         let service = &scratch.service;
         let prepared = service.prepare(&nobody(), None, secret(OTHER)).unwrap();
-        service.create(prepared, Some(sponsor), |_| {
-            announced.fetch_add(1, Ordering::SeqCst);
-            Ok::<_, ()>(())
-        })
+        let registration = service.begin_registration(prepared, Some(sponsor))?;
+        announced.fetch_add(1, Ordering::SeqCst);
+        Ok::<_, RegisterError>(registration.commit()?)
     };
     let outcomes: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..10).map(|_| scope.spawn(register)).collect();
@@ -282,7 +296,9 @@ fn an_unknown_email_is_refused_delayed_and_locked_as_a_known_one_is() {
     else {
         panic!("{error:?}")
     };
-    assert_eq!(scratch.service.attempted(&nobody()).unwrap(), (None, tag));
+    let attempt = nobody();
+    let attempt = scratch.service.attempt(&attempt).unwrap();
+    assert_eq!((attempt.known(), attempt.tag()), (None, tag));
     let left = |email: &Email| {
         scratch.clock.advance(2 * LOCK);
         wrong_of(&scratch.refusal(email, OTHER)).1
@@ -385,6 +401,31 @@ fn many_right_passwords_at_once_all_sign_in() {
 }
 
 #[test]
+fn a_delay_is_waited_for_without_the_lock_that_others_need() {
+    let (scratch, _) = Scratch::with_alice();
+    for _ in 0..3 {
+        scratch.refusal(&alice(), OTHER);
+    }
+    let (home, waited) = (Arc::clone(&scratch.home), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&waited);
+    let told: DelayNotice = Arc::new(move |_| {
+        let turns = home.subdir_or_create(TURNS).unwrap();
+        for turn in turns.names().unwrap() {
+            let turn = turns.subdir_or_create(&turn).unwrap();
+            assert!(!turn.is_locked().unwrap());
+        }
+        seen.fetch_add(1, Ordering::SeqCst);
+    });
+    let waiting = service(&scratch.home, &scratch.clock, Argon2Params::FLOOR).on_delay(Some(told));
+    assert!(waiting.sign_in(&alice(), secret(OTHER)).is_err());
+    assert_eq!(waited.load(Ordering::SeqCst), 1);
+    assert_eq!(
+        *scratch.clock.slept.lock().unwrap(),
+        [Duration::from_secs(1)]
+    );
+}
+
+#[test]
 fn many_wrong_passwords_at_once_get_five_guesses() {
     let (scratch, _) = Scratch::with_alice();
     let guesses = AtomicUsize::new(0);
@@ -417,8 +458,7 @@ fn composed_and_decomposed_passwords_sign_in() {
     let scratch = Scratch::new();
     let composed = secret("caf\u{e9} lanterns tractor");
     let prepared = scratch.service.prepare(&alice(), None, composed).unwrap();
-    let made = scratch.service.create(prepared, None, |_| Ok::<_, ()>(()));
-    assert!(made.is_ok());
+    assert!(scratch.service.create(prepared, None).is_ok());
     assert!(
         scratch
             .sign_in(&alice(), "cafe\u{301} lanterns tractor")

@@ -35,20 +35,9 @@ fn a_changed_password_makes_a_new_key_and_starts_a_new_generation() {
         .unwrap()
         .account_key;
     scratch.clock.advance(Duration::from_secs(60));
-    let mut told = None;
-    let changed = scratch
-        .service
-        .change_password(
-            scratch.sign_in(&alice(), PASSWORD).ok().unwrap(),
-            secret(OTHER),
-            || Ok::<_, ()>("held"),
-            |account, held| {
-                told = Some((account.clone(), *held));
-                Ok(())
-            },
-        )
-        .unwrap();
-    assert_eq!(told, Some((changed.clone(), "held")));
+    let proven = scratch.sign_in(&alice(), PASSWORD).ok().unwrap();
+    let changed = scratch.service.change_password(proven, secret(OTHER));
+    let changed = changed.unwrap();
     assert_eq!((changed.generation, changed.id), (1, account.id));
     assert_eq!(changed.updated_at, START.plus(Duration::from_secs(60)));
     assert_eq!(scratch.service.generation(account.id).unwrap(), Some(1));
@@ -62,13 +51,9 @@ fn a_changed_password_makes_a_new_key_and_starts_a_new_generation() {
 fn a_password_is_not_changed_to_a_weak_one_or_the_same_one() {
     let (scratch, account) = Scratch::with_alice();
     let change = |new: &str| {
-        let outcome = scratch.service.change_password(
-            scratch.sign_in(&alice(), PASSWORD).ok().unwrap(),
-            secret(new),
-            || -> Result<(), ()> { panic!("nothing is locked") },
-            |_, ()| panic!("nothing is announced"),
-        );
-        outcome.unwrap_err()
+        let proven = scratch.sign_in(&alice(), PASSWORD).ok().unwrap();
+        let refused = scratch.service.prepare_password(proven, secret(new));
+        refused.err().unwrap()
     };
     assert!(matches!(change("short"), ChangeError::Policy(_)));
     assert!(matches!(change(PASSWORD), ChangeError::SameAsOld));
@@ -76,24 +61,35 @@ fn a_password_is_not_changed_to_a_weak_one_or_the_same_one() {
 }
 
 #[test]
-fn a_password_stays_if_what_must_come_before_its_change_fails() {
+fn a_password_whose_change_was_begun_and_not_committed_stays() {
     let (scratch, account) = Scratch::with_alice();
-    let change = |locked: Result<(), &'static str>, ended| {
-        let new = secret(OTHER);
-        let service = &scratch.service;
-        let proven = scratch.sign_in(&alice(), PASSWORD).ok().unwrap();
-        let refused = service.change_password(proven, new, || locked, |_, ()| ended);
-        refused.unwrap_err()
-    };
-    let failed = change(Ok(()), Err("sessions did not end"));
-    assert!(matches!(
-        failed,
-        ChangeError::BeforeCommit("sessions did not end")
-    ));
-    let failed = change(Err("no lock"), Ok(()));
-    assert!(matches!(failed, ChangeError::BeforeCommit("no lock")));
-    assert_eq!(scratch.service.generation(account.id).unwrap(), Some(0));
+    let service = &scratch.service;
+    let proven = scratch.sign_in(&alice(), PASSWORD).ok().unwrap();
+    let prepared = service
+        .prepare_password(proven, secret(OTHER))
+        .ok()
+        .unwrap();
+    let begun = service.begin_password_change(prepared).ok().unwrap();
+    assert_eq!(begun.account().generation, 1);
+    drop(begun);
+    assert_eq!(service.generation(account.id).unwrap(), Some(0));
     assert!(scratch.sign_in(&alice(), PASSWORD).is_ok());
+}
+
+#[test]
+fn of_two_password_changes_prepared_at_once_the_second_is_refused() {
+    let (scratch, _) = Scratch::with_alice();
+    let service = &scratch.service;
+    let prepare = |new: &str| {
+        let proven = scratch.sign_in(&alice(), PASSWORD).ok().unwrap();
+        service.prepare_password(proven, secret(new)).ok().unwrap()
+    };
+    let (first, second) = (prepare(OTHER), prepare("another plain tractor hums"));
+    let begun = service.begin_password_change(first).ok().unwrap();
+    begun.commit().unwrap();
+    let refused = service.begin_password_change(second).err();
+    assert!(matches!(refused, Some(ChangeError::ChangedMeanwhile)));
+    assert!(scratch.sign_in(&alice(), OTHER).is_ok());
 }
 
 #[test]
@@ -101,11 +97,12 @@ fn a_password_changed_while_the_old_one_is_hashed_signs_nobody_in() {
     let (mut scratch, account) = Scratch::with_alice();
     let home = Arc::clone(&scratch.home);
     scratch.service.hasher = Box::new(move |password, salt, params| {
-        let mut directory = Directory::open_existing(&home).unwrap().unwrap();
+        let directory = Directory::open_existing(&home).unwrap().unwrap();
         let mut record = directory.by_email(&alice()).unwrap().unwrap();
         record.account.generation = 1;
-        let changed = directory.write(|writing| writing.reseal(&record, 0));
-        changed.map_err(|error: DirectoryError| error).unwrap();
+        let writing = directory.begin().unwrap();
+        writing.reseal(&record, 0).unwrap();
+        writing.commit().unwrap();
         argon2id(password, salt, params)
     });
     let error = scratch.refusal(&alice(), PASSWORD);
@@ -119,9 +116,10 @@ fn a_sealed_key_moved_to_another_account_does_not_open() {
     scratch.enrol(&scratch.service, &nobody(), OTHER);
     let mut record = scratch.record(&nobody());
     record.sealed = stolen;
-    let mut directory = Directory::open_existing(&scratch.home).unwrap().unwrap();
-    let moved = directory.write(|writing| writing.reseal(&record, 0));
-    assert!(moved.map_err(|error: DirectoryError| error).unwrap());
+    let directory = Directory::open_existing(&scratch.home).unwrap().unwrap();
+    let writing = directory.begin().unwrap();
+    assert!(writing.reseal(&record, 0).unwrap());
+    writing.commit().unwrap();
     assert!(scratch.sign_in(&nobody(), PASSWORD).is_err());
     assert!(scratch.sign_in(&alice(), PASSWORD).is_ok());
 }
