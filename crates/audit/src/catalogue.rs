@@ -19,7 +19,9 @@ pub(super) mod row;
 use std::str::FromStr;
 
 use super::outcome::Outcome::{Failed, NonZero, Refused};
-use row::Class::{AccountChange, Authentication, EventLogActivity, ProcessActivity};
+use row::Class::{
+    AccountChange, Authentication, EntityManagement, EventLogActivity, ProcessActivity,
+};
 use row::{ExportedOutcome, OTHER, Row};
 
 pub(super) use row::Success;
@@ -215,6 +217,132 @@ events! {
         "Segment{segment} of the audit log was closed",
         (EventLogActivity, 5, "Rotate"),
         ("file", &["change"]),
+    );
+
+    /// A secret was set.
+    SecretSet = "SECRET_SET": Row::new(
+        "A secret of {who} was set",
+        (EntityManagement, OTHER, "Secret Set"),
+        ("configuration", &["change"]),
+    );
+
+    /// A secret was read.
+    SecretRead = "SECRET_READ": Row::new(
+        "A secret of {who} was read",
+        (EntityManagement, 2, "Read"),
+        ("configuration", &["access"]),
+    );
+
+    /// A secret was given to a guarded command.
+    SecretUsed = "SECRET_USED": Row::new(
+        "A secret of {who} was given to a command",
+        (EntityManagement, OTHER, "Secret Use"),
+        ("configuration", &["access"]),
+    );
+
+    /// A secret was removed.
+    SecretRemoved = "SECRET_REMOVED": Row::new(
+        "A secret of {who} was removed",
+        (EntityManagement, 4, "Delete"),
+        ("configuration", &["deletion"]),
+    );
+
+    /// Another account is in use from here on.
+    AccountSwitched = "ACCOUNT_SWITCHED": Row::new(
+        "The account in use was switched to that of {who}",
+        (AccountChange, OTHER, "Account Switch"),
+        ("iam", &["user", "info"]),
+    );
+
+    /// The name of an account was changed.
+    AccountRenamed = "ACCOUNT_RENAMED": Row::new(
+        "The name of the account of {who} was changed",
+        (AccountChange, OTHER, "Rename"),
+        ("iam", &["user", "change"]),
+    );
+
+    /// The email of an account was changed, or was not.
+    EmailChanged = "EMAIL_CHANGED": Row::new(
+        "The email of {who} was changed",
+        (AccountChange, OTHER, "Email Change"),
+        ("iam", &["user", "change"]),
+    ).may_fail(Failed, "The email of {who} was not changed{because}");
+
+    /// An account was removed.
+    AccountRemoved = "ACCOUNT_REMOVED": Row::new(
+        "The account of {who} was removed",
+        (AccountChange, 6, "Delete"),
+        ("iam", &["user", "deletion"]),
+    );
+
+    /// A recovery code was created; an earlier one is no longer accepted.
+    RecoveryCodeCreated = "RECOVERY_CODE_CREATED": Row::new(
+        "A recovery code of {who} was created",
+        (AccountChange, OTHER, "Recovery Code Create"),
+        ("iam", &["user", "change"]),
+    );
+
+    /// A recovery code set a new password, or was not accepted.
+    RecoveryCodeUsed = "RECOVERY_CODE_USED": Row::new(
+        "The password of {who} was set with a recovery code",
+        (AccountChange, 4, "Password Reset"),
+        ("iam", &["user", "change"]),
+    ).may_fail(Failed, "A recovery code of {who} was not accepted{because}");
+
+    /// A guest came.
+    GuestCreated = "GUEST_CREATED": Row::new(
+        "A guest came",
+        (AccountChange, 1, "Create"),
+        ("iam", &["user", "creation"]),
+    );
+
+    /// A sign-in link was requested.
+    LinkRequested = "LINK_REQUESTED": Row::new(
+        "A sign-in link of {who} was requested",
+        (Authentication, OTHER, "Link Request"),
+        ("authentication", &["info"]),
+    );
+
+    /// A sign-in link was redeemed.
+    LinkRedeemed = "LINK_REDEEMED": Row::new(
+        "A sign-in link of {who} was redeemed",
+        (Authentication, OTHER, "Link Redeem"),
+        ("authentication", &["info"]),
+    );
+
+    /// A sign-in link was refused.
+    LinkRefused = "LINK_REFUSED": Row::new(
+        "A sign-in link of {who} was refused{because}",
+        (Authentication, OTHER, "Link Refuse"),
+        ("authentication", &["info"]),
+    ).never_succeeds(Refused);
+
+    /// A guest became part of an account.
+    AccountsMerged = "ACCOUNTS_MERGED": Row::new(
+        "A guest was merged into the account of {who}",
+        (AccountChange, OTHER, "Merge"),
+        ("iam", &["user", "change"]),
+    );
+
+    /// A session was refreshed.
+    SessionRefreshed = "SESSION_REFRESHED": Row::new(
+        "The session of {who} was refreshed",
+        (Authentication, OTHER, "Session Refresh"),
+        ("session", &["info"]),
+    );
+
+    /// A profile was changed.
+    ProfileChanged = "PROFILE_CHANGED": Row::new(
+        "The profile of {who} was changed",
+        (AccountChange, OTHER, "Profile Change"),
+        ("iam", &["user", "change"]),
+    );
+
+    /// An administrator read data of others.
+    AdminRead = "ADMIN_READ": Row::new(
+        "Data of others was read by {who}",
+        (EntityManagement, 2, "Read"),
+        ("iam", &["user", "info"]),
     );
 }
 

@@ -13,13 +13,15 @@ use super::forms::{millis, optional, seconds, string};
 use super::hold::{HoldName, HoldReason};
 use super::read_record::{ReadFilters, ReadKind};
 use super::reason::{
-    CommandRefusal, ExpiryReason, InvalidReason, LoginFailure, OpeningReason,
-    PasswordChangeFailure, RegistrationFailure, RepairReason, TerminationReason,
+    AdminRead, CommandRefusal, EmailChangeFailure, ExpiryReason, InvalidReason, LinkRefusal,
+    LoginFailure, OpeningReason, PasswordChangeFailure, RegistrationFailure, RepairReason,
+    RevocationScope, SecretChange, TerminationReason,
 };
 use super::record_details::PrunedDetails;
 use super::segment::{QuarantineName, SegmentName};
 use super::settings::LogSettings;
-use super::text::{Action, ArgvDigest, ProgramName, RevocationReason};
+use super::tag::{GuestTag, LinkTag, SecretTag, SecretsDigest};
+use super::text::{Action, ArgvDigest, IncidentId, ProgramName, RevocationReason};
 use nightlatch_core::crypto::sign::PublicKey;
 use nightlatch_core::id::ExecId;
 
@@ -147,10 +149,22 @@ details! {
             #[serde(rename = "reason", skip_serializing_if = "Option::is_none")]
             failure: Option<PasswordChangeFailure>,
         },
-        /// `{"reason"}`
+        /// `{"reason","incident_id","scope","sessions","by"}`
         SessionRevoked {
             /// The reason that the person gave.
             reason: RevocationReason,
+            /// The incident that it is about.
+            #[serde(rename = "incident_id", skip_serializing_if = "Option::is_none")]
+            incident: Option<IncidentId>,
+            /// The sessions it is about, if it is not the session of the event alone.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            scope: Option<RevocationScope>,
+            /// How many sessions it ended.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            sessions: Option<u64>,
+            /// The account that revoked it, if it is another one.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            by: Option<AuditName>,
         },
         /// `{"exec_id","program","argv_digest"}`
         CommandStarted {
@@ -249,6 +263,117 @@ details! {
             /// The segment.
             segment: SegmentName,
         },
+        /// `{"secret","version","how","count","digest"}`
+        SecretSet {
+            /// The secret.
+            secret: SecretTag,
+            /// The number of the new version.
+            version: u32,
+            /// How it came to be.
+            how: SecretChange,
+            /// How many secrets the account has now.
+            count: u64,
+            /// The digest of all of them.
+            digest: SecretsDigest,
+        },
+        /// `{"secret","version"}`
+        SecretRead {
+            /// The secret.
+            secret: SecretTag,
+            /// The number of the version.
+            version: u32,
+        },
+        /// `{"exec_id","secret","version"}`
+        SecretUsed {
+            /// The run of the command that was given the secret.
+            #[serde(rename = "exec_id", with = "string")]
+            exec: ExecId,
+            /// The secret.
+            secret: SecretTag,
+            /// The number of the version.
+            version: u32,
+        },
+        /// `{"secret","count","digest"}`
+        SecretRemoved {
+            /// The secret, with all its versions.
+            secret: SecretTag,
+            /// How many secrets the account has now.
+            count: u64,
+            /// The digest of all of them.
+            digest: SecretsDigest,
+        },
+        /// `{"from"}`
+        AccountSwitched {
+            /// The account that was in use before.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            from: Option<AuditName>,
+        },
+        /// `{}`: names of people are not recorded.
+        AccountRenamed,
+        /// `{"reason","to"}`, without a reason when it was changed. The event is about the old email.
+        EmailChanged {
+            /// Why it was not changed.
+            #[serde(rename = "reason", skip_serializing_if = "Option::is_none")]
+            failure: Option<EmailChangeFailure>,
+            /// The new email.
+            to: AuditName,
+        },
+        /// `{"secrets"}`
+        AccountRemoved {
+            /// How many secrets went with it.
+            secrets: u64,
+        },
+        /// `{}`
+        RecoveryCodeCreated,
+        /// `{"reason"}`, or `{}` when it set a new password
+        RecoveryCodeUsed {
+            /// Why it was not accepted.
+            #[serde(rename = "reason", skip_serializing_if = "Option::is_none")]
+            failure: Option<PasswordChangeFailure>,
+        },
+        /// `{"guest"}`
+        GuestCreated {
+            /// The guest.
+            guest: GuestTag,
+        },
+        /// `{"link"}`
+        LinkRequested {
+            /// The link.
+            link: LinkTag,
+        },
+        /// `{"link"}`
+        LinkRedeemed {
+            /// The link.
+            link: LinkTag,
+        },
+        /// `{"link","reason"}`
+        LinkRefused {
+            /// What was presented as a link.
+            link: LinkTag,
+            /// Why it was refused.
+            reason: LinkRefusal,
+        },
+        /// `{"guest","items"}`; the event is about the account that goes on.
+        AccountsMerged {
+            /// The guest.
+            guest: GuestTag,
+            /// How many of the guest's items the account has now.
+            items: u64,
+        },
+        /// `{"times"}`
+        SessionRefreshed {
+            /// How many refreshes this event stands for.
+            times: u64,
+        },
+        /// `{}`: what people write about themselves is not recorded.
+        ProfileChanged,
+        /// `{"what","matched"}`; the event is about the administrator.
+        AdminRead {
+            /// What was read.
+            what: AdminRead,
+            /// How much was found.
+            matched: u64,
+        },
     }
 }
 
@@ -261,7 +386,10 @@ impl Details {
             Success::Never => false,
             Success::ByDetails => match self {
                 Self::AccountRegistered { failure, .. } => failure.is_none(),
-                Self::PasswordChanged { failure } => failure.is_none(),
+                Self::PasswordChanged { failure } | Self::RecoveryCodeUsed { failure } => {
+                    failure.is_none()
+                }
+                Self::EmailChanged { failure, .. } => failure.is_none(),
                 Self::CommandFinished { end, .. } => *end == CommandEnd::Exited(0),
                 _ => true,
             },

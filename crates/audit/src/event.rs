@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::audit_name::AuditName;
 use super::catalogue::EventType;
+use super::client::Client;
 use super::details::Details;
 use nightlatch_core::id::SessionId;
 
@@ -12,6 +13,7 @@ use nightlatch_core::id::SessionId;
 pub struct Event {
     who: Option<AuditName>,
     session: Option<SessionId>,
+    client: Option<Client>,
     details: Details,
 }
 
@@ -21,6 +23,7 @@ impl Event {
         Self {
             who: None,
             session: None,
+            client: None,
             details,
         }
     }
@@ -39,6 +42,13 @@ impl Event {
         self
     }
 
+    /// Sets the client of a server that the event came from.
+    #[must_use]
+    pub fn from_client(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
     /// The event's type.
     pub fn event_type(&self) -> EventType {
         self.details.event_type()
@@ -54,16 +64,22 @@ impl Event {
         self.session
     }
 
+    /// The client of a server that it came from.
+    pub fn client(&self) -> Option<&Client> {
+        self.client.as_ref()
+    }
+
     /// The event's details.
     pub fn details(&self) -> &Details {
         &self.details
     }
 
-    /// The value of `details`; the tag of an unknown name comes last.
+    /// The value of `details`; the tag of an unknown name and the client come last.
     pub(super) fn written_details(&self) -> impl Serialize {
         WrittenDetails {
             details: &self.details,
             tag: self.who.as_ref().and_then(AuditName::tag),
+            client: self.client.as_ref(),
         }
     }
 }
@@ -74,4 +90,6 @@ struct WrittenDetails<'a> {
     details: &'a Details,
     #[serde(skip_serializing_if = "Option::is_none")]
     tag: Option<&'a str>,
+    #[serde(flatten)]
+    client: Option<&'a Client>,
 }

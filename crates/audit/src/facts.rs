@@ -1,6 +1,7 @@
 //! The facts in details that readers of any event ask for, read in place.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -31,6 +32,13 @@ pub(super) struct Facts<'a> {
     pub(super) argv_digest: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub(super) segment: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(super) secret: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(super) what: Option<Cow<'a, str>>,
+    pub(super) address: Option<IpAddr>,
+    #[serde(borrow)]
+    pub(super) user_agent: Option<Cow<'a, str>>,
     pub(super) exit_code: Option<i32>,
     pub(super) signal: Option<i32>,
     pub(super) duration_ms: Option<u64>,

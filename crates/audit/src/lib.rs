@@ -16,6 +16,7 @@ mod audit_name;
 mod batch;
 mod canonical;
 mod catalogue;
+mod client;
 mod command_end;
 mod coverage;
 mod csv;
@@ -80,6 +81,7 @@ mod syslog;
 #[cfg(windows)]
 #[path = "syslog_absent.rs"]
 mod syslog;
+mod tag;
 mod text;
 mod verify;
 mod writer;
@@ -97,6 +99,7 @@ pub use nightlatch_platform::clock::SystemClock;
 pub use nightlatch_platform::fs::{Dir, FsError};
 
 pub use catalogue::{EventType, UnknownEventType};
+pub use client::Client;
 pub use coverage::Coverage;
 pub use csv::{write_csv_header, write_csv_record};
 #[doc(hidden)]
@@ -119,8 +122,9 @@ pub use query::{BadLimit, Limit, LimitUnit, Position, Query, QueryResult, QueryS
 pub use read_record::{ReadFilters, ReadKind};
 pub use reading::{LogReader, Reading};
 pub use reason::{
-    CommandFailure, CommandRefusal, ExpiryReason, InvalidReason, LoginFailure, OpeningReason,
-    PasswordChangeFailure, RegistrationFailure, RepairReason, TerminationReason,
+    AdminRead, CommandFailure, CommandRefusal, EmailChangeFailure, ExpiryReason, InvalidReason,
+    LinkRefusal, LoginFailure, OpeningReason, PasswordChangeFailure, RegistrationFailure,
+    RepairReason, RevocationScope, SecretChange, TerminationReason,
 };
 pub use record::Record;
 pub use record_details::PrunedDetails;
@@ -134,7 +138,8 @@ pub use stats::{
     AccountCount, Bucket, CommandSpan, Count, Extender, LeftOut, SessionSpan, Statistics,
 };
 pub use summary::{LogSummary, look};
-pub use text::{Action, ArgvDigest, ProgramName, RevocationReason};
+pub use tag::{GuestTag, LinkTag, SecretTag, SecretsDigest};
+pub use text::{Action, ArgvDigest, BadText, IncidentId, ProgramName, RevocationReason, UserAgent};
 pub use verify::{
     Anchor, AnchorCounts, Anchors, BadAnchor, Finding, Problem, Removal, Repaired, Verification,
     Verifier, Warning, WarningReason,

@@ -201,7 +201,14 @@ mod tests {
                 1 => {
                     let reason = RevocationReason::new(&text);
                     let written = reason.to_string();
-                    (Details::SessionRevoked { reason }, "reason", written)
+                    let revoked = Details::SessionRevoked {
+                        reason,
+                        incident: None,
+                        scope: None,
+                        sessions: None,
+                        by: None,
+                    };
+                    (revoked, "reason", written)
                 }
                 _ => {
                     let program = ProgramName::new(OsStr::new(&text));

@@ -141,6 +141,77 @@ names! {
     }
 }
 names! {
+    /// How a version of a secret came to be.
+    SecretChange {
+        /// A person set it.
+        Set => "set",
+        /// It was generated.
+        Generated => "generated",
+        /// It was edited.
+        Edited => "edited",
+        /// It came from a file of another program.
+        Imported => "imported",
+        /// An earlier version was restored.
+        Restored => "restored",
+        /// The secret has another name now.
+        Renamed => "renamed",
+    }
+}
+names! {
+    /// Why an email was not changed.
+    EmailChangeFailure {
+        /// There is an account with this email.
+        EmailTaken => "email_taken",
+        /// The password was wrong.
+        WrongCredentials => "wrong_credentials",
+        /// The account is locked.
+        Locked => "locked",
+        /// The program could not finish.
+        Internal => "internal",
+    }
+}
+names! {
+    /// Why a sign-in link was refused.
+    LinkRefusal {
+        /// There is no such link.
+        Unknown => "unknown",
+        /// It was used before.
+        Used => "used",
+        /// It is too old.
+        Expired => "expired",
+        /// A newer link of the same account took its place.
+        Replaced => "replaced",
+    }
+}
+names! {
+    /// The sessions that a revocation is about.
+    RevocationScope {
+        /// One session.
+        Session => "session",
+        /// The sessions of one account.
+        Account => "account",
+        /// The sessions of the accounts that were named.
+        Specific => "specific",
+        /// Those of all guests.
+        AllAnonymous => "all_anonymous",
+        /// Those of all accounts.
+        AllAuthenticated => "all_authenticated",
+        /// All sessions.
+        All => "all",
+    }
+}
+names! {
+    /// What an administrator read.
+    AdminRead {
+        /// Whether there is an account with an email.
+        Lookup => "lookup",
+        /// Accounts.
+        Accounts => "accounts",
+        /// Sessions of others.
+        Sessions => "sessions",
+    }
+}
+names! {
     /// Why a segment was opened.
     OpeningReason {
         /// The log begins.

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
 use super::forms::written;
 use nightlatch_core::crypto::{Key, hex, keyed_digest, unhex};
@@ -11,6 +12,8 @@ use nightlatch_core::crypto::{Key, hex, keyed_digest, unhex};
 const NAME_LENGTH: usize = 64;
 /// The longest [`RevocationReason`], in characters.
 const REASON_LENGTH: usize = 500;
+/// The longest [`UserAgent`], in characters.
+const AGENT_LENGTH: usize = 256;
 
 /// The beginning of `text`, at most `length` characters, with control characters escaped as `\n` or
 /// `\u{9b}`. An escape is kept whole or left out.
@@ -77,6 +80,15 @@ bounded_text! {
     RevocationReason, REASON_LENGTH
 }
 
+bounded_text! {
+    /// The `User-Agent` of a request. At most 256 characters; longer texts are truncated.
+    UserAgent, AGENT_LENGTH
+}
+bounded_text! {
+    /// The id of an incident, from the program that tracks incidents: 1 to 64 characters.
+    IncidentId, NAME_LENGTH
+}
+
 impl Action {
     /// From the name that the calling code gives.
     pub fn new(name: &str) -> Self {
@@ -97,6 +109,46 @@ impl RevocationReason {
     pub fn new(reason: &str) -> Self {
         Self(bounded(reason, REASON_LENGTH))
     }
+}
+
+impl UserAgent {
+    /// From the text that the client sent.
+    pub fn new(agent: &str) -> Self {
+        Self(bounded(agent, AGENT_LENGTH))
+    }
+}
+
+/// The text is empty, too long, or has control characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} has 1 to {most} characters, none of them a control character")]
+pub struct BadText {
+    what: &'static str,
+    most: usize,
+}
+
+impl FromStr for RevocationReason {
+    type Err = BadText;
+
+    /// The text unchanged.
+    fn from_str(text: &str) -> Result<Self, BadText> {
+        checked(text, "the reason", REASON_LENGTH).map(Self)
+    }
+}
+
+impl FromStr for IncidentId {
+    type Err = BadText;
+
+    /// The text unchanged.
+    fn from_str(text: &str) -> Result<Self, BadText> {
+        checked(text, "the id of an incident", NAME_LENGTH).map(Self)
+    }
+}
+
+fn checked(text: &str, what: &'static str, most: usize) -> Result<String, BadText> {
+    if text.trim().is_empty() || bounded(text, most) != text {
+        return Err(BadText { what, most });
+    }
+    Ok(text.to_owned())
 }
 
 /// A keyed digest of a command's arguments. With the key, equal arguments can be recognized;
@@ -127,6 +179,25 @@ mod tests {
     fn a_long_text_is_cut_at_its_limit_in_characters() {
         assert_eq!(Action::new(&"ä".repeat(65)).as_str(), "ä".repeat(64));
         assert_eq!(RevocationReason::new(&"x".repeat(501)).as_str().len(), 500);
+    }
+
+    #[test]
+    fn a_reason_from_a_person_is_kept_as_it_is_or_refused() {
+        let longest = "ä".repeat(500);
+        for good in ["lost laptop", &longest] {
+            assert_eq!(
+                good.parse().map(|reason: RevocationReason| reason.0),
+                Ok(good.to_owned())
+            );
+        }
+        for bad in ["", "  ", &"x".repeat(501), "a\nb", "\u{9b}"] {
+            let refused = bad
+                .parse::<RevocationReason>()
+                .map_err(|bad| bad.to_string());
+            let expected = "the reason has 1 to 500 characters, none of them a control character";
+            assert_eq!(refused, Err(expected.to_owned()), "{bad}");
+        }
+        assert!(IncidentId::from_str(&"x".repeat(65)).is_err());
     }
 
     #[test]

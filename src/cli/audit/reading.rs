@@ -131,13 +131,15 @@ fn event_type(context: &Context, filters: &AuditFilters, name: &str) -> Result<E
         .map(|known| (strsim::jaro_winkler(&capitals, known.as_str()), known))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|one, other| one.0.total_cmp(&other.0));
-    let mut hint = near.map_or(String::new(), |(_, known)| {
-        format!("did you mean {known}? ")
-    });
-    hint.push_str("one of");
-    // A plain loop: collecting and joining the names takes rustc 1.95 minutes to optimise.
-    for known in EventType::ALL {
-        let _ = write!(hint, " {known}");
-    }
+    let hint = if let Some((_, known)) = near {
+        format!("did you mean {known}?")
+    } else {
+        let mut all = "one of".to_owned();
+        // A plain loop: collecting and joining the names takes rustc 1.95 minutes to optimise.
+        for known in EventType::ALL {
+            let _ = write!(all, " {known}");
+        }
+        all
+    };
     Err(Failure::usage(format!("\"{name}\" is not an event type")).hint(hint))
 }

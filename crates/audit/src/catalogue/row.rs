@@ -14,6 +14,7 @@ pub(crate) enum Class {
     EventLogActivity = 1008,
     AccountChange = 3001,
     Authentication = 3002,
+    EntityManagement = 3004,
 }
 
 /// Which events of a type are successes.

@@ -46,6 +46,16 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record, fingerprint: Option<&st
     host.text("name", &record.host);
     host.text("hostname", &record.host);
     host.close();
+    if let Some(address) = facts.address {
+        let mut source = line.object("source");
+        source.plain("ip", address);
+        source.close();
+    }
+    if let Some(agent) = &facts.user_agent {
+        let mut object = line.object("user_agent");
+        object.text("original", agent);
+        object.close();
+    }
     let mut related = line.object("related");
     related.texts("hosts", &[&record.host]);
     if let Some(email) = email(record) {

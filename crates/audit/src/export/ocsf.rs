@@ -19,6 +19,7 @@ const fn class_name(class: Class) -> &'static str {
         Class::Authentication => "Authentication",
         Class::ProcessActivity => "Process Activity",
         Class::EventLogActivity => "Event Log Activity",
+        Class::EntityManagement => "Entity Management",
     }
 }
 
@@ -90,6 +91,7 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record, fingerprint: Option<&st
         Class::BaseEvent => {}
         Class::AccountChange => user(&mut event, record),
         Class::ProcessActivity => process(&mut event, record, &facts),
+        Class::EntityManagement => entity(&mut event, record, &facts),
         Class::EventLogActivity => {
             event.text("log_name", LOG_NAME);
             event.text("log_provider", PRODUCT);
@@ -101,6 +103,12 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record, fingerprint: Option<&st
                 file.close();
             }
         }
+    }
+    if matches!(
+        class,
+        Class::AccountChange | Class::Authentication | Class::EntityManagement
+    ) {
+        client(&mut event, &facts);
     }
     if class != Class::BaseEvent {
         actor(&mut event, record, class);
@@ -194,6 +202,35 @@ fn process(event: &mut Object<'_>, record: &Record, facts: &Facts<'_>) {
     }
 }
 
+/// The secret or the data of others that was read or changed. The schema requires a name or an
+/// identifier, so if a log that was tampered with has neither, the event's own id is used.
+fn entity(event: &mut Object<'_>, record: &Record, facts: &Facts<'_>) {
+    let mut entity = event.object("entity");
+    match (&facts.secret, &facts.what) {
+        (Some(secret), _) => {
+            entity.text("type", "Secret");
+            entity.text("uid", secret);
+        }
+        (None, Some(what)) => entity.text("name", what),
+        (None, None) => entity.text("uid", &record.id),
+    }
+    entity.close();
+}
+
+/// The client of a server that the event came from.
+fn client(event: &mut Object<'_>, facts: &Facts<'_>) {
+    if let Some(address) = facts.address {
+        let mut endpoint = event.object("src_endpoint");
+        endpoint.plain("ip", address);
+        endpoint.close();
+    }
+    if let Some(agent) = &facts.user_agent {
+        let mut request = event.object("http_request");
+        request.text("user_agent", agent);
+        request.close();
+    }
+}
+
 /// The process that recorded the event, with its user and terminal, and the signed-in account if
 /// the event is not about it.
 fn actor(event: &mut Object<'_>, record: &Record, class: Class) {
@@ -212,8 +249,10 @@ fn actor(event: &mut Object<'_>, record: &Record, class: Class) {
     if class != Class::Authentication {
         session(&mut actor, record);
     }
-    if matches!(class, Class::ProcessActivity | Class::EventLogActivity)
-        && record.username.is_some()
+    if matches!(
+        class,
+        Class::ProcessActivity | Class::EventLogActivity | Class::EntityManagement
+    ) && record.username.is_some()
     {
         user(&mut actor, record);
     }

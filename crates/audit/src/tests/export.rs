@@ -138,7 +138,7 @@ fn every_event_is_an_ocsf_event_as_the_schema_has_it() {
 #[test]
 fn a_type_that_only_a_later_version_knows_is_an_ocsf_base_event() {
     let schema: Value = serde_json::from_str(OCSF).unwrap();
-    let raw = records()[0].raw.replace("LOGIN_ATTEMPT", "SECRET_READ");
+    let raw = records()[0].raw.replace("LOGIN_ATTEMPT", "SECRET_READ_V2");
     let record = Record::parse(raw.as_bytes()).unwrap();
     let event = exported(ExportFormat::Ocsf, &record);
     conforms(&event, &schema["classes"]["0"], &schema);
@@ -146,11 +146,11 @@ fn a_type_that_only_a_later_version_knows_is_an_ocsf_base_event() {
         (&event["class_uid"], &event["type_uid"]),
         (&0.into(), &99.into())
     );
-    assert_eq!(event["metadata"]["event_code"], "SECRET_READ");
+    assert_eq!(event["metadata"]["event_code"], "SECRET_READ_V2");
     assert_eq!(event["unmapped"]["username"], "alice@example.com");
     assert_eq!(event["unmapped"]["host"], "ws1");
     let ecs = exported(ExportFormat::Ecs, &record);
-    assert_eq!(ecs["event"]["code"], "SECRET_READ");
+    assert_eq!(ecs["event"]["code"], "SECRET_READ_V2");
     assert!(ecs["event"]["category"].is_null());
 }
 
@@ -173,6 +173,36 @@ fn every_event_is_an_ecs_event_as_the_schema_has_it() {
             let expected = &schema["event.category"][category.as_str().unwrap()];
             assert!(has(expected, kind), "{kind} is not of {category}: {event}");
         }
+    }
+}
+
+#[test]
+fn the_client_of_a_server_is_in_the_fields_that_the_schemas_have_for_it() {
+    let schema: Value = serde_json::from_str(OCSF).unwrap();
+    let origin = Origin::new("ws1", 1000, 4242, None);
+    for (details, _) in catalogue::catalogue() {
+        let agent = UserAgent::new("curl/8");
+        let client = Client::new("192.0.2.7".parse().unwrap(), Some(agent));
+        let event = Event::new(details).from_client(client);
+        let mut out = Vec::new();
+        let stamp = Stamp {
+            origin: &origin,
+            timestamp: Timestamp::from_unix_nanos(START),
+            id: Uuid::from_u128(0x0197_0000_0000_7000_8000_0000_0000_0000),
+        };
+        line_writer::write(&mut out, Link::GENESIS, &event, &stamp, |_| None);
+        out.pop();
+        let record = Record::parse(&out).unwrap();
+        let ocsf = exported(ExportFormat::Ocsf, &record);
+        let rules = &schema["classes"][ocsf["class_uid"].to_string()];
+        conforms(&ocsf, rules, &schema);
+        if ocsf["category_uid"] == 3 {
+            assert_eq!(ocsf["src_endpoint"]["ip"], "192.0.2.7");
+            assert_eq!(ocsf["http_request"]["user_agent"], "curl/8");
+        }
+        let ecs = exported(ExportFormat::Ecs, &record);
+        assert_eq!(ecs["source"]["ip"], "192.0.2.7");
+        assert_eq!(ecs["user_agent"]["original"], "curl/8");
     }
 }
 
@@ -277,6 +307,7 @@ fn a_message_is_one_sentence_without_control_characters() {
         assert!(!message.contains(char::is_control), "{message:?}");
         assert!(message.starts_with(char::is_uppercase), "{message}");
         assert!(message.ends_with('.'), "{message}");
+        assert!(!message.contains(['{', '}']), "{message}");
     }
 }
 

@@ -11,6 +11,7 @@ mod append;
 pub(super) mod catalogue;
 mod corpus;
 mod datagrams;
+mod events;
 mod export;
 mod following;
 mod forwarding;
