@@ -14,6 +14,7 @@ use super::exit::Failure;
 use super::origin::Origin;
 use super::text::escape;
 use super::ui::{FAINT, GOOD, STRONG, WARN};
+use crate::cli::hints::Hint;
 
 pub fn run(context: &Context, command: &ConfigCommand) -> Result<End, Failure> {
     match command {
@@ -208,7 +209,7 @@ pub fn check(context: &Context, named: Option<&Path>) -> Result<End, Failure> {
         Ok(_) => Vec::new(),
         Err(ConfigError::Invalid { problems, .. }) => problems.iter().map(Mistake::of).collect(),
         Err(error) => {
-            (message, suggestion) = (error.to_string(), error.hint());
+            (message, suggestion) = (error.to_string(), error.hint().unwrap_or_default());
             vec![Mistake {
                 line: None,
                 key: None,

@@ -20,6 +20,7 @@ use super::surroundings::Surroundings;
 use super::terminal::Terminal;
 use super::text;
 use super::ui::Ui;
+use crate::cli::hints::Hint;
 
 /// The input, before anything is accessed.
 pub struct Given {

@@ -12,6 +12,7 @@ use nightlatch::{
 
 use super::prompt::PromptError;
 use super::text;
+use crate::cli::hints::Hint;
 
 /// The exit codes of the command line. Scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

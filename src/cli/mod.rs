@@ -14,6 +14,7 @@ mod exit;
 mod exit_codes;
 mod export;
 mod fast_args;
+mod hints;
 mod hold;
 mod hook;
 mod install;

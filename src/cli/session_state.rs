@@ -7,6 +7,7 @@ use nightlatch::session::{KeeperError, SessionError, SessionStatus};
 use nightlatch::{Guard, GuardError};
 
 use super::exit::{Code, Failure};
+use crate::cli::hints::Hint;
 
 /// How long whoever only looks waits for an agent that does not answer.
 const PATIENCE: Duration = Duration::from_millis(200);

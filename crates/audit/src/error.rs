@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::segment::DIRECTORY;
 use super::state_file::SEAL_DIRECTORY;
-use nightlatch_platform::fs::{FsError, shell_path};
+use nightlatch_platform::fs::FsError;
 
 /// The log could not be written or read. The action to be recorded must then not happen.
 #[derive(Debug, thiserror::Error)]
@@ -104,31 +104,12 @@ impl AuditError {
         }
     }
 
-    /// What the person can do about it, if anything.
-    pub fn hint(&self) -> Option<String> {
+    /// The directory of the log, if it is damaged or gone.
+    pub fn directory(&self) -> Option<PathBuf> {
         match self {
-            Self::Fs(error) => error.hint(),
-            Self::Damaged { segment, .. } => {
-                let directory = log_directory(segment);
-                let (shown, word) = (directory.display(), shell_path(&directory));
-                Some(format!(
-                    "see what is wrong: nightlatch audit verify; to begin a new log, move {shown} and seal beside it away, keep them as evidence, and: mkdir -m 700 -- {word}"
-                ))
-            }
-            Self::Gone { directory } => Some(format!(
-                "put it back; to begin a new log, move seal beside it away, and: mkdir -m 700 -- {}",
-                shell_path(directory)
-            )),
-            Self::SetBack { .. } => Some(
-                "keep the log as it is, and see what an anchor says: nightlatch audit verify --anchor FILE"
-                    .to_owned(),
-            ),
-            Self::HoldUnreadable { .. } => Some(
-                "nothing is removed until they can be read; see: nightlatch audit verify"
-                    .to_owned(),
-            ),
-            Self::Busy { .. } => Some("see who it is: nightlatch doctor".to_owned()),
-            Self::Random(_) => None,
+            Self::Damaged { segment, .. } => Some(log_directory(segment)),
+            Self::Gone { directory } => Some(directory.clone()),
+            _ => None,
         }
     }
 }

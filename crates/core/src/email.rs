@@ -42,13 +42,6 @@ pub enum BadEmail {
     Domain,
 }
 
-impl BadEmail {
-    /// How the user can correct it.
-    pub fn hint(self) -> Option<String> {
-        Some("an email looks like alice@example.com".to_owned())
-    }
-}
-
 impl Email {
     /// The address as its owner typed it, for display.
     pub fn as_str(&self) -> &str {

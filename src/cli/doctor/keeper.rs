@@ -6,6 +6,7 @@ use nightlatch::session::keeper::{AgentKeeper, KernelKeeper, agent_is_running};
 
 use super::environment::{Environment, read_small};
 use super::finding::Finding;
+use crate::cli::hints::Hint;
 use crate::cli::system::user;
 
 const NO_AGENT: &str = "the agent cannot be started";

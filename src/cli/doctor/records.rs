@@ -13,6 +13,7 @@ use nightlatch::{Argon2Params, AuditLog, Config, Dir};
 use super::environment::Environment;
 use super::finding::Finding;
 use crate::cli::audit::this_boot;
+use crate::cli::hints::Hint;
 use crate::cli::progress::size;
 use crate::cli::session::locked_out;
 use crate::cli::system::check_writable;

@@ -7,6 +7,7 @@ use nightlatch::{FsError, storage};
 use super::environment::Environment;
 use super::finding::Finding;
 use crate::cli::exit::no_home;
+use crate::cli::hints::Hint;
 use crate::cli::origin::Origin;
 use crate::cli::progress::size;
 use crate::cli::system::check_writable;

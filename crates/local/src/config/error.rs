@@ -22,20 +22,6 @@ pub enum ConfigError {
     },
 }
 
-impl ConfigError {
-    /// How the user can correct it.
-    pub fn hint(&self) -> String {
-        let correct = "correct the file, or remove it to use the defaults";
-        match self {
-            Self::File(error) => error.hint().unwrap_or_else(|| correct.to_owned()),
-            Self::Invalid { problems, .. } if problems.len() > 1 => {
-                format!("see them all: nightlatch config check; {correct}")
-            }
-            Self::Invalid { .. } => correct.to_owned(),
-        }
-    }
-}
-
 /// The first problem, and the number of others.
 fn first_of(problems: &[ConfigProblem]) -> String {
     match problems {

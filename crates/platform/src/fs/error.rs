@@ -3,8 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::shell_word::shell_path;
-
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {path}: {problem}", path = .path.display())]
@@ -112,59 +110,5 @@ impl FsError {
             FsProblem::Io(error) => Some(error.kind()),
             _ => None,
         }
-    }
-
-    /// How the user can correct it, if possible.
-    pub fn hint(&self) -> Option<String> {
-        let path = self.path.display();
-        Some(match &self.problem {
-            FsProblem::Symlink => "name the real place instead; links are not followed".to_owned(),
-            FsProblem::DanglingLink => {
-                format!("put back what {path} leads to, or remove the link")
-            }
-            FsProblem::NotRegular | FsProblem::NotDirectory => {
-                format!("move {path} out of the way, or choose another place with --home")
-            }
-            FsProblem::ForeignOwner { .. } => {
-                "use a home of your own: --home DIR or NIGHTLATCH_HOME".to_owned()
-            }
-            FsProblem::WritableByOthers { .. } => {
-                let path = shell_path(&self.path);
-                format!("make sure nobody changed it, then: chmod go-rwx -- {path}")
-            }
-            FsProblem::OpenToOthers { .. } => "the next command that uses it closes it".to_owned(),
-            FsProblem::HardLinked { .. } => {
-                format!("remove the other names of {path}: somebody may keep a hold on it")
-            }
-            FsProblem::NoPrivateFiles => {
-                "sessions need Linux; here `nightlatch audit verify DIR` checks the copy of a log"
-                    .to_owned()
-            }
-            FsProblem::Io(error) => match error.kind() {
-                io::ErrorKind::PermissionDenied => {
-                    format!("check who owns {path} and its mode, or choose another --home")
-                }
-                io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => {
-                    format!("move {path} out of the way, or choose another place with --home")
-                }
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    "free some disk space and try again".to_owned()
-                }
-                io::ErrorKind::ReadOnlyFilesystem => {
-                    "the disk is mounted read-only; choose another place with --home".to_owned()
-                }
-                _ => return None,
-            },
-            FsProblem::Held { by: Some(by) } => format!(
-                "see what it does with `ps -p {by}`; if it was stopped, resume it with `kill -CONT {by}`"
-            ),
-            FsProblem::NotAHome => {
-                "name a directory of its own, which need not exist: --home DIR or NIGHTLATCH_HOME"
-                    .to_owned()
-            }
-            FsProblem::Held { by: None } | FsProblem::OnlyLookedAt | FsProblem::TooLong { .. } => {
-                return None;
-            }
-        })
     }
 }

@@ -52,13 +52,29 @@ pub enum DirectoryError {
         /// What is wrong.
         what: String,
     },
-    /// SQLite failed for another reason: the disk is full, or cannot be read.
-    #[error("cannot use {path}: {source}", path = .path.display())]
+    /// The disk is full.
+    #[error("cannot use {path}: {what}", path = .path.display())]
+    DiskFull {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        what: String,
+    },
+    /// The system lets the database be neither read nor written, or only read.
+    #[error("cannot use {path}: {what}", path = .path.display())]
+    Inaccessible {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        what: String,
+    },
+    /// SQLite failed for another reason.
+    #[error("cannot use {path}: {what}", path = .path.display())]
     Database {
         /// The database.
         path: PathBuf,
-        /// SQLite's error.
-        source: rusqlite::Error,
+        /// What SQLite says.
+        what: String,
     },
     /// The system provides no random numbers.
     #[error("the system gives no random bytes: {0}")]
@@ -66,48 +82,23 @@ pub enum DirectoryError {
 }
 
 impl DirectoryError {
+    #[allow(clippy::needless_pass_by_value)] // as `map_err` gives it
     pub(in crate::account) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
-        let path = path.to_owned();
+        let (path, what) = (path.to_owned(), source.to_string());
         match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
             Some(ErrorCode::NotADatabase) => Self::NotADatabase { path },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown | ErrorCode::TypeMismatch) => {
-                let what = source.to_string();
                 Self::Corrupt { path, what }
             }
-            _ => Self::Database { path, source },
-        }
-    }
-
-    /// How the user can correct it, if possible.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::File(error) => error.hint(),
-            Self::Busy { .. } => Some("try again in a moment".to_owned()),
-            Self::NotADatabase { path } | Self::Foreign { path } => Some(format!(
-                "move {} out of the way, or choose another place with --home",
-                path.display()
-            )),
-            Self::Newer { .. } => Some("update nightlatch".to_owned()),
-            Self::Corrupt { path, .. } => Some(format!(
-                "put a backup of {} back; nothing in it was changed",
-                path.display()
-            )),
-            Self::Database { path, source } => match source.sqlite_error_code()? {
-                ErrorCode::DiskFull => Some("free some disk space and try again".to_owned()),
+            Some(ErrorCode::DiskFull) => Self::DiskFull { path, what },
+            Some(
                 ErrorCode::CannotOpen
                 | ErrorCode::ReadOnly
                 | ErrorCode::PermissionDenied
-                | ErrorCode::SystemIoFailure => {
-                    let directory = path.parent().unwrap_or(path).display();
-                    Some(format!(
-                        "make sure that {directory} can be written to and is not on a disk that is \
-                         full or mounted read-only"
-                    ))
-                }
-                _ => None,
-            },
-            Self::Random(_) => None,
+                | ErrorCode::SystemIoFailure,
+            ) => Self::Inaccessible { path, what },
+            _ => Self::Database { path, what },
         }
     }
 }

@@ -3,8 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use nightlatch_platform::fs::shell_path;
-
 /// Why a command could not be run or waited for.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -75,25 +73,5 @@ impl RunError {
             | Self::Io { .. } => 126,
             Self::WorkingDirectory { .. } | Self::Watch(_) => 1,
         }
-    }
-
-    /// How the user can correct it, if possible.
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NotFound { .. } => {
-                "check its spelling; shell aliases, functions and builtins need: sh -c '...'"
-                    .to_owned()
-            }
-            Self::NoInterpreter { program } => {
-                format!("see its first line: head -n1 -- {}", shell_path(program))
-            }
-            Self::NotExecutable { program } => {
-                format!("if it should be: chmod u+x -- {}", shell_path(program))
-            }
-            Self::UnknownFormat { .. } => {
-                "a script must begin with a line such as #!/bin/sh".to_owned()
-            }
-            _ => return None,
-        })
     }
 }

@@ -38,16 +38,6 @@ pub enum AgentError {
 
 const WHY: &str = "the agent does not run on this platform yet";
 
-impl AgentError {
-    /// How the user can correct it, if possible.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Fs(error) => error.hint(),
-            Self::Unsupported => None,
-        }
-    }
-}
-
 /// Whether an agent serves the home at `home`: none does.
 ///
 /// # Errors

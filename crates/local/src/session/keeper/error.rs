@@ -89,49 +89,4 @@ impl KeeperError {
             source: source.into(),
         }
     }
-
-    /// How the user can correct it, if possible.
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Unusable {
-                keeper: KeeperKind::Kernel,
-                ..
-            } => "set keeper = \"auto\" or NIGHTLATCH_KEEPER=agent to use the agent instead".into(),
-            Self::Quota {
-                keeper: KeeperKind::Kernel,
-            } => "your share of kernel keys is used up: see /proc/key-users, raise \
-                  /proc/sys/kernel/keys/maxkeys and maxbytes, or set NIGHTLATCH_KEEPER=agent"
-                .into(),
-            Self::NoAgent => "sign in with `nightlatch login`, which starts one".into(),
-            Self::AgentStart { .. } | Self::Protocol => {
-                "to see what keeps the agent from working, run `nightlatch -v agent`".into()
-            }
-            Self::NoAnswer { process } if *process > 0 => format!(
-                "if it was stopped, resume it with `kill -CONT {process}`; to give it up, and the \
-                 sessions it holds, `kill -KILL {process}`"
-            ),
-            Self::NoSocket => {
-                "resume the agent if it was stopped; to give it up, and the sessions it \
-                               holds, end the process `nightlatch agent` of this home"
-                    .into()
-            }
-            Self::ForeignPeer { .. } => {
-                "use a home that nobody else can write to: --home DIR or NIGHTLATCH_HOME".into()
-            }
-            Self::Corrupt { .. } => "end the session with `nightlatch logout`, then sign in".into(),
-            Self::Fs(error) => return error.hint(),
-            // Do not give the hint of an unusable kernel: it says to use the agent, which does not
-            // work.
-            Self::None { kernel, agent } => {
-                return agent.hint().or_else(|| match **kernel {
-                    Self::Quota { .. } => kernel.hint(),
-                    _ => None,
-                });
-            }
-            Self::Unusable { .. }
-            | Self::Quota { .. }
-            | Self::NoAnswer { .. }
-            | Self::System { .. } => return None,
-        })
-    }
 }

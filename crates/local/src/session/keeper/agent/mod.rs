@@ -63,14 +63,6 @@ impl AgentError {
             source: source.into(),
         }
     }
-
-    /// How the user can correct it, if possible.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Fs(error) => error.hint(),
-            Self::System { .. } => None,
-        }
-    }
 }
 
 /// Whether an agent serves the home at `home`. Does not contact it and changes nothing.
