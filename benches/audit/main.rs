@@ -1,7 +1,7 @@
 //! The audit log against what else could be used, on the same bytes in the same run, page cache warm.
 //!
 //! `cargo bench --bench audit -- --events 10000000` prints a table; the default is a million. `--only
-//! filter|hour|verify|appends` leaves out all but one part of it. A ratio is worth quoting, an absolute
+//! filter|hour|verify|appends|threads` leaves out all but one part of it. A ratio is worth quoting, an absolute
 //! time is not. Programs that are not installed are left out. What was measured and what it means:
 //! docs/performance.md.
 
@@ -15,6 +15,7 @@
 
 mod generator;
 mod journal;
+mod threads;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -68,6 +69,9 @@ fn main() {
     part("hour", Bench::hour);
     part("verify", Bench::verify);
     part("appends", Bench::appends);
+    part("threads", |bench| {
+        threads::measure(&bench.scratch, bench.measuring);
+    });
 }
 
 struct Bench {

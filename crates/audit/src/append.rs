@@ -48,8 +48,13 @@ impl LockedLog<'_> {
     /// # Errors
     /// As for [`AuditLog::append`].
     pub fn append(self, events: &[Event]) -> Result<Appended, AuditError> {
+        self.append_groups(&[events])
+    }
+
+    /// Like [`LockedLog::append`]. Up to 16 events of a group are sealed together.
+    pub(super) fn append_groups(self, groups: &[&[Event]]) -> Result<Appended, AuditError> {
         self.log
-            .append_under(&self.dir, self.lock, self.state, events)
+            .append_under(&self.dir, self.lock, self.state, groups)
     }
 }
 
@@ -73,12 +78,19 @@ impl AuditLog {
     /// # Errors
     /// As for [`AuditLog::append`], and [`AuditError::Busy`].
     pub fn append_within(&self, events: &[Event], limit: Duration) -> Result<Appended, AuditError> {
-        let locked = self.lock_by(|dir| {
+        self.lock_within(limit)?.append(events)
+    }
+
+    /// Like [`AuditLog::lock`], but waits at most `limit`.
+    ///
+    /// # Errors
+    /// As for [`AuditLog::lock`], and [`AuditError::Busy`].
+    pub(super) fn lock_within(&self, limit: Duration) -> Result<LockedLog<'_>, AuditError> {
+        self.lock_by(|dir| {
             let directory = dir.path().to_owned();
             dir.lock_within(limit)?
                 .ok_or(AuditError::Busy { directory })
-        });
-        locked?.append(events)
+        })
     }
 
     /// Waits for the log's lock. After that, only a failure to write can prevent events from being
@@ -115,16 +127,17 @@ impl AuditLog {
         dir: &Dir,
         lock: DirLock,
         state: Option<StateFile>,
-        events: &[Event],
+        groups: &[&[Event]],
     ) -> Result<Appended, AuditError> {
         let mut writer = Writer::open(self, dir, &lock.names()?, state)?;
-        writer.append(events)?;
+        writer.append(groups)?;
         drop(lock);
         if let Some(anchor) = writer.due_anchor() {
             self.tell(&anchor);
         }
         let end = writer.end;
-        tracing::debug!(events = events.len(), last = end.last.seq, segment = %end.segment, "recorded");
+        let events: usize = groups.iter().map(|group| group.len()).sum();
+        tracing::debug!(events, last = end.last.seq, segment = %end.segment, "recorded");
         Ok(Appended {
             file: end.file,
             path: end.path,

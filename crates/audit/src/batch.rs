@@ -26,7 +26,7 @@ impl Batch {
         origin: &Origin,
         now: Timestamp,
         last: Link,
-        events: &[Event],
+        events: &[&Event],
     ) -> Result<Self, AuditError> {
         debug_assert!((1..=APPEND_LINES).contains(&events.len()));
         let mut batch = Self {

@@ -65,19 +65,19 @@ impl DangerUnsynced {
         {
             let segment = self.end.segment;
             let closed = Event::new(Details::SegmentClosed { segment });
-            self.write(self.sealer.sealed_at(), &[closed])?;
+            self.write(self.sealer.sealed_at(), &[&closed])?;
             self.flush()?;
             self.end = End::after(&self.dir, self.end.last)?;
             reason = due;
         }
         if self.end.length == 0 {
             let opened = opened(&self.log, &self.sealer, &self.end, reason);
-            self.write(now, &[opened])?;
+            self.write(now, &[&opened])?;
         }
-        self.write(now, events)
+        self.write(now, &events.iter().collect::<Vec<_>>())
     }
 
-    fn write(&mut self, now: Timestamp, events: &[Event]) -> Result<(), AuditError> {
+    fn write(&mut self, now: Timestamp, events: &[&Event]) -> Result<(), AuditError> {
         let origin = self.log.origin();
         let batch = Batch::seal(&mut self.sealer, origin, now, self.end.last, events)?;
         self.end.length += batch.lines.len() as u64;

@@ -198,7 +198,7 @@ impl AuditLog {
                 to: last.segment.closed_at,
                 retention: retention.get(),
             }));
-            self.append_under(&dir, lock, None, &[record])?.sync()?;
+            self.append_under(&dir, lock, None, &[&[record]])?.sync()?;
         }
         for due in &due {
             dir.unlink(&due.segment.name.to_string())?;

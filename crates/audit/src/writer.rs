@@ -93,12 +93,12 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Appends `events` in order, after the records of repairs.
+    /// Appends the events of `groups` in order, after the records of repairs.
     ///
     /// # Errors
-    /// When the system fails. Of up to 16 events none was appended then; of more, any number of
-    /// complete groups of 16 may have been.
-    pub(super) fn append(&mut self, events: &[Event]) -> Result<(), AuditError> {
+    /// When the system fails. Of a group of up to 16 events, all or none were appended then; of
+    /// more, any number of complete sixteens may have been.
+    pub(super) fn append(&mut self, groups: &[&[Event]]) -> Result<(), AuditError> {
         let mut reason = OpeningReason::New;
         if self.end.length > 0
             && let Some(due) = rotation_due(self.log, &self.sealer, self.end.length, self.now)
@@ -110,15 +110,9 @@ impl<'a> Writer<'a> {
             self.open_segment(reason)?;
         }
         let repairs = std::mem::take(&mut self.repairs);
-        let all: Vec<Event>;
-        let events = if repairs.is_empty() {
-            events
-        } else {
-            all = repairs.into_iter().chain(events.iter().cloned()).collect();
-            &all
-        };
-        for events in events.chunks(APPEND_LINES) {
-            self.commit(self.now, events)?;
+        let groups = std::iter::once(&*repairs).chain(groups.iter().copied());
+        for events in appends(groups) {
+            self.commit(self.now, &events)?;
         }
         Ok(())
     }
@@ -137,7 +131,7 @@ impl<'a> Writer<'a> {
                 segment: self.end.segment,
             });
             // Within a segment, times never decrease and are all on the same day.
-            self.commit(self.sealer.sealed_at(), &[closed])?;
+            self.commit(self.sealer.sealed_at(), &[&closed])?;
             self.sync()?;
         }
         self.end = End::after(self.dir, self.sealer.last())?;
@@ -155,11 +149,11 @@ impl<'a> Writer<'a> {
             offset: 0,
         });
         let opened = opened(self.log, &self.sealer, &self.end, reason);
-        self.commit(self.now, &[opened])
+        self.commit(self.now, &[&opened])
     }
 
     /// Writes one append with the time `time`: its lines, then the new state, then the head.
-    fn commit(&mut self, time: Timestamp, events: &[Event]) -> Result<(), AuditError> {
+    fn commit(&mut self, time: Timestamp, events: &[&Event]) -> Result<(), AuditError> {
         let origin = self.log.origin();
         let batch = Batch::seal(&mut self.sealer, origin, time, self.end.last, events)?;
         self.end.append(&batch.lines)?;
@@ -222,7 +216,7 @@ impl<'a> Writer<'a> {
 
     /// Notes whether an anchor is due: when a session begins or ends, when a segment is closed, and
     /// every hour.
-    fn note_anchor(&mut self, events: &[Event]) {
+    fn note_anchor(&mut self, events: &[&Event]) {
         let is_due = events.iter().any(|event| {
             matches!(
                 event.event_type(),
@@ -240,6 +234,22 @@ impl<'a> Writer<'a> {
             self.sealer.announced_at = now;
         }
     }
+}
+
+/// The events of `groups` in appends of at most 16 lines. A group begins a new append if it would
+/// not fit into the rest of one.
+fn appends<'e>(groups: impl Iterator<Item = &'e [Event]>) -> Vec<Vec<&'e Event>> {
+    let mut appends: Vec<Vec<&Event>> = Vec::new();
+    for group in groups {
+        let mut left = group;
+        if let Some(last) = appends.last_mut()
+            && last.len() + group.len() <= APPEND_LINES
+        {
+            last.extend(std::mem::take(&mut left));
+        }
+        appends.extend(left.chunks(APPEND_LINES).map(|some| some.iter().collect()));
+    }
+    appends
 }
 
 /// Creates the state of a new log, if `dir` has no remains of another one.
@@ -302,4 +312,35 @@ pub(super) fn opened(log: &AuditLog, sealer: &Sealer, end: &End, reason: Opening
         version: Cow::Borrowed(env!("CARGO_PKG_VERSION")),
         settings: log.settings.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_group_that_fits_into_an_append_is_never_split(
+            lengths in proptest::collection::vec(0..40_usize, 0..20),
+        ) {
+            let mut made = (0..).map(|number| {
+                Event::new(Details::SessionRefreshed { times: number })
+            });
+            let groups: Vec<Vec<Event>> = lengths
+                .iter()
+                .map(|&length| made.by_ref().take(length).collect())
+                .collect();
+            let appends = appends(groups.iter().map(Vec::as_slice));
+            prop_assert!(appends.iter().all(|one| (1..=APPEND_LINES).contains(&one.len())));
+            let in_order: Vec<&Event> = appends.iter().flatten().copied().collect();
+            prop_assert_eq!(in_order, groups.iter().flatten().collect::<Vec<_>>());
+            for group in groups.iter().filter(|group| (1..=APPEND_LINES).contains(&group.len())) {
+                let holds_first = |one: &&Vec<&Event>| one.contains(&&group[0]);
+                let append = appends.iter().find(holds_first);
+                prop_assert!(append.is_some_and(|one| group.iter().all(|event| one.contains(&event))));
+            }
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod events;
 mod export;
 mod following;
 mod forwarding;
+mod group;
 mod holds;
 mod journal;
 mod query;
