@@ -34,6 +34,8 @@ targets! {
     config => nightlatch_local::config::properties::config;
     /// A lease, and the process status that belongs to it.
     lease => nightlatch_local::guard::properties::lease;
+    /// Secrets, a stream with them, and its chunks, for masking.
+    masker => nightlatch_local::mask::properties::masking;
     /// An email and a name.
     email => nightlatch_local::account::properties::email;
     /// A time.

@@ -47,7 +47,7 @@ pub use nightlatch_local::guard::{
     is_home, last_guarded_commands,
 };
 pub use nightlatch_local::session::SessionService;
-pub use nightlatch_local::{account, config, guard, paths, session};
+pub use nightlatch_local::{account, config, guard, mask, paths, session};
 pub use nightlatch_platform::fs::{
     Dir, Erasure, FsError, FsProblem, Kept, Storage, Survey, Unsure, Wait, shell_word, storage,
     survey, tell_of_waits,

@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
     ("platform", "clock", &["fs"]),
     ("local", "paths", &[]),
     ("local", "config", &["paths"]),
+    ("local", "mask", &[]),
     ("local", "session", &["config"]),
     ("local", "account", &["config"]),
     ("local", "guard", &["account", "config", "paths", "session"]),

@@ -6,5 +6,6 @@
 pub mod account;
 pub mod config;
 pub mod guard;
+pub mod mask;
 pub mod paths;
 pub mod session;

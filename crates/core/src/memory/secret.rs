@@ -118,6 +118,18 @@ impl SecretBuffer {
         }
     }
 
+    /// Removes the first `count` bytes, at most all, and wipes the room that this leaves at the end.
+    pub fn drop_front(&mut self, count: usize) {
+        let count = count.min(self.len);
+        if count > 0 {
+            let held = &mut self.block.bytes_mut()[..self.len];
+            held.copy_within(count.., 0);
+            let left = self.len - count;
+            held[left..].zeroize();
+            self.len = left;
+        }
+    }
+
     /// One read(2) straight into the free part of the buffer; returns the number of bytes read, 0
     /// at the end of the source.
     ///
@@ -203,6 +215,17 @@ mod tests {
         assert!(buffer.push(b"secret"));
         buffer.truncate(1);
         assert_eq!(buffer.block.bytes(), b"s\0\0\0\0\0\0\0");
+    }
+
+    #[test]
+    fn dropping_the_front_keeps_the_rest_and_wipes_what_it_leaves() {
+        let mut buffer = SecretBuffer::with_capacity(8);
+        assert!(buffer.push(b"secret"));
+        buffer.drop_front(4);
+        assert_eq!(buffer.expose(), b"et");
+        assert_eq!(buffer.block.bytes(), b"et\0\0\0\0\0\0");
+        buffer.drop_front(9);
+        assert!(buffer.is_empty());
     }
 
     #[test]
