@@ -43,8 +43,8 @@ pub use nightlatch_local::guard::run::Ended;
 pub use nightlatch_local::guard::{
     AccountNotice, ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Enrolled, Finished,
     Guard, GuardConfig, GuardError, Orphans, PasswordChangeError, ProvenPassword, Refusals,
-    RegisterError, Registered, RunOptions, Running, Scripts, SignInError, SignedIn, Vouched,
-    is_home, last_guarded_commands,
+    RegisterError, Registered, RunOptions, Running, Scripts, SignInError, SignedIn, Upkeep,
+    Vouched, is_home, last_guarded_commands,
 };
 pub use nightlatch_local::session::SessionService;
 pub use nightlatch_local::{account, config, guard, mask, paths, session};

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use nightlatch::clock::{Clock, SystemClock};
 use nightlatch::id::SessionId;
-use nightlatch::session::{SessionState, SessionStatus};
+use nightlatch::session::SessionState;
 use nightlatch::{
-    CommandError, Denied, Ended, Finished, Guard, Orphans, Refusals, RunOptions, Scripts,
+    CommandError, Denied, Ended, Finished, Guard, Orphans, Refusals, RunOptions, Scripts, SignedIn,
 };
 
 use super::args::Exec;
@@ -102,10 +102,9 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
             guard = context.guard()?;
             continue;
         }
-        if let Err(failure) = signed_in {
+        let signed_in = signed_in.inspect_err(|_| {
             guard.record_refusal(&args.command[0], &denied);
-            return Err(failure);
-        }
+        })?;
         // The home may have been created just now.
         let options = RunOptions {
             refusals: Refusals::Record,
@@ -113,7 +112,7 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
         };
         guard = context.guard()?;
         let ran = watched(context, &guard, &mut command, &options)?;
-        prune::after_sign_in(context, &guard);
+        prune::after_sign_in(context, signed_in);
         break ran;
     };
     if let Some(error) = &ran.finished.unrecorded {
@@ -237,7 +236,7 @@ fn tell_of_end(context: &Context, ran: &Ran, args: &Exec) {
 }
 
 /// Signs in on the terminal; creates an account first if there is none.
-fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SessionStatus, Failure> {
+fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SignedIn, Failure> {
     let guard = context.guard_or_create()?;
     if guard.accounts()?.count()? == 0 {
         context.ui.say("There is no account yet: create one.");
@@ -248,7 +247,7 @@ fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SessionStatus, 
         };
         let enrolled = register::register_on(terminal, context, &guard, (&email, None), None)?;
         register::tell_fingerprint(context, &guard);
-        Ok(enrolled.signed_in?.status())
+        Ok(enrolled.signed_in?)
     } else {
         let email = login::account_to_sign_in(context, &guard, None, Some(terminal))?;
         // If this process is stopped and resumed, somebody may have signed in meanwhile.

@@ -4,7 +4,7 @@ use nightlatch::account::Email;
 use nightlatch::config::Limits;
 use nightlatch::memory::SecretBuffer;
 use nightlatch::session::{SessionState, SessionStatus};
-use nightlatch::{Guard, SignInError};
+use nightlatch::{Guard, SignInError, SignedIn};
 
 use super::args::Login;
 use super::context::Context;
@@ -35,21 +35,22 @@ pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
     if guard.audit().is_none() {
         return Err(no_account());
     }
-    let status = if let Some(password) = password_input::given_password(&args.password)? {
+    let signed_in = if let Some(password) = password_input::given_password(&args.password)? {
         let email = account_to_sign_in(context, &guard, named, None)?;
-        guard.sign_in(&email, password, limits)?.status()
+        guard.sign_in(&email, password, limits)?
     } else {
         let mut terminal = context.terminal();
         let email = account_to_sign_in(context, &guard, named, terminal.as_mut())?;
         let mut terminal = terminal.ok_or_else(password_input::no_terminal)?;
         sign_in_on(&mut terminal, context, &guard, &email, limits)?
     };
+    let status = signed_in.status();
     if context.ui.json {
         context.ui.json(&status)?;
     } else {
         context.ui.say(describe(&status, &context.zone).trim_end());
     }
-    prune::after_sign_in(context, &guard);
+    prune::after_sign_in(context, signed_in);
     Ok(End::Done)
 }
 
@@ -141,10 +142,10 @@ pub fn sign_in_on(
     guard: &Guard,
     email: &Email,
     limits: Limits,
-) -> Result<SessionStatus, Failure> {
+) -> Result<SignedIn, Failure> {
     let question = Question::Password(email);
     until_right(terminal, context, (guard, email), question, |password| {
-        Ok(guard.sign_in(email, password, limits)?.status())
+        guard.sign_in(email, password, limits)
     })
 }
 

@@ -1,6 +1,6 @@
 //! `audit prune`: removes what the retention no longer keeps. This also runs after a sign-in.
 
-use nightlatch::Guard;
+use nightlatch::SignedIn;
 use nightlatch::audit::{Hold, OldSegment, Pruning};
 
 use super::args::AuditPrune;
@@ -81,8 +81,8 @@ pub fn run(context: &Context, args: &AuditPrune) -> Result<End, Failure> {
 }
 
 /// Prunes after a sign-in has been reported. If it fails, only disk space is not freed.
-pub fn after_sign_in(context: &Context, guard: &Guard) {
-    if let Some(Err(error)) = guard.audit().map(|log| log.prune(guard.retention())) {
+pub fn after_sign_in(context: &Context, signed_in: SignedIn) {
+    if let Err(error) = signed_in.into_upkeep().run() {
         context
             .ui
             .warn(&format!("old events could not be removed: {error}"));

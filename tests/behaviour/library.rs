@@ -20,7 +20,7 @@ const BOB: &str = "bob@example.com";
 
 /// The machine's clocks, moved ahead by the test.
 #[derive(Default)]
-struct Ahead(Mutex<Duration>);
+pub struct Ahead(Mutex<Duration>);
 
 impl Ahead {
     fn advance(&self, seconds: u64) {
@@ -101,7 +101,7 @@ impl Program {
     }
 }
 
-fn config(home: &Home, clock: &Arc<Ahead>) -> GuardConfig {
+pub fn config(home: &Home, clock: &Arc<Ahead>) -> GuardConfig {
     GuardConfig::under(home.path())
         .with_danger_clock(Arc::clone(clock) as Arc<dyn Clock>)
         .launcher(AgentLauncher {
@@ -114,7 +114,7 @@ fn email(text: &str) -> Email {
     text.parse().unwrap()
 }
 
-fn secret(text: &str) -> SecretBuffer {
+pub fn secret(text: &str) -> SecretBuffer {
     let mut secret = SecretBuffer::with_capacity(text.len());
     assert!(secret.push(text.as_bytes()));
     secret

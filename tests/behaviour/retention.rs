@@ -4,11 +4,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use nightlatch::Guard;
 use nightlatch::audit::{Anchor, Progress, Retention, Verifier};
 
+use crate::library::{config, secret};
 use crate::support::days::{DAY, log_on_day, segments, used, used_for_days};
 use crate::support::{EMAIL, Home, PASSWORD, Run};
 
@@ -111,6 +114,20 @@ fn a_sign_in_prunes_after_its_report() {
     assert_eq!(segments(&home).len(), 5);
     let events = home.events();
     assert_eq!(events.last().unwrap(), "AUDIT_PRUNED");
+    verifies(&home);
+}
+
+#[test]
+fn a_sign_in_through_the_library_prunes_when_its_value_is_dropped() {
+    let home = used_for_days();
+    home.register(EMAIL, PASSWORD).succeeds();
+    let guard = Guard::open(config(&home, &Arc::default())).unwrap();
+    let signed_in = guard
+        .sign_in(&EMAIL.parse().unwrap(), secret(PASSWORD), guard.limits())
+        .unwrap();
+    assert_eq!(segments(&home).len(), 11, "the program may report first");
+    drop(signed_in);
+    assert_eq!(segments(&home).len(), 5);
     verifies(&home);
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::upkeep::Upkeep;
 use super::{AlertKind, Guard, GuardConfig, GuardError, Home, SignInError};
 use crate::account::{
     self, AccountService, Attempt, Checked, DisplayName, Email, FAILURES_TO_LOCK, LOCK, Lockout,
@@ -19,10 +20,11 @@ const LOCKOUTS_AMONG: u32 = 100;
 
 /// A session that has just begun. It is not proof of a live session: [`Guard::require`] gives that,
 /// for a session that counts.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SignedIn {
     session: SessionId,
     status: SessionStatus,
+    upkeep: Upkeep,
 }
 
 impl SignedIn {
@@ -34,6 +36,11 @@ impl SignedIn {
     /// The session's status, as `nightlatch status` shows it.
     pub fn status(&self) -> SessionStatus {
         self.status.clone()
+    }
+
+    /// What is due after the sign-in. It is done when this is dropped, if not before.
+    pub fn into_upkeep(self) -> Upkeep {
+        self.upkeep
     }
 }
 
@@ -84,8 +91,52 @@ impl Guard {
         let _unsynced = home.audit.append(&[begun]).map_err(GuardError::from)?;
 
         match attempt.check(password) {
-            Ok(checked) => begin(home, &name, checked, limits),
+            Ok(checked) => self.begin(home, &name, checked, limits),
             Err(error) => Err(self.record_failure(home, &name, error)?),
+        }
+    }
+
+    /// Begins a session for an account whose password was proven, and records it.
+    fn begin(
+        &self,
+        home: &Home,
+        name: &AuditName,
+        Checked { proven, directory }: Checked,
+        limits: Limits,
+    ) -> Result<SignedIn, SignInError> {
+        let (account, generation) = (proven.account.id, proven.account.generation);
+        let new = NewSession {
+            account,
+            username: proven.account.email.normalized().to_owned(),
+            generation,
+            account_key: proven.account_key,
+            limits,
+        };
+        let success = Event::new(Details::LoginSuccess).about(name.clone());
+        let created = home.sessions.lock_to_use(account).and_then(|lock| {
+            let current = directory.generation(account).ok().flatten();
+            lock.create(new, current, vec![success])
+        });
+        match created {
+            Ok(session) => Ok(SignedIn {
+                session: session.id(),
+                status: session.status(),
+                upkeep: Upkeep::new(home.audit.clone(), self.retention),
+            }),
+            Err(SessionError::AccountChanged) => {
+                let failure = Failed {
+                    reason: LoginFailure::WrongCredentials,
+                    attempts: None,
+                    locks: false,
+                };
+                home.record(&failure_events(name, failure))
+                    .map_err(GuardError::from)?;
+                // The password was right, so the account's failures were reset.
+                Err(SignInError::Wrong {
+                    remaining_attempts: FAILURES_TO_LOCK,
+                })
+            }
+            Err(error) => Err(GuardError::from(error).into()),
         }
     }
 
@@ -104,7 +155,7 @@ impl Guard {
         let name = AuditName::known(email.normalized());
         let begun = Event::new(Details::LoginAttempt).about(name.clone());
         let _unsynced = home.audit.append(&[begun]).map_err(GuardError::from)?;
-        begin(home, &name, created, limits)
+        self.begin(home, &name, created, limits)
     }
 
     /// Ends the session of the selected account, without a password. Destroys the key first and
@@ -243,48 +294,6 @@ impl Guard {
                 GuardError::from(error).into(),
             ),
         }
-    }
-}
-
-/// Begins a session for an account whose password was proven, and records it.
-fn begin(
-    home: &Home,
-    name: &AuditName,
-    Checked { proven, directory }: Checked,
-    limits: Limits,
-) -> Result<SignedIn, SignInError> {
-    let (account, generation) = (proven.account.id, proven.account.generation);
-    let new = NewSession {
-        account,
-        username: proven.account.email.normalized().to_owned(),
-        generation,
-        account_key: proven.account_key,
-        limits,
-    };
-    let success = Event::new(Details::LoginSuccess).about(name.clone());
-    let created = home.sessions.lock_to_use(account).and_then(|lock| {
-        let current = directory.generation(account).ok().flatten();
-        lock.create(new, current, vec![success])
-    });
-    match created {
-        Ok(session) => Ok(SignedIn {
-            session: session.id(),
-            status: session.status(),
-        }),
-        Err(SessionError::AccountChanged) => {
-            let failure = Failed {
-                reason: LoginFailure::WrongCredentials,
-                attempts: None,
-                locks: false,
-            };
-            home.record(&failure_events(name, failure))
-                .map_err(GuardError::from)?;
-            // The password was right, so the account's failures were reset.
-            Err(SignInError::Wrong {
-                remaining_attempts: FAILURES_TO_LOCK,
-            })
-        }
-        Err(error) => Err(GuardError::from(error).into()),
     }
 }
 

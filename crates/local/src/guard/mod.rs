@@ -26,6 +26,7 @@ pub mod signals;
 #[cfg(windows)]
 #[path = "signals_absent.rs"]
 pub mod signals;
+mod upkeep;
 #[cfg(unix)]
 mod watch;
 
@@ -44,6 +45,7 @@ pub use error::{
 };
 pub use owner::AccountNotice;
 pub use password_change::ProvenPassword;
+pub use upkeep::Upkeep;
 
 use crate::account::{AccountService, Email};
 use crate::config::{Limits, PasswordRules};
