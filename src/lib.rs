@@ -43,14 +43,14 @@ pub use nightlatch_local::guard::run::Ended;
 pub use nightlatch_local::guard::{
     AccountNotice, ActiveSession, AlertFailed, AlertKind, CommandError, Denied, Enrolled, Finished,
     Guard, GuardConfig, GuardError, Orphans, PasswordChangeError, ProvenPassword, Refusals,
-    RegisterError, Registered, RunOptions, Running, Scripts, SignInError, SignedIn, Upkeep,
-    Vouched, is_home, last_guarded_commands,
+    RegisterError, Registered, RunOptions, Running, Scripts, SecretError, Secrets, SignInError,
+    SignedIn, Upkeep, Vouched, is_home, last_guarded_commands,
 };
 pub use nightlatch_local::session::SessionService;
-pub use nightlatch_local::{account, config, guard, mask, paths, session};
+pub use nightlatch_local::{account, config, guard, mask, paths, secrets, session};
 pub use nightlatch_platform::fs::{
-    Dir, Erasure, FsError, FsProblem, Kept, Storage, Survey, Unsure, Wait, shell_word, storage,
-    survey, tell_of_waits,
+    Dir, Erasure, FsError, FsProblem, Kept, MemoryFile, Storage, Survey, Unsure, Wait, shell_word,
+    storage, survey, tell_of_waits,
 };
 #[cfg(unix)]
 pub use nightlatch_platform::fs::{LockHolder, record_lock_holder};

@@ -6,6 +6,7 @@ mod audit;
 mod bad_value;
 mod filters;
 mod hold;
+mod secret;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,12 +22,15 @@ pub use audit::{
 pub use bad_value::BadValue;
 pub use filters::AuditFilters;
 pub use hold::{AuditHold, HoldCommand};
+pub use secret::{
+    Secret, SecretCommand, SecretEdit, SecretGet, SecretHistory, SecretRename, SecretRestore,
+    SecretRm, SecretSet, SecretShow,
+};
 
 const AFTER_HELP: &str = "\
 Examples:
   nightlatch register alice@example.com    create an account and sign in
-  nightlatch exec -- psql production       run a command under the guard
-  nightlatch tour                          see everything in a scratch home";
+  nightlatch exec -- psql production       run a command under the guard";
 
 /// A login session for the terminal that locks itself
 #[derive(Debug, Parser)]
@@ -101,6 +105,8 @@ pub enum Command {
     /// Run a command if there is a live session
     #[command(visible_alias = "run")]
     Exec(Exec),
+    /// Keep values that only a live session opens
+    Secret(Box<Secret>),
     /// Print or install the shell hook that guards commands
     Hook(Hook),
     /// Change the password and end the account's sessions

@@ -15,6 +15,7 @@ mod machine;
 mod program;
 mod records;
 mod seal;
+pub mod secrets;
 mod storage;
 
 use std::fmt::Write;
@@ -44,6 +45,7 @@ const CHECKS: &[fn(&Environment) -> Vec<Finding>] = &[
     storage::configuration,
     records::accounts,
     records::lockouts,
+    secrets::secrets,
     keeper::keeper,
     keeper::agent,
     keeper::quota,

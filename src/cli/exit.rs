@@ -5,9 +5,11 @@ use nightlatch::audit::{AuditError, BadHoldName, BadHoldReason, HoldError};
 use nightlatch::config::ConfigError;
 use nightlatch::guard::run::RunError;
 use nightlatch::paths::NoHomeDirectory;
+use nightlatch::secrets::SecretStoreError;
 use nightlatch::session::{KeeperError, SessionError};
 use nightlatch::{
-    CommandError, Denied, FsError, GuardError, PasswordChangeError, RegisterError, SignInError,
+    CommandError, Denied, FsError, GuardError, PasswordChangeError, RegisterError, SecretError,
+    SignInError,
 };
 
 use super::prompt::PromptError;
@@ -38,7 +40,7 @@ impl Code {
         (Self::Usage, "wrong usage"),
         (
             Self::Refused,
-            "refused by policy: weak password, email taken, too little time left",
+            "refused by policy: weak password, email taken, no such secret, too little time left",
         ),
         (Self::NoSession, "no live session"),
         (Self::SignInFailed, "sign-in failed"),
@@ -202,6 +204,7 @@ impl From<GuardError> for Failure {
             }
             GuardError::File(error) => error.into(),
             GuardError::Account(error) => error.into(),
+            GuardError::Secrets(error) => error.into(),
             GuardError::Audit(error) => error.into(),
             GuardError::Session(SessionError::Keeper(error)) => error.into(),
             GuardError::AccountUnclear => Self::usage(error.to_string())
@@ -308,6 +311,35 @@ impl From<PasswordChangeError> for Failure {
             PasswordChangeError::Failed(error) => error.into(),
             _ => Self::failed("passwd", message),
         }
+    }
+}
+
+impl From<SecretError> for Failure {
+    fn from(error: SecretError) -> Self {
+        match error {
+            SecretError::Denied(denied) => denied.into(),
+            SecretError::Store(error) => error.into(),
+            error => Self::failed("secrets", error.to_string())
+                .hint("put a backup of accounts.db back".to_owned()),
+        }
+    }
+}
+
+impl From<SecretStoreError> for Failure {
+    fn from(error: SecretStoreError) -> Self {
+        let (code, kind) = match &error {
+            SecretStoreError::NotFound { .. } | SecretStoreError::OtherCase { .. } => {
+                (Code::Refused, "no_such_secret")
+            }
+            SecretStoreError::NoVersion { .. } => (Code::Refused, "no_such_version"),
+            SecretStoreError::Exists { .. } => (Code::Refused, "secret_exists"),
+            SecretStoreError::EmptyValue | SecretStoreError::ValueTooLong => {
+                (Code::Refused, "bad_value")
+            }
+            SecretStoreError::Directory(_) => (Code::Failed, "accounts"),
+            _ => (Code::Failed, "damaged"),
+        };
+        Self::new(code, kind, error.to_string()).hint(error.hint())
     }
 }
 

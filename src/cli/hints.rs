@@ -7,6 +7,7 @@ use nightlatch::account::{BadEmail, DirectoryError, PolicyRefusal};
 use nightlatch::audit::AuditError;
 use nightlatch::config::ConfigError;
 use nightlatch::guard::run::RunError;
+use nightlatch::secrets::SecretStoreError;
 use nightlatch::session::{AgentError, KeeperError, KeeperKind};
 use nightlatch::{FsError, FsProblem};
 use nightlatch_platform::fs::shell_path;
@@ -32,6 +33,23 @@ impl Hint for PolicyRefusal {
             Self::Empty | Self::TooShort { .. } | Self::TooWeak { .. } => {
                 Some("four or five unrelated words make a good password".to_owned())
             }
+            _ => None,
+        }
+    }
+}
+
+impl Hint for SecretStoreError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFound { .. } => Some("see nightlatch secret list".to_owned()),
+            Self::OtherCase { .. } => Some("write its name as it is stored".to_owned()),
+            Self::Exists { .. } => Some("choose another name".to_owned()),
+            Self::NoVersion { .. } => Some("see nightlatch secret history".to_owned()),
+            Self::Damaged { .. } => Some(
+                "put a backup of accounts.db back; nightlatch doctor says what else is wrong"
+                    .to_owned(),
+            ),
+            Self::Directory(error) => error.hint(),
             _ => None,
         }
     }

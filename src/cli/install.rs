@@ -9,7 +9,7 @@ use super::args::{HookShell, Shell};
 use super::context::Context;
 use super::end::End;
 use super::exit::{Code, Failure};
-use super::password_input::Question;
+use super::password_input::{Question, agrees};
 use super::ui::{GOOD, STRONG};
 use super::{system, text};
 
@@ -114,8 +114,7 @@ fn agreed(context: &Context, shown: &str) -> Result<bool, Failure> {
         .hint("without --install it is printed, to be put there by hand".to_owned()));
     };
     context.ui.say(shown);
-    let answer = terminal.read_line(&Question::Add.to_string())?;
-    let is_yes = ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str());
+    let is_yes = agrees(&mut terminal, Question::Add)?;
     if !is_yes {
         context.ui.say("nothing was changed");
     }

@@ -13,7 +13,7 @@ use super::end::End;
 use super::exit::{Code, Failure};
 use super::system;
 use super::ui::Ui;
-use explained::{EXPLAINED, Explained};
+use explained::{EXPLAINED, Explained, SECRETS};
 
 pub fn run(ui: Ui, args: &Man) -> Result<End, Failure> {
     let mut program = without_help_commands(Cli::command());
@@ -74,7 +74,10 @@ fn name(command: &Command) -> &str {
 
 fn page(command: &Command, program: &Command) -> Result<Vec<u8>, Failure> {
     let version = program.get_version().unwrap_or_default();
-    let explained = EXPLAINED.iter().find(|page| page.page == name(command));
+    let explained = EXPLAINED
+        .iter()
+        .chain(SECRETS)
+        .find(|page| page.page == name(command));
     let mut described = command
         .clone()
         .mut_args(|argument| argument.hide_possible_values(false));
@@ -249,7 +252,8 @@ mod tests {
         program.build();
         let mut pages = Vec::new();
         gather(&program, &mut pages);
-        let mut explained: Vec<_> = EXPLAINED.iter().map(|page| page.page).collect();
+        let explained = EXPLAINED.iter().chain(SECRETS);
+        let mut explained: Vec<_> = explained.map(|page| page.page).collect();
         explained.sort_unstable();
         pages.sort_unstable();
         assert_eq!(explained, pages);

@@ -36,6 +36,7 @@ mod prune;
 mod register;
 mod report;
 mod search_path;
+mod secret;
 mod session;
 mod session_state;
 mod stats;
@@ -153,6 +154,7 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
         Command::Lock => lock::lock(given),
         Command::Logout(args) if args.all => lock::lock(given),
         Command::Logout(_) => lock::logout(given),
+        Command::Secret(args) => secret::run(&context(given)?, &args.command),
         Command::Hook(args) => hook::run(&context(given)?, &args),
         Command::Passwd(args) => passwd::run(&context(given)?, &args),
         Command::Audit(args) => {

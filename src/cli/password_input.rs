@@ -7,6 +7,7 @@ use nightlatch::account::{
 };
 use nightlatch::config::PasswordRules;
 use nightlatch::memory::{ReadSecretError, SecretBuffer, inherited};
+use nightlatch::secrets::SecretName;
 
 use super::args::{Passwd, PasswordSource};
 use super::context::Context;
@@ -40,6 +41,10 @@ pub enum Question<'a> {
     Name,
     /// Whether to add what was shown.
     Add,
+    /// The value of the secret with this name.
+    SecretValue(&'a SecretName),
+    /// Whether to remove the secret with this name.
+    RemoveSecret(&'a SecretName),
 }
 
 impl std::fmt::Display for Question<'_> {
@@ -53,6 +58,11 @@ impl std::fmt::Display for Question<'_> {
             Self::Email => return f.write_str("Email: "),
             Self::Name => return f.write_str("Your name (may be left empty): "),
             Self::Add => return f.write_str("Go on? (y/N) "),
+            Self::SecretValue(name) => return write!(f, "Value of {}: ", escape(name.as_str())),
+            Self::RemoveSecret(name) => {
+                let name = escape(name.as_str());
+                return write!(f, "Remove {name} and all of its versions? (y/N) ");
+            }
         };
         write!(f, "{what}{}: ", escape(email.as_str()))
     }
@@ -161,6 +171,12 @@ pub fn line<T, E: Into<Failure>>(
 /// Asks for an email.
 pub fn email(terminal: &mut Terminal, context: &Context) -> Result<Email, Failure> {
     line(terminal, context, Question::Email, str::parse)
+}
+
+/// Asks for consent. Anything but a clear yes is a no.
+pub fn agrees(terminal: &mut Terminal, question: Question<'_>) -> Result<bool, Failure> {
+    let answer = terminal.read_line(&question.to_string())?;
+    Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
 }
 
 /// Asks for a name, which may be empty.

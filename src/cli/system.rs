@@ -1,7 +1,7 @@
 //! What the commands need from the operating system.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
@@ -58,6 +58,21 @@ pub fn file_for_all(dir: &Path) -> io::Result<NamedTempFile> {
 #[allow(clippy::unnecessary_wraps)] // same signature as where users have no id
 pub fn user() -> Option<u32> {
     Some(rustix::process::geteuid().as_raw())
+}
+
+/// Standard output without a buffer, which would keep a copy of what is written.
+pub struct Unbuffered;
+
+impl Write for Unbuffered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| {
+            rustix::io::write(io::stdout(), bytes)
+        })?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Defers signals that would end the program until the current write is complete.

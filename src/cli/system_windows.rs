@@ -1,7 +1,7 @@
 //! What the commands need from the operating system, on Windows.
 
 use std::fs::Metadata;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -40,6 +40,19 @@ pub fn file_for_all(dir: &Path) -> io::Result<NamedTempFile> {
 /// Always `None`: users have no numeric ids on Windows.
 pub fn user() -> Option<u32> {
     None
+}
+
+/// Standard output; nothing secret is printed on Windows yet.
+pub struct Unbuffered;
+
+impl Write for Unbuffered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
 }
 
 /// Signals are not deferred on Windows.

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::exit::Failure;
+use super::system;
 use super::terminal::columns;
 use super::text::{bounded, escape, escape_json, is_too_long};
 
@@ -59,6 +60,16 @@ impl Ui {
     #[allow(clippy::unused_self)] // so that printing requires a Ui
     pub fn bytes(self, bytes: &[u8]) -> Result<bool, Failure> {
         written(&mut io::stdout().lock(), bytes)
+    }
+
+    /// Prints a secret to stdout, byte for byte and without keeping it in a buffer. Returns `false`
+    /// like [`Ui::data`].
+    ///
+    /// # Errors
+    /// As for [`Ui::data`].
+    #[allow(clippy::unused_self)] // as above
+    pub fn secret(self, bytes: &[u8]) -> Result<bool, Failure> {
+        written(&mut system::Unbuffered, bytes)
     }
 
     /// Prints JSON lines to stdout, byte for byte; on a terminal, what it would interpret is

@@ -51,6 +51,7 @@ mod report;
 mod report_browser;
 mod retention;
 mod run;
+mod secrets;
 mod shipping;
 mod sign_in;
 mod signals;

@@ -22,7 +22,12 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
     ("local", "mask", &[]),
     ("local", "session", &["config"]),
     ("local", "account", &["config"]),
-    ("local", "guard", &["account", "config", "paths", "session"]),
+    ("local", "secrets", &["account"]),
+    (
+        "local",
+        "guard",
+        &["account", "config", "paths", "secrets", "session"],
+    ),
 ];
 
 /// The maximum number of lines of a source file; a longer one must be split.

@@ -363,12 +363,11 @@ impl AuditLog {
             .query_by(query, &options, &Progress::default())
     }
 
-    /// Like [`LogReader::list`], without recording it: for tests of what was recorded.
+    /// Like [`LogReader::list`], without recording it: for a program that compares the log with
+    /// other data. Do not show the result to a person.
     ///
     /// # Errors
     /// As for [`LogReader::list`].
-    #[cfg(feature = "test-util")]
-    #[doc(hidden)]
     pub fn query_unrecorded(&self, query: &Query) -> Result<QueryResult, AuditError> {
         self.query(query)
     }

@@ -50,9 +50,14 @@ keyed_tag! {
 pub struct SecretsDigest([u8; 32]);
 
 impl SecretsDigest {
-    /// From its bytes, which must come from a keyed digest.
+    /// From its bytes, which must reveal nothing about names and values.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 

@@ -71,6 +71,10 @@ identifier! {
     /// Identifies one run of a guarded command; its start and finish events and its lease share it.
     ExecId
 }
+identifier! {
+    /// Identifies a stored secret. It stays the same when the secret is renamed. Not secret itself.
+    SecretId
+}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

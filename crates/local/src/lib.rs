@@ -8,4 +8,5 @@ pub mod config;
 pub mod guard;
 pub mod mask;
 pub mod paths;
+pub mod secrets;
 pub mod session;

@@ -1,5 +1,9 @@
 //! What the manual pages explain beyond the help: one entry per page, in the order of the commands.
 
+mod secret;
+
+pub use secret::SECRETS;
+
 /// The explanation on one page.
 pub struct Explained {
     /// The page's name.

@@ -18,6 +18,14 @@ pub const ACCOUNT_WRAP: Label = Label("nightlatch account wrap v1");
 pub const SESSION_FILE: Label = Label("nightlatch session file v1");
 /// Digests a command's arguments for the audit log; derived from the account key.
 pub const AUDIT_ARGV: Label = Label("nightlatch audit argv v1");
+/// Seals the names of secrets; derived from the account key.
+pub const SECRET_NAME: Label = Label("nightlatch secret name v1");
+/// Seals the values of secrets; derived from the account key.
+pub const SECRET_VALUE: Label = Label("nightlatch secret value v1");
+/// The tag by which a secret is found in the database; derived from the account key.
+pub const SECRET_TAG: Label = Label("nightlatch secret tag v1");
+/// Names a secret in the audit log; derived from the account key.
+pub const AUDIT_SECRET: Label = Label("nightlatch audit secret v1");
 /// Signs the seal of a segment's first line; derived from the segment's seed.
 pub const AUDIT_SEGMENT_KEY: Label = Label("nightlatch audit segment key v1");
 /// The seed of the next segment; derived from the segment's seed.
@@ -38,6 +46,10 @@ pub(crate) const ALL: &[Label] = &[
     ACCOUNT_WRAP,
     SESSION_FILE,
     AUDIT_ARGV,
+    SECRET_NAME,
+    SECRET_VALUE,
+    SECRET_TAG,
+    AUDIT_SECRET,
     AUDIT_SEGMENT_KEY,
     AUDIT_NEXT_SEGMENT,
     AUDIT_FIRST_SEAL,

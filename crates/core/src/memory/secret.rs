@@ -83,6 +83,19 @@ impl SecretBuffer {
         }
     }
 
+    /// A buffer that holds a copy of `bytes` and has no room for more.
+    pub fn copy_of(bytes: &[u8]) -> Self {
+        let mut buffer = Self::with_capacity(bytes.len());
+        let fits = buffer.push(bytes);
+        debug_assert!(fits, "the buffer is as long as the bytes");
+        buffer
+    }
+
+    /// Borrows the bytes held so far, to change them in place.
+    pub fn expose_mut(&mut self) -> &mut [u8] {
+        &mut self.block.bytes_mut()[..self.len]
+    }
+
     /// The secret bytes held so far.
     pub fn expose(&self) -> &[u8] {
         &self.block.bytes()[..self.len]
@@ -145,13 +158,23 @@ impl SecretBuffer {
         Ok(count)
     }
 
+    /// Reads to the end of `source`, unbuffered. It needs room for one byte more than the source
+    /// has.
+    ///
+    /// # Errors
+    /// As [`SecretBuffer::read_once`].
+    pub fn read_all(&mut self, source: impl AsFile) -> Result<(), ReadSecretError> {
+        while self.read_once(&source)? > 0 {}
+        Ok(())
+    }
+
     /// Reads to the end of `source`, unbuffered, and strips one trailing newline, including a
     /// carriage return before it on Windows.
     ///
     /// # Errors
     /// As [`SecretBuffer::read_once`].
     pub fn read_to_end(&mut self, source: impl AsFile) -> Result<(), ReadSecretError> {
-        while self.read_once(&source)? > 0 {}
+        self.read_all(source)?;
         if let Some(line) = self.expose().strip_suffix(b"\n") {
             let end = line.strip_suffix(b"\r").unwrap_or(line).len();
             self.truncate(end);
@@ -200,6 +223,14 @@ mod tests {
             buffer.read_to_end(pipe_with(read)).unwrap();
             assert_eq!(buffer.expose(), kept);
         }
+    }
+
+    #[test]
+    fn reading_all_keeps_the_bytes_as_they_are() {
+        let mut buffer = SecretBuffer::with_capacity(8);
+        buffer.read_all(pipe_with(b"a\0b\n")).unwrap();
+        assert_eq!(buffer.expose(), b"a\0b\n");
+        assert_eq!(SecretBuffer::copy_of(buffer.expose()).expose(), b"a\0b\n");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod model;
 mod sealed_key;
 mod service;
 
+pub(crate) use directory::Directory;
 pub use directory::{DatabaseState, DirectoryError, check_database};
 pub use model::Account;
 #[cfg(any(test, fuzzing, feature = "test-util"))]

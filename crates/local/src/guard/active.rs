@@ -2,7 +2,9 @@
 
 use std::marker::PhantomData;
 use std::process::Command;
+use std::sync::Arc;
 
+use super::secrets::Secrets;
 use super::{CommandError, Denied, Finished, Guard, Home, RunOptions};
 use crate::session::{Session, SessionStatus};
 use nightlatch_core::clock::Timestamp;
@@ -114,6 +116,13 @@ impl<'guard> ActiveSession<'guard> {
     /// The session's status, as `nightlatch status` shows it.
     pub fn status(&self) -> SessionStatus {
         self.session.status()
+    }
+
+    /// The secrets of the session's account. Each use of them requires a live session again, because
+    /// this proof may be old.
+    pub fn secrets(&self) -> Secrets<'guard> {
+        let owner = self.session.account().into();
+        Secrets::new(self.home, owner, Arc::clone(&self.guard.clock))
     }
 
     /// Checks again, as [`Guard::require`] does, for work that pauses between steps. It checks the

@@ -6,6 +6,7 @@ use crate::account::{DirectoryError, PolicyRefusal, Untypeable};
 use crate::config::ConfigError;
 use crate::guard::run::RunError;
 use crate::paths::NoHomeDirectory;
+use crate::secrets::SecretStoreError;
 use crate::session::{AgentError, Elsewhere, EndReason, SessionError};
 use nightlatch_audit::AuditError;
 use nightlatch_core::crypto::kdf::HashFailed;
@@ -30,6 +31,9 @@ pub enum GuardError {
     /// The account directory failed.
     #[error(transparent)]
     Account(#[from] DirectoryError),
+    /// Secrets could not be sealed again.
+    #[error(transparent)]
+    Secrets(#[from] SecretStoreError),
     /// The password could not be hashed; in practice, there was too little memory.
     #[error(transparent)]
     Hash(HashFailed),

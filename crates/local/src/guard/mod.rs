@@ -21,6 +21,7 @@ pub mod run;
 #[cfg(windows)]
 #[path = "run_absent.rs"]
 pub mod run;
+mod secrets;
 #[cfg(unix)]
 pub mod signals;
 #[cfg(windows)]
@@ -45,6 +46,7 @@ pub use error::{
 };
 pub use owner::AccountNotice;
 pub use password_change::ProvenPassword;
+pub use secrets::{IfExists, Imported, SecretError, Secrets, SecretsCheck};
 pub use upkeep::Upkeep;
 
 use crate::account::{AccountService, Email};

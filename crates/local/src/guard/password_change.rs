@@ -3,6 +3,7 @@
 use super::accounts::{locked_event, typeable};
 use super::{Guard, GuardError, Home, PasswordChangeError, SignInError};
 use crate::account::{Account, Authenticated, ChangeError, Checked};
+use crate::secrets;
 use crate::session::Owner;
 use nightlatch_audit::{AuditName, Details, Event, PasswordChangeFailure, TerminationReason};
 use nightlatch_core::memory::SecretBuffer;
@@ -98,7 +99,10 @@ fn change(
     // session either before this, and loses it, or after, and is refused.
     let lock = home.sessions.lock().map_err(GuardError::from)?;
     let change = home.accounts.begin_password_change(prepared)?;
-    let owner = Owner::from(change.account().id);
+    let account = change.account().id;
+    let (writing, keys) = change.data();
+    secrets::reseal(writing, account, &keys.old, &keys.new).map_err(GuardError::from)?;
+    let owner = Owner::from(account);
     let ended = lock
         .terminate(owner, TerminationReason::PasswordChanged)
         .map_err(GuardError::from)?;

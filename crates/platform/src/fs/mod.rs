@@ -15,6 +15,11 @@ mod file;
 mod identity;
 #[cfg(unix)]
 mod lock;
+#[cfg(target_os = "linux")]
+mod memory_file;
+#[cfg(not(target_os = "linux"))]
+#[path = "memory_file_absent.rs"]
+mod memory_file;
 #[cfg(unix)]
 mod names;
 #[cfg(unix)]
@@ -50,6 +55,7 @@ pub use file::{has_lost_name, read_any_file, read_user_file};
 pub use identity::FileIdentity;
 #[cfg(unix)]
 pub use lock::{DirLock, LockHolder, record_lock_holder, with_stops};
+pub use memory_file::MemoryFile;
 #[cfg(target_os = "linux")]
 pub use proc::read_proc;
 pub use shell_word::{shell_path, shell_word};

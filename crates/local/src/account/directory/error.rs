@@ -83,7 +83,7 @@ pub enum DirectoryError {
 
 impl DirectoryError {
     #[allow(clippy::needless_pass_by_value)] // as `map_err` gives it
-    pub(in crate::account) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
+    pub(crate) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let (path, what) = (path.to_owned(), source.to_string());
         match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },

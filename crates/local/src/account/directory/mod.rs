@@ -9,7 +9,7 @@ mod rows;
 mod schema;
 
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -255,6 +255,24 @@ impl Directory {
             Ok(key)
         } else {
             Err(self.corrupt("its tag key is not 32 bytes".to_owned()))
+        }
+    }
+
+    /// The connection and the database's path, for the tables of other parts of the program.
+    pub fn parts(&self) -> (&Connection, &Path) {
+        (&self.connection, &self.path)
+    }
+
+    /// Copies what was written into the database itself and empties the file beside it, so that
+    /// neither holds what was overwritten. Best effort: while another process reads, it is done by
+    /// a later write.
+    pub fn erase_leftovers(&self) {
+        let done = |_: &rusqlite::Row<'_>| Ok(());
+        let emptied = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], done);
+        if let Err(error) = emptied {
+            tracing::debug!(%error, "the database is in use and is emptied later");
         }
     }
 

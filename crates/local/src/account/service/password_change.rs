@@ -14,6 +14,15 @@ pub(crate) struct PreparedPassword {
     record: Record,
     /// The account's generation, which the change raises.
     before: u64,
+    keys: AccountKeys,
+}
+
+/// The account's keys before and after a change of its password.
+pub(crate) struct AccountKeys {
+    /// The key that everything is sealed under now.
+    pub old: Key,
+    /// The key that everything is sealed under after the change.
+    pub new: Key,
 }
 
 /// A password change that only a failed commit can prevent. The account directory is locked.
@@ -22,6 +31,7 @@ pub(crate) struct PreparedPassword {
 pub(crate) struct PasswordChange {
     writing: Writing,
     account: Account,
+    keys: AccountKeys,
 }
 
 impl AccountService {
@@ -38,7 +48,7 @@ impl AccountService {
         let Authenticated {
             mut account,
             sealed: old,
-            ..
+            account_key: old_key,
         } = proven;
         password::check(&new, self.rules, &account.email, account.name.as_ref())
             .map_err(ChangeError::Policy)?;
@@ -58,6 +68,10 @@ impl AccountService {
         Ok(PreparedPassword {
             record: Record { account, sealed },
             before,
+            keys: AccountKeys {
+                old: old_key,
+                new: account_key,
+            },
         })
     }
 
@@ -69,7 +83,11 @@ impl AccountService {
     /// [`ChangeError::ChangedMeanwhile`], or from the directory.
     pub(crate) fn begin_password_change(
         &self,
-        PreparedPassword { record, before }: PreparedPassword,
+        PreparedPassword {
+            record,
+            before,
+            keys,
+        }: PreparedPassword,
     ) -> Result<PasswordChange, ChangeError> {
         let writing = Directory::open_or_create(&self.home)?.begin()?;
         if !writing.reseal(&record, before)? {
@@ -78,6 +96,7 @@ impl AccountService {
         Ok(PasswordChange {
             writing,
             account: record.account,
+            keys,
         })
     }
 }
@@ -88,12 +107,17 @@ impl PasswordChange {
         &self.account
     }
 
+    /// The transaction, and the keys to seal the account's data again with.
+    pub fn data(&self) -> (&Writing, &AccountKeys) {
+        (&self.writing, &self.keys)
+    }
+
     /// Commits the change durably.
     ///
     /// # Errors
     /// From the directory; the old password then stays.
     pub fn commit(self) -> Result<Account, DirectoryError> {
-        self.writing.commit()?;
+        self.writing.commit()?.erase_leftovers();
         Ok(self.account)
     }
 }

@@ -117,6 +117,11 @@ impl<'a> Judged<'a> {
         }
     }
 
+    /// The session as it will be after this use.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// Waits for the lock of the audit log.
     ///
     /// # Errors
@@ -137,7 +142,10 @@ impl<'a> Recording<'a> {
     ///
     /// # Errors
     /// When it cannot be recorded; nothing was recorded then.
-    pub fn record(self, more: Option<Event>) -> Result<Recorded<'a>, SessionError> {
+    pub fn record(
+        self,
+        more: impl IntoIterator<Item = Event>,
+    ) -> Result<Recorded<'a>, SessionError> {
         let Judged {
             lock,
             session,

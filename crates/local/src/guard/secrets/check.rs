@@ -1,0 +1,218 @@
+//! Whether the database has the secrets that the audit log says it has.
+
+use super::{SecretError, Secrets};
+use crate::account::Directory;
+use crate::guard::{Guard, GuardError, Home};
+use crate::secrets::{SecretsState, state_of};
+use nightlatch_audit::{AuditError, Details, EventType, Limit, Query};
+use nightlatch_core::id::AccountId;
+
+/// How the secrets in the database compare with those that the log recorded last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretsCheck {
+    /// They are those that were recorded.
+    AsRecorded,
+    /// The last change was recorded and is not there: the program was killed before it was written,
+    /// or the database was put back by one change.
+    LastChangeMissing {
+        /// How many secrets there should be.
+        recorded: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// The last record of a change is past the retention of the log, so there is nothing to compare
+    /// with.
+    NotRecorded,
+    /// The database was removed, changed, or put back to an earlier state.
+    Different {
+        /// How many secrets there should be.
+        recorded: u64,
+        /// How many there are.
+        found: u64,
+    },
+}
+
+impl SecretsCheck {
+    fn compare(recorded: &Recorded, found: SecretsState) -> Self {
+        let Recorded { states, is_whole } = recorded;
+        if states.is_empty() && !is_whole {
+            return Self::NotRecorded;
+        }
+        // Before the first change there is none.
+        let before_all = is_whole.then(SecretsState::empty);
+        let last = states.first().copied().unwrap_or_default();
+        let before = states.get(1).copied().or(before_all);
+        let (recorded, count) = (last.count, found.count);
+        if found == last {
+            Self::AsRecorded
+        } else if Some(found) == before {
+            Self::LastChangeMissing {
+                recorded,
+                found: count,
+            }
+        } else {
+            Self::Different {
+                recorded,
+                found: count,
+            }
+        }
+    }
+}
+
+impl Guard {
+    /// Compares the secrets of every account with the log, by email. It needs no session and no
+    /// key, and changes nothing.
+    ///
+    /// # Errors
+    /// When the database or the log cannot be read.
+    pub fn check_secrets(&self) -> Result<Vec<(String, SecretsCheck)>, GuardError> {
+        let Some(home) = &self.home else {
+            return Ok(Vec::new());
+        };
+        let Some(directory) = Directory::open_existing(&home.dir)? else {
+            return Ok(Vec::new());
+        };
+        let mut checks = Vec::new();
+        for account in directory.ids()? {
+            let Some(record) = directory.by_id(account)? else {
+                continue;
+            };
+            let email = record.account.email.normalized().to_owned();
+            let check = check(home, &directory, account, &email)?;
+            checks.push((email, check));
+        }
+        Ok(checks)
+    }
+}
+
+impl Secrets<'_> {
+    /// Compares the account's secrets with the log. Call it while there is a live session.
+    ///
+    /// # Errors
+    /// When the database or the log cannot be read.
+    pub fn check(&self) -> Result<SecretsCheck, SecretError> {
+        let directory = Directory::open_existing(&self.home.dir)?;
+        let directory = directory.ok_or(SecretError::NoDatabase)?;
+        let account = self.owner.account;
+        let record = directory.by_id(account)?.ok_or(SecretError::NoDatabase)?;
+        let email = record.account.email.normalized();
+        Ok(check(self.home, &directory, account, email)?)
+    }
+}
+
+fn check(
+    home: &Home,
+    directory: &Directory,
+    account: AccountId,
+    email: &str,
+) -> Result<SecretsCheck, GuardError> {
+    let found = state_of(directory, account)?.unwrap_or_default();
+    Ok(SecretsCheck::compare(&recorded(home, email)?, found))
+}
+
+/// What the log recorded of an account's secrets.
+struct Recorded {
+    /// The last state, and the one before.
+    states: Vec<SecretsState>,
+    /// Whether the log goes back to the account's first secret.
+    is_whole: bool,
+}
+
+/// Reads the last two states from the log; an account that was removed has none. Follows the account
+/// back through its earlier emails.
+fn recorded(home: &Home, email: &str) -> Result<Recorded, AuditError> {
+    let mut query = Query {
+        types: [
+            EventType::SecretSet,
+            EventType::SecretRemoved,
+            EventType::EmailChanged,
+            EventType::AccountRemoved,
+        ]
+        .map(Into::into)
+        .to_vec(),
+        limit: Limit::MAX,
+        ..Query::default()
+    };
+    let mut email = email.to_owned();
+    let mut states: Vec<SecretsState> = Vec::new();
+    let mut oldest = u64::MAX;
+    loop {
+        let page = home.audit.query_unrecorded(&query)?;
+        for record in page
+            .events
+            .iter()
+            .rev()
+            .filter(|record| record.seq < oldest)
+        {
+            let is_about = record.username.as_deref() == Some(&email);
+            let state = match record.read_details() {
+                Some(Details::EmailChanged { failure: None, to }) if to.as_str() == email => {
+                    email = record.username.clone().unwrap_or_default();
+                    continue;
+                }
+                Some(
+                    Details::SecretSet { count, digest, .. }
+                    | Details::SecretRemoved { count, digest, .. },
+                ) if is_about => SecretsState {
+                    count,
+                    digest: *digest.as_bytes(),
+                },
+                Some(Details::AccountRemoved { .. }) if is_about => {
+                    let is_whole = true;
+                    return Ok(Recorded { states, is_whole });
+                }
+                _ => continue,
+            };
+            // The records of one step all have the state that it led to.
+            if states.last() != Some(&state) {
+                states.push(state);
+            }
+            if states.len() == 2 {
+                let is_whole = true;
+                return Ok(Recorded { states, is_whole });
+            }
+        }
+        let Some(first) = page.events.first().filter(|_| page.has_more) else {
+            let is_whole = page.removed.is_empty();
+            return Ok(Recorded { states, is_whole });
+        };
+        oldest = first.seq;
+        query.until = Some(first.timestamp.plus(std::time::Duration::from_micros(1)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_compared_with_the_last_two_recorded_states() {
+        let state = |count| SecretsState {
+            count,
+            digest: [count.to_le_bytes()[0]; 32],
+        };
+        let compare_with = |states: &[SecretsState], is_whole, found| {
+            let states = states.to_vec();
+            SecretsCheck::compare(&Recorded { states, is_whole }, found)
+        };
+        let compare = |states: &[SecretsState], found| compare_with(states, true, found);
+        let empty = SecretsState::empty();
+        assert_eq!(compare(&[], empty), SecretsCheck::AsRecorded);
+        assert_eq!(
+            compare(&[state(3), state(2)], state(3)),
+            SecretsCheck::AsRecorded
+        );
+        let one = |recorded, found| SecretsCheck::LastChangeMissing { recorded, found };
+        assert_eq!(compare(&[state(3), state(2)], state(2)), one(3, 2));
+        assert_eq!(compare(&[state(1)], empty), one(1, 0));
+        let other = |recorded, found| SecretsCheck::Different { recorded, found };
+        assert_eq!(compare(&[state(3), state(2)], state(1)), other(3, 1));
+        assert_eq!(compare(&[state(3), state(2)], empty), other(3, 0));
+        assert_eq!(compare(&[], state(1)), other(0, 1));
+        assert_eq!(
+            compare_with(&[], false, state(1)),
+            SecretsCheck::NotRecorded
+        );
+        assert_eq!(compare_with(&[state(1)], false, empty), other(1, 0));
+    }
+}

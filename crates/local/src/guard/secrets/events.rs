@@ -1,0 +1,49 @@
+//! What the audit log says about secrets: which one, by a keyed tag of its name, and never the name
+//! or the value.
+
+use crate::secrets::{Sealed, SecretKeys, SecretName, SecretsState};
+use crate::session::Session;
+use nightlatch_audit::{Details, Event, SecretChange, SecretsDigest};
+
+/// A secret was set.
+pub(super) fn set_event(
+    session: &Session,
+    keys: &SecretKeys,
+    (name, version, how): (&SecretName, u64, SecretChange),
+    state: &SecretsState,
+) -> Event {
+    session.event(Details::SecretSet {
+        secret: keys.audit_tag(name),
+        version: written(version),
+        how,
+        count: state.count,
+        digest: SecretsDigest::from_bytes(state.digest),
+    })
+}
+
+/// A secret was removed.
+pub(super) fn removed_event(
+    session: &Session,
+    keys: &SecretKeys,
+    name: &SecretName,
+    state: &SecretsState,
+) -> Event {
+    session.event(Details::SecretRemoved {
+        secret: keys.audit_tag(name),
+        count: state.count,
+        digest: SecretsDigest::from_bytes(state.digest),
+    })
+}
+
+/// The value of a secret is read.
+pub(super) fn read_event(session: &Session, keys: &SecretKeys, sealed: &Sealed) -> Event {
+    session.event(Details::SecretRead {
+        secret: keys.audit_tag(sealed.name()),
+        version: written(sealed.version()),
+    })
+}
+
+/// The log has smaller numbers of versions than the database; nobody gets that far.
+fn written(version: u64) -> u32 {
+    u32::try_from(version).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,85 @@
+//! What the pages of `secret` explain.
+
+use super::{EDITOR, Explained, HOME, ZONE};
+
+/// The explanations of these pages.
+pub const SECRETS: &[Explained] = &[
+    Explained {
+        page: "nightlatch-secret",
+        description: "Secrets are values that only a live session opens: passwords, tokens, keys. \
+            Each is sealed under a key derived from the account's, which the password opens. Every \
+            use needs a live session, counts as activity, and is recorded in the audit log before \
+            a value is printed or changed, with a keyed tag in place of the name.\n\
+            \n\
+            A name has up to 200 characters; slashes divide it into parts. It has no =, { or }, and \
+            names that differ only in case are one. The last 10 versions of a value are kept.",
+        environment: &[],
+        files: &[HOME],
+    },
+    Explained {
+        page: "nightlatch-secret-set",
+        description: "Sets a secret, or a new version of one. Without an option it asks on the \
+            terminal and shows nothing of what is typed. A value is never an argument, because \
+            arguments show in ps. --stdin drops the line end of a single line, which echo adds, and \
+            keeps everything else.",
+        environment: &[],
+        files: &[HOME],
+    },
+    Explained {
+        page: "nightlatch-secret-get",
+        description: "Prints the value, byte for byte and without a line end. On a terminal it says \
+            so first, and refuses a value that a terminal would interpret. The reading is on record \
+            before the value is printed.",
+        environment: &[],
+        files: &[HOME],
+    },
+    Explained {
+        page: "nightlatch-secret-list",
+        description: "Lists names, versions and times. It compares the database with the last \
+            recorded change, and says when the database was removed, changed or put back.",
+        environment: &[ZONE],
+        files: &[HOME],
+    },
+    Explained {
+        page: "nightlatch-secret-show",
+        description: "Shows the version of a secret and when it was set and created. The value is \
+            not opened.",
+        environment: &[ZONE],
+        files: &[HOME],
+    },
+    Explained {
+        page: "nightlatch-secret-rename",
+        description: "Gives a secret another name, and keeps its versions. Each is sealed again, \
+            because its seal binds the name.",
+        environment: &[],
+        files: &[HOME],
+    },
+    Explained {
+        page: "nightlatch-secret-rm",
+        description: "Removes a secret with all of its versions, after asking, and overwrites them \
+            in the database. What a backup or a snapshot of the disk has, it cannot remove.",
+        environment: &[],
+        files: &[HOME],
+    },
+    Explained {
+        page: "nightlatch-secret-edit",
+        description: "Opens the value in an editor, as a file in memory that has no name on disk. \
+            vim and Neovim are told to keep no swap file, backup, undo file or history. Tell other \
+            editors not to keep copies of what they edit.",
+        environment: &[EDITOR],
+        files: &[HOME],
+    },
+    Explained {
+        page: "nightlatch-secret-history",
+        description: "Lists the versions that are kept, the oldest first, and when each was set.",
+        environment: &[ZONE],
+        files: &[HOME],
+    },
+    Explained {
+        page: "nightlatch-secret-restore",
+        description: "Makes the value of an older version the current one. It becomes a new version, \
+            so that none is lost.",
+        environment: &[],
+        files: &[HOME],
+    },
+];
