@@ -6,6 +6,7 @@ use super::audit_name::AuditName;
 use super::catalogue::EventType;
 use super::client::Client;
 use super::details::Details;
+use super::event_source::Origin;
 use nightlatch_core::id::SessionId;
 
 /// An event to append to the log.
@@ -14,6 +15,7 @@ pub struct Event {
     who: Option<AuditName>,
     session: Option<SessionId>,
     client: Option<Client>,
+    origin: Option<Box<Origin>>,
     details: Details,
 }
 
@@ -24,6 +26,7 @@ impl Event {
             who: None,
             session: None,
             client: None,
+            origin: None,
             details,
         }
     }
@@ -49,6 +52,15 @@ impl Event {
         self
     }
 
+    /// Sets the process that the event happened in, if it is not the one that records it: for a
+    /// program that records the events of others. Without this, the event has the origin of the log
+    /// ([`AuditLog::with_origin`](crate::AuditLog::with_origin)), by default this process.
+    #[must_use]
+    pub fn at_origin(mut self, origin: Origin) -> Self {
+        self.origin = Some(Box::new(origin));
+        self
+    }
+
     /// The event's type.
     pub fn event_type(&self) -> EventType {
         self.details.event_type()
@@ -67,6 +79,11 @@ impl Event {
     /// The client of a server that it came from.
     pub fn client(&self) -> Option<&Client> {
         self.client.as_ref()
+    }
+
+    /// The process that it happened in, if that is not the one that records it.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_deref()
     }
 
     /// The event's details.

@@ -70,6 +70,7 @@ mod scan;
 mod scan_options;
 mod seal;
 mod sealer;
+mod seed;
 mod segment;
 mod segment_tail;
 mod settings;

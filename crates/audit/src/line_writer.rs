@@ -10,7 +10,7 @@ use super::line::Link;
 use super::seal::Seal;
 use nightlatch_core::clock::Timestamp;
 
-/// The time and origin that every line has.
+/// The time that every line has, and the origin of events that have none of their own.
 pub(super) struct Stamp<'a> {
     pub(super) origin: &'a Origin,
     pub(super) timestamp: Timestamp,
@@ -40,10 +40,11 @@ pub(super) fn write(
     }
     line.token("success", event.details().success());
     line.value("details", &event.written_details());
-    line.text("host", stamp.origin.host());
-    line.token("uid", stamp.origin.uid());
-    line.token("pid", stamp.origin.pid());
-    line.text_or_null("tty", stamp.origin.tty());
+    let origin = event.origin().unwrap_or(stamp.origin);
+    line.text("host", origin.host());
+    line.token("uid", origin.uid());
+    line.token("pid", origin.pid());
+    line.text_or_null("tty", origin.tty());
     line.plain("prev", previous.hash);
     let hash = LineHash::of(&line.written()[start..]);
     line.plain("hash", hash);

@@ -20,11 +20,11 @@ use super::hash::LineHash;
 use super::head::Head;
 use super::line::Link;
 use super::seal::Seal;
+use super::seed::{SealSeed, SegmentSeed};
 use super::segment::APPEND_LINES;
 use nightlatch_core::clock::Timestamp;
-use nightlatch_core::crypto::kdf::derive;
-use nightlatch_core::crypto::sign::{KeyPair, PublicKey, verify};
-use nightlatch_core::crypto::{Key, KeySector, labels, sha256};
+use nightlatch_core::crypto::sign::{PublicKey, verify};
+use nightlatch_core::crypto::{KeySector, sha256};
 
 const MAGIC: &[u8; 8] = b"NLseal\0\x01";
 /// A disk sector, which is written completely or not at all.
@@ -73,9 +73,9 @@ impl Place {
 /// What a process needs for sealing; see the module.
 pub(super) struct Sealer {
     /// The seed of the open segment's next seal; `None` if the next line opens a segment.
-    seal_seed: Option<Key>,
+    seal_seed: Option<SealSeed>,
     /// The seed of the next segment to be opened.
-    segment_seed: Key,
+    segment_seed: SegmentSeed,
     fingerprint: PublicKey,
     /// The key for the next seal, which the last seal announced.
     next: PublicKey,
@@ -103,17 +103,17 @@ pub(super) struct Sealer {
 struct Step {
     seal: Seal,
     head: Head,
-    seal_seed: Option<Key>,
+    seal_seed: Option<SealSeed>,
     /// Only for a segment's first line.
-    segment_seed: Option<Key>,
+    segment_seed: Option<SegmentSeed>,
 }
 
 impl Sealer {
     /// The state of a log without lines.
     pub(super) fn generate() -> Result<Self, getrandom::Error> {
-        let segment_seed = Key::random()?;
+        let segment_seed = SegmentSeed::random()?;
         let never = Timestamp::from_unix_nanos(0);
-        let fingerprint = KeyPair::of(&segment_key(&segment_seed)).public();
+        let fingerprint = segment_seed.key().public();
         Ok(Self {
             seal_seed: None,
             fingerprint,
@@ -139,7 +139,7 @@ impl Sealer {
 
     /// The key for the first line of the next segment to be opened.
     pub(super) fn segment_key(&self) -> PublicKey {
-        KeyPair::of(&segment_key(&self.segment_seed)).public()
+        self.segment_seed.key().public()
     }
 
     /// The last sealed line.
@@ -235,25 +235,22 @@ impl Sealer {
     fn step(&self, role: Role, link: Link) -> Step {
         let (key, seal_seed, next, segment_seed) = match &self.seal_seed {
             None => {
-                let seal_seed = derive(&self.segment_seed, labels::AUDIT_FIRST_SEAL, &[]);
-                let segment_seed = derive(&self.segment_seed, labels::AUDIT_NEXT_SEGMENT, &[]);
-                let (key, next) = (segment_key(&self.segment_seed), seal_key(&seal_seed));
-                (key, Some(seal_seed), next, Some(segment_seed))
+                let seed = &self.segment_seed;
+                let (first, after) = (seed.first_seal(), seed.next());
+                let next = first.key();
+                (seed.key(), Some(first), next, Some(after))
             }
             Some(seed) if role == Role::Closing => {
-                (seal_key(seed), None, segment_key(&self.segment_seed), None)
+                (seed.key(), None, self.segment_seed.key(), None)
             }
             Some(seed) => {
-                let seal_seed = derive(seed, labels::AUDIT_NEXT_SEAL, &[]);
-                let next = seal_key(&seal_seed);
-                (seal_key(seed), Some(seal_seed), next, None)
+                let after = seed.next();
+                let next = after.key();
+                (seed.key(), Some(after), next, None)
             }
         };
-        let key = KeyPair::known(&key, &self.next).unwrap_or_else(|| KeyPair::of(&key));
-        let next = KeyPair::of(&next);
-        let next_segment = segment_seed
-            .as_ref()
-            .map(|seed| KeyPair::of(&segment_key(seed)).public());
+        let (key, next) = (key.announced(&self.next), next.pair());
+        let next_segment = segment_seed.as_ref().map(|seed| seed.key().public());
         let message = Seal::message(&link.hash, &next.public(), next_segment.as_ref());
         Step {
             seal: Seal {
@@ -339,8 +336,8 @@ impl Sealer {
         let mut from = checked.strip_prefix(MAGIC)?;
         let version = get_number(&mut from)?;
         let fingerprint = PublicKey::from_bytes(*get(&mut from)?);
-        let segment_seed = get_key(&mut from)?;
-        let seal_seed = get_key(&mut from)?;
+        let segment_seed = SegmentSeed::saved(get(&mut from)?);
+        let seal_seed = SealSeed::saved(get(&mut from)?);
         let hash = LineHash::from_bytes(*get(&mut from)?);
         let boot = *get(&mut from)?;
         let has_seal_seed = match get_number(&mut from)? {
@@ -381,14 +378,6 @@ impl Sealer {
     }
 }
 
-fn segment_key(seed: &Key) -> Key {
-    derive(seed, labels::AUDIT_SEGMENT_KEY, &[])
-}
-
-fn seal_key(seed: &Key) -> Key {
-    derive(seed, labels::AUDIT_SEAL_KEY, &[])
-}
-
 fn get<'a, const N: usize>(from: &mut &'a [u8]) -> Option<&'a [u8; N]> {
     let (here, after) = from.split_first_chunk()?;
     *from = after;
@@ -402,9 +391,4 @@ fn get_number(from: &mut &[u8]) -> Option<u64> {
 fn get_time(from: &mut &[u8]) -> Option<Timestamp> {
     let nanos = get(from).copied().map(i64::from_le_bytes)?;
     Some(Timestamp::from_unix_nanos(nanos))
-}
-
-fn get_key(from: &mut &[u8]) -> Option<Key> {
-    let bytes: &[u8; 32] = get(from)?;
-    Some(Key::init_with(|into| into.copy_from_slice(bytes)))
 }

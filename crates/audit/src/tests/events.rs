@@ -166,3 +166,24 @@ fn every_event_is_in_the_tables_of_the_documents() {
         }
     }
 }
+
+#[test]
+fn an_event_of_another_process_has_the_origin_that_was_passed_in() {
+    let home = Home::new();
+    let other = Origin::new("ws2", 1001, 77, None);
+    let events = [used("own"), used("other").at_origin(other)];
+    home.log().append_durable(&events).unwrap();
+    let query = Query {
+        host: Some("ws2".to_owned()),
+        ..Query::default()
+    };
+    let found = home.log().query(&query).unwrap().events;
+    let [record] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!((record.uid, record.pid, &record.tty), (1001, 77, &None));
+    let lines = home.checked_lines();
+    assert_eq!(lines[0]["host"], "ws1");
+    assert_eq!(lines[0]["tty"], "pts/3");
+    home.verifies();
+}
