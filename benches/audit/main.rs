@@ -134,10 +134,7 @@ impl Bench {
 
     fn filter(&self) {
         println!("filter by type");
-        let query = Query {
-            types: vec![EventType::LoginFailure.into()],
-            ..Query::default()
-        };
+        let query = Query::default().types([EventType::LoginFailure]);
         let ask = || {
             drop(
                 self.log
@@ -207,11 +204,9 @@ impl Bench {
         let since = generator::START.plus(Duration::from_secs(
             generator::DAYS / 2 * 86_400 + 3600 * 13,
         ));
-        let query = Query {
-            since: Some(since),
-            until: Some(since.plus(Duration::from_secs(3600))),
-            ..Query::default()
-        };
+        let query = Query::default()
+            .since(since)
+            .until(since.plus(Duration::from_secs(3600)));
         let mut total = 0;
         let ours = self.best(50, || {
             let answer = self.log.list(&query, &Progress::default());

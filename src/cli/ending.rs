@@ -66,14 +66,12 @@ fn of_log(context: &Context, session: Option<SessionId>, username: Option<&str>)
     // Read without a record, because no event is shown to anybody.
     let log = LogReader::copy(&context.config.home().join("audit")).ok()?;
     let newest = |types: &[EventType], session: Option<SessionId>| {
-        let query = Query {
-            types: types.iter().map(|&known| known.into()).collect(),
-            session,
-            user: username.map(str::to_owned),
-            since: Some(now.minus(LOOKED_BACK)),
-            limit: Limit::MIN,
-            ..Query::default()
-        };
+        let query = Query::default()
+            .types(types.iter().copied())
+            .session(session)
+            .user(username.map(str::to_owned))
+            .since(now.minus(LOOKED_BACK))
+            .limit(Limit::MIN);
         let read = log.list(&query, &Progress::default()).ok()?;
         read.answer.events.into_iter().next_back()
     };

@@ -71,15 +71,13 @@ pub fn run(context: &Context, args: &AuditStats) -> Result<End, Failure> {
 
 /// Whether a query includes all events of a session; otherwise its length is unknown.
 pub fn has_all_of_sessions(query: &Query) -> bool {
-    let only_of_session = Query {
-        session: query.session,
-        user: query.user.clone(),
-        since: query.since,
-        until: query.until,
-        limit: query.limit,
-        limit_unit: query.limit_unit,
-        ..Query::default()
-    };
+    let only_of_session = Query::default()
+        .session(query.session)
+        .user(query.user.clone())
+        .since(query.since)
+        .until(query.until)
+        .limit(query.limit)
+        .limit_unit(query.limit_unit);
     *query == only_of_session
 }
 

@@ -3,8 +3,7 @@
 //! Verification, recovery and all readers accept the same bytes and read the same values from them.
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
-#[doc(hidden)]
-pub mod properties;
+pub(crate) mod properties;
 mod value;
 
 use super::catalogue::EventType;

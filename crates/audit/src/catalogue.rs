@@ -30,6 +30,7 @@ macro_rules! events {
     ($( $(#[doc = $text:literal])+ $variant:ident = $name:literal: $row:expr; )+) => {
         /// The type of an event: the closed catalogue.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum EventType { $( $(#[doc = $text])+ $variant, )+ }
 
         impl EventType {

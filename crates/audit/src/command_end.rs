@@ -6,6 +6,7 @@ use super::reason::CommandFailure;
 
 /// How a guarded command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_enums)] // a command ends in no other way
 pub enum CommandEnd {
     /// With this exit code.
     #[serde(rename = "exit_code")]

@@ -10,6 +10,7 @@ use nightlatch_core::clock::Timestamp;
 
 /// How far back the log reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Coverage {
     /// The time of the oldest remaining event.
     pub since: Timestamp,
@@ -18,6 +19,11 @@ pub struct Coverage {
 }
 
 impl Coverage {
+    /// A log whose oldest event is of the time `since`.
+    pub const fn new(since: Timestamp, is_complete: bool) -> Self {
+        Self { since, is_complete }
+    }
+
     /// How much of a history of this `length` is missing at `now`. Nothing is missing from a
     /// complete log, even if it is younger than `length`.
     pub fn missing(&self, length: Duration, now: Timestamp) -> Duration {

@@ -40,6 +40,7 @@ macro_rules! details {
         $(#[$enum_meta])*
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(untagged)]
+        #[non_exhaustive]
         pub enum Details { $(
             $(#[$meta])*
             $variant

@@ -7,6 +7,7 @@ use super::forms::written;
 
 /// A filter on the ends of guarded commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ExitFilter {
     /// Any end except exit code 0.
     NonZero,
@@ -21,6 +22,7 @@ pub enum ExitFilter {
 /// The text is not a valid filter on the end of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write nonzero, an exit code from 0 to 255, signal, or signal:N")]
+#[non_exhaustive]
 pub struct BadExitFilter;
 
 impl ExitFilter {

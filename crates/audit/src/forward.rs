@@ -32,6 +32,7 @@ const FACILITY: u8 = PRIORITY >> 3;
 
 /// The receiver of forwarded events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ForwardTo {
     /// The system log, in the form of RFC 3164.
     Syslog,

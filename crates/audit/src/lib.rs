@@ -4,6 +4,8 @@
 //! log. [`AuditLog`] appends events, and a [`LogReader`] answers a [`Query`].
 
 #![deny(missing_docs)]
+#![warn(unnameable_types, unreachable_pub)]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,8 +1,7 @@
 //! Queries of the log and their results.
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
-#[doc(hidden)]
-pub mod properties;
+pub(crate) mod properties;
 
 use super::event_name::EventName;
 use super::exit_filter::ExitFilter;
@@ -58,6 +57,7 @@ impl Default for Limit {
 
 /// A query: an event matches if it passes all filters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Query {
     /// About this user; case-insensitive.
     pub user: Option<String>,
@@ -90,8 +90,120 @@ pub struct Query {
     pub limit_unit: LimitUnit,
 }
 
+/// Each method sets a filter; `None` removes it.
+///
+/// ```
+/// use nightlatch_audit::{EventType, Limit, Query};
+///
+/// let failures = Query::default()
+///     .user("alice@example.com".to_owned())
+///     .types([EventType::LoginFailure])
+///     .limit(Limit::MAX);
+/// assert_eq!(failures.types.len(), 1);
+/// ```
+impl Query {
+    /// About this user; case-insensitive.
+    #[must_use]
+    pub fn user(mut self, user: impl Into<Option<String>>) -> Self {
+        self.user = user.into();
+        self
+    }
+
+    /// At or after this time.
+    #[must_use]
+    pub fn since(mut self, since: impl Into<Option<Timestamp>>) -> Self {
+        self.since = since.into();
+        self
+    }
+
+    /// Before this time.
+    #[must_use]
+    pub fn until(mut self, until: impl Into<Option<Timestamp>>) -> Self {
+        self.until = until.into();
+        self
+    }
+
+    /// In this session.
+    #[must_use]
+    pub fn session(mut self, session: impl Into<Option<SessionId>>) -> Self {
+        self.session = session.into();
+        self
+    }
+
+    /// About this program.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<Option<String>>) -> Self {
+        self.program = program.into();
+        self
+    }
+
+    /// The start of a command with this command line.
+    #[must_use]
+    pub fn argv(mut self, argv: impl Into<Option<ArgvDigest>>) -> Self {
+        self.argv = argv.into();
+        self
+    }
+
+    /// The end of a command that ended like this.
+    #[must_use]
+    pub fn exit(mut self, exit: impl Into<Option<ExitFilter>>) -> Self {
+        self.exit = exit.into();
+        self
+    }
+
+    /// Recorded on this terminal.
+    #[must_use]
+    pub fn tty(mut self, tty: impl Into<Option<String>>) -> Self {
+        self.tty = tty.into();
+        self
+    }
+
+    /// Recorded on this machine.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<Option<String>>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// Of one of these types; none means any type.
+    #[must_use]
+    pub fn types(mut self, types: impl IntoIterator<Item = impl Into<EventName>>) -> Self {
+        self.types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// About one of these runs of guarded commands; none means any.
+    #[must_use]
+    pub fn execs(mut self, execs: impl IntoIterator<Item = ExecId>) -> Self {
+        self.execs = execs.into_iter().collect();
+        self
+    }
+
+    /// Only events where something failed or was refused, if `only`.
+    #[must_use]
+    pub fn failed_only(mut self, only: bool) -> Self {
+        self.failed_only = only;
+        self
+    }
+
+    /// The maximum number of events or rows in the result.
+    #[must_use]
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// What the limit counts.
+    #[must_use]
+    pub fn limit_unit(mut self, unit: LimitUnit) -> Self {
+        self.limit_unit = unit;
+        self
+    }
+}
+
 /// What a [`Limit`] counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LimitUnit {
     /// Events.
     #[default]
@@ -103,6 +215,7 @@ pub enum LimitUnit {
 
 /// The result of a [`Query`].
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct QueryResult {
     /// The newest matching events, in log order: newest last.
     pub events: Vec<Record>,
@@ -124,6 +237,7 @@ pub struct QueryResult {
 
 /// The totals of a reading of all matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct QuerySummary {
     /// The number of matches returned.
     pub total: u64,

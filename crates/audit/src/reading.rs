@@ -58,6 +58,7 @@ enum Source<'a> {
 /// The result of a reading, and whether the reading could be recorded.
 #[derive(Debug)]
 #[must_use = "a reading that could not be recorded has to be reported"]
+#[allow(clippy::exhaustive_structs)] // nobody can pass over what is not recorded
 pub struct Reading<T> {
     /// The result. It may be shown even if the reading could not be recorded: a broken log is
     /// exactly what an auditor needs to read.

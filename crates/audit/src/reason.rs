@@ -7,6 +7,7 @@ macro_rules! names {
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum $enum { $($(#[doc = $text])+ $variant,)+ }
 
         impl $enum {

@@ -6,6 +6,7 @@ use nightlatch_core::clock::Timestamp;
 
 /// A range of events that were removed from the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RemovedEvents {
     /// The number of the first event.
     pub first_seq: u64,

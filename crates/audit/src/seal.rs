@@ -9,8 +9,7 @@
 //! JSON.
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
-#[doc(hidden)]
-pub mod properties;
+pub(crate) mod properties;
 
 use super::hash::LineHash;
 use nightlatch_core::crypto::labels;

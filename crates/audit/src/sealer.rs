@@ -12,8 +12,7 @@
 //! [`StateFile`](super::state_file::StateFile) stores it on disk.
 
 #[cfg(any(test, fuzzing, feature = "test-util"))]
-#[doc(hidden)]
-pub mod properties;
+pub(crate) mod properties;
 
 use super::catalogue::EventType;
 use super::hash::LineHash;

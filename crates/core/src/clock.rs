@@ -158,6 +158,7 @@ impl BootTime {
 
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // a clock outside of this crate makes it
 pub struct Moment {
     /// The wall clock.
     pub wall: Timestamp,
@@ -167,6 +168,7 @@ pub struct Moment {
 
 /// Identifies this boot and says whether the boot clock is the machine's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // a clock outside of this crate makes it
 pub struct Boot {
     /// The kernel's random id of this boot.
     pub id: [u8; 16],

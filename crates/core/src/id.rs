@@ -7,6 +7,7 @@ use uuid::Uuid;
 /// The text is not an identifier of the expected form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid id")]
+#[non_exhaustive]
 pub struct BadId;
 
 macro_rules! identifier {

@@ -3,6 +3,8 @@
 //! session is live. The other crates of the workspace build on this one.
 
 #![deny(missing_docs)]
+#![warn(unnameable_types, unreachable_pub)]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod clock;
 pub mod crypto;

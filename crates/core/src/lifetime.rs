@@ -15,6 +15,7 @@ const CLOCKS_APART: Duration = Duration::from_secs(1);
 
 /// Why a session is no longer live by its times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // whoever judges a session handles every case
 pub enum Expired {
     /// No activity for the idle limit.
     Idle,
@@ -31,6 +32,7 @@ pub enum Expired {
 /// Which limit will end the session without further activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
+#[allow(clippy::exhaustive_enums)] // whoever judges a session handles every case
 pub enum LimitedBy {
     /// The idle timeout, which activity extends.
     Idle,
@@ -40,6 +42,7 @@ pub enum LimitedBy {
 
 /// The judgement of a live session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // whoever judges a session handles every case
 pub struct Live {
     /// The remaining time without activity; more than zero, at most the idle limit.
     pub remaining: Duration,
@@ -49,6 +52,7 @@ pub struct Live {
 
 /// The times of a session that decide whether it is live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // whoever judges a session handles every case
 pub struct Lifetime {
     /// The idle limit.
     pub idle: Duration,

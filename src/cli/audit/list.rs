@@ -35,11 +35,10 @@ pub fn run(context: &Context, args: &AuditList) -> Result<End, Failure> {
         Format::Table => LimitUnit::Rows,
         Format::Json | Format::Jsonl | Format::Csv => LimitUnit::Events,
     };
-    let query = Query {
-        limit: Limit::new(args.limit.into()).map_err(|error| Failure::usage(error.to_string()))?,
-        limit_unit,
-        ..query(context, &args.filters)?
-    };
+    let limit = Limit::new(args.limit.into());
+    let query = query(context, &args.filters)?
+        .limit(limit.map_err(|error| Failure::usage(error.to_string()))?)
+        .limit_unit(limit_unit);
     if args.follow && query.is_of_runs() {
         return Err(not_followed());
     }

@@ -82,28 +82,25 @@ pub fn query(context: &Context, args: &AuditFilters) -> Result<Query, Failure> {
         .as_deref()
         .map(str::parse::<ExitFilter>)
         .transpose();
-    Ok(Query {
-        user: args.user.clone(),
-        types: types.collect::<Result<_, _>>()?,
-        since: time("--since", &args.since)?,
-        until: time("--until", &args.until)?,
-        session: session
-            .map_err(|_| Failure::usage("--session takes a session id, as `status` shows it"))?,
-        failed_only: args.failed,
-        program: args.program.clone(),
-        execs: execs.collect::<Result<_, _>>().map_err(|_| {
-            Failure::usage("--exec-id takes the id of a run, as `audit list --wide` shows it")
-        })?,
-        argv: args
-            .argv_of
-            .as_deref()
-            .map(|line| argv(context, line))
-            .transpose()?,
-        exit: exit.map_err(|error| Failure::usage(format!("--exit: {error}")))?,
-        tty: args.tty.clone(),
-        host: args.host.clone(),
-        ..Query::default()
-    })
+    let session = session
+        .map_err(|_| Failure::usage("--session takes a session id, as `status` shows it"))?;
+    let execs = execs.collect::<Result<Vec<_>, _>>().map_err(|_| {
+        Failure::usage("--exec-id takes the id of a run, as `audit list --wide` shows it")
+    })?;
+    let digest = args.argv_of.as_deref().map(|line| argv(context, line));
+    Ok(Query::default()
+        .user(args.user.clone())
+        .types(types.collect::<Result<Vec<_>, _>>()?)
+        .since(time("--since", &args.since)?)
+        .until(time("--until", &args.until)?)
+        .session(session)
+        .failed_only(args.failed)
+        .program(args.program.clone())
+        .execs(execs)
+        .argv(digest.transpose()?)
+        .exit(exit.map_err(|error| Failure::usage(format!("--exit: {error}")))?)
+        .tty(args.tty.clone())
+        .host(args.host.clone()))
 }
 
 /// The digest of a command line, which requires the account's key.

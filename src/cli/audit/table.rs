@@ -114,6 +114,7 @@ fn outcome(row: &Row, roomy: bool) -> (&'static str, Style) {
         Some(Outcome::Failed) => ("FAILED", "FAIL", BAD),
         Some(Outcome::Refused) => ("REFUSED", "REF", BAD),
         Some(Outcome::NonZero) => ("NONZERO", "NZ", WARN),
+        Some(other) => (other.as_str(), "?", WARN),
         None => ("running", "run", GOOD),
     };
     (if roomy { long } else { short }, style)

@@ -276,7 +276,7 @@ mod tests {
         let config = Config::load(&file).unwrap();
         let now = Timestamp::from_unix_seconds(1_800_000_000);
         let since = now.minus(Duration::from_secs(reaches * DAY + 60));
-        let finding = kept(&config, Some(Coverage { since, is_complete }), now);
+        let finding = kept(&config, Some(Coverage::new(since, is_complete)), now);
         (finding.state, finding.found)
     }
 

@@ -62,6 +62,7 @@ fn row(record: &Record, flag: Option<&String>) -> Row {
             Outcome::Failed => "failed",
             Outcome::Refused => "refused",
             Outcome::NonZero => "non-zero",
+            other => other.as_str(),
         },
         username: Text::new(record.username.as_deref().unwrap_or("-"), 100),
         details: Text::new(&without_ids(&details), CELL),

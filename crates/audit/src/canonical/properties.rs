@@ -13,7 +13,7 @@ use nightlatch_core::clock::Timestamp;
 
 /// A canonical line means the same to another JSON reader and writer, and can be read like any
 /// line. That other reader also rejects a line that is not canonical.
-pub fn audit_canonical(bytes: &[u8]) -> bool {
+pub(crate) fn audit_canonical(bytes: &[u8]) -> bool {
     let parsed = Canonical::parse(bytes);
     assert_eq!(parsed.is_some(), slowly(bytes).is_some());
     let Some(parsed) = parsed else {

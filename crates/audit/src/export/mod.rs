@@ -12,6 +12,7 @@ use super::record::Record;
 
 /// An export format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ExportFormat {
     /// The log's own lines, byte for byte.
     Jsonl,

@@ -17,6 +17,7 @@ pub struct HoldName(String);
 /// The text is not a valid name of a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the name of a hold has 1 to {NAME_LENGTH} characters: letters, digits, and . _ -")]
+#[non_exhaustive]
 pub struct BadHoldName;
 
 impl HoldName {
@@ -56,6 +57,7 @@ pub struct HoldReason(String);
 #[error(
     "the reason for a hold has 1 to {REASON_LENGTH} characters, none of them a control character"
 )]
+#[non_exhaustive]
 pub struct BadHoldReason;
 
 impl HoldReason {

@@ -4,6 +4,9 @@ use super::{HASH, KEY, Parts, SEALED_END, SEGMENT_KEY, SIG, Seal, UNSEALED_END};
 
 /// Splitting a line and joining its parts gives the same bytes: no byte is ignored, and a seal has
 /// only one form.
+///
+/// # Panics
+/// When the property does not hold.
 pub fn seal_parts(bytes: &[u8]) -> bool {
     let Some(parts) = Parts::of(bytes) else {
         return false;

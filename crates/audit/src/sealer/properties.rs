@@ -4,6 +4,9 @@ use super::{CHECKED, SECTOR, Sealer};
 use nightlatch_core::crypto::sha256;
 
 /// A state is accepted only exactly as written; with any byte changed it is rejected.
+///
+/// # Panics
+/// When the property does not hold.
 pub fn seal_state(bytes: &[u8]) -> bool {
     let mut sector = [0; SECTOR];
     let length = bytes.len().min(SECTOR);

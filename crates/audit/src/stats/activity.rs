@@ -11,6 +11,7 @@ const EXEC: &str = "exec";
 
 /// What extended a session, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Extender {
     /// The program, or another kind of action, such as `extend`.
     pub name: String,

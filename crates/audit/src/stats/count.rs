@@ -6,6 +6,7 @@ use crate::record::Record;
 
 /// Counts of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // facts, which the tests of a report make up
 pub struct Count {
     /// All of them.
     pub events: u64,

@@ -30,6 +30,7 @@ const MAX_TYPES: usize = 1000;
 
 /// The counts of one account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AccountCount {
     /// Its events.
     pub count: Count,

@@ -34,6 +34,7 @@ const SHOWN: [i64; 12] = [
 
 /// A part of the time range that the log covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // facts, which the tests of a report make up
 pub struct Bucket {
     /// Its start.
     pub from: Timestamp,

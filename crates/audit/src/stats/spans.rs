@@ -22,6 +22,7 @@ const NEWEST_COMMANDS: usize = 1000;
 
 /// A session according to the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionSpan {
     /// The session's id.
     pub id: SessionId,
@@ -50,6 +51,7 @@ impl SessionSpan {
 
 /// A guarded command according to the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // facts, which the tests of a report make up
 pub struct CommandSpan {
     /// The account that ran it.
     pub username: Option<String>,
@@ -65,6 +67,7 @@ pub struct CommandSpan {
 
 /// Sessions or commands that are counted but no longer kept individually.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LeftOut {
     /// How many.
     pub count: u64,

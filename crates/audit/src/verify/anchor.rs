@@ -19,6 +19,7 @@ pub struct Anchor {
 
 /// The input is not an anchor or a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BadAnchor {
     /// Not 64 hexadecimal digits.
     #[error("a fingerprint has 64 hexadecimal digits")]

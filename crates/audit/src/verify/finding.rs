@@ -6,6 +6,7 @@ use crate::hash::LineHash;
 
 /// A finding and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // facts, which the tests of a report make up
 pub struct Finding {
     /// The file; empty if the finding is about the whole log.
     pub file: String,

@@ -11,8 +11,7 @@ mod finding;
 mod join;
 mod key_chain;
 #[cfg(any(test, fuzzing, feature = "test-util"))]
-#[doc(hidden)]
-pub mod properties;
+pub(crate) mod properties;
 mod records;
 mod result;
 mod seals;

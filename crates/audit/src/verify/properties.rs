@@ -15,6 +15,9 @@ const GENUINE: [&str; 2] = [
 const FINGERPRINT: &str = "1a06d15a4afab25480c8dd8d955697d390d837053582e60ab937a4e68931a142";
 
 /// An anchor has only one form: parsing and printing it are inverse.
+///
+/// # Panics
+/// When the property does not hold.
 pub fn audit_anchor(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
@@ -31,6 +34,9 @@ pub fn audit_anchor(bytes: &[u8]) -> bool {
 /// The input has all files of a log: two lengths of two bytes each, the sealing state, the kept
 /// first lines, and a segment. Verification ends for any content and lists a bounded number of
 /// findings. No log verifies with the genuine log's fingerprint except the sealed part of that log.
+///
+/// # Panics
+/// When the property does not hold.
 pub fn audit_directory(bytes: &[u8]) -> bool {
     let Some((state, openings, segment)) = files(bytes) else {
         return false;

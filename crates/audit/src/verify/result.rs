@@ -85,6 +85,7 @@ impl Verification {
 
 /// How the given anchors compare with the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AnchorCounts {
     /// Given anchors; each pair of number and hash counts once.
     pub given: u64,
@@ -98,6 +99,7 @@ pub struct AnchorCounts {
 
 /// A recorded removal of old events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // facts, which the tests of a report make up
 pub struct Removal {
     /// The first removed event.
     pub first_seq: u64,
@@ -117,6 +119,7 @@ pub struct Removal {
 
 /// A repair that an AUDIT_REPAIRED event records.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // facts, which the tests of a report make up
 pub struct Repaired {
     /// The event that records the repair.
     pub seq: u64,
@@ -130,6 +133,7 @@ pub struct Repaired {
 
 /// Something that is not tampering but deserves a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // facts, which the tests of a report make up
 pub struct Warning {
     /// The event's number.
     pub seq: u64,
@@ -141,6 +145,7 @@ pub struct Warning {
 
 /// What is unusual about a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // whoever reports it handles every reason
 pub enum WarningReason {
     /// It was used, but its creation is not in the log.
     NotCreated,

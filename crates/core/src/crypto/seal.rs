@@ -15,6 +15,7 @@ pub const TAG_LENGTH: usize = 16;
 /// to seal.
 #[derive(Debug, thiserror::Error)]
 #[error("does not open: it was changed, or sealed under another key")]
+#[non_exhaustive]
 pub struct DoesNotOpen;
 
 /// Encrypts `text` in place and returns the tag over it and `associated`. Never use a nonce twice

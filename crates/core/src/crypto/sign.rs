@@ -102,6 +102,7 @@ pub fn verify(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
 
 /// A message with its claimed signature, not yet verified.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs)] // the three parts of a signature
 pub struct Signed<'a> {
     /// The public key of the claimed signer.
     pub key: PublicKey,

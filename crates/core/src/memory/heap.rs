@@ -17,6 +17,7 @@ const LARGEST: usize = 1024 * 1024;
 /// Our own secret types wipe themselves. This is for the copies that other crates make of a
 /// password while they check it. A program that uses the library may install it as its
 /// `#[global_allocator]`.
+#[allow(clippy::exhaustive_structs)] // a program names it
 pub struct WipingAllocator;
 
 // SAFETY: every call goes to the system allocator with the same arguments, except for `realloc` of

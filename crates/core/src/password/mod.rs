@@ -19,6 +19,7 @@ pub const PASSWORD_MAX_BYTES: usize = 1024;
 
 /// The rules that a new password must meet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // whoever asks handles every case
 pub enum PasswordRules {
     /// At least 15 characters of any kind (NIST SP 800-63B section 3.1.1.2).
     #[default]
@@ -54,6 +55,7 @@ pub enum BadPassword {
 
 /// A character that no account's password contains, because it cannot be typed at a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // whoever asks handles every case
 pub struct Untypeable(pub char);
 
 impl std::fmt::Display for Untypeable {

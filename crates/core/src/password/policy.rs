@@ -23,6 +23,7 @@ const TELLING_CHARS: usize = 4;
 
 /// How hard a password is to guess, as estimated by zxcvbn from its first 100 characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // one number
 pub struct Strength {
     /// 0 (guessed at once) to 4 (very hard to guess).
     pub score: u8,

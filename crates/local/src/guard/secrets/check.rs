@@ -121,18 +121,14 @@ struct Recorded {
 /// Reads the last two states from the log; an account that was removed has none. Follows the account
 /// back through its earlier emails.
 fn recorded(home: &Home, email: &str) -> Result<Recorded, AuditError> {
-    let mut query = Query {
-        types: [
+    let mut query = Query::default()
+        .types([
             EventType::SecretSet,
             EventType::SecretRemoved,
             EventType::EmailChanged,
             EventType::AccountRemoved,
-        ]
-        .map(Into::into)
-        .to_vec(),
-        limit: Limit::MAX,
-        ..Query::default()
-    };
+        ])
+        .limit(Limit::MAX);
     let mut email = email.to_owned();
     let mut states: Vec<SecretsState> = Vec::new();
     let mut oldest = u64::MAX;

@@ -331,10 +331,7 @@ impl Bench {
 
     /// The recorded events except those about the log's own segments, with each one's session.
     fn records(&self) -> Vec<(String, Option<SessionId>)> {
-        let query = Query {
-            limit: Limit::MAX,
-            ..Query::default()
-        };
+        let query = Query::default().limit(Limit::MAX);
         let found = self.audit.query_unrecorded(&query).unwrap();
         assert_eq!(found.unreadable, 0);
         let happened = found.events.into_iter().filter(|record| {
