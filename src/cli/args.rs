@@ -7,12 +7,14 @@ mod bad_value;
 mod filters;
 mod hold;
 mod secret;
+mod sessions;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use nightlatch::config::OnEnd;
 
 pub use accounts::{Login, Passwd, PasswordSource, Register};
 pub use audit::{
@@ -26,11 +28,11 @@ pub use secret::{
     Secret, SecretCommand, SecretEdit, SecretGet, SecretHistory, SecretRename, SecretRestore,
     SecretRm, SecretSet, SecretShow,
 };
+pub use sessions::Revoke;
 
 const AFTER_HELP: &str = "\
-Examples:
-  nightlatch register alice@example.com    create an account and sign in
-  nightlatch exec -- psql production       run a command under the guard";
+Example:
+  nightlatch register alice@example.com    create an account and sign in";
 
 /// A login session for the terminal that locks itself
 #[derive(Debug, Parser)]
@@ -43,7 +45,7 @@ Examples:
 )]
 pub struct Cli {
     /// Print what each exit code means, and exit
-    #[arg(long)]
+    #[arg(long, hide = true)]
     pub exit_codes: bool,
     #[command(flatten)]
     pub global: Global,
@@ -92,6 +94,13 @@ pub enum Command {
     Logout(Logout),
     /// Show the session and when it locks; changes nothing
     Status(Status),
+    /// List all sessions and the commands under them; changes nothing
+    #[command(
+        after_help = "Examples:\n  nightlatch sessions\n  nightlatch sessions --json\n\nExit codes: 0 also when nobody is signed in."
+    )]
+    Sessions,
+    /// End sessions and the commands under them, for a reason
+    Revoke(Revoke),
     /// Restart the idle timer
     #[command(
         after_help = "Example:\n  nightlatch extend && ./long-report\n\nExit codes: 4 without a live session."
@@ -197,9 +206,30 @@ pub struct Exec {
     /// Do not restart the idle timer
     #[arg(long)]
     pub no_extend: bool,
+    /// When the session ends: warn, hangup or continue
+    #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
+    pub on_end: Option<OnEndChoice>,
     /// Command to run, and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+}
+
+/// What happens to the command when its session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnEndChoice {
+    Warn,
+    Hangup,
+    Continue,
+}
+
+impl From<OnEndChoice> for OnEnd {
+    fn from(choice: OnEndChoice) -> Self {
+        match choice {
+            OnEndChoice::Warn => Self::Warn,
+            OnEndChoice::Hangup => Self::HangUp,
+            OnEndChoice::Continue => Self::Continue,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

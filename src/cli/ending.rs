@@ -25,6 +25,9 @@ const ENDS: [EventType; 4] = [
 /// How the session that `status` found locked has ended: `locked at 12:41 after 15 idle minutes`;
 /// `None` if nothing records it.
 pub fn of_status(context: &Context, status: &SessionStatus) -> Option<String> {
+    if let (Some(reason), Some(at)) = (&status.reason, status.revoked_at) {
+        return Some(by_revocation(context, at, reason.as_str()));
+    }
     match status.ended {
         Some(EndReason::Idle) => {
             let idle = Duration::from_secs(status.idle_timeout_seconds?);
@@ -84,6 +87,9 @@ fn of_log(context: &Context, session: Option<SessionId>, username: Option<&str>)
     if let (Some(end), Some(reason)) = (&end, reason)
         && !["idle", "max", "key_gone"].contains(&&*reason)
     {
+        if end.event_type.known() == Some(EventType::SessionRevoked) {
+            return Some(by_revocation(context, end.timestamp, &reason));
+        }
         let at = context.zone.recently(end.timestamp, now);
         return Some(format!("locked at {at}: {}", in_words(&reason)));
     }
@@ -104,6 +110,12 @@ fn of_log(context: &Context, session: Option<SessionId>, username: Option<&str>)
     } else {
         by_limit(context, limit, max)
     })
+}
+
+/// How a session ended that was revoked `at` this time.
+pub fn by_revocation(context: &Context, at: Timestamp, reason: &str) -> String {
+    let at = context.zone.recently(at, SystemClock.now().wall);
+    format!("revoked at {at}: {}", escape(reason))
 }
 
 fn by_idling(context: &Context, at: Timestamp, idle: Duration) -> String {

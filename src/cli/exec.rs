@@ -12,8 +12,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use nightlatch::clock::{Clock, SystemClock};
+use nightlatch::config::OnEnd;
 use nightlatch::id::SessionId;
-use nightlatch::session::SessionState;
+use nightlatch::session::{Revocation, SessionState};
 use nightlatch::{
     CommandError, Denied, Ended, Finished, Guard, Orphans, Refusals, RunOptions, Scripts, SignedIn,
 };
@@ -64,7 +65,7 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
     let mut looks = LOOKS;
     let ran = loop {
         let mut command = command(context, args)?;
-        let denied = match watched(context, &guard, &mut command, &options) {
+        let denied = match watched(context, &guard, args, &mut command, &options) {
             Err(CommandError::Denied(denied)) if helps_to_sign_in(context, &denied) => denied,
             Err(CommandError::Denied(denied)) => return Err(refuse(context, &guard, args, denied)),
             other => break other?,
@@ -77,7 +78,7 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
         // An earlier prompt may have signed in for this command, too.
         guard = context.guard()?;
         let may_run = match &denied {
-            Denied::NoSession { .. } => is_signed_in(&guard),
+            Denied::NoSession { .. } | Denied::Revoked(_) => is_signed_in(&guard),
             _ => looks == LOOKS,
         };
         if may_run && looks > 0 {
@@ -86,6 +87,7 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
         }
         let why = match &denied {
             Denied::NoSession { .. } => how_it_ended(context, &guard),
+            Denied::Revoked(revocation) => Some(revoked(context, revocation)),
             other => Some(text::escape(&other.to_string())),
         };
         let why = why.unwrap_or_else(|| "locked".to_owned());
@@ -111,7 +113,7 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
             ..options
         };
         guard = context.guard()?;
-        let ran = watched(context, &guard, &mut command, &options)?;
+        let ran = watched(context, &guard, args, &mut command, &options)?;
         prune::after_sign_in(context, signed_in);
         break ran;
     };
@@ -136,10 +138,12 @@ struct Ran {
     username: String,
 }
 
-/// Runs the command. A person at the terminal is notified at once when the session ends.
+/// Runs the command. When the session ends, a person at the terminal is notified at once, or the
+/// command is hung up.
 fn watched(
     context: &Context,
     guard: &Guard,
+    args: &Exec,
     command: &mut Command,
     options: &RunOptions,
 ) -> Result<Ran, CommandError> {
@@ -150,6 +154,8 @@ fn watched(
         session,
         username: &username,
         program: &program,
+        on_end: args.on_end.map_or(guard.on_end(), OnEnd::from),
+        hang_up: running.hang_up(),
     };
     let finished = std::thread::scope(|scope| {
         let _watch = EndWatch::begin(scope, context, watched);
@@ -203,8 +209,16 @@ fn refuse(context: &Context, guard: &Guard, args: &Exec, denied: Denied) -> Fail
             };
             Failure::no_session(format!("no live session: {how}"))
         }
+        Denied::Revoked(revocation) => Failure {
+            message: format!("no live session: {}", revoked(context, &revocation)),
+            ..Denied::Revoked(revocation).into()
+        },
         denied => denied.into(),
     }
+}
+
+fn revoked(context: &Context, revocation: &Revocation) -> String {
+    ending::by_revocation(context, revocation.at, revocation.reason.as_str())
 }
 
 /// How the session ended that would have allowed the command.
@@ -259,7 +273,7 @@ fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SignedIn, Failu
 /// Whether the command could run after a sign-in.
 fn helps_to_sign_in(context: &Context, denied: &Denied) -> bool {
     match denied {
-        Denied::NoSession { .. } => true,
+        Denied::NoSession { .. } | Denied::Revoked(_) => true,
         // Not if the account that was named is the one that is not accepted.
         Denied::OtherAccount { .. } => context.account.is_none(),
         _ => false,

@@ -1,7 +1,7 @@
 //! The single place that maps errors to exit codes, kinds, messages and hints.
 
 use nightlatch::account::{BadEmail, BadName, DirectoryError, PolicyRefusal};
-use nightlatch::audit::{AuditError, BadHoldName, BadHoldReason, HoldError};
+use nightlatch::audit::{AuditError, BadHoldName, BadHoldReason, BadText, HoldError};
 use nightlatch::config::ConfigError;
 use nightlatch::guard::run::RunError;
 use nightlatch::paths::NoHomeDirectory;
@@ -73,6 +73,7 @@ pub struct Failure {
 }
 
 const SIGN_IN: &str = "sign in with: nightlatch login";
+const SESSIONS: &str = "see who is signed in: nightlatch sessions";
 
 impl Failure {
     pub fn new(code: Code, kind: &'static str, message: impl Into<String>) -> Self {
@@ -170,6 +171,12 @@ impl From<BadHoldReason> for Failure {
     }
 }
 
+impl From<BadText> for Failure {
+    fn from(error: BadText) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
 impl From<HoldError> for Failure {
     fn from(error: HoldError) -> Self {
         let message = error.to_string();
@@ -209,6 +216,12 @@ impl From<GuardError> for Failure {
             GuardError::Session(SessionError::Keeper(error)) => error.into(),
             GuardError::AccountUnclear => Self::usage(error.to_string())
                 .hint("name one with --account EMAIL, or end all: nightlatch lock".to_owned()),
+            GuardError::NoSuchAccount(_) => {
+                Self::failed("no_such_account", error.to_string()).hint(SESSIONS.to_owned())
+            }
+            GuardError::NoSuchSession(_) => {
+                Self::failed("no_such_session", error.to_string()).hint(SESSIONS.to_owned())
+            }
             error => Self::failed("failed", error.to_string()),
         }
     }
@@ -219,6 +232,9 @@ impl From<Denied> for Failure {
         let message = error.to_string();
         match error {
             Denied::NoSession { .. } => Self::no_session(message),
+            Denied::Revoked(_) => {
+                Self::new(Code::NoSession, "session_revoked", message).hint(SIGN_IN.to_owned())
+            }
             Denied::OtherAccount { .. } => {
                 Self::new(Code::NoSession, "other_account", message).hint(SIGN_IN.to_owned())
             }

@@ -17,7 +17,7 @@ use super::ui::Ui;
 const EVERY_SESSION: &str = "to end every session: nightlatch lock";
 /// How long `lock` waits for an agent's answer before it kills the agent, and so ends all its
 /// sessions.
-const TO_LOCK: Duration = Duration::from_secs(1);
+pub(super) const TO_LOCK: Duration = Duration::from_secs(1);
 /// How long `logout` waits before it reports that the agent does not answer.
 const TO_SIGN_OUT: Duration = Duration::from_secs(2);
 
@@ -25,19 +25,7 @@ const TO_SIGN_OUT: Duration = Duration::from_secs(2);
 pub fn lock(mut given: Given) -> Result<End, Failure> {
     let mut wrong = drop_bad_keeper(&mut given);
     // All sessions are ended, whichever account is named.
-    let variable = given.surroundings.account.take();
-    let variable = variable.map(|account| account.to_string_lossy().into_owned());
-    for (name, account) in [
-        ("--account", given.global.account.take()),
-        ("NIGHTLATCH_ACCOUNT", variable),
-    ] {
-        let parsed = account.map(|account| account.parse::<Email>());
-        wrong.extend(
-            parsed
-                .and_then(Result::err)
-                .map(|error| format!("{name}: {error}")),
-        );
-    }
+    wrong.extend(drop_bad_accounts(&mut given));
     let context = context(given)?;
     let guard = open(&context, &mut wrong)?;
     answer_within(TO_LOCK);
@@ -56,7 +44,7 @@ pub fn logout(mut given: Given) -> Result<End, Failure> {
 }
 
 /// Removes an invalid `NIGHTLATCH_KEEPER`; sessions are ended in both keepers then.
-fn drop_bad_keeper(given: &mut Given) -> Vec<String> {
+pub(super) fn drop_bad_keeper(given: &mut Given) -> Vec<String> {
     let keeper = given.surroundings.keeper.as_ref();
     let parsed = keeper.map(|keeper| keeper.to_string_lossy().parse::<KeeperChoice>());
     let Some(Err(error)) = parsed else {
@@ -66,7 +54,22 @@ fn drop_bad_keeper(given: &mut Given) -> Vec<String> {
     vec![format!("NIGHTLATCH_KEEPER: {error}")]
 }
 
-fn open(context: &Context, wrong: &mut Vec<String>) -> Result<Guard, Failure> {
+/// Removes the account that is named, which does not matter. Returns what is wrong with it.
+pub(super) fn drop_bad_accounts(given: &mut Given) -> Vec<String> {
+    let variable = given.surroundings.account.take();
+    let variable = variable.map(|account| account.to_string_lossy().into_owned());
+    let named = [
+        ("--account", given.global.account.take()),
+        ("NIGHTLATCH_ACCOUNT", variable),
+    ];
+    let wrong = named.into_iter().filter_map(|(name, account)| {
+        let error = account?.parse::<Email>().err()?;
+        Some(format!("{name}: {error}"))
+    });
+    wrong.collect()
+}
+
+pub(super) fn open(context: &Context, wrong: &mut Vec<String>) -> Result<Guard, Failure> {
     let (guard, config) = Guard::open_to_lock(context.config.clone())?;
     wrong.extend(config.map(|error| error.to_string()));
     Ok(guard)
@@ -87,7 +90,7 @@ fn report(ui: Ui, ending: Ending, wrong: &[String]) -> Result<End, Failure> {
             "accounts": usernames.collect::<Vec<_>>(),
         }))?;
     } else if first.is_none() {
-        let told = told(&ending.ended);
+        let told = summary("ended", &ending.ended);
         let told = told.as_deref().unwrap_or("nobody was signed in");
         ui.say(&format!("○ {}", text::escape(told)));
     }
@@ -105,7 +108,7 @@ fn report(ui: Ui, ending: Ending, wrong: &[String]) -> Result<End, Failure> {
     }
     match first {
         None => Ok(End::Done),
-        Some(failure) => Err(match told(&ending.ended) {
+        Some(failure) => Err(match summary("ended", &ending.ended) {
             Some(told) => Failure {
                 message: format!("{told}; but {}", failure.message),
                 ..failure
@@ -115,8 +118,8 @@ fn report(ui: Ui, ending: Ending, wrong: &[String]) -> Result<End, Failure> {
     }
 }
 
-/// The message about what was ended; `None` if nothing was.
-fn told(ended: &[EndedSession]) -> Option<String> {
+/// The message about what was `done` with these sessions; `None` if there are none.
+pub(super) fn summary(done: &str, ended: &[EndedSession]) -> Option<String> {
     let name = |session: &EndedSession| {
         let known = session.username.clone();
         known.unwrap_or_else(|| format!("account {}", session.account))
@@ -129,7 +132,7 @@ fn told(ended: &[EndedSession]) -> Option<String> {
             } else {
                 "its key is out of reach from here, and opens nothing any more"
             };
-            Some(format!("ended the session of {}; {key}", name(one)))
+            Some(format!("{done} the session of {}; {key}", name(one)))
         }
         several => {
             let names: Vec<_> = several.iter().map(name).collect();
@@ -139,7 +142,7 @@ fn told(ended: &[EndedSession]) -> Option<String> {
             } else {
                 "their keys are destroyed where they could be reached, and open nothing any more"
             };
-            Some(format!("ended {count} sessions; {keys}: {names}"))
+            Some(format!("{done} {count} sessions; {keys}: {names}"))
         }
     }
 }

@@ -35,10 +35,12 @@ mod prompt;
 mod prune;
 mod register;
 mod report;
+mod revoke;
 mod search_path;
 mod secret;
 mod session;
 mod session_state;
+mod sessions;
 mod stats;
 mod surroundings;
 #[cfg(unix)]
@@ -146,6 +148,7 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
         Command::Status(args) => session::status(&context(given)?, &args),
         Command::Extend => session::extend(&context(given)?),
         Command::Whoami => session::whoami(&context(given)?),
+        Command::Sessions => sessions::run(&context(given)?),
         Command::Exec(args) => exec::run(&context(given)?, &args),
 
         Command::Register(args) => register::run(&context(given)?, &args),
@@ -155,6 +158,7 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
         Command::Logout(args) if args.all => lock::lock(given),
         Command::Logout(_) => lock::logout(given),
         Command::Secret(args) => secret::run(&context(given)?, &args.command),
+        Command::Revoke(args) => revoke::run(given, &args),
         Command::Hook(args) => hook::run(&context(given)?, &args),
         Command::Passwd(args) => passwd::run(&context(given)?, &args),
         Command::Audit(args) => {

@@ -61,9 +61,8 @@ pub fn status(context: &Context, args: &Status) -> Result<End, Failure> {
             let left = lockout.until.since(SystemClock.now().wall);
             format!("{WARN}○{WARN:#} {}\n", locked_out(lockout, left))
         });
-        let text = if status.state == SessionState::Expired
-            && let Some(how) = ending::of_status(context, &status)
-        {
+        let has_ended = matches!(status.state, SessionState::Expired | SessionState::Revoked);
+        let text = if has_ended && let Some(how) = ending::of_status(context, &status) {
             format!("{WARN}○{WARN:#} {how}; sign in with: nightlatch login\n")
         } else {
             describe(&status, &context.zone)

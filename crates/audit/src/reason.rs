@@ -133,6 +133,8 @@ names! {
         SessionExpired => "session_expired",
         /// The session was not accepted.
         SessionInvalid => "session_invalid",
+        /// The session was revoked.
+        SessionRevoked => "session_revoked",
         /// Less time is left than the caller requires.
         TooLittleTime => "too_little_time",
         /// The live session does not belong to an accepted account.

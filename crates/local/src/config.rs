@@ -23,6 +23,7 @@
 //! [guard]
 //! commands = ["psql"]     # commands that `nightlatch hook` wraps in the shell
 //! account = "EMAIL"       # the only account whose session counts; default: any
+//! on_end = "warn"         # what happens to a running command when its session ends
 //! ```
 
 mod command_name;
@@ -88,6 +89,28 @@ impl ForwardChoice {
     ];
 }
 
+/// What `nightlatch exec` does about a running command when its session ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnEnd {
+    /// Tells the person at the terminal.
+    #[default]
+    Warn,
+    /// Tells them, and sends SIGHUP to the command and what it started, as when a terminal goes
+    /// away.
+    HangUp,
+    /// Nothing while it runs.
+    Continue,
+}
+
+impl OnEnd {
+    /// The values, by name.
+    pub const ALL: [(&str, Self); 3] = [
+        ("warn", Self::Warn),
+        ("hangup", Self::HangUp),
+        ("continue", Self::Continue),
+    ];
+}
+
 /// The effective settings.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -117,6 +140,8 @@ pub struct Config {
     pub guarded_commands: Vec<CommandName>,
     /// The only account whose session counts for guarded commands.
     pub guard_account: Option<Email>,
+    /// What happens to a running command when its session ends.
+    pub on_end: OnEnd,
 }
 
 impl Default for Config {
@@ -135,6 +160,7 @@ impl Default for Config {
             on_tamper: None,
             guarded_commands: Vec::new(),
             guard_account: None,
+            on_end: OnEnd::default(),
         }
     }
 }

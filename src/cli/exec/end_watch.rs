@@ -1,4 +1,5 @@
-//! Notifies the person at the terminal that the session ended, while the command continues.
+//! Notifies the person at the terminal that the session ended while the command runs, and hangs up
+//! the command if that is requested.
 //!
 //! A separate thread waits, so that no slow disk and no stopped terminal delays a signal to the
 //! command.
@@ -9,9 +10,10 @@ use std::thread::Scope;
 use std::time::Duration;
 
 use nightlatch::clock::{Clock, SystemClock, Timestamp};
+use nightlatch::config::OnEnd;
 use nightlatch::id::SessionId;
 use nightlatch::session::{EndReason, SessionState, SessionStatus};
-use nightlatch::{Guard, SessionWatch};
+use nightlatch::{Guard, HangUp, SessionWatch};
 use nightlatch_platform::clock::alarm::timespec;
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -27,6 +29,10 @@ const MARGIN: Duration = Duration::from_millis(5);
 /// How often, and at most how many times, to check whether a session that is being ended has ended.
 const CHANGE: (Duration, u32) = (Duration::from_millis(50), 60);
 
+/// How long, and how often, to try again when the session's state cannot be determined, before a
+/// command is hung up for that.
+const UNKNOWN: (Duration, u32) = (Duration::from_millis(500), 6);
+
 /// A running command, and the session that allowed it to start.
 pub(super) struct Watched<'a> {
     pub(super) session: SessionId,
@@ -34,6 +40,8 @@ pub(super) struct Watched<'a> {
     pub(super) username: &'a str,
     /// The program's name as shown to the person.
     pub(super) program: &'a str,
+    pub(super) on_end: OnEnd,
+    pub(super) hang_up: HangUp,
 }
 
 /// Watches until it is dropped.
@@ -43,23 +51,37 @@ pub(super) struct EndWatch {
 }
 
 impl EndWatch {
-    /// Starts the watch if there is a terminal for the notice. Best effort: the end is also
-    /// reported after the command.
+    /// Starts the watch if there is a terminal for the notice, or the command is to be hung up. The
+    /// notice is best effort: the end is also reported after the command.
     pub(super) fn begin<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
         context: &'env Context,
         watched: Watched<'env>,
     ) -> Option<Self> {
-        if context.ui.quiet || context.ui.json || !std::io::stderr().is_terminal() {
+        let hangs_up = watched.on_end == OnEnd::HangUp;
+        let is_seen = !context.ui.quiet && !context.ui.json && std::io::stderr().is_terminal();
+        if watched.on_end == OnEnd::Continue || !(is_seen || hangs_up) {
             return None;
         }
         let (stop, stopped) = UnixStream::pair().ok()?;
         let watch = move || {
-            if let Some(how) = watched.end(context, &stopped) {
-                notify(&format!(
-                    "nightlatch: {how}; {} keeps running",
-                    watched.program
-                ));
+            let how = if hangs_up {
+                watched.certain_end(context, &stopped)
+            } else {
+                watched.end(context, &stopped)
+            };
+            let Some(how) = how else { return };
+            let program = watched.program;
+            let what = if hangs_up {
+                match watched.hang_up.send() {
+                    Ok(()) => format!("{program} is hung up"),
+                    Err(error) => format!("{program} cannot be hung up: {error}"),
+                }
+            } else {
+                format!("{program} keeps running")
+            };
+            if is_seen {
+                notify(&format!("nightlatch: {how}; {what}"));
             }
         };
         std::thread::Builder::new()
@@ -70,6 +92,21 @@ impl EndWatch {
 }
 
 impl Watched<'_> {
+    /// As [`Watched::end`], but a session whose state cannot be determined for some seconds counts
+    /// as ended; `None` only if the command ended first.
+    fn certain_end(&self, context: &Context, stopped: &UnixStream) -> Option<String> {
+        let (every, times) = UNKNOWN;
+        for _ in 0..times {
+            if let Some(how) = self.end(context, stopped) {
+                return Some(how);
+            }
+            if has_come(stopped, every) {
+                return None;
+            }
+        }
+        Some("it cannot be told whether the session is live".to_owned())
+    }
+
     /// Waits for the session's end, and returns how it ended; `None` if the command ended first, or
     /// the reason cannot be determined. If a later session of the account replaced it, nothing is
     /// locked.

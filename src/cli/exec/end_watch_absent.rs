@@ -2,6 +2,8 @@
 
 use std::thread::Scope;
 
+use nightlatch::HangUp;
+use nightlatch::config::OnEnd;
 use nightlatch::id::SessionId;
 
 use super::super::context::Context;
@@ -12,6 +14,8 @@ pub(super) struct Watched<'a> {
     pub(super) session: SessionId,
     pub(super) username: &'a str,
     pub(super) program: &'a str,
+    pub(super) on_end: OnEnd,
+    pub(super) hang_up: HangUp,
 }
 
 /// Watches nothing.

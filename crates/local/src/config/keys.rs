@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use super::settings::SettingValue;
 use super::{
-    COMMAND_LIMIT, Config, ForwardChoice, JOURNALD_SOCKET, KeeperChoice, LimitOutOfRange,
+    COMMAND_LIMIT, Config, ForwardChoice, JOURNALD_SOCKET, KeeperChoice, LimitOutOfRange, OnEnd,
     PasswordRules, RETENTION_FLOOR, command_name, name_in,
 };
 use nightlatch_core::crypto::kdf::Argon2Params;
@@ -173,6 +173,14 @@ pub(super) const KEYS: &[Key] = &[
             let email = config.guard_account.as_ref().map(Email::normalized);
             SettingValue::Text(email.unwrap_or_default().to_owned())
         },
+    },
+    Key {
+        name: "guard.on_end",
+        set: |config, value| {
+            config.on_end = one_of(value, &OnEnd::ALL)?;
+            Ok(())
+        },
+        get: |config| SettingValue::Text(name_in(&OnEnd::ALL, &config.on_end).to_owned()),
     },
 ];
 

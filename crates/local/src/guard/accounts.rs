@@ -12,7 +12,7 @@ use crate::account::{
 use crate::config::{Limits, PasswordRules};
 use crate::session::{Ending, NewSession, SessionError, SessionStatus, serve_agent};
 use nightlatch_audit::{AuditError, AuditName, Details, Event, LoginFailure, TerminationReason};
-use nightlatch_core::id::SessionId;
+use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_core::memory::SecretBuffer;
 
 /// How many accounts are checked for lockouts.
@@ -168,17 +168,25 @@ impl Guard {
         let Some(home) = &self.home else {
             return Ok(Ending::default());
         };
-        let account = match self.owner(home)? {
-            Some(owner) => owner.account,
+        let Some(account) = self.account_to_end(home)? else {
+            return Ok(Ending::default());
+        };
+        let ending = home.sessions.end_one(account, TerminationReason::Logout);
+        Ok(ending.record())
+    }
+
+    /// The account whose session is meant to end; `None` when there is no such account.
+    pub(super) fn account_to_end(&self, home: &Home) -> Result<Option<AccountId>, GuardError> {
+        match self.owner(home)? {
+            Some(owner) => Ok(Some(owner.account)),
             // The record of who signed in last is missing or damaged.
             None if self.account.is_none() => match home.sessions.accounts()?[..] {
-                [] => return Ok(Ending::default()),
-                [only] => only,
-                _ => return Err(GuardError::AccountUnclear),
+                [] => Ok(None),
+                [only] => Ok(Some(only)),
+                _ => Err(GuardError::AccountUnclear),
             },
-            None => return Ok(Ending::default()),
-        };
-        Ok(home.sessions.end_one(account, TerminationReason::Logout))
+            None => Ok(None),
+        }
     }
 
     /// Ends the sessions of all accounts of this home, as [`Guard::sign_out`] ends one. If the
@@ -189,8 +197,10 @@ impl Guard {
         let Some(home) = &self.home else {
             return Ending::default();
         };
-        let accounts = || home.accounts.ids().unwrap_or_default();
-        home.sessions.end_all(TerminationReason::Logout, accounts)
+        let ending = home.sessions.end_all(TerminationReason::Logout);
+        ending
+            .and_of(&home.accounts.ids().unwrap_or_default())
+            .record()
     }
 
     /// For how long sign-in for `email` is locked; `None` when it is not. The same for unknown and

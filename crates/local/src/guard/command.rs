@@ -5,9 +5,11 @@ use std::mem::ManuallyDrop;
 use std::process::Command;
 use std::time::Duration;
 
-use super::lease::Lease;
+use super::guarded_commands::hang_up;
+use super::lease::{Lease, Run};
 use super::owner::Counting;
 use super::run::{Ended, RunError, Runner, Started};
+use super::target::Target;
 use super::{CommandError, Denied, Guard, GuardError, Home};
 use crate::session::{EndReason, Owner, Recorded, Session, StillLive, Use, Used};
 use nightlatch_audit::{
@@ -97,6 +99,21 @@ pub struct Running<'guard> {
     lease: ManuallyDrop<Lease>,
 }
 
+/// Hangs up a running command when its session ends, from any thread.
+#[derive(Clone, Debug)]
+pub struct HangUp(Target);
+
+impl HangUp {
+    /// Sends SIGHUP to the command and to all that it started, as when their terminal goes away, and
+    /// resumes what is stopped.
+    ///
+    /// # Errors
+    /// When its processes cannot be listed, or one of them runs as another user; the others got it.
+    pub fn send(&self) -> std::io::Result<()> {
+        hang_up(&self.0)
+    }
+}
+
 /// The fields of the end record other than how and when the command ended.
 struct EndRecord<'guard> {
     guard: &'guard Guard,
@@ -115,6 +132,15 @@ impl Running<'_> {
     /// The normalized email of that session's account.
     pub fn username(&self) -> &str {
         &self.record.username
+    }
+
+    /// For hanging up the command.
+    pub fn hang_up(&self) -> HangUp {
+        HangUp(Target {
+            exec: self.record.exec,
+            guard: i32::try_from(std::process::id()).ok(),
+            command: self.lease.command(),
+        })
     }
 
     /// Waits for the command's end and records it.
@@ -258,8 +284,13 @@ impl Guard {
         options: &RunOptions,
     ) -> Result<(Started, BootTime, Lease), CommandError> {
         let program = ProgramName::new(command.get_program());
-        let id = recorded.session().id();
-        let lease = Lease::take(&home.dir, exec, id, program.as_str()).map_err(GuardError::from)?;
+        let session = recorded.session();
+        let run = Run {
+            exec,
+            session: session.id(),
+            account: Some(session.account()),
+        };
+        let mut lease = Lease::take(&home.dir, run, program.as_str()).map_err(GuardError::from)?;
         let Used { session, record } = recorded.publish()?;
         // Without the lock, so that a slow disk blocks nobody else.
         record.sync().map_err(GuardError::from)?;
@@ -282,6 +313,7 @@ impl Guard {
             Scripts::NeedInterpreter => runner.start(command, self.core_limit),
             Scripts::AsShellsDo => runner.start_plain(command, self.core_limit),
         }?;
+        lease.note_command(child.id());
         drop(lock);
         Ok((child, began, lease))
     }
@@ -348,6 +380,10 @@ fn failed(error: &RunError) -> CommandEnd {
 fn refusal(denied: &Denied) -> CommandRefusal {
     match denied {
         Denied::NoSession { ended: None } | Denied::Elsewhere(_) => CommandRefusal::NoSession,
+        Denied::Revoked(_)
+        | Denied::NoSession {
+            ended: Some(EndReason::Revoked),
+        } => CommandRefusal::SessionRevoked,
         Denied::NoSession {
             ended:
                 Some(

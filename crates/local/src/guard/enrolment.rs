@@ -159,7 +159,12 @@ impl Guard {
         match home.sessions.use_now(owner, how) {
             Ok(_) => {}
             // The session ended just now.
-            Err(SessionError::None | SessionError::Ended(_) | SessionError::Elsewhere(_)) => {
+            Err(
+                SessionError::None
+                | SessionError::Ended(_)
+                | SessionError::Revoked(_)
+                | SessionError::Elsewhere(_),
+            ) => {
                 return Err(refuse(home, email)?);
             }
             Err(error) => return Err(GuardError::from(error).into()),

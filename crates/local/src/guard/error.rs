@@ -7,9 +7,10 @@ use crate::config::ConfigError;
 use crate::guard::run::RunError;
 use crate::paths::NoHomeDirectory;
 use crate::secrets::SecretStoreError;
-use crate::session::{AgentError, Elsewhere, EndReason, SessionError};
+use crate::session::{AgentError, Elsewhere, EndReason, Revocation, SessionError};
 use nightlatch_audit::AuditError;
 use nightlatch_core::crypto::kdf::HashFailed;
+use nightlatch_core::id::SessionId;
 use nightlatch_platform::fs::FsError;
 
 /// A failure, as opposed to a denial.
@@ -46,6 +47,12 @@ pub enum GuardError {
     /// Several accounts have a session, and none was selected.
     #[error("several accounts are signed in, and which one signed in last cannot be told")]
     AccountUnclear,
+    /// There is no account with this email.
+    #[error("there is no account {0} in this home")]
+    NoSuchAccount(String),
+    /// There is no session with this id.
+    #[error("there is no session {0} in this home")]
+    NoSuchSession(SessionId),
     /// The system provides no random numbers.
     #[error("the system gives no random bytes: {0}")]
     Random(#[from] getrandom::Error),
@@ -72,6 +79,9 @@ pub enum Denied {
         /// Why the last session ended, if there was one.
         ended: Option<EndReason>,
     },
+    /// The session was revoked, and nobody has signed in since.
+    #[error("no live session: it was revoked: {}", .0.reason)]
+    Revoked(Box<Revocation>),
     /// The session belongs to an account that does not count here (see
     /// [`GuardConfig::accounts`](crate::guard::GuardConfig::accounts)).
     #[error("the session of {account} does not count here, only that of {accepted}")]
@@ -112,6 +122,7 @@ impl From<SessionError> for Denied {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::None => Self::NoSession { ended: None },
+            SessionError::Revoked(revocation) => Self::Revoked(revocation),
             SessionError::Elsewhere(why) => Self::Elsewhere(why),
             SessionError::Ended(reason) => Self::NoSession {
                 ended: Some(reason),

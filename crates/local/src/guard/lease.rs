@@ -7,13 +7,14 @@ pub mod properties;
 
 use std::fs::File;
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::session::CrashWatch;
-use nightlatch_core::id::{ExecId, SessionId};
+use nightlatch_core::id::{AccountId, ExecId, SessionId};
 use nightlatch_platform::fs::{
     Archive, Dir, FsError, FsProblem, has_lost_name, is_locked, read_bounded,
 };
@@ -23,11 +24,14 @@ const SUFFIX: &str = ".lease";
 /// Far larger than any lease.
 const READ_LIMIT: usize = 4096;
 
-/// The content of a lease.
+/// The content of a lease: one line of JSON, and a second one once the command runs.
 #[derive(Serialize, Deserialize)]
 struct Content {
     exec_id: String,
     session_id: String,
+    /// Absent in leases of older versions.
+    #[serde(default)]
+    account_id: Option<String>,
     /// The nightlatch process that waits for the command, and its start time (clock ticks after
     /// boot), which distinguishes it from a later process with the same id.
     pid: u32,
@@ -36,36 +40,71 @@ struct Content {
     command: String,
 }
 
+/// The second line.
+#[derive(Serialize, Deserialize)]
+struct CommandLine {
+    command_pid: NonZeroU32,
+    command_start_time: Option<u64>,
+}
+
+/// The run that a lease is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) exec: ExecId,
+    pub(super) session: SessionId,
+    pub(super) account: Option<AccountId>,
+}
+
+/// A command's own process, as its guard started it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CommandProcess {
+    pub(super) pid: i32,
+    /// In clock ticks after boot, if the system says.
+    pub(super) start_time: Option<u64>,
+}
+
+/// A lease as found in the home.
+#[derive(Debug)]
+pub(super) struct FoundLease {
+    pub(super) run: Run,
+    /// The program's file name.
+    pub(super) program: String,
+    /// The process that took it, which waits for the command; 0 when that is no process id.
+    pub(super) guard: i32,
+    pub(super) guard_start_time: Option<u64>,
+    /// `None` until the command runs.
+    pub(super) command: Option<CommandProcess>,
+    /// Whether its guard holds it. Otherwise that was killed, and its command may be running on.
+    pub(super) is_held: bool,
+}
+
 /// A held lease, released when dropped.
 #[must_use = "the lease is given back when this is dropped"]
 pub(super) struct Lease {
     dir: Dir,
     name: String,
     /// Keeps the lock until the file name is removed.
-    _file: File,
+    file: File,
+    command: Option<CommandProcess>,
 }
 
 impl Lease {
     /// Takes a lease on `session`. Call it under the session lock, so that nobody sees a
     /// half-written lease.
-    pub(super) fn take(
-        home: &Dir,
-        exec: ExecId,
-        session: SessionId,
-        command: &str,
-    ) -> Result<Self, FsError> {
+    pub(super) fn take(home: &Dir, run: Run, command: &str) -> Result<Self, FsError> {
         let dir = home.subdir_or_create(RUN)?;
         let (mut file, temporary) = dir.create_temporary()?;
-        let name = format!("{exec}{SUFFIX}");
+        let name = format!("{}{SUFFIX}", run.exec);
         let content = Content {
-            exec_id: exec.to_string(),
-            session_id: session.to_string(),
+            exec_id: run.exec.to_string(),
+            session_id: run.session.to_string(),
+            account_id: run.account.map(|account| account.to_string()),
             pid: std::process::id(),
-            start_time: own_start_time(),
+            start_time: start_time("self"),
             command: command.to_owned(),
         };
         let made = fs2::FileExt::lock_exclusive(&file)
-            .and_then(|()| Ok(serde_json::to_vec(&content)?))
+            .and_then(|()| line(&content))
             .and_then(|content| file.write_all(&content));
         let renamed = made
             .map_err(|error| FsError::new("write", dir.path().join(&temporary), error))
@@ -78,9 +117,41 @@ impl Lease {
         Ok(Self {
             dir,
             name,
-            _file: file,
+            file,
+            command: None,
         })
     }
+
+    /// The command's own process, once it runs.
+    pub(super) fn command(&self) -> Option<CommandProcess> {
+        self.command
+    }
+
+    /// Notes the command's own process. Best effort: it is also found by its parent and by a
+    /// variable.
+    pub(super) fn note_command(&mut self, pid: u32) {
+        let Some(command_pid) = NonZeroU32::new(pid) else {
+            return;
+        };
+        let command = CommandLine {
+            command_pid,
+            command_start_time: start_time(&pid.to_string()),
+        };
+        self.command = i32::try_from(pid).ok().map(|pid| CommandProcess {
+            pid,
+            start_time: command.command_start_time,
+        });
+        let written = line(&command).and_then(|line| self.file.write_all(&line));
+        if let Err(error) = written {
+            tracing::debug!(%error, "cannot note the command's process");
+        }
+    }
+}
+
+fn line(content: &impl Serialize) -> std::io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(content)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 impl Drop for Lease {
@@ -169,6 +240,34 @@ impl CrashWatch for Leases {
     }
 }
 
+/// All readable leases of the home. Changes nothing.
+///
+/// # Errors
+/// When they cannot be listed or read.
+pub(super) fn leases_in(home: &Dir) -> Result<Vec<FoundLease>, FsError> {
+    let Some(mut dir) = home.subdir(RUN)? else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for name in dir.own_names()? {
+        if !name.ends_with(SUFFIX) {
+            continue;
+        }
+        let Some(file) = dir.open_file(&name)? else {
+            continue;
+        };
+        let path = dir.path().join(&name);
+        let is_held = is_locked(&file).map_err(|error| FsError::new("lock", &path, error))?;
+        // Removed between listing and locking: a normal end.
+        if !is_held && has_lost_name(&file) {
+            continue;
+        }
+        let content = read_bounded(&file, &path, READ_LIMIT)?;
+        found.extend(lease_in(&content).map(|lease| FoundLease { is_held, ..lease }));
+    }
+    Ok(found)
+}
+
 /// How many leases of the home at `home` are held by a running command, and how many were left by a
 /// nightlatch process that was killed. Changes nothing.
 ///
@@ -200,28 +299,66 @@ pub fn count_leases(home: &Path) -> Result<(usize, usize), FsError> {
 
 /// The session that a lease names; `None` when the lease cannot be read.
 fn session_named(content: &[u8]) -> Option<SessionId> {
-    let content: Content = serde_json::from_slice(content).ok()?;
+    let (first, _) = lines_of(content);
+    let content: Content = serde_json::from_slice(first).ok()?;
     content.session_id.parse().ok()
 }
 
-/// This process's start time in clock ticks after boot: field 22 of `/proc/self/stat`.
+/// A lease; `None` when it cannot be read. It does not count as held.
+fn lease_in(content: &[u8]) -> Option<FoundLease> {
+    let (first, second) = lines_of(content);
+    let content: Content = serde_json::from_slice(first).ok()?;
+    // Not complete while it is being written.
+    let command = second.and_then(|line| serde_json::from_slice::<CommandLine>(line).ok());
+    let command = command.and_then(|command| {
+        Some(CommandProcess {
+            pid: i32::try_from(command.command_pid.get()).ok()?,
+            start_time: command.command_start_time,
+        })
+    });
+    Some(FoundLease {
+        run: Run {
+            exec: content.exec_id.parse().ok()?,
+            session: content.session_id.parse().ok()?,
+            account: content.account_id.and_then(|account| account.parse().ok()),
+        },
+        program: content.command,
+        guard: i32::try_from(content.pid).unwrap_or(0),
+        guard_start_time: content.start_time,
+        command,
+        is_held: false,
+    })
+}
+
+/// The first line, and the second one if it is complete. Older versions wrote one line without an
+/// end.
+fn lines_of(content: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let mut lines = content.splitn(3, |&byte| byte == b'\n');
+    let first = lines.next().unwrap_or_default();
+    let second = lines.next();
+    let is_complete = lines.next().is_some();
+    (first, second.filter(|_| is_complete))
+}
+
+/// A process's start time in clock ticks after boot: field 22 of `/proc/PID/stat`.
 #[cfg(target_os = "linux")]
-fn own_start_time() -> Option<u64> {
+fn start_time(process: &str) -> Option<u64> {
     let mut bytes = [0; 1024];
-    let length = nightlatch_platform::fs::read_proc("self/stat", &mut bytes).ok()?;
+    let name = format!("{process}/stat");
+    let length = nightlatch_platform::fs::read_proc(&name, &mut bytes).ok()?;
     start_time_in(bytes.get(..length)?)
 }
 
 /// Not available here.
 #[cfg(not(target_os = "linux"))]
-fn own_start_time() -> Option<u64> {
+fn start_time(_: &str) -> Option<u64> {
     None
 }
 
 /// The second field is the command's name in parentheses, which may hold any character, so count
 /// from the last parenthesis.
 #[cfg(target_os = "linux")]
-fn start_time_in(stat: &[u8]) -> Option<u64> {
+pub(super) fn start_time_in(stat: &[u8]) -> Option<u64> {
     let behind = stat.iter().rposition(|&byte| byte == b')')? + 1;
     let mut fields = stat[behind..]
         .split(u8::is_ascii_whitespace)
@@ -246,7 +383,12 @@ mod tests {
     }
 
     fn take(home: &Dir) -> Lease {
-        Lease::take(home, ExecId::random().unwrap(), SESSION, "true").unwrap()
+        let run = Run {
+            exec: ExecId::random().unwrap(),
+            session: SESSION,
+            account: Some(AccountId::from_bytes([3; 16])),
+        };
+        Lease::take(home, run, "true").unwrap()
     }
 
     /// Leaves a lease as a killed process does: a file without a lock.
@@ -266,6 +408,53 @@ mod tests {
         drop(lease);
         assert!(!leases.crashed(SESSION).unwrap());
         assert_eq!(home.subdir(RUN).unwrap().unwrap().names().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_lease_names_its_run_its_guard_and_its_command_once_that_runs() {
+        let (_temp, home, leases) = scratch();
+        let mut lease = take(&home);
+        let one = || {
+            let mut found = leases_in(&home).unwrap();
+            assert_eq!(found.len(), 1);
+            found.remove(0)
+        };
+        let found = one();
+        assert_eq!(found.run.session, SESSION);
+        assert_eq!(found.run.account, Some(AccountId::from_bytes([3; 16])));
+        assert_eq!(found.program, "true");
+        assert_eq!(found.guard.cast_unsigned(), std::process::id());
+        assert!(found.is_held && found.command.is_none());
+        lease.note_command(std::process::id());
+        let command = one().command.unwrap();
+        assert_eq!(command.pid.cast_unsigned(), std::process::id());
+        assert_eq!(command.start_time, start_time("self"));
+        assert!(!leases.crashed(SESSION).unwrap());
+        drop(lease);
+        assert!(leases_in(&home).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_lease_of_an_older_version_and_a_second_line_that_is_not_complete_are_read() {
+        let first = format!(
+            r#"{{"exec_id":"{}","session_id":"{SESSION}","pid":7,"start_time":null,"command":"true"}}"#,
+            ExecId::from_bytes([4; 16])
+        );
+        let old = lease_in(first.as_bytes()).unwrap();
+        assert_eq!((old.guard, old.run.account, old.command), (7, None, None));
+        for second in [
+            "{\"command_pid\":5,\"command_start_time\":6}",
+            "{}\n",
+            "{\"command_pid\":0}\n",
+        ] {
+            let content = format!("{first}\n{second}");
+            assert_eq!(
+                lease_in(content.as_bytes()).unwrap().command,
+                None,
+                "{second}"
+            );
+            assert_eq!(session_named(content.as_bytes()), Some(SESSION));
+        }
     }
 
     #[test]
@@ -294,6 +483,6 @@ mod tests {
         let stat = b"7 (a ) (b) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20 21";
         assert_eq!(start_time_in(stat), Some(4242));
         assert_eq!(start_time_in(b"7 (a"), None);
-        assert!(own_start_time().is_some());
+        assert!(start_time("self").is_some());
     }
 }

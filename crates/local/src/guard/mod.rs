@@ -11,11 +11,18 @@ mod command;
 mod config;
 mod enrolment;
 mod error;
+mod guarded_commands;
 mod last_known;
 mod lease;
 mod opening;
 mod owner;
 mod password_change;
+#[cfg(target_os = "linux")]
+mod processes;
+#[cfg(not(target_os = "linux"))]
+#[path = "processes_absent.rs"]
+mod processes;
+mod revoking;
 #[cfg(unix)]
 pub mod run;
 #[cfg(windows)]
@@ -27,6 +34,7 @@ pub mod signals;
 #[cfg(windows)]
 #[path = "signals_absent.rs"]
 pub mod signals;
+mod target;
 mod upkeep;
 #[cfg(unix)]
 mod watch;
@@ -38,19 +46,21 @@ use std::time::Duration;
 pub use accounts::SignedIn;
 pub use active::ActiveSession;
 pub use alert::{AlertFailed, AlertKind};
-pub use command::{Finished, Orphans, Refusals, RunOptions, Running, Scripts};
+pub use command::{Finished, HangUp, Orphans, Refusals, RunOptions, Running, Scripts};
 pub use config::{AlertFailureNotice, GuardConfig};
 pub use enrolment::{Enrolled, Registered, Vouched};
 pub use error::{
     CommandError, Denied, GuardError, PasswordChangeError, RegisterError, SignInError,
 };
+pub use guarded_commands::{EndCommandsError, EndedCommand, GuardedCommand};
 pub use owner::AccountNotice;
 pub use password_change::ProvenPassword;
+pub use revoking::{CommandsUnder, Revoke, Revoked, SessionListing};
 pub use secrets::{IfExists, Imported, SecretError, Secrets, SecretsCheck};
 pub use upkeep::Upkeep;
 
 use crate::account::{AccountService, Email};
-use crate::config::{Limits, PasswordRules};
+use crate::config::{Limits, OnEnd, PasswordRules};
 use crate::session::keeper::Keepers;
 use crate::session::{NameLookup, Owner, SessionService, SessionStatus, Use};
 pub use last_known::last_guarded_commands;
@@ -89,6 +99,7 @@ pub struct Guard {
     /// The accounts whose sessions count; `None` for all.
     accepted: Option<Vec<Email>>,
     limits: Limits,
+    on_end: OnEnd,
     password_rules: PasswordRules,
     retention: Retention,
     core_limit: Option<CoreLimit>,
@@ -113,6 +124,11 @@ impl Guard {
     /// The configured limits for new sessions.
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// What the configuration says about a running command whose session ends.
+    pub fn on_end(&self) -> OnEnd {
+        self.on_end
     }
 
     /// The configured retention of the audit log.

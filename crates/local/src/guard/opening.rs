@@ -115,6 +115,7 @@ impl Guard {
             account: config.account,
             accepted: owner::accepted(config.accounts, settings.guard_account),
             limits: settings.limits,
+            on_end: settings.on_end,
             password_rules: settings.password_rules,
             retention,
             core_limit: config.core_limit,

@@ -46,6 +46,13 @@ const WITNESS_PATIENCE: Duration = Duration::from_millis(20);
 #[must_use = "a command that nobody follows becomes a zombie"]
 pub struct Started(Pid);
 
+impl Started {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.0.as_raw_nonzero().get().unsigned_abs()
+    }
+}
+
 /// Prepares to run a command. From now until this is dropped, no signal ends this process, so the
 /// work before and after the command (its lease, its record) is not interrupted.
 pub struct Runner {

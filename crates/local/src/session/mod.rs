@@ -10,6 +10,7 @@ mod payload;
 #[doc(hidden)]
 pub mod properties;
 mod reasons;
+mod revocation;
 mod service;
 mod status;
 mod store;
@@ -21,9 +22,11 @@ pub use keeper::{
     AgentError, AgentLaunch, AgentLauncher, Keeper, KeeperError, KeeperKind, serve_agent,
 };
 pub use model::{Elsewhere, EndReason, LimitedBy, Live, WALL_CLOCK_SLACK};
+pub use revocation::Revocation;
 pub use service::{
-    CrashWatch, EndedSession, Ending, Judged, NameLookup, NewSession, Owner, Recorded, Recording,
-    Session, SessionError, SessionLock, SessionService, StillLive, Use, Used,
+    CrashWatch, EndCause, EndedSession, Ending, Judged, NameLookup, NewSession, Owner, Recorded,
+    Recording, Session, SessionError, SessionLock, SessionService, StillLive, UnrecordedEnding,
+    Use, Used,
 };
 pub use status::{SessionState, SessionStatus};
 

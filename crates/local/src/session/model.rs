@@ -37,7 +37,8 @@ pub struct Activity {
     pub session: SessionId,
     /// The boot it belongs to.
     pub boot_id: [u8; 16],
-    /// The account's generation at sign-in; a password change increments the account's.
+    /// The account's generation at sign-in, which a password change increments, and above its 32
+    /// bits the number of revocations before: see [`generation`].
     pub generation: u64,
     /// The last activity.
     pub last: Moment,
@@ -49,7 +50,26 @@ pub struct Activity {
     pub home: FileIdentity,
 }
 
+/// The generation of a session that begins at the account's generation `of_account`, after this
+/// many `revocations`.
+pub fn generation(of_account: u64, revocations: u32) -> u64 {
+    of_account & GENERATION_CEILING | u64::from(revocations) << ACCOUNT_GENERATION_BITS
+}
+
+/// As many as [`GENERATION_CEILING`] has.
+const ACCOUNT_GENERATION_BITS: u32 = u32::BITS;
+
 impl Activity {
+    /// The account's generation at sign-in.
+    pub fn account_generation(&self) -> u64 {
+        self.generation & GENERATION_CEILING
+    }
+
+    /// How many of the account's sessions had been revoked at sign-in.
+    fn revocations(&self) -> u64 {
+        self.generation >> ACCOUNT_GENERATION_BITS
+    }
+
     /// The times that decide whether a session with this `idle` limit is live.
     pub fn lifetime(&self, idle: Duration) -> Lifetime {
         Lifetime {
@@ -61,21 +81,24 @@ impl Activity {
     }
 }
 
-/// Whether the keeper's payload can belong to a session with these `claims`. This bounds a forged
-/// session.
+/// Whether the keeper's payload can belong to a session with these `claims`, of an account with this
+/// many `revocations`. This bounds a forged session.
 ///
 /// # Errors
 /// [`EndReason::Corrupt`] when it would have been used before it began, by the boot clock, which nobody
 /// can set; when it could last longer than any session may; or when no account can have its
-/// generation.
-pub fn check(claims: &Claims, activity: &Activity) -> Result<(), EndReason> {
+/// generation. [`EndReason::Revoked`] when it began before the last revocation.
+pub fn check(claims: &Claims, activity: &Activity, revocations: u32) -> Result<(), EndReason> {
     let begun = claims.created;
     if activity.deadline.wall != claims.deadline
         || activity.deadline.boot > begun.boot.plus(MAX_CEILING)
         || activity.last.boot < begun.boot
-        || activity.generation > GENERATION_CEILING
+        || activity.revocations() > revocations.into()
     {
         return Err(EndReason::Corrupt);
+    }
+    if activity.revocations() < revocations.into() {
+        return Err(EndReason::Revoked);
     }
     Ok(())
 }
@@ -132,7 +155,7 @@ mod tests {
         let checked = |change: fn(&mut Activity)| {
             let mut activity = activity();
             change(&mut activity);
-            check(&claims(), &activity)
+            check(&claims(), &activity, 0)
         };
         assert_eq!(checked(|_| ()), Ok(()));
         for change in [
@@ -150,17 +173,36 @@ mod tests {
     }
 
     #[test]
+    fn a_session_from_before_a_revocation_is_over_and_one_from_after_it_is_not() {
+        let began_after = |revocations| Activity {
+            generation: generation(7, revocations),
+            ..activity()
+        };
+        assert_eq!(began_after(3).account_generation(), 7);
+        let checked = |before, now| check(&claims(), &began_after(before), now);
+        for count in [0, 1, u32::MAX] {
+            assert_eq!(checked(count, count), Ok(()));
+        }
+        assert_eq!(checked(0, 1), Err(EndReason::Revoked));
+        assert_eq!(checked(1, u32::MAX), Err(EndReason::Revoked));
+        assert_eq!(checked(2, 1), Err(EndReason::Corrupt));
+    }
+
+    #[test]
     fn a_session_that_begins_in_the_future_is_not_taken() {
         let begun = |boot| Claims {
             created: Moment { boot, ..START },
             ..claims()
         };
-        assert_eq!(check(&begun(START.boot), &activity()), Ok(()));
+        assert_eq!(check(&begun(START.boot), &activity(), 0), Ok(()));
         let later = START.boot.plus(Duration::from_nanos(1));
-        assert_eq!(check(&begun(later), &activity()), Err(EndReason::Corrupt));
+        assert_eq!(
+            check(&begun(later), &activity(), 0),
+            Err(EndReason::Corrupt)
+        );
         let mut used = activity();
         used.last.boot = later;
-        assert_eq!(check(&begun(later), &used), Ok(()));
+        assert_eq!(check(&begun(later), &used, 0), Ok(()));
         assert_eq!(used.lifetime(IDLE).judge(START, BOOT), Err(Expired::Clock));
     }
 }

@@ -6,7 +6,8 @@
 //! | 8 | 32 | K |
 //! | 40 | 16 | session id |
 //! | 56 | 16 | boot id |
-//! | 72 | 8 | generation |
+//! | 72 | 4 | generation of the account |
+//! | 76 | 4 | revocations of its sessions before this one |
 //! | 80 | 8 + 8 | last activity: wall clock, boot clock (nanoseconds) |
 //! | 96 | 8 + 8 | absolute deadline: wall clock, boot clock (nanoseconds) |
 //! | 112 | 32 | SHA-256 of the session file |

@@ -23,8 +23,10 @@ pub enum EndReason {
     KeyGone,
     /// A guard process died while it held the session.
     Crash,
-    /// The account's password was changed, or its sessions were revoked.
+    /// The account's password was changed.
     Generation,
+    /// The account's sessions were revoked.
+    Revoked,
     /// The session file is not the one this session was created with.
     StaleCopy,
     /// The session file belongs to another account or another session.
@@ -99,6 +101,7 @@ impl std::fmt::Display for EndReason {
             Self::KeyGone => "it expired",
             Self::Crash => "a process that held it died",
             Self::Generation => "the account's password was changed",
+            Self::Revoked => "it was revoked",
             Self::StaleCopy => "its file is an older copy",
             Self::Foreign => "its file belongs to another account",
             Self::Corrupt => "its file is damaged",

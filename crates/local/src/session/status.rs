@@ -6,6 +6,8 @@ use serde::{Serialize, Serializer};
 
 use super::keeper::KeeperKind;
 use super::model::{Activity, Claims, Elsewhere, EndReason, LimitedBy, Live};
+use super::revocation::Revocation;
+use nightlatch_audit::RevocationReason;
 use nightlatch_core::clock::{Moment, Timestamp};
 use nightlatch_core::id::SessionId;
 
@@ -59,6 +61,12 @@ pub struct SessionStatus {
     /// Where its key lives: `kernel` or `agent`.
     #[serde(serialize_with = "as_text")]
     pub keeper: Option<KeeperKind>,
+    /// Why it was revoked, if it was and nobody has signed in since; part of the JSON only then.
+    #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RevocationReason>,
+    /// When it was revoked; part of the JSON only then.
+    #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
     /// Why it is no longer live, if it was. Not part of the JSON.
     #[serde(skip)]
     pub ended: Option<EndReason>,
@@ -83,6 +91,8 @@ impl SessionStatus {
             max_expires_at: None,
             limited_by: None,
             keeper: None,
+            reason: None,
+            revoked_at: None,
             ended: None,
             elsewhere: None,
         }
@@ -92,6 +102,30 @@ impl SessionStatus {
     pub(super) fn elsewhere(why: Elsewhere) -> Self {
         Self {
             elsewhere: Some(why),
+            ..Self::none()
+        }
+    }
+
+    /// The status after a revocation.
+    pub(super) fn revoked(revocation: Revocation) -> Self {
+        Self {
+            state: SessionState::Revoked,
+            session_id: revocation.session_id,
+            username: revocation.username,
+            remaining_seconds: Some(0),
+            reason: Some(revocation.reason),
+            revoked_at: Some(revocation.at),
+            ended: Some(EndReason::Revoked),
+            ..Self::none()
+        }
+    }
+
+    /// The status of a session of which only the id is known, and that it has ended.
+    pub(crate) fn over(session: SessionId) -> Self {
+        Self {
+            state: SessionState::Expired,
+            session_id: Some(session),
+            remaining_seconds: Some(0),
             ..Self::none()
         }
     }

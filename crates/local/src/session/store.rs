@@ -6,13 +6,15 @@ use std::time::Duration;
 use super::ended::{ENDED, ENDED_LIMIT, Ends};
 use super::file::{FILE_LENGTH, FileBytes};
 use super::home::{self, HOME, Identity};
+use super::revocation::{NOTE_LIMIT, Revocations};
 use nightlatch_core::clock::BootTime;
 use nightlatch_core::id::{AccountId, HomeId};
-use nightlatch_platform::fs::{Dir, DirLock, Durability, FsError, read_bounded};
+use nightlatch_platform::fs::{Dir, DirLock, Durability, FsError, FsProblem, read_bounded};
 
 /// The directory of the session files.
 pub const SESSIONS: &str = "sessions";
 const SUFFIX: &str = ".session";
+const REVOKED_SUFFIX: &str = ".revoked";
 const CURRENT: &str = "current";
 /// Room for two ids, each with a newline, and little more.
 const CURRENT_LIMIT: usize = 128;
@@ -229,18 +231,67 @@ impl Store {
         Ok(Ends::parse(&content, boot_id))
     }
 
+    /// The revocations of the account's sessions. A note that cannot be trusted counts as damaged.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn revocations(&self, account: AccountId) -> Result<Revocations, FsError> {
+        let Some(dir) = self.home.subdir(SESSIONS)? else {
+            return Ok(Revocations::default());
+        };
+        let name = format!("{account}{REVOKED_SUFFIX}");
+        let read = dir.open_file(&name).and_then(|file| match file {
+            Some(file) => read_bounded(&file, &dir.path().join(&name), NOTE_LIMIT).map(Some),
+            None => Ok(None),
+        });
+        match read {
+            Ok(None) => Ok(Revocations::default()),
+            Ok(Some(content)) => Ok(Revocations::parse(&content)),
+            Err(error) if matches!(error.problem, FsProblem::Io(_)) => Err(error),
+            Err(_) => Ok(Revocations::damaged()),
+        }
+    }
+
+    /// Replaces the note of the account's revocations. Call it under the session lock.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_revocations(
+        &self,
+        account: AccountId,
+        revocations: &Revocations,
+    ) -> Result<(), FsError> {
+        let dir = self.home.subdir_or_create(SESSIONS)?;
+        let name = format!("{account}{REVOKED_SUFFIX}");
+        let failed = |error| FsError::new("write", dir.path().join(&name), error);
+        let content = revocations.content().map_err(failed)?;
+        dir.write_atomic(&name, &content, Durability::Synced)
+    }
+
     /// The accounts that have a session file.
     ///
     /// # Errors
     /// When the directory cannot be listed.
     pub fn accounts(&self) -> Result<Vec<AccountId>, FsError> {
+        self.accounts_with(SUFFIX)
+    }
+
+    /// The accounts that have a note of revocations.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed.
+    pub fn revoked_accounts(&self) -> Result<Vec<AccountId>, FsError> {
+        self.accounts_with(REVOKED_SUFFIX)
+    }
+
+    fn accounts_with(&self, suffix: &str) -> Result<Vec<AccountId>, FsError> {
         let Some(dir) = self.home.subdir(SESSIONS)? else {
             return Ok(Vec::new());
         };
         let names = dir.names()?;
         Ok(names
             .iter()
-            .filter_map(|name| name.strip_suffix(SUFFIX)?.parse().ok())
+            .filter_map(|name| name.strip_suffix(suffix)?.parse().ok())
             .collect())
     }
 }

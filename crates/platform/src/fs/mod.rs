@@ -57,7 +57,7 @@ pub use identity::FileIdentity;
 pub use lock::{DirLock, LockHolder, record_lock_holder, with_stops};
 pub use memory_file::MemoryFile;
 #[cfg(target_os = "linux")]
-pub use proc::read_proc;
+pub use proc::{process_ids, read_proc};
 pub use shell_word::{shell_path, shell_word};
 pub use storage::{Erasure, Kept, Storage, Unsure, storage};
 #[cfg(unix)]

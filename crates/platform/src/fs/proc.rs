@@ -38,6 +38,24 @@ pub fn read_proc(name: &str, buffer: &mut [u8]) -> io::Result<usize> {
     })?)
 }
 
+/// The ids of all visible processes.
+///
+/// # Errors
+/// When `/proc` is not a proc file system, or the system refuses.
+pub fn process_ids() -> io::Result<Vec<i32>> {
+    let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let proc = open("/proc", directory, Mode::empty())?;
+    refuse_other(&proc)?;
+    let mut ids = Vec::new();
+    for entry in rustix::fs::Dir::read_from(&proc)? {
+        let entry = entry?;
+        let name = entry.file_name().to_str().ok();
+        ids.extend(name.and_then(|name| name.parse::<i32>().ok()));
+    }
+    ids.sort_unstable();
+    Ok(ids)
+}
+
 fn refuse_other(file: &OwnedFd) -> io::Result<()> {
     if fstatfs(file)?.f_type == PROC_SUPER_MAGIC {
         Ok(())
@@ -62,5 +80,11 @@ mod tests {
         assert!(read_proc("self/no such file", &mut buffer).is_err());
         let elsewhere = open("/tmp", OFlags::RDONLY, Mode::empty()).unwrap();
         assert!(refuse_other(&elsewhere).is_err());
+    }
+
+    #[test]
+    fn this_process_is_among_all_processes() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(process_ids().unwrap().contains(&own));
     }
 }

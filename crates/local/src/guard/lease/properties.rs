@@ -1,6 +1,6 @@
 //! Properties of leases and process status lines that hold for any input.
 
-use super::{Content, session_named, start_time_in};
+use super::{Content, lease_in, lines_of, session_named, start_time_in};
 
 /// A lease names at most one session, and still names it when rewritten. A command's name does not
 /// change its parsed start time.
@@ -16,7 +16,11 @@ pub fn lease(bytes: &[u8]) -> bool {
     let Some(session) = session_named(bytes) else {
         return false;
     };
-    let again = serde_json::from_slice::<Content>(bytes)
+    if let Some(lease) = lease_in(bytes) {
+        assert_eq!(lease.run.session, session);
+        assert!(lease.guard >= 0 && lease.command.is_none_or(|command| command.pid > 0));
+    }
+    let again = serde_json::from_slice::<Content>(lines_of(bytes).0)
         .and_then(|content| serde_json::to_vec(&content))
         .unwrap_or_default();
     assert_eq!(session_named(&again), Some(session));

@@ -5,10 +5,11 @@ use super::{NewSession, Session, SessionError, SessionLock, SessionService, is_o
 use crate::session::file::{self, Origin};
 use crate::session::home::Identity;
 use crate::session::keeper::{KeeperError, Slot, Unresponsive};
-use crate::session::model::{Activity, Claims, EndReason};
+use crate::session::model::{Activity, Claims, EndReason, generation};
 use crate::session::payload;
 use crate::session::surroundings::Surroundings;
 use nightlatch_audit::{AuditName, Details, Event, TerminationReason};
+use nightlatch_core::clock::Timestamp;
 use nightlatch_core::crypto::Key;
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_core::lifetime;
@@ -45,6 +46,7 @@ impl SessionService {
             .and_then(|()| {
                 // Read the clock only now, after the end of the previous session.
                 let now = self.clock.now();
+                let revocations = self.revocations_before(account, now.wall)?;
                 let deadline = lifetime::deadline(now, new.limits);
                 let claims = Claims {
                     session,
@@ -59,7 +61,7 @@ impl SessionService {
                     key,
                     session,
                     boot_id: boot.id,
-                    generation: new.generation,
+                    generation: generation(new.generation, revocations),
                     last: now,
                     deadline,
                     // Set when the file for a keeper is written.
@@ -80,6 +82,17 @@ impl SessionService {
                 .append_durable(&[about(Details::SessionTerminated { reason })]);
         }
         created
+    }
+
+    /// How many sessions of the account were revoked before one that begins `now`, which ends the
+    /// last revocation.
+    fn revocations_before(&self, account: AccountId, now: Timestamp) -> Result<u32, SessionError> {
+        let noted = self.store.revocations(account)?;
+        let revocations = noted.at_sign_in(now);
+        if revocations != noted {
+            self.store.note_revocations(account, &revocations)?;
+        }
+        Ok(revocations.count)
     }
 
     /// Writes the file of a new session and gives its key to the first keeper that accepts it.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::session::keeper::KeeperError;
 use crate::session::model::{Elsewhere, EndReason};
+use crate::session::revocation::Revocation;
 use nightlatch_audit::AuditError;
 use nightlatch_platform::fs::FsError;
 
@@ -17,6 +18,9 @@ pub enum SessionError {
     /// The session has ended, and its end is recorded.
     #[error("no live session: {0}")]
     Ended(EndReason),
+    /// The last session was revoked, and nobody has signed in since.
+    #[error("no live session: it was revoked: {}", .0.reason)]
+    Revoked(Box<Revocation>),
     /// There may be a session that cannot be seen from here; it was left alone.
     #[error("no live session here: {0}")]
     Elsewhere(Elsewhere),

@@ -205,14 +205,15 @@ impl SessionService {
         };
         let boot = self.clock.boot().map_err(SessionError::Boot)?;
         let at = self.clock.now();
-        let judged = model::check(&claims, &activity)
+        let revocations = self.store.revocations(owner.account)?.count;
+        let judged = model::check(&claims, &activity, revocations)
             .and_then(|()| Ok(activity.lifetime(claims.idle).judge(at, boot)?));
         let reason = match judged {
             Err(reason) => reason,
             Ok(_)
                 if owner
                     .generation
-                    .is_some_and(|now| now != activity.generation) =>
+                    .is_some_and(|now| now != activity.account_generation()) =>
             {
                 EndReason::Generation
             }
@@ -285,7 +286,7 @@ pub(super) fn death_details(reason: EndReason) -> Details {
         EndReason::Reboot => expired(ExpiryReason::Reboot),
         EndReason::TimeNamespace => expired(ExpiryReason::TimeNamespace),
         EndReason::KeyGone => expired(ExpiryReason::KeyGone),
-        EndReason::Generation => invalid(InvalidReason::OldGeneration),
+        EndReason::Generation | EndReason::Revoked => invalid(InvalidReason::OldGeneration),
         EndReason::StaleCopy => invalid(InvalidReason::StaleCopy),
         EndReason::Foreign => invalid(InvalidReason::Foreign),
         EndReason::Corrupt => invalid(InvalidReason::Corrupt),

@@ -66,6 +66,7 @@ impl SessionService {
 
     /// As [`SessionService::lock`], if the lock is released within `limit`.
     pub(super) fn lock_within(&self, limit: Duration) -> Option<SessionLock<'_>> {
+        tracing::trace!(name: "session_lock", "waiting for the session lock");
         match self.store.lock_within(limit) {
             Ok(lock) => lock.map(|lock| SessionLock {
                 service: self,
@@ -84,15 +85,15 @@ impl<'a> SessionLock<'a> {
     /// session was reported. It extends nothing, and records only an end that it finds.
     ///
     /// # Errors
-    /// [`SessionError::None`] when it was ended or replaced meanwhile, [`SessionError::Ended`] when
-    /// it ended by itself, or a failure.
+    /// [`SessionError::None`] when it was ended or replaced meanwhile, [`SessionError::Revoked`],
+    /// [`SessionError::Ended`] when it ended by itself, or a failure.
     pub fn judge_again(self, session: Session) -> Result<StillLive<'a>, SessionError> {
         match self.find_or_end(session.account().into(), true)? {
             Found::Live(found) if found.id() == session.id() => Ok(StillLive {
                 session,
                 lock: self,
             }),
-            _ => Err(SessionError::None),
+            _ => Err(self.service.no_session(session.account())),
         }
     }
 

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::find::Found;
 use super::{Owner, Session, SessionError, SessionService};
-use crate::session::status::SessionStatus;
-use nightlatch_core::id::AccountId;
+use crate::session::model::EndReason;
+use crate::session::revocation::Revocation;
+use crate::session::status::{SessionState, SessionStatus};
+use nightlatch_core::id::{AccountId, SessionId};
 
 /// How long to wait while another process changes a session.
 const CHANGING_HANDS: Duration = Duration::from_millis(50);
@@ -40,6 +42,9 @@ impl SessionService {
         }
         Ok(match found {
             Found::Live(session) => session.status(),
+            _ if let Some(revocation) = self.revocation_of(owner.account, &found) => {
+                SessionStatus::revoked(revocation)
+            }
             Found::Nothing => SessionStatus::none(),
             Found::Elsewhere { why, .. } => SessionStatus::elsewhere(why),
             Found::Ended {
@@ -50,6 +55,37 @@ impl SessionService {
         })
     }
 
+    /// The status of every account that has a live session, or one that cannot be seen from here.
+    /// Passive, as [`SessionService::status`].
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn statuses(&self) -> Result<Vec<SessionStatus>, SessionError> {
+        let accounts = self.accounts()?.into_iter();
+        let statuses = accounts.map(|account| self.status(account.into()));
+        let is_shown = |status: &SessionStatus| {
+            status.state == SessionState::Active || status.elsewhere.is_some()
+        };
+        statuses
+            .filter(|status| status.as_ref().map_or(true, is_shown))
+            .collect()
+    }
+
+    /// Whether this session was the last one of an account to be revoked, and nobody has signed in
+    /// since. Passive, as [`SessionService::status`].
+    ///
+    /// # Errors
+    /// When the notes of revocations cannot be read.
+    pub(crate) fn was_revoked(&self, session: SessionId) -> Result<bool, SessionError> {
+        for account in self.store.revoked_accounts()? {
+            let last = self.store.revocations(account)?.last;
+            if last.is_some_and(|last| last.session_id == Some(session)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The live session of `owner`. Passive, as [`SessionService::status`].
     ///
     /// # Errors
@@ -58,8 +94,30 @@ impl SessionService {
         match self.find(owner)? {
             Found::Live(session) => Ok(*session),
             Found::Elsewhere { why, .. } => Err(SessionError::Elsewhere(why)),
-            _ => Err(SessionError::None),
+            _ => Err(self.no_session(owner.account)),
         }
+    }
+
+    /// Why there is no session: the last one was revoked, or there is none.
+    pub(super) fn no_session(&self, account: AccountId) -> SessionError {
+        match self.revocation_of(account, &Found::Nothing) {
+            Some(revocation) => SessionError::Revoked(Box::new(revocation)),
+            None => SessionError::None,
+        }
+    }
+
+    /// The revocation that explains what was found, if there was one. The session has ended either
+    /// way, so a note that cannot be read is only missed.
+    fn revocation_of(&self, account: AccountId, found: &Found) -> Option<Revocation> {
+        let revocation = self.store.revocations(account).ok()?.last?;
+        let is_it = match found {
+            Found::Nothing => true,
+            Found::Ended {
+                reason, session, ..
+            } => *reason == EndReason::Revoked || *session == revocation.session_id,
+            Found::Live(_) | Found::Elsewhere { .. } => false,
+        };
+        is_it.then_some(revocation)
     }
 
     /// The normalized email in `account`'s live session, if it has one. Passive, as

@@ -2,6 +2,7 @@
 //! The audit log's lock is taken only inside it, never around it.
 
 mod creation;
+mod end;
 mod ending;
 mod error;
 mod find;
@@ -23,7 +24,8 @@ use nightlatch_core::clock::Clock;
 use nightlatch_core::id::AccountId;
 use nightlatch_platform::fs::Dir;
 
-pub use ending::{EndedSession, Ending};
+pub use end::EndCause;
+pub use ending::{EndedSession, Ending, UnrecordedEnding};
 pub use error::SessionError;
 pub use lock::{SessionLock, StillLive};
 pub use ports::{CrashWatch, NameLookup, NewSession, Owner, Use};

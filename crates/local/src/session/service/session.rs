@@ -37,7 +37,7 @@ impl Session {
 
     /// The account's generation at sign-in.
     pub(crate) fn generation(&self) -> u64 {
-        self.activity.generation
+        self.activity.account_generation()
     }
 
     /// The remaining time without activity, from when it was judged.

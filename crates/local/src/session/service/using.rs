@@ -45,9 +45,9 @@ impl SessionService {
     /// Uses the account's session in one step: judges it, records that, and extends it if requested.
     ///
     /// # Errors
-    /// [`SessionError::None`] and [`SessionError::Ended`] when there is no live session (one that
-    /// has ended is cleared away and its end recorded), [`SessionError::TooLittleTime`], or a
-    /// failure; the session is not extended then.
+    /// [`SessionError::None`], [`SessionError::Revoked`] and [`SessionError::Ended`] when there is no
+    /// live session (one that has ended is cleared away and its end recorded),
+    /// [`SessionError::TooLittleTime`], or a failure; the session is not extended then.
     pub fn use_now(&self, owner: Owner, how: Use<'_>) -> Result<Used, SessionError> {
         let judged = self.lock_to_use(owner.account)?.judge(owner, how)?;
         judged.await_log()?.record(None)?.publish()
@@ -80,7 +80,7 @@ impl<'a> SessionLock<'a> {
         let mut session = match found {
             Found::Live(session) => *session,
             Found::Elsewhere { why, .. } => return Err(SessionError::Elsewhere(why)),
-            _ => return Err(SessionError::None),
+            _ => return Err(service.no_session(owner.account)),
         };
         let (id, remaining) = (session.id(), session.live.remaining);
         tracing::info!(session = %id, ?remaining, keeper = %session.keeper, "the session is live");

@@ -126,6 +126,7 @@ fn signing_out_where_the_key_cannot_be_reached_makes_it_useless() {
     let (bench, session) = Bench::signed_in();
     bench.keeper.is_unusable.store(true, Ordering::SeqCst);
     let ending = bench.service.end_one(ALICE, TerminationReason::Logout);
+    let ending = ending.record();
     assert!(ending.failures.is_empty());
     assert!(matches!(&ending.ended[..], [ended] if !ended.key_destroyed));
     bench.keeper.is_unusable.store(false, Ordering::SeqCst);
@@ -154,7 +155,7 @@ fn signing_out_reaches_a_key_whose_keeper_was_not_chosen_and_signing_in_does_not
     assert_eq!(used.unwrap().session.status().keeper, Some(chosen));
     let (bench, _) = Bench::signed_in();
     let agent = bench.service_with(KeeperChoice::Agent);
-    let ending = agent.end_one(ALICE, TerminationReason::Logout);
+    let ending = agent.end_one(ALICE, TerminationReason::Logout).record();
     assert!(matches!(&ending.ended[..], [ended] if ended.key_destroyed));
     assert!(bench.keeper.is_empty());
 }

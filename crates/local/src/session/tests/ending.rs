@@ -5,8 +5,8 @@ use crate::session::EndedSession;
 
 impl Bench {
     fn end_all(&self) -> Ending {
-        self.service
-            .end_all(TerminationReason::Logout, || vec![ALICE, BOB])
+        let ending = self.service.end_all(TerminationReason::Logout);
+        ending.and_of(&[ALICE, BOB]).record()
     }
 
     /// Whether no session of anybody has left anything.
@@ -48,6 +48,7 @@ fn ending_one_leaves_the_sessions_of_others() {
     let (bench, _) = Bench::signed_in();
     bench.create_for(BOB).unwrap();
     let ending = bench.service.end_one(ALICE, TerminationReason::Logout);
+    let ending = ending.record();
     assert_eq!(accounts(&ending), [ALICE]);
     assert!(!bench.is_active());
     assert_eq!(bench.service.accounts().unwrap(), [BOB]);

@@ -20,6 +20,7 @@ enum Act {
     Logout,
     LogoutAll,
     Passwd,
+    Revoke,
     BobLogin,
     BobLogout,
     /// Nothing happens for as long as a session lives without activity.
@@ -49,11 +50,18 @@ const OTHERS: [Act; 6] = [
     Act::Crash,
 ];
 /// These pairs have more orders than all others together.
-const LONG: [(Act, Act); 4] = [
+const LONG: [(Act, Act); 11] = [
     (Act::LogoutAll, Act::Status),
     (Act::Passwd, Act::Status),
     (Act::Login, Act::Status),
     (Act::LogoutAll, Act::LogoutAll),
+    (Act::Revoke, Act::LogoutAll),
+    (Act::Revoke, Act::Passwd),
+    (Act::Revoke, Act::Validate),
+    (Act::Revoke, Act::Status),
+    (Act::Revoke, Act::Idle),
+    (Act::Revoke, Act::KeyGone),
+    (Act::Revoke, Act::Crash),
 ];
 
 /// Each end paired with every other operation, and with every end.
@@ -173,6 +181,11 @@ impl Story {
                 point();
                 Outcome::Ended
             }
+            Act::Revoke => {
+                let ending = service.end_one(ALICE, revoked("lost laptop")).record();
+                assert!(ending.failures.is_empty() && !ending.without_lock);
+                Outcome::Ended
+            }
             Act::Idle => {
                 bench.clock.advance(IDLE);
                 Outcome::Ended
@@ -220,7 +233,9 @@ impl Story {
                 session: used.session.id(),
                 extended: extend,
             },
-            Err(SessionError::None | SessionError::Ended(_)) => Outcome::Refused,
+            Err(SessionError::None | SessionError::Ended(_) | SessionError::Revoked(_)) => {
+                Outcome::Refused
+            }
             Err(error) => panic!("{error}"),
         }
     }
@@ -250,7 +265,9 @@ impl Story {
         });
         match started {
             Ok(outcome) => outcome,
-            Err(SessionError::None | SessionError::Ended(_)) => Outcome::Refused,
+            Err(SessionError::None | SessionError::Ended(_) | SessionError::Revoked(_)) => {
+                Outcome::Refused
+            }
             Err(error) => panic!("{error}"),
         }
     }
@@ -296,8 +313,11 @@ impl Story {
         for account in [ALICE, BOB] {
             let status = self.bench.service.status(account.into()).unwrap();
             let live = self.live_by_the_log(&done, account)?;
-            if status.session_id != live {
-                let told = status.session_id;
+            let told = match status.state {
+                SessionState::Revoked => None,
+                _ => status.session_id,
+            };
+            if told != live {
                 return Err(format!(
                     "{live:?} is live by the log, and {told:?} is there"
                 ));
@@ -418,6 +438,13 @@ fn no_order_of_an_end_and_anything_else_brings_a_session_back_or_loses_its_end()
 }
 
 #[test]
+fn no_order_of_a_revocation_and_anything_else_brings_a_session_back_or_loses_its_end() {
+    let others = [Act::Exec, Act::Login, Act::Logout, Act::Revoke];
+    let orders = all_are_safe(others.map(|other| (Act::Revoke, other)));
+    assert!(orders >= 100, "only {orders} orders");
+}
+
+#[test]
 #[ignore = "takes half a minute: more than 5,000 orders"]
 fn the_pairs_of_the_most_orders_do_not_either() {
     let orders = all_are_safe(LONG);
@@ -429,7 +456,7 @@ fn no_order_of_three_actors_tried_by_chance_does_either() {
     let acts = [
         &ENDS[..],
         &OTHERS,
-        &[Act::Exec, Act::BobLogin, Act::BobLogout],
+        &[Act::Exec, Act::BobLogin, Act::BobLogout, Act::Revoke],
     ]
     .concat();
     for seed in 0..500 {

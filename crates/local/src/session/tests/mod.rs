@@ -14,6 +14,7 @@ mod failures;
 mod interleavings;
 mod lifecycle;
 mod property;
+mod revocation;
 mod schedule;
 mod vectors;
 
@@ -379,6 +380,10 @@ fn create_with(
     let generation = Some(new.generation);
     let lock = service.lock_to_use(new.account)?;
     lock.create(new, generation, also)
+}
+
+fn revoked(reason: &str) -> EndCause {
+    EndCause::Revoked(reason.parse().unwrap())
 }
 
 fn new_session(account: AccountId) -> NewSession {

@@ -21,7 +21,9 @@ pub(super) fn nothing_came_back(done: &[Done], first: SessionId) -> Result<(), S
             .ok_or_else(|| format!("{later:?} of no session that began"))?;
         for end in done.iter().filter(|end| end.to < found_at) {
             let outlived = match end.act {
-                Act::Logout | Act::LogoutAll | Act::LocklessLogout => began.to < end.from,
+                Act::Logout | Act::LogoutAll | Act::Revoke | Act::LocklessLogout => {
+                    began.to < end.from
+                }
                 Act::Login | Act::CarelessLogin if end.outcome != Outcome::Refused => {
                     began.to < end.from
                 }

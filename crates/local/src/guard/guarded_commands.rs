@@ -1,0 +1,323 @@
+//! The guarded commands of a home that are running, and ending them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::time::Duration;
+
+use super::lease::{FoundLease, leases_in};
+use super::processes::{Process, Processes};
+use super::target::{EndSignal, Target};
+use nightlatch_core::clock::{BootTime, Clock};
+use nightlatch_core::id::{AccountId, ExecId, SessionId};
+use nightlatch_platform::fs::{Dir, FsError};
+
+/// How long a command has between being asked to end and being ended by force.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long ending commands takes at most, from when it was requested.
+const LIMIT: Duration = Duration::from_millis(5500);
+/// How often to kill what is left at most: a process may start another one before it is gone.
+const KILL_ROUNDS: u32 = 20;
+/// What is said of a process that got the signal.
+const STILL_RUNS: &str = "it is still running";
+/// The first and the longest pause between looks at the processes.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
+
+/// A guarded command that is running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GuardedCommand {
+    /// The id of the run, as in the audit log.
+    pub exec_id: ExecId,
+    /// The session that it was started under, which may have ended since.
+    pub session_id: SessionId,
+    /// The session's account; unknown for a command that an older version started.
+    pub account: Option<AccountId>,
+    /// The program's file name.
+    pub program: String,
+    /// Its process id, if that is known.
+    pub pid: Option<i32>,
+    /// The process id of the guard that waits for it; `None` if that was killed.
+    pub guard_pid: Option<i32>,
+    /// Its terminal, in the form `pts/3`, if it has one and the system says which.
+    pub tty: Option<String>,
+    /// How long it has been running, if the system says.
+    pub running_for: Option<Duration>,
+}
+
+/// A guarded command that was ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndedCommand {
+    /// The command, as it was when the end was requested.
+    pub command: GuardedCommand,
+    /// Whether any of its processes did not end when asked to, and was killed.
+    pub was_killed: bool,
+    /// Whether its guard could not record the end itself.
+    pub(super) is_unrecorded: bool,
+    /// Why a process of it is still running, if so: it runs as another user, perhaps.
+    pub left: Option<String>,
+}
+
+/// Whose commands are meant.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Scope {
+    All,
+    OfAccount(AccountId),
+    OfSession(SessionId),
+}
+
+impl Scope {
+    fn includes(&self, lease: &FoundLease) -> bool {
+        match self {
+            Self::All => true,
+            Self::OfAccount(account) => lease.run.account == Some(*account),
+            Self::OfSession(session) => lease.run.session == *session,
+        }
+    }
+}
+
+/// The guarded commands in `home` whose guard is alive, the oldest first. Changes nothing.
+///
+/// # Errors
+/// When they cannot be listed.
+pub(super) fn running_in(home: &Dir, now: BootTime) -> Result<Vec<GuardedCommand>, FsError> {
+    let mut running: Vec<_> = leases_in(home)?
+        .iter()
+        .filter(|lease| lease.is_held)
+        .map(|lease| describe(lease, now))
+        .collect();
+    running.sort_by_key(|command| (std::cmp::Reverse(command.running_for), command.exec_id));
+    Ok(running)
+}
+
+fn describe(lease: &FoundLease, now: BootTime) -> GuardedCommand {
+    let command = lease.command.and_then(|command| {
+        let process = Process::of(command.pid)?;
+        let is_it = command
+            .start_time
+            .is_none_or(|start| start == process.start_time);
+        is_it.then_some(process)
+    });
+    let guard = guard_of(lease);
+    let shown = command.or(guard);
+    GuardedCommand {
+        exec_id: lease.run.exec,
+        session_id: lease.run.session,
+        account: lease.run.account,
+        program: lease.program.clone(),
+        pid: command.map(|command| command.pid),
+        guard_pid: guard.map(|guard| guard.pid),
+        tty: shown.and_then(|process| process.terminal()),
+        running_for: shown.and_then(|process| process.age(now)),
+    }
+}
+
+/// The process that took the lease, if it lives.
+fn guard_of(lease: &FoundLease) -> Option<Process> {
+    let guard = Process::of(lease.guard).filter(|_| lease.is_held)?;
+    let is_it = lease
+        .guard_start_time
+        .is_none_or(|start| start == guard.start_time);
+    is_it.then_some(guard)
+}
+
+/// Guarded commands that were asked to end.
+#[must_use = "a command that ignores the request runs on until this is finished"]
+pub(super) struct EndingCommands<'a> {
+    home: &'a Dir,
+    clock: &'a dyn Clock,
+    scope: Scope,
+    /// When commands are killed.
+    deadline: BootTime,
+    found: BTreeMap<ExecId, Found>,
+    /// The processes that were asked to end, by id and start time.
+    asked: BTreeSet<(i32, u64)>,
+    failure: Option<EndCommandsError>,
+}
+
+/// A command that is being ended.
+struct Found {
+    lease: FoundLease,
+    command: GuardedCommand,
+    is_released: bool,
+    was_killed: bool,
+    guard_was_killed: bool,
+    /// Why a process of it is left.
+    left: Option<String>,
+}
+
+/// How a round treats the processes that it finds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// Asks those to end that were not asked yet.
+    Ask,
+    /// Kills them all, and guards that have not started their command.
+    Kill,
+}
+
+impl<'a> EndingCommands<'a> {
+    /// Asks the commands in `scope` to end: sends SIGTERM to all of their processes, and resumes
+    /// those that are stopped. Call it under the session lock, after the sessions are ended, so that
+    /// no more commands start. `begun` is when that was requested.
+    pub(super) fn ask(home: &'a Dir, clock: &'a dyn Clock, scope: Scope, begun: BootTime) -> Self {
+        let now = clock.now().boot;
+        let mut ending = Self {
+            home,
+            clock,
+            scope,
+            deadline: now.plus(GRACE).min(begun.plus(LIMIT)),
+            found: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            failure: None,
+        };
+        ending.round(Round::Ask);
+        ending
+    }
+
+    /// Waits for the commands to end, and kills those that do not.
+    pub(super) fn finish(mut self) -> (Vec<EndedCommand>, Option<EndCommandsError>) {
+        let mut pause = PAUSES.0;
+        let mut is_any_left = self.round(Round::Ask);
+        while is_any_left && self.clock.now().boot < self.deadline {
+            self.clock.sleep(pause);
+            pause = (pause * 2).min(PAUSES.1);
+            is_any_left = self.round(Round::Ask);
+        }
+        for _ in 0..KILL_ROUNDS {
+            if !is_any_left {
+                break;
+            }
+            is_any_left = self.round(Round::Kill);
+            self.clock.sleep(PAUSES.0);
+        }
+        let ended = self.found.into_values().map(|found| EndedCommand {
+            is_unrecorded: found.guard_was_killed || !found.lease.is_held,
+            command: found.command,
+            was_killed: found.was_killed,
+            left: found.left.filter(|_| is_any_left),
+        });
+        (ended.collect(), self.failure)
+    }
+
+    /// Looks at the leases and the processes once. Returns whether any command is left.
+    fn round(&mut self, round: Round) -> bool {
+        if let Err(error) = self.look() {
+            self.failure.get_or_insert(error.into());
+        }
+        // A command is younger than its guard.
+        let starts = self
+            .found
+            .values()
+            .map(|found| found.lease.guard_start_time);
+        let since = starts.min().flatten().unwrap_or(0);
+        let processes = match Processes::since(since) {
+            Ok(processes) => processes,
+            Err(error) => {
+                self.failure
+                    .get_or_insert(EndCommandsError::Processes(error));
+                return !self.found.is_empty();
+            }
+        };
+        let mut is_any_left = false;
+        for found in self.found.values_mut() {
+            let guard = guard_of(&found.lease).filter(|_| !found.is_released);
+            let living = processes.of(&Target {
+                exec: found.lease.run.exec,
+                guard: guard.map(|guard| guard.pid),
+                command: found.lease.command,
+            });
+            found.left = None;
+            for process in &living {
+                let sent = match round {
+                    Round::Kill => {
+                        found.was_killed = true;
+                        process.send(EndSignal::Kill)
+                    }
+                    Round::Ask if self.asked.insert((process.pid, process.start_time)) => process
+                        .send(EndSignal::Terminate)
+                        .and_then(|()| process.send(EndSignal::Continue)),
+                    Round::Ask => Ok(()),
+                };
+                let why = sent
+                    .err()
+                    .map_or_else(|| STILL_RUNS.to_owned(), |error| error.to_string());
+                found.left = Some(format!("process {}: {why}", process.pid));
+            }
+            if let Some(guard) = guard {
+                // It records the end of its command, if it can.
+                let is_before_start = found.lease.command.is_none() && living.is_empty();
+                let sent = match round {
+                    // It could still start the command, if it holds the session lock.
+                    Round::Kill if is_before_start => {
+                        found.guard_was_killed = true;
+                        guard.send(EndSignal::Kill)
+                    }
+                    _ if guard.is_stopped() => guard.send(EndSignal::Continue),
+                    _ => Ok(()),
+                };
+                if is_before_start {
+                    let why = sent
+                        .err()
+                        .map_or_else(|| STILL_RUNS.to_owned(), |error| error.to_string());
+                    found.left = Some(format!("process {}: {why}", guard.pid));
+                }
+            }
+            is_any_left |= found.left.is_some();
+        }
+        is_any_left
+    }
+
+    /// Looks for new leases, and for what has become of the others.
+    fn look(&mut self) -> Result<(), FsError> {
+        let now = self.clock.now().boot;
+        let mut leases: BTreeMap<_, _> = leases_in(self.home)?
+            .into_iter()
+            .map(|lease| (lease.run.exec, lease))
+            .collect();
+        for (exec, found) in &mut self.found {
+            match leases.remove(exec) {
+                Some(lease) => found.lease.command = lease.command.or(found.lease.command),
+                None => found.is_released = true,
+            }
+        }
+        for (exec, lease) in leases {
+            if self.scope.includes(&lease) {
+                let found = Found {
+                    command: describe(&lease, now),
+                    lease,
+                    is_released: false,
+                    was_killed: false,
+                    guard_was_killed: false,
+                    left: None,
+                };
+                self.found.insert(exec, found);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sends SIGHUP to the command's processes, and resumes those that are stopped.
+///
+/// # Errors
+/// When they cannot be listed, or the system refuses.
+pub(super) fn hang_up(target: &Target) -> io::Result<()> {
+    let mut result = Ok(());
+    for process in Processes::since(0)?.of(target) {
+        let sent = process.send(EndSignal::HangUp);
+        result = result.and(sent.and_then(|()| process.send(EndSignal::Continue)));
+    }
+    result
+}
+
+/// Why commands could not be ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndCommandsError {
+    /// The leases of running commands cannot be read.
+    #[error(transparent)]
+    Leases(#[from] FsError),
+    /// The system does not list processes.
+    #[error("cannot list the processes: {0}")]
+    Processes(#[source] io::Error),
+}
