@@ -34,6 +34,7 @@ enum Deed {
     Exec,
     Passwd,
     Logout,
+    Revoke,
     /// A sign-in that migrates the account database of an earlier version.
     Migrate,
     /// The first append of a day, which closes the previous day's segment and opens a new one.
@@ -65,7 +66,7 @@ impl Deed {
     }
 }
 
-const DEEDS: [Deed; 11] = [
+const DEEDS: [Deed; 12] = [
     Deed::Migrate,
     Deed::Hold,
     Deed::Prune,
@@ -75,6 +76,7 @@ const DEEDS: [Deed; 11] = [
     Deed::Exec,
     Deed::Extend,
     Deed::Logout,
+    Deed::Revoke,
     Deed::FirstLogin,
     Deed::Register,
 ];
@@ -206,6 +208,7 @@ impl Stage {
                 format!("{}\n{}\n", self.password, self.new_password()),
             ),
             Deed::Logout => (&["logout"], String::new()),
+            Deed::Revoke => (&["revoke", "--reason", "lost laptop"], String::new()),
             Deed::Rotate => (&["audit"], String::new()),
             Deed::Prune => (&["audit", "prune"], String::new()),
             Deed::Hold => (&["audit", "hold", "add", "case-7"], String::new()),
@@ -344,6 +347,16 @@ impl Stage {
             }
             Deed::Exec => self.judge_exec(live.as_ref(), &log[self.log.len()..], run),
             Deed::Passwd => self.judge_passwd(live.as_ref(), run),
+            Deed::Revoke => {
+                assert!(run.code != 0 || live.is_none(), "{run:#?}");
+                let state = self.home.status()["state"].clone();
+                assert!(run.code != 0 || state == "revoked", "{state} {run:#?}");
+                self.home.run(&["revoke", "--reason", "again"]).succeeds();
+                assert_eq!(self.live(), None);
+                self.home
+                    .run(&["exec", "--", "true"])
+                    .refuses(4, "no live session");
+            }
             Deed::Logout => {
                 assert!(run.code != 0 || live.is_none(), "{run:#?}");
                 self.home.run(&["logout"]).succeeds();
@@ -377,7 +390,10 @@ impl Stage {
         for event in events {
             match event["event_type"].as_str().unwrap() {
                 "SESSION_CREATED" => last = event["session_id"].as_str().map(str::to_owned),
-                "SESSION_TERMINATED" | "SESSION_EXPIRED" | "SESSION_INVALID" => last = None,
+                "SESSION_TERMINATED" | "SESSION_EXPIRED" | "SESSION_INVALID"
+                | "SESSION_REVOKED" => {
+                    last = None;
+                }
                 _ => {}
             }
         }
@@ -624,7 +640,7 @@ fn refusals_in_turn(calls: &[Call]) -> Vec<Fault> {
 /// Truncated writes, at lengths that the log or the database reaches.
 fn short_writes(deed: Deed) -> Vec<Fault> {
     match deed {
-        Deed::Extend | Deed::Exec | Deed::Logout => {
+        Deed::Extend | Deed::Exec | Deed::Logout | Deed::Revoke => {
             (0..2_000).step_by(37).map(Fault::LogGrowth).collect()
         }
         // With a log of so few days, no file is longer.
@@ -756,6 +772,11 @@ fn a_kill_while_signing_out_leaves_nothing_that_a_second_time_does_not_end() {
 }
 
 #[test]
+fn a_kill_while_revoking_leaves_nothing_that_a_second_time_does_not_end() {
+    sweep_some_kills(Deed::Revoke);
+}
+
+#[test]
 fn a_kill_while_a_segment_follows_another_leaves_a_log_that_verifies_and_goes_on() {
     sweep_some_kills(Deed::Rotate);
 }
@@ -777,8 +798,8 @@ fn a_refused_call_is_told_and_the_next_command_works() {
 
 #[test]
 fn a_write_cut_short_is_told_and_loses_no_event() {
-    use Deed::{Exec, Extend, Hold, Logout, Prune, Register, Rotate};
-    for deed in [Register, Extend, Exec, Logout, Rotate, Prune, Hold] {
+    use Deed::{Exec, Extend, Hold, Logout, Prune, Register, Revoke, Rotate};
+    for deed in [Register, Extend, Exec, Logout, Revoke, Rotate, Prune, Hold] {
         sweep(deed, "kernel", &some(short_writes(deed), 6), 2);
     }
 }

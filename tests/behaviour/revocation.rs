@@ -474,3 +474,52 @@ fn a_session_revoked_in_the_middle_of_everything_never_comes_back() {
         log_is_whole(&home);
     }
 }
+
+#[test]
+fn a_revocation_that_is_killed_at_any_moment_is_finished_by_the_next_one() {
+    for keeper in ["kernel", "agent"] {
+        let home = Home::new().with_keeper(keeper);
+        home.register(EMAIL, PASSWORD).succeeds();
+        for millis in (0..60).step_by(6) {
+            home.login(&[]).succeeds();
+            let stubborn = Guarded::start(&home, "trap '' HUP; echo $$; exec sleep 60");
+            let mut first = home.command(&["revoke", "--reason", WHY]);
+            let mut first = first.stderr(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(Duration::from_millis(millis));
+            let _ = first.kill();
+            first.wait().unwrap();
+            let second = home.run(&["revoke", "--reason", WHY]).succeeds();
+            assert!(!runs(stubborn.pid), "{keeper} {millis}: {second:#?}");
+            assert_eq!(stubborn.code(), 143);
+            assert_ne!(home.status()["state"], "active");
+            home.run(&["exec", "--", "true"])
+                .refuses(4, "no live session");
+        }
+        log_is_whole(&home);
+    }
+}
+
+#[test]
+fn a_lease_that_names_another_process_ends_nothing() {
+    let home = Home::signed_in();
+    let mut innocent = home.shell("exec sleep 60").spawn().unwrap();
+    let run = home.path().join("run");
+    std::fs::create_dir_all(&run).unwrap();
+    let session = home.status()["session_id"].as_str().unwrap().to_owned();
+    let exec = "0b260623-3df2-47f6-9fb5-a49991a01463";
+    for (pid, start) in [(innocent.id(), "null"), (innocent.id(), "1"), (1, "null")] {
+        let lease = format!(
+            "{{\"exec_id\":\"{exec}\",\"session_id\":\"{session}\",\"pid\":{pid},\"start_time\":{start},\"command\":\"x\"}}\n\
+             {{\"command_pid\":{pid},\"command_start_time\":{start}}}\n"
+        );
+        let path = run.join(format!("{exec}.lease"));
+        std::fs::write(&path, lease).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .unwrap();
+        home.run(&["revoke", "--all", "--reason", WHY]).succeeds();
+        assert!(innocent.try_wait().unwrap().is_none(), "{pid} {start}");
+        let _ = std::fs::remove_file(path);
+    }
+    innocent.kill().unwrap();
+    innocent.wait().unwrap();
+}

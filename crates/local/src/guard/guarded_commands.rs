@@ -93,10 +93,7 @@ pub(super) fn running_in(home: &Dir, now: BootTime) -> Result<Vec<GuardedCommand
 fn describe(lease: &FoundLease, now: BootTime) -> GuardedCommand {
     let command = lease.command.and_then(|command| {
         let process = Process::of(command.pid)?;
-        let is_it = command
-            .start_time
-            .is_none_or(|start| start == process.start_time);
-        is_it.then_some(process)
+        is_it(process, command.start_time).then_some(process)
     });
     let guard = guard_of(lease);
     let shown = command.or(guard);
@@ -115,10 +112,13 @@ fn describe(lease: &FoundLease, now: BootTime) -> GuardedCommand {
 /// The process that took the lease, if it lives.
 fn guard_of(lease: &FoundLease) -> Option<Process> {
     let guard = Process::of(lease.guard).filter(|_| lease.is_held)?;
-    let is_it = lease
-        .guard_start_time
-        .is_none_or(|start| start == guard.start_time);
-    is_it.then_some(guard)
+    is_it(guard, lease.guard_start_time).then_some(guard)
+}
+
+/// Whether the process is the one that a lease names, by its start time: the lease may be older, or
+/// of another machine. Where the system does not say, both are unknown.
+fn is_it(process: Process, start_time: Option<u64>) -> bool {
+    process.start_time == start_time.unwrap_or(0)
 }
 
 /// Guarded commands that were asked to end.
@@ -203,6 +203,9 @@ impl<'a> EndingCommands<'a> {
     fn round(&mut self, round: Round) -> bool {
         if let Err(error) = self.look() {
             self.failure.get_or_insert(error.into());
+        }
+        if self.found.is_empty() {
+            return false;
         }
         // A command is younger than its guard.
         let starts = self
