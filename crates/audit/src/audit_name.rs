@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::forms::written;
 use super::text::bounded;
-use nightlatch_core::crypto::hex;
+use nightlatch_core::crypto::{hex, unhex};
 
 /// The `username` of an event about a sign-in name that belongs to no account.
 pub const UNKNOWN_NAME: &str = "(unknown)";
@@ -42,6 +42,12 @@ impl AuditName {
             Name::Known(email) => email,
             Name::Unknown { .. } => UNKNOWN_NAME,
         }
+    }
+
+    /// The unknown name with these digits; `None` if they are none.
+    pub(super) fn from_tag(tag: &str) -> Option<Self> {
+        let tag = hex(&unhex::<8>(tag.as_bytes())?);
+        Some(Self(Name::Unknown { tag }))
     }
 
     /// The digits of the digest.

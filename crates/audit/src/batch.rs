@@ -37,7 +37,7 @@ impl Batch {
             let stamp = Stamp {
                 origin,
                 timestamp: now,
-                id: event_id(now)?,
+                id: event.id().map_or_else(|| event_id(now), Ok)?,
             };
             let is_last = at + 1 == events.len();
             let role = Role::of(event.event_type());

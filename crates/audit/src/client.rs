@@ -2,16 +2,16 @@
 
 use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::text::UserAgent;
 
 /// Where a request to a server came from. It is written at the end of an event's details, because
 /// the line's own origin is the process that recorded the event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     address: IpAddr,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     user_agent: Option<UserAgent>,
 }
 

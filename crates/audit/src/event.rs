@@ -1,6 +1,7 @@
 //! An event to append.
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::audit_name::AuditName;
 use super::catalogue::EventType;
@@ -12,6 +13,7 @@ use nightlatch_core::id::SessionId;
 /// An event to append to the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
+    id: Option<Uuid>,
     who: Option<AuditName>,
     session: Option<SessionId>,
     client: Option<Client>,
@@ -23,12 +25,21 @@ impl Event {
     /// An event without an account and without a session.
     pub fn new(details: Details) -> Self {
         Self {
+            id: None,
             who: None,
             session: None,
             client: None,
             origin: None,
             details,
         }
+    }
+
+    /// Sets the event's id, instead of one that is made when it is appended: a program that may
+    /// append an event a second time after a crash recognizes it in the log by its id.
+    #[must_use]
+    pub fn with_id(mut self, id: Uuid) -> Self {
+        self.id = Some(id);
+        self
     }
 
     /// Sets the account that the event is about.
@@ -64,6 +75,11 @@ impl Event {
     /// The event's type.
     pub fn event_type(&self) -> EventType {
         self.details.event_type()
+    }
+
+    /// The event's id, if it was set.
+    pub fn id(&self) -> Option<Uuid> {
+        self.id
     }
 
     /// The account that the event is about.

@@ -88,6 +88,7 @@ mod syslog;
 mod tag;
 mod text;
 mod verify;
+mod waiting_event;
 mod writer;
 
 #[cfg(test)]

@@ -76,6 +76,10 @@ identifier! {
     /// Identifies a stored secret. It stays the same when the secret is renamed. Not secret itself.
     SecretId
 }
+identifier! {
+    /// Identifies a document of an account on the server.
+    ItemId
+}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -75,6 +75,16 @@ impl PublicKey {
 }
 
 impl Signature {
+    /// From its bytes. [`verify`] checks them.
+    pub const fn from_bytes(bytes: [u8; 64]) -> Self {
+        Self(bytes)
+    }
+
+    /// The signature's bytes.
+    pub const fn as_bytes(&self) -> &[u8; 64] {
+        &self.0
+    }
+
     /// Parses 128 lower-case hexadecimal digits.
     pub fn parse(text: &[u8]) -> Option<Self> {
         unhex(text).map(Self)
