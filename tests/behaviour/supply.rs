@@ -11,8 +11,8 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// Every package of the lock file, including ours and those of other platforms.
-fn packages() -> Vec<Value> {
+/// What cargo says about the workspace and its dependencies.
+fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args([
             "metadata",
@@ -24,8 +24,12 @@ fn packages() -> Vec<Value> {
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
-    let mut metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let packages = metadata["packages"].take();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Every package of the lock file, including ours and those of other platforms.
+fn packages() -> Vec<Value> {
+    let packages = metadata()["packages"].take();
     serde_json::from_value(packages).unwrap()
 }
 
@@ -253,6 +257,45 @@ fn no_unwanted_crate_and_no_unexpected_build_script_is_there() {
         .collect();
     assert!(!scripts.is_empty());
     assert_eq!(scripts, names(&policy("bans.build", "allow-build-scripts")));
+}
+
+/// The packages that `package` is built of, on any platform, without those of tests.
+fn built_of(metadata: &Value, package: &str) -> BTreeSet<String> {
+    let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+    let by_id: BTreeMap<&str, &Value> =
+        nodes.iter().map(|node| (text(&node["id"]), node)).collect();
+    let named = metadata["packages"].as_array().unwrap();
+    let name_of: BTreeMap<&str, &str> = named
+        .iter()
+        .map(|package| (text(&package["id"]), text(&package["name"])))
+        .collect();
+    let (root, _) = name_of.iter().find(|(_, name)| **name == package).unwrap();
+    let (mut found, mut left) = (BTreeSet::new(), vec![*root]);
+    while let Some(id) = left.pop() {
+        if !found.insert(name_of[id].to_owned()) {
+            continue;
+        }
+        for dependency in by_id[id]["deps"].as_array().unwrap() {
+            let kinds = dependency["dep_kinds"].as_array().unwrap();
+            if kinds.iter().any(|kind| kind["kind"].is_null()) {
+                left.push(text(&dependency["pkg"]));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_command_has_none_of_the_servers_network_code() {
+    let metadata = metadata();
+    let network = ["tokio", "hyper", "rustls", "ring", "tokio-postgres"].map(str::to_owned);
+    let command = built_of(&metadata, "nightlatch");
+    assert!(command.contains("nightlatch-core") && !command.contains("nightlatch-server"));
+    let server = built_of(&metadata, "nightlatch-server");
+    for name in network {
+        assert!(!command.contains(&name), "{name}");
+        assert!(server.contains(&name), "{name}");
+    }
 }
 
 #[test]

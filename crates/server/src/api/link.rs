@@ -1,0 +1,68 @@
+//! Sign-in links by mail.
+
+use serde_json::json;
+
+use super::answer::{Answer, session_answer};
+use super::app::App;
+use super::call::Call;
+use super::error::ApiError;
+use crate::service::mail::masked;
+use crate::token::{Claim, LinkToken};
+
+/// Mails a sign-in link. A guest's documents come along when it is redeemed.
+pub async fn request(app: &App, call: Call) -> Result<Answer, ApiError> {
+    let email = call.fields.email("email")?;
+    let guest = match call.fields.optional_text("anonymous_user_id") {
+        Some(id) => {
+            let problem = |_| ApiError::field("anonymous_user_id", "it must be a user id");
+            Some(id.parse().map_err(problem)?)
+        }
+        None => None,
+    };
+    let link = app
+        .node
+        .services
+        .links
+        .request(&email, guest, &call.client)
+        .await?;
+    app.send_link(&email, "Sign in", &link.token)?;
+    let claim = match call.given.claim {
+        Some(_) => None,
+        None => Some(Claim::random()?),
+    };
+    let body = json!({
+        "message": "Check your mail for a link to sign in.",
+        "expires_in_seconds": link.life.as_secs(),
+        "email_masked": masked(email.as_str()),
+    });
+    Ok(Answer {
+        claim,
+        ..Answer::json(202, body)
+    })
+}
+
+/// Redeems a link: of any number of requests at once, exactly one succeeds.
+pub async fn verify(app: &App, call: Call) -> Result<Answer, ApiError> {
+    let token = call.fields.text("token").parse::<LinkToken>();
+    let token = token.map_err(|_| ApiError::new(400, "INVALID_TOKEN", "this link is not valid"))?;
+    // Without a cookie of its own, a client cannot be told from another, and gets no second answer.
+    let (claim, is_new) = match call.given.claim {
+        Some(claim) => (claim, false),
+        None => (Claim::random()?, true),
+    };
+    let redeemed = app
+        .node
+        .services
+        .links
+        .redeem(&token, &claim, &call.client)
+        .await?;
+    let mut answer = session_answer(app, 200, redeemed.signed_in)?;
+    if let Some(body) = answer.body.as_mut().and_then(|body| body.as_object_mut()) {
+        body.insert(
+            "merged_items_count".to_owned(),
+            redeemed.merged_items.into(),
+        );
+    }
+    answer.claim = is_new.then_some(claim);
+    Ok(answer)
+}

@@ -1,0 +1,54 @@
+//! `audit`: reads and verifies this node's log. Reads files only, so that it works beside a running
+//! server and on a copy.
+
+use std::path::Path;
+
+use nightlatch_audit::{Limit, LogReader, Progress, Query, Verifier};
+
+use super::args::AuditCommand;
+use super::{Failure, ui};
+use crate::config::Config;
+
+/// The exit code for a log that does not verify.
+const NOT_VERIFIED: u8 = 3;
+
+/// Reads or verifies the log.
+pub fn run(config: &Config, command: &AuditCommand) -> Result<u8, Failure> {
+    let directory = config.data.join("audit");
+    match command {
+        AuditCommand::Verify => verify(&directory),
+        AuditCommand::Fingerprint => {
+            let fingerprint = LogReader::copy(&directory)?.fingerprint()?;
+            ui::print(&fingerprint.ok_or("there is no audit log yet")?)?;
+            Ok(0)
+        }
+        AuditCommand::List { limit } => {
+            let query = Query::default().limit(Limit::new(*limit)?);
+            let reading = LogReader::copy(&directory)?.list(&query, &Progress::default())?;
+            for record in &reading.answer.events {
+                ui::print(&record.raw)?;
+            }
+            Ok(0)
+        }
+    }
+}
+
+fn verify(directory: &Path) -> Result<u8, Failure> {
+    let result = Verifier::new(directory).run(&Progress::default())?;
+    let shown = directory.display();
+    if result.is_good() {
+        let (lines, segments) = (result.lines, result.segments);
+        ui::print(&format!(
+            "Verified: no tampering found in {shown} ({lines} events in {segments} segments)"
+        ))?;
+        if let Some(fingerprint) = result.fingerprint {
+            ui::print(&format!("fingerprint {fingerprint}"))?;
+        }
+        return Ok(0);
+    }
+    ui::print(&format!("TAMPERED: {shown}"))?;
+    for finding in &result.findings {
+        ui::print(&format!("line {}: {}", finding.line, finding.problem))?;
+    }
+    Ok(NOT_VERIFIED)
+}

@@ -1,0 +1,446 @@
+//! The keys of the configuration file: each entry defines how to read, check and show one key.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nightlatch_core::crypto::kdf::Argon2Params;
+use nightlatch_core::email::Email;
+use toml::de::DeValue;
+
+use super::{Config, Enumeration, IdentityHeader, Network, PasswordPolicy, Tls};
+
+/// A configuration key.
+pub(super) struct Key {
+    /// Its name, with the section if it has one: `session.idle`.
+    pub(super) name: &'static str,
+    /// Sets a value from the file in the configuration.
+    pub(super) set: fn(&mut Config, &DeValue<'_>) -> Result<(), Refused>,
+    /// The effective value as it would be written in the file; `None` when it is unset.
+    pub(super) get: fn(&Config) -> Option<String>,
+}
+
+/// Why a value is refused.
+pub(super) struct Refused {
+    /// What is expected.
+    pub(super) expected: String,
+    /// A value that would be accepted, as written in a file.
+    pub(super) example: Option<&'static str>,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+const POLICIES: [(&str, PasswordPolicy); 3] = [
+    ("nist", PasswordPolicy::Nist),
+    ("pci", PasswordPolicy::Pci),
+    ("classic", PasswordPolicy::Classic),
+];
+const ENUMERATION: [(&str, Enumeration); 2] =
+    [("tell", Enumeration::Tell), ("hide", Enumeration::Hide)];
+const IDENTITY_HEADER: [(&str, IdentityHeader); 2] = [
+    ("guests", IdentityHeader::Guests),
+    ("off", IdentityHeader::Off),
+];
+
+/// Every key, in the order in which `config show` prints them.
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        name: "listen",
+        set: |config, value| {
+            let address = value.as_str().and_then(|text| text.parse().ok());
+            config.listen = address
+                .ok_or_else(|| refused("an address with a port", Some("\"127.0.0.1:8734\"")))?;
+            Ok(())
+        },
+        get: |config| Some(quoted(config.listen)),
+    },
+    Key {
+        name: "data",
+        set: |config, value| {
+            config.data = absolute(value, "\"/var/lib/nightlatch-server\"")?;
+            Ok(())
+        },
+        get: |config| Some(quoted(config.data.display())),
+    },
+    Key {
+        name: "database",
+        set: |config, value| {
+            let url = text(value, "an address", "\"postgres://app@db/app\"")?;
+            config.database = Some(database(url)?);
+            Ok(())
+        },
+        get: |config| Some(quoted(config.database_url())),
+    },
+    Key {
+        name: "public_url",
+        set: |config, value| {
+            let url = value.as_str().and_then(origin).ok_or_else(|| {
+                refused(
+                    "an http or https address without a path",
+                    Some("\"https://login.example.com\""),
+                )
+            })?;
+            config.public_url = Some(url);
+            Ok(())
+        },
+        get: |config| config.public_url.as_ref().map(quoted),
+    },
+    Key {
+        name: "trusted_proxies",
+        set: |config, value| {
+            let wrong = || refused("a list of address ranges", Some("[\"10.0.0.0/8\"]"));
+            let texts = list(value).ok_or_else(wrong)?;
+            let networks: Result<_, _> = texts.iter().map(|text| text.parse::<Network>()).collect();
+            config.trusted_proxies = networks.map_err(|_| wrong())?;
+            Ok(())
+        },
+        get: |config| Some(quoted_list(&config.trusted_proxies)),
+    },
+    Key {
+        name: "identity_header",
+        set: |config, value| {
+            config.identity_header = one_of(value, &IDENTITY_HEADER)?;
+            Ok(())
+        },
+        get: |config| Some(quoted(name_in(&IDENTITY_HEADER, config.identity_header))),
+    },
+    Key {
+        name: "enumeration",
+        set: |config, value| {
+            config.enumeration = one_of(value, &ENUMERATION)?;
+            Ok(())
+        },
+        get: |config| Some(quoted(name_in(&ENUMERATION, config.enumeration))),
+    },
+    Key {
+        name: "tls.certificate",
+        set: |config, value| {
+            let path = absolute(value, "\"/etc/nightlatch-server/cert.pem\"")?;
+            let key = match &config.tls {
+                Tls::Files { key, .. } => key.clone(),
+                _ => path.with_extension("key"),
+            };
+            config.tls = Tls::Files {
+                certificate: path,
+                key,
+            };
+            Ok(())
+        },
+        get: |config| match &config.tls {
+            Tls::Files { certificate, .. } => Some(quoted(certificate.display())),
+            _ => None,
+        },
+    },
+    Key {
+        name: "tls.key",
+        set: |config, value| {
+            let path = absolute(value, "\"/etc/nightlatch-server/cert.key\"")?;
+            let certificate = match &config.tls {
+                Tls::Files { certificate, .. } => certificate.clone(),
+                _ => path.with_extension("pem"),
+            };
+            config.tls = Tls::Files {
+                certificate,
+                key: path,
+            };
+            Ok(())
+        },
+        get: |config| match &config.tls {
+            Tls::Files { key, .. } => Some(quoted(key.display())),
+            _ => None,
+        },
+    },
+    Key {
+        name: "tls.self_signed",
+        set: |config, value| {
+            let is_on = value
+                .as_bool()
+                .ok_or_else(|| refused("true or false, without quotes", None))?;
+            if is_on {
+                config.tls = Tls::SelfSigned;
+            }
+            Ok(())
+        },
+        get: |config| Some((config.tls == Tls::SelfSigned).to_string()),
+    },
+    Key {
+        name: "session.idle",
+        set: |config, value| {
+            config.session_idle = time(value, 30, "\"15m\"")?;
+            Ok(())
+        },
+        get: |config| Some(span(config.session_idle)),
+    },
+    Key {
+        name: "session.max",
+        set: |config, value| {
+            config.session_max = time(value, 90, "\"12h\"")?;
+            Ok(())
+        },
+        get: |config| Some(span(config.session_max)),
+    },
+    Key {
+        name: "session.guest",
+        set: |config, value| {
+            config.guest_idle = time(value, 90, "\"30d\"")?;
+            Ok(())
+        },
+        get: |config| Some(span(config.guest_idle)),
+    },
+    Key {
+        name: "token.life",
+        set: |config, value| {
+            config.token_life = time(value, 7, "\"15m\"")?;
+            Ok(())
+        },
+        get: |config| Some(span(config.token_life)),
+    },
+    Key {
+        name: "token.issuer",
+        set: |config, value| {
+            let text = text(value, "an address", "\"https://login.example.com\"")?;
+            config.token_issuer = Some(text.to_owned());
+            Ok(())
+        },
+        get: |config| config.token_issuer.as_ref().map(quoted),
+    },
+    Key {
+        name: "token.audience",
+        set: |config, value| {
+            text(value, "a name", "\"my-app\"")?.clone_into(&mut config.token_audience);
+            Ok(())
+        },
+        get: |config| Some(quoted(&config.token_audience)),
+    },
+    Key {
+        name: "password.policy",
+        set: |config, value| {
+            config.password_policy = one_of(value, &POLICIES)?;
+            Ok(())
+        },
+        get: |config| Some(quoted(name_in(&POLICIES, config.password_policy))),
+    },
+    Key {
+        name: "password.memory_kib",
+        set: |config, value| {
+            let memory = number(value, 19 * 1024, 1024 * 1024)?;
+            config.hash_cost = cost(memory, config.hash_cost.passes())?;
+            Ok(())
+        },
+        get: |config| Some(config.hash_cost.memory_kib().to_string()),
+    },
+    Key {
+        name: "password.passes",
+        set: |config, value| {
+            let passes = number(value, 2, 16)?;
+            config.hash_cost = cost(config.hash_cost.memory_kib(), passes)?;
+            Ok(())
+        },
+        get: |config| Some(config.hash_cost.passes().to_string()),
+    },
+    Key {
+        name: "password.threads",
+        set: |config, value| {
+            config.hash_threads = Some(number(value, 1, 256)?);
+            Ok(())
+        },
+        get: |config| config.hash_threads.map(|threads| threads.to_string()),
+    },
+    Key {
+        name: "items.kinds",
+        set: |config, value| {
+            let names = list(value).filter(|names| names.iter().all(|name| is_kind(name)));
+            let names = names.ok_or_else(|| {
+                refused(
+                    "names of lower-case letters, digits and dashes",
+                    Some("[\"notes\"]"),
+                )
+            })?;
+            for name in names {
+                if !config.item_kinds.contains(&name) {
+                    config.item_kinds.push(name);
+                }
+            }
+            Ok(())
+        },
+        get: |config| Some(quoted_list(&config.item_kinds)),
+    },
+    Key {
+        name: "mail.from",
+        set: |config, value| {
+            let example = "\"login@example.com\"";
+            let text = text(value, "an email", example)?;
+            let email: Email = text
+                .parse()
+                .map_err(|_| refused("an email", Some(example)))?;
+            email.as_str().clone_into(&mut config.mail_from);
+            Ok(())
+        },
+        get: |config| Some(quoted(&config.mail_from)),
+    },
+];
+
+/// Every key with its effective value as it would be written in the file.
+pub fn effective(config: &Config) -> Vec<(&'static str, String)> {
+    let shown = KEYS.iter();
+    let shown = shown.filter_map(|key| (key.get)(config).map(|value| (key.name, value)));
+    shown.collect()
+}
+
+/// Checks the address of a database given by a flag.
+///
+/// # Errors
+/// What is expected instead.
+pub fn without_password(url: &str) -> Result<String, String> {
+    database(url).map_err(|refused| format!("--database: expected {}", refused.expected))
+}
+
+/// Checks the address of a database: it may not contain a password, which everybody who lists
+/// processes or reads the file would see.
+fn database(url: &str) -> Result<String, Refused> {
+    if url.starts_with("sqlite:") && url.len() > "sqlite:".len() {
+        return Ok(url.to_owned());
+    }
+    let rest = ["postgres://", "postgresql://"]
+        .iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
+    let Some(rest) = rest else {
+        let expected = "sqlite:FILE or postgres://USER@HOST/NAME";
+        return Err(refused(expected, Some("\"postgres://app@db/app\"")));
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let has_password = authority
+        .rsplit_once('@')
+        .is_some_and(|(user, _)| user.contains(':'));
+    if has_password || rest.contains("password=") {
+        return Err(refused(
+            "an address without a password; put it into NIGHTLATCH_DATABASE_PASSWORD",
+            Some("\"postgres://app@db/app\""),
+        ));
+    }
+    Ok(url.to_owned())
+}
+
+/// The origin in an `http` or `https` address that has no path.
+fn origin(text: &str) -> Option<String> {
+    let text = text.strip_suffix('/').unwrap_or(text);
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    (!host.is_empty() && host.chars().all(is_plain)).then(|| text.to_ascii_lowercase())
+}
+
+fn is_kind(name: &str) -> bool {
+    (1..=32).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+fn refused(expected: impl Into<String>, example: Option<&'static str>) -> Refused {
+    Refused {
+        expected: expected.into(),
+        example,
+    }
+}
+
+fn text<'a>(
+    value: &'a DeValue<'_>,
+    expected: &str,
+    example: &'static str,
+) -> Result<&'a str, Refused> {
+    let text = value
+        .as_str()
+        .filter(|text| !text.is_empty() && text.len() <= 500);
+    let text = text.filter(|text| !text.chars().any(char::is_control));
+    text.ok_or_else(|| refused(expected, Some(example)))
+}
+
+fn list(value: &DeValue<'_>) -> Option<Vec<String>> {
+    let texts = value.as_array()?.iter();
+    texts
+        .map(|text| text.get_ref().as_str().map(str::to_owned))
+        .collect()
+}
+
+fn absolute(value: &DeValue<'_>, example: &'static str) -> Result<PathBuf, Refused> {
+    let path = value.as_str().map(PathBuf::from);
+    path.filter(|path| path.is_absolute())
+        .ok_or_else(|| refused("an absolute path", Some(example)))
+}
+
+/// A length of time from one second to `days` days.
+fn time(value: &DeValue<'_>, days: u32, example: &'static str) -> Result<Duration, Refused> {
+    let parsed = value
+        .as_str()
+        .and_then(|text| humantime::parse_duration(text).ok());
+    parsed
+        .filter(|time| (SECOND..=days * 86_400 * SECOND).contains(time))
+        .ok_or_else(|| refused(format!("a time from 1s to {days}d"), Some(example)))
+}
+
+fn number(value: &DeValue<'_>, least: u32, most: u32) -> Result<u32, Refused> {
+    let number = value.as_integer();
+    let number = number.and_then(|found| u32::from_str_radix(found.as_str(), found.radix()).ok());
+    number
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| refused(format!("a number from {least} to {most}"), None))
+}
+
+fn cost(memory_kib: u32, passes: u32) -> Result<Argon2Params, Refused> {
+    let params = Argon2Params::new(memory_kib, passes, 1);
+    params.map_err(|error| refused(error.to_string(), None))
+}
+
+fn one_of<T: Copy>(value: &DeValue<'_>, all: &[(&'static str, T)]) -> Result<T, Refused> {
+    let found = all.iter().find(|(name, _)| Some(*name) == value.as_str());
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(|(name, _)| *name).collect();
+        refused(format!("one of {}", names.join(", ")), None)
+    })
+}
+
+fn name_in<T: PartialEq + Copy>(all: &[(&'static str, T)], value: T) -> &'static str {
+    let found = all.iter().find(|(_, choice)| *choice == value);
+    found.map_or("", |(name, _)| name)
+}
+
+#[allow(clippy::needless_pass_by_value)] // a number or a text
+fn quoted(value: impl ToString) -> String {
+    // A JSON string is a TOML string as well.
+    serde_json::Value::String(value.to_string()).to_string()
+}
+
+fn quoted_list(values: &[impl ToString]) -> String {
+    let values: Vec<_> = values.iter().map(quoted_item).collect();
+    format!("[{}]", values.join(", "))
+}
+
+fn quoted_item(value: &impl ToString) -> String {
+    quoted(value.to_string())
+}
+
+fn span(length: Duration) -> String {
+    let days = length.as_secs() / 86_400;
+    // `humantime` would write 90 days as 2months 29days 3h.
+    quoted(if days > 0 && length == days_of(days) {
+        format!("{days}d")
+    } else {
+        humantime::format_duration(length).to_string()
+    })
+}
+
+const fn days_of(days: u64) -> Duration {
+    Duration::from_secs(days * 86_400)
+}
+
+/// The most similar of `names`.
+pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // The threshold that the command line uses too.
+    const ALIKE: f64 = 0.7;
+    names
+        .map(|name| (strsim::jaro(word, name), name))
+        .filter(|(alike, _)| *alike > ALIKE)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, name)| name)
+}

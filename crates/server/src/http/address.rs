@@ -1,0 +1,96 @@
+//! Where a request came from, and under which name the server was asked.
+
+use std::net::IpAddr;
+
+use hyper::HeaderMap;
+
+use crate::config::Network;
+
+/// The address of the client: that of the connection, unless a trusted proxy made it. Of the
+/// addresses that proxies added to `X-Forwarded-For`, the last one that is no trusted proxy counts;
+/// those before it are whatever the client made up.
+pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut client = peer.to_canonical();
+    if !is_trusted(client) {
+        return client;
+    }
+    let all = headers.get_all("x-forwarded-for").iter();
+    let texts: Vec<&str> = all.filter_map(|value| value.to_str().ok()).collect();
+    let hops = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
+    for hop in hops.rev() {
+        let Ok(address) = hop.parse::<IpAddr>() else {
+            break;
+        };
+        client = address.to_canonical();
+        if !is_trusted(client) {
+            break;
+        }
+    }
+    client
+}
+
+/// Whether `host`, a `Host` header, names this server. Another name would come from DNS rebinding
+/// or from a poisoned link.
+pub fn is_own_host(host: &str, origins: &[String]) -> bool {
+    origins.iter().any(|origin| {
+        let (scheme, own) = origin.split_once("://").unwrap_or(("", origin));
+        let default = if scheme == "https" { ":443" } else { ":80" };
+        host.eq_ignore_ascii_case(own)
+            || host
+                .strip_suffix(default)
+                .is_some_and(|host| host.eq_ignore_ascii_case(own))
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_trusted_proxy_can_say_where_a_request_came_from() {
+        let trusted: Vec<Network> = vec!["10.0.0.0/8".parse().unwrap()];
+        let client = |peer: &str, forwarded: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            client(peer.parse().unwrap(), &headers, &trusted).to_string()
+        };
+        assert_eq!(client("203.0.113.1", &["192.0.2.9"]), "203.0.113.1");
+        assert_eq!(client("10.0.0.1", &["192.0.2.9"]), "192.0.2.9");
+        assert_eq!(client("::ffff:10.0.0.1", &["192.0.2.9"]), "192.0.2.9");
+        assert_eq!(
+            client("10.0.0.1", &["1.1.1.1, 192.0.2.9, 10.0.0.2"]),
+            "192.0.2.9"
+        );
+        assert_eq!(client("10.0.0.1", &["1.1.1.1", "192.0.2.9"]), "192.0.2.9");
+        assert_eq!(client("10.0.0.1", &["192.0.2.9, unknown"]), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_host_header_must_name_this_server() {
+        let own = [
+            "https://login.example.com".to_owned(),
+            "http://127.0.0.1:8734".to_owned(),
+        ];
+        for host in [
+            "login.example.com",
+            "LOGIN.example.com:443",
+            "127.0.0.1:8734",
+        ] {
+            assert!(is_own_host(host, &own), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "login.example.com:80",
+            "127.0.0.1",
+            "",
+            "login.example.com.",
+        ] {
+            assert!(!is_own_host(host, &own), "{host}");
+        }
+    }
+}

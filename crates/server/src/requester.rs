@@ -1,0 +1,77 @@
+//! Who sent a request, as far as the connection and its headers say.
+
+use std::net::IpAddr;
+
+/// The client of a request: the origin of the events that it causes. Texts are truncated and have
+/// no control characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    address: Option<IpAddr>,
+    user_agent: Option<String>,
+}
+
+/// The longest user agent that is kept, in characters.
+const USER_AGENT_LENGTH: usize = 256;
+
+impl Client {
+    /// From the address of the client (of the proxy's header, if the proxy is trusted) and its
+    /// user agent.
+    pub fn new(address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
+        let user_agent = user_agent.map(|text| {
+            let shown = text.chars().filter(|character| !character.is_control());
+            shown.take(USER_AGENT_LENGTH).collect()
+        });
+        Self {
+            address: address.map(|address| address.to_canonical()),
+            user_agent,
+        }
+    }
+
+    /// The client's address.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// The name under which its attempts are counted.
+    pub fn throttle_key(&self) -> String {
+        match self.address {
+            Some(IpAddr::V4(address)) => address.to_string(),
+            // A host has a whole network of /64.
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+            None => "local".to_owned(),
+        }
+    }
+
+    /// The client's user agent.
+    pub fn user_agent(&self) -> Option<&str> {
+        self.user_agent.as_deref()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_agent_is_bounded_and_has_no_control_characters() {
+        let agent = format!("a\r\nb\u{9b}{}", "x".repeat(300));
+        let client = Client::new(None, Some(&agent));
+        assert_eq!(
+            client.user_agent().unwrap(),
+            format!("ab{}", "x".repeat(254))
+        );
+    }
+
+    #[test]
+    fn attempts_are_counted_by_host_and_a_host_has_a_network_of_ipv6() {
+        let key = |address: &str| Client::new(address.parse().ok(), None).throttle_key();
+        assert_eq!(key("192.0.2.1"), "192.0.2.1");
+        assert_eq!(key("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(key("2001:db8:1:2:3::4"), key("2001:db8:1:2:ffff::"));
+        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+    }
+}

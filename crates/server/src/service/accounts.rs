@@ -1,0 +1,446 @@
+//! Accounts: registration, sign-in with a password, profiles, lookups and administrators.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nightlatch_audit::{
+    AdminRead, AuditName, Details, Event, LoginFailure, RegistrationFailure, RevocationReason,
+    RevocationScope,
+};
+use nightlatch_core::crypto::{hex, sha256};
+use nightlatch_core::display_name::DisplayName;
+use nightlatch_core::email::{BadEmail, Email};
+use nightlatch_core::id::AccountId;
+use nightlatch_core::memory::SecretBuffer;
+use nightlatch_core::password::{self, BadPassword, PASSWORD_MAX_BYTES};
+use nightlatch_core::throttle::{FAILURES_TO_LOCK, Gate, LOCK};
+use zeroize::Zeroizing;
+
+use super::context::{Context, about, session_created};
+use super::error::ServiceError;
+use super::hashing::Hashing;
+use super::policy::PasswordPolicy;
+use super::sessions::{ActiveSession, Admin, SignedIn, signed_in};
+use super::throttle::{self, Throttle};
+use crate::record::event;
+use crate::requester::Client;
+use crate::store::rows::{AccountRow, SessionClass};
+use crate::store::{NewUser, SignInCount, forget_sign_ins};
+use crate::token::SessionToken;
+
+/// What a person enters to register.
+pub struct Registration {
+    /// The email as typed.
+    pub email: String,
+    /// The name: 1 to 100 characters.
+    pub name: String,
+    /// The password.
+    pub password: Zeroizing<String>,
+}
+
+/// Why an account was not created.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RegisterError {
+    /// 400 for the field `email`.
+    #[error(transparent)]
+    Email(#[from] BadEmail),
+    /// 400 for the field `name`.
+    #[error("the name must have 1 to 100 characters, none of them a control character")]
+    Name,
+    /// 400 for the field `password`: what the policy asks.
+    #[error("{0}")]
+    Password(String),
+    /// 409 EMAIL_ALREADY_EXISTS.
+    #[error("there is an account with this email already")]
+    Exists,
+    /// Anything else.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+/// Why a person was not signed in.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SignInError {
+    /// 401, for an unknown email, a wrong password and a disabled account alike.
+    #[error("Invalid email or password")]
+    Wrong,
+    /// 423 with Retry-After: too many failures for this account.
+    #[error("too many failed sign-ins for this account")]
+    Locked {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// Anything else.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+/// Registers accounts and signs people in.
+pub struct Accounts {
+    context: Arc<Context>,
+    throttle: Arc<Throttle>,
+    hashing: Arc<Hashing>,
+    policy: PasswordPolicy,
+}
+
+impl Accounts {
+    /// The accounts of a node.
+    pub fn new(
+        context: Arc<Context>,
+        throttle: Arc<Throttle>,
+        hashing: Arc<Hashing>,
+        policy: PasswordPolicy,
+    ) -> Self {
+        Self {
+            context,
+            throttle,
+            hashing,
+            policy,
+        }
+    }
+
+    /// Creates an account and signs the person in. Of any number at once with one email, exactly
+    /// one succeeds.
+    ///
+    /// # Errors
+    /// [`RegisterError`], one for each field.
+    pub async fn register(
+        &self,
+        registration: Registration,
+        client: &Client,
+    ) -> Result<SignedIn, RegisterError> {
+        self.context.check()?;
+        let user = self.new_user(registration).await?;
+        let token = SessionToken::random().map_err(ServiceError::from)?;
+        let session = self
+            .context
+            .new_session(&token, SessionClass::Web, client)?;
+        let name = AuditName::known(&user.email_norm);
+        let created = session_created(&session, client).about(name.clone());
+        let (context, client) = (self.context.clone(), client.clone());
+        let record = move |is_new: bool| {
+            let failure = (!is_new).then_some(RegistrationFailure::EmailTaken);
+            let registered = event(Details::AccountRegistered { failure, by: None }, &client);
+            let registered = registered.about(name.clone());
+            if is_new {
+                context.record(&[registered, created.clone()])
+            } else {
+                context.record(&[registered])
+            }
+        };
+        let now = self.context.now();
+        let register = self.context.store.register(user, session, now, record);
+        match self.context.change(register).await? {
+            Some(found) => Ok(signed_in(token, Some(found), true, now)?),
+            None => Err(RegisterError::Exists),
+        }
+    }
+
+    /// The account of a registration that follows the rules, with its password hashed.
+    pub(super) async fn new_user(
+        &self,
+        registration: Registration,
+    ) -> Result<NewUser, RegisterError> {
+        let email: Email = registration.email.parse()?;
+        let name: DisplayName = registration.name.parse().map_err(|_| RegisterError::Name)?;
+        let password = self
+            .hash_new(registration.password, &email, Some(name.clone()))
+            .await?;
+        Ok(NewUser {
+            id: AccountId::random().map_err(ServiceError::from)?,
+            email: email.as_str().to_owned(),
+            email_norm: email.normalized().to_owned(),
+            name: Some(name.as_str().to_owned()),
+            password: Some(password),
+            is_admin: false,
+        })
+    }
+
+    async fn hash_new(
+        &self,
+        password: Zeroizing<String>,
+        email: &Email,
+        name: Option<DisplayName>,
+    ) -> Result<String, RegisterError> {
+        let password = buffer(&password).map_err(refused)?;
+        let (policy, email) = (self.policy, email.clone());
+        let check = move || {
+            policy.check(&password, &email, name.as_ref())?;
+            password::into_normalized(password).map_err(|bad| bad.to_string())
+        };
+        let hash = self.hashing.hash(check).await?;
+        hash.map_err(RegisterError::Password)
+    }
+
+    /// Signs a person in with a password. An unknown email costs the same work.
+    ///
+    /// # Errors
+    /// [`SignInError::Wrong`] and [`SignInError::Locked`] say nothing about whether the account
+    /// exists.
+    pub async fn sign_in(
+        &self,
+        email: &str,
+        password: Zeroizing<String>,
+        client: &Client,
+    ) -> Result<SignedIn, SignInError> {
+        self.context.check()?;
+        let address = client.throttle_key();
+        self.throttle.count(throttle::SIGN_INS, &address).await?;
+        // What cannot be an email or a password is as wrong as any other.
+        let email = email.parse::<Email>().ok();
+        let name = email.as_ref().map_or("", Email::normalized);
+        let row = throttle_name(name);
+        let account = self.context.store.account_of(name).await;
+        let account = account.map_err(ServiceError::from)?;
+        let who = match &account {
+            Some(_) => AuditName::known(name),
+            None => self.context.unknown_name(name),
+        };
+        let counted = self.count_sign_in(&row, &who, client).await?;
+        let hash = account.as_ref().and_then(|found| found.password.as_ref());
+        let password = buffer(&password).and_then(password::into_normalized);
+        let (password, is_possible) = match password {
+            Ok(password) => (password, true),
+            Err(_) => (SecretBuffer::with_capacity(0), false),
+        };
+        let verified = self
+            .hashing
+            .verify(password, hash.map(|hash| hash.as_str()))
+            .await?;
+        let account = account.map(|found| found.account);
+        match account {
+            Some(account) if verified && is_possible && !account.is_disabled => {
+                Ok(self.begin(&account, &row, client).await?)
+            }
+            _ => {
+                self.fail(&who, counted.locks, client).await?;
+                Err(SignInError::Wrong)
+            }
+        }
+    }
+
+    /// Counts the sign-in as failed, or refuses it.
+    async fn count_sign_in(
+        &self,
+        row: &str,
+        who: &AuditName,
+        client: &Client,
+    ) -> Result<SignInCount, SignInError> {
+        let now = self.context.now();
+        let counted = self.context.store.count_sign_in(row, now).await;
+        let counted = counted.map_err(ServiceError::from)?;
+        match counted.gate {
+            Gate::Counted => Ok(counted),
+            Gate::TooEarly { retry_after } => Err(ServiceError::Throttled { retry_after }.into()),
+            Gate::Locked { until } => {
+                let reason = LoginFailure::Locked;
+                let attempts = None;
+                let refused = event(Details::LoginFailure { reason, attempts }, client);
+                let record = self.context.record(&[refused.about(who.clone())]);
+                self.context
+                    .change(self.context.store.record(record))
+                    .await?;
+                let retry_after = until.since(now.timestamp());
+                Err(SignInError::Locked { retry_after })
+            }
+        }
+    }
+
+    async fn begin(
+        &self,
+        account: &AccountRow,
+        row: &str,
+        client: &Client,
+    ) -> Result<SignedIn, ServiceError> {
+        let token = SessionToken::random()?;
+        let session = self
+            .context
+            .new_session(&token, SessionClass::Web, client)?;
+        let success = event(Details::LoginSuccess, client).in_session(session.id);
+        let created = session_created(&session, client);
+        let events = [success, created].map(|event| about(event, account));
+        let mut record = self.context.record(&events);
+        record.push(forget_sign_ins(row));
+        let now = self.context.now();
+        let begin = self
+            .context
+            .store
+            .begin_session(account.id, session, now, record);
+        let found = self.context.change(begin).await?;
+        signed_in(token, found, true, now)
+    }
+
+    async fn fail(
+        &self,
+        who: &AuditName,
+        locks: bool,
+        client: &Client,
+    ) -> Result<(), ServiceError> {
+        let reason = LoginFailure::WrongCredentials;
+        let attempts = None;
+        let failed = event(Details::LoginFailure { reason, attempts }, client);
+        let mut events = vec![failed.about(who.clone())];
+        if locks {
+            let locked = Details::AccountLocked {
+                failures: FAILURES_TO_LOCK,
+                lock: LOCK,
+            };
+            events.push(event(locked, client).about(who.clone()));
+        }
+        let record = self.context.record(&events);
+        self.context.change(self.context.store.record(record)).await
+    }
+
+    /// Changes the name of the account.
+    ///
+    /// # Errors
+    /// [`RegisterError::Name`] for a name that is empty or too long.
+    pub async fn rename(
+        &self,
+        session: &ActiveSession,
+        name: &str,
+        client: &Client,
+    ) -> Result<AccountRow, RegisterError> {
+        let name: DisplayName = name.parse().map_err(|_| RegisterError::Name)?;
+        let account = session.account();
+        let changed = event(Details::ProfileChanged, client).in_session(session.id());
+        let changed = about(changed, account);
+        let record = self.context.record(&[changed]);
+        let now = self.context.now();
+        let rename = self
+            .context
+            .store
+            .rename(account.id, name.as_str().to_owned(), now, record);
+        let renamed = self.context.change(rename).await?;
+        Ok(renamed.ok_or(ServiceError::Internal)?)
+    }
+
+    /// Finds an account by its email, for an administrator; recorded.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn lookup(
+        &self,
+        admin: Admin<'_>,
+        email: &Email,
+        client: &Client,
+    ) -> Result<Option<AccountRow>, ServiceError> {
+        let found = self.context.store.account_of(email.normalized()).await?;
+        let found = found.map(|found| found.account);
+        let session = admin.session();
+        let read = Details::AdminRead {
+            what: AdminRead::Lookup,
+            matched: u64::from(found.is_some()),
+        };
+        let read = event(read, client).in_session(session.id());
+        let record = self.context.record(&[about(read, session.account())]);
+        self.context
+            .change(self.context.store.record(record))
+            .await?;
+        Ok(found)
+    }
+
+    /// Whether there is an administrator who can sign in.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn has_admin(&self) -> Result<bool, ServiceError> {
+        Ok(self.context.store.has_admin().await?)
+    }
+
+    /// Creates an administrator, or makes the existing account one and sets its password. For the
+    /// machine's operator, not for a route.
+    ///
+    /// # Errors
+    /// As [`Self::register`], but an existing account is no error.
+    pub async fn create_admin(
+        &self,
+        email: &str,
+        password: Zeroizing<String>,
+    ) -> Result<AccountId, RegisterError> {
+        let email: Email = email.parse()?;
+        let password = self.hash_new(password, &email, None).await?;
+        let user = NewUser {
+            id: AccountId::random().map_err(ServiceError::from)?,
+            email: email.as_str().to_owned(),
+            email_norm: email.normalized().to_owned(),
+            name: None,
+            password: Some(password),
+            is_admin: true,
+        };
+        let context = self.context.clone();
+        let (new, name) = (user.id, AuditName::known(&user.email_norm));
+        let record = move |id| {
+            let details = if id == new {
+                Details::AccountRegistered {
+                    failure: None,
+                    by: None,
+                }
+            } else {
+                revoked("the account became an administrator's")
+            };
+            context.record(&[Event::new(details).about(name.clone())])
+        };
+        let put = self
+            .context
+            .store
+            .put_admin(user, self.context.now(), record);
+        Ok(self.context.change(put).await?)
+    }
+
+    /// Takes the administrator's rights from an account and ends its sessions; `false` if there is
+    /// no such administrator.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn disable_admin(&self, email: &Email) -> Result<bool, ServiceError> {
+        let found = self.context.store.account_of(email.normalized()).await?;
+        let Some(found) = found else {
+            return Ok(false);
+        };
+        let id = found.account.id;
+        let details = revoked("the account is no administrator's any more");
+        let record = [about(Event::new(details), &found.account)];
+        let record = self.context.record(&record);
+        let remove = self
+            .context
+            .store
+            .remove_admin(id, self.context.now(), record);
+        self.context.end(remove).await
+    }
+}
+
+/// The revocation of all sessions of an account whose rights change.
+fn revoked(reason: &str) -> Details {
+    Details::SessionRevoked {
+        reason: RevocationReason::new(reason),
+        incident: None,
+        scope: Some(RevocationScope::Account),
+        sessions: None,
+        by: None,
+    }
+}
+
+/// The name of the row that counts the sign-ins of an email: a digest, so that emails without an
+/// account are not stored.
+fn throttle_name(email: &str) -> String {
+    format!("account:{}", hex(&sha256(email.as_bytes())))
+}
+
+/// The password in memory that is wiped and locked.
+fn buffer(password: &str) -> Result<SecretBuffer, BadPassword> {
+    if password.len() > PASSWORD_MAX_BYTES {
+        return Err(BadPassword::TooLong);
+    }
+    let mut buffer = SecretBuffer::with_capacity(password.len());
+    if buffer.push(password.as_bytes()) {
+        Ok(buffer)
+    } else {
+        Err(BadPassword::TooLong)
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // for map_err
+fn refused(bad: BadPassword) -> RegisterError {
+    RegisterError::Password(bad.to_string())
+}

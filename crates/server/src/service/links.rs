@@ -1,0 +1,311 @@
+//! Links that are redeemed exactly once: sign-in links by mail, and the link that makes the first
+//! administrator.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nightlatch_audit::{AuditName, Details, Event, LinkRefusal};
+use nightlatch_core::email::Email;
+use nightlatch_core::id::AccountId;
+
+use super::accounts::{Accounts, RegisterError, Registration};
+use super::context::{Context, about, millis, session_created};
+use super::error::ServiceError;
+use super::sessions::{SignedIn, signed_in};
+use super::throttle::{self, Throttle};
+use crate::record::event;
+use crate::requester::Client;
+use crate::store::rows::SessionClass;
+use crate::store::{self, LinkState, NewSession, Redemption, Statement};
+use crate::token::{Claim, LinkToken, SessionToken};
+
+/// How long a sign-in link can be redeemed.
+pub const LINK_LIFE: Duration = Duration::from_secs(3600);
+
+/// How long the link for the first administrator can be redeemed.
+pub const SETUP_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// A link that was just made, to be mailed or shown.
+pub struct NewLink {
+    /// The secret in the link.
+    pub token: LinkToken,
+    /// How long it can be redeemed.
+    pub life: Duration,
+}
+
+/// The answer to a redemption.
+pub struct Redeemed {
+    /// The new session, or the same one again for the same browser's retry within a minute.
+    pub signed_in: SignedIn,
+    /// How many documents of the guest came along.
+    pub merged_items: u64,
+}
+
+/// Why a link was not redeemed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RedeemError {
+    /// 400: there is no such link, or a newer one took its place.
+    #[error("this link is not valid; a newer one may have been sent")]
+    Invalid,
+    /// 409 TOKEN_ALREADY_USED.
+    #[error("this link was used already")]
+    Used,
+    /// 410 TOKEN_EXPIRED.
+    #[error("this link has expired")]
+    Expired,
+    /// Anything else.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+/// Makes and redeems links.
+pub struct Links {
+    context: Arc<Context>,
+    throttle: Arc<Throttle>,
+    accounts: Arc<Accounts>,
+}
+
+impl Links {
+    /// The links of a node.
+    pub fn new(context: Arc<Context>, throttle: Arc<Throttle>, accounts: Arc<Accounts>) -> Self {
+        Self {
+            context,
+            throttle,
+            accounts,
+        }
+    }
+
+    /// Makes a sign-in link for `email`, in place of a pending one. A guest that is named is
+    /// merged into the account when the link is redeemed.
+    ///
+    /// # Errors
+    /// [`ServiceError::Throttled`] after 5 an hour and email.
+    pub async fn request(
+        &self,
+        email: &Email,
+        guest: Option<AccountId>,
+        client: &Client,
+    ) -> Result<NewLink, ServiceError> {
+        self.context.check()?;
+        self.throttle
+            .count(throttle::LINKS, email.normalized())
+            .await?;
+        let name = AuditName::known(email.normalized());
+        let texts = (email.as_str(), email.normalized());
+        let requested = |details| event(details, client).about(name);
+        self.put("sign-in", texts, guest, LINK_LIFE, requested)
+            .await
+    }
+
+    /// Makes the link with which the first administrator registers; `None` once there is one.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn setup(&self) -> Result<Option<NewLink>, ServiceError> {
+        if self.context.store.has_admin().await? {
+            return Ok(None);
+        }
+        let link = self
+            .put("setup", ("", ""), None, SETUP_LIFE, Event::new)
+            .await?;
+        Ok(Some(link))
+    }
+
+    async fn put(
+        &self,
+        purpose: &'static str,
+        (email, email_norm): (&str, &str),
+        guest: Option<AccountId>,
+        life: Duration,
+        event: impl FnOnce(Details) -> Event,
+    ) -> Result<NewLink, ServiceError> {
+        let token = LinkToken::random()?;
+        let now = self.context.now();
+        let link = store::NewLink {
+            hash: token.digest(),
+            purpose,
+            email: email.to_owned(),
+            email_norm: email_norm.to_owned(),
+            guest,
+            expires: now.plus(millis(life)),
+        };
+        let requested = Details::LinkRequested {
+            link: self.context.link_tag(link.hash),
+        };
+        let record = self.context.record(&[event(requested)]);
+        self.context
+            .change(self.context.store.put_link(link, now, record))
+            .await?;
+        Ok(NewLink { token, life })
+    }
+
+    /// Redeems a sign-in link: of any number at once exactly one succeeds. Creates the account if
+    /// there is none with the email.
+    ///
+    /// # Errors
+    /// [`RedeemError`] tells used, expired and invalid apart.
+    pub async fn redeem(
+        &self,
+        link: &LinkToken,
+        claim: &Claim,
+        client: &Client,
+    ) -> Result<Redeemed, RedeemError> {
+        let token = SessionToken::of_link(link, claim);
+        let redemption = self.redemption(link, claim, &token, client)?;
+        let now = redemption.now;
+        let account = AccountId::random().map_err(ServiceError::from)?;
+        let record = self.recorder(link, &redemption.session, client);
+        let redeem = self.context.store.redeem_link(redemption, account, record);
+        match self.context.change(redeem).await? {
+            store::Redeemed::Session {
+                found,
+                is_new,
+                merged,
+            } => Ok(Redeemed {
+                signed_in: signed_in(token, Some(*found), is_new, now)?,
+                merged_items: merged.map_or(0, |(_, count)| u64::try_from(count).unwrap_or(0)),
+            }),
+            store::Redeemed::Refused(state) => Err(refusal(&state)),
+            store::Redeemed::Disabled | store::Redeemed::Exists => Err(RedeemError::Invalid),
+        }
+    }
+
+    /// Redeems the setup link: creates the first administrator.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub async fn redeem_setup(
+        &self,
+        link: &LinkToken,
+        registration: Registration,
+        client: &Client,
+    ) -> Result<SignedIn, SetupError> {
+        // A password is hashed for those only who have the link.
+        if self.look(link).await? != Purpose::Setup {
+            return Err(RedeemError::Invalid.into());
+        }
+        let mut admin = self.accounts.new_user(registration).await?;
+        admin.is_admin = true;
+        let service = |error: getrandom::Error| RedeemError::from(ServiceError::from(error));
+        let token = SessionToken::random().map_err(service)?;
+        let claim = Claim::random().map_err(service)?;
+        let redemption = self.redemption(link, &claim, &token, client)?;
+        let now = redemption.now;
+        let record = self.recorder(link, &redemption.session, client);
+        let redeem = self.context.store.redeem_setup(redemption, admin, record);
+        let redeemed = self
+            .context
+            .change(redeem)
+            .await
+            .map_err(RedeemError::from)?;
+        match redeemed {
+            store::Redeemed::Session { found, .. } => {
+                Ok(signed_in(token, Some(*found), true, now).map_err(RedeemError::from)?)
+            }
+            store::Redeemed::Refused(state) => Err(refusal(&state).into()),
+            store::Redeemed::Exists => Err(RegisterError::Exists.into()),
+            store::Redeemed::Disabled => Err(RedeemError::Invalid.into()),
+        }
+    }
+
+    /// What a link is for, without redeeming it: for the page with the button.
+    ///
+    /// # Errors
+    /// As [`Self::redeem`].
+    pub async fn look(&self, token: &LinkToken) -> Result<Purpose, RedeemError> {
+        let now = self.context.now();
+        let state = self.context.store.link(token.digest(), now).await;
+        match state.map_err(ServiceError::from)? {
+            LinkState::Pending(link) if link.purpose == "setup" => Ok(Purpose::Setup),
+            LinkState::Pending(_) => Ok(Purpose::SignIn),
+            state => Err(refusal(&state)),
+        }
+    }
+
+    fn redemption(
+        &self,
+        link: &LinkToken,
+        claim: &Claim,
+        token: &SessionToken,
+        client: &Client,
+    ) -> Result<Redemption, RedeemError> {
+        Ok(Redemption {
+            hash: link.digest(),
+            claim: claim.digest(),
+            session: self.context.new_session(token, SessionClass::Web, client)?,
+            now: self.context.now(),
+        })
+    }
+
+    /// The events of a redemption. A repeated answer is not recorded again.
+    fn recorder(
+        &self,
+        link: &LinkToken,
+        session: &NewSession,
+        client: &Client,
+    ) -> impl Fn(&store::Redeemed) -> Vec<Statement> + Clone + Send + Sync + 'static {
+        let (context, client) = (self.context.clone(), client.clone());
+        let link = context.link_tag(link.digest());
+        let created = session_created(session, &client);
+        move |redeemed| {
+            let refused = |reason| event(Details::LinkRefused { link, reason }, &client);
+            let (found, merged) = match redeemed {
+                store::Redeemed::Session { is_new: false, .. } => return Vec::new(),
+                store::Redeemed::Session { found, merged, .. } => (found, merged),
+                store::Redeemed::Refused(LinkState::Used) => {
+                    return context.record(&[refused(LinkRefusal::Used)]);
+                }
+                store::Redeemed::Refused(LinkState::Expired) => {
+                    return context.record(&[refused(LinkRefusal::Expired)]);
+                }
+                _ => return context.record(&[refused(LinkRefusal::Unknown)]),
+            };
+            let redeemed = event(Details::LinkRedeemed { link }, &client);
+            let mut events = vec![redeemed.in_session(found.session.id), created.clone()];
+            if found.account.created == found.session.created {
+                let registered = Details::AccountRegistered {
+                    failure: None,
+                    by: None,
+                };
+                events.push(event(registered, &client));
+            }
+            if let Some((guest, items)) = merged {
+                let merged = Details::AccountsMerged {
+                    guest: context.guest_tag(*guest),
+                    items: u64::try_from(*items).unwrap_or(0),
+                };
+                events.push(event(merged, &client).in_session(found.session.id));
+            }
+            let events = events.into_iter().map(|event| about(event, &found.account));
+            context.record(&events.collect::<Vec<_>>())
+        }
+    }
+}
+
+fn refusal(state: &LinkState) -> RedeemError {
+    match state {
+        LinkState::Used => RedeemError::Used,
+        LinkState::Expired => RedeemError::Expired,
+        LinkState::Unknown | LinkState::Pending(_) => RedeemError::Invalid,
+    }
+}
+
+/// What a link is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Signing in.
+    SignIn,
+    /// Registering the first administrator.
+    Setup,
+}
+
+/// Why the first administrator was not created.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SetupError {
+    /// The link.
+    #[error(transparent)]
+    Link(#[from] RedeemError),
+    /// The registration. The link is not used up.
+    #[error(transparent)]
+    Register(#[from] super::accounts::RegisterError),
+}

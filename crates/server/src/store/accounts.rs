@@ -1,0 +1,266 @@
+//! Accounts: guests and users.
+
+use nightlatch_core::id::AccountId;
+use zeroize::Zeroizing;
+
+use super::flow::Flow;
+use super::rows::AccountRow;
+use super::value::{Row, Statement, Value};
+use super::{Store, StoreError, first};
+use crate::clock::Millis;
+
+/// The columns of an account, as [`read`] reads them.
+macro_rules! account_columns {
+    () => {
+        "account.id, account.kind, account.email, account.name, account.is_admin, \
+         account.is_disabled, account.created, account.updated, account.merged_to, \
+         account.merged_at"
+    };
+}
+pub(super) use account_columns;
+
+/// An account to create.
+#[derive(Clone)]
+pub struct NewUser {
+    /// Its id, unless there is an account with the email.
+    pub id: AccountId,
+    /// The email as typed.
+    pub email: String,
+    /// The email that is unique.
+    pub email_norm: String,
+    /// The name, if the person gave one.
+    pub name: Option<String>,
+    /// The hash of the password, if there is one.
+    pub password: Option<String>,
+    /// Whether it is an administrator.
+    pub is_admin: bool,
+}
+
+/// An account and the hash of its password.
+pub struct WithPassword {
+    /// The account.
+    pub account: AccountRow,
+    /// The hash.
+    pub password: Option<Zeroizing<String>>,
+}
+
+pub(super) fn read(row: &mut Row) -> Result<AccountRow, StoreError> {
+    Ok(AccountRow {
+        id: row.parsed()?,
+        kind: row.parsed()?,
+        email: row.optional_text()?,
+        name: row.optional_text()?,
+        is_admin: row.int()? == 1,
+        is_disabled: row.int()? == 1,
+        created: Millis(row.int()?),
+        updated: Millis(row.int()?),
+        merged: match (row.optional_text()?, row.optional_int()?) {
+            (Some(to), Some(at)) => {
+                let to = to.parse().map_err(|_| super::value::unexpected("an id"))?;
+                Some((to, Millis(at)))
+            }
+            _ => None,
+        },
+    })
+}
+
+/// Creates a guest.
+pub(super) fn insert_guest(id: AccountId, now: Millis) -> Statement {
+    Statement::new(
+        "INSERT INTO account (id, kind, created, updated) VALUES ($1, 'guest', $2, $2)",
+        [id.to_string().into(), now.0.into()],
+    )
+}
+
+/// Creates a user, or finds the one with the email. Returns its id: the new one, if it was created.
+pub(super) fn insert_user(user: &NewUser, now: Millis) -> Statement {
+    Statement::new(
+        "INSERT INTO account \
+         (id, kind, email, email_norm, name, password, is_admin, created, updated) \
+         VALUES ($1, 'user', $2, $3, $4, $5, $6, $7, $7) \
+         ON CONFLICT (email_norm) DO UPDATE SET email_norm = excluded.email_norm RETURNING id",
+        [
+            user.id.to_string().into(),
+            user.email.as_str().into(),
+            user.email_norm.as_str().into(),
+            user.name.as_deref().into(),
+            user.password.as_deref().into(),
+            i64::from(user.is_admin).into(),
+            now.0.into(),
+        ],
+    )
+}
+
+/// Makes a guest the tombstone that names `target`, unless it is one already or `target` is not a
+/// user. Returns a row if it did.
+pub(super) fn merge(guest: AccountId, target: AccountId, now: Millis) -> Statement {
+    Statement::new(
+        "UPDATE account SET merged_to = $1, merged_at = $2 \
+         WHERE id = $3 AND kind = 'guest' AND merged_to IS NULL \
+         AND EXISTS (SELECT 1 FROM account AS target \
+             WHERE target.id = $1 AND target.kind = 'user' AND target.is_disabled = 0) \
+         RETURNING id",
+        [
+            target.to_string().into(),
+            now.0.into(),
+            guest.to_string().into(),
+        ],
+    )
+}
+
+/// Finds an account.
+pub(super) fn by_id(id: AccountId) -> Statement {
+    Statement::new(
+        concat!("SELECT ", account_columns!(), " FROM account WHERE id = $1"),
+        [id.to_string().into()],
+    )
+}
+
+/// Finds an administrator.
+pub(super) fn any_admin() -> Statement {
+    let text = "SELECT id FROM account WHERE is_admin = 1 AND is_disabled = 0 LIMIT 1";
+    Statement::new(text, [])
+}
+
+/// Starts a new epoch of an account, which revokes its sessions. Returns a row if there is one.
+pub(super) fn revoke(id: AccountId, reason: &str, now: Millis) -> Statement {
+    Statement::new(
+        "UPDATE account SET epoch = epoch + 1, epoch_at = $1, epoch_reason = $2 WHERE id = $3 \
+         RETURNING id",
+        [now.0.into(), reason.into(), id.to_string().into()],
+    )
+}
+
+impl Store {
+    /// Finds an account by its id.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn account(&self, id: AccountId) -> Result<Option<AccountRow>, StoreError> {
+        first(self.query(&by_id(id)).await?, read)
+    }
+
+    /// Finds an account by its normalized email.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn account_of(&self, email_norm: &str) -> Result<Option<WithPassword>, StoreError> {
+        let statement = Statement::new(
+            concat!(
+                "SELECT ",
+                account_columns!(),
+                ", account.password FROM account WHERE email_norm = $1"
+            ),
+            [email_norm.into()],
+        );
+        first(self.query(&statement).await?, |row| {
+            Ok(WithPassword {
+                account: read(row)?,
+                password: row.optional_text()?.map(Zeroizing::new),
+            })
+        })
+    }
+
+    /// Whether there is an administrator.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn has_admin(&self) -> Result<bool, StoreError> {
+        Ok(!self.query(&any_admin()).await?.is_empty())
+    }
+
+    /// Changes a name, and records it. `None` if there is no such account.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn rename(
+        &self,
+        id: AccountId,
+        name: String,
+        now: Millis,
+        record: Vec<Statement>,
+    ) -> Result<Option<AccountRow>, StoreError> {
+        let change = Statement::new(
+            concat!(
+                "UPDATE account SET name = $1, updated = $2 WHERE id = $3 RETURNING ",
+                account_columns!()
+            ),
+            [name.into(), now.0.into(), id.to_string().into()],
+        );
+        self.change(move || {
+            let record = record.clone();
+            Flow::run(change.clone(), move |rows| {
+                Ok(Flow::Commit(record, first(rows, read)?))
+            })
+        })
+        .await
+    }
+
+    /// Creates an administrator, or makes the account with the email one, with this password.
+    /// Sessions of an account that existed are revoked. Returns its id.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn put_admin(
+        &self,
+        user: NewUser,
+        now: Millis,
+        record: impl Fn(AccountId) -> Vec<Statement> + Clone + Send + Sync + 'static,
+    ) -> Result<AccountId, StoreError> {
+        self.change(move || {
+            let (user, record) = (user.clone(), record.clone());
+            Flow::run(insert_user(&user, now), move |rows| {
+                let id: Option<AccountId> = first(rows, Row::parsed)?;
+                let id = id.unwrap_or(user.id);
+                let mut statements = record(id);
+                if id != user.id {
+                    statements.push(revoke(id, "the account became an administrator's", now));
+                }
+                statements.push(Statement::new(
+                    "UPDATE account SET is_admin = 1, is_disabled = 0, password = $1, updated = $2 \
+                     WHERE id = $3",
+                    [
+                        Value::from(user.password.as_deref()),
+                        now.0.into(),
+                        id.to_string().into(),
+                    ],
+                ));
+                Ok(Flow::Commit(statements, id))
+            })
+        })
+        .await
+    }
+
+    /// Takes the administrator's rights from an account and revokes its sessions; `false` if it is
+    /// no administrator's.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn remove_admin(
+        &self,
+        id: AccountId,
+        now: Millis,
+        record: Vec<Statement>,
+    ) -> Result<bool, StoreError> {
+        self.change(move || {
+            let mut record = record.clone();
+            let change = Statement::new(
+                "UPDATE account SET is_admin = 0, updated = $1 WHERE id = $2 AND is_admin = 1 \
+                 RETURNING id",
+                [now.0.into(), id.to_string().into()],
+            );
+            Flow::run(change, move |rows| {
+                if rows.is_empty() {
+                    return Ok(Flow::Abandon(false));
+                }
+                record.push(revoke(
+                    id,
+                    "the account is no administrator's any more",
+                    now,
+                ));
+                Ok(Flow::Commit(record, true))
+            })
+        })
+        .await
+    }
+}

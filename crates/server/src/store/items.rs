@@ -1,0 +1,188 @@
+//! Documents of accounts. An account's documents are its own and those of the guests that were
+//! merged into it, so that what a guest writes late is not lost.
+
+use nightlatch_core::id::AccountId;
+
+use super::flow::Flow;
+use super::rows::{AccountRow, ItemRow};
+use super::value::{Row, Statement};
+use super::{Store, StoreError, accounts, all, first};
+use crate::clock::Millis;
+
+/// The documents of the account `$1`.
+macro_rules! owned {
+    () => {
+        "(account = $1 OR account IN (SELECT guest.id FROM account AS guest \
+         WHERE guest.merged_to = $1))"
+    };
+}
+
+fn read(row: &mut Row) -> Result<ItemRow, StoreError> {
+    Ok(ItemRow {
+        id: row.text()?,
+        body: row.text()?,
+        created: Millis(row.int()?),
+        updated: Millis(row.int()?),
+    })
+}
+
+/// How many documents were made by an account itself.
+pub(super) fn count(account: AccountId) -> Statement {
+    Statement::new(
+        "SELECT count(*) FROM item WHERE account = $1",
+        [account.to_string().into()],
+    )
+}
+
+/// The end of a merge.
+pub enum Merge {
+    /// The guest was merged, with this many documents.
+    Done(i64),
+    /// It was not: this is its account, if there is one.
+    Refused(Option<AccountRow>, i64),
+}
+
+impl Store {
+    /// Merges a guest into an account, once.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn merge(
+        &self,
+        guest: AccountId,
+        target: AccountId,
+        now: Millis,
+        record: impl Fn(&Merge) -> Vec<Statement> + Clone + Send + Sync + 'static,
+    ) -> Result<Merge, StoreError> {
+        self.change(move || {
+            let record = record.clone();
+            Flow::run(accounts::merge(guest, target, now), move |rows| {
+                let done = !rows.is_empty();
+                Ok(Flow::run(count(guest), move |rows| {
+                    let count = first(rows, Row::int)?.unwrap_or(0);
+                    if done {
+                        let merge = Merge::Done(count);
+                        return Ok(Flow::Commit(record(&merge), merge));
+                    }
+                    Ok(Flow::run(accounts::by_id(guest), move |rows| {
+                        let merge = Merge::Refused(first(rows, accounts::read)?, count);
+                        Ok(Flow::Commit(record(&merge), merge))
+                    }))
+                }))
+            })
+        })
+        .await
+    }
+
+    /// The documents of a kind, the oldest first.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn items(&self, owner: AccountId, kind: &str) -> Result<Vec<ItemRow>, StoreError> {
+        let statement = Statement::new(
+            concat!(
+                "SELECT id, body, created, updated FROM item WHERE ",
+                owned!(),
+                " AND kind = $2 ORDER BY created, id"
+            ),
+            [owner.to_string().into(), kind.into()],
+        );
+        all(self.query(&statement).await?, read)
+    }
+
+    /// One document.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn item(
+        &self,
+        owner: AccountId,
+        kind: &str,
+        id: &str,
+    ) -> Result<Option<ItemRow>, StoreError> {
+        let statement = Statement::new(
+            concat!(
+                "SELECT id, body, created, updated FROM item WHERE ",
+                owned!(),
+                " AND kind = $2 AND id = $3"
+            ),
+            [owner.to_string().into(), kind.into(), id.into()],
+        );
+        first(self.query(&statement).await?, read)
+    }
+
+    /// Creates a document.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn insert_item(
+        &self,
+        owner: AccountId,
+        kind: &str,
+        item: &ItemRow,
+    ) -> Result<(), StoreError> {
+        let statement = Statement::new(
+            "INSERT INTO item (id, account, kind, body, created, updated) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            [
+                item.id.as_str().into(),
+                owner.to_string().into(),
+                kind.into(),
+                item.body.as_str().into(),
+                item.created.0.into(),
+                item.updated.0.into(),
+            ],
+        );
+        self.write(statement).await.map(drop)
+    }
+
+    /// Replaces a document; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn update_item(
+        &self,
+        owner: AccountId,
+        kind: &str,
+        id: &str,
+        body: &str,
+        now: Millis,
+    ) -> Result<Option<ItemRow>, StoreError> {
+        let statement = Statement::new(
+            concat!(
+                "UPDATE item SET body = $4, updated = $5 WHERE ",
+                owned!(),
+                " AND kind = $2 AND id = $3 RETURNING id, body, created, updated"
+            ),
+            [
+                owner.to_string().into(),
+                kind.into(),
+                id.into(),
+                body.into(),
+                now.0.into(),
+            ],
+        );
+        first(self.write(statement).await?, read)
+    }
+
+    /// Removes a document; `false` if there is none.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn delete_item(
+        &self,
+        owner: AccountId,
+        kind: &str,
+        id: &str,
+    ) -> Result<bool, StoreError> {
+        let statement = Statement::new(
+            concat!(
+                "DELETE FROM item WHERE ",
+                owned!(),
+                " AND kind = $2 AND id = $3 RETURNING id"
+            ),
+            [owner.to_string().into(), kind.into(), id.into()],
+        );
+        Ok(!self.write(statement).await?.is_empty())
+    }
+}

@@ -1,0 +1,338 @@
+//! Links that are redeemed once.
+
+use nightlatch_core::id::AccountId;
+
+use super::accounts::{self, NewUser};
+use super::flow::Flow;
+use super::items;
+use super::sessions::{self, Found, NewSession};
+use super::value::{Row, Statement, Value, unexpected};
+use super::{Store, StoreError, first};
+use crate::clock::Millis;
+use crate::token::Digest;
+
+/// How long the browser that redeemed a link gets the same answer again, in milliseconds.
+const RETRY: i64 = 60_000;
+
+/// A link to make.
+#[derive(Clone)]
+pub struct NewLink {
+    /// The digest of its token.
+    pub hash: Digest,
+    /// `sign-in` or `setup`.
+    pub purpose: &'static str,
+    /// The email as typed; empty for `setup`.
+    pub email: String,
+    /// The email that is unique; empty for `setup`.
+    pub email_norm: String,
+    /// The guest to merge.
+    pub guest: Option<AccountId>,
+    /// When it can be redeemed no more.
+    pub expires: Millis,
+}
+
+/// What a link says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkRow {
+    /// `sign-in` or `setup`.
+    pub purpose: String,
+    /// The email as typed.
+    pub email: String,
+    /// The email that is unique.
+    pub email_norm: String,
+    /// The guest to merge.
+    pub guest: Option<AccountId>,
+}
+
+/// Whether a link can be redeemed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// It can.
+    Pending(LinkRow),
+    /// It was.
+    Used,
+    /// It no longer can.
+    Expired,
+    /// There is none.
+    Unknown,
+}
+
+/// The end of a redemption.
+pub enum Redeemed {
+    /// It began this session, or had begun it for the same browser before.
+    Session {
+        /// The session.
+        found: Box<Found>,
+        /// Whether it is new.
+        is_new: bool,
+        /// The guest that was merged, and how many documents came along.
+        merged: Option<(AccountId, i64)>,
+    },
+    /// The link cannot be redeemed.
+    Refused(LinkState),
+    /// The account may have no session.
+    Disabled,
+    /// The link makes an account, and there is one with this email. The link can still be redeemed.
+    Exists,
+}
+
+fn read(row: &mut Row) -> Result<LinkRow, StoreError> {
+    Ok(LinkRow {
+        purpose: row.text()?,
+        email: row.text()?,
+        email_norm: row.text()?,
+        guest: row
+            .optional_text()?
+            .map(|id| id.parse().map_err(|_| unexpected("an id")))
+            .transpose()?,
+    })
+}
+
+/// Redeems a link, or repeats the redemption of the same browser. Returns the link if it did.
+fn redeem(hash: Digest, purpose: &'static str, claim: Digest, now: Millis) -> Statement {
+    Statement::new(
+        "UPDATE link SET used_at = coalesce(used_at, $1), claim = $2 \
+         WHERE hash = $3 AND purpose = $4 AND expires > $1 \
+         AND (used_at IS NULL OR (claim = $2 AND used_at > $5)) \
+         RETURNING purpose, email, email_norm, guest",
+        [
+            now.0.into(),
+            claim.as_bytes().as_slice().into(),
+            hash.as_bytes().as_slice().into(),
+            purpose.into(),
+            now.plus(-RETRY).0.into(),
+        ],
+    )
+}
+
+fn look(hash: Digest) -> Statement {
+    Statement::new(
+        "SELECT purpose, email, email_norm, guest, expires, used_at FROM link WHERE hash = $1",
+        [hash.as_bytes().as_slice().into()],
+    )
+}
+
+fn state(rows: Vec<Row>, now: Millis) -> Result<LinkState, StoreError> {
+    let found = first(rows, |row| {
+        Ok((read(row)?, Millis(row.int()?), row.optional_int()?))
+    })?;
+    Ok(match found {
+        None => LinkState::Unknown,
+        Some((_, _, Some(_))) => LinkState::Used,
+        Some((_, expires, None)) if expires <= now => LinkState::Expired,
+        Some((link, _, None)) => LinkState::Pending(link),
+    })
+}
+
+/// A redemption of a link.
+#[derive(Clone)]
+pub struct Redemption {
+    /// The digest of the link's token.
+    pub hash: Digest,
+    /// The digest of the browser's claim.
+    pub claim: Digest,
+    /// The session to begin.
+    pub session: NewSession,
+    /// The current time.
+    pub now: Millis,
+}
+
+/// A redemption on its way.
+#[derive(Clone)]
+struct Redeeming<R> {
+    purpose: &'static str,
+    hash: Digest,
+    claim: Digest,
+    session: NewSession,
+    now: Millis,
+    record: R,
+}
+
+impl<R> Redeeming<R>
+where
+    R: Fn(&Redeemed) -> Vec<Statement> + Clone + Send + Sync + 'static,
+{
+    fn new(purpose: &'static str, redemption: Redemption, record: R) -> Self {
+        let Redemption {
+            hash,
+            claim,
+            session,
+            now,
+        } = redemption;
+        Self {
+            purpose,
+            hash,
+            claim,
+            session,
+            now,
+            record,
+        }
+    }
+
+    /// Redeems the link for the account that `user` makes of it.
+    fn flow(self, user: impl FnOnce(&LinkRow) -> NewUser + Send + 'static) -> Flow<Redeemed> {
+        let change = redeem(self.hash, self.purpose, self.claim, self.now);
+        Flow::run(change, move |rows| match first(rows, read)? {
+            None => Ok(self.refused()),
+            Some(link) => Ok(self.account(&user(&link), link.guest)),
+        })
+    }
+
+    /// Redeems the setup link, unless there is an administrator.
+    fn setup(self, user: NewUser) -> Flow<Redeemed> {
+        Flow::run(accounts::any_admin(), move |rows| {
+            if rows.is_empty() {
+                return Ok(self.flow(|_| user));
+            }
+            let refused = Redeemed::Refused(LinkState::Unknown);
+            Ok(Flow::Commit((self.record)(&refused), refused))
+        })
+    }
+
+    fn refused(self) -> Flow<Redeemed> {
+        Flow::run(look(self.hash), move |rows| {
+            let state = match state(rows, self.now)? {
+                // It was pending for another purpose.
+                LinkState::Pending(_) => LinkState::Unknown,
+                state => state,
+            };
+            let refused = Redeemed::Refused(state);
+            Ok(Flow::Commit((self.record)(&refused), refused))
+        })
+    }
+
+    /// Finds or creates the account.
+    fn account(self, user: &NewUser, guest: Option<AccountId>) -> Flow<Redeemed> {
+        let (new, makes_admin) = (user.id, user.is_admin);
+        Flow::run(accounts::insert_user(user, self.now), move |rows| {
+            let account = first(rows, Row::parsed)?.unwrap_or(new);
+            if makes_admin && account != new {
+                return Ok(Flow::Abandon(Redeemed::Exists));
+            }
+            Ok(match guest {
+                None => self.begin(account, None),
+                Some(guest) => self.merge(account, guest),
+            })
+        })
+    }
+
+    /// Merges the guest. One that was merged elsewhere in the meantime is left there.
+    fn merge(self, account: AccountId, guest: AccountId) -> Flow<Redeemed> {
+        let change = accounts::merge(guest, account, self.now);
+        Flow::run(change, move |rows| {
+            if rows.is_empty() {
+                return Ok(self.begin(account, None));
+            }
+            Ok(Flow::run(items::count(guest), move |rows| {
+                let count = first(rows, Row::int)?.unwrap_or(0);
+                Ok(self.begin(account, Some((guest, count))))
+            }))
+        })
+    }
+
+    fn begin(self, account: AccountId, merged: Option<(AccountId, i64)>) -> Flow<Redeemed> {
+        let Self {
+            session,
+            now,
+            record,
+            ..
+        } = self;
+        sessions::begin(&session, account, now, move |found, is_new| {
+            let redeemed = match found {
+                Some(found) => Redeemed::Session {
+                    found: Box::new(found),
+                    is_new,
+                    merged,
+                },
+                None => Redeemed::Disabled,
+            };
+            Ok(Flow::Commit(record(&redeemed), redeemed))
+        })
+    }
+}
+
+impl Store {
+    /// Makes a link, in place of one that is pending for the same email and purpose.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn put_link(
+        &self,
+        link: NewLink,
+        now: Millis,
+        record: Vec<Statement>,
+    ) -> Result<(), StoreError> {
+        let change = Statement::new(
+            "INSERT INTO link (hash, purpose, email, email_norm, guest, created, expires) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             ON CONFLICT (purpose, email_norm) WHERE used_at IS NULL DO UPDATE SET \
+             hash = excluded.hash, email = excluded.email, guest = excluded.guest, \
+             created = excluded.created, expires = excluded.expires",
+            [
+                link.hash.as_bytes().as_slice().into(),
+                link.purpose.into(),
+                link.email.into(),
+                link.email_norm.into(),
+                Value::from(link.guest.map(|guest| guest.to_string())),
+                now.0.into(),
+                link.expires.0.into(),
+            ],
+        );
+        self.change(move || {
+            let mut statements = vec![change.clone()];
+            statements.extend(record.iter().cloned());
+            Flow::Commit(statements, ())
+        })
+        .await
+    }
+
+    /// Redeems a sign-in link exactly once: begins a session for the account of its email, which it
+    /// creates with the id `account` if there is none, and merges the link's guest into it. The same
+    /// claim gets the same session again for a minute.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn redeem_link(
+        &self,
+        redemption: Redemption,
+        account: AccountId,
+        record: impl Fn(&Redeemed) -> Vec<Statement> + Clone + Send + Sync + 'static,
+    ) -> Result<Redeemed, StoreError> {
+        let redeeming = Redeeming::new("sign-in", redemption, record);
+        self.change(move || {
+            redeeming.clone().flow(move |link| NewUser {
+                id: account,
+                email: link.email.clone(),
+                email_norm: link.email_norm.clone(),
+                name: None,
+                password: None,
+                is_admin: false,
+            })
+        })
+        .await
+    }
+
+    /// Redeems the setup link exactly once, unless there is an administrator: creates one and
+    /// begins a session.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn redeem_setup(
+        &self,
+        redemption: Redemption,
+        admin: NewUser,
+        record: impl Fn(&Redeemed) -> Vec<Statement> + Clone + Send + Sync + 'static,
+    ) -> Result<Redeemed, StoreError> {
+        let redeeming = Redeeming::new("setup", redemption, record);
+        self.change(move || redeeming.clone().setup(admin.clone()))
+            .await
+    }
+
+    /// What a link is for and whether it can be redeemed.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn link(&self, hash: Digest, now: Millis) -> Result<LinkState, StoreError> {
+        state(self.query(&look(hash)).await?, now)
+    }
+}
