@@ -53,7 +53,6 @@ mod report_browser;
 mod retention;
 mod revocation;
 mod run;
-mod secret_use;
 mod secrets;
 mod shipping;
 mod sign_in;

@@ -14,7 +14,6 @@ pub use check::SecretsCheck;
 
 pub use error::SecretError;
 use events::read_event;
-pub(super) use events::used_event;
 
 use super::{Denied, Guard, Home};
 use crate::account::Directory;

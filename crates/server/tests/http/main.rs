@@ -1,0 +1,27 @@
+//! The server as its clients see it: the real program, over HTTP, on SQLite and on PostgreSQL.
+
+#![allow(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod accounts;
+mod bad_input;
+mod browsers;
+mod fixture;
+mod guests;
+mod isolation;
+mod links;
+mod operation;
+mod pages;
+#[path = "../support/postgres.rs"]
+#[allow(dead_code)]
+mod postgres;
+mod races;
+mod revocation;
+mod sessions;
+mod tokens;
+mod tour;

@@ -1,0 +1,25 @@
+//! What the rest of the server relies on of the database, on SQLite and on PostgreSQL alike.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros
+)]
+
+#[path = "../support/postgres.rs"]
+mod postgres;
+
+mod fixture;
+
+mod accounts;
+mod items;
+mod links;
+mod merges;
+mod migrations;
+mod restarts;
+mod revocations;
+mod sessions;
+mod throttles;
+mod waiting_events;

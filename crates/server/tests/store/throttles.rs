@@ -1,0 +1,85 @@
+//! Counted attempts.
+
+use nightlatch_core::throttle::{FAILURES_TO_LOCK, Gate};
+use nightlatch_server::store::forget_sign_ins;
+
+use crate::fixture::{Fixture, NOW, at_once, on_both};
+
+on_both!(
+    attempts_are_counted_within_their_window,
+    no_attempt_is_missed_however_many_come_at_once,
+    of_a_hundred_sign_ins_at_once_at_most_five_passwords_are_checked,
+    a_success_forgets_the_failures,
+    two_nodes_count_together,
+);
+
+async fn attempts_are_counted_within_their_window(fixture: Fixture) {
+    let count = async |at| {
+        let attempts = fixture
+            .store
+            .count("x", 60_000, NOW.plus(at))
+            .await
+            .unwrap();
+        (attempts.count, attempts.since.0 - NOW.0)
+    };
+    assert_eq!(count(0).await, (1, 0));
+    assert_eq!(count(30_000).await, (2, 0));
+    assert_eq!(count(59_999).await, (3, 0));
+    assert_eq!(count(60_000).await, (1, 60_000));
+    let other = fixture.store.count("y", 60_000, NOW).await.unwrap();
+    assert_eq!(other.count, 1);
+}
+
+async fn no_attempt_is_missed_however_many_come_at_once(fixture: Fixture) {
+    let mut counts = at_once(100, |_| {
+        let store = fixture.store.clone();
+        async move { store.count("x", 60_000, NOW).await.unwrap().count }
+    })
+    .await;
+    counts.sort_unstable();
+    assert_eq!(counts, (1..=100).collect::<Vec<_>>());
+}
+
+async fn of_a_hundred_sign_ins_at_once_at_most_five_passwords_are_checked(fixture: Fixture) {
+    let gates = at_once(100, |_| {
+        let store = fixture.store.clone();
+        async move { store.count_sign_in("alice", NOW).await.unwrap() }
+    })
+    .await;
+    let checked = |count: &&nightlatch_server::store::SignInCount| count.gate == Gate::Counted;
+    let checked = gates.iter().filter(checked).count();
+    assert!(
+        (1..=FAILURES_TO_LOCK as usize).contains(&checked),
+        "{checked}"
+    );
+    assert!(gates.iter().filter(|count| count.locks).count() <= 1);
+}
+
+async fn a_success_forgets_the_failures(fixture: Fixture) {
+    let sign_in = async |at| {
+        fixture
+            .store
+            .count_sign_in("alice", NOW.plus(at))
+            .await
+            .unwrap()
+    };
+    let free = Gate::Counted;
+    for at in [0, 1000, 2000, 4000, 9000] {
+        let count = sign_in(at).await;
+        assert_eq!((count.gate, count.locks), (free, at == 9000));
+    }
+    assert!(matches!(sign_in(10_000).await.gate, Gate::Locked { .. }));
+    fixture
+        .store
+        .record(vec![forget_sign_ins("alice")])
+        .await
+        .unwrap();
+    assert_eq!(sign_in(11_000).await.gate, free);
+}
+
+async fn two_nodes_count_together(fixture: Fixture) {
+    let second = fixture.second();
+    for (store, expected) in [(&fixture.store, 1), (&second, 2), (&fixture.store, 3)] {
+        assert_eq!(store.count("x", 60_000, NOW).await.unwrap().count, expected);
+    }
+}

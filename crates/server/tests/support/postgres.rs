@@ -1,0 +1,132 @@
+//! A PostgreSQL of this test binary's own, where one is installed.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+/// Creates a cluster, serves it until its standard input ends, and removes it. Nothing is synced,
+/// unless the first argument says so.
+const SCRIPT: &str = r#"
+set -e
+bin=$1 sync=$2
+dir=$(mktemp -d /tmp/nightlatch-postgres.XXXXXXXX)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir"
+"$bin/initdb" -D data -A trust -U test -E UTF8 --locale=C -N >initdb.log 2>&1
+cat >>data/postgresql.conf <<END
+fsync = $sync
+listen_addresses = ''
+max_connections = 500
+unix_socket_directories = '$dir'
+END
+serve() {
+    "$bin/pg_ctl" -D data -l log -w -t 60 start >pg_ctl.log 2>&1
+}
+serve
+echo "$dir"
+while read -r command; do
+    case $command in
+    kill) kill -9 "$(head -n 1 data/postmaster.pid)" ;;
+    restart) "$bin/pg_ctl" -D data -m immediate stop >pg_ctl.log 2>&1 || true ;;
+    esac
+    # The server's other processes notice only after a while.
+    until serve; do sleep 0.1; done
+    echo done
+done
+"$bin/pg_ctl" -D data -m immediate stop >pg_ctl.log 2>&1 || true
+"#;
+
+/// A running cluster.
+pub struct Cluster {
+    /// The directory of its socket.
+    pub directory: PathBuf,
+    /// Its standard input keeps it running, and takes commands.
+    script: Mutex<(Child, BufReader<std::process::ChildStdout>)>,
+    databases: AtomicU32,
+}
+
+/// The cluster that the tests of this binary share; `None`, with a loud line, where PostgreSQL is
+/// not installed.
+pub fn shared() -> Option<&'static Cluster> {
+    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+    CLUSTER.get_or_init(|| Cluster::start("off")).as_ref()
+}
+
+fn programs() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let mut found: Vec<PathBuf> = versions
+        .map(|entry| entry.unwrap().path().join("bin"))
+        .filter(|bin| bin.join("initdb").exists())
+        .collect();
+    found.sort();
+    found.pop()
+}
+
+impl Cluster {
+    /// Starts a cluster of its own. `fsync` is `on` or `off`.
+    pub fn start(fsync: &str) -> Option<Self> {
+        let Some(bin) = programs() else {
+            eprintln!("\n*** SKIPPED: PostgreSQL is not installed, so it is not tested here ***\n");
+            return None;
+        };
+        // PostgreSQL does not run as root.
+        let mut command = if rustix::process::geteuid().is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", "sh"]);
+            command
+        } else {
+            Command::new("sh")
+        };
+        let mut script = command
+            .args(["-c", SCRIPT, "sh"])
+            .arg(bin)
+            .arg(fsync)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(script.stdout.take().unwrap());
+        let mut directory = String::new();
+        output.read_line(&mut directory).unwrap();
+        assert!(!directory.is_empty(), "PostgreSQL did not start");
+        Some(Self {
+            directory: PathBuf::from(directory.trim_end()),
+            script: (script, output).into(),
+            databases: AtomicU32::new(0),
+        })
+    }
+
+    /// The connection string of a new, empty database.
+    pub async fn database(&self) -> String {
+        let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let host = self.directory.display();
+        let admin = format!("host={host} user=test dbname=postgres");
+        let client = connect(&admin).await;
+        let create = format!("CREATE DATABASE {name} STRATEGY file_copy");
+        client.batch_execute(&create).await.unwrap();
+        format!("host={host} user=test dbname={name}")
+    }
+
+    /// Ends the server: with `kill` by SIGKILL of its first process, with `restart` at once by its
+    /// own means. Then starts it again.
+    pub fn command(&self, command: &str) {
+        use std::io::Write;
+        let mut script = self.script.lock().unwrap();
+        writeln!(script.0.stdin.as_mut().unwrap(), "{command}").unwrap();
+        let mut line = String::new();
+        script.1.read_line(&mut line).unwrap();
+        assert_eq!(line, "done\n");
+    }
+}
+
+/// A connection for the test itself.
+pub async fn connect(string: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(string, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    client
+}
