@@ -7,6 +7,7 @@ mod bad_value;
 mod filters;
 mod hold;
 mod secret;
+mod secret_binding;
 mod sessions;
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nightlatch::config::OnEnd;
+use nightlatch::guard::SecretBinding;
 
 pub use accounts::{Login, Passwd, PasswordSource, Register};
 pub use audit::{
@@ -25,8 +27,9 @@ pub use bad_value::BadValue;
 pub use filters::AuditFilters;
 pub use hold::{AuditHold, HoldCommand};
 pub use secret::{
-    Secret, SecretCommand, SecretEdit, SecretGet, SecretHistory, SecretRename, SecretRestore,
-    SecretRm, SecretSet, SecretShow,
+    ImportFormat, Inject, Secret, SecretCommand, SecretEdit, SecretExport, SecretGet,
+    SecretHistory, SecretImport, SecretRename, SecretRestore, SecretRm, SecretSet, SecretShow,
+    TextFormat,
 };
 pub use sessions::Revoke;
 
@@ -137,6 +140,9 @@ pub enum Command {
     Completions(Completions),
     /// Print the manual page, or write all pages to a directory
     Man(Man),
+    /// Fill the secrets that a template names into it (`secret inject`)
+    #[command(hide = true)]
+    Inject(Inject),
     /// Hold session keys where the kernel cannot (started by `login`)
     #[command(hide = true)]
     Agent,
@@ -197,7 +203,7 @@ pub enum HookShell {
 
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  nightlatch exec -- psql production\n  nightlatch exec --min-remaining 10m -- ./deploy.sh\n\nExit codes: the command's own, or its signal; 3 too little time left;\n4 no live session; 126 not executable; 127 not found."
+    after_help = "Examples:\n  nightlatch exec -- psql production\n  nightlatch exec --min-remaining 10m -- ./deploy.sh\n  nightlatch exec --secret prod/db=PGPASSWORD -- psql production\n\nExit codes: the command's own, or its signal; 3 too little time left, or no\nsuch secret; 4 no live session; 126 not executable; 127 not found."
 )]
 pub struct Exec {
     /// Refuse if the session would end within D, such as 10m
@@ -206,6 +212,15 @@ pub struct Exec {
     /// Do not restart the idle timer
     #[arg(long)]
     pub no_extend: bool,
+    /// Give the command a secret in variable VAR
+    #[arg(long = "secret", value_name = "NAME[=VAR]", value_parser = secret_binding::in_variable)]
+    pub secrets: Vec<SecretBinding>,
+    /// Give it a secret as a file in memory; VAR has the path
+    #[arg(long = "secret-file", value_name = "NAME=VAR", value_parser = secret_binding::in_file)]
+    pub secret_files: Vec<SecretBinding>,
+    /// Set the variables in FILE; nightlatch://NAME is a secret
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub env_files: Vec<PathBuf>,
     /// When the session ends: warn, hangup or continue
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
     pub on_end: Option<OnEndChoice>,

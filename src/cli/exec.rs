@@ -5,6 +5,7 @@ mod end_watch;
 #[cfg(windows)]
 #[path = "exec/end_watch_absent.rs"]
 mod end_watch;
+mod secrets;
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use nightlatch::clock::{Clock, SystemClock};
 use nightlatch::config::OnEnd;
+use nightlatch::guard::SecretBinding;
 use nightlatch::id::SessionId;
 use nightlatch::session::{Revocation, SessionState};
 use nightlatch::{
@@ -59,13 +61,16 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
         scripts: Scripts::AsShellsDo,
         orphans: Orphans::ReapAsInit,
     };
+    let environment = secrets::environment(args)?;
     let mut guard = context.guard()?;
     say_whose(context, &guard)?;
     let begun = SystemClock.now().boot;
     let mut looks = LOOKS;
     let ran = loop {
         let mut command = command(context, args)?;
-        let denied = match watched(context, &guard, args, &mut command, &options) {
+        environment.set(&mut command);
+        let secrets = &environment.secrets;
+        let denied = match watched(context, &guard, args, &mut command, (&options, secrets)) {
             Err(CommandError::Denied(denied)) if helps_to_sign_in(context, &denied) => denied,
             Err(CommandError::Denied(denied)) => return Err(refuse(context, &guard, args, denied)),
             other => break other?,
@@ -113,7 +118,7 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
             ..options
         };
         guard = context.guard()?;
-        let ran = watched(context, &guard, args, &mut command, &options)?;
+        let ran = watched(context, &guard, args, &mut command, (&options, secrets))?;
         prune::after_sign_in(context, signed_in);
         break ran;
     };
@@ -145,10 +150,10 @@ fn watched(
     guard: &Guard,
     args: &Exec,
     command: &mut Command,
-    options: &RunOptions,
+    (options, secrets): (&RunOptions, &[SecretBinding]),
 ) -> Result<Ran, CommandError> {
     let program = shown(command.get_program());
-    let running = guard.start(command, options)?;
+    let running = guard.start(command, options, secrets)?;
     let (session, username) = (running.session_id(), running.username().to_owned());
     let watched = Watched {
         session,

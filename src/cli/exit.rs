@@ -252,6 +252,7 @@ impl From<CommandError> for Failure {
     fn from(error: CommandError) -> Self {
         match error {
             CommandError::Denied(denied) => denied.into(),
+            CommandError::Secret(error) => error.into(),
             CommandError::Start(error) => error.into(),
             error => Self::failed("command", error.to_string()),
         }
@@ -349,9 +350,9 @@ impl From<SecretStoreError> for Failure {
             }
             SecretStoreError::NoVersion { .. } => (Code::Refused, "no_such_version"),
             SecretStoreError::Exists { .. } => (Code::Refused, "secret_exists"),
-            SecretStoreError::EmptyValue | SecretStoreError::ValueTooLong => {
-                (Code::Refused, "bad_value")
-            }
+            SecretStoreError::EmptyValue
+            | SecretStoreError::ValueTooLong
+            | SecretStoreError::NoVariable { .. } => (Code::Refused, "bad_value"),
             SecretStoreError::Directory(_) => (Code::Failed, "accounts"),
             _ => (Code::Failed, "damaged"),
         };

@@ -45,6 +45,7 @@ impl Hint for SecretStoreError {
             Self::OtherCase { .. } => Some("write its name as it is stored".to_owned()),
             Self::Exists { .. } => Some("choose another name".to_owned()),
             Self::NoVersion { .. } => Some("see nightlatch secret history".to_owned()),
+            Self::NoVariable { .. } => Some("give it as a file: --secret-file NAME=VAR".to_owned()),
             Self::Damaged { .. } => Some(
                 "put a backup of accounts.db back; nightlatch doctor says what else is wrong"
                     .to_owned(),

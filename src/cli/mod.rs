@@ -157,6 +157,7 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
         Command::Lock => lock::lock(given),
         Command::Logout(args) if args.all => lock::lock(given),
         Command::Logout(_) => lock::logout(given),
+        Command::Inject(args) => secret::inject::run(&context(given)?, &args),
         Command::Secret(args) => secret::run(&context(given)?, &args.command),
         Command::Revoke(args) => revoke::run(given, &args),
         Command::Hook(args) => hook::run(&context(given)?, &args),

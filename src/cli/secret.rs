@@ -1,15 +1,20 @@
 //! `secret`: values that a session protects.
 
 mod edit;
+mod export;
 mod get;
 mod history;
+mod import;
+pub mod inject;
 mod list;
+mod pass;
 mod rename;
 mod report;
 mod restore;
 mod rm;
 mod set;
 mod show;
+pub mod sources;
 
 use super::args::SecretCommand;
 use super::context::Context;
@@ -27,5 +32,8 @@ pub fn run(context: &Context, command: &SecretCommand) -> Result<End, Failure> {
         SecretCommand::Edit(args) => edit::run(context, args),
         SecretCommand::History(args) => history::run(context, args),
         SecretCommand::Restore(args) => restore::run(context, args),
+        SecretCommand::Import(args) => import::run(context, args),
+        SecretCommand::Export(args) => export::run(context, args),
+        SecretCommand::Inject(args) => inject::run(context, args),
     }
 }

@@ -53,6 +53,7 @@ mod report_browser;
 mod retention;
 mod revocation;
 mod run;
+mod secret_use;
 mod secrets;
 mod shipping;
 mod sign_in;

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use nightlatch::secrets::{BadSecretName, GENERATED_LENGTHS, SecretName};
+use clap::{Args, Subcommand, ValueEnum};
+use nightlatch::secrets::{GENERATED_LENGTHS, SecretName};
 
-use super::bad_value::{BadValue, number};
+use super::accounts::PasswordSource;
+use super::bad_value::number;
+use super::secret_binding::secret_name;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -45,6 +47,12 @@ pub enum SecretCommand {
     History(SecretHistory),
     /// Make the value of an older version the current one
     Restore(SecretRestore),
+    /// Take over the secrets of a file or of pass
+    Import(SecretImport),
+    /// Print all secrets, after asking for the password again
+    Export(SecretExport),
+    /// Fill the secrets that a template names into it
+    Inject(Inject),
 }
 
 #[derive(Debug, Args)]
@@ -167,12 +175,79 @@ pub struct SecretRestore {
     pub version: u64,
 }
 
-const VERSION: &str = "the number of a version";
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nightlatch secret import --format env .env
+  nightlatch secret import --format aws ~/.aws/credentials
+  nightlatch secret import --format pass
 
-/// A name on the command line. It is not repeated in the message: people paste values.
-fn secret_name(text: &str) -> Result<SecretName, BadValue> {
-    text.parse().map_err(|bad: BadSecretName| BadValue {
-        message: bad.to_string(),
-        hint: Some("a name has up to 200 characters, such as prod/db"),
-    })
+Says on stderr what was not taken, by line. Secrets that are there already
+stay as they are without --replace. pass is decrypted by gpg.
+Exit codes: 1 something was not taken; 4 no live session.")]
+pub struct SecretImport {
+    /// What the file is
+    #[arg(long, value_enum)]
+    pub format: ImportFormat,
+    /// File, or the directory of pass (default: standard input; ~/.password-store)
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Set new versions of secrets that are there already
+    #[arg(long)]
+    pub replace: bool,
 }
+
+/// What secrets can be taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
+    Env,
+    Json,
+    Aws,
+    Pass,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nightlatch secret export --format json -o secrets.json
+  nightlatch secret export --format env -o .env
+
+Without -o it prints them, but not on a terminal. FILE is yours alone (0600).
+Exit codes: 1 a secret does not fit the format; 4 no live session;
+5 wrong password; 6 locked out.")]
+pub struct SecretExport {
+    /// What to write; env has only secrets whose names are variables
+    #[arg(long, value_enum)]
+    pub format: TextFormat,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub password: PasswordSource,
+}
+
+/// What secrets can be written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TextFormat {
+    Json,
+    Env,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nightlatch secret inject -i config.tpl -o config.yml
+  echo 'token: {{ nightlatch://api/token }}' | nightlatch secret inject
+
+FILE is yours alone (0600). Other double braces are left as they are.
+Exit codes: 3 a broken reference, or no such secret; 4 no live session.")]
+pub struct Inject {
+    /// Template (default: standard input)
+    #[arg(short, long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+const VERSION: &str = "the number of a version";

@@ -1,14 +1,11 @@
 //! `secret set`: a new secret, or a new version of one.
 
-use std::fs::File;
-use std::io::IsTerminal;
-use std::path::Path;
-
 use nightlatch::audit::SecretChange;
-use nightlatch::memory::{ReadSecretError, SecretBuffer};
+use nightlatch::memory::SecretBuffer;
 use nightlatch::secrets::{SecretStoreError, VALUE_MAX_BYTES, generate};
 
 use super::report::say_set;
+use super::sources;
 use crate::cli::args::SecretSet;
 use crate::cli::context::Context;
 use crate::cli::end::End;
@@ -22,7 +19,7 @@ pub fn run(context: &Context, args: &SecretSet) -> Result<End, Failure> {
     let value = if args.stdin {
         from_stdin()?
     } else if let Some(path) = &args.file {
-        from_file(path)?
+        sources::file(path, VALUE_MAX_BYTES)?
     } else if let Some(length) = args.generate {
         generate(length).map_err(|error| Failure::failed("random", error.to_string()))?
     } else {
@@ -37,22 +34,10 @@ pub fn run(context: &Context, args: &SecretSet) -> Result<End, Failure> {
     say_set(context, &args.name, version)
 }
 
-/// One byte more than a value may have, so that a longer one is noticed.
-fn buffer() -> SecretBuffer {
-    SecretBuffer::with_capacity(VALUE_MAX_BYTES + 1)
-}
-
 /// Standard input to its end. A single line loses its line end, which `echo` adds; of several lines,
 /// as of a key file, the last one keeps it.
 fn from_stdin() -> Result<SecretBuffer, Failure> {
-    if std::io::stdin().is_terminal() {
-        return Err(
-            Failure::usage("--stdin: it is a terminal, which shows what is typed")
-                .hint("leave --stdin out, and nightlatch asks for it unseen".to_owned()),
-        );
-    }
-    let mut value = buffer();
-    whole("standard input", value.read_all(std::io::stdin()))?;
+    let mut value = sources::standard_input(VALUE_MAX_BYTES)?;
     if let Some(line) = value.expose().strip_suffix(b"\n")
         && !line.contains(&b'\n')
     {
@@ -60,31 +45,6 @@ fn from_stdin() -> Result<SecretBuffer, Failure> {
         value.truncate(end);
     }
     Ok(value)
-}
-
-#[allow(clippy::disallowed_methods)] // a file of the person's choice, and nothing of ours
-fn from_file(path: &Path) -> Result<SecretBuffer, Failure> {
-    let shown = path.display().to_string();
-    let file = File::open(path)
-        .map_err(|error| Failure::failed("file", format!("cannot read {shown}: {error}")))?;
-    let mut value = buffer();
-    whole(&shown, value.read_all(file))?;
-    Ok(value)
-}
-
-fn whole(source: &str, read: Result<(), ReadSecretError>) -> Result<(), Failure> {
-    match read {
-        Ok(()) => Ok(()),
-        Err(ReadSecretError::TooLong { .. }) => Err(SecretStoreError::ValueTooLong.into()),
-        Err(error) => {
-            let cause =
-                std::error::Error::source(&error).map_or(String::new(), ToString::to_string);
-            Err(Failure::failed(
-                "file",
-                format!("cannot read {source}: {cause}"),
-            ))
-        }
-    }
 }
 
 /// Asks for the value on the terminal, without showing it.
@@ -98,9 +58,8 @@ fn asked(context: &Context, args: &SecretSet) -> Result<SecretBuffer, Failure> {
         .hint("hand it in with --stdin or --file, or let --generate make one".to_owned()));
     };
     let question = Question::SecretValue(&args.name).to_string();
-    let mut value = terminal.read_password(&question, VALUE_MAX_BYTES)?;
+    let value = terminal.read_password(&question, VALUE_MAX_BYTES)?;
     if value.is_empty() {
-        value.truncate(0);
         return Err(SecretStoreError::EmptyValue.into());
     }
     Ok(value)

@@ -145,7 +145,7 @@ impl<'guard> ActiveSession<'guard> {
     pub fn run(&self, command: &mut Command) -> Result<Finished, CommandError> {
         let owner = self.session.account().into();
         self.guard
-            .start_for(self.home, owner, command, &RunOptions::default())?
+            .start_for(self.home, owner, command, &RunOptions::default(), &[])?
             .finish()
     }
 }

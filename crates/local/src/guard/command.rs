@@ -5,6 +5,7 @@ use std::mem::ManuallyDrop;
 use std::process::Command;
 use std::time::Duration;
 
+use super::command_secrets::{CommandSecrets, SecretBinding};
 use super::guarded_commands::hang_up;
 use super::lease::{Lease, Run};
 use super::owner::Counting;
@@ -123,6 +124,13 @@ struct EndRecord<'guard> {
     username: String,
 }
 
+/// A start that the log has announced.
+struct Starting<'a> {
+    exec: ExecId,
+    options: &'a RunOptions,
+    secrets: CommandSecrets<'a>,
+}
+
 impl Running<'_> {
     /// The id of the session that it started under.
     pub fn session_id(&self) -> SessionId {
@@ -197,22 +205,24 @@ impl Guard {
         command: &mut Command,
         options: &RunOptions,
     ) -> Result<Finished, CommandError> {
-        self.start(command, options)?.finish()
+        self.start(command, options, &[])?.finish()
     }
 
-    /// As [`Guard::run`], but does not wait for the command's end.
+    /// As [`Guard::run`], but does not wait for the command's end, and gives it `secrets`. Without
+    /// one of them it does not start.
     ///
     /// # Errors
-    /// As [`Guard::run`].
+    /// As [`Guard::run`], and when a secret is missing or cannot be given.
     pub fn start(
         &self,
         command: &mut Command,
         options: &RunOptions,
+        secrets: &[SecretBinding],
     ) -> Result<Running<'_>, CommandError> {
         let result = self
             .signed_in()
             .map_err(CommandError::from)
-            .and_then(|(home, owner)| self.start_for(home, owner, command, options));
+            .and_then(|(home, owner)| self.start_for(home, owner, command, options, secrets));
         if let Err(CommandError::Denied(denied)) = &result
             && options.refusals == Refusals::Record
         {
@@ -230,6 +240,7 @@ impl Guard {
         owner: Owner,
         command: &mut Command,
         options: &RunOptions,
+        secrets: &[SecretBinding],
     ) -> Result<Running<'guard>, CommandError> {
         let exec = ExecId::random().map_err(GuardError::from)?;
         let how = Use {
@@ -238,7 +249,9 @@ impl Guard {
             min_remaining: options.min_remaining,
         };
         let lock = home.sessions.lock_to_use(owner.account)?;
-        let recording = lock.judge(owner, how)?.await_log()?;
+        let judged = lock.judge(owner, how)?;
+        let secrets = CommandSecrets::find(home, judged.session(), secrets)?;
+        let recording = judged.await_log()?;
         // Up to here the guard may have to wait, and a signal ends it. From here on a signal ends
         // the command instead: the guard must release a lease and record the end.
         let mut runner = Runner::new()?.with_orphans(options.orphans);
@@ -255,8 +268,15 @@ impl Guard {
             program: ProgramName::new(command.get_program()),
             argv: argv_digest(session, command),
         });
-        let recorded = recording.record(Some(started))?;
-        let started = self.start_recorded(home, exec, recorded, &mut runner, command, options);
+        let mut events = vec![started];
+        events.extend(secrets.events(session, exec));
+        let recorded = recording.record(events)?;
+        let starting = Starting {
+            exec,
+            options,
+            secrets,
+        };
+        let started = self.start_recorded(home, starting, recorded, &mut runner, command);
         match started {
             Ok((child, began, lease)) => Ok(Running {
                 runner,
@@ -277,11 +297,14 @@ impl Guard {
     fn start_recorded(
         &self,
         home: &Home,
-        exec: ExecId,
+        Starting {
+            exec,
+            options,
+            secrets,
+        }: Starting<'_>,
         recorded: Recorded<'_>,
         runner: &mut Runner,
         command: &mut Command,
-        options: &RunOptions,
     ) -> Result<(Started, BootTime, Lease), CommandError> {
         let program = ProgramName::new(command.get_program());
         let session = recorded.session();
@@ -309,10 +332,13 @@ impl Guard {
         drop(session);
         tracing::info!(%exec, program = program.as_str(), "starting the command");
         let began = self.clock.now().boot;
+        let given = secrets.give(command)?;
         let child = match options.scripts {
             Scripts::NeedInterpreter => runner.start(command, self.core_limit),
             Scripts::AsShellsDo => runner.start_plain(command, self.core_limit),
-        }?;
+        };
+        given.take_back(command);
+        let child = child?;
         lease.note_command(child.id());
         drop(lock);
         Ok((child, began, lease))
@@ -364,7 +390,9 @@ impl Guard {
 /// The end of a command whose start was recorded, and failed.
 fn not_started(error: &CommandError) -> CommandEnd {
     match error {
-        CommandError::Denied(_) => CommandEnd::Failed(CommandFailure::NotStarted),
+        CommandError::Denied(_) | CommandError::Secret(_) => {
+            CommandEnd::Failed(CommandFailure::NotStarted)
+        }
         CommandError::Start(error) => failed(error),
     }
 }

@@ -142,6 +142,9 @@ pub enum CommandError {
     /// It was not allowed to start.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// It was allowed, but a secret for it is missing or cannot be given.
+    #[error(transparent)]
+    Secret(#[from] SecretStoreError),
     /// It was allowed, but could not be started.
     #[error(transparent)]
     Start(#[from] RunError),

@@ -8,6 +8,7 @@ mod alert;
 #[path = "alert_absent.rs"]
 mod alert;
 mod command;
+mod command_secrets;
 mod config;
 mod enrolment;
 mod error;
@@ -47,6 +48,7 @@ pub use accounts::SignedIn;
 pub use active::ActiveSession;
 pub use alert::{AlertFailed, AlertKind};
 pub use command::{Finished, HangUp, Orphans, Refusals, RunOptions, Running, Scripts};
+pub use command_secrets::{SecretBinding, SecretGiven};
 pub use config::{AlertFailureNotice, GuardConfig};
 pub use enrolment::{Enrolled, Registered, Vouched};
 pub use error::{

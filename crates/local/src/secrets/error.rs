@@ -46,6 +46,12 @@ pub enum SecretStoreError {
     /// The value is longer than [`VALUE_MAX_BYTES`].
     #[error("the value is longer than {VALUE_MAX_BYTES} bytes")]
     ValueTooLong,
+    /// No variable can have the value.
+    #[error("the value of {} has a NUL byte or is not text, so no variable can have it", quoted(.name))]
+    NoVariable {
+        /// The secret.
+        name: SecretName,
+    },
     /// A secret does not open, or is not complete: the database was changed.
     #[error("a secret is damaged: {what}")]
     Damaged {

@@ -82,4 +82,31 @@ pub const SECRETS: &[Explained] = &[
         environment: &[],
         files: &[HOME],
     },
+    Explained {
+        page: "nightlatch-secret-import",
+        description: "Takes over the secrets of another program: NAME=value lines, a JSON object, \
+            the credentials of the AWS command line (as aws/PROFILE/KEY), or the directory of pass, \
+            which gpg decrypts. Of a file of pass, the first line is the secret, and the others \
+            become NAME/notes. All is set in one step; what cannot be is named, and the rest is \
+            taken.",
+        environment: &[],
+        files: &[HOME],
+    },
+    Explained {
+        page: "nightlatch-secret-export",
+        description: "Writes every secret with its value, after asking for the password again. JSON \
+            has binary values as {\"base64\": ...}, and is what import reads. The export is as \
+            sensitive as the secrets themselves, and nothing protects it.",
+        environment: &[],
+        files: &[HOME],
+    },
+    Explained {
+        page: "nightlatch-secret-inject",
+        description: "Writes a template with values in place of {{ nightlatch://NAME }}. Double \
+            braces that are followed by anything else are left as they are. With a broken \
+            reference or a missing secret nothing is written. A file appears whole or not at all, \
+            and only its owner may read it.",
+        environment: &[],
+        files: &[HOME],
+    },
 ];

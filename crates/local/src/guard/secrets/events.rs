@@ -4,6 +4,7 @@
 use crate::secrets::{Sealed, SecretKeys, SecretName, SecretsState};
 use crate::session::Session;
 use nightlatch_audit::{Details, Event, SecretChange, SecretsDigest};
+use nightlatch_core::id::ExecId;
 
 /// A secret was set.
 pub(super) fn set_event(
@@ -38,6 +39,20 @@ pub(super) fn removed_event(
 /// The value of a secret is read.
 pub(super) fn read_event(session: &Session, keys: &SecretKeys, sealed: &Sealed) -> Event {
     session.event(Details::SecretRead {
+        secret: keys.audit_tag(sealed.name()),
+        version: written(sealed.version()),
+    })
+}
+
+/// A guarded command gets the secret.
+pub(in crate::guard) fn used_event(
+    session: &Session,
+    keys: &SecretKeys,
+    exec: ExecId,
+    sealed: &Sealed,
+) -> Event {
+    session.event(Details::SecretUsed {
+        exec,
         secret: keys.audit_tag(sealed.name()),
         version: written(sealed.version()),
     })

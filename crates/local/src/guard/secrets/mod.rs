@@ -14,6 +14,7 @@ pub use check::SecretsCheck;
 
 pub use error::SecretError;
 use events::read_event;
+pub(super) use events::used_event;
 
 use super::{Denied, Guard, Home};
 use crate::account::Directory;

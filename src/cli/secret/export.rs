@@ -1,0 +1,60 @@
+//! `secret export`: every secret with its value, for another program.
+
+use nightlatch::Guard;
+use nightlatch::account::Email;
+use nightlatch::secrets::formats::{write_env, write_json};
+
+use super::report::shown;
+use super::sources;
+use crate::cli::args::{SecretExport, TextFormat};
+use crate::cli::context::Context;
+use crate::cli::end::End;
+use crate::cli::exit::{Code, Failure};
+use crate::cli::login;
+use crate::cli::password_input::{self, Question};
+
+pub fn run(context: &Context, args: &SecretExport) -> Result<End, Failure> {
+    let guard = context.guard()?;
+    let email: Email = {
+        let session = guard.require("secret export")?;
+        session.username().parse()?
+    };
+    // A session may have been left open; what takes everything along asks who is there.
+    prove(context, &guard, args, &email)?;
+    let all = guard.secrets()?.export()?;
+    let (written, others) = match args.format {
+        TextFormat::Json => (write_json(&all), Vec::new()),
+        TextFormat::Env => write_env(&all),
+    };
+    sources::write(context, args.output.as_deref(), written.expose())?;
+    for (name, why) in &others {
+        context
+            .ui
+            .warn(&format!("{} is left out: {why}", shown(name)));
+    }
+    let count = all.len() - others.len();
+    context.ui.say(&format!("{count} secrets exported"));
+    Ok(if others.is_empty() {
+        End::Done
+    } else {
+        End::Code(Code::Failed as u8)
+    })
+}
+
+fn prove(
+    context: &Context,
+    guard: &Guard,
+    args: &SecretExport,
+    email: &Email,
+) -> Result<(), Failure> {
+    if let Some(password) = password_input::given_password(&args.password)? {
+        let _vouched = guard.vouch(email, password)?;
+        return Ok(());
+    }
+    let mut terminal = context.terminal().ok_or_else(password_input::no_terminal)?;
+    let question = Question::Password(email);
+    let _vouched = login::until_right(&mut terminal, context, (guard, email), question, |given| {
+        guard.vouch(email, given)
+    })?;
+    Ok(())
+}
