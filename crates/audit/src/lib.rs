@@ -36,6 +36,8 @@ mod filter;
 mod follow;
 mod forms;
 mod forward;
+#[cfg(test)]
+mod fuzz_tests;
 mod group;
 mod hash;
 mod head;

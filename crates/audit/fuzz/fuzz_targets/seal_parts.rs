@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    nightlatch::fuzz::seal_state(bytes);
+    nightlatch_audit::properties::seal_parts(bytes);
 });

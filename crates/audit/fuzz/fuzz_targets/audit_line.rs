@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    nightlatch::fuzz::audit_anchor(bytes);
+    nightlatch_audit::properties::audit_line(bytes);
 });

@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    nightlatch::fuzz::seal_parts(bytes);
+    nightlatch_audit::properties::seal_state(bytes);
 });
