@@ -39,10 +39,23 @@ pub fn run(context: &Context, args: &Login) -> Result<End, Failure> {
         let email = account_to_sign_in(context, &guard, named, None)?;
         guard.sign_in(&email, password, limits)?
     } else {
-        let mut terminal = context.terminal();
-        let email = account_to_sign_in(context, &guard, named, terminal.as_mut())?;
-        let mut terminal = terminal.ok_or_else(password_input::no_terminal)?;
-        sign_in_on(&mut terminal, context, &guard, &email, limits)?
+        loop {
+            let mut terminal = context.terminal();
+            let email = account_to_sign_in(context, &guard, named.clone(), terminal.as_mut())?;
+            let mut terminal = terminal.ok_or_else(password_input::no_terminal)?;
+            if !asks_anew {
+                terminal.leave_when_resumed();
+            }
+            match sign_in_on(&mut terminal, context, &guard, &email, limits) {
+                // Somebody may have signed in while this process was stopped.
+                Err(failure) if failure.is_resumed => {
+                    if let Some(status) = live_session(&guard, Some(&email))? {
+                        return already(context, &status);
+                    }
+                }
+                signed_in => break signed_in?,
+            }
+        }
     };
     let status = signed_in.status();
     if context.ui.json {

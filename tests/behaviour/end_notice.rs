@@ -71,6 +71,27 @@ fn an_end_from_elsewhere_is_told_with_its_own_reason() {
 }
 
 #[test]
+fn a_revocation_is_told_with_its_reason_while_a_kept_command_runs_and_after_one_that_it_ended() {
+    let home = Home::signed_in();
+    let mut pty = running(&home, &[]);
+    std::thread::sleep(Duration::from_millis(1500));
+    let revoke = ["revoke", "--reason", "lost laptop"];
+    home.run(&[&revoke[..], &["--keep-commands"]].concat())
+        .succeeds();
+    let said = pty.expect(TOLD);
+    assert!(said.contains("nightlatch: revoked at "), "{said:?}");
+    assert!(said.contains(": lost laptop; "), "{said:?}");
+    home.run(&revoke).succeeds();
+    let (said, status) = pty.finish();
+    assert!(said.contains("revoked at "), "{said:?}");
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&status),
+        Some(15),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn what_happened_before_it_watched_is_told_too() {
     let home = Home::signed_in();
     let mut pty = running(&home, &[]);

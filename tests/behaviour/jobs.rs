@@ -94,6 +94,38 @@ fn a_prompt_that_was_stopped_runs_the_command_if_somebody_signed_in_meanwhile() 
 }
 
 #[test]
+fn a_login_that_was_stopped_does_not_ask_again_if_somebody_signed_in_meanwhile() {
+    let home = Home::registered();
+    let mut pty = interactive(&home);
+    let stopped = |pty: &mut Pty, login: &str| {
+        pty.send(&format!("$NIGHTLATCH {login}\n"));
+        pty.expect("Password for");
+        pty.settle();
+        pty.send("\x1a");
+        pty.expect("Stopped");
+        pty.expect("$ ");
+    };
+    stopped(&mut pty, "login");
+    home.login(&[]).succeeds();
+    let session = home.status()["session_id"].clone();
+    pty.send("fg\n");
+    let said = pty.expect("already signed in");
+    assert!(!said.contains("Password for"), "{said}");
+    assert_eq!(home.status()["session_id"], session);
+    // With --force, and without a session, it prompts again.
+    for login in ["login --force", "login"] {
+        stopped(&mut pty, login);
+        pty.send("fg\n");
+        pty.expect("Password for");
+        pty.settle();
+        assert!(!pty.echoes());
+        pty.send(&format!("{PASSWORD}\n"));
+        pty.expect("signed in as");
+        home.run(&["logout"]).succeeds();
+    }
+}
+
+#[test]
 fn a_stopped_command_goes_on_in_the_background() {
     let home = Home::signed_in();
     let go = home.outside("go");

@@ -357,6 +357,14 @@ fn no_command_starts_after_a_logout_however_slow_the_disk() {
 }
 
 #[test]
+fn no_command_starts_after_a_revocation_however_slow_the_disk() {
+    no_command_starts_after("the revocation", &[], |home| {
+        let keep = ["revoke", "--reason", "lost laptop", "--keep-commands"];
+        home.run(&keep).succeeds();
+    });
+}
+
+#[test]
 fn no_command_starts_after_a_password_change_however_slow_the_disk() {
     no_command_starts_after("passwd", &[], |home| drop(passwd(home).succeeds()));
 }

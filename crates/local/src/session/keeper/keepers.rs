@@ -1,4 +1,5 @@
-//! The keepers of one home: the kernel where it works, else the agent; or the configured one.
+//! The keepers of one home, in the order in which a new session tries them, and which of them the
+//! configuration allows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +18,7 @@ use nightlatch_platform::fs::Dir;
 /// The exception is destroying a key that the kernel is known to hold.
 pub struct Keepers {
     choice: KeeperChoice,
-    kernel: Box<dyn Keeper>,
-    agent: Box<dyn Keeper>,
+    all: [(KeeperKind, Box<dyn Keeper>); 2],
 }
 
 impl Keepers {
@@ -37,8 +37,7 @@ impl Keepers {
     ) -> Self {
         Self {
             choice,
-            kernel,
-            agent,
+            all: [(KeeperKind::Kernel, kernel), (KeeperKind::Agent, agent)],
         }
     }
 
@@ -47,7 +46,7 @@ impl Keepers {
         match self.choice {
             KeeperChoice::Kernel => &[KeeperKind::Kernel],
             KeeperChoice::Agent => &[KeeperKind::Agent],
-            KeeperChoice::Auto => &[KeeperKind::Kernel, KeeperKind::Agent],
+            KeeperChoice::Auto => KeeperKind::AUTOMATIC,
         }
     }
 
@@ -56,11 +55,13 @@ impl Keepers {
         self.for_new_sessions().contains(&kind)
     }
 
-    fn get(&self, kind: KeeperKind) -> &dyn Keeper {
-        match kind {
-            KeeperKind::Kernel => &*self.kernel,
-            KeeperKind::Agent => &*self.agent,
-        }
+    fn get(&self, kind: KeeperKind) -> Result<&dyn Keeper, KeeperError> {
+        let found = self.all.iter().find(|(of, _)| *of == kind);
+        let keeper = found.map(|(_, keeper)| &**keeper);
+        keeper.ok_or_else(|| KeeperError::Unusable {
+            keeper: kind,
+            why: "there is none".to_owned(),
+        })
     }
 
     /// Holds `payload` in the given keeper, as [`Keeper::publish`] does.
@@ -74,7 +75,7 @@ impl Keepers {
         payload: &Payload,
         lifetime: Duration,
     ) -> Result<(), KeeperError> {
-        self.get(kind).publish(slot, payload, lifetime)
+        self.get(kind)?.publish(slot, payload, lifetime)
     }
 
     /// The payload held in `slot` and its keeper, as far as the allowed keepers can be read from
@@ -84,7 +85,7 @@ impl Keepers {
     /// As [`Keeper::read`], except that a keeper that does not work here counts as empty.
     pub(crate) fn read(&self, slot: &Slot) -> Result<Option<(Payload, KeeperKind)>, KeeperError> {
         for &kind in self.for_new_sessions() {
-            match self.get(kind).read(slot) {
+            match self.get(kind)?.read(slot) {
                 Ok(None) | Err(KeeperError::Unusable { .. }) => {}
                 Ok(Some(payload)) => return Ok(Some((payload, kind))),
                 Err(error) => return Err(error),
@@ -105,7 +106,7 @@ impl Keepers {
         if !self.has_chosen(kind) {
             return Ok(None);
         }
-        match self.get(kind).read(slot) {
+        match self.get(kind)?.read(slot) {
             Err(KeeperError::Unusable { .. }) => Ok(None),
             other => other,
         }
@@ -117,7 +118,7 @@ impl Keepers {
     /// As [`Keeper::await_answer`].
     pub(crate) fn await_answer(&self, kind: KeeperKind) -> Result<(), KeeperError> {
         if self.has_chosen(kind) {
-            self.get(kind).await_answer()?;
+            self.get(kind)?.await_answer()?;
         }
         Ok(())
     }
@@ -127,11 +128,7 @@ impl Keepers {
     /// # Errors
     /// When that cannot be determined.
     pub(crate) fn can_see(&self, kind: KeeperKind, slot: &Slot) -> Result<bool, KeeperError> {
-        match self.get(kind).read(slot) {
-            Ok(_) => Ok(true),
-            Err(KeeperError::Unusable { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.get(kind)?.probe(slot)
     }
 
     /// Destroys what every reachable keeper holds in `slot`, except payloads that are `spared`.
@@ -147,13 +144,12 @@ impl Keepers {
         unresponsive: Unresponsive,
         spared: impl Fn(&Payload) -> bool,
     ) -> Result<bool, KeeperError> {
-        let reached: &[KeeperKind] = match (self.choice, known) {
-            (KeeperChoice::Agent, None | Some(KeeperKind::Agent)) => &[KeeperKind::Agent],
-            _ => &[KeeperKind::Kernel, KeeperKind::Agent],
+        let is_reached = |kind: KeeperKind| {
+            kind != KeeperKind::Kernel || self.choice != KeeperChoice::Agent || known == Some(kind)
         };
         let (mut destroyed, mut failure) = (false, None);
-        for &kind in reached {
-            let keeper = self.get(kind);
+        let reached = self.all.iter().filter(|(kind, _)| is_reached(*kind));
+        for (_, keeper) in reached {
             let answer = match keeper.read(slot) {
                 Ok(Some(payload)) if spared(&payload) => continue,
                 // A second request would wait just as long.

@@ -73,12 +73,22 @@ pub enum KeeperKind {
     Agent,
 }
 
-impl fmt::Display for KeeperKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl KeeperKind {
+    /// The automatic choice: the order in which a new session tries them.
+    pub(crate) const AUTOMATIC: &[Self] = &[Self::Kernel, Self::Agent];
+
+    /// Its name, as in the configuration and the status.
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Kernel => "kernel",
             Self::Agent => "agent",
-        })
+        }
+    }
+}
+
+impl fmt::Display for KeeperKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -104,6 +114,18 @@ pub trait Keeper: Send + Sync {
     /// hold is not visible. Also when reading fails, or the slot holds something that is not our
     /// payload.
     fn read(&self, slot: &Slot) -> Result<Option<Payload>, KeeperError>;
+
+    /// Whether this kind of keeper works here, so that a payload it may hold in `slot` is visible.
+    ///
+    /// # Errors
+    /// When that cannot be determined.
+    fn probe(&self, slot: &Slot) -> Result<bool, KeeperError> {
+        match self.read(slot) {
+            Ok(_) => Ok(true),
+            Err(KeeperError::Unusable { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
 
     /// Destroys what `slot` holds. Returns whether there was something. Starts no agent.
     ///
