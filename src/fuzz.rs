@@ -29,6 +29,10 @@ targets! {
     masker => nightlatch_local::mask::properties::masking;
     /// An email and a name.
     email => nightlatch_local::account::properties::email;
+    /// A file of secrets to import.
+    secret_import => nightlatch_local::secrets::formats::properties::secret_import;
+    /// A template with references to secrets.
+    secret_template => nightlatch_local::secrets::formats::properties::secret_template;
     /// A time.
     timestamp => nightlatch_core::clock::properties::timestamp;
 }

@@ -22,6 +22,8 @@ use super::install;
 use super::surroundings::Surroundings;
 use super::ui::Ui;
 
+/// The commands of `secret` whose name is that of an existing secret.
+const SECRET_COMMANDS: [&str; 7] = ["get", "show", "rename", "rm", "edit", "history", "restore"];
 /// The maximum number of accounts offered; a person would not choose among more.
 const ACCOUNTS: u32 = 1000;
 
@@ -101,6 +103,7 @@ fn home_in(words: &[OsString]) -> Option<PathBuf> {
 /// The command line with the candidates for each argument that the home provides.
 fn with_candidates(command: Command, home: Option<&Path>) -> Command {
     let is_register = command.get_name() == "register";
+    let names_a_secret = SECRET_COMMANDS.contains(&command.get_name());
     // The help of `audit` hides arguments that belong to `audit list`.
     let is_audit = command.get_name() == "audit";
     let mut command = command.mut_args(|argument| {
@@ -113,6 +116,8 @@ fn with_candidates(command: Command, home: Option<&Path>) -> Command {
         "email" if is_register => argument.value_hint(ValueHint::EmailAddress),
         "email" | "account" | "user" => from_home(argument, home, accounts),
         "session" => from_home(argument, home, session),
+        "secrets" | "secret_files" => from_home(argument, home, secret_names),
+        "name" if names_a_secret => from_home(argument, home, secret_names),
         "event" => argument.add(ArgValueCandidates::new(event_types)),
         "home" | "dir" | "directory" => argument.value_hint(ValueHint::DirPath),
         "anchor" | "html" => argument.value_hint(ValueHint::FilePath),
@@ -157,6 +162,15 @@ fn accounts(guard: &Guard) -> Vec<CompletionCandidate> {
     let shown = emails
         .into_iter()
         .filter(|email| super::text::escape(email) == *email);
+    shown.map(CompletionCandidate::new).collect()
+}
+
+/// The names of secrets, from a live session only; nothing is extended or recorded.
+fn secret_names(guard: &Guard) -> Vec<CompletionCandidate> {
+    let names = guard.secret_names().unwrap_or_default().into_iter();
+    let names = names.map(|name| name.to_string());
+    // The shell may display them unescaped.
+    let shown = names.filter(|name| super::text::escape(name) == *name);
     shown.map(CompletionCandidate::new).collect()
 }
 

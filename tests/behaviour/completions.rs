@@ -67,6 +67,24 @@ fn accounts_event_types_and_the_live_session_are_completed_live() {
 }
 
 #[test]
+fn names_of_secrets_are_completed_from_a_live_session_only_and_nothing_is_recorded() {
+    let home = two_accounts();
+    for name in ["prod/db", "prod/api"] {
+        let set = ["secret", "set", name, "--stdin"];
+        home.run_with_input(&set, b"value").succeeds();
+    }
+    let (events, before) = (home.audit_lines(), home.status());
+    let both = ["prod/api", "prod/db"];
+    assert_eq!(offered(&home, &["secret", "get", "prod"]), both);
+    assert_eq!(offered(&home, &["exec", "--secret", "prod/d"]), ["prod/db"]);
+    assert!(offered(&home, &["secret", "set", "prod"]).is_empty());
+    assert_eq!(home.audit_lines(), events);
+    assert_eq!(home.status()["expires_at"], before["expires_at"]);
+    home.run(&["lock"]).succeeds();
+    assert!(offered(&home, &["secret", "get", "prod"]).is_empty());
+}
+
+#[test]
 fn audit_alone_is_offered_the_options_of_audit_list() {
     let home = Home::bare();
     let options = offered(&home, &["audit", "--"]);

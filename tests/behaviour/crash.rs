@@ -24,6 +24,8 @@ use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
 /// The number of faults per home, so that its log does not get too long to check each time.
 const FAULTS_PER_HOME: usize = 25;
 const KILLED: i32 = 137;
+/// The name of a secret.
+const SECRET: &str = "prod/db";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deed {
@@ -33,6 +35,8 @@ enum Deed {
     Extend,
     Exec,
     Passwd,
+    /// A secret gets another value.
+    Secret,
     Logout,
     Revoke,
     /// A sign-in that migrates the account database of an earlier version.
@@ -66,7 +70,8 @@ impl Deed {
     }
 }
 
-const DEEDS: [Deed; 12] = [
+const DEEDS: [Deed; 13] = [
+    Deed::Secret,
     Deed::Migrate,
     Deed::Hold,
     Deed::Prune,
@@ -116,6 +121,8 @@ struct Stage {
     password: &'static str,
     log: Vec<String>,
     session: Option<String>,
+    /// The value of the secret before the deed, if there is one.
+    secret: Option<String>,
     runs: usize,
 }
 
@@ -126,6 +133,7 @@ impl Stage {
             password: PASSWORD,
             log: Vec::new(),
             session: None,
+            secret: None,
             runs: 0,
         }
     }
@@ -156,9 +164,26 @@ impl Stage {
         if deed == Deed::Migrate {
             become_released(&self.home, RELEASED[0]);
         }
+        if matches!(deed, Deed::Secret | Deed::Passwd) {
+            if self.secret.is_none() {
+                let set = ["secret", "set", SECRET, "--stdin"];
+                self.home.run_with_input(&set, b"first").succeeds();
+            }
+            self.secret = Some(self.value());
+        }
         self.log = self.home.audit_lines();
         self.session = self.live();
         self.runs = self.ran();
+    }
+
+    /// The value of the secret.
+    fn value(&self) -> String {
+        self.home.run(&["secret", "get", SECRET]).succeeds().stdout
+    }
+
+    /// The value that [`Deed::Secret`] sets.
+    fn new_value(&self) -> String {
+        format!("value {}", self.log.len())
     }
 
     fn live(&self) -> Option<String> {
@@ -207,6 +232,7 @@ impl Stage {
                 &["passwd", "--password-stdin"],
                 format!("{}\n{}\n", self.password, self.new_password()),
             ),
+            Deed::Secret => (&["secret", "set", SECRET, "--stdin"], self.new_value()),
             Deed::Logout => (&["logout"], String::new()),
             Deed::Revoke => (&["revoke", "--reason", "lost laptop"], String::new()),
             Deed::Rotate => (&["audit"], String::new()),
@@ -347,6 +373,8 @@ impl Stage {
             }
             Deed::Exec => self.judge_exec(live.as_ref(), &log[self.log.len()..], run),
             Deed::Passwd => self.judge_passwd(live.as_ref(), run),
+            // Below, where somebody is signed in.
+            Deed::Secret => {}
             Deed::Revoke => {
                 assert!(run.code != 0 || live.is_none(), "{run:#?}");
                 let state = self.home.status()["state"].clone();
@@ -374,6 +402,9 @@ impl Stage {
         // Everything works as if nothing had happened, and no trace is left.
         self.login().succeeds();
         assert!(self.live().is_some());
+        if matches!(deed, Deed::Secret | Deed::Passwd) {
+            self.judge_secret(deed, run);
+        }
         log_is_whole(&self.home);
         nothing_lies_about(&self.home);
     }
@@ -472,6 +503,24 @@ impl Stage {
             self.home.run(&["audit", "prune"]).succeeds();
         }
         assert_eq!(segments(&self.home), before[6..], "{run:#?}");
+    }
+
+    /// The secret has the old value or the new one, whichever password is valid now; and what the
+    /// log says of it is true, except for a last change that was killed or failed.
+    fn judge_secret(&self, deed: Deed, run: &Run) {
+        let value = self.value();
+        let is_old = self.secret.as_ref() == Some(&value);
+        let is_new = deed == Deed::Secret && value == self.new_value();
+        let must_be_new = deed == Deed::Secret && run.code == 0;
+        assert!(is_new || is_old && !must_be_new, "{value:?} {run:#?}");
+        let listed = self.home.run(&["secret", "list", "--json"]).succeeds();
+        let is_good = listed.json()["as_recorded"] == true;
+        let is_behind = listed.stderr.contains("the last recorded change is not");
+        let may_be_behind = deed == Deed::Secret && run.code != 0 && is_old;
+        assert!(
+            is_good || is_behind && may_be_behind,
+            "{listed:#?} {run:#?}"
+        );
     }
 
     fn judge_passwd(&mut self, live: Option<&String>, run: &Run) {
@@ -754,6 +803,11 @@ fn a_kill_while_extending_leaves_the_session_live() {
 #[test]
 fn a_kill_while_running_a_command_ends_the_session_or_leaves_it_as_it_was() {
     sweep_some_kills(Deed::Exec);
+}
+
+#[test]
+fn a_kill_while_setting_a_secret_leaves_the_old_value_or_the_new_one() {
+    sweep_some_kills(Deed::Secret);
 }
 
 #[test]
