@@ -18,7 +18,7 @@ use std::time::{Instant, SystemTime};
 
 use nightlatch::account::Email;
 use nightlatch::memory::SecretBuffer;
-use nightlatch::{Guard, GuardConfig, SignInError};
+use nightlatch::{Guard, GuardConfig, Registration, SignInError};
 use rusqlite::{Connection, params};
 
 const RIGHT: &str = "seven brass kettles on a fence";
@@ -105,7 +105,7 @@ impl Bench {
                 let email = format!("{name}{number}@example.com");
                 let parsed: Email = email.parse().expect("an email");
                 if known {
-                    let made = guard.register(&parsed, None, secret(RIGHT));
+                    let made = guard.register(Registration::new(&parsed, secret(RIGHT)));
                     made.expect("an account");
                 }
                 // Its first attempt makes directories, and tells its tag.

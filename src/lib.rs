@@ -41,11 +41,12 @@ pub use nightlatch_local::config::Config;
 pub use nightlatch_local::guard::SessionWatch;
 pub use nightlatch_local::guard::run::Ended;
 pub use nightlatch_local::guard::{
-    AccountNotice, ActiveSession, AlertFailed, AlertKind, CommandError, CommandsUnder, Denied,
-    Enrolled, Finished, Guard, GuardConfig, GuardError, HangUp, Orphans, PasswordChangeError,
-    ProvenPassword, Refusals, RegisterError, Registered, Revoke, Revoked, RunOptions, Running,
-    Scripts, SecretError, Secrets, SessionListing, SignInError, SignedIn, Upkeep, Vouched, is_home,
-    last_guarded_commands,
+    AccountError, AccountNotice, AccountOverview, AccountRemoved, ActiveSession, AlertFailed,
+    AlertKind, CommandError, CommandsUnder, Denied, Finished, Guard, GuardConfig, GuardError,
+    HangUp, Orphans, PasswordChangeError, Profile, ProvenAccount, ProvenCode, ProvenPassword,
+    RecoverError, RecoveredAccount, Refusals, RegisterError, Registered, Registration, Revoke,
+    Revoked, RunOptions, Running, Scripts, SecretError, Secrets, SessionListing, SignInError,
+    SignedIn, Upkeep, Vouched, is_home, last_guarded_commands,
 };
 pub use nightlatch_local::session::SessionService;
 pub use nightlatch_local::{account, config, guard, mask, paths, secrets, session};

@@ -18,7 +18,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use nightlatch::config::OnEnd;
 use nightlatch::guard::SecretBinding;
 
-pub use accounts::{Login, Passwd, PasswordSource, Register};
+pub use accounts::{
+    Account, AccountCommand, AccountEmail, AccountRecovery, AccountRemove, Login, Passwd,
+    PasswordSource, Recover, Register,
+};
 pub use audit::{
     Audit, AuditCommand, AuditExport, AuditList, AuditPrune, AuditReport, AuditStats, AuditVerify,
     ExportForm, Format, Noted,
@@ -43,6 +46,8 @@ Example:
     name = "nightlatch",
     version,
     after_help = AFTER_HELP,
+    // Without blank lines above the commands, to fit on a page.
+    help_template = "{about-with-newline}{usage-heading} {usage}\n{all-args}{after-help}",
     max_term_width = 80,
     arg_required_else_help = true
 )]
@@ -123,6 +128,10 @@ pub enum Command {
     Hook(Hook),
     /// Change the password and end the account's sessions
     Passwd(Passwd),
+    /// Set a new password with a recovery code
+    Recover(Recover),
+    /// List, show, change, switch and remove accounts
+    Account(Account),
     /// List, verify, export and prune the audit log
     #[command(args_conflicts_with_subcommands = true)]
     Audit(Box<Audit>),

@@ -140,6 +140,8 @@ fn in_words(reason: &str) -> String {
         "replaced" => "a new sign-in took its place".to_owned(),
         "crash" => EndReason::Crash.to_string(),
         "password_changed" => "the password was changed".to_owned(),
+        "email_changed" => "the email was changed".to_owned(),
+        "account_removed" => "the account was removed".to_owned(),
         "clock" => EndReason::Clock.to_string(),
         "reboot" => EndReason::Reboot.to_string(),
         "time_namespace" => EndReason::TimeNamespace.to_string(),

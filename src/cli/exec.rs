@@ -264,9 +264,13 @@ fn sign_in(terminal: &mut Terminal, context: &Context) -> Result<SignedIn, Failu
             (None, Some([only])) => only.clone(),
             (None, _) => password_input::email(terminal, context)?,
         };
-        let enrolled = register::register_on(terminal, context, &guard, (&email, None), None)?;
-        register::tell_fingerprint(context, &guard);
-        Ok(enrolled.signed_in?)
+        let new = (&email, None);
+        let registered = register::register_on(terminal, context, &guard, new, None)?;
+        register::tell_once(context, &guard, &registered);
+        match registered.signed_in {
+            Some(began) => Ok(began?),
+            None => Err(Failure::no_session("no live session")),
+        }
     } else {
         let email = login::account_to_sign_in(context, &guard, None, Some(terminal))?;
         // If this process is stopped and resumed, somebody may have signed in meanwhile.

@@ -1,6 +1,6 @@
 //! The single place that maps errors to exit codes, kinds, messages and hints.
 
-use nightlatch::account::{BadEmail, BadName, DirectoryError, PolicyRefusal};
+use nightlatch::account::{BadEmail, BadName, BadRecoveryCode, DirectoryError, PolicyRefusal};
 use nightlatch::audit::{AuditError, BadHoldName, BadHoldReason, BadText, HoldError};
 use nightlatch::config::ConfigError;
 use nightlatch::guard::run::RunError;
@@ -8,8 +8,8 @@ use nightlatch::paths::NoHomeDirectory;
 use nightlatch::secrets::SecretStoreError;
 use nightlatch::session::{KeeperError, SessionError};
 use nightlatch::{
-    CommandError, Denied, FsError, GuardError, PasswordChangeError, RegisterError, SecretError,
-    SignInError,
+    AccountError, CommandError, Denied, FsError, GuardError, PasswordChangeError, RecoverError,
+    RegisterError, SecretError, SignInError,
 };
 
 use super::prompt::PromptError;
@@ -275,7 +275,7 @@ impl From<SignInError> for Failure {
         let message = error.to_string();
         match error {
             SignInError::Wrong { remaining_attempts } => {
-                let left = text::attempts_left(remaining_attempts)
+                let left = text::attempts_left(remaining_attempts, "sign-in")
                     .map_or_else(String::new, |left| format!("; {left}"));
                 let message = format!("{message}{left}");
                 Self::new(Code::SignInFailed, "sign_in_failed", message)
@@ -342,6 +342,22 @@ impl From<SecretError> for Failure {
     }
 }
 
+impl From<AccountError> for Failure {
+    fn from(error: AccountError) -> Self {
+        let message = error.to_string();
+        match error {
+            AccountError::SignIn(error) => error.into(),
+            AccountError::Denied(error) => error.into(),
+            AccountError::EmailTaken => Self::new(Code::Refused, "email_taken", message),
+            AccountError::ChangedMeanwhile => {
+                Self::failed("conflict", message).hint("see: nightlatch account list".to_owned())
+            }
+            AccountError::Failed(error) => error.into(),
+            _ => Self::failed("account", message),
+        }
+    }
+}
+
 impl From<SecretStoreError> for Failure {
     fn from(error: SecretStoreError) -> Self {
         let (code, kind) = match &error {
@@ -357,6 +373,37 @@ impl From<SecretStoreError> for Failure {
             _ => (Code::Failed, "damaged"),
         };
         Self::new(code, kind, error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<BadRecoveryCode> for Failure {
+    fn from(error: BadRecoveryCode) -> Self {
+        Self::new(Code::Usage, "bad_recovery_code", error.to_string())
+            .hint("compare it with what was written down; no attempt was counted".to_owned())
+    }
+}
+
+impl From<RecoverError> for Failure {
+    fn from(error: RecoverError) -> Self {
+        let message = error.to_string();
+        match error {
+            RecoverError::Wrong { remaining_attempts } => {
+                let left = text::attempts_left(remaining_attempts, "recovery")
+                    .map_or_else(String::new, |left| format!("; {left}"));
+                let message = format!("{message}{left}");
+                Self::new(Code::SignInFailed, "recovery_failed", message)
+                    .hint("no code left? see: nightlatch recover --help".to_owned())
+            }
+            RecoverError::Locked { retry_after } => Self::new(Code::LockedOut, "locked", message)
+                .hint(format!("try again in {}", text::span(retry_after))),
+            RecoverError::Password(refusal) => refusal.into(),
+            RecoverError::SameAsOld => Self::new(Code::Refused, "weak_password", message)
+                .hint("choose another one, or sign in with it".to_owned()),
+            RecoverError::UsedMeanwhile => Self::failed("conflict", message)
+                .hint("if it was not you, see: nightlatch audit".to_owned()),
+            RecoverError::Failed(error) => error.into(),
+            _ => Self::failed("recover", message),
+        }
     }
 }
 

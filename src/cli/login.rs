@@ -4,7 +4,7 @@ use nightlatch::account::Email;
 use nightlatch::config::Limits;
 use nightlatch::memory::SecretBuffer;
 use nightlatch::session::{SessionState, SessionStatus};
-use nightlatch::{Guard, SignInError, SignedIn};
+use nightlatch::{AccountError, Guard, SignInError, SignedIn};
 
 use super::args::Login;
 use super::context::Context;
@@ -169,7 +169,18 @@ pub fn until_right<T>(
     context: &Context,
     (guard, email): (&Guard, &Email),
     question: Question<'_>,
-    mut check: impl FnMut(SecretBuffer) -> Result<T, SignInError>,
+    check: impl FnMut(SecretBuffer) -> Result<T, SignInError>,
+) -> Result<T, Failure> {
+    until_accepted(terminal, context, (guard, email), question, check)
+}
+
+/// As [`until_right`], where the password is not all that `check` needs.
+pub fn until_accepted<T, E: PasswordError>(
+    terminal: &mut Terminal,
+    context: &Context,
+    (guard, email): (&Guard, &Email),
+    question: Question<'_>,
+    mut check: impl FnMut(SecretBuffer) -> Result<T, E>,
 ) -> Result<T, Failure> {
     let mut tries = 1;
     loop {
@@ -177,19 +188,44 @@ pub fn until_right<T>(
             return Err(SignInError::Locked { retry_after }.into());
         }
         let password = password_input::password(terminal, question)?;
-        match check(password) {
+        let error = match check(password) {
             Ok(done) => return Ok(done),
-            Err(SignInError::Wrong { remaining_attempts })
-                if tries < TRIES && remaining_attempts > 0 =>
-            {
+            Err(error) => error,
+        };
+        match error.attempts_left() {
+            Some(remaining_attempts) if tries < TRIES && remaining_attempts > 0 => {
                 tries += 1;
-                let left = text::attempts_left(remaining_attempts)
+                let left = text::attempts_left(remaining_attempts, "sign-in")
                     .map_or_else(String::new, |left| format!("; {left}"));
                 context
                     .ui
                     .warn(&format!("wrong email or password, try again{left}"));
             }
-            Err(error) => return Err(error.into()),
+            _ => return Err(error.into()),
+        }
+    }
+}
+
+/// An error that may be about a wrong password.
+pub trait PasswordError: Into<Failure> {
+    /// The attempts left, if the password was wrong.
+    fn attempts_left(&self) -> Option<u32>;
+}
+
+impl PasswordError for SignInError {
+    fn attempts_left(&self) -> Option<u32> {
+        match self {
+            Self::Wrong { remaining_attempts } => Some(*remaining_attempts),
+            _ => None,
+        }
+    }
+}
+
+impl PasswordError for AccountError {
+    fn attempts_left(&self) -> Option<u32> {
+        match self {
+            Self::SignIn(error) => error.attempts_left(),
+            _ => None,
         }
     }
 }

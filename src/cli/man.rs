@@ -13,7 +13,7 @@ use super::end::End;
 use super::exit::{Code, Failure};
 use super::system;
 use super::ui::Ui;
-use explained::{EXPLAINED, Explained, SECRETS};
+use explained::{ACCOUNTS, EXPLAINED, Explained, SECRETS};
 
 pub fn run(ui: Ui, args: &Man) -> Result<End, Failure> {
     let mut program = without_help_commands(Cli::command());
@@ -76,6 +76,7 @@ fn page(command: &Command, program: &Command) -> Result<Vec<u8>, Failure> {
     let version = program.get_version().unwrap_or_default();
     let explained = EXPLAINED
         .iter()
+        .chain(ACCOUNTS)
         .chain(SECRETS)
         .find(|page| page.page == name(command));
     let mut described = command
@@ -252,7 +253,7 @@ mod tests {
         program.build();
         let mut pages = Vec::new();
         gather(&program, &mut pages);
-        let explained = EXPLAINED.iter().chain(SECRETS);
+        let explained = EXPLAINED.iter().chain(ACCOUNTS).chain(SECRETS);
         let mut explained: Vec<_> = explained.map(|page| page.page).collect();
         explained.sort_unstable();
         pages.sort_unstable();

@@ -1,5 +1,6 @@
 //! The command line: one file per command, each written as a story from top to bottom.
 
+mod account;
 mod args;
 mod audit;
 mod completions;
@@ -33,6 +34,7 @@ mod prompt;
 #[path = "prompt_absent.rs"]
 mod prompt;
 mod prune;
+mod recover;
 mod register;
 mod report;
 mod revoke;
@@ -162,6 +164,8 @@ fn dispatch(given: Given, command: Command) -> Result<End, Failure> {
         Command::Revoke(args) => revoke::run(given, &args),
         Command::Hook(args) => hook::run(&context(given)?, &args),
         Command::Passwd(args) => passwd::run(&context(given)?, &args),
+        Command::Recover(args) => recover::run(&context(given)?, &args),
+        Command::Account(args) => account::run(&context(given)?, &args.command),
         Command::Audit(args) => {
             // A copy on any machine: this machine's home, account and settings do not matter.
             if let Some((args, directory)) = audit::copy_to_verify(&args) {

@@ -9,7 +9,7 @@ use nightlatch::config::PasswordRules;
 use nightlatch::memory::{ReadSecretError, SecretBuffer, inherited};
 use nightlatch::secrets::SecretName;
 
-use super::args::{Passwd, PasswordSource};
+use super::args::{Passwd, PasswordSource, Recover};
 use super::context::Context;
 use super::exit::{Code, Failure};
 use super::prompt::PromptError;
@@ -39,12 +39,16 @@ pub enum Question<'a> {
     Email,
     /// The name of a new account's owner; may be empty.
     Name,
+    /// The recovery code of the account with this email.
+    RecoveryCode(&'a Email),
     /// Whether to add what was shown.
     Add,
     /// The value of the secret with this name.
     SecretValue(&'a SecretName),
     /// Whether to remove the secret with this name.
     RemoveSecret(&'a SecretName),
+    /// Whether to remove the account with this email.
+    Remove(&'a Email),
 }
 
 impl std::fmt::Display for Question<'_> {
@@ -57,11 +61,15 @@ impl std::fmt::Display for Question<'_> {
             Self::NewPasswordAgain => return f.write_str("New password again: "),
             Self::Email => return f.write_str("Email: "),
             Self::Name => return f.write_str("Your name (may be left empty): "),
+            Self::RecoveryCode(email) => ("Recovery code of ", email),
             Self::Add => return f.write_str("Go on? (y/N) "),
             Self::SecretValue(name) => return write!(f, "Value of {}: ", escape(name.as_str())),
             Self::RemoveSecret(name) => {
                 let name = escape(name.as_str());
                 return write!(f, "Remove {name} and all of its versions? (y/N) ");
+            }
+            Self::Remove(email) => {
+                return write!(f, "Remove {}? (y/N) ", escape(email.as_str()));
             }
         };
         write!(f, "{what}{}: ", escape(email.as_str()))
@@ -75,12 +83,27 @@ pub fn given_password(source: &PasswordSource) -> Result<Option<SecretBuffer>, F
 
 /// The current and the new password given with an option, if any.
 pub fn given_passwords(args: &Passwd) -> Result<Option<(SecretBuffer, SecretBuffer)>, Failure> {
+    let missing = "two lines are needed: the current password, then the new one";
+    two_lines(args.password_stdin, args.password_fd, missing)
+}
+
+/// The recovery code and the new password given with an option, if any.
+pub fn given_code(args: &Recover) -> Result<Option<(SecretBuffer, SecretBuffer)>, Failure> {
+    let missing = "two lines are needed: the recovery code, then the new password";
+    two_lines(args.password_stdin, args.password_fd, missing)
+}
+
+fn two_lines(
+    stdin: bool,
+    number: Option<i32>,
+    missing: &str,
+) -> Result<Option<(SecretBuffer, SecretBuffer)>, Failure> {
     // Two passwords and the newline between them.
-    let both = handed_in(args.password_stdin, args.password_fd, 2 * CAPACITY)?;
-    let Some(both) = both else { return Ok(None) };
-    both.split_line().map(Some).ok_or_else(|| {
-        Failure::usage("two lines are needed: the current password, then the new one")
-    })
+    let Some(both) = handed_in(stdin, number, 2 * CAPACITY)? else {
+        return Ok(None);
+    };
+    let both = both.split_line().map(Some);
+    both.ok_or_else(|| Failure::usage(missing))
 }
 
 /// The input from standard input or from the descriptor `number`, read to its end.

@@ -2,10 +2,12 @@
 
 use std::io::IsTerminal;
 
-use nightlatch::account::{AccountService, DisplayName, Email};
+use nightlatch::account::{DisplayName, Email};
 use nightlatch::audit::AuditLog;
-use nightlatch::{Enrolled, Guard, Registered, Vouched};
+use nightlatch::memory::SecretBuffer;
+use nightlatch::{Guard, Registered, Registration, Vouched};
 
+use super::account::recovery;
 use super::args::Register;
 use super::context::Context;
 use super::end::End;
@@ -39,10 +41,8 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
         } else {
             None
         };
-        let registered = match &vouched {
-            Some(vouched) => guard.register_vouched(&email, name.as_ref(), password, vouched)?,
-            None => guard.register(&email, name.as_ref(), password)?,
-        };
+        let new = registration(context, (&email, name.as_ref()), password, vouched.as_ref());
+        let registered = guard.register(new)?;
         announce(
             context,
             &guard,
@@ -65,10 +65,11 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
     let guard = context.guard_or_create()?;
     let vouched = vouch(&mut terminal, context, &guard)?;
     let new = (&email, name.as_ref());
-    let enrolled = register_on(&mut terminal, context, &guard, new, vouched.as_ref())?;
-    announce(context, &guard, &enrolled.registered, "")?;
-    let status = enrolled.signed_in?.status();
-    context.ui.say(&signed_in(&status, "signed in"));
+    let registered = register_on(&mut terminal, context, &guard, new, vouched.as_ref())?;
+    announce(context, &guard, &registered, "")?;
+    if let Some(began) = registered.signed_in {
+        context.ui.say(&signed_in(&began?.status(), "signed in"));
+    }
     Ok(End::Done)
 }
 
@@ -100,38 +101,43 @@ fn announce(
 ) -> Result<(), Failure> {
     let account = &registered.account;
     if context.ui.json {
-        return context
-            .ui
-            .json(&serde_json::json!({
-                "schema": 1,
-                "account_id": account.id.to_string(),
-                "email": account.email.as_str(),
-                "name": account.name.as_ref().map(DisplayName::as_str),
-                "created_at": account.created_at.to_rfc3339(),
-                "log_fingerprint": fingerprint(context, guard),
-            }))
-            .map(|_| ());
+        let object = serde_json::json!({
+            "schema": 1,
+            "account_id": account.id.to_string(),
+            "email": account.email.as_str(),
+            "name": account.name.as_ref().map(DisplayName::as_str),
+            "created_at": account.created_at.to_rfc3339(),
+            "log_fingerprint": fingerprint(context, guard),
+        });
+        return match &registered.recovery_code {
+            Some(code) => context
+                .ui
+                .json_with_secret(&object, "recovery_code", &code.to_text()),
+            None => context.ui.json(&object),
+        }
+        .map(|_| ());
     }
     let email = text::escape(account.email.as_str());
     context.ui.say(&format!(
         "{GOOD}●{GOOD:#} account {STRONG}{email}{STRONG:#} created{then}"
     ));
-    tell_fingerprint(context, guard);
+    tell_once(context, guard, registered);
     Ok(())
 }
 
-/// The log begins with the first account, so this is the time to note its fingerprint. If this
-/// fails, the account still exists.
-pub fn tell_fingerprint(context: &Context, guard: &Guard) {
-    let count = guard.accounts().map(AccountService::count);
-    if !matches!(count, Ok(Ok(1))) {
-        return;
-    }
-    if let Some(fingerprint) = fingerprint(context, guard) {
+/// Prints what is shown only now: the fingerprint of the log, which begins with the first account,
+/// and the recovery code.
+pub fn tell_once(context: &Context, guard: &Guard, registered: &Registered) {
+    if registered.is_first
+        && let Some(fingerprint) = fingerprint(context, guard)
+    {
         context.ui.say(&format!(
             "  {FAINT}audit log fingerprint; keep a copy elsewhere to check the log for tampering:{FAINT:#}\n  \
              {FAINT}{fingerprint}{FAINT:#}"
         ));
+    }
+    if let Some(code) = &registered.recovery_code {
+        recovery::tell(context, code);
     }
 }
 
@@ -183,10 +189,28 @@ pub fn register_on(
     guard: &Guard,
     (email, name): (&Email, Option<&DisplayName>),
     vouched: Option<&Vouched>,
-) -> Result<Enrolled, Failure> {
+) -> Result<Registered, Failure> {
     let rules = guard.password_rules();
     let password = password_input::new_password(terminal, context, (email, rules), |password| {
         guard.check_new_password(password, email, name)
     })?;
-    Ok(guard.register_and_sign_in(email, name, password, vouched, guard.limits())?)
+    let new = registration(context, (email, name), password, vouched);
+    Ok(guard.register(new.sign_in(guard.limits()))?)
+}
+
+/// What to register. With `--quiet` nobody would see a recovery code, so none is made.
+fn registration<'a>(
+    context: &Context,
+    (email, name): (&'a Email, Option<&'a DisplayName>),
+    password: SecretBuffer,
+    vouched: Option<&'a Vouched>,
+) -> Registration<'a> {
+    let new = Registration::new(email, password)
+        .name(name)
+        .vouched_by(vouched);
+    if context.ui.quiet && !context.ui.json {
+        new
+    } else {
+        new.with_recovery_code()
+    }
 }

@@ -18,7 +18,7 @@ use super::exit::{Code, Failure};
 use super::terminal;
 use super::ui::{FAINT, GOOD, STRONG, Ui};
 
-const EMAIL: &str = "you@example.com";
+const EMAIL: &str = "me@example.com";
 const PASSWORD: &str = "a harbour wall, eleven gulls";
 const IDLE: Duration = Duration::from_secs(2);
 /// The output fits any terminal.
@@ -37,11 +37,11 @@ struct Step {
 
 const STEPS: &[Step] = &[
     Step {
-        about: "Create an account. Its password is checked, never stored.",
+        about: "Create an account. Its password is checked, never stored; a code recovers it.",
         arguments: &["register", EMAIL, "--password-stdin"],
         password: true,
         code: Code::Done,
-        shows: &["created"],
+        shows: &["created", "recovery code"],
     },
     Step {
         about: "Sign in once.",
@@ -68,7 +68,7 @@ const STEPS: &[Step] = &[
         ],
         password: false,
         code: Code::Done,
-        shows: &["deployed by you@example.com"],
+        shows: &["deployed by me@example.com"],
     },
     Step {
         about: "Begin a session that locks after two idle seconds instead of 15 minutes.",

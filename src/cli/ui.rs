@@ -10,6 +10,8 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use nightlatch::memory::SecretBuffer;
+
 use super::exit::Failure;
 use super::system;
 use super::terminal::columns;
@@ -106,6 +108,63 @@ impl Ui {
         if !self.quiet && !self.json {
             Self::to_stderr(&self.signs(&format!("{text}\n")));
         }
+    }
+
+    /// Prints a message that ends with a secret on stderr, unless `--quiet` is set. No buffer keeps a
+    /// copy of the secret.
+    pub fn say_secret(self, text: &str, secret: &SecretBuffer) {
+        if !self.quiet && !self.json {
+            Self::to_stderr(&self.signs(text));
+            // Standard error is not buffered. If it is gone, nobody can be informed.
+            let _ = io::stderr().write_all(secret.expose());
+            Self::to_stderr("\n");
+        }
+    }
+
+    /// Prints a secret alone on a line of stdout. No buffer keeps a copy of it.
+    ///
+    /// # Errors
+    /// As for [`Ui::data`].
+    pub fn secret_line(self, secret: &SecretBuffer) -> Result<bool, Failure> {
+        self.secret_within("", secret, "\n")
+    }
+
+    /// Prints a JSON object and a newline to stdout, with `secret` as the string `key` at its end.
+    /// No buffer keeps a copy of the secret, which needs no escapes.
+    ///
+    /// # Errors
+    /// As for [`Ui::data`].
+    pub fn json_with_secret(
+        self,
+        object: &impl serde::Serialize,
+        key: &str,
+        secret: &SecretBuffer,
+    ) -> Result<bool, Failure> {
+        let text = serde_json::to_string(object)
+            .map_err(|error| Failure::failed("output", error.to_string()))?;
+        let open = text.strip_suffix('}').unwrap_or(&text);
+        let before = format!("{open},\"{key}\":\"");
+        let before = if self.on_terminal {
+            escape_json(&before)
+        } else {
+            before
+        };
+        self.secret_within(&before, secret, "\"}\n")
+    }
+
+    fn secret_within(
+        self,
+        before: &str,
+        secret: &SecretBuffer,
+        after: &str,
+    ) -> Result<bool, Failure> {
+        let length = before.len() + secret.len() + after.len();
+        let mut line = SecretBuffer::with_capacity(length);
+        let fits = line.push(before.as_bytes())
+            && line.push(secret.expose())
+            && line.push(after.as_bytes());
+        debug_assert!(fits, "the buffer has their length");
+        self.secret(line.expose())
     }
 
     /// Draws `text` over stderr's current line, unless `--quiet` is set. Longer text that was there

@@ -135,6 +135,9 @@ fn alike(line: &str) -> String {
         for id in ids {
             word = word.replace(&id, "<id>");
         }
+        if is_recovery_code(&word) {
+            "<code>".clone_into(&mut word);
+        }
         while word.contains("00") {
             word = word.replace("00", "0");
         }
@@ -147,6 +150,13 @@ fn alike(line: &str) -> String {
         alike.push(' ');
     }
     alike.trim_end().to_owned()
+}
+
+/// Six groups of five letters and digits.
+fn is_recovery_code(word: &str) -> bool {
+    let is_group =
+        |group: &str| group.len() == 5 && group.chars().all(|c| c.is_ascii_alphanumeric());
+    word.split('-').count() == 6 && word.split('-').all(is_group)
 }
 
 /// Whether `lines` match what `shown` shows.
@@ -195,10 +205,14 @@ fn surroundings(home: &Path) -> Command {
          esac\n\
          for word in \"$@\"; do\n\
          case $word in\n\
-         register|login) exec $cheap {PROGRAM} \"$@\" --password-stdin <~/bin/password ;;\n\
+         register) $cheap {PROGRAM} \"$@\" --password-stdin <~/bin/password 2>~/bin/said; code=$?\n\
+         cat ~/bin/said >&2; tail -n 1 ~/bin/said | tr -d ' ' >~/bin/code; exit $code ;;\n\
+         login) exec $cheap {PROGRAM} \"$@\" --password-stdin <~/bin/password ;;\n\
+         recover) cat ~/bin/code ~/bin/password.next | $cheap {PROGRAM} \"$@\" --password-stdin &&\n\
+         exec mv ~/bin/password.next ~/bin/password; exit ;;\n\
          passwd) cat ~/bin/password ~/bin/password.new | $cheap {PROGRAM} \"$@\" --password-stdin &&\n\
          exec mv ~/bin/password.new ~/bin/password; exit ;;\n\
-         exec|run|audit|completions|hook|man|config) break ;;\n\
+         exec|run|account|audit|completions|hook|man|config) break ;;\n\
          esac\n\
          done\n\
          exec {PROGRAM} \"$@\"\n"
@@ -211,6 +225,11 @@ fn surroundings(home: &Path) -> Command {
     std::fs::write(
         bin.join("password.new"),
         "A harbour wall, 11 gulls asleep\n",
+    )
+    .unwrap();
+    std::fs::write(
+        bin.join("password.next"),
+        "Nine copper lanterns on a quay?\n",
     )
     .unwrap();
     let config = bin.join("config/nightlatch");

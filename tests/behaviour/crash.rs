@@ -26,6 +26,8 @@ const FAULTS_PER_HOME: usize = 25;
 const KILLED: i32 = 137;
 /// The name of a secret.
 const SECRET: &str = "prod/db";
+const OTHER_EMAIL: &str = "alice@example.org";
+const NAME: &str = "Alice Liddell";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deed {
@@ -41,6 +43,16 @@ enum Deed {
     Revoke,
     /// A sign-in that migrates the account database of an earlier version.
     Migrate,
+    /// The account's name is changed.
+    Rename,
+    /// The account's email is changed.
+    Email,
+    /// The account is removed.
+    Remove,
+    /// A recovery code sets a password.
+    Recover,
+    /// The account gets a new recovery code.
+    NewCode,
     /// The first append of a day, which closes the previous day's segment and opens a new one.
     Rotate,
     /// Old segments are removed.
@@ -70,7 +82,12 @@ impl Deed {
     }
 }
 
-const DEEDS: [Deed; 13] = [
+const DEEDS: [Deed; 18] = [
+    Deed::Rename,
+    Deed::Email,
+    Deed::Remove,
+    Deed::Recover,
+    Deed::NewCode,
     Deed::Secret,
     Deed::Migrate,
     Deed::Hold,
@@ -118,7 +135,9 @@ const KILL: &str = "signal=KILL";
 /// A home, its expected state, and its state before the deed.
 struct Stage {
     home: Home,
+    email: &'static str,
     password: &'static str,
+    code: String,
     log: Vec<String>,
     session: Option<String>,
     /// The value of the secret before the deed, if there is one.
@@ -130,7 +149,9 @@ impl Stage {
     fn new(keeper: &'static str) -> Self {
         Self {
             home: Home::new().with_keeper(keeper),
+            email: EMAIL,
             password: PASSWORD,
+            code: String::new(),
             log: Vec::new(),
             session: None,
             secret: None,
@@ -157,6 +178,10 @@ impl Stage {
         }
         if deed.needs_account() && self.home.audit_lines().is_empty() {
             self.home.register(EMAIL, PASSWORD).succeeds();
+        }
+        if matches!(deed, Deed::Recover | Deed::NewCode) {
+            let code = self.new_code().succeeds();
+            code.stdout.trim().clone_into(&mut self.code);
         }
         if !deed.needs_new_home() && !self.home.is_active() {
             self.login().succeeds();
@@ -189,6 +214,37 @@ impl Stage {
     fn live(&self) -> Option<String> {
         let status = self.home.status();
         (status["state"] == "active").then(|| status["session_id"].as_str().unwrap().to_owned())
+    }
+
+    fn with_password(&self, arguments: &[&str]) -> Run {
+        let arguments = [arguments, &["--password-stdin"]].concat();
+        self.home
+            .run_with_input(&arguments, self.password.as_bytes())
+    }
+
+    fn new_code(&self) -> Run {
+        self.with_password(&["account", "recovery", "--new"])
+    }
+
+    fn new_email(&self) -> &'static str {
+        if self.email == EMAIL {
+            OTHER_EMAIL
+        } else {
+            EMAIL
+        }
+    }
+
+    /// `recover` with the code of the stage and the new password.
+    fn recover(&self, new: &str) -> Run {
+        let input = format!("{}\n{new}\n", self.code);
+        let recover = ["recover", self.email, "--password-stdin"];
+        self.home.run_with_input(&recover, input.as_bytes())
+    }
+
+    /// What `account list --json` has about the first account.
+    fn account(&self) -> Value {
+        let list = self.home.run(&["account", "list", "--json"]);
+        list.succeeds().json()["accounts"][0].clone()
     }
 
     /// How many times the guarded command has run.
@@ -235,6 +291,23 @@ impl Stage {
             Deed::Secret => (&["secret", "set", SECRET, "--stdin"], self.new_value()),
             Deed::Logout => (&["logout"], String::new()),
             Deed::Revoke => (&["revoke", "--reason", "lost laptop"], String::new()),
+            Deed::Rename => (&["account", "rename", NAME], String::new()),
+            Deed::Email => (
+                &["account", "email", self.new_email(), "--password-stdin"],
+                self.password.to_owned(),
+            ),
+            Deed::Remove => (
+                &["account", "remove", "--yes", "--password-stdin"],
+                self.password.to_owned(),
+            ),
+            Deed::Recover => (
+                &["recover", "--password-stdin"],
+                format!("{}\n{}\n", self.code, self.new_password()),
+            ),
+            Deed::NewCode => (
+                &["account", "recovery", "--new", "--password-stdin"],
+                self.password.to_owned(),
+            ),
             Deed::Rotate => (&["audit"], String::new()),
             Deed::Prune => (&["audit", "prune"], String::new()),
             Deed::Hold => (&["audit", "hold", "add", "case-7"], String::new()),
@@ -348,6 +421,17 @@ impl Stage {
                 // There is an account, and nobody is signed in to approve another one.
                 assert!(code == 4 || code == 0 && run.code != 0, "{code} {run:#?}");
             }
+            Deed::Rename => {
+                let name = &self.account()["name"];
+                assert!(name.is_null() && run.code != 0 || name == NAME, "{run:#?}");
+                self.home
+                    .run(&["account", "rename", NAME])
+                    .ends_with(if live.is_some() { 0 } else { 4 });
+            }
+            Deed::Email => self.judge_email(live.as_ref(), run),
+            Deed::Remove => self.judge_removal(live.as_ref(), run),
+            Deed::Recover => self.judge_recovery(live.as_ref(), run),
+            Deed::NewCode => self.judge_new_code(fault, run),
             Deed::Migrate => {
                 let version = version(&self.home);
                 assert!(run.code != 0 || version > RELEASED[0].0, "{run:#?}");
@@ -523,6 +607,60 @@ impl Stage {
         );
     }
 
+    /// The account has one of the two emails, whole.
+    fn judge_email(&mut self, live: Option<&String>, run: &Run) {
+        let by_old = self.with_password(&["login", self.email]).code;
+        let by_new = self.with_password(&["login", self.new_email()]).code;
+        match (by_old, by_new) {
+            (0, 5) => assert_ne!(run.code, 0, "{run:#?}"),
+            (5, 0) => {
+                assert_eq!(live, None, "a session of the old email: {run:#?}");
+                assert!(run.code == 0 || run.code == KILLED, "{run:#?}");
+                self.email = self.new_email();
+            }
+            both => panic!("{both:?} {run:#?}"),
+        }
+    }
+
+    /// The account is there, whole, or gone, and then others can follow.
+    fn judge_removal(&mut self, live: Option<&String>, run: &Run) {
+        if self.account().is_null() {
+            assert_eq!(live, None, "a session without an account: {run:#?}");
+            assert!(run.code == 0 || run.code == KILLED, "{run:#?}");
+            self.login().ends_with(5);
+            self.home.register(EMAIL, self.password).succeeds();
+        } else {
+            assert_ne!(run.code, 0, "{run:#?}");
+        }
+    }
+
+    /// The code set a password and is used up, or neither.
+    fn judge_recovery(&mut self, live: Option<&String>, run: &Run) {
+        let password = self.password;
+        self.judge_passwd(live, run);
+        let code = self.recover(self.new_password()).code;
+        if self.password == password {
+            assert_eq!(code, 0, "the code was lost: {run:#?}");
+            self.password = self.new_password();
+        } else {
+            assert_eq!(code, 5, "the code was not used up: {run:#?}");
+        }
+    }
+
+    /// The old code stays until the new one has taken its place.
+    fn judge_new_code(&mut self, fault: &Fault, run: &Run) {
+        let new = run.stdout.trim().to_owned();
+        if run.code == 0 {
+            self.code = new;
+        }
+        let works = self.recover(self.new_password()).code == 0;
+        if works {
+            self.password = self.new_password();
+        }
+        // A kill or a closed output may come between the new code and its display.
+        assert!(works || fault.kills() || fault.mutes(), "{run:#?}");
+    }
+
     fn judge_passwd(&mut self, live: Option<&String>, run: &Run) {
         let (old, new) = (self.password, self.new_password());
         let by_new = self.login_with(new).code;
@@ -641,10 +779,12 @@ fn calls_of(deed: Deed, keeper: &'static str) -> Vec<Call> {
     // Trace the second time, because some files are created only once.
     if !deed.needs_new_home() {
         stage.strace(deed, &["-o", "/dev/null"]).succeeds();
-        stage.password = match deed {
-            Deed::Passwd => stage.new_password(),
-            _ => stage.password,
-        };
+        match deed {
+            Deed::Passwd | Deed::Recover => stage.password = stage.new_password(),
+            Deed::Email => stage.email = stage.new_email(),
+            Deed::Remove => drop(stage.home.register(EMAIL, PASSWORD).succeeds()),
+            _ => {}
+        }
         stage.prepare(deed);
     }
     stage.calls(deed)
@@ -813,6 +953,23 @@ fn a_kill_while_setting_a_secret_leaves_the_old_value_or_the_new_one() {
 #[test]
 fn a_kill_while_changing_the_password_leaves_exactly_one_that_signs_in() {
     sweep_some_kills(Deed::Passwd);
+}
+
+#[test]
+fn a_kill_while_changing_an_account_leaves_the_old_one_or_the_new_one() {
+    sweep_some_kills(Deed::Rename);
+    sweep_some_kills(Deed::Email);
+}
+
+#[test]
+fn a_kill_while_removing_an_account_leaves_it_whole_or_gone() {
+    sweep_some_kills(Deed::Remove);
+}
+
+#[test]
+fn a_kill_while_recovering_leaves_the_code_unused_or_the_new_password_set() {
+    sweep_some_kills(Deed::Recover);
+    sweep_some_kills(Deed::NewCode);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use nightlatch::memory::SecretBuffer;
 use nightlatch::session::{AgentLauncher, EndReason, SessionState};
 use nightlatch::{
     CommandError, Denied, Ended, Guard, GuardConfig, GuardError, PasswordChangeError,
-    RegisterError, RunOptions, SignInError,
+    RegisterError, Registration, RunOptions, SignInError,
 };
 
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
@@ -59,7 +59,7 @@ impl Program {
         let clock = Arc::new(Ahead::default());
         let guard = Guard::open_or_create(config(&home, &clock)).unwrap();
         guard
-            .register(&email(EMAIL), None, secret(PASSWORD))
+            .register(Registration::new(&email(EMAIL), secret(PASSWORD)))
             .unwrap();
         Self { home, clock, guard }
     }
@@ -108,6 +108,11 @@ pub fn config(home: &Home, clock: &Arc<Ahead>) -> GuardConfig {
             program: env!("CARGO_BIN_EXE_nightlatch").into(),
             args: vec!["--home".into(), home.path().into(), "agent".into()],
         })
+}
+
+/// A second account.
+fn bob(email: &Email) -> Registration<'_> {
+    Registration::new(email, secret(OTHER_PASSWORD))
 }
 
 fn email(text: &str) -> Email {
@@ -165,9 +170,7 @@ fn a_guard_lets_through_within_the_idle_time_and_not_after_it() {
 fn a_proof_is_rechecked_for_its_own_account_whoever_signed_in_meanwhile() {
     let program = Program::signed_in();
     let guard = &program.guard;
-    guard
-        .register(&email(BOB), None, secret(OTHER_PASSWORD))
-        .unwrap();
+    guard.register(bob(&email(BOB))).unwrap();
     let proof = guard.require("first step").unwrap();
     program.sign_in(BOB, OTHER_PASSWORD).unwrap();
     assert_eq!(guard.require("another").unwrap().username(), BOB);
@@ -183,7 +186,7 @@ fn a_proof_is_rechecked_for_its_own_account_whoever_signed_in_meanwhile() {
 fn the_library_lets_no_second_account_in_without_a_session_or_a_password() {
     let program = Program::new();
     let guard = &program.guard;
-    let register = || guard.register(&email(BOB), None, secret(OTHER_PASSWORD));
+    let register = || guard.register(bob(&email(BOB)));
     assert!(matches!(register(), Err(RegisterError::NoSponsor)));
     // The layers below the guard are closed; an example of `AccountService` shows it.
     let wrong = guard.vouch(&email(EMAIL), secret(OTHER_PASSWORD));
@@ -191,11 +194,11 @@ fn the_library_lets_no_second_account_in_without_a_session_or_a_password() {
     let vouched = guard.vouch(&email(EMAIL), secret(PASSWORD)).unwrap();
     assert!(!program.is_active());
     program.clock.advance(900);
-    let late = guard.register_vouched(&email(BOB), None, secret(OTHER_PASSWORD), &vouched);
+    let late = guard.register(bob(&email(BOB)).vouched_by(Some(&vouched)));
     assert!(matches!(late, Err(RegisterError::NoSponsor)));
     let vouched = guard.vouch(&email(EMAIL), secret(PASSWORD)).unwrap();
     guard
-        .register_vouched(&email(BOB), None, secret(OTHER_PASSWORD), &vouched)
+        .register(bob(&email(BOB)).vouched_by(Some(&vouched)))
         .unwrap();
     program.sign_in(BOB, OTHER_PASSWORD).unwrap();
     program.clock.advance(900);
@@ -206,9 +209,7 @@ fn the_library_lets_no_second_account_in_without_a_session_or_a_password() {
 fn a_program_names_the_accounts_whose_sessions_count() {
     let program = Program::signed_in();
     let guard = &program.guard;
-    guard
-        .register(&email(BOB), None, secret(OTHER_PASSWORD))
-        .unwrap();
+    guard.register(bob(&email(BOB))).unwrap();
     let only = |emails: &[&str]| {
         let emails: Vec<_> = emails.iter().map(|text| email(text)).collect();
         Guard::open(config(&program.home, &program.clock).accounts(emails)).unwrap()

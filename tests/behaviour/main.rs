@@ -8,6 +8,7 @@
 
 mod support;
 
+mod account;
 mod accounts;
 mod agent;
 mod alerts;

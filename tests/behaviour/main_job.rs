@@ -38,6 +38,7 @@ fn register_login_use_and_logout_in_one_flow() {
         home.events(),
         [
             "ACCOUNT_REGISTERED",
+            "RECOVERY_CODE_CREATED",
             "COMMAND_REFUSED",
             "LOGIN_ATTEMPT",
             "LOGIN_SUCCESS",

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nightlatch::memory::SecretBuffer;
-use nightlatch::{Guard, GuardConfig};
+use nightlatch::{Guard, GuardConfig, Registration};
 use rusqlite::{Connection, params};
 
 use crate::support::checks::{can_trace, until, waits_for_lock};
@@ -408,9 +408,9 @@ fn a_password_change_that_waits_for_the_session_keeps_nobody_from_the_database()
     let guard = Guard::open(GuardConfig::under(home.path())).unwrap();
     let vouched = guard.vouch(&EMAIL.parse().unwrap(), secret(PASSWORD));
     let bob = "bob@example.com".parse().unwrap();
-    guard
-        .register_vouched(&bob, None, secret(OTHER_PASSWORD), &vouched.unwrap())
-        .unwrap();
+    let vouched = vouched.unwrap();
+    let new = Registration::new(&bob, secret(OTHER_PASSWORD)).vouched_by(Some(&vouched));
+    guard.register(new).unwrap();
     drop(lock);
     Run::finish(&command, change).succeeds();
     login(&home, EMAIL, OTHER_PASSWORD).succeeds();

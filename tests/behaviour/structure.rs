@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
     ("core", "limits", &[]),
     ("core", "lifetime", &["clock", "limits"]),
     ("core", "password", &["display_name", "email", "memory"]),
+    ("core", "recovery_code", &["crypto", "id", "memory"]),
     ("core", "throttle", &["clock"]),
     ("platform", "fs", &[]),
     ("platform", "clock", &["fs"]),

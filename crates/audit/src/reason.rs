@@ -99,6 +99,10 @@ names! {
         Crash => "crash",
         /// The account's password was changed.
         PasswordChanged => "password_changed",
+        /// The account's email was changed.
+        EmailChanged => "email_changed",
+        /// The account was removed.
+        AccountRemoved => "account_removed",
         /// It could not be set up completely, and was never used.
         CreationFailed => "creation_failed",
     }
@@ -249,6 +253,17 @@ names! {
 }
 impl From<LoginFailure> for PasswordChangeFailure {
     /// The reason why the old password was not accepted.
+    fn from(failure: LoginFailure) -> Self {
+        match failure {
+            LoginFailure::WrongCredentials => Self::WrongCredentials,
+            LoginFailure::Locked => Self::Locked,
+            LoginFailure::Internal => Self::Internal,
+        }
+    }
+}
+
+impl From<LoginFailure> for EmailChangeFailure {
+    /// The reason why the password was not accepted.
     fn from(failure: LoginFailure) -> Self {
         match failure {
             LoginFailure::WrongCredentials => Self::WrongCredentials,

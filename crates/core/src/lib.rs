@@ -15,4 +15,5 @@ pub mod lifetime;
 pub mod limits;
 pub mod memory;
 pub mod password;
+pub mod recovery_code;
 pub mod throttle;

@@ -1,8 +1,8 @@
-//! The arguments of `register`, `login` and `passwd`.
+//! The arguments of `register`, `login`, `passwd`, `recover` and `account`.
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::bad_value::number;
 use super::duration;
@@ -37,6 +37,7 @@ Examples:
   pass show latch | nightlatch register alice@example.com --password-stdin
 
 Asks for what is missing and signs in; does neither if given a password.
+Prints a recovery code once, on stderr; with --quiet there is none.
 Exit codes: 3 when the email is taken or the password too weak.")]
 pub struct Register {
     /// Email that names the account (default: asked for)
@@ -57,8 +58,7 @@ Examples:
 
 While signed in, asks nothing without --force, --idle, --max or a password.
 Five wrong passwords in a row lock sign-in for 30 minutes.
-A forgotten password cannot be reset. To start over, move the home away and
-register; `nightlatch config show` prints where the home is.
+For a forgotten password see: nightlatch recover --help
 Exit codes: 5 wrong email or password; 6 locked out.")]
 pub struct Login {
     /// Email of the account (default: the last one signed in)
@@ -72,6 +72,146 @@ pub struct Login {
     /// Begin a new session even while signed in
     #[arg(long)]
     pub force: bool,
+    #[command(flatten)]
+    pub password: PasswordSource,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nightlatch recover alice@example.com
+  printf '%s\\n' \"$CODE\" \"$NEW\" | nightlatch recover --password-stdin
+
+Ends the account's session and prints a new code: the old one is used up.
+Five wrong codes in a row lock recovery for 30 minutes. To start over without
+a code, move the home away and register; `nightlatch config show` names it.
+Exit codes: 2 not a recovery code; 3 new password too weak;
+5 wrong email or code; 6 locked out.")]
+pub struct Recover {
+    /// Email of the account (default: the last one signed in)
+    pub email: Option<String>,
+    /// Read the code and the new password from stdin, a line each
+    #[arg(long, group = "recover_from")]
+    pub password_stdin: bool,
+    /// Read both from file descriptor N, a line each
+    #[arg(long, group = "recover_from", value_name = "N", value_parser = number(0.., DESCRIPTOR))]
+    pub password_fd: Option<i32>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nightlatch account list
+  nightlatch account show --json
+  nightlatch account recovery --new")]
+pub struct Account {
+    #[command(subcommand)]
+    pub command: AccountCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// List the accounts of this home
+    #[command(after_help = "\
+Examples:
+  nightlatch account list
+  nightlatch account list --json")]
+    List,
+    /// Show an account, its session and its recovery code's date
+    Show(AccountShow),
+    /// Use another account where none is named
+    Switch(AccountSwitch),
+    /// Change the name of the account's owner
+    Rename(AccountRename),
+    /// Change the account's email and end its session
+    Email(AccountEmail),
+    /// Remove an account with its secrets and session, after asking
+    Remove(AccountRemove),
+    /// Say whether there is a recovery code, or make a new one
+    Recovery(AccountRecovery),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nightlatch account show
+  nightlatch account show bob@example.com --json
+
+Asks for no password. Exit codes: 2 which account is unclear.")]
+pub struct AccountShow {
+    /// Email of the account (default: the last one signed in)
+    pub email: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  nightlatch account switch bob@example.com
+
+Asks for no password: commands still need a live session of that account.
+Exit codes: 2 no such account.")]
+pub struct AccountSwitch {
+    /// Email of the account
+    pub email: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  nightlatch account rename \"Alice Liddell\"
+
+Exit codes: 2 not a name; 4 without a live session of the account.")]
+pub struct AccountRename {
+    /// New name, of 1 to 100 characters
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nightlatch account email alice@new.example
+  nightlatch account email alice@new.example --password-stdin <file
+
+The recovery code and the secrets stay valid.
+Exit codes: 3 email taken; 5 wrong password; 6 locked out.")]
+pub struct AccountEmail {
+    /// New email
+    #[arg(value_name = "EMAIL")]
+    pub new_email: String,
+    #[command(flatten)]
+    pub password: PasswordSource,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nightlatch account remove
+  nightlatch account remove bob@example.com --yes --password-stdin <file
+
+Nothing brings an account back. The audit log keeps its events.
+Exit codes: 2 not confirmed; 5 wrong password; 6 locked out.")]
+pub struct AccountRemove {
+    /// Email of the account (default: the last one signed in)
+    pub email: Option<String>,
+    /// Do not ask for confirmation
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub password: PasswordSource,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nightlatch account recovery
+  nightlatch account recovery --new
+
+Prints the new code alone on stdout; the old one is no longer accepted.
+Exit codes: 5 wrong password; 6 locked out.")]
+pub struct AccountRecovery {
+    /// Make a new code
+    #[arg(long)]
+    pub new: bool,
     #[command(flatten)]
     pub password: PasswordSource,
 }

@@ -88,7 +88,7 @@ pub fn table(context: &Context, rows: &[Row], how: Table) -> String {
                 .map_or("-".to_owned(), |id| id.to_string())
         }));
     }
-    columns.push(column("DETAILS", Shrink::All(12), 0, &|row| {
+    columns.push(column("DETAILS", Shrink::All(8), 0, &|row| {
         escape(&match row {
             Row::Event(record) if how.is_wide => plain_details(record.details.get()),
             Row::Event(record) => without_ids(record),

@@ -1,7 +1,9 @@
 //! What the manual pages explain beyond the help: one entry per page, in the order of the commands.
 
+mod account;
 mod secret;
 
+pub use account::ACCOUNTS;
 pub use secret::SECRETS;
 
 /// The explanation on one page.
@@ -109,7 +111,10 @@ pub const EXPLAINED: &[Explained] = &[
             The first account also creates the home and the audit log, and its fingerprint is \
             printed to standard error. Keep a copy elsewhere: it proves later that the log is \
             the same one. Another account can be created only while somebody is signed in, or \
-            with the password of an existing account.",
+            with the password of an existing account.\n\
+            \n\
+            A recovery code is printed once to standard error: it sets a new password if this one \
+            is forgotten, see nightlatch-recover(1). With --quiet none is made.",
         environment: &[],
         files: &[HOME],
     },

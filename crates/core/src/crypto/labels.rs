@@ -10,10 +10,22 @@ impl Label {
     pub const fn as_bytes(self) -> &'static [u8] {
         self.0.as_bytes()
     }
+
+    /// Its length in bytes.
+    #[allow(clippy::len_without_is_empty)] // none is empty
+    pub const fn len(self) -> usize {
+        self.0.len()
+    }
 }
 
 /// Opens the account key; derived from the password's root key.
 pub const ACCOUNT_WRAP: Label = Label("nightlatch account wrap v1");
+/// The secret key of a recovery code; derived from the code.
+pub const RECOVERY_KEY: Label = Label("nightlatch recovery key v1");
+/// Opens the account key in place of the password; agreed upon with the key of the recovery code.
+pub const RECOVERY_WRAP: Label = Label("nightlatch recovery wrap v1");
+/// Prefix of the bytes that a recovery code's check is a digest of.
+pub const RECOVERY_CHECK: Label = Label("nightlatch recovery code check v1");
 /// Seals a session file; derived from the session's key K.
 pub const SESSION_FILE: Label = Label("nightlatch session file v1");
 /// Digests a command's arguments for the audit log; derived from the account key.
@@ -44,6 +56,9 @@ pub const AUDIT_HEAD: Label = Label("nightlatch audit head v1");
 #[cfg(test)]
 pub(crate) const ALL: &[Label] = &[
     ACCOUNT_WRAP,
+    RECOVERY_KEY,
+    RECOVERY_WRAP,
+    RECOVERY_CHECK,
     SESSION_FILE,
     AUDIT_ARGV,
     SECRET_NAME,

@@ -4,6 +4,7 @@ mod hex;
 pub mod kdf;
 pub mod labels;
 pub mod seal;
+pub mod sealed_for;
 pub mod sign;
 
 #[cfg(all(test, target_os = "linux"))]

@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::os::unix::fs::FileExt;
 
 use super::*;
-use crate::memory::SHALLOW;
+use crate::memory::{DEEP, SHALLOW};
 
 const MARK: u8 = 0xA7;
 /// Far deeper than any function here uses.
@@ -44,28 +44,35 @@ fn computing_with_keys_uses_no_more_stack_than_is_wiped_behind_it() {
     let (mut text, data) = ([5; 320], [6; 68]);
     let mut sealed = text;
     let tag = seal::seal(&key, &[1; 12], &data, &mut sealed);
-    let mut works: [(&str, &mut dyn FnMut()); 4] = [
-        ("derive", &mut || {
+    let one = sealed_for::SecretKey::from_seed(Key::init_with(|bytes| bytes.fill(4)));
+    let mut works: [(&str, usize, &mut dyn FnMut()); 6] = [
+        ("public key", DEEP, &mut || {
+            black_box(one.public());
+        }),
+        ("agreement", DEEP, &mut || {
+            drop(sealed_for::shared(&key, &[9; 32]));
+        }),
+        ("derive", SHALLOW, &mut || {
             drop(kdf::derive(&key, labels::SESSION_FILE, &[9; 16]));
         }),
-        ("digest", &mut || {
+        ("digest", SHALLOW, &mut || {
             black_box(keyed_digest(&key, [&data[..], &data]));
         }),
-        ("seal", &mut || {
+        ("seal", SHALLOW, &mut || {
             black_box(seal::seal(&key, &[1; 12], &data, &mut text));
         }),
-        ("open", &mut || {
+        ("open", SHALLOW, &mut || {
             seal::open(&key, &[1; 12], &data, &mut sealed, &tag).unwrap();
         }),
     ];
-    for (name, work) in &mut works {
+    for (name, depth, work) in &mut works {
         let Some(stack) = stack_after(work) else {
             eprintln!("skipped: this process may not look at its own memory");
             return;
         };
         let deepest = stack.iter().position(|&byte| byte != MARK).unwrap();
         // Wiping starts at the deepest byte that was written.
-        let wiped = &stack[deepest + CALLS..deepest + SHALLOW - CALLS];
+        let wiped = &stack[deepest + CALLS..deepest + *depth - CALLS];
         let left = wiped.iter().filter(|&&byte| byte != 0).count();
         assert_eq!(
             left,

@@ -18,11 +18,12 @@ pub use nightlatch_core::password::{
     Strength, Telling, Untypeable, check as check_password, normalize as normalize_password,
     untypeable,
 };
+pub use nightlatch_core::recovery_code::{BadRecoveryCode, RECOVERY_CODE_CHARS, RecoveryCode};
 pub use nightlatch_core::throttle::{
     FAILURES_TO_LOCK, LOCK, delay_before_attempt, remaining_attempts,
 };
 pub use service::{AccountService, DelayNotice, Lockout};
 pub(crate) use service::{
-    Attempt, Authenticated, ChangeError, Checked, NewAccount, PrepareError, RegisterError,
-    SignInError, Sponsor,
+    Attempt, Authenticated, ChangeError, Checked, NewAccount, PasswordChange, PrepareError,
+    Recovered, RegisterError, SignInError, Sponsor,
 };

@@ -39,7 +39,7 @@ impl<'a> Whose<'a> {
     }
 
     /// The email comes last, because only its length varies.
-    fn associated(&self) -> Vec<u8> {
+    pub fn associated(&self) -> Vec<u8> {
         let mut data = vec![VERSION];
         data.extend_from_slice(self.id.as_bytes());
         data.extend_from_slice(&self.generation.to_le_bytes());

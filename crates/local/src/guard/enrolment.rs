@@ -3,7 +3,9 @@
 
 use super::accounts::{name_of_attempt, typeable};
 use super::{Guard, GuardError, Home, RegisterError, SignInError, SignedIn};
-use crate::account::{self, Account, Checked, DisplayName, Email, PrepareError, Sponsor};
+use crate::account::{
+    self, Account, Checked, DisplayName, Email, PrepareError, RecoveryCode, Sponsor,
+};
 use crate::config::Limits;
 use crate::session::{Owner, SessionError, Use};
 use nightlatch_audit::{AuditName, Details, Event, RegistrationFailure};
@@ -11,20 +13,83 @@ use nightlatch_core::clock::BootTime;
 use nightlatch_core::id::SessionId;
 use nightlatch_core::memory::SecretBuffer;
 
+/// A new account to register: [`Guard::register`].
+///
+/// ```
+/// # let scratch = tempfile::tempdir()?;
+/// # let config = nightlatch_local::guard::GuardConfig::under(scratch.path().join("home"));
+/// use nightlatch_core::memory::SecretBuffer;
+/// use nightlatch_local::guard::{Guard, Registration};
+///
+/// let guard = Guard::open_or_create(config)?;
+/// let mut password = SecretBuffer::with_capacity(64);
+/// assert!(password.push(b"violet tractor humming"));
+/// let email = "alice@example.com".parse()?;
+/// let registered = guard.register(Registration::new(&email, password).with_recovery_code())?;
+/// assert_eq!(registered.account.email, email);
+/// assert!(registered.is_first && registered.recovery_code.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "it only says what to register"]
+pub struct Registration<'a> {
+    email: &'a Email,
+    name: Option<&'a DisplayName>,
+    password: SecretBuffer,
+    vouched: Option<&'a Vouched>,
+    sign_in: Option<Limits>,
+    has_recovery_code: bool,
+}
+
 /// An account that was just created.
-#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Registered {
     /// The account.
     pub account: Account,
+    /// Its recovery code, if one was asked for. It is stored nowhere and cannot be shown again.
+    pub recovery_code: Option<RecoveryCode>,
+    /// Whether it is the home's first account, with which the audit log begins: the time to note
+    /// the log's fingerprint.
+    pub is_first: bool,
+    /// Its first session, or why there is none, if one was asked for. The account exists either way.
+    pub signed_in: Option<Result<SignedIn, SignInError>>,
 }
 
-/// A new account, and the result of signing in to it.
-#[derive(Debug)]
-pub struct Enrolled {
-    /// The account.
-    pub registered: Registered,
-    /// Its first session, or why there is none. The account exists either way.
-    pub signed_in: Result<SignedIn, SignInError>,
+impl<'a> Registration<'a> {
+    /// An account with this email and password.
+    pub fn new(email: &'a Email, password: SecretBuffer) -> Self {
+        Self {
+            email,
+            name: None,
+            password,
+            vouched: None,
+            sign_in: None,
+            has_recovery_code: false,
+        }
+    }
+
+    /// With a display name.
+    pub fn name(mut self, name: Option<&'a DisplayName>) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Authorized by an account's password ([`Guard::vouch`]), in place of a live session.
+    pub fn vouched_by(mut self, vouched: Option<&'a Vouched>) -> Self {
+        self.vouched = vouched;
+        self
+    }
+
+    /// And signs in to it. The password is hashed once for both.
+    pub fn sign_in(mut self, limits: Limits) -> Self {
+        self.sign_in = Some(limits);
+        self
+    }
+
+    /// And makes a recovery code for it, to be shown to its owner once.
+    pub fn with_recovery_code(mut self) -> Self {
+        self.has_recovery_code = true;
+        self
+    }
 }
 
 /// Proof that an account's password was given, which authorizes a new account as a live session
@@ -58,7 +123,7 @@ impl Guard {
     }
 
     /// Takes the password of an account of this home in place of a live session, for
-    /// [`Guard::register_vouched`]. Does not sign in; a wrong password counts as a failed sign-in.
+    /// [`Registration::vouched_by`]. Does not sign in; a wrong password counts as a failed sign-in.
     ///
     /// # Errors
     /// [`SignInError`].
@@ -77,123 +142,39 @@ impl Guard {
         }
     }
 
-    /// Creates an account. The record is durable before the account exists.
+    /// Creates an account. The record is durable before the account exists. The password is wiped as
+    /// soon as it is hashed.
     ///
     /// Anyone may create the first account of a home. After that it takes a live session of any
-    /// account of the home, which counts as activity; or see [`Guard::register_vouched`].
+    /// account of the home, which counts as activity, or [`Registration::vouched_by`].
     ///
     /// # Errors
-    /// [`RegisterError`].
-    pub fn register(
-        &self,
-        email: &Email,
-        name: Option<&DisplayName>,
-        password: SecretBuffer,
-    ) -> Result<Registered, RegisterError> {
-        self.enrol(email, name, password)
-            .map(|created| Registered::of(&created))
-    }
-
-    /// As [`Guard::register`], authorized by an account's password.
-    ///
-    /// # Errors
-    /// [`RegisterError`].
-    pub fn register_vouched(
-        &self,
-        email: &Email,
-        name: Option<&DisplayName>,
-        password: SecretBuffer,
-        vouched: &Vouched,
-    ) -> Result<Registered, RegisterError> {
-        self.enrol_vouched(email, name, password, vouched)
-            .map(|created| Registered::of(&created))
-    }
-
-    /// Creates an account, as [`Guard::register`] does (or [`Guard::register_vouched`], with
-    /// [`Vouched`]), and signs in to it. The password is hashed once for both, and wiped before
-    /// either.
-    ///
-    /// # Errors
-    /// [`RegisterError`] when no account was created. When one was, but signing in failed,
-    /// [`Enrolled`] says why.
-    pub fn register_and_sign_in(
-        &self,
-        email: &Email,
-        name: Option<&DisplayName>,
-        password: SecretBuffer,
-        vouched: Option<&Vouched>,
-        limits: Limits,
-    ) -> Result<Enrolled, RegisterError> {
-        let created = match vouched {
-            Some(vouched) => self.enrol_vouched(email, name, password, vouched)?,
-            None => self.enrol(email, name, password)?,
-        };
-        Ok(Enrolled {
-            registered: Registered::of(&created),
-            signed_in: self.sign_in_created(self.home()?, created, limits),
-        })
-    }
-
-    fn enrol(
-        &self,
-        email: &Email,
-        name: Option<&DisplayName>,
-        password: SecretBuffer,
-    ) -> Result<Checked, RegisterError> {
+    /// [`RegisterError`]; no account was created then. When one was, but signing in failed,
+    /// [`Registered`] says why.
+    pub fn register(&self, new: Registration<'_>) -> Result<Registered, RegisterError> {
         let home = self.home()?;
-        if home.accounts.count().map_err(GuardError::from)? == 0 {
-            let new = prepare(home, email, name, password)?;
-            return create(home, new, email, None);
-        }
-        let live = home.sessions.any_live().map_err(GuardError::from)?;
-        let Some(live) = live else {
-            return Err(refuse(home, email)?);
+        let limits = new.sign_in;
+        let created = match new.vouched {
+            Some(vouched) => self.enrol_vouched(home, new, vouched)?,
+            None => enrol(home, new)?,
         };
-        let how = Use {
-            action: "register",
-            extend: true,
-            min_remaining: std::time::Duration::ZERO,
-        };
-        let owner = Owner::from(live.account());
-        drop(live);
-        match home.sessions.use_now(owner, how) {
-            Ok(_) => {}
-            // The session ended just now.
-            Err(
-                SessionError::None
-                | SessionError::Ended(_)
-                | SessionError::Revoked(_)
-                | SessionError::Elsewhere(_),
-            ) => {
-                return Err(refuse(home, email)?);
-            }
-            Err(error) => return Err(GuardError::from(error).into()),
-        }
-        let new = prepare(home, email, name, password)?;
-        // Held until the account exists: a session that ends meanwhile ends either before, and
-        // authorizes nothing, or after.
-        let _lock = home.sessions.lock().map_err(GuardError::from)?;
-        let Some(session) = home.sessions.any_live().map_err(GuardError::from)? else {
-            return Err(refuse(home, email)?);
-        };
-        let entry = Entry {
-            sponsor: Sponsor::of_session(session.account(), session.generation()),
-            by: AuditName::known(session.username()),
-            session: Some(session.id()),
-        };
-        drop(session);
-        create(home, new, email, Some(&entry))
+        let account = created.checked.proven.account.clone();
+        Ok(Registered {
+            account,
+            recovery_code: created.recovery_code,
+            is_first: created.is_first,
+            signed_in: limits.map(|limits| self.sign_in_created(home, created.checked, limits)),
+        })
     }
 
     fn enrol_vouched(
         &self,
-        email: &Email,
-        name: Option<&DisplayName>,
-        password: SecretBuffer,
+        home: &Home,
+        new: Registration<'_>,
         vouched: &Vouched,
-    ) -> Result<Checked, RegisterError> {
-        let home = self.home()?;
-        let new = prepare(home, email, name, password)?;
+    ) -> Result<Created, RegisterError> {
+        let email = new.email;
+        let prepared = prepare(home, new)?;
         if self.clock.now().boot.since(vouched.at) >= self.limits.idle() {
             return Err(refuse(home, email)?);
         }
@@ -202,40 +183,93 @@ impl Guard {
             by: vouched.name.clone(),
             session: None,
         };
-        create(home, new, email, Some(&entry))
+        create(home, email, prepared, Some(&entry))
     }
 }
 
-impl Registered {
-    fn of(created: &Checked) -> Self {
-        Self {
-            account: created.proven.account.clone(),
-        }
+/// Creates an account that a live session authorizes, or the first one.
+fn enrol(home: &Home, new: Registration<'_>) -> Result<Created, RegisterError> {
+    let email = new.email;
+    if home.accounts.count().map_err(GuardError::from)? == 0 {
+        return create(home, email, prepare(home, new)?, None);
     }
+    let live = home.sessions.any_live().map_err(GuardError::from)?;
+    let Some(live) = live else {
+        return Err(refuse(home, email)?);
+    };
+    let how = Use {
+        action: "register",
+        extend: true,
+        min_remaining: std::time::Duration::ZERO,
+    };
+    let owner = Owner::from(live.account());
+    drop(live);
+    match home.sessions.use_now(owner, how) {
+        Ok(_) => {}
+        // The session ended just now.
+        Err(
+            SessionError::None
+            | SessionError::Ended(_)
+            | SessionError::Revoked(_)
+            | SessionError::Elsewhere(_),
+        ) => {
+            return Err(refuse(home, email)?);
+        }
+        Err(error) => return Err(GuardError::from(error).into()),
+    }
+    let prepared = prepare(home, new)?;
+    // Held until the account exists: a session that ends meanwhile ends either before, and
+    // authorizes nothing, or after.
+    let _lock = home.sessions.lock().map_err(GuardError::from)?;
+    let Some(session) = home.sessions.any_live().map_err(GuardError::from)? else {
+        return Err(refuse(home, email)?);
+    };
+    let entry = Entry {
+        sponsor: Sponsor::of_session(session.account(), session.generation()),
+        by: AuditName::known(session.username()),
+        session: Some(session.id()),
+    };
+    drop(session);
+    create(home, email, prepared, Some(&entry))
+}
+
+/// A new account whose password is hashed.
+struct Prepared {
+    new: account::NewAccount,
+    has_recovery_code: bool,
+}
+
+/// An account that exists.
+struct Created {
+    checked: Checked,
+    recovery_code: Option<RecoveryCode>,
+    is_first: bool,
 }
 
 /// Creates the account. The record is durable before the account exists.
 fn create(
     home: &Home,
-    new: account::NewAccount,
     email: &Email,
+    prepared: Prepared,
     entry: Option<&Entry>,
-) -> Result<Checked, RegisterError> {
-    let event = |failure| {
-        let by = entry.map(|entry| entry.by.clone());
-        let event = Event::new(Details::AccountRegistered { failure, by })
-            .about(AuditName::known(email.normalized()));
+) -> Result<Created, RegisterError> {
+    let event = |details| {
+        let event = Event::new(details).about(AuditName::known(email.normalized()));
         match entry.and_then(|entry| entry.session) {
             Some(session) => event.in_session(session),
             None => event,
         }
     };
+    let registered = |failure| {
+        let by = entry.map(|entry| entry.by.clone());
+        event(Details::AccountRegistered { failure, by })
+    };
     let sponsor = entry.map(|entry| entry.sponsor);
-    let registration = match home.accounts.begin_registration(new, sponsor) {
+    let registration = match home.accounts.begin_registration(prepared.new, sponsor) {
         Ok(registration) => registration,
         Err(account::RegisterError::NoSponsor) => return Err(refuse(home, email)?),
         Err(account::RegisterError::EmailTaken) => {
-            home.record(&[event(Some(RegistrationFailure::EmailTaken))])
+            home.record(&[registered(Some(RegistrationFailure::EmailTaken))])
                 .map_err(GuardError::from)?;
             return Err(RegisterError::EmailTaken);
         }
@@ -243,13 +277,24 @@ fn create(
             return Err(GuardError::from(error).into());
         }
     };
-    home.record(&[event(None)]).map_err(GuardError::from)?;
-    let created = registration.commit().map_err(GuardError::from)?;
+    let mut events = vec![registered(None)];
+    let mut recovery_code = None;
+    if prepared.has_recovery_code {
+        let code = registration.issue_recovery_code();
+        recovery_code = Some(code.map_err(GuardError::from)?);
+        events.push(event(Details::RecoveryCodeCreated));
+    }
+    home.record(&events).map_err(GuardError::from)?;
+    let checked = registration.commit().map_err(GuardError::from)?;
     // The account exists either way; signing in tries again.
     if let Err(error) = home.sessions.name_home() {
         tracing::warn!(%error, "cannot give the home an id");
     }
-    Ok(created)
+    Ok(Created {
+        checked,
+        recovery_code,
+        is_first: sponsor.is_none(),
+    })
 }
 
 /// Records that the new account was not authorized. Its email belongs to no account, so only its
@@ -262,17 +307,15 @@ fn refuse(home: &Home, email: &Email) -> Result<RegisterError, GuardError> {
     Ok(RegisterError::NoSponsor)
 }
 
-fn prepare(
-    home: &Home,
-    email: &Email,
-    name: Option<&DisplayName>,
-    password: SecretBuffer,
-) -> Result<account::NewAccount, RegisterError> {
-    home.accounts
-        .prepare(email, name, password)
-        .map_err(|error| match error {
-            PrepareError::Policy(refusal) => RegisterError::Password(refusal),
-            PrepareError::Hash(error) => GuardError::Hash(error).into(),
-            PrepareError::Directory(error) => GuardError::from(error).into(),
-        })
+fn prepare(home: &Home, new: Registration<'_>) -> Result<Prepared, RegisterError> {
+    let prepared = home.accounts.prepare(new.email, new.name, new.password);
+    let prepared = prepared.map_err(|error| match error {
+        PrepareError::Policy(refusal) => RegisterError::Password(refusal),
+        PrepareError::Hash(error) => GuardError::Hash(error).into(),
+        PrepareError::Directory(error) => GuardError::from(error).into(),
+    })?;
+    Ok(Prepared {
+        new: prepared,
+        has_recovery_code: new.has_recovery_code,
+    })
 }

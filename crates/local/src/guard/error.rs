@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::account::{DirectoryError, PolicyRefusal, Untypeable};
+use crate::account::{ChangeError, DirectoryError, PolicyRefusal, Untypeable};
 use crate::config::ConfigError;
 use crate::guard::run::RunError;
 use crate::paths::NoHomeDirectory;
@@ -231,4 +231,93 @@ pub enum PasswordChangeError {
     /// Something failed.
     #[error(transparent)]
     Failed(#[from] GuardError),
+}
+
+/// Why an account was not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccountError {
+    /// The password was not accepted.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
+    /// There is no live session of the account.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Another account has the new email.
+    #[error("there is an account with that email already")]
+    EmailTaken,
+    /// Another process changed or removed the account at the same time.
+    #[error("the account was changed by another process just now")]
+    ChangedMeanwhile,
+    /// Something failed.
+    #[error(transparent)]
+    Failed(#[from] GuardError),
+}
+
+impl From<SessionError> for AccountError {
+    fn from(error: SessionError) -> Self {
+        match Denied::from(error) {
+            Denied::Failed(error) => Self::Failed(error),
+            denied => Self::Denied(denied),
+        }
+    }
+}
+
+impl From<ChangeError> for AccountError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::EmailTaken => Self::EmailTaken,
+            // Only a new password can break a rule, and none of these changes sets one.
+            ChangeError::Policy(_) | ChangeError::SameAsOld | ChangeError::ChangedMeanwhile => {
+                Self::ChangedMeanwhile
+            }
+            ChangeError::Hash(error) => GuardError::Hash(error).into(),
+            ChangeError::Directory(error) => GuardError::from(error).into(),
+        }
+    }
+}
+
+/// Why no password was set with a recovery code.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecoverError {
+    /// No such account, no recovery code, or a wrong one; never distinguished.
+    #[error("recovery failed: wrong email or recovery code")]
+    Wrong {
+        /// How many attempts are left before recovery is locked. The same for unknown and known
+        /// names.
+        remaining_attempts: u32,
+    },
+    /// Too many failures, for unknown and known names alike.
+    #[error("recovery is locked after too many failures")]
+    Locked {
+        /// How long the lock lasts at most.
+        retry_after: Duration,
+    },
+    /// The new password does not meet the rules.
+    #[error(transparent)]
+    Password(#[from] PolicyRefusal),
+    /// The new password is the same as the old one.
+    #[error("the new password is the old one")]
+    SameAsOld,
+    /// Another process used or replaced the code, or changed the password, at the same time.
+    #[error("the recovery code was used or replaced by another process just now")]
+    UsedMeanwhile,
+    /// Something failed.
+    #[error(transparent)]
+    Failed(#[from] GuardError),
+}
+
+impl From<SignInError> for RecoverError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Wrong { remaining_attempts } => Self::Wrong { remaining_attempts },
+            SignInError::Locked { retry_after } => Self::Locked { retry_after },
+            SignInError::Failed(error) => Self::Failed(error),
+            // Only a password can be untypeable.
+            SignInError::Untypeable(_) => Self::Wrong {
+                remaining_attempts: 0,
+            },
+        }
+    }
 }

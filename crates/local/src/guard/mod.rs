@@ -1,5 +1,6 @@
 //! The guard: runs protected commands only under a live session.
 
+mod account_changes;
 mod accounts;
 mod active;
 #[cfg(unix)]
@@ -23,6 +24,8 @@ mod processes;
 #[cfg(not(target_os = "linux"))]
 #[path = "processes_absent.rs"]
 mod processes;
+mod profile;
+mod recovery;
 mod revoking;
 #[cfg(unix)]
 pub mod run;
@@ -44,19 +47,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use account_changes::{AccountRemoved, ProvenAccount};
 pub use accounts::SignedIn;
 pub use active::ActiveSession;
 pub use alert::{AlertFailed, AlertKind};
 pub use command::{Finished, HangUp, Orphans, Refusals, RunOptions, Running, Scripts};
 pub use command_secrets::{SecretBinding, SecretGiven};
 pub use config::{AlertFailureNotice, GuardConfig};
-pub use enrolment::{Enrolled, Registered, Vouched};
+pub use enrolment::{Registered, Registration, Vouched};
 pub use error::{
-    CommandError, Denied, GuardError, PasswordChangeError, RegisterError, SignInError,
+    AccountError, CommandError, Denied, GuardError, PasswordChangeError, RecoverError,
+    RegisterError, SignInError,
 };
 pub use guarded_commands::{EndCommandsError, EndedCommand, GuardedCommand};
 pub use owner::AccountNotice;
 pub use password_change::ProvenPassword;
+pub use profile::{AccountOverview, Profile};
+pub use recovery::{ProvenCode, RecoveredAccount};
 pub use revoking::{CommandsUnder, Revoke, Revoked, SessionListing};
 pub use secrets::{IfExists, Imported, SecretError, Secrets, SecretsCheck};
 pub use upkeep::Upkeep;

@@ -104,6 +104,11 @@ impl Guard {
         }
         let current = match home.sessions.current()? {
             Some(id) => home.accounts.by_id(id)?,
+            None => None,
+        };
+        // The account that signed in last may have been removed.
+        let current = match current {
+            Some(current) => Some(current),
             None => home.accounts.only()?,
         };
         let Some(accepted) = &self.accepted else {

@@ -1,10 +1,10 @@
 //! Changing an account's password.
 
-use super::accounts::{locked_event, typeable};
+use super::accounts::typeable;
 use super::{Guard, GuardError, Home, PasswordChangeError, SignInError};
-use crate::account::{Account, Authenticated, ChangeError, Checked};
+use crate::account::{Account, Authenticated, ChangeError, Checked, PasswordChange};
 use crate::secrets;
-use crate::session::Owner;
+use crate::session::SessionLock;
 use nightlatch_audit::{AuditName, Details, Event, PasswordChangeFailure, TerminationReason};
 use nightlatch_core::memory::SecretBuffer;
 
@@ -32,11 +32,7 @@ impl Guard {
         };
         let name = AuditName::known(account.email.normalized());
         let (failed, error) = self.judge_failure(error);
-        if failed.locks {
-            home.record(&[locked_event(&name)])
-                .map_err(GuardError::from)?;
-            self.alert_of_lockout();
-        }
+        self.record_lock(home, account, failed)?;
         let failure = Some(failed.reason.into());
         home.record(&[Event::new(Details::PasswordChanged { failure }).about(name)])
             .map_err(GuardError::from)?;
@@ -99,16 +95,24 @@ fn change(
     // session either before this, and loses it, or after, and is refused.
     let lock = home.sessions.lock().map_err(GuardError::from)?;
     let change = home.accounts.begin_password_change(prepared)?;
+    let (_, ended) = finish(home, &lock, change, &[changed])?;
+    Ok(ended)
+}
+
+/// Ends a change of a password that was begun: seals the account's data again, ends its session,
+/// records the `events`, and commits. Returns the account, and whether there was a session.
+pub(super) fn finish(
+    home: &Home,
+    lock: &SessionLock<'_>,
+    change: PasswordChange,
+    events: &[Event],
+) -> Result<(Account, bool), GuardError> {
     let account = change.account().id;
     let (writing, keys) = change.data();
-    secrets::reseal(writing, account, &keys.old, &keys.new).map_err(GuardError::from)?;
-    let owner = Owner::from(account);
-    let ended = lock
-        .terminate(owner, TerminationReason::PasswordChanged)
-        .map_err(GuardError::from)?;
-    home.record(&[changed]).map_err(GuardError::from)?;
-    change.commit().map_err(GuardError::from)?;
-    Ok(ended)
+    secrets::reseal(writing, account, &keys.old, &keys.new)?;
+    let ended = lock.terminate(account.into(), TerminationReason::PasswordChanged)?;
+    home.record(events)?;
+    Ok((change.commit()?, ended))
 }
 
 impl From<ChangeError> for PasswordChangeError {
@@ -116,7 +120,7 @@ impl From<ChangeError> for PasswordChangeError {
         match error {
             ChangeError::Policy(refusal) => Self::Password(refusal),
             ChangeError::SameAsOld => Self::SameAsOld,
-            ChangeError::ChangedMeanwhile => Self::ChangedMeanwhile,
+            ChangeError::EmailTaken | ChangeError::ChangedMeanwhile => Self::ChangedMeanwhile,
             ChangeError::Hash(error) => GuardError::Hash(error).into(),
             ChangeError::Directory(error) => GuardError::from(error).into(),
         }

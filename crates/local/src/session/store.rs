@@ -155,6 +155,18 @@ impl Store {
         )
     }
 
+    /// Forgets the account that signed in last, if it is this one.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn forget_current(&self, account: AccountId) -> Result<(), FsError> {
+        let _lock = self.home.lock()?;
+        if self.signed_in().unwrap_or_default()[0] == Some(account) {
+            self.home.unlink(CURRENT)?;
+        }
+        Ok(())
+    }
+
     /// The bytes of the account's session file; `None` when there is none.
     ///
     /// # Errors
@@ -374,6 +386,17 @@ mod tests {
         }
         store.set_current(alice).unwrap();
         assert_eq!(store.previous().unwrap(), Some(bob));
+    }
+
+    #[test]
+    fn the_current_account_is_forgotten_only_if_it_is_the_one_meant() {
+        let (_temp, store) = scratch();
+        let [alice, bob] = [1, 2].map(|byte| AccountId::from_bytes([byte; 16]));
+        store.set_current(alice).unwrap();
+        store.forget_current(bob).unwrap();
+        assert_eq!(store.current().unwrap(), Some(alice));
+        store.forget_current(alice).unwrap();
+        assert_eq!(store.current().unwrap(), None);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! It holds emails, names, counts, and account keys sealed under passwords; nothing in it is
 //! secret.
 
+mod changes;
 mod check;
 mod error;
+mod recovery;
 mod rows;
 mod schema;
 
@@ -20,6 +22,7 @@ use nightlatch_platform::fs::{Dir, check_unopened};
 
 pub use check::{DatabaseState, check as check_database};
 pub use error::DirectoryError;
+pub(crate) use recovery::StoredCode;
 pub(crate) use rows::{Attempted, Inserted, Record};
 
 const FILE: &str = "accounts.db";

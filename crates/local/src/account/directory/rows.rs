@@ -98,6 +98,21 @@ impl Directory {
         all().map_err(|error| self.failed(error))
     }
 
+    /// All accounts, sorted by email.
+    pub fn all(&self) -> Result<Vec<Account>, DirectoryError> {
+        let all = || {
+            let sql = "SELECT * FROM accounts ORDER BY email_normalized";
+            let mut statement = self.connection.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                all.push(record(row)?.account);
+            }
+            Ok(all)
+        };
+        all().map_err(|wrong| self.explain(wrong))
+    }
+
     /// The emails of the first `limit` accounts, normalized and sorted.
     pub fn emails(&self, limit: u32) -> Result<Vec<String>, DirectoryError> {
         let sql = "SELECT email_normalized FROM accounts ORDER BY 1 LIMIT ?1";
@@ -163,12 +178,7 @@ impl Writing {
         );
         match inserted {
             Ok(_) => Ok(Inserted::New),
-            Err(error)
-                if error.sqlite_error().map(|error| error.extended_code)
-                    == Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE) =>
-            {
-                Ok(Inserted::EmailTaken)
-            }
+            Err(error) if is_taken(&error) => Ok(Inserted::EmailTaken),
             Err(error) => Err(self.failed(error)),
         }
     }
@@ -228,10 +238,20 @@ impl Writing {
         )
     }
 
-    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), DirectoryError> {
+    pub(super) fn execute(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<(), DirectoryError> {
         let done = self.connection.execute(sql, values);
         done.map(|_| ()).map_err(|error| self.failed(error))
     }
+}
+
+/// Whether the UNIQUE constraint on emails refused a row.
+pub(super) fn is_taken(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE)
 }
 
 /// Why a row could not be read.
@@ -350,6 +370,6 @@ fn text<'a>(row: &'a Row<'_>, column: &'static str) -> Result<Option<&'a str>, W
 }
 
 /// SQLite's integers are smaller than u64, but a generation never gets that high.
-fn stored_generation(generation: u64) -> i64 {
+pub(super) fn stored_generation(generation: u64) -> i64 {
     i64::try_from(generation).unwrap_or(i64::MAX)
 }

@@ -10,6 +10,11 @@ pub(super) const OLDEST: i64 = 1;
 #[allow(clippy::cast_possible_wrap)] // there are few
 pub(super) const VERSION: i64 = OLDEST + MIGRATIONS.len() as i64;
 
+/// The first version with recovery codes.
+pub(super) const WITH_RECOVERY_CODES: i64 = 3;
+/// The first version with secrets.
+pub(super) const WITH_SECRETS: i64 = 2;
+
 /// The tables of version 1. Never changed: a new version is a migration.
 const FIRST: &str = "
 CREATE TABLE accounts (

@@ -1,7 +1,7 @@
 //! Attempts to sign in: counted durably before the password is checked, and at the same cost for
 //! every email.
 
-use super::{AccountService, SignInError, decoy, tag};
+use super::{AccountService, Decoy, SignInError, tag};
 use crate::account::directory::{Attempted, Directory, DirectoryError, Record};
 use crate::account::model::Account;
 use crate::account::sealed_key::{SealedKey, Whose};
@@ -18,10 +18,10 @@ use nightlatch_platform::fs::DirLock;
 /// once for all of it.
 #[must_use = "nothing is counted or checked yet"]
 pub(crate) struct Attempt<'a> {
-    service: &'a AccountService,
-    email: &'a Email,
-    directory: Directory,
-    tag_key: Key,
+    pub(super) service: &'a AccountService,
+    pub(super) email: &'a Email,
+    pub(super) directory: Directory,
+    pub(super) tag_key: Key,
     known: Option<Account>,
 }
 
@@ -69,8 +69,8 @@ impl AccountService {
     pub(crate) fn attempt<'a>(&'a self, email: &'a Email) -> Result<Attempt<'a>, DirectoryError> {
         let directory = Directory::open_or_create(&self.home)?;
         let tag_key = directory.tag_key()?;
-        let (decoy_id, _) = decoy(&tag_key, email, self.params);
-        let found = directory.attempted(email, decoy_id)?.record;
+        let decoy = Decoy::of(&tag_key, email, self.params);
+        let found = directory.attempted(email, decoy.id)?.record;
         Ok(Attempt {
             service: self,
             email,
@@ -129,6 +129,11 @@ impl Attempt<'_> {
         tag(&self.tag_key, self.email)
     }
 
+    /// What is opened in vain if there is no account.
+    pub(super) fn decoy(&self) -> Decoy {
+        Decoy::of(&self.tag_key, self.email, self.service.params)
+    }
+
     /// Checks a password. The attempt is recorded durably as failed before the password is checked;
     /// success reverses that. Text that cannot be a password is refused before that. An unknown
     /// email, a wrong password and a locked email all cost the same. The password is wiped as soon
@@ -144,27 +149,26 @@ impl Attempt<'_> {
             return Err(SignInError::Untypeable(found));
         }
         let tag = self.tag();
+        let Decoy { id, sealed, .. } = self.decoy();
         let Self {
             service,
             email,
             directory,
-            tag_key,
             ..
         } = self;
-        let (decoy_id, decoy) = decoy(&tag_key, email, service.params);
         let Counted {
             directory,
             turn,
             attempted: Attempted { record, params },
             failures,
             gate,
-        } = service.count_attempt(directory, tag, (email, decoy_id))?;
+        } = service.count_attempt(directory, tag, (email, id))?;
         let known = record.as_ref().map(|record| record.account.id);
         let decoy = SealedKey {
-            params: params.unwrap_or(decoy.params),
-            ..decoy
+            params: params.unwrap_or(sealed.params),
+            ..sealed
         };
-        let opened = service.open(record, password, (email, decoy_id, decoy), gate);
+        let opened = service.open(record, password, (email, id, decoy), gate);
         let wrong = failure(tag, known, failures);
         if let Gate::Locked { until } = gate {
             return Err(SignInError::Locked { tag, known, until });

@@ -126,6 +126,19 @@ impl AccountService {
 }
 
 impl Registration {
+    /// The account as it will be.
+    pub(super) fn account(&self) -> &Account {
+        &self.new.record.account
+    }
+
+    pub(super) fn account_key(&self) -> &Key {
+        &self.new.account_key
+    }
+
+    pub(super) fn writing(&self) -> &Writing {
+        &self.writing
+    }
+
     /// Creates the account durably. The result proves its password, as a sign-in does, because the
     /// creator has just given it.
     ///

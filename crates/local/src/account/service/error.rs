@@ -62,7 +62,7 @@ pub(crate) enum SignInError {
     Directory(#[from] DirectoryError),
 }
 
-/// The password was not changed.
+/// The account was not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
     /// The new password breaks a rule.
@@ -71,8 +71,11 @@ pub(crate) enum ChangeError {
     /// The new password is the same as the old one.
     #[error("the new password is the old one")]
     SameAsOld,
-    /// Another process changed it meanwhile.
-    #[error("the password was changed by another process just now")]
+    /// Another account has the new email.
+    #[error("there is already an account with this email")]
+    EmailTaken,
+    /// Another process changed the account meanwhile.
+    #[error("the account was changed by another process just now")]
     ChangedMeanwhile,
     /// The new password could not be hashed because there was too little memory.
     #[error("{0}")]

@@ -1,10 +1,13 @@
 //! Account operations: register, sign in, change a password, look up.
 
 mod attempt;
+mod change;
+mod code_seal;
 mod enrolment;
 mod error;
 mod lockout;
 mod password_change;
+mod recovery;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +21,16 @@ use nightlatch_core::id::AccountId;
 use nightlatch_core::memory::SecretBuffer;
 use nightlatch_platform::fs::{Dir, DirLock};
 
-use super::directory::{Directory, DirectoryError, Record};
+use super::directory::{Directory, DirectoryError, Record, StoredCode};
 use super::model::Account;
 use super::sealed_key::{SealedKey, Whose};
 
 pub(crate) use attempt::{Attempt, Authenticated, Checked};
-pub(crate) use enrolment::{NewAccount, PrepareError, Sponsor};
+pub(crate) use enrolment::{NewAccount, PrepareError, Registration, Sponsor};
 pub(crate) use error::{ChangeError, RegisterError, SignInError};
 pub use lockout::Lockout;
+pub(crate) use password_change::{PasswordChange, PreparedPassword};
+pub(crate) use recovery::Recovered;
 
 /// The directory of the locks that serialize attempts on one email.
 const TURNS: &str = "sign-in";
@@ -210,18 +215,34 @@ fn tag(tag_key: &Key, email: &Email) -> [u8; 16] {
     cut(&digest(tag_key, "tag", email))
 }
 
-/// A sealed key for an email without an account, to be opened in vain. It is always the same, as an
+/// As [`tag`], for attempts with a recovery code, which are counted on their own.
+fn recovery_tag(tag_key: &Key, email: &Email) -> [u8; 16] {
+    cut(&digest(tag_key, "recovery tag", email))
+}
+
+/// What is read and opened in vain for an email without an account. It is always the same, as an
 /// account's is.
-fn decoy(tag_key: &Key, email: &Email, params: Argon2Params) -> (AccountId, SealedKey) {
-    let bytes = |purpose| digest(tag_key, purpose, email);
-    let sealed = SealedKey {
-        salt: cut(&bytes("decoy salt")),
-        params,
-        nonce: cut(&bytes("decoy nonce")),
-        text: bytes("decoy key"),
-        tag: cut(&bytes("decoy tag")),
-    };
-    (AccountId::from_bytes(cut(&bytes("decoy id"))), sealed)
+struct Decoy {
+    id: AccountId,
+    sealed: SealedKey,
+    code: StoredCode,
+}
+
+impl Decoy {
+    fn of(tag_key: &Key, email: &Email, params: Argon2Params) -> Self {
+        let bytes = |purpose: &str| digest(tag_key, purpose, email);
+        Self {
+            id: AccountId::from_bytes(cut(&bytes("decoy id"))),
+            sealed: SealedKey {
+                salt: cut(&bytes("decoy salt")),
+                params,
+                nonce: cut(&bytes("decoy nonce")),
+                text: bytes("decoy key"),
+                tag: cut(&bytes("decoy tag")),
+            },
+            code: code_seal::decoy_code(bytes),
+        }
+    }
 }
 
 fn digest(tag_key: &Key, purpose: &str, email: &Email) -> [u8; 32] {

@@ -1,5 +1,6 @@
 //! Changing a password: prepared without a lock, begun in a transaction, and committed.
 
+use super::code_seal::reseal_code;
 use super::{AccountService, Authenticated, ChangeError};
 use crate::account::directory::{Directory, DirectoryError, Record, Writing};
 use crate::account::model::Account;
@@ -32,6 +33,13 @@ pub(crate) struct PasswordChange {
     writing: Writing,
     account: Account,
     keys: AccountKeys,
+}
+
+impl PreparedPassword {
+    /// The account as it will be.
+    pub fn account(&self) -> &Account {
+        &self.record.account
+    }
 }
 
 impl AccountService {
@@ -83,16 +91,18 @@ impl AccountService {
     /// [`ChangeError::ChangedMeanwhile`], or from the directory.
     pub(crate) fn begin_password_change(
         &self,
-        PreparedPassword {
+        prepared: PreparedPassword,
+    ) -> Result<PasswordChange, ChangeError> {
+        let PreparedPassword {
             record,
             before,
             keys,
-        }: PreparedPassword,
-    ) -> Result<PasswordChange, ChangeError> {
+        } = prepared;
         let writing = Directory::open_or_create(&self.home)?.begin()?;
         if !writing.reseal(&record, before)? {
             return Err(ChangeError::ChangedMeanwhile);
         }
+        reseal_code(&writing, &record.account, &keys.new)?;
         Ok(PasswordChange {
             writing,
             account: record.account,

@@ -135,6 +135,22 @@ impl<'a> SessionLock<'a> {
         }
     }
 
+    /// Makes this the account in use where none is named.
+    ///
+    /// # Errors
+    /// When it cannot be noted.
+    pub fn set_current(&self, account: AccountId) -> Result<(), SessionError> {
+        Ok(self.service.store.set_current(account)?)
+    }
+
+    /// Forgets that this account was the one in use. Then the only account is, if there is just one.
+    ///
+    /// # Errors
+    /// When it cannot be noted.
+    pub fn forget_current(&self, account: AccountId) -> Result<(), SessionError> {
+        Ok(self.service.store.forget_current(account)?)
+    }
+
     /// As [`SessionService::find`], but ends a session that it finds dead and returns that as an
     /// error.
     pub(super) fn find_or_end(

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod changes;
+mod recovery;
 mod resealing;
 
 use std::sync::Mutex;
