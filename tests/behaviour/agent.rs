@@ -418,7 +418,10 @@ fn one_whose_directory_was_taken_away_leaves_and_the_next_login_works() {
     let home = registered();
     home.login(&[]).succeeds();
     agent(&home);
-    std::fs::remove_dir_all(home.path().join("run")).unwrap();
+    // The agent may make another socket there while its directory is being removed.
+    until("its directory is gone", || {
+        std::fs::remove_dir_all(home.path().join("run")).is_ok()
+    });
     until("the agent has left", || agents(&home.path()).is_empty());
     home.run(&["exec", "--", "true"])
         .refuses(4, "no live session");
