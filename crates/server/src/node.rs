@@ -19,6 +19,8 @@ use crate::store::{SecretRow, Store, StoreError};
 
 /// How often the clock of a shared database is read.
 const CLOCK_READ_EVERY: Duration = Duration::from_secs(10);
+/// How often old rows are removed.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// How long the oldest event may wait for its seal before the node is not ready, in milliseconds.
 const READY_WITHIN: i64 = 5000;
 
@@ -133,6 +135,11 @@ impl Node {
             let sealer = Sealer::new(store, clock, node, log, backlog.clone());
             tasks.push(tokio::spawn(sealer.run(stopped.clone())));
         }
+        tasks.push(tokio::spawn(tidy(
+            store.clone(),
+            clock.clone(),
+            stopped.clone(),
+        )));
         if let Database::Postgres(_) = settings.database {
             tasks.push(tokio::spawn(follow(store.clone(), clock.clone(), stopped)));
         }
@@ -221,6 +228,19 @@ async fn tag_key(store: &Store, now: Millis) -> Result<Key, StartError> {
         .try_into()
         .map_err(|_| StartError::Data("the key of the audit log's tags is damaged".to_owned()))?;
     Ok(Key::init_with(|key| key.copy_from_slice(bytes)))
+}
+
+/// Removes what the database need not keep, until `stop` changes.
+async fn tidy(store: Store, clock: Arc<ServerClock>, mut stop: watch::Receiver<()>) {
+    loop {
+        tokio::select! {
+            _ = stop.changed() => return,
+            () = tokio::time::sleep(TIDY_EVERY) => {}
+        }
+        if let Err(error) = store.tidy(clock.now()).await {
+            tracing::warn!("old rows were not removed: {error}");
+        }
+    }
 }
 
 /// Follows the clock of the database until `stop` changes.

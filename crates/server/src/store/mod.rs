@@ -9,6 +9,7 @@ mod links;
 mod migrations;
 mod outbox;
 mod postgres;
+mod retention;
 mod revocations;
 pub mod rows;
 mod secrets;

@@ -20,6 +20,7 @@ on_both!(
     the_setup_link_makes_the_first_administrator_only,
     a_guest_named_by_the_link_is_merged,
     a_refused_redemption_is_recorded,
+    a_link_is_remembered_for_ninety_days_after_it_expired,
 );
 
 async fn link(store: &Store, email: &str, guest: Option<AccountId>) -> Digest {
@@ -309,5 +310,18 @@ async fn a_refused_redemption_is_recorded(fixture: Fixture) {
             waiting.iter().any(|row| row.event == expected),
             "{expected}"
         );
+    }
+}
+
+async fn a_link_is_remembered_for_ninety_days_after_it_expired(fixture: Fixture) {
+    let store = &fixture.store;
+    let hash = link(store, "alice@example.com", None).await;
+    let last = NOW.plus(3_600_000 + 90 * 24 * 3_600_000);
+    for (now, state) in [
+        (last, LinkState::Expired),
+        (last.plus(1), LinkState::Unknown),
+    ] {
+        store.tidy(now).await.unwrap();
+        assert_eq!(store.link(hash, now).await.unwrap(), state);
     }
 }

@@ -11,6 +11,7 @@ on_both!(
     of_a_hundred_sign_ins_at_once_at_most_five_passwords_are_checked,
     a_success_forgets_the_failures,
     two_nodes_count_together,
+    attempts_are_forgotten_after_a_day,
 );
 
 async fn attempts_are_counted_within_their_window(fixture: Fixture) {
@@ -82,4 +83,14 @@ async fn two_nodes_count_together(fixture: Fixture) {
     for (store, expected) in [(&fixture.store, 1), (&second, 2), (&fixture.store, 3)] {
         assert_eq!(store.count("x", 60_000, NOW).await.unwrap().count, expected);
     }
+}
+
+async fn attempts_are_forgotten_after_a_day(fixture: Fixture) {
+    let store = &fixture.store;
+    let day = 24 * 3_600_000;
+    store.count("x", 10 * day, NOW).await.unwrap();
+    store.tidy(NOW.plus(day)).await.unwrap();
+    assert_eq!(store.count("x", 10 * day, NOW).await.unwrap().count, 2);
+    store.tidy(NOW.plus(day + 1)).await.unwrap();
+    assert_eq!(store.count("x", 10 * day, NOW).await.unwrap().count, 1);
 }
