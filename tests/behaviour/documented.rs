@@ -235,6 +235,7 @@ fn module_of(path: &Path) -> String {
 fn every_test_that_a_document_names_exists() {
     let mut folders = source_folders();
     folders.push(root().join("tests/behaviour"));
+    folders.push(root().join("crates/server/tests"));
     let sources: Vec<(String, String)> = folders
         .iter()
         .flat_map(|below| {

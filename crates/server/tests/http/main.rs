@@ -11,6 +11,7 @@
 mod accounts;
 mod bad_input;
 mod browsers;
+mod documents;
 mod fixture;
 mod guests;
 mod isolation;
