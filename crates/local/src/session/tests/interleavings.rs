@@ -3,7 +3,7 @@
 
 mod comebacks;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use comebacks::nothing_came_back;
 
@@ -420,14 +420,25 @@ fn explore(scripts: &[Vec<Act>]) -> (usize, Result<(), String>) {
     (count, Ok(()))
 }
 
-/// Plays each of `pairs` in every possible order. Returns how many there are.
+/// Plays each of `pairs` in every possible order. Returns how many there are. Several at a time, as
+/// most of the time is spent waiting for the disk.
 fn all_are_safe(pairs: impl IntoIterator<Item = (Act, Act)>) -> usize {
-    let count = |(end, other)| {
-        let (count, judged) = explore(&[vec![end], vec![other]]);
-        judged.unwrap();
-        count
-    };
-    pairs.into_iter().map(count).sum()
+    let left = Mutex::new(pairs.into_iter().collect::<Vec<_>>());
+    let orders = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let next = left.lock().unwrap().pop();
+                    let Some((end, other)) = next else { break };
+                    let (count, judged) = explore(&[vec![end], vec![other]]);
+                    judged.unwrap();
+                    orders.fetch_add(count, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    orders.into_inner()
 }
 
 #[test]
