@@ -11,8 +11,8 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// What cargo says about the workspace and its dependencies.
-fn metadata() -> Value {
+/// What cargo says about the workspace at `manifest` and its dependencies.
+fn metadata_of(manifest: &str) -> Value {
     let output = Command::new(env!("CARGO"))
         .args([
             "metadata",
@@ -20,16 +20,26 @@ fn metadata() -> Value {
             "--locked",
             "--manifest-path",
         ])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .arg(format!("{}/{manifest}", env!("CARGO_MANIFEST_DIR")))
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// The same of this workspace.
+fn metadata() -> Value {
+    metadata_of("Cargo.toml")
+}
+
 /// Every package of the lock file, including ours and those of other platforms.
 fn packages() -> Vec<Value> {
-    let packages = metadata()["packages"].take();
+    packages_of("Cargo.toml")
+}
+
+/// The same of the lock file beside `manifest`.
+fn packages_of(manifest: &str) -> Vec<Value> {
+    let packages = metadata_of(manifest)["packages"].take();
     serde_json::from_value(packages).unwrap()
 }
 
@@ -234,6 +244,52 @@ fn no_version_is_left_open_and_none_is_there_twice_without_a_reason() {
     assert_eq!(twice, skipped);
 }
 
+/// The numbers of a Rust version: 1.89 is 1.89.0.
+fn rust_version(version: &str) -> Vec<u32> {
+    let numbers = version.split('.').map(|number| number.parse().unwrap());
+    numbers.chain([0]).take(3).collect()
+}
+
+/// The oldest Rust that the manifest in the root names.
+fn oldest_rust() -> String {
+    let manifest: toml::Table = toml::from_str(&read("Cargo.toml")).unwrap();
+    let package = &manifest["workspace"]["package"];
+    package["rust-version"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn no_dependency_asks_for_a_newer_rust_than_we_name() {
+    let oldest = oldest_rust();
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        let packages = packages_of(manifest);
+        let asks = |package: &&Value| {
+            let version = package["rust_version"].as_str();
+            version.is_some_and(|version| rust_version(version) > rust_version(&oldest))
+        };
+        let newer: Vec<_> = packages.iter().filter(asks).map(|it| &it["id"]).collect();
+        assert!(newer.is_empty(), "of {manifest}: {newer:?}");
+        let ours = packages.iter().filter(|it| is_ours(text(&it["name"])));
+        for package in ours {
+            assert_eq!(package["rust_version"], *oldest, "{}", package["id"]);
+        }
+    }
+    assert!(rust_version("1.89.1") > rust_version("1.89"));
+    assert!(rust_version("1.100") > rust_version("1.89.0"));
+}
+
+#[test]
+fn a_newer_rust_than_we_name_is_refused_by_a_lint_and_by_a_job_with_that_rust() {
+    let oldest = oldest_rust();
+    let manifest: toml::Table = toml::from_str(&read("Cargo.toml")).unwrap();
+    let lints = &manifest["workspace"]["lints"]["clippy"];
+    assert_eq!(lints["incompatible_msrv"].as_str(), Some("warn"));
+    let ci = &workflows()["ci.yml"];
+    let (_, job) = ci.split_once("\n  oldest-rust:\n").unwrap();
+    assert!(job.contains(&format!("RUSTUP_TOOLCHAIN: \"{oldest}.0\"")));
+    assert!(job.contains("\n      - run: .ci/oldest-rust\n"));
+    assert!(read("README.md").contains(&format!("Rust {oldest} or later")));
+}
+
 #[test]
 fn no_unwanted_crate_and_no_unexpected_build_script_is_there() {
     let packages = packages();
@@ -379,7 +435,15 @@ fn every_action_of_a_workflow_is_named_by_its_commit_and_no_right_is_given_unask
 #[test]
 fn the_workflow_of_a_change_runs_the_checks_that_a_person_runs() {
     let ci = &workflows()["ci.yml"];
-    assert!(ci.contains("\n      - run: .ci/run\n"));
+    for script in ["run", "oldest-rust", "deny"] {
+        assert!(ci.contains(&format!("\n      - run: .ci/{script}\n")));
+        assert!(
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join(".ci")
+                .join(script)
+                .exists()
+        );
+    }
     for own in ["cargo ", "packaging/"] {
         assert!(!ci.contains(own), "{own}belongs in .ci/run");
     }
