@@ -114,6 +114,10 @@ impl Home {
             .env("GUARD", format!("{PROGRAM} exec --"))
             .env("NIGHTLATCH_HOME", self.path())
             .stdin(Stdio::null());
+        // Where `.ci/coverage` has the program write which lines ran.
+        if let Some(profile) = std::env::var_os("LLVM_PROFILE_FILE") {
+            command.env("LLVM_PROFILE_FILE", profile);
+        }
         if let Some(keeper) = self.keeper {
             command.env("NIGHTLATCH_KEEPER", keeper);
         }
