@@ -172,8 +172,12 @@ fn recorded(home: &Home, email: &str) -> Result<Recorded, AuditError> {
             let is_whole = page.removed.is_empty();
             return Ok(Recorded { states, is_whole });
         };
-        oldest = first.seq;
-        query.until = Some(first.timestamp.plus(std::time::Duration::from_micros(1)));
+        // An import records its secrets at one time. When a whole page is of one time, what else is
+        // of that time is of the same step, and has the same state.
+        let goes_back = first.seq < oldest;
+        oldest = oldest.min(first.seq);
+        let within = std::time::Duration::from_micros(u64::from(goes_back));
+        query.until = Some(first.timestamp.plus(within));
     }
 }
 
