@@ -37,8 +37,8 @@ pub use secret::{
 pub use sessions::Revoke;
 
 const AFTER_HELP: &str = "\
-Example:
-  nightlatch register alice@example.com    create an account and sign in";
+Example: nightlatch register alice@example.com
+Exit codes: nightlatch --exit-codes";
 
 /// A login session for the terminal that locks itself
 #[derive(Debug, Parser)]

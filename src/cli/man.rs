@@ -168,7 +168,11 @@ fn rest(command: &Command, explained: Option<&Explained>, program: &Command) -> 
     }
     roff.control("SH", ["EXAMPLES"]);
     for example in examples {
-        let lines = example.split_once('\n').map_or("", |(_, lines)| lines);
+        let example = example.trim_end();
+        let own_line = example.strip_prefix("Example: ").unwrap_or_default();
+        let lines = example
+            .split_once('\n')
+            .map_or(own_line, |(_, lines)| lines);
         block(&mut roff, lines);
     }
     see_also(&mut roff, command, program);

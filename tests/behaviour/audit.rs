@@ -270,7 +270,9 @@ fn every_filter_keeps_what_it_names_and_nothing_else() {
 fn a_filter_that_cannot_be_is_refused_before_anything_is_recorded() {
     let home = eventful();
     let before = home.audit_lines();
-    let run = home.run(&["audit", "--event", "login-success"]);
+    home.run(&["audit", "--event", "login-success"])
+        .refuses(2, "is not an event type; did you mean LOGIN_SUCCESS?");
+    let run = home.run(&["audit", "--event", "frob"]);
     let run = run.refuses(2, "is not an event type");
     for name in [
         "LOGIN_ATTEMPT",

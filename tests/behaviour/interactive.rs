@@ -71,6 +71,7 @@ fn exec_in_an_empty_home_asks_to_register_and_goes_on_with_that_password() {
         home.events(),
         [
             "ACCOUNT_REGISTERED",
+            "RECOVERY_CODE_CREATED",
             "LOGIN_ATTEMPT",
             "LOGIN_SUCCESS",
             "SESSION_CREATED",
@@ -326,9 +327,11 @@ fn register_asks_for_what_is_missing_says_the_rule_first_and_signs_in() {
     answer(&mut pty, AGAIN, PASSWORD);
     let said = expect_end(&mut pty, 0);
     let lines: Vec<_> = said.trim().lines().collect();
-    let [.., created, label, hash, signed_in, _] = lines.as_slice() else {
+    let [.., created, label, hash, about_code, code, signed_in, _] = lines.as_slice() else {
         panic!("{said}")
     };
+    assert!(about_code.contains("recovery code"), "{said}");
+    assert_eq!(code.trim().split('-').count(), 6, "{said}");
     assert!(created.contains("created"), "{said}");
     assert!(label.contains("fingerprint"), "{said}");
     let fingerprint = home.run(&["audit", "fingerprint"]).succeeds().stdout;

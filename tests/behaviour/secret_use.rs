@@ -183,6 +183,40 @@ fn an_import_takes_what_is_right_and_names_what_is_not() {
 }
 
 #[test]
+fn after_an_import_of_more_than_a_page_of_the_log_the_list_and_doctor_still_end() {
+    use std::fmt::Write as _;
+
+    let home = Home::signed_in();
+    let mut file = String::new();
+    for number in 0..1200 {
+        writeln!(file, "S{number}={number}").unwrap();
+    }
+    let import = ["secret", "import", "--format", "env"];
+    home.run_with_input(&import, file.as_bytes()).succeeds();
+    let listed = home.run(&["secret", "list", "--json"]).succeeds().json();
+    assert_eq!(listed["secrets"].as_array().unwrap().len(), 1200);
+    assert_eq!(listed["as_recorded"], true);
+    let told = home.run(&["doctor"]).succeeds();
+    assert!(told.stdout.contains("secrets"), "{told:?}");
+}
+
+#[test]
+fn a_recovery_keeps_the_secrets() {
+    let home = with_secrets();
+    let new_code = ["account", "recovery", "--new", "--password-stdin"];
+    let code = home
+        .run_with_input(&new_code, PASSWORD.as_bytes())
+        .succeeds();
+    let input = format!("{}\n{OTHER_PASSWORD}\n", code.stdout.trim());
+    home.run_with_input(&["recover", "--password-stdin"], input.as_bytes())
+        .succeeds();
+    let login = ["login", "--password-stdin"];
+    home.run_with_input(&login, OTHER_PASSWORD.as_bytes())
+        .succeeds();
+    assert_eq!(home.run(&["secret", "get", "prod/db"]).stdout, VALUE);
+}
+
+#[test]
 fn an_import_from_pass_takes_the_first_line_and_keeps_the_rest() {
     let home = Home::signed_in();
     let store = home.outside("store");

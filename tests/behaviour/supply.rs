@@ -260,7 +260,11 @@ fn oldest_rust() -> String {
 #[test]
 fn no_dependency_asks_for_a_newer_rust_than_we_name() {
     let oldest = oldest_rust();
-    for manifest in ["Cargo.toml", "fuzz/Cargo.toml", "crates/audit/fuzz/Cargo.toml"] {
+    for manifest in [
+        "Cargo.toml",
+        "fuzz/Cargo.toml",
+        "crates/audit/fuzz/Cargo.toml",
+    ] {
         let packages = packages_of(manifest);
         let asks = |package: &&Value| {
             let version = package["rust_version"].as_str();

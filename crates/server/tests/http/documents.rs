@@ -8,8 +8,19 @@ use crate::fixture::{PASSWORD, Server, program, with_input};
 fn every_curl_command_of_the_api_guide_works() {
     let server = Server::start("", &[]);
     let data = server.data.to_str().unwrap();
-    let create = ["admin", "create", "root@example.com", "--password-stdin", "--data", data];
-    assert!(with_input(program().args(create), PASSWORD).status.success());
+    let create = [
+        "admin",
+        "create",
+        "root@example.com",
+        "--password-stdin",
+        "--data",
+        data,
+    ];
+    assert!(
+        with_input(program().args(create), PASSWORD)
+            .status
+            .success()
+    );
     let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/server/api.md");
     let guide = std::fs::read_to_string(guide).unwrap();
     let commands: Vec<&str> = guide
