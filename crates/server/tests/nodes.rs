@@ -13,12 +13,13 @@ mod postgres;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightlatch_audit::{Limit, Progress, Query, SystemClock};
+use nightlatch_audit::{Progress, Query, ReadKind, SystemClock};
 use nightlatch_core::crypto::kdf::Argon2Params;
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_server::node::{Database, Node, Settings};
@@ -152,16 +153,19 @@ fn run_and_kill(data: &Path, database: &str) -> Vec<(String, SessionId)> {
 
 /// How often each event of each session is in the log of a node.
 fn recorded(log: &SealedLog) -> BTreeMap<(String, SessionId), usize> {
-    let newest = Query::default().limit(Limit::MAX);
-    let read = log.reader().list(&newest, &Progress::default()).unwrap();
     let mut recorded = BTreeMap::new();
-    for line in read.answer.events {
-        if let Some(session) = line.session_id {
-            *recorded
-                .entry((line.event_type.to_string(), session))
-                .or_default() += 1;
-        }
-    }
+    let (all, done) = (Query::default(), Progress::default());
+    let read = log
+        .reader()
+        .for_each(ReadKind::Export, &all, &done, |line| {
+            if let Some(session) = line.session_id {
+                *recorded
+                    .entry((line.event_type.to_string(), session))
+                    .or_default() += 1;
+            }
+            ControlFlow::Continue(())
+        });
+    assert!(read.unwrap().recorded.is_ok());
     recorded
 }
 

@@ -43,7 +43,7 @@ pub use using::{Judged, Recorded, Recording, Used};
 /// # let home = nightlatch_platform::fs::Dir::open_or_create(&scratch.path().join("home"))?;
 /// use std::sync::Arc;
 ///
-/// use nightlatch_audit::AuditLog;
+/// use nightlatch_audit::{AuditLog, TerminationReason};
 /// use nightlatch_platform::clock::SystemClock;
 /// use nightlatch_local::config::KeeperChoice;
 /// use nightlatch_core::id::{AccountId, SessionId};
