@@ -178,7 +178,8 @@ mod tests {
         assert!(dir.lock_within(limit).unwrap().is_none());
         assert!(dir.lock_within(Duration::ZERO).unwrap().is_none());
         drop(held);
-        assert!(dir.lock_within(Duration::ZERO).unwrap().is_some());
+        // A process that another test is starting has a copy of the handle until it runs.
+        assert!(dir.lock_within(Duration::from_secs(5)).unwrap().is_some());
     }
 
     #[test]
