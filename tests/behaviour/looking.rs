@@ -1,7 +1,9 @@
 //! Read-only commands change nothing, and a directory that is not our home is left alone.
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::support::{EMAIL, Home, PASSWORD, Run, tree};
 
@@ -218,4 +220,21 @@ fn a_directory_with_sessions_and_another_file_called_home_is_no_home() {
     let before = tree(&home.path());
     home.run(&["lock"]).succeeds();
     assert_eq!(tree(&home.path()), before);
+}
+
+/// SQLite itself tries for ten seconds, and then fails, where it may only read.
+#[test]
+fn a_database_whose_writer_was_killed_after_the_header_of_its_wal_is_read_at_once() {
+    let home = Home::registered();
+    let place = |suffix: &str, content: &[u8]| {
+        let path = home.path().join(format!("accounts.db-{suffix}"));
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    };
+    place("wal", &[7; 32]);
+    place("shm", &[0; 32768]);
+    let begun = Instant::now();
+    let list = home.run(&["account", "list", "--json"]).succeeds();
+    assert_eq!(list.json()["accounts"][0]["email"], EMAIL);
+    assert!(begun.elapsed() < Duration::from_secs(5));
 }

@@ -18,7 +18,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use nightlatch_core::crypto::Key;
-use nightlatch_platform::fs::{Dir, check_unopened};
+use nightlatch_platform::fs::{Dir, FsError, check_unopened};
 
 pub use check::{DatabaseState, check as check_database};
 pub use error::DirectoryError;
@@ -30,6 +30,8 @@ const FILE: &str = "accounts.db";
 const UNFINISHED: &str = ".tmp-accounts.db";
 /// Suffixes of the files that SQLite keeps beside a database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// The length of the header of SQLite's log, in bytes.
+const WAL_HEADER: u64 = 32;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One connection to the account database.
@@ -132,8 +134,7 @@ impl Directory {
     /// Connects for reading without changing anything. Uses SQLite's companion files if they exist,
     /// which are then only read, and otherwise reads the file as it is on disk.
     fn connect_to_look(home: &Dir) -> Result<Self, DirectoryError> {
-        let is_in_use =
-            home.contains(&format!("{FILE}-wal"))? && home.contains(&format!("{FILE}-shm"))?;
+        let is_in_use = Self::has_changes_in_wal(home)? && home.contains(&format!("{FILE}-shm"))?;
         Self::connect_by(
             home,
             if is_in_use {
@@ -142,6 +143,19 @@ impl Directory {
                 "immutable=1"
             },
         )
+    }
+
+    /// Whether SQLite's log may hold a change. One that was killed right after its header makes SQLite
+    /// try for ten seconds, and then fail, where it may only read.
+    fn has_changes_in_wal(home: &Dir) -> Result<bool, DirectoryError> {
+        let name = format!("{FILE}-wal");
+        let Some(log) = home.open_file(&name)? else {
+            return Ok(false);
+        };
+        let found = log.metadata();
+        let found =
+            found.map_err(|error| FsError::new("inspect", home.path().join(&name), error))?;
+        Ok(found.len() > WAL_HEADER)
     }
 
     /// Connects with SQLite's `options`. With `immutable=1`, it reads the file as it is on disk,
