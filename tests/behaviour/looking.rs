@@ -232,7 +232,7 @@ fn a_database_whose_writer_was_killed_after_the_header_of_its_wal_is_read_at_onc
         std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     };
     place("wal", &[7; 32]);
-    place("shm", &[0; 32768]);
+    place("shm", &vec![0; 32768]);
     let begun = Instant::now();
     let list = home.run(&["account", "list", "--json"]).succeeds();
     assert_eq!(list.json()["accounts"][0]["email"], EMAIL);
