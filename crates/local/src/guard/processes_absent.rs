@@ -1,6 +1,8 @@
 //! The processes of a guarded command where the system does not list processes: only the command's
 //! own process is known, from its lease, and only while its guard waits for it.
 
+#![allow(clippy::unused_self, clippy::unnecessary_wraps)] // the signatures of where processes are found
+
 use std::io;
 use std::time::Duration;
 

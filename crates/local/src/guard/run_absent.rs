@@ -18,6 +18,13 @@ pub use error::RunError;
 /// A started command; never exists here.
 pub struct Started(Infallible);
 
+impl Started {
+    /// Cannot be called.
+    pub fn id(&self) -> u32 {
+        match self.0 {}
+    }
+}
+
 /// A runner; never exists here.
 pub struct Runner {
     none: Infallible,

@@ -6,6 +6,7 @@ use nightlatch_core::id::ExecId;
 /// A guarded command whose processes are looked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))] // found by it only there
     pub(super) exec: ExecId,
     /// The living process that waits for the command.
     pub(super) guard: Option<i32>,
