@@ -27,6 +27,7 @@ mod origin;
 mod pager;
 mod passwd;
 mod password_input;
+mod private_file;
 mod progress;
 #[cfg(unix)]
 mod prompt;

@@ -1,10 +1,10 @@
 //! Secrets on their way out: into guarded commands, templates, exports; and in: from other programs.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use crate::support::checks::until;
 use crate::support::scan::{Memory, sees_into_processes};
-use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
+use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Pty, Run};
 
 const VALUE: &str = "correct-horse-battery-staple";
 
@@ -149,6 +149,34 @@ fn a_template_is_filled_and_a_broken_one_is_left_alone() {
     assert_eq!(mode & 0o777, 0o600);
     home.run(&["inject", "-i", from, "-o", "/does/not/exist"])
         .refuses(1, "cannot write");
+}
+
+#[test]
+fn an_output_that_is_no_file_is_refused_before_anything_is_asked_or_recorded() {
+    let home = with_secrets();
+    let [target, link, template] = ["target", "link", "in"].map(|name| home.outside(name));
+    std::fs::write(&target, "kept").unwrap();
+    symlink(&target, &link).unwrap();
+    std::fs::write(&template, "{{ nightlatch://api-token }}").unwrap();
+    let events = home.audit_lines();
+    let (directory, template) = (home.path(), template.to_str().unwrap());
+    for output in [&link, &directory] {
+        let output = output.to_str().unwrap();
+        let export = ["secret", "export", "--format", "json", "-o", output];
+        home.run(&export).refuses(1, "not a regular file");
+        let inject = ["inject", "-i", template, "-o", output];
+        home.run(&inject).refuses(1, "not a regular file");
+    }
+    for arguments in [
+        &["secret", "export", "--format", "json"][..],
+        &["inject", "-i", template],
+    ] {
+        let (said, _) = Pty::spawn(home.command(arguments)).finish();
+        assert!(said.contains("standard output is a terminal"), "{said:?}");
+    }
+    assert_eq!(std::fs::read_to_string(target).unwrap(), "kept");
+    assert!(link.is_symlink());
+    assert_eq!(home.audit_lines(), events);
 }
 
 #[test]

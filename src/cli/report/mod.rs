@@ -9,9 +9,7 @@ mod time;
 mod verdict;
 
 use std::collections::VecDeque;
-use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use nightlatch::audit::{Limit, Progress, ReadKind, Reading, Record, Statistics};
 use nightlatch::clock::{Clock, SystemClock};
@@ -23,8 +21,8 @@ use super::audit::{no_log, not_verified, this_boot, verifier};
 use super::context::Context;
 use super::end::End;
 use super::exit::Failure;
-use super::progress;
 use super::stats::has_all_of_sessions;
+use super::{private_file, progress};
 
 pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
     let to_stdout = args.html.as_os_str() == "-";
@@ -35,7 +33,7 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
         );
     }
     if !to_stdout {
-        check_replaceable(&args.html)?;
+        private_file::check_replaceable(&args.html)?;
     }
     let query = query(context, &args.filters)?;
     let directory = match &args.filters.dir {
@@ -88,7 +86,7 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
     if to_stdout {
         context.ui.bytes(html.as_bytes())?;
     } else {
-        write(&args.html, &html)?;
+        private_file::write(&args.html, html.as_bytes())?;
         let file = args.html.display().to_string();
         if context.ui.json {
             context.ui.json(&json!({
@@ -110,38 +108,4 @@ pub fn run(context: &Context, args: &AuditReport) -> Result<End, Failure> {
         return Ok(End::Done);
     }
     Err(not_verified(&verification).hint("the page lists what was found".to_owned()))
-}
-
-/// Refuses to replace anything but a regular file.
-fn check_replaceable(path: &Path) -> Result<(), Failure> {
-    // Check the link itself, not its target.
-    match std::fs::symlink_metadata(path) {
-        Ok(found) if !found.is_file() => Err(Failure::failed(
-            "file",
-            format!("{} is not a regular file", path.display()),
-        )
-        .hint("give another name".to_owned())),
-        _ => Ok(()),
-    }
-}
-
-/// Writes the file atomically and not readable by others: a reader sees either the old page or the
-/// new one.
-fn write(path: &Path, html: &str) -> Result<(), Failure> {
-    let failed = |error: &std::io::Error| {
-        Failure::failed("file", format!("cannot write {}: {error}", path.display()))
-    };
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    // tempfile creates its files with mode 0600.
-    let mut file = tempfile::Builder::new()
-        .prefix(".nightlatch-report-")
-        .tempfile_in(directory.unwrap_or(Path::new(".")))
-        .map_err(|error| failed(&error))?;
-    file.write_all(html.as_bytes())
-        .map_err(|error| failed(&error))?;
-    check_replaceable(path)?;
-    let persisted = file.persist(path);
-    persisted.map(drop).map_err(|error| failed(&error.error))
 }

@@ -5,7 +5,7 @@ use nightlatch::account::Email;
 use nightlatch::secrets::formats::{write_env, write_json};
 
 use super::report::shown;
-use super::sources;
+use super::sources::Output;
 use crate::cli::args::{SecretExport, TextFormat};
 use crate::cli::context::Context;
 use crate::cli::end::End;
@@ -14,6 +14,7 @@ use crate::cli::login;
 use crate::cli::password_input::{self, Question};
 
 pub fn run(context: &Context, args: &SecretExport) -> Result<End, Failure> {
+    let output = Output::checked(context.ui, args.output.as_deref())?;
     let guard = context.guard()?;
     let email: Email = {
         let session = guard.require("secret export")?;
@@ -26,7 +27,7 @@ pub fn run(context: &Context, args: &SecretExport) -> Result<End, Failure> {
         TextFormat::Json => (write_json(&all), Vec::new()),
         TextFormat::Env => write_env(&all),
     };
-    sources::write(context, args.output.as_deref(), written.expose())?;
+    output.write(written.expose())?;
     for (name, why) in &others {
         context
             .ui

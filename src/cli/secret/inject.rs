@@ -2,7 +2,7 @@
 
 use nightlatch::secrets::formats::Template;
 
-use super::sources;
+use super::sources::{self, Output};
 use crate::cli::args::Inject;
 use crate::cli::context::Context;
 use crate::cli::end::End;
@@ -12,6 +12,7 @@ use crate::cli::exit::{Code, Failure};
 const TEMPLATE_LIMIT: usize = 1024 * 1024;
 
 pub fn run(context: &Context, args: &Inject) -> Result<End, Failure> {
+    let output = Output::checked(context.ui, args.output.as_deref())?;
     let text = match &args.input {
         Some(path) => sources::file(path, TEMPLATE_LIMIT)?,
         None => sources::standard_input(TEMPLATE_LIMIT)?,
@@ -21,6 +22,6 @@ pub fn run(context: &Context, args: &Inject) -> Result<End, Failure> {
     let guard = context.guard()?;
     let values = guard.secrets()?.get_all("inject", &template.names())?;
     let filled = template.fill(&values);
-    sources::write(context, args.output.as_deref(), filled.expose())?;
+    output.write(filled.expose())?;
     Ok(End::Done)
 }

@@ -2,13 +2,14 @@
 //! alone.
 
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 
 use nightlatch::memory::{ReadSecretError, SecretBuffer};
 
-use crate::cli::context::Context;
 use crate::cli::exit::{Code, Failure};
+use crate::cli::private_file;
+use crate::cli::ui::Ui;
 
 /// The file at `path`, of at most `limit` bytes.
 ///
@@ -59,29 +60,37 @@ fn unread(source: &str, error: &std::io::Error) -> Failure {
     Failure::failed("file", format!("cannot read {source}: {error}"))
 }
 
-/// Writes to the file, or to standard output. A new file replaces an old one whole, and only its
-/// owner may read it.
-///
-/// # Errors
-/// When it cannot be written, or standard output is a terminal.
-pub fn write(context: &Context, output: Option<&Path>, bytes: &[u8]) -> Result<(), Failure> {
-    let Some(path) = output else {
-        if context.ui.on_terminal {
-            return Err(Failure::usage("standard output is a terminal")
-                .hint("write to a file with -o FILE, or into a pipe".to_owned()));
+/// Where secrets are to be written: standard output, or a file that is checked to be replaceable.
+pub struct Output<'a> {
+    ui: Ui,
+    file: Option<&'a Path>,
+}
+
+impl<'a> Output<'a> {
+    /// Checks the output before anything is asked, read or recorded for it.
+    ///
+    /// # Errors
+    /// When the file is not a regular one, or standard output is a terminal.
+    pub fn checked(ui: Ui, file: Option<&'a Path>) -> Result<Self, Failure> {
+        match file {
+            Some(path) => private_file::check_replaceable(path)?,
+            None if ui.on_terminal => {
+                return Err(Failure::usage("standard output is a terminal")
+                    .hint("write to a file with -o FILE, or into a pipe".to_owned()));
+            }
+            None => {}
         }
-        context.ui.secret(bytes)?;
-        return Ok(());
-    };
-    let failed = |error: std::io::Error| {
-        Failure::failed("file", format!("cannot write {}: {error}", path.display()))
-    };
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let dir = dir.unwrap_or(Path::new("."));
-    // Its mode is 0600 from the beginning.
-    let mut new = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
-    new.write_all(bytes).map_err(failed)?;
-    new.as_file().sync_all().map_err(failed)?;
-    new.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+        Ok(Self { ui, file })
+    }
+
+    /// Writes `bytes` there. A new file replaces an old one whole, and only its owner may read it.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn write(self, bytes: &[u8]) -> Result<(), Failure> {
+        match self.file {
+            Some(path) => private_file::write(path, bytes),
+            None => self.ui.secret(bytes).map(drop),
+        }
+    }
 }
