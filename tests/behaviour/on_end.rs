@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::{Signal, kill_process};
+
+use crate::agent::agent;
 use crate::support::checks::until;
 use crate::support::{Home, Run};
 
@@ -9,12 +12,37 @@ use crate::support::{Home, Run};
 const WAITS: &str =
     "trap 'echo hung up; exit 7' HUP; for i in $(seq 40); do sleep 0.1; done; exit 9";
 
+/// The same for twenty seconds, in which a slow machine gets to end the session.
+fn waits_longer() -> String {
+    WAITS.replace("40", "200")
+}
+
 /// A home whose session has one idle second.
 fn soon_locked(config: &str) -> Home {
     let home = Home::registered();
     home.configure(config);
     home.login(&["--idle", "1s"]).succeeds();
     home
+}
+
+/// A home with a session whose key an agent holds.
+fn with_agent() -> Home {
+    let home = Home::registered().with_keeper("agent");
+    home.login(&[]).succeeds();
+    home
+}
+
+/// Whether a guarded command runs.
+fn runs(home: &Home) -> bool {
+    let listed = home.run(&["sessions", "--json"]).succeeds().json();
+    listed["sessions"][0]["commands"][0]["pid"].is_number()
+}
+
+/// Has whoever watches the sessions look at them.
+fn touch_sessions(home: &Home) {
+    let file = home.path().join("sessions/touched");
+    std::fs::write(&file, "").unwrap();
+    std::fs::remove_file(&file).unwrap();
 }
 
 fn exec(home: &Home, options: &[&str], script: &str) -> Run {
@@ -54,20 +82,67 @@ fn a_hangup_reaches_what_the_command_started_and_dies_of_it_as_without_us() {
 #[test]
 fn a_session_that_ends_by_hand_hangs_up_too_and_a_new_sign_in_in_its_place_does_not() {
     let home = Home::signed_in();
-    let runs = || {
-        let listed = home.run(&["sessions", "--json"]).succeeds().json();
-        listed["sessions"][0]["commands"][0]["pid"].is_number()
-    };
     std::thread::scope(|scope| {
         let running = scope.spawn(|| exec(&home, &["--on-end", "hangup"], WAITS));
-        until("it runs", runs);
+        until("it runs", || runs(&home));
         home.login(&["--force"]).succeeds();
         running.join().unwrap().ends_with(9);
         let running = scope.spawn(|| exec(&home, &["--on-end", "hangup"], WAITS));
-        until("it runs", runs);
+        until("it runs", || runs(&home));
         home.run(&["lock"]).succeeds();
         running.join().unwrap().ends_with(7);
     });
+}
+
+#[test]
+fn a_session_that_is_unknown_for_three_seconds_hangs_up_and_for_a_moment_does_not() {
+    let home = with_agent();
+    let agent = agent(&home);
+    let hang = |script: &str| exec(&home, &["--on-end", "hangup"], script);
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| hang(WAITS));
+        until("it runs", || runs(&home));
+        kill_process(agent, Signal::STOP).unwrap();
+        touch_sessions(&home);
+        std::thread::sleep(Duration::from_secs(1));
+        kill_process(agent, Signal::CONT).unwrap();
+        running.join().unwrap().ends_with(9);
+        let running = scope.spawn(|| hang(&waits_longer()));
+        until("it runs", || runs(&home));
+        kill_process(agent, Signal::STOP).unwrap();
+        let begun = Instant::now();
+        touch_sessions(&home);
+        let run = running.join().unwrap();
+        kill_process(agent, Signal::CONT).unwrap();
+        run.ends_with(7);
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_secs(3), "{took:?}");
+    });
+}
+
+#[test]
+fn an_end_that_nothing_explains_hangs_up_at_once() {
+    let home = Home::signed_in();
+    let (log, away) = (home.path().join("audit"), home.outside("audit"));
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| exec(&home, &["--on-end", "hangup"], &waits_longer()));
+        until("it runs", || runs(&home));
+        std::fs::rename(&log, &away).unwrap();
+        home.run(&["lock"]).ends_with(7);
+        running.join().unwrap().ends_with(7);
+        std::fs::rename(&away, &log).unwrap();
+    });
+}
+
+#[test]
+fn a_watch_that_cannot_start_is_warned_of() {
+    let home = Home::signed_in();
+    let mut command = home.command(&["exec", "--on-end", "hangup", "--", "sh", "-c", "exit 3"]);
+    // No thread can have a stack of that size.
+    command.env("RUST_MIN_STACK", (1_u64 << 47).to_string());
+    let run = Run::of(command).ends_with(3);
+    let part = "cannot watch the session while sh runs: ";
+    assert!(run.stderr.contains(part), "{run:?}");
 }
 
 #[test]
