@@ -30,9 +30,9 @@ pub use bad_value::BadValue;
 pub use filters::AuditFilters;
 pub use hold::{AuditHold, HoldCommand};
 pub use secret::{
-    ImportFormat, Inject, Secret, SecretCommand, SecretEdit, SecretExport, SecretGet,
-    SecretHistory, SecretImport, SecretRename, SecretRestore, SecretRm, SecretSet, SecretShow,
-    TextFormat,
+    EXISTING_SECRET, ImportFormat, Inject, Secret, SecretCommand, SecretEdit, SecretExport,
+    SecretGet, SecretHistory, SecretImport, SecretRename, SecretRestore, SecretRm, SecretSet,
+    SecretShow, TextFormat,
 };
 pub use sessions::Revoke;
 

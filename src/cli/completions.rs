@@ -14,7 +14,7 @@ use nightlatch::audit::EventType;
 use nightlatch::session::SessionState;
 use nightlatch::{Guard, GuardConfig};
 
-use super::args::{Cli, Completions, Shell};
+use super::args::{Cli, Completions, EXISTING_SECRET, Shell};
 use super::context::Context;
 use super::end::End;
 use super::exit::{Code, Failure};
@@ -22,8 +22,6 @@ use super::install;
 use super::surroundings::Surroundings;
 use super::ui::Ui;
 
-/// The commands of `secret` whose name is that of an existing secret.
-const SECRET_COMMANDS: [&str; 7] = ["get", "show", "rename", "rm", "edit", "history", "restore"];
 /// The maximum number of accounts offered; a person would not choose among more.
 const ACCOUNTS: u32 = 1000;
 
@@ -103,7 +101,6 @@ fn home_in(words: &[OsString]) -> Option<PathBuf> {
 /// The command line with the candidates for each argument that the home provides.
 fn with_candidates(command: Command, home: Option<&Path>) -> Command {
     let is_register = command.get_name() == "register";
-    let names_a_secret = SECRET_COMMANDS.contains(&command.get_name());
     // The help of `audit` hides arguments that belong to `audit list`.
     let is_audit = command.get_name() == "audit";
     let mut command = command.mut_args(|argument| {
@@ -116,8 +113,7 @@ fn with_candidates(command: Command, home: Option<&Path>) -> Command {
         "email" if is_register => argument.value_hint(ValueHint::EmailAddress),
         "email" | "account" | "user" => from_home(argument, home, accounts),
         "session" => from_home(argument, home, session),
-        "secrets" | "secret_files" => from_home(argument, home, secret_names),
-        "name" if names_a_secret => from_home(argument, home, secret_names),
+        EXISTING_SECRET | "secrets" | "secret_files" => from_home(argument, home, secret_names),
         "event" => argument.add(ArgValueCandidates::new(event_types)),
         "home" | "dir" | "directory" => argument.value_hint(ValueHint::DirPath),
         "anchor" | "html" => argument.value_hint(ValueHint::FilePath),

@@ -77,7 +77,14 @@ fn names_of_secrets_are_completed_from_a_live_session_only_and_nothing_is_record
     let both = ["prod/api", "prod/db"];
     assert_eq!(offered(&home, &["secret", "get", "prod"]), both);
     assert_eq!(offered(&home, &["exec", "--secret", "prod/d"]), ["prod/db"]);
-    assert!(offered(&home, &["secret", "set", "prod"]).is_empty());
+    assert_eq!(offered(&home, &["secret", "rename", "prod"]), both);
+    for new in [
+        &["secret", "set", "prod"][..],
+        &["secret", "rename", "prod/db", "prod"],
+        &["account", "rename", "prod"],
+    ] {
+        assert!(offered(&home, new).is_empty(), "{new:?}");
+    }
     assert_eq!(home.audit_lines(), events);
     assert_eq!(home.status()["expires_at"], before["expires_at"]);
     home.run(&["lock"]).succeeds();

@@ -9,6 +9,9 @@ use super::accounts::PasswordSource;
 use super::bad_value::number;
 use super::secret_binding::secret_name;
 
+/// The id of an argument that names a secret which exists.
+pub const EXISTING_SECRET: &str = "secret";
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -99,7 +102,7 @@ Adds no line end.
 Exit codes: 3 no such secret or version; 4 no live session.")]
 pub struct SecretGet {
     /// Name of the secret
-    #[arg(value_name = "NAME", value_parser = secret_name)]
+    #[arg(id = EXISTING_SECRET, value_name = "NAME", value_parser = secret_name)]
     pub name: SecretName,
     /// An older version; see `secret history`
     #[arg(long = "version", value_name = "N", value_parser = number(1_u64.., VERSION))]
@@ -112,7 +115,7 @@ pub struct SecretGet {
 )]
 pub struct SecretShow {
     /// Name of the secret
-    #[arg(value_name = "NAME", value_parser = secret_name)]
+    #[arg(id = EXISTING_SECRET, value_name = "NAME", value_parser = secret_name)]
     pub name: SecretName,
 }
 
@@ -122,7 +125,7 @@ pub struct SecretShow {
 )]
 pub struct SecretRename {
     /// Name of the secret
-    #[arg(value_name = "NAME", value_parser = secret_name)]
+    #[arg(id = EXISTING_SECRET, value_name = "NAME", value_parser = secret_name)]
     pub name: SecretName,
     /// Its new name
     #[arg(value_name = "NEW", value_parser = secret_name)]
@@ -135,7 +138,7 @@ pub struct SecretRename {
 )]
 pub struct SecretRm {
     /// Name of the secret
-    #[arg(value_name = "NAME", value_parser = secret_name)]
+    #[arg(id = EXISTING_SECRET, value_name = "NAME", value_parser = secret_name)]
     pub name: SecretName,
     /// Do not ask
     #[arg(long, short)]
@@ -148,7 +151,7 @@ pub struct SecretRm {
 )]
 pub struct SecretEdit {
     /// Name of the secret
-    #[arg(value_name = "NAME", value_parser = secret_name)]
+    #[arg(id = EXISTING_SECRET, value_name = "NAME", value_parser = secret_name)]
     pub name: SecretName,
 }
 
@@ -158,7 +161,7 @@ pub struct SecretEdit {
 )]
 pub struct SecretHistory {
     /// Name of the secret
-    #[arg(value_name = "NAME", value_parser = secret_name)]
+    #[arg(id = EXISTING_SECRET, value_name = "NAME", value_parser = secret_name)]
     pub name: SecretName,
 }
 
@@ -168,7 +171,7 @@ pub struct SecretHistory {
 )]
 pub struct SecretRestore {
     /// Name of the secret
-    #[arg(value_name = "NAME", value_parser = secret_name)]
+    #[arg(id = EXISTING_SECRET, value_name = "NAME", value_parser = secret_name)]
     pub name: SecretName,
     /// The version, as `secret history` lists it
     #[arg(value_name = "N", value_parser = number(1_u64.., VERSION))]
