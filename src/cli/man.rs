@@ -263,4 +263,11 @@ mod tests {
         pages.sort_unstable();
         assert_eq!(explained, pages);
     }
+
+    #[test]
+    fn no_description_has_two_spaces_in_a_row() {
+        for page in EXPLAINED.iter().chain(ACCOUNTS).chain(SECRETS) {
+            assert!(!page.description.contains("  "), "{}", page.page);
+        }
+    }
 }

@@ -175,17 +175,27 @@ pub const EXPLAINED: &[Explained] = &[
     },
     Explained {
         page: "nightlatch-sessions",
-        description: "Lists the live session of every account, with the time left, its limit and             where its key is kept, and the guarded commands that run under it: program, process,             terminal and running time. A command that still runs under a session that has ended is             listed, too. It restarts no idle timer, records nothing and waits for nothing.",
+        description: "Lists the live session of every account, with the time left, its limit and \
+            where its key is kept, and the guarded commands that run under it: program, process, \
+            terminal and running time. A command that still runs under a session that has ended is \
+            listed, too. It restarts no idle timer, records nothing and waits for nothing.",
         environment: &[ZONE],
         files: &[HOME],
     },
     Explained {
         page: "nightlatch-revoke",
-        description: "Ends sessions and the guarded commands under them, whatever else is broken:             of the account in use, of the account or session that is named, or with --all of every             account. The reason is recorded, and status and every refused command show it until             the next sign-in. No copy of a revoked session lives again, on any machine.\n\
+        description: "Ends sessions and the guarded commands under them, whatever else is broken: \
+            of the account in use, of the account or session that is named, or with --all of every \
+            account. The reason is recorded, and status and every refused command show it until \
+            the next sign-in. No copy of a revoked session lives again, on any machine.\n\
             \n\
-            The commands and all processes that they started get SIGTERM, and SIGKILL after five             seconds, also in process groups and sessions of their own. Commands left behind by a             killed guard end, too. A process that removed NIGHTLATCH_EXEC_ID from its environment             and left its parent and process group is not found.\n\
+            The commands and all processes that they started get SIGTERM, and SIGKILL after five \
+            seconds, also in process groups and sessions of their own. Commands left behind by a \
+            killed guard end, too. A process that removed NIGHTLATCH_EXEC_ID from its environment \
+            and left its parent and process group is not found.\n\
             \n\
-            Whoever is at the terminal may revoke, as they may lock: it gives no access, and they             could end the processes anyway.",
+            Whoever is at the terminal may revoke, as they may lock: it gives no access, and they \
+            could end the processes anyway.",
         environment: &[],
         files: &[HOME],
     },
