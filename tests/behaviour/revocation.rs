@@ -312,6 +312,95 @@ fn neither_a_stopped_guard_nor_a_killed_one_keeps_its_command_from_ending() {
     home.run(&["exec", "--", "true"]).succeeds();
 }
 
+/// Kills the guard of a command, which runs on. Returns the command's process id.
+fn bereave(guarded: Guarded) -> i32 {
+    let command = guarded.pid;
+    guarded.send(Signal::KILL);
+    assert_eq!(guarded.code(), 137);
+    assert!(runs(command));
+    command
+}
+
+#[test]
+fn a_killed_guards_command_that_had_ended_by_itself_is_not_revoked() {
+    let home = Home::signed_in();
+    let command = bereave(Guarded::start(&home, "echo $$; exec sleep 30"));
+    kill_process(Pid::from_raw(command).unwrap(), Signal::KILL).unwrap();
+    until("the command has ended", || !runs(command));
+    assert_eq!(leases(&home).len(), 1);
+    let run = home.run(&["revoke", "--reason", WHY, "--json"]).succeeds();
+    assert_eq!(run.json()["commands"], json!([]));
+    assert!(recorded(&home, "COMMAND_FINISHED").is_empty());
+    let ends = recorded(&home, "SESSION_TERMINATED");
+    assert_eq!(ends.len(), 1);
+    assert_eq!(ends[0]["details"], json!({ "reason": "crash" }));
+    assert!(leases(&home).is_empty());
+    log_is_whole(&home);
+}
+
+#[test]
+fn a_killed_guards_command_that_ends_when_asked_is_recorded_as_terminated() {
+    let home = Home::signed_in();
+    let command = bereave(Guarded::start(&home, "echo $$; exec sleep 30"));
+    let run = home.run(&["revoke", "--reason", WHY, "--json"]).succeeds();
+    let commands = &run.json()["commands"];
+    assert_eq!(commands[0]["killed"], false, "{commands}");
+    assert_eq!(commands[0]["left"], false, "{commands}");
+    assert!(!runs(command));
+    let ends = recorded(&home, "COMMAND_FINISHED");
+    assert_eq!(ends.len(), 1);
+    assert_eq!(ends[0]["details"]["signal"], 15, "{ends:?}");
+    log_is_whole(&home);
+}
+
+#[test]
+fn a_command_in_another_process_namespace_is_ended_or_reported_as_left() {
+    let home = Home::signed_in();
+    let within = |program: &str| {
+        let script = "exec unshare -p -f --kill-child --mount-proc sh -c \"$0\"";
+        let mut shell = home.shell(script);
+        shell.arg(program);
+        shell
+    };
+    if Run::of(within("true")).code != 0 {
+        eprintln!("skipped: no process namespace may be made here");
+        return;
+    }
+    // Out of sight of whoever revokes.
+    let outside = Guarded::start(&home, "echo $$; exec sleep 30");
+    let begun = Instant::now();
+    let revoke_within = format!("exec \"$NIGHTLATCH\" revoke --reason '{WHY}'");
+    let run = Run::of(within(&revoke_within)).ends_with(1);
+    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+    let left = "sh could not be ended: its processes cannot be seen from here";
+    assert!(run.stderr.contains(left), "{run:#?}");
+    assert!(!run.stderr.contains("ended sh"), "{run:#?}");
+    assert!(runs(outside.pid));
+    assert_eq!(home.status()["state"], "revoked");
+    let run = home.run(&["revoke", EMAIL, "--reason", WHY]).succeeds();
+    assert!(run.stderr.contains("ended sh"), "{run:#?}");
+    assert_eq!(outside.code(), 143);
+    is_revoked(&home);
+
+    // The guard is out of sight, and its command is found by its variable.
+    home.login(&[]).succeeds();
+    let up = home.outside("up");
+    let script = format!("echo $$ > {}; exec sleep 30", up.display());
+    let mut inside = within(&format!(
+        "\"$NIGHTLATCH\" exec -- sh -c '{script}'; exit $?"
+    ));
+    let mut inside = inside.stderr(Stdio::null()).spawn().unwrap();
+    pid_in(&up);
+    let run = revoke(&home).succeeds();
+    assert!(run.stderr.contains("ended sh"), "{run:#?}");
+    assert_eq!(inside.wait().unwrap().code(), Some(143));
+    is_revoked(&home);
+    let ends = recorded(&home, "COMMAND_FINISHED");
+    let signals: Vec<_> = ends.iter().map(|end| &end["details"]["signal"]).collect();
+    assert_eq!(signals, [15, 15]);
+    log_is_whole(&home);
+}
+
 #[test]
 fn a_command_and_a_guard_stopped_by_ctrl_z_end_without_being_killed() {
     let home = Home::signed_in();

@@ -17,8 +17,10 @@ const GRACE: Duration = Duration::from_secs(5);
 const LIMIT: Duration = Duration::from_millis(5500);
 /// How often to kill what is left at most: a process may start another one before it is gone.
 const KILL_ROUNDS: u32 = 20;
-/// What is said of a process that got the signal.
+/// Why a process that got the signal is left.
 const STILL_RUNS: &str = "it is still running";
+/// Why a command is left whose guard holds the lease, perhaps in another process namespace.
+const UNSEEN: &str = "its processes cannot be seen from here";
 /// The first and the longest pause between looks at the processes.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
@@ -50,11 +52,13 @@ pub struct GuardedCommand {
 pub struct EndedCommand {
     /// The command, as it was when the end was requested.
     pub command: GuardedCommand,
-    /// Whether any of its processes did not end when asked to, and was killed.
+    /// Whether any of its processes did not end when asked to, and was killed. Also if its guard
+    /// was killed before it started the command.
     pub was_killed: bool,
     /// Whether its guard could not record the end itself.
     pub(super) is_unrecorded: bool,
-    /// Why a process of it is still running, if so: it runs as another user, perhaps.
+    /// Why it may still be running, if so: one of its processes runs as another user, perhaps, or
+    /// none of them can be seen from this process namespace.
     pub left: Option<String>,
 }
 
@@ -140,9 +144,10 @@ struct Found {
     lease: FoundLease,
     command: GuardedCommand,
     is_released: bool,
+    /// Whether its guard or one of its processes was found running. Otherwise it had ended before.
+    was_seen: bool,
     was_killed: bool,
-    guard_was_killed: bool,
-    /// Why a process of it is left.
+    /// Why it may still be running.
     left: Option<String>,
 }
 
@@ -190,11 +195,13 @@ impl<'a> EndingCommands<'a> {
             is_any_left = self.round(Round::Kill);
             self.clock.sleep(PAUSES.0);
         }
-        let ended = self.found.into_values().map(|found| EndedCommand {
-            is_unrecorded: found.guard_was_killed || !found.lease.is_held,
+        let found = self.found.into_values();
+        let ended = found.filter(|found| found.was_seen || found.left.is_some());
+        let ended = ended.map(|found| EndedCommand {
+            is_unrecorded: !found.lease.is_held,
             command: found.command,
             was_killed: found.was_killed,
-            left: found.left.filter(|_| is_any_left),
+            left: found.left,
         });
         (ended.collect(), self.failure)
     }
@@ -218,7 +225,10 @@ impl<'a> EndingCommands<'a> {
             Err(error) => {
                 self.failure
                     .get_or_insert(EndCommandsError::Processes(error));
-                return !self.found.is_empty();
+                for found in self.found.values_mut().filter(|found| !found.is_released) {
+                    found.left.get_or_insert_with(|| UNSEEN.to_owned());
+                }
+                return true;
             }
         };
         let mut is_any_left = false;
@@ -229,7 +239,10 @@ impl<'a> EndingCommands<'a> {
                 guard: guard.map(|guard| guard.pid),
                 command: found.lease.command,
             });
-            found.left = None;
+            let is_seen = guard.is_some() || !living.is_empty();
+            found.was_seen |= is_seen;
+            let is_unseen = found.lease.is_held && !found.is_released && !is_seen;
+            found.left = is_unseen.then(|| UNSEEN.to_owned());
             for process in &living {
                 let sent = match round {
                     Round::Kill => {
@@ -252,7 +265,7 @@ impl<'a> EndingCommands<'a> {
                 let sent = match round {
                     // It could still start the command, if it holds the session lock.
                     Round::Kill if is_before_start => {
-                        found.guard_was_killed = true;
+                        found.was_killed = true;
                         guard.send(EndSignal::Kill)
                     }
                     _ if guard.is_stopped() => guard.send(EndSignal::Continue),
@@ -279,7 +292,10 @@ impl<'a> EndingCommands<'a> {
             .collect();
         for (exec, found) in &mut self.found {
             match leases.remove(exec) {
-                Some(lease) => found.lease.command = lease.command.or(found.lease.command),
+                Some(lease) => {
+                    found.lease.is_held = lease.is_held;
+                    found.lease.command = lease.command.or(found.lease.command);
+                }
                 None => found.is_released = true,
             }
         }
@@ -289,8 +305,8 @@ impl<'a> EndingCommands<'a> {
                     command: describe(&lease, now),
                     lease,
                     is_released: false,
+                    was_seen: false,
                     was_killed: false,
-                    guard_was_killed: false,
                     left: None,
                 };
                 self.found.insert(exec, found);

@@ -13,7 +13,8 @@ use nightlatch_core::id::{AccountId, SessionId};
 
 /// How long to wait for the audit log's lock.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// SIGKILL; the number is the same on every system.
+/// SIGTERM and SIGKILL; the numbers are the same on every system.
+const TERMINATED: i32 = 15;
 const KILLED: i32 = 9;
 
 /// Whose sessions to revoke.
@@ -150,7 +151,7 @@ impl Guard {
         let mut revoked = Revoked { ending, ..nothing };
         if let Some(asked) = asked {
             (revoked.commands, revoked.commands_failure) = asked.finish();
-            revoked.record_killed(home);
+            revoked.record_for_killed_guards(home);
         }
         match whose {
             // Whoever revokes a session a second time finds it revoked.
@@ -189,8 +190,8 @@ impl Revoked {
         &self.ending.ended
     }
 
-    /// Records the end of commands whose guards were killed.
-    fn record_killed(&mut self, home: &Home) {
+    /// Records the end of commands whose guards were killed, by the last signal that was sent.
+    fn record_for_killed_guards(&mut self, home: &Home) {
         let unrecorded = self
             .commands
             .iter()
@@ -198,9 +199,10 @@ impl Revoked {
         let events: Vec<_> = unrecorded
             .map(|ended| {
                 let command = &ended.command;
+                let signal = if ended.was_killed { KILLED } else { TERMINATED };
                 let finished = Event::new(Details::CommandFinished {
                     exec: command.exec_id,
-                    end: CommandEnd::Signalled(KILLED),
+                    end: CommandEnd::Signalled(signal),
                     took: command.running_for.unwrap_or_default(),
                 });
                 let name = command.account.and_then(|account| home.name_of(account));
