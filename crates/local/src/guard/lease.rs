@@ -8,7 +8,7 @@ pub mod properties;
 use std::fs::File;
 use std::io::Write;
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -178,54 +178,32 @@ impl Leases {
     /// names.
     fn each_abandoned(
         &self,
-        mut found: impl FnMut(&Dir, &str, Option<SessionId>) -> Result<(), FsError>,
+        mut found: impl FnMut(&str, Option<SessionId>),
     ) -> Result<(), FsError> {
-        let Some(mut dir) = self.home.subdir(RUN)? else {
-            return Ok(());
-        };
-        for name in dir.own_names()? {
-            if !name.ends_with(SUFFIX) {
-                continue;
+        each_lease(&self.home, |lease| {
+            if !lease.is_held {
+                let content = lease.read()?;
+                let session = content.and_then(|content| session_named(&content));
+                found(lease.name, session);
             }
-            let Some(file) = dir.open_file(&name)? else {
-                continue;
-            };
-            let path = dir.path().join(&name);
-            if is_locked(&file).map_err(|error| FsError::new("lock", &path, error))?
-                // Removed between listing and locking: a normal end, not a crash.
-                || has_lost_name(&file)
-            {
-                continue;
-            }
-            let session = match read_bounded(&file, &path, READ_LIMIT) {
-                Ok(content) => session_named(&content),
-                // Not one of our leases.
-                Err(error) if matches!(error.problem, FsProblem::TooLong { .. }) => None,
-                Err(error) => return Err(error),
-            };
-            found(&dir, &name, session)?;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
 impl CrashWatch for Leases {
     fn crashed(&self, session: SessionId) -> Result<bool, FsError> {
         let mut crashed = false;
-        self.each_abandoned(|_, _, named| {
+        self.each_abandoned(|_, named| {
             // An unreadable lease might name any session: fail closed.
             crashed |= named.is_none_or(|named| named == session);
-            Ok(())
         })?;
         Ok(crashed)
     }
 
     fn unsettled(&self) -> Result<Vec<String>, FsError> {
         let mut names = Vec::new();
-        self.each_abandoned(|_, name, _| {
-            names.push(name.to_owned());
-            Ok(())
-        })?;
+        self.each_abandoned(|name, _| names.push(name.to_owned()))?;
         Ok(names)
     }
 
@@ -245,26 +223,13 @@ impl CrashWatch for Leases {
 /// # Errors
 /// When they cannot be listed or read.
 pub(super) fn leases_in(home: &Dir) -> Result<Vec<FoundLease>, FsError> {
-    let Some(mut dir) = home.subdir(RUN)? else {
-        return Ok(Vec::new());
-    };
     let mut found = Vec::new();
-    for name in dir.own_names()? {
-        if !name.ends_with(SUFFIX) {
-            continue;
-        }
-        let Some(file) = dir.open_file(&name)? else {
-            continue;
-        };
-        let path = dir.path().join(&name);
-        let is_held = is_locked(&file).map_err(|error| FsError::new("lock", &path, error))?;
-        // Removed between listing and locking: a normal end.
-        if !is_held && has_lost_name(&file) {
-            continue;
-        }
-        let content = read_bounded(&file, &path, READ_LIMIT)?;
-        found.extend(lease_in(&content).map(|lease| FoundLease { is_held, ..lease }));
-    }
+    each_lease(home, |lease| {
+        let is_held = lease.is_held;
+        let read = lease.read()?.and_then(|content| lease_in(&content));
+        found.extend(read.map(|lease| FoundLease { is_held, ..lease }));
+        Ok(())
+    })?;
     Ok(found)
 }
 
@@ -280,21 +245,70 @@ pub fn count_leases(home: &Path) -> Result<(usize, usize), FsError> {
         Err(error) => return Err(error),
     };
     let (mut held, mut left) = (0, 0);
-    for name in run.names()? {
-        if !name.ends_with(SUFFIX) {
-            continue;
-        }
-        let Some(file) = run.open_file(&name)? else {
-            continue;
-        };
-        let path = run.path().join(&name);
-        if is_locked(&file).map_err(|error| FsError::new("lock", path, error))? {
-            held += 1;
-        } else if !has_lost_name(&file) {
-            left += 1;
+    let open = |name: &str| run.open_file(name);
+    each_lease_of(&run.names()?, run.path(), open, |lease| {
+        *(if lease.is_held { &mut held } else { &mut left }) += 1;
+        Ok(())
+    })?;
+    Ok((held, left))
+}
+
+/// The file of a lease.
+struct LeaseFile<'a> {
+    name: &'a str,
+    path: PathBuf,
+    file: File,
+    /// Whether its guard holds it.
+    is_held: bool,
+}
+
+impl LeaseFile<'_> {
+    /// Its content; `None` when it is too long for one of our leases.
+    fn read(&self) -> Result<Option<Vec<u8>>, FsError> {
+        match read_bounded(&self.file, &self.path, READ_LIMIT) {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if matches!(error.problem, FsProblem::TooLong { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
-    Ok((held, left))
+}
+
+/// Calls `found` with each lease of `home`.
+fn each_lease(
+    home: &Dir,
+    found: impl FnMut(&LeaseFile<'_>) -> Result<(), FsError>,
+) -> Result<(), FsError> {
+    let Some(mut run) = home.subdir(RUN)? else {
+        return Ok(());
+    };
+    let names = run.own_names()?;
+    each_lease_of(&names, run.path(), |name| run.open_file(name), found)
+}
+
+/// Calls `found` with each lease among the files of a directory.
+fn each_lease_of(
+    names: &[String],
+    directory: &Path,
+    open: impl Fn(&str) -> Result<Option<File>, FsError>,
+    mut found: impl FnMut(&LeaseFile<'_>) -> Result<(), FsError>,
+) -> Result<(), FsError> {
+    for name in names.iter().filter(|name| name.ends_with(SUFFIX)) {
+        let Some(file) = open(name)? else {
+            continue;
+        };
+        let path = directory.join(name);
+        let is_held = is_locked(&file).map_err(|error| FsError::new("lock", &path, error))?;
+        // Removed between listing and locking: a normal end, not a crash.
+        if is_held || !has_lost_name(&file) {
+            found(&LeaseFile {
+                name,
+                path,
+                file,
+                is_held,
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// The session that a lease names; `None` when the lease cannot be read.
@@ -476,6 +490,19 @@ mod tests {
         abandon(&home, b"{}");
         assert!(leases.crashed(SESSION).unwrap());
         assert!(leases.crashed(OTHER).unwrap());
+    }
+
+    #[test]
+    fn a_file_too_long_for_a_lease_hides_no_other_lease_and_is_a_crash() {
+        let (_temp, home, leases) = scratch();
+        let lease = take(&home);
+        abandon(&home, &[b' '; READ_LIMIT + 1]);
+        let found = leases_in(&home).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].run.session, SESSION);
+        assert!(leases.crashed(OTHER).unwrap());
+        assert_eq!(count_leases(home.path()).unwrap(), (1, 1));
+        drop(lease);
     }
 
     #[test]
