@@ -10,7 +10,9 @@ use crate::account::{
     PolicyRefusal, Strength,
 };
 use crate::config::{Limits, PasswordRules};
-use crate::session::{Ending, NewSession, SessionError, SessionStatus, serve_agent};
+use crate::session::{
+    EndCause, Ending, NewSession, SessionError, SessionStatus, UnrecordedEnding, serve_agent,
+};
 use nightlatch_audit::{AuditError, AuditName, Details, Event, LoginFailure, TerminationReason};
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_core::memory::SecretBuffer;
@@ -197,10 +199,7 @@ impl Guard {
         let Some(home) = &self.home else {
             return Ending::default();
         };
-        let ending = home.sessions.end_all(TerminationReason::Logout);
-        ending
-            .and_of(&home.accounts.ids().unwrap_or_default())
-            .record()
+        home.end_all(TerminationReason::Logout).record()
     }
 
     /// For how long sign-in for `email` is locked; `None` when it is not. The same for unknown and
@@ -346,6 +345,12 @@ pub(super) fn locked_event(name: &AuditName) -> Event {
 }
 
 impl Home {
+    /// Ends the sessions of all accounts, also of those that only the directory knows.
+    pub(super) fn end_all(&self, cause: impl Into<EndCause>) -> UnrecordedEnding<'_> {
+        let ending = self.sessions.end_all(cause);
+        ending.and_of(&self.accounts.ids().unwrap_or_default())
+    }
+
     /// Records `events` durably.
     pub(super) fn record(&self, events: &[Event]) -> Result<(), AuditError> {
         self.audit.append_durable(events)

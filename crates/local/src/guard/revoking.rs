@@ -118,28 +118,21 @@ impl Guard {
             return Ok(nothing);
         };
         let cause = EndCause::Revoked(reason.clone());
-        let account = match whose {
-            Revoke::OfAccount(email) => Some(account_of(home, email)?),
+        let of_account = |account, cause| {
+            let ending = home.sessions.end_one(account, cause);
+            (ending, Scope::OfAccount(account))
+        };
+        let (ending, scope) = match whose {
+            Revoke::OfAccount(email) => of_account(account_of(home, email)?, cause),
             Revoke::Selected => match self.account_to_end(home)? {
-                Some(account) => Some(account),
+                Some(account) => of_account(account, cause),
                 None => return Ok(nothing),
             },
-            Revoke::Session(_) | Revoke::All => None,
-        };
-        let (ending, scope) = match (whose, account) {
-            (_, Some(account)) => {
-                let ending = home.sessions.end_one(account, cause);
-                (ending, Scope::OfAccount(account))
-            }
-            (Revoke::Session(session), _) => {
+            Revoke::Session(session) => {
                 let ending = home.sessions.end_session(*session, cause);
                 (ending, Scope::OfSession(*session))
             }
-            _ => {
-                let ending = home.sessions.end_all(cause);
-                let others = home.accounts.ids().unwrap_or_default();
-                (ending.and_of(&others), Scope::All)
-            }
+            Revoke::All => (home.end_all(cause), Scope::All),
         };
         let is_unknown = ending.accounts().is_empty();
         // Before the record, which may have to wait for the disk or another process.
