@@ -6,6 +6,9 @@ use hyper::HeaderMap;
 
 use crate::config::Network;
 
+/// The header to which proxies append the address that a request came from.
+pub const FORWARDED_FOR: &str = "x-forwarded-for";
+
 /// The address of the client: that of the connection, unless a trusted proxy made it. Of the
 /// addresses that proxies added to `X-Forwarded-For`, the last one that is no trusted proxy counts;
 /// those before it are whatever the client made up.
@@ -15,11 +18,12 @@ pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr 
     if !is_trusted(client) {
         return client;
     }
-    let all = headers.get_all("x-forwarded-for").iter();
-    let texts: Vec<&str> = all.filter_map(|value| value.to_str().ok()).collect();
-    let hops = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
+    let values = headers.get_all(FORWARDED_FOR).iter();
+    // Of bytes: what the client made up may be no text, and says nothing about the rest.
+    let hops = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     for hop in hops.rev() {
-        let Ok(address) = hop.parse::<IpAddr>() else {
+        let text = std::str::from_utf8(hop).ok();
+        let Some(address) = text.and_then(|text| text.trim().parse::<IpAddr>().ok()) else {
             break;
         };
         client = address.to_canonical();
@@ -48,15 +52,21 @@ pub fn is_own_host(host: &str, origins: &[String]) -> bool {
 mod tests {
     use super::*;
 
+    fn client_of(peer: &str, forwarded: &[&[u8]], trusted: &[Network]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            let value = hyper::header::HeaderValue::from_bytes(value).unwrap();
+            headers.append(FORWARDED_FOR, value);
+        }
+        client(peer.parse().unwrap(), &headers, trusted).to_string()
+    }
+
     #[test]
     fn only_a_trusted_proxy_can_say_where_a_request_came_from() {
         let trusted: Vec<Network> = vec!["10.0.0.0/8".parse().unwrap()];
         let client = |peer: &str, forwarded: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in forwarded {
-                headers.append("x-forwarded-for", value.parse().unwrap());
-            }
-            client(peer.parse().unwrap(), &headers, &trusted).to_string()
+            let values: Vec<&[u8]> = forwarded.iter().map(|value| value.as_bytes()).collect();
+            client_of(peer, &values, &trusted)
         };
         assert_eq!(client("203.0.113.1", &["192.0.2.9"]), "203.0.113.1");
         assert_eq!(client("10.0.0.1", &["192.0.2.9"]), "192.0.2.9");
@@ -68,6 +78,20 @@ mod tests {
         assert_eq!(client("10.0.0.1", &["1.1.1.1", "192.0.2.9"]), "192.0.2.9");
         assert_eq!(client("10.0.0.1", &["192.0.2.9, unknown"]), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_byte_that_is_no_ascii_does_not_hide_the_client_from_its_proxy() {
+        let trusted: Vec<Network> = vec!["10.0.0.0/8".parse().unwrap()];
+        for forwarded in [
+            [b"\xff, 192.0.2.9".as_slice()].as_slice(),
+            &[b"\xff", b"192.0.2.9"],
+            &["\u{e9}, 192.0.2.9".as_bytes()],
+        ] {
+            assert_eq!(client_of("10.0.0.1", forwarded, &trusted), "192.0.2.9");
+        }
+        let unreadable: &[&[u8]] = &[b"192.0.2.9, \xff"];
+        assert_eq!(client_of("10.0.0.1", unreadable, &trusted), "10.0.0.1");
     }
 
     #[test]

@@ -115,8 +115,10 @@ impl Router {
                 Some(reply(200, "application/json", r#"{"status":"ready"}"#))
             }
             "/readyz" => Some(of_error(&ApiError::new(503, "UNAVAILABLE", "not ready"))),
+            // Not even through a proxy that is not among those trusted.
             "/metrics"
-                if peer.to_canonical().is_loopback() && head.client == peer.to_canonical() =>
+                if peer.to_canonical().is_loopback()
+                    && !head.headers.contains_key(address::FORWARDED_FOR) =>
             {
                 Some(reply(
                     200,

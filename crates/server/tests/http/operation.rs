@@ -23,9 +23,12 @@ fn health_readiness_metrics_and_the_description_are_there(server: &Server) {
     assert!(described["paths"]["/api/auth/login"]["post"].is_object());
     // From another machine, as the proxy says, there are no metrics.
     refused(&visitor.get("/metrics"), 404, "NOT_FOUND");
-    let metrics = Request::new("GET", "/metrics")
-        .send(server.address)
-        .unwrap();
+    let metrics = Request::new("GET", "/metrics");
+    for forwarded in ["\u{e9}", "unknown", ""] {
+        let hidden = metrics.clone().header("X-Forwarded-For", forwarded);
+        refused(&hidden.send(server.address).unwrap(), 404, "NOT_FOUND");
+    }
+    let metrics = metrics.send(server.address).unwrap();
     let text = String::from_utf8(metrics.body).unwrap();
     for name in [
         "nightlatch_requests_total{",
