@@ -114,8 +114,9 @@ impl Operation {
     /// Whether a request counts as activity of the person.
     pub fn activity(self) -> Activity {
         match self {
-            // Programs poll this one, also while nobody is there.
-            Self::ShowSession | Self::Introspect => Activity::Passive,
+            // Programs poll the first two, also while nobody is there. A refresh records its
+            // activity itself, together with its event.
+            Self::ShowSession | Self::Introspect | Self::RefreshSession => Activity::Passive,
             _ => Activity::Active,
         }
     }

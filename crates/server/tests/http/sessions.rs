@@ -3,7 +3,7 @@
 use nightlatch_server::client::Request;
 use serde_json::json;
 
-use crate::fixture::{PASSWORD, Server, accepted, on_both, refused};
+use crate::fixture::{PASSWORD, Server, accepted, database, on_both, program, refused};
 
 on_both! {
     a_session_is_shown_refreshed_and_ended
@@ -59,6 +59,47 @@ fn thirty_refreshes_a_minute_are_taken_from_one_user(server: &Server) {
     let answer = user.visitor.send(refresh);
     refused(&answer, 429, "RATE_LIMITED");
     assert!(answer.header("retry-after").is_some());
+}
+
+#[test]
+fn a_refresh_is_recorded_at_most_once_a_minute() {
+    for database in [Some(String::new()), database()] {
+        let Some(url) = database else { continue };
+        let config = match url.as_str() {
+            "" => String::new(),
+            url => format!("database = \"{url}\"\n"),
+        };
+        let mut server = Server::start(&config, &[]);
+        let mut user = server.user();
+        let mut refresh = || {
+            let refresh = Request::new("POST", "/api/v2/auth/session/refresh");
+            accepted(&user.visitor.send(refresh), 200)
+        };
+        refresh();
+        // As if the last activity had been a minute ago.
+        let earlier = "UPDATE session SET seen = seen - 60000";
+        if url.is_empty() {
+            let connection = rusqlite::Connection::open(server.data.join("server.db")).unwrap();
+            connection.execute_batch(earlier).unwrap();
+        } else {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
+                let client = crate::postgres::connect(&url).await;
+                client.batch_execute(earlier).await.unwrap();
+            });
+        }
+        let refreshed = refresh();
+        assert!((890..=900).contains(&refreshed["remaining_seconds"].as_u64().unwrap()));
+        refresh();
+        assert_eq!(server.stop(), "ended with 0\n");
+        let events = program()
+            .args(["audit", "list", "--data"])
+            .arg(&server.data)
+            .output()
+            .unwrap();
+        let events = String::from_utf8(events.stdout).unwrap();
+        assert_eq!(events.matches("SESSION_REFRESHED").count(), 1, "{events}");
+    }
 }
 
 fn sessions_are_listed_and_ended_one_by_one_or_all_others(server: &Server) {
