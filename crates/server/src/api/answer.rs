@@ -115,7 +115,7 @@ pub fn session_answer(app: &App, status: u16, begun: SignedIn) -> Result<Answer,
     Ok(Answer {
         user_id: Some(begun.session.account().id),
         cookie: SessionCookie::Set {
-            max_age: begun.session.remaining().as_secs(),
+            max_age: begun.session.cookie_age().as_secs(),
             token: begun.token,
         },
         ..Answer::json(status, body.into())

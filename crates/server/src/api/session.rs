@@ -26,10 +26,10 @@ pub async fn refresh(app: &App, call: Call) -> Result<Answer, ApiError> {
     );
     body.insert("refreshed".to_owned(), true.into());
     let cookie = match call.given.cookie {
-        // The browser forgets the cookie with the session, not before.
+        // Browsers keep a cookie for at most 400 days, and a guest's session can live longer.
         Some(token) => SessionCookie::Set {
             token,
-            max_age: session.remaining().as_secs(),
+            max_age: session.cookie_age().as_secs(),
         },
         None => SessionCookie::Keep,
     };

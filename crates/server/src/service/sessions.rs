@@ -61,6 +61,13 @@ impl ActiveSession {
         Duration::from_millis(u64::try_from(left).unwrap_or(0))
     }
 
+    /// How long a browser keeps the session's cookie: for as long as the session can live. The
+    /// server alone judges idleness, so an active person without the script stays signed in.
+    pub fn cookie_age(&self) -> Duration {
+        let left = self.session.absolute_end.since(self.now);
+        Duration::from_millis(u64::try_from(left).unwrap_or(0))
+    }
+
     /// When it was judged: the `iat` of a token that is issued from it.
     pub fn judged_at(&self) -> Millis {
         self.now

@@ -1,6 +1,6 @@
 //! What browsers rely on: cookies, the site of a request, the host, the headers of answers.
 
-use nightlatch_server::client::Request;
+use nightlatch_server::client::{Request, Response};
 use serde_json::json;
 
 use crate::fixture::{PASSWORD, Server, accepted, fresh_email, on_both, refused};
@@ -8,6 +8,7 @@ use crate::fixture::{PASSWORD, Server, accepted, fresh_email, on_both, refused};
 on_both! {
     requests_of_other_sites_change_nothing_csrf
     a_session_cookie_is_new_at_sign_in_and_out_of_reach
+    a_session_cookie_lives_as_long_as_its_session_can
     another_host_header_is_refused
     every_answer_has_the_security_headers
 }
@@ -62,6 +63,25 @@ fn a_session_cookie_is_new_at_sign_in_and_out_of_reach(server: &Server) {
     // The token is no part of any answer's body.
     let token = cookie.split(['=', ';']).nth(1).unwrap();
     assert!(!String::from_utf8_lossy(&answer.body).contains(token));
+}
+
+fn a_session_cookie_lives_as_long_as_its_session_can(server: &Server) {
+    let age = |answer: &Response| -> u64 {
+        let cookie = answer.header("set-cookie").unwrap();
+        let (_, age) = cookie.split_once("Max-Age=").unwrap();
+        age.split(';').next().unwrap().parse().unwrap()
+    };
+    let mut visitor = server.visitor();
+    let body = json!({ "email": fresh_email(), "name": "Ann", "password": PASSWORD });
+    let registered = visitor.post("/api/auth/register", &body);
+    let refreshed = visitor.send(Request::new("POST", "/api/v2/auth/session/refresh"));
+    for answer in [&registered, &refreshed] {
+        // Twelve hours, not the fifteen minutes after which an idle session ends.
+        assert!((43_100..=43_200).contains(&age(answer)));
+    }
+    let guest = server.visitor().post("/api/v2/auth/anonymous", &json!({}));
+    // Guests slide by thirty days for as long as they are used.
+    assert!(age(&guest) > 365 * 86_400);
 }
 
 fn another_host_header_is_refused(server: &Server) {
