@@ -14,8 +14,9 @@ use process::{Scratch, Server};
 /// # Errors
 /// When a step is not as it should be.
 pub async fn run(start: Start, program: std::path::PathBuf) -> Result<u8, Failure> {
+    // The address as configured, and with the password.
     let database = match &start.settings.database {
-        Database::Postgres(url) => Some(url.clone()),
+        Database::Postgres(url) => Some((start.config.database_url(), url.clone())),
         Database::Sqlite(_) => None,
     };
     let scratch = Scratch::create(database).await?;

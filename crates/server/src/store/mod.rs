@@ -38,12 +38,21 @@ use sqlite::Sqlite;
 use value::Row;
 
 /// Which database a node uses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Database {
     /// A file on this machine.
     Sqlite(PathBuf),
-    /// A connection string of PostgreSQL, with one host or several.
+    /// A connection string of PostgreSQL, with one host or several. It may have the password.
     Postgres(String),
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres(_) => f.write_str("Postgres(..)"),
+        }
+    }
 }
 
 /// The database of a node. Cheap to clone.
@@ -148,4 +157,17 @@ fn all<T>(
     read: impl Fn(&mut Row) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     rows.into_iter().map(|mut row| read(&mut row)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_shown_without_its_password() {
+        let database = Database::Postgres("postgres://app@db/app?password=7gulls".to_owned());
+        assert_eq!(format!("{database:?}"), "Postgres(..)");
+        let file = Database::Sqlite("server.db".into());
+        assert_eq!(format!("{file:?}"), "Sqlite(\"server.db\")");
+    }
 }

@@ -18,28 +18,32 @@ pub struct Scratch {
 
 /// A schema of its own in a database that others use too.
 struct Schema {
+    /// The address of the database, which may be on a command line.
+    address: String,
+    /// The same with the password.
     url: String,
     name: String,
 }
 
 impl Scratch {
-    /// Creates it: a private directory, and a schema where a database is given.
+    /// Creates it: a private directory, and a schema where a database is given by its address and
+    /// its address with the password.
     ///
     /// # Errors
     /// When either cannot be created.
-    pub async fn create(database: Option<String>) -> Result<Self, Failure> {
+    pub async fn create(database: Option<(String, String)>) -> Result<Self, Failure> {
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)] // inaccessible to others whatever the umask
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         let directory = builder.prefix("nightlatch-server-tour-").tempdir()?;
         let schema = match database {
             None => None,
-            Some(url) => {
+            Some((address, url)) => {
                 let mut id = [0; 8];
                 getrandom::fill(&mut id)?;
                 let name = format!("nightlatch_tour_{:016x}", u64::from_be_bytes(id));
                 execute(&url, &format!("CREATE SCHEMA {name}")).await?;
-                Some(Schema { url, name })
+                Some(Schema { address, url, name })
             }
         };
         Ok(Self { directory, schema })
@@ -50,12 +54,12 @@ impl Scratch {
         self.directory.path()
     }
 
-    /// The arguments that make the program use it.
+    /// The arguments that make the program use it. It finds the password where this process did.
     fn arguments(&self) -> Vec<String> {
         let mut arguments = vec!["--data".to_owned(), self.data().display().to_string()];
-        if let Some(Schema { url, name }) = &self.schema {
-            let separator = if url.contains('?') { '&' } else { '?' };
-            let url = format!("{url}{separator}options=-csearch_path%3D{name}");
+        if let Some(Schema { address, name, .. }) = &self.schema {
+            let separator = if address.contains('?') { '&' } else { '?' };
+            let url = format!("{address}{separator}options=-csearch_path%3D{name}");
             arguments.extend(["--database".to_owned(), url]);
         }
         arguments
@@ -66,7 +70,7 @@ impl Scratch {
     /// # Errors
     /// When something is left.
     pub async fn remove(self) -> Result<(), Failure> {
-        if let Some(Schema { url, name }) = &self.schema {
+        if let Some(Schema { url, name, .. }) = &self.schema {
             execute(url, &format!("DROP SCHEMA {name} CASCADE")).await?;
         }
         Ok(self.directory.close()?)
