@@ -290,7 +290,7 @@ pub const ROUTES: &[Route] = {
             Op::Register,
             (Open, Json(REGISTRATION)),
             "Creates an account and signs in.",
-            &[201, 202, 400, 409],
+            &[201, 202, 400, 409, 429],
         ),
         route(
             Post,

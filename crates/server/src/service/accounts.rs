@@ -103,13 +103,18 @@ impl Accounts {
     /// one succeeds.
     ///
     /// # Errors
-    /// [`RegisterError`], one for each field.
+    /// [`RegisterError`], one for each field; [`ServiceError::Throttled`] after 100 a minute and
+    /// address, since each costs a hash.
     pub async fn register(
         &self,
         registration: Registration,
         client: &Client,
     ) -> Result<SignedIn, RegisterError> {
         self.context.check()?;
+        let address = client.throttle_key();
+        self.throttle
+            .count(throttle::REGISTRATIONS, &address)
+            .await?;
         let user = self.new_user(registration).await?;
         let token = SessionToken::random().map_err(ServiceError::from)?;
         let session = self

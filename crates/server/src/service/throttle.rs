@@ -42,6 +42,12 @@ pub const SIGN_INS: Limit = Limit {
     count: 100,
     window: Duration::from_secs(60),
 };
+/// Registrations per address.
+pub const REGISTRATIONS: Limit = Limit {
+    name: "registration",
+    count: 100,
+    window: Duration::from_secs(60),
+};
 
 /// Counts attempts.
 pub struct Throttle {

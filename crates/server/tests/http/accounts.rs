@@ -8,6 +8,7 @@ use crate::fixture::{PASSWORD, Server, accepted, fresh_email, on_both, refused};
 on_both! {
     a_person_registers_logs_in_uses_profile_and_logs_out
     each_field_of_a_registration_has_its_own_error
+    a_hundred_registrations_a_minute_are_taken_from_one_address
     a_wrong_password_and_an_unknown_email_are_told_alike
     five_wrong_passwords_lock_the_account_with_retry_after
     a_profile_is_shown_and_renamed
@@ -71,6 +72,22 @@ fn each_field_of_a_registration_has_its_own_error(server: &Server) {
     let all = server.visitor().post("/api/auth/register", &json!({}));
     let error = refused(&all, 400, "VALIDATION_ERROR");
     assert_eq!(error["details"]["fields"].as_object().unwrap().len(), 3);
+}
+
+fn a_hundred_registrations_a_minute_are_taken_from_one_address(server: &Server) {
+    let mut visitor = server.visitor();
+    // Refused before the hash, so that the test is quick; counted all the same.
+    let bad = json!({ "email": fresh_email(), "name": "Ann", "password": "short" });
+    for _ in 0..100 {
+        let answer = visitor.post("/api/auth/register", &bad);
+        refused(&answer, 400, "VALIDATION_ERROR");
+    }
+    let good = json!({ "email": fresh_email(), "name": "Ann", "password": PASSWORD });
+    let refusal = visitor.post("/api/auth/register", &good);
+    refused(&refusal, 429, "RATE_LIMITED");
+    assert!(refusal.header("retry-after").is_some());
+    let elsewhere = server.visitor().post("/api/auth/register", &good);
+    accepted(&elsewhere, 201);
 }
 
 fn a_wrong_password_and_an_unknown_email_are_told_alike(server: &Server) {
