@@ -27,8 +27,6 @@ pub struct App {
 pub struct Options {
     /// What browsers call this server: `https://login.example.com`.
     pub origin: String,
-    /// The directory of this node's audit log.
-    pub log: std::path::PathBuf,
     /// Whether `X-User-ID` identifies guests.
     pub takes_user_id: bool,
     /// Whether registering hides that an email has an account.

@@ -50,7 +50,6 @@ pub async fn run(start: Start) -> Result<u8, Failure> {
         ),
         options: Options {
             origin: origins[0].clone(),
-            log: config.data.join("audit"),
             takes_user_id: config.identity_header == IdentityHeader::Guests,
             hides_accounts: config.enumeration == Enumeration::Hide,
         },

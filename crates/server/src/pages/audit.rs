@@ -46,10 +46,10 @@ pub async fn show(app: &App, visit: &Visit) -> Result<PageReply, ApiError> {
         Err(error) => return refused(error),
     };
     let user = visit.query("user").to_owned();
-    let (log, path) = (Arc::clone(&app.node.log), app.options.log.clone());
+    let log = Arc::clone(&app.node.log);
     let filter = (!user.is_empty()).then(|| user.clone());
     // Reading and verifying takes a thread of its own.
-    let read = tokio::task::spawn_blocking(move || read(&log, &path, filter)).await;
+    let read = tokio::task::spawn_blocking(move || read(&log, filter)).await;
     let read = match read {
         Ok(Ok(read)) => read,
         Ok(Err(problem)) => return Err(unreadable(&problem)),
@@ -71,9 +71,9 @@ fn unreadable(problem: &str) -> ApiError {
     ApiError::new(500, "INTERNAL_ERROR", "the audit log cannot be read")
 }
 
-fn read(log: &SealedLog, path: &std::path::Path, user: Option<String>) -> Result<Read, String> {
+fn read(log: &SealedLog, user: Option<String>) -> Result<Read, String> {
     let failed = |error: nightlatch_audit::AuditError| error.to_string();
-    let result = Verifier::new(path)
+    let result = Verifier::new(log.directory())
         .run(&Progress::default())
         .map_err(failed)?;
     let verified = if result.is_good() {

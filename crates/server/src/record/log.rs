@@ -1,11 +1,11 @@
 //! The node's own log, in which events are sealed.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nightlatch_audit::{
-    AuditLog, Dir, Event, GroupWriter, Limit, LogReader, Progress, Query, SystemClock,
+    AuditError, AuditLog, Dir, Event, GroupWriter, Limit, LogReader, Progress, Query, SystemClock,
 };
 
 use super::identity::NodeIdentity;
@@ -14,6 +14,7 @@ use crate::store::OutboxRow;
 /// The log of a node.
 pub struct SealedLog {
     writer: GroupWriter,
+    directory: PathBuf,
     identity: NodeIdentity,
 }
 
@@ -26,7 +27,16 @@ impl SealedLog {
         let home = Dir::open_or_create(data).map_err(|error| error.to_string())?;
         let identity = NodeIdentity::take(&home).map_err(|error| error.to_string())?;
         let writer = AuditLog::new(Arc::new(home), Arc::new(SystemClock)).into_writer();
-        Ok(Self { writer, identity })
+        Ok(Self {
+            writer,
+            directory: data.join("audit"),
+            identity,
+        })
+    }
+
+    /// The directory of its files.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The id of the node.
@@ -45,18 +55,19 @@ impl SealedLog {
     }
 
     /// Which of these events are in the log already: those that were sealed right before the node
-    /// was killed.
+    /// was killed. The node alone reads them, so that this is not recorded as a reading.
     ///
     /// # Errors
     /// When the log cannot be read, in words.
     pub fn sealed_before(&self, rows: &[OutboxRow]) -> Result<BTreeSet<String>, String> {
+        let failed = |error: AuditError| error.to_string();
+        if !self.reader().has_log().map_err(failed)? {
+            return Ok(BTreeSet::new());
+        }
         let newest = Query::default().limit(Limit::MAX);
-        let read = self
-            .writer
-            .log()
-            .reader()
-            .list(&newest, &Progress::default());
-        let lines = read.map_err(|error| error.to_string())?.answer.events;
+        let reader = LogReader::copy(&self.directory).map_err(failed)?;
+        let reading = reader.list(&newest, &Progress::default());
+        let lines = reading.map_err(failed)?.answer.events;
         let ids: BTreeSet<String> = lines.into_iter().map(|line| line.id).collect();
         let waiting = rows.iter().map(|row| row.id.clone());
         Ok(waiting.filter(|id| ids.contains(id)).collect())
@@ -76,5 +87,40 @@ impl SealedLog {
         self.writer
             .append_all(events)
             .map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use nightlatch_audit::Details;
+
+    use super::*;
+    use crate::clock::Millis;
+
+    #[test]
+    fn what_was_sealed_before_is_found_without_an_event_of_the_reading() {
+        let scratch = tempfile::tempdir().unwrap();
+        let log = SealedLog::open(&scratch.path().join("data")).unwrap();
+        let row = |number| {
+            let id = uuid::Builder::from_unix_timestamp_millis(1, &[number; 10]).into_uuid();
+            let event = Event::new(Details::LoginSuccess).with_id(id);
+            OutboxRow {
+                id: id.to_string(),
+                at: Millis(0),
+                event: event.to_json().unwrap(),
+            }
+        };
+        let rows = [row(1), row(2)];
+        assert_eq!(log.sealed_before(&rows), Ok(BTreeSet::new()));
+        log.append(&rows[..1]).unwrap();
+        let sealed = BTreeSet::from([rows[0].id.clone()]);
+        assert_eq!(log.sealed_before(&rows), Ok(sealed));
+        let reader = LogReader::copy(log.directory()).unwrap();
+        let reading = reader.list(&Query::default(), &Progress::default());
+        let events = reading.unwrap().answer.events;
+        let read = |event: &&nightlatch_audit::Record| event.event_type.as_str() == "AUDIT_READ";
+        assert_eq!(events.iter().filter(read).count(), 0);
+        assert!(events.iter().any(|event| event.id == rows[0].id));
     }
 }
