@@ -1,5 +1,6 @@
 //! `config show` and `config check`: the settings and their origin, and the mistakes in the file.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -29,7 +30,7 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<End, Failure> {
 /// A setting, and where its value came from.
 #[derive(Serialize)]
 struct Row {
-    key: &'static str,
+    key: Cow<'static, str>,
     value: Option<SettingValue>,
     source: Source,
     /// The line in the file.
@@ -75,7 +76,8 @@ fn show(context: &Context) -> Result<End, Failure> {
     if let Some(choice) = context.config.chosen_keeper() {
         let keeper = rows.iter_mut().filter(|row| row.key == "keeper");
         let value = SettingValue::Text(choice.to_string());
-        keeper.for_each(|row| *row = given(row.key, Some(value.clone()), context.origins.keeper));
+        let origin = context.origins.keeper;
+        keeper.for_each(|row| *row = given("keeper", Some(value.clone()), origin));
     }
     if context.ui.json {
         context.ui.json(&Listing {
@@ -105,7 +107,7 @@ fn given(key: &'static str, value: Option<SettingValue>, origin: Origin) -> Row 
         Origin::Unset => (Source::Default, None),
     };
     Row {
-        key,
+        key: key.into(),
         value,
         source,
         line: None,
@@ -144,7 +146,7 @@ fn table(rows: &[Row]) -> String {
         escape(value.as_deref().unwrap_or("-"))
     };
     let width = |text: &str| text.chars().count();
-    let keys = rows.iter().map(|row| width(row.key)).max().unwrap_or(0);
+    let keys = rows.iter().map(|row| width(&row.key)).max().unwrap_or(0);
     let values = rows.iter().map(|row| width(&told(row))).max().unwrap_or(0);
     // A long path would push everything to the right.
     let values = values.min(40);

@@ -95,12 +95,12 @@ fn defaults() -> String {
         "# Nightlatch's settings, each with its default. Remove the # of a line to change it.\n\
          # What they mean: docs/config.md. What is in force: nightlatch config show\n\n"
             .to_owned();
-    let mut section = "";
+    let mut section = String::new();
     for setting in Settings::default().iter() {
-        let (of, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
+        let (of, key) = setting.key.split_once('.').unwrap_or(("", &setting.key));
         if of != section {
             let _ = writeln!(text, "\n[{of}]");
-            section = of;
+            of.clone_into(&mut section);
         }
         let _ = match as_toml(&setting.value) {
             Some(value) => writeln!(text, "# {key} = {value}"),

@@ -38,6 +38,7 @@ const CHECKS: &[fn(&Environment) -> Vec<Finding>] = &[
     program::in_path,
     program::terminal,
     program::guarded,
+    program::configured_secrets,
     program::hook,
     storage::home,
     storage::files,

@@ -16,6 +16,7 @@ use nightlatch::clock::{Clock, SystemClock};
 use nightlatch::config::OnEnd;
 use nightlatch::guard::SecretBinding;
 use nightlatch::id::SessionId;
+use nightlatch::secrets::SecretStoreError;
 use nightlatch::session::{Revocation, SessionState};
 use nightlatch::{
     CommandError, Denied, Ended, Finished, Guard, Orphans, Refusals, RunOptions, Scripts, SignedIn,
@@ -73,7 +74,7 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
         let denied = match watched(context, &guard, args, &mut command, (&options, secrets)) {
             Err(CommandError::Denied(denied)) if helps_to_sign_in(context, &denied) => denied,
             Err(CommandError::Denied(denied)) => return Err(refuse(context, &guard, args, denied)),
-            other => break other?,
+            other => break other.map_err(|error| failed(args, secrets, error))?,
         };
         let Some(mut terminal) = terminal(context) else {
             return Err(refuse(context, &guard, args, denied));
@@ -118,7 +119,8 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
             ..options
         };
         guard = context.guard()?;
-        let ran = watched(context, &guard, args, &mut command, (&options, secrets))?;
+        let ran = watched(context, &guard, args, &mut command, (&options, secrets))
+            .map_err(|error| failed(args, secrets, error))?;
         prune::after_sign_in(context, signed_in);
         break ran;
     };
@@ -203,6 +205,25 @@ fn command(context: &Context, args: &Exec) -> Result<Command, Failure> {
         command.env("NIGHTLATCH_HOME", home);
     }
     Ok(command)
+}
+
+/// A secret that the configuration gives to the command is not found on the command line.
+fn failed(args: &Exec, given: &[SecretBinding], error: CommandError) -> Failure {
+    use SecretStoreError::{NoVariable, NotFound, OtherCase};
+    let is_configured = match &error {
+        CommandError::Secret(NotFound { name } | NoVariable { name } | OtherCase { name, .. }) => {
+            given.iter().all(|binding| binding.name != *name)
+        }
+        _ => false,
+    };
+    let failure = Failure::from(error);
+    if is_configured {
+        let program = shown(&args.command[0]);
+        return failure.hint(format!(
+            "the configuration gives it to {program}: nightlatch config show"
+        ));
+    }
+    failure
 }
 
 fn refuse(context: &Context, guard: &Guard, args: &Exec, denied: Denied) -> Failure {

@@ -73,6 +73,25 @@ fn each_setting_is_shown_with_its_value_and_where_it_came_from() {
 }
 
 #[test]
+fn the_secrets_of_a_command_are_shown_and_a_mistake_in_them_is_named() {
+    let home = Home::registered();
+    home.configure("[guard.psql]\nsecrets = { PGPASSWORD = \"prod/db\" }\n");
+    let shown = shown(&home, &[]);
+    let psql = setting(&shown, "guard.psql.secrets");
+    assert_eq!(
+        (&psql["value"], &psql["line"]),
+        (&json!(["PGPASSWORD=prod/db"]), &json!(2))
+    );
+    home.run(&["config", "check"]).succeeds();
+    home.configure("[guard.psql]\nsecrets = { PGPASSWORD = \"Tr0ub4dor=\" }\n");
+    let told = home.run(&["config", "check"]).ends_with(1);
+    let mistake = "line 2: guard.psql.secrets.PGPASSWORD: the name of a secret has '=' in it";
+    assert!(told.stdout.contains(mistake), "{told:?}");
+    assert!(!told.stdout.contains("Tr0ub4dor"), "{told:?}");
+    home.run(&["exec", "--", "true"]).refuses(1, "line 2");
+}
+
+#[test]
 fn settings_are_shown_where_there_is_no_file_and_no_home_and_nothing_is_made() {
     let home = Home::bare();
     let run = home.run(&["config", "show"]).succeeds();

@@ -603,6 +603,16 @@ fn guarded_names_that_are_no_programs_and_a_hook_that_no_shell_takes_are_told() 
 }
 
 #[test]
+fn a_command_with_secrets_that_the_hook_does_not_guard_is_a_warning() {
+    let home = Home::signed_in();
+    let secrets = "[guard.ls]\nsecrets = { A = \"a\" }\n";
+    home.configure(secrets);
+    Told::of(&home).has("guard", "warn", "not under guard.commands: ls");
+    home.configure(&format!("[guard]\ncommands = [\"ls\"]\n{secrets}"));
+    Told::of(&home).has("guard", "ok", "with secrets: ls");
+}
+
+#[test]
 fn a_home_that_cannot_be_made_fails() {
     let home = Home::bare();
     let file = home.outside("file");

@@ -98,6 +98,62 @@ fn without_one_of_its_secrets_a_command_does_not_start() {
     assert!(!mark.exists());
 }
 
+#[test]
+fn a_guarded_command_gets_its_configured_secrets_without_being_asked() {
+    let home = with_secrets();
+    home.configure(
+        "[guard]\ncommands = [\"show\"]\n[guard.show]\nsecrets = { PASS = \"prod/db\" }\n\
+         secret_files = { TOKEN_FILE = \"api-token\" }\n",
+    );
+    let programs = home.outside("bin");
+    std::fs::create_dir(&programs).unwrap();
+    let program = programs.join("show");
+    let script = "#!/bin/sh\necho \"$PASS $(cat \"$TOKEN_FILE\" 2>/dev/null)\"\n";
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let run = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        command.env("PATH", &path).env("PASS", "inherited");
+        Run::of(command)
+    };
+    let both = format!("{VALUE} t0ken\n");
+    assert_eq!(run(&["exec", "--", "show"]).succeeds().stdout, both);
+    let used = |home: &Home| {
+        let events = home.events();
+        events
+            .iter()
+            .filter(|event| *event == "SECRET_USED")
+            .count()
+    };
+    assert_eq!(used(&home), 2);
+    // A path names another program, and so does a script that runs it.
+    let named = program.to_str().unwrap();
+    let by_path = run(&["exec", "--", named]).succeeds();
+    assert_eq!(by_path.stdout, "inherited \n");
+    let within = run(&["exec", "--", "sh", "-c", "show"]).succeeds();
+    assert_eq!(within.stdout, "inherited \n");
+    assert_eq!(used(&home), 2);
+    // What the command line says counts more.
+    let other = run(&["exec", "--secret", "api-token=PASS", "--", "show"]).succeeds();
+    assert_eq!(other.stdout, "t0ken t0ken\n");
+    let file = home.outside("env");
+    std::fs::write(&file, "PASS=plain\n").unwrap();
+    let plain = run(&["exec", "--env-file", file.to_str().unwrap(), "--", "show"]);
+    assert_eq!(plain.succeeds().stdout, "plain t0ken\n");
+
+    home.run(&["secret", "rm", "api-token", "--yes"]).succeeds();
+    let refused = run(&["exec", "--", "show"]).refuses(3, "there is no secret \"api-token\"");
+    assert!(
+        refused
+            .stderr
+            .contains("the configuration gives it to show"),
+        "{refused:?}"
+    );
+    home.run(&["lock"]).succeeds();
+    run(&["exec", "--", "show"]).refuses(4, "no live session");
+}
+
 /// Needs root, as everything that looks into processes.
 #[test]
 fn while_its_command_runs_the_guard_holds_no_secret() {

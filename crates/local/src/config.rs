@@ -24,12 +24,19 @@
 //! commands = ["psql"]     # commands that `nightlatch hook` wraps in the shell
 //! account = "EMAIL"       # the only account whose session counts; default: any
 //! on_end = "warn"         # what happens to a running command when its session ends
+//!
+//! [guard.psql]            # what psql gets whenever it runs: variables, and names of secrets
+//! secrets = { PGPASSWORD = "prod/db" }
+//! secret_files = { PGPASSFILE = "prod/pgpass" }
 //! ```
 
 mod command_name;
+mod command_section;
+mod configured_secrets;
 mod error;
 mod keeper_choice;
 mod keys;
+mod nearest;
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 #[doc(hidden)]
 pub mod properties;
@@ -41,6 +48,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use command_name::{BadCommandName, CommandName};
+pub use configured_secrets::ConfiguredSecrets;
 pub use error::{ConfigError, ConfigProblem};
 pub use keeper_choice::{KeeperChoice, UnknownKeeper};
 pub use salvage::guarded_commands_despite_mistakes;
@@ -142,6 +150,8 @@ pub struct Config {
     pub guard_account: Option<Email>,
     /// What happens to a running command when its session ends.
     pub on_end: OnEnd,
+    /// The secrets that commands get whenever they run.
+    pub secrets: Vec<ConfiguredSecrets>,
 }
 
 impl Default for Config {
@@ -161,6 +171,7 @@ impl Default for Config {
             guarded_commands: Vec::new(),
             guard_account: None,
             on_end: OnEnd::default(),
+            secrets: Vec::new(),
         }
     }
 }

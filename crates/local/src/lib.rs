@@ -4,6 +4,7 @@
 #![deny(missing_docs)]
 
 pub mod account;
+mod binding;
 pub mod config;
 pub mod guard;
 pub mod mask;

@@ -108,6 +108,35 @@ pub fn guarded(case: &Environment) -> Vec<Finding> {
     }]
 }
 
+/// Commands that have secrets in the configuration, and get none of them when they are typed.
+pub fn configured_secrets(case: &Environment) -> Vec<Finding> {
+    const CHECK: &str = "guard";
+    let Some(config) = case.config().filter(|config| !config.secrets.is_empty()) else {
+        return Vec::new();
+    };
+    let typed = |command| config.guarded_commands.contains(command);
+    let commands = config.secrets.iter().map(|entry| &entry.command);
+    let (guarded, others): (Vec<_>, Vec<_>) = commands.partition(|command| typed(command));
+    vec![match others.first() {
+        None => Finding::ok(CHECK, format!("with secrets: {}", names(&guarded))),
+        Some(first) => Finding::warn(
+            CHECK,
+            format!(
+                "with secrets, and not under guard.commands: {}",
+                names(&others)
+            ),
+        )
+        .advice(format!(
+            "add the name there, or run it as: nightlatch exec -- {first}"
+        )),
+    }]
+}
+
+fn names(commands: &[&CommandName]) -> String {
+    let names: Vec<_> = commands.iter().map(|command| command.as_str()).collect();
+    names.join(", ")
+}
+
 /// Whether a shell of this user loads the hook, if commands are guarded.
 pub fn hook(case: &Environment) -> Vec<Finding> {
     const CHECK: &str = "hook";

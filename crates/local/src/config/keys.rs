@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::nearest::nearest;
 use super::settings::SettingValue;
 use super::{
     COMMAND_LIMIT, Config, ForwardChoice, JOURNALD_SOCKET, KeeperChoice, LimitOutOfRange, OnEnd,
@@ -241,15 +242,4 @@ fn one_of<T: Copy>(value: &DeValue<'_>, all: &[(&'static str, T)]) -> Result<T, 
         let suggestion = nearest.map(|name| format!("did you mean \"{name}\"?"));
         is(format!("one of {}", names.join(", ")), suggestion)
     })
-}
-
-/// The most similar of `names`.
-pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // The threshold that the command line uses too.
-    const ALIKE: f64 = 0.7;
-    names
-        .map(|name| (strsim::jaro(word, name), name))
-        .filter(|(alike, _)| *alike > ALIKE)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .map(|(_, name)| name)
 }

@@ -1,13 +1,16 @@
 //! Reads the file and reports every mistake in it, not only the first.
 
+use std::borrow::Cow;
+
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::keys::{KEYS, Key, Refused, nearest, span};
-use super::{Config, ConfigProblem, PCI_RETENTION_DEFAULT, PCI_RETENTION_FLOOR};
+use super::keys::{KEYS, Key, Refused, span};
+use super::nearest::nearest;
+use super::{Config, ConfigProblem, PCI_RETENTION_DEFAULT, PCI_RETENTION_FLOOR, command_section};
 
 /// The keys that the file sets, and their lines.
-pub(super) type Lines = Vec<(&'static str, usize)>;
+pub(super) type Lines = Vec<(Cow<'static, str>, usize)>;
 
 /// Parses `content` into a configuration and the lines of its keys.
 ///
@@ -74,11 +77,13 @@ impl Reading<'_> {
         match (sections().any(|section| section == name), value) {
             (true, DeValue::Table(table)) => {
                 for (inner, value) in table {
-                    self.key(
-                        &format!("{name}.{}", inner.get_ref()),
-                        inner,
-                        value.get_ref(),
-                    );
+                    let full = format!("{name}.{}", inner.get_ref());
+                    match value.get_ref() {
+                        DeValue::Table(of_command) if name == "guard" && !is_key(&full) => {
+                            self.command(&full, inner, of_command);
+                        }
+                        value => self.key(&full, inner, value),
+                    }
                 }
             }
             (true, _) => {
@@ -96,6 +101,27 @@ impl Reading<'_> {
         }
     }
 
+    /// Reads the section `name` of a command.
+    fn command(&mut self, name: &str, key: &Spanned<DeString<'_>>, table: &DeTable<'_>) {
+        let read = match command_section::read(key.get_ref(), table) {
+            Ok(read) => read,
+            Err(bad) => {
+                let what = format!("[{name}]: the name of the command {bad}");
+                return self.problem(key, name, what, None);
+            }
+        };
+        for (key, own, result) in read.keys {
+            let full = format!("{name}.{own}");
+            match result {
+                Ok(()) => self.lines.push((full.into(), self.line_of(key))),
+                Err((what, suggestion)) => {
+                    self.problem(key, &full, format!("{full}{what}"), suggestion);
+                }
+            }
+        }
+        self.config.secrets.push(read.secrets);
+    }
+
     /// Reads one key; `name` includes its section.
     fn key(&mut self, name: &str, key: &Spanned<DeString<'_>>, value: &DeValue<'_>) {
         let Some(known) = KEYS.iter().find(|known| known.name == name) else {
@@ -104,7 +130,7 @@ impl Reading<'_> {
             return;
         };
         match (known.set)(&mut self.config, value) {
-            Ok(()) => self.lines.push((known.name, self.line_of(key))),
+            Ok(()) => self.lines.push((known.name.into(), self.line_of(key))),
             Err(Refused::Told(what)) => self.problem(key, name, what, None),
             Err(Refused::Is(what, suggestion)) => {
                 let what = format!("{name} = {}: it is {what}", written(value));
@@ -164,6 +190,10 @@ fn split(key: &Key) -> (Option<&'static str>, &'static str) {
         Some((section, name)) => (Some(section), name),
         None => (None, key.name),
     }
+}
+
+fn is_key(name: &str) -> bool {
+    KEYS.iter().any(|key| key.name == name)
 }
 
 fn sections() -> impl Iterator<Item = &'static str> {

@@ -1,5 +1,6 @@
 //! The individual settings, each with its value and origin.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use serde::Serialize;
 
 use super::keys::KEYS;
 use super::read::{self, Lines};
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, ConfiguredSecrets, command_section};
 use nightlatch_platform::fs;
 
 /// Larger than any configuration file.
@@ -43,7 +44,7 @@ pub struct Settings {
 #[non_exhaustive]
 pub struct Setting {
     /// The key, with its section: `password.policy`.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// The effective value.
     pub value: SettingValue,
     /// The line of the file that sets it, counted from 1; `None` for a default.
@@ -137,16 +138,43 @@ impl Settings {
         self.config
     }
 
-    /// All keys, in the order of the documentation.
+    /// All keys, in the order of the documentation, and those of commands that the file has.
     pub fn iter(&self) -> impl Iterator<Item = Setting> {
-        KEYS.iter().map(|key| Setting {
-            key: key.name,
-            value: (key.get)(&self.config),
-            line: self
-                .lines
-                .iter()
-                .find(|(name, _)| *name == key.name)
-                .map(|(_, line)| *line),
-        })
+        let known = KEYS
+            .iter()
+            .map(|key| (Cow::from(key.name), (key.get)(&self.config)));
+        let commands = self.config.secrets.iter();
+        known
+            .chain(commands.flat_map(of_command))
+            .map(|(key, value)| Setting {
+                line: self
+                    .lines
+                    .iter()
+                    .find(|(name, _)| *name == key)
+                    .map(|(_, line)| *line),
+                key,
+                value,
+            })
     }
+}
+
+/// The keys of a command's section that have something, with their values.
+fn of_command(
+    secrets: &ConfiguredSecrets,
+) -> impl Iterator<Item = (Cow<'static, str>, SettingValue)> {
+    let listed = |given| -> Vec<String> {
+        let given = secrets
+            .bindings
+            .iter()
+            .filter(move |one| one.given == given);
+        given
+            .map(|one| format!("{}={}", one.variable, one.name))
+            .collect()
+    };
+    let settings = command_section::KEYS.map(|(key, given)| {
+        let name = format!("guard.{}.{key}", secrets.command);
+        (Cow::from(name), listed(given))
+    });
+    let with_some = settings.into_iter().filter(|(_, words)| !words.is_empty());
+    with_some.map(|(name, words)| (name, SettingValue::List(words)))
 }

@@ -5,13 +5,14 @@ use std::mem::ManuallyDrop;
 use std::process::Command;
 use std::time::Duration;
 
-use super::command_secrets::{CommandSecrets, SecretBinding};
+use super::command_secrets::CommandSecrets;
 use super::guarded_commands::hang_up;
 use super::lease::{Lease, Run};
 use super::owner::Counting;
 use super::run::{Ended, RunError, Runner, Started};
 use super::target::Target;
 use super::{CommandError, Denied, Guard, GuardError, Home};
+use crate::secrets::SecretBinding;
 use crate::session::{EndReason, Owner, Recorded, Session, StillLive, Use, Used};
 use nightlatch_audit::{
     ArgvDigest, AuditError, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event,
@@ -195,7 +196,8 @@ impl Guard {
     /// command runs, a lease marks it: if this process dies, the session ends. The command inherits
     /// standard streams, environment, working directory and process group, and gets
     /// `NIGHTLATCH_SESSION_ID`, `NIGHTLATCH_ACCOUNT`, `NIGHTLATCH_SESSION_EXPIRES_AT` and
-    /// `NIGHTLATCH_EXEC_ID`, but never a key.
+    /// `NIGHTLATCH_EXEC_ID`, but never a key. It also gets the secrets that the configuration has for
+    /// the program as it is named here; a variable that `command` sets itself keeps its value.
     ///
     /// # Errors
     /// When there is no live session or it would end too soon, the start cannot be recorded, or the
@@ -208,8 +210,8 @@ impl Guard {
         self.start(command, options, &[])?.finish()
     }
 
-    /// As [`Guard::run`], but does not wait for the command's end, and gives it `secrets`. Without
-    /// one of them it does not start.
+    /// As [`Guard::run`], but does not wait for the command's end, and gives it `secrets` beside the
+    /// configured ones. Without one of them it does not start.
     ///
     /// # Errors
     /// As [`Guard::run`], and when a secret is missing or cannot be given.
@@ -243,6 +245,7 @@ impl Guard {
         secrets: &[SecretBinding],
     ) -> Result<Running<'guard>, CommandError> {
         let exec = ExecId::random().map_err(GuardError::from)?;
+        let secrets = &self.with_configured_secrets(command, secrets);
         let how = Use {
             action: "exec",
             extend: options.extend,

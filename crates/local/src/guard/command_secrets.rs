@@ -7,32 +7,12 @@ use super::secrets::{keys_of, used_event};
 use super::{GuardError, Home};
 use crate::account::Directory;
 use crate::secrets::formats::VariableName;
-use crate::secrets::{Sealed, SecretName, SecretStoreError, Store};
+use crate::secrets::{Sealed, SecretBinding, SecretGiven, SecretStoreError, Store};
 use crate::session::Session;
 use nightlatch_audit::Event;
 use nightlatch_core::id::ExecId;
 use nightlatch_core::memory::SecretBuffer;
 use nightlatch_platform::fs::{FsError, MemoryFile};
-
-/// A secret for a guarded command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecretBinding {
-    /// The secret.
-    pub name: SecretName,
-    /// The variable that the command finds it by.
-    pub variable: VariableName,
-    /// What the variable holds.
-    pub given: SecretGiven,
-}
-
-/// How a guarded command gets a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretGiven {
-    /// The variable has the value. Every process that the command starts gets it too.
-    Value,
-    /// The variable has the path of a file in memory that has the value. Linux only.
-    File,
-}
 
 /// The secrets of a command that may start, opened.
 pub(super) struct CommandSecrets<'a> {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::alert::AlertFailed;
 use crate::account::{DelayNotice, Email};
-use crate::config::KeeperChoice;
+use crate::config::{CommandName, ConfiguredSecrets, KeeperChoice};
 use crate::paths::{NoHomeDirectory, Paths};
+use crate::secrets::SecretBinding;
 use crate::session::{AgentLaunch, AgentLauncher};
 use nightlatch_core::clock::Clock;
 use nightlatch_core::memory::CoreLimit;
@@ -22,6 +23,7 @@ pub struct GuardConfig {
     pub(super) account: Option<Email>,
     pub(super) accounts: Option<Vec<Email>>,
     pub(super) keeper: Option<KeeperChoice>,
+    pub(super) secrets: Vec<ConfiguredSecrets>,
     pub(super) launch: Option<AgentLaunch>,
     pub(super) core_limit: Option<CoreLimit>,
     pub(super) on_delay: Option<DelayNotice>,
@@ -62,6 +64,7 @@ impl GuardConfig {
             account: None,
             accounts: None,
             keeper: None,
+            secrets: Vec::new(),
             launch: None,
             core_limit: None,
             on_delay: None,
@@ -99,6 +102,38 @@ impl GuardConfig {
     #[must_use]
     pub fn accounts(mut self, emails: impl IntoIterator<Item = Email>) -> Self {
         self.accounts = Some(emails.into_iter().collect());
+        self
+    }
+
+    /// Gives `command` these secrets whenever it runs, as `[guard.NAME] secrets` in the configuration
+    /// file does, which these override.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scratch = tempfile::tempdir()?;
+    /// # let config = nightlatch_local::guard::GuardConfig::under(scratch.path().join("home"));
+    /// use nightlatch_local::guard::{SecretBinding, SecretGiven};
+    ///
+    /// let password = SecretBinding {
+    ///     name: "prod/db".parse()?,
+    ///     variable: "PGPASSWORD".parse()?,
+    ///     given: SecretGiven::Value,
+    /// };
+    /// let config = config.secrets_for("psql".parse()?, [password]);
+    /// # let _ = config;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn secrets_for(
+        mut self,
+        command: CommandName,
+        bindings: impl IntoIterator<Item = SecretBinding>,
+    ) -> Self {
+        self.secrets.push(ConfiguredSecrets {
+            command,
+            bindings: bindings.into_iter().collect(),
+        });
         self
     }
 

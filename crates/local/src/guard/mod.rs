@@ -11,6 +11,7 @@ mod alert;
 mod command;
 mod command_secrets;
 mod config;
+mod configured_secrets;
 mod enrolment;
 mod error;
 mod guarded_commands;
@@ -47,12 +48,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::secrets::{SecretBinding, SecretGiven};
 pub use account_changes::{AccountRemoved, ProvenAccount};
 pub use accounts::SignedIn;
 pub use active::ActiveSession;
 pub use alert::{AlertFailed, AlertKind};
 pub use command::{Finished, HangUp, Orphans, Refusals, RunOptions, Running, Scripts};
-pub use command_secrets::{SecretBinding, SecretGiven};
 pub use config::{AlertFailureNotice, GuardConfig};
 pub use enrolment::{Registered, Registration, Vouched};
 pub use error::{
@@ -69,7 +70,7 @@ pub use secrets::{IfExists, Imported, SecretError, Secrets, SecretsCheck};
 pub use upkeep::Upkeep;
 
 use crate::account::{AccountService, Email};
-use crate::config::{Limits, OnEnd, PasswordRules};
+use crate::config::{ConfiguredSecrets, Limits, OnEnd, PasswordRules};
 use crate::session::keeper::Keepers;
 use crate::session::{NameLookup, Owner, SessionService, SessionStatus, Use};
 pub use last_known::last_guarded_commands;
@@ -109,6 +110,8 @@ pub struct Guard {
     accepted: Option<Vec<Email>>,
     limits: Limits,
     on_end: OnEnd,
+    /// The secrets that commands get without being asked; the first entry for a variable counts.
+    configured_secrets: Vec<ConfiguredSecrets>,
     password_rules: PasswordRules,
     retention: Retention,
     core_limit: Option<CoreLimit>,

@@ -116,6 +116,7 @@ impl Guard {
             accepted: owner::accepted(config.accounts, settings.guard_account),
             limits: settings.limits,
             on_end: settings.on_end,
+            configured_secrets: [config.secrets, settings.secrets].concat(),
             password_rules: settings.password_rules,
             retention,
             core_limit: config.core_limit,

@@ -1,8 +1,8 @@
 //! Errors of the store of secrets.
 
 use super::limits::VALUE_MAX_BYTES;
-use super::name::SecretName;
 use crate::account::DirectoryError;
+use crate::binding::SecretName;
 
 /// Why the store did not do what it was asked for. Nothing was changed then.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,6 @@ mod error;
 pub mod formats;
 mod generate;
 mod limits;
-mod name;
 mod rows;
 mod seal;
 mod state;
@@ -14,10 +13,10 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use crate::binding::{BadSecretName, NAME_MAX_CHARS, SecretBinding, SecretGiven, SecretName};
 pub use error::SecretStoreError;
 pub use generate::{GENERATED_LENGTHS, generate};
 pub use limits::{KEPT_VERSIONS, VALUE_MAX_BYTES};
-pub use name::{BadSecretName, NAME_MAX_CHARS, SecretName};
 pub(crate) use seal::SecretKeys;
 pub use state::SecretsState;
 pub(crate) use store::{Sealed, Store, reseal, state_of};

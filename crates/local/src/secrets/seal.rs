@@ -1,6 +1,6 @@
 //! Sealing of names and values.
 
-use super::name::SecretName;
+use crate::binding::SecretName;
 use nightlatch_audit::SecretTag;
 use nightlatch_core::crypto::kdf::derive;
 use nightlatch_core::crypto::seal::{self, NONCE_LENGTH, TAG_LENGTH};

@@ -6,11 +6,11 @@ use rusqlite::Connection;
 
 use super::error::SecretStoreError;
 use super::limits::{KEPT_VERSIONS, VALUE_MAX_BYTES};
-use super::name::SecretName;
 use super::rows::{self, Head, VersionRow};
 use super::seal::{SealedFor, SecretKeys};
 use super::state::SecretsState;
 use crate::account::{Directory, DirectoryError};
+use crate::binding::SecretName;
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::crypto::Key;
 use nightlatch_core::id::{AccountId, SecretId};

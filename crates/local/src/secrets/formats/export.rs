@@ -2,8 +2,8 @@
 
 use base64ct::{Base64, Encoding};
 
-use super::variable::VariableName;
-use crate::secrets::name::SecretName;
+use crate::binding::SecretName;
+use crate::binding::VariableName;
 use nightlatch_core::memory::SecretBuffer;
 
 /// The bytes that mean something between double quotes.

@@ -11,8 +11,8 @@ mod problem;
 pub mod properties;
 mod reference;
 mod template;
-mod variable;
 
+pub use crate::binding::{BadVariable, VariableName};
 pub use aws::read_aws;
 pub use env::{EnvLine, env_lines, read_env};
 pub use export::{NotExported, base64, write_env, write_json};
@@ -20,4 +20,3 @@ pub use json::{BadJson, read_json};
 pub use problem::{FileProblem, ImportFile, ImportItem};
 pub use reference::{BadReference, SCHEME, reference};
 pub use template::{BadTemplate, Template};
-pub use variable::{BadVariable, VariableName};

@@ -1,6 +1,6 @@
 //! What was read from a file, and what was not.
 
-use crate::secrets::name::SecretName;
+use crate::binding::SecretName;
 use nightlatch_core::memory::SecretBuffer;
 
 /// A secret that was read from a file.

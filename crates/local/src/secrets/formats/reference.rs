@@ -1,6 +1,6 @@
 //! References to secrets: `nightlatch://NAME`.
 
-use crate::secrets::name::{BadSecretName, SecretName};
+use crate::binding::{BadSecretName, SecretName};
 
 /// What a reference begins with.
 pub const SCHEME: &str = "nightlatch://";

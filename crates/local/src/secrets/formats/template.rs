@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::problem::{FileProblem, line_after};
 use super::reference::{SCHEME, reference};
-use crate::secrets::name::SecretName;
+use crate::binding::SecretName;
 use nightlatch_core::memory::SecretBuffer;
 
 /// A template whose references are all valid.

@@ -55,7 +55,7 @@ impl SecretName {
     }
 
     /// The form by which a secret is found: two names that differ only in case have the same.
-    pub(super) fn folded(&self) -> String {
+    pub(crate) fn folded(&self) -> String {
         self.0.to_lowercase().nfc().collect()
     }
 }

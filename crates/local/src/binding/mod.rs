@@ -1,0 +1,27 @@
+//! Which secret a command gets, and how: by its name, in a variable.
+
+mod name;
+mod variable;
+
+pub use name::{BadSecretName, NAME_MAX_CHARS, SecretName};
+pub use variable::{BadVariable, VariableName};
+
+/// A secret for a guarded command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretBinding {
+    /// The secret.
+    pub name: SecretName,
+    /// The variable that the command finds it by.
+    pub variable: VariableName,
+    /// What the variable holds.
+    pub given: SecretGiven,
+}
+
+/// How a guarded command gets a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretGiven {
+    /// The variable has the value. Every process that the command starts gets it too.
+    Value,
+    /// The variable has the path of a file in memory that has the value. Linux only.
+    File,
+}
