@@ -89,7 +89,10 @@ fn read(row: &mut Row) -> Result<LinkRow, StoreError> {
 }
 
 /// Redeems a link, or repeats the redemption of the same browser. Returns the link if it did.
-fn redeem(hash: Digest, purpose: &'static str, claim: Digest, now: Millis) -> Statement {
+fn redeem(redemption: &Redemption, purpose: &'static str) -> Statement {
+    let Redemption {
+        hash, claim, now, ..
+    } = redemption;
     Statement::new(
         "UPDATE link SET used_at = coalesce(used_at, $1), claim = $2 \
          WHERE hash = $3 AND purpose = $4 AND expires > $1 \
@@ -141,10 +144,7 @@ pub struct Redemption {
 #[derive(Clone)]
 struct Redeeming<R> {
     purpose: &'static str,
-    hash: Digest,
-    claim: Digest,
-    session: NewSession,
-    now: Millis,
+    redemption: Redemption,
     record: R,
 }
 
@@ -152,26 +152,9 @@ impl<R> Redeeming<R>
 where
     R: Fn(&Redeemed) -> Vec<Statement> + Clone + Send + Sync + 'static,
 {
-    fn new(purpose: &'static str, redemption: Redemption, record: R) -> Self {
-        let Redemption {
-            hash,
-            claim,
-            session,
-            now,
-        } = redemption;
-        Self {
-            purpose,
-            hash,
-            claim,
-            session,
-            now,
-            record,
-        }
-    }
-
     /// Redeems the link for the account that `user` makes of it.
     fn flow(self, user: impl FnOnce(&LinkRow) -> NewUser + Send + 'static) -> Flow<Redeemed> {
-        let change = redeem(self.hash, self.purpose, self.claim, self.now);
+        let change = redeem(&self.redemption, self.purpose);
         Flow::run(change, move |rows| match first(rows, read)? {
             None => Ok(self.refused()),
             Some(link) => Ok(self.account(&user(&link), link.guest)),
@@ -190,8 +173,8 @@ where
     }
 
     fn refused(self) -> Flow<Redeemed> {
-        Flow::run(look(self.hash), move |rows| {
-            let state = match state(rows, self.now)? {
+        Flow::run(look(self.redemption.hash), move |rows| {
+            let state = match state(rows, self.redemption.now)? {
                 // It was pending for another purpose.
                 LinkState::Pending(_) => LinkState::Unknown,
                 state => state,
@@ -204,7 +187,7 @@ where
     /// Finds or creates the account.
     fn account(self, user: &NewUser, guest: Option<AccountId>) -> Flow<Redeemed> {
         let (new, makes_admin) = (user.id, user.is_admin);
-        Flow::run(accounts::insert_user(user, self.now), move |rows| {
+        Flow::run(accounts::insert_user(user, self.redemption.now), move |rows| {
             let account = first(rows, Row::parsed)?.unwrap_or(new);
             if makes_admin && account != new {
                 return Ok(Flow::Abandon(Redeemed::Exists));
@@ -218,7 +201,7 @@ where
 
     /// Merges the guest. One that was merged elsewhere in the meantime is left there.
     fn merge(self, account: AccountId, guest: AccountId) -> Flow<Redeemed> {
-        let change = accounts::merge(guest, account, self.now);
+        let change = accounts::merge(guest, account, self.redemption.now);
         Flow::run(change, move |rows| {
             if rows.is_empty() {
                 return Ok(self.begin(account, None));
@@ -231,12 +214,8 @@ where
     }
 
     fn begin(self, account: AccountId, merged: Option<(AccountId, i64)>) -> Flow<Redeemed> {
-        let Self {
-            session,
-            now,
-            record,
-            ..
-        } = self;
+        let Redemption { session, now, .. } = self.redemption;
+        let record = self.record;
         sessions::begin(&session, account, now, move |found, is_new| {
             let redeemed = match found {
                 Some(found) => Redeemed::Session {
@@ -298,7 +277,11 @@ impl Store {
         account: AccountId,
         record: impl Fn(&Redeemed) -> Vec<Statement> + Clone + Send + Sync + 'static,
     ) -> Result<Redeemed, StoreError> {
-        let redeeming = Redeeming::new("sign-in", redemption, record);
+        let redeeming = Redeeming {
+            purpose: "sign-in",
+            redemption,
+            record,
+        };
         self.change(move || {
             redeeming.clone().flow(move |link| NewUser {
                 id: account,
@@ -323,7 +306,11 @@ impl Store {
         admin: NewUser,
         record: impl Fn(&Redeemed) -> Vec<Statement> + Clone + Send + Sync + 'static,
     ) -> Result<Redeemed, StoreError> {
-        let redeeming = Redeeming::new("setup", redemption, record);
+        let redeeming = Redeeming {
+            purpose: "setup",
+            redemption,
+            record,
+        };
         self.change(move || redeeming.clone().setup(admin.clone()))
             .await
     }

@@ -64,28 +64,13 @@ impl Postgres {
 
     /// Runs a statement that only reads.
     pub async fn query(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-        let mut tries = Tries::default();
-        loop {
-            match self.single(statement, before_commit).await {
-                Ok(rows) => return Ok(rows),
-                Err(failure) => tries.again(failure)?,
-            }
-        }
+        tried(|| self.single(statement, before_commit)).await
     }
 
     /// Runs a change of one statement, which is its own transaction.
     pub async fn write(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         let own = self.clone();
-        carried_out(async move {
-            let mut tries = Tries::default();
-            loop {
-                match own.single(&statement, in_commit).await {
-                    Ok(rows) => return Ok(rows),
-                    Err(failure) => tries.again(failure)?,
-                }
-            }
-        })
-        .await
+        carried_out(async move { tried(|| own.single(&statement, in_commit)).await }).await
     }
 
     /// Runs a change and answers once it is durable.
@@ -94,27 +79,12 @@ impl Postgres {
         flow: impl Fn() -> Flow<T> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
         let own = self.clone();
-        carried_out(async move {
-            let mut tries = Tries::default();
-            loop {
-                match own.transaction(flow()).await {
-                    Ok(value) => return Ok(value),
-                    Err(failure) => tries.again(failure)?,
-                }
-            }
-        })
-        .await
+        carried_out(async move { tried(|| own.transaction(flow())).await }).await
     }
 
     /// Runs a script in one transaction, after `first` and only if that returns a row.
     pub async fn script(&self, first: &Statement, script: &'static str) -> Result<(), StoreError> {
-        let mut tries = Tries::default();
-        loop {
-            match self.script_once(first, script).await {
-                Ok(()) => return Ok(()),
-                Err(failure) => tries.again(failure)?,
-            }
-        }
+        tried(|| self.script_once(first, script)).await
     }
 
     async fn script_once(&self, first: &Statement, script: &'static str) -> Result<(), Failure> {
@@ -198,25 +168,18 @@ async fn carried_out<T: Send + 'static>(
         .map_err(|error| StoreError::Uncertain(error.to_string()))?
 }
 
-/// The tries that are left.
-struct Tries(usize);
-
-impl Default for Tries {
-    fn default() -> Self {
-        Self(TRIES)
-    }
-}
-
-impl Tries {
-    /// Whether to try again.
-    fn again(&mut self, failure: Failure) -> Result<(), StoreError> {
-        self.0 -= 1;
-        match failure {
-            Failure::Again(error) if self.0 > 0 => {
-                tracing::debug!("trying again: {error}");
-                Ok(())
-            }
-            Failure::Again(error) | Failure::Final(error) => Err(error),
+/// Runs `attempt` until it succeeds, another try would be of no use, or none is left.
+async fn tried<T, A>(attempt: impl Fn() -> A) -> Result<T, StoreError>
+where
+    A: Future<Output = Result<T, Failure>>,
+{
+    let mut left = TRIES;
+    loop {
+        left -= 1;
+        match attempt().await {
+            Ok(value) => return Ok(value),
+            Err(Failure::Again(error)) if left > 0 => tracing::debug!("trying again: {error}"),
+            Err(Failure::Again(error) | Failure::Final(error)) => return Err(error),
         }
     }
 }

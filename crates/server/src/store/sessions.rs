@@ -30,6 +30,20 @@ macro_rules! joined {
 }
 pub(super) use joined;
 
+/// Finds sessions with their accounts.
+macro_rules! found {
+    ($rest:literal) => {
+        concat!(
+            "SELECT ",
+            session_columns!(),
+            ", ",
+            account_columns!(),
+            joined!(),
+            $rest
+        )
+    };
+}
+
 /// A session to begin.
 #[derive(Clone)]
 pub struct NewSession {
@@ -138,34 +152,12 @@ pub(super) fn insert(session: &NewSession, account: AccountId, now: Millis) -> S
 pub(super) fn find(key: Key) -> Statement {
     match key {
         Key::Token(hash) => Statement::new(
-            concat!(
-                "SELECT ",
-                session_columns!(),
-                ", ",
-                account_columns!(),
-                joined!(),
-                "session.hash = $1"
-            ),
+            found!("session.hash = $1"),
             [hash.as_bytes().as_slice().into()],
         ),
-        Key::Id(id) => Statement::new(
-            concat!(
-                "SELECT ",
-                session_columns!(),
-                ", ",
-                account_columns!(),
-                joined!(),
-                "session.id = $1"
-            ),
-            [id.to_string().into()],
-        ),
+        Key::Id(id) => Statement::new(found!("session.id = $1"), [id.to_string().into()]),
         Key::Guest(account) => Statement::new(
-            concat!(
-                "SELECT ",
-                session_columns!(),
-                ", ",
-                account_columns!(),
-                joined!(),
+            found!(
                 "session.account = $1 AND session.class = 'guest' \
                  ORDER BY session.created DESC LIMIT 1"
             ),
@@ -395,14 +387,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Found>, StoreError> {
         let statement = Statement::new(
-            concat!(
-                "SELECT ",
-                session_columns!(),
-                ", ",
-                account_columns!(),
-                joined!(),
-                "session.account = $1 ORDER BY session.created DESC, session.id LIMIT $2"
-            ),
+            found!("session.account = $1 ORDER BY session.created DESC, session.id LIMIT $2"),
             [account.to_string().into(), limit.into()],
         );
         all(self.query(&statement).await?, read_found)
