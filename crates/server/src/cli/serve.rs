@@ -22,6 +22,8 @@ use crate::service::tokens::{TokenKey, Tokens, rotation};
 
 /// How often the signing keys are looked at. Far shorter than a key is published before it signs.
 const ROTATION: Duration = Duration::from_secs(60 * 60);
+/// What the names of signing keys begin with; their epoch follows.
+const KEY_NAME: &str = "token key ";
 /// The file with the setup link, where nobody watches the terminal.
 const SETUP_FILE: &str = "setup-link";
 
@@ -133,7 +135,7 @@ async fn tokens(
     tokens.ok_or_else(|| "there is no key to sign tokens with".into())
 }
 
-/// The keys that are published now, and which of them signs.
+/// The keys that are published now, and which of them signs. Older ones are removed.
 async fn keys(node: &Node, token_life: Duration) -> Result<(Vec<TokenKey>, usize), Failure> {
     let now = node.clock.now().0;
     let epochs = rotation::published(now, i64::try_from(token_life.as_millis())?);
@@ -143,11 +145,18 @@ async fn keys(node: &Node, token_life: Duration) -> Result<(Vec<TokenKey>, usize
             current = keys.len();
         }
         let fresh = Key::random()?;
-        let name = format!("token key {epoch}");
+        let name = format!("{KEY_NAME}{epoch}");
         let seed = node.shared_secret(&name, fresh.expose()).await?;
         let seed = <&[u8; 32]>::try_from(seed.as_slice())?;
         let seed = Key::init_with(|bytes| bytes.copy_from_slice(seed));
         keys.push(TokenKey::ed_dsa(KeyPair::of(&seed)));
+    }
+    for secret in node.secrets(KEY_NAME).await? {
+        let epoch = secret.name.strip_prefix(KEY_NAME);
+        let epoch: Option<i64> = epoch.and_then(|epoch| epoch.parse().ok());
+        if epoch.is_some_and(|epoch| epoch < rotation::oldest(now)) {
+            node.remove_secret(&secret.name).await?;
+        }
     }
     Ok((keys, current))
 }
@@ -222,5 +231,46 @@ async fn stopped() {
 async fn stopped() {
     if let Err(error) = tokio::signal::ctrl_c().await {
         tracing::error!("cannot wait for Ctrl-C: {error}");
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use nightlatch_core::clock::test_clock::TestClock;
+    use nightlatch_core::crypto::kdf::Argon2Params;
+
+    use super::*;
+    use crate::node::{Database, Settings};
+    use crate::service::{PasswordPolicy, Timeouts};
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    #[tokio::test]
+    async fn a_signing_key_is_removed_when_no_token_of_it_can_be_valid() {
+        let data = tempfile::tempdir().unwrap();
+        let machine = Arc::new(TestClock::new());
+        let settings = Settings {
+            database: Database::Sqlite(data.path().join("x")),
+            data: data.path().join("data"),
+            timeouts: Timeouts::default(),
+            passwords: PasswordPolicy::Nist,
+            hash_cost: Argon2Params::FLOOR,
+            hash_threads: 1,
+            item_kinds: Vec::new(),
+        };
+        let node = Node::start(settings, machine.clone()).await.unwrap();
+        let first = rotation::current(node.clock.now().0);
+        let key_of_first = format!("{KEY_NAME}{first}");
+        for (periods, is_kept) in [(0, true), (1, true), (2, false)] {
+            let (keys, current) = keys(&node, 7 * DAY).await.unwrap();
+            let kept = node.secrets(KEY_NAME).await.unwrap();
+            let kept: Vec<_> = kept.iter().map(|secret| secret.name.as_str()).collect();
+            assert_eq!(kept.contains(&&*key_of_first), is_kept, "{kept:?}");
+            assert!(kept.contains(&&*format!("{KEY_NAME}{}", first + periods)));
+            assert!(current < keys.len() && keys.len() <= kept.len());
+            machine.advance(30 * DAY);
+        }
+        node.stop().await;
     }
 }

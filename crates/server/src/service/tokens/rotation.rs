@@ -21,6 +21,12 @@ pub fn published(now: i64, token_life: i64) -> RangeInclusive<i64> {
     current(now - token_life)..=current(now + LEAD)
 }
 
+/// The first epoch whose key any node may still need at `now`, also one whose tokens live longer
+/// than this node's: no token lives for a whole period.
+pub fn oldest(now: i64) -> i64 {
+    current(now) - 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +47,16 @@ mod tests {
         let last_moment = 2 * PERIOD - 1 + LIFE;
         assert_eq!(published(last_moment, LIFE), 1..=2);
         assert_eq!(published(last_moment + 1, LIFE), 2..=2);
+    }
+
+    #[test]
+    fn no_published_key_is_too_old_to_be_kept() {
+        // The longest `token.life` that the configuration takes.
+        let longest = 7 * DAY;
+        for now in (0..4 * PERIOD).step_by(7_654_321) {
+            assert!(oldest(now) <= *published(now, longest).start());
+        }
+        assert_eq!(oldest(2 * PERIOD), 1);
     }
 
     #[test]
