@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nightlatch_core::email::Email;
 use nightlatch_core::memory::SecretBuffer;
+use nightlatch_core::password::PASSWORD_MAX_BYTES;
 use nightlatch_platform::clock::SystemClock;
 use zeroize::Zeroizing;
 
@@ -12,8 +13,8 @@ use super::settings::Start;
 use super::{Failure, ui};
 use crate::node::Node;
 
-/// The longest password that is read, in bytes, with its newline.
-const PASSWORD: usize = 1025;
+/// Room for the longest password, a line ending, and the byte that reading to the end takes.
+const CAPACITY: usize = PASSWORD_MAX_BYTES + 3;
 
 /// Creates or disables an administrator.
 pub async fn run(start: Start, command: AdminCommand) -> Result<u8, Failure> {
@@ -43,11 +44,10 @@ async fn change(node: &Node, command: AdminCommand) -> Result<u8, Failure> {
 
 /// The password on standard input, without the newline at its end.
 fn password() -> Result<Zeroizing<String>, Failure> {
-    let mut secret = SecretBuffer::with_capacity(PASSWORD);
+    let mut secret = SecretBuffer::with_capacity(CAPACITY);
     secret.read_to_end(std::io::stdin())?;
-    let bytes = secret.expose();
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|_| "the password is not UTF-8 text")?;
+    let text =
+        std::str::from_utf8(secret.expose()).map_err(|_| "the password is not UTF-8 text")?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 

@@ -200,6 +200,18 @@ fn an_administrator_is_created_and_disabled_by_the_operator() {
         "short",
     );
     assert_eq!(weak.status.code(), Some(1));
+    let longest = format!("{PASSWORD}{}", "x1!Q".repeat(256));
+    for (password, is_taken) in [
+        (&longest[..1024], true),
+        (&longest[..1025], false),
+        // One line ending is no part of the password; another one is.
+        (&*format!("{PASSWORD}\n"), false),
+    ] {
+        let email = fresh_email();
+        let arguments = ["admin", "create", &email, "--password-stdin"];
+        let made = with_input(program().args(["--data", data]).args(arguments), password);
+        assert_eq!(made.status.success(), is_taken, "{made:?}");
+    }
     assert!(run(&["--data", data, "migrate"]).status.success());
 }
 
