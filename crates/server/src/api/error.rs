@@ -140,7 +140,6 @@ impl From<ServiceError> for ApiError {
             ServiceError::Throttled { retry_after } => {
                 Self::new(429, "RATE_LIMITED", message).after(retry_after)
             }
-            ServiceError::BadText { field, problem } => Self::field(field, problem),
             ServiceError::Internal => Self::new(500, "INTERNAL_ERROR", message),
         }
     }

@@ -84,6 +84,5 @@ fn end_kind(how: EndKind) -> &'static str {
     match how {
         EndKind::SignedOut => "signed_out",
         EndKind::Revoked => "revoked",
-        EndKind::Replaced => "replaced",
     }
 }

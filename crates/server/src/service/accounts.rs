@@ -12,7 +12,7 @@ use nightlatch_core::display_name::DisplayName;
 use nightlatch_core::email::{BadEmail, Email};
 use nightlatch_core::id::AccountId;
 use nightlatch_core::memory::SecretBuffer;
-use nightlatch_core::password::{self, BadPassword, PASSWORD_MAX_BYTES};
+use nightlatch_core::password;
 use nightlatch_core::throttle::{FAILURES_TO_LOCK, Gate, LOCK};
 use zeroize::Zeroizing;
 
@@ -167,7 +167,7 @@ impl Accounts {
         email: &Email,
         name: Option<DisplayName>,
     ) -> Result<String, RegisterError> {
-        let password = buffer(&password).map_err(refused)?;
+        let password = SecretBuffer::copy_of(password.as_bytes());
         let (policy, email) = (self.policy, email.clone());
         let check = move || {
             policy.check(&password, &email, name.as_ref())?;
@@ -203,7 +203,8 @@ impl Accounts {
         };
         let counted = self.count_sign_in(&row, &who, client).await?;
         let hash = account.as_ref().and_then(|found| found.password.as_ref());
-        let password = buffer(&password).and_then(password::into_normalized);
+        let password = SecretBuffer::copy_of(password.as_bytes());
+        let password = password::into_normalized(password);
         let (password, is_possible) = match password {
             Ok(password) => (password, true),
             Err(_) => (SecretBuffer::with_capacity(0), false),
@@ -345,14 +346,6 @@ impl Accounts {
         Ok(found)
     }
 
-    /// Whether there is an administrator who can sign in.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn has_admin(&self) -> Result<bool, ServiceError> {
-        Ok(self.context.store.has_admin().await?)
-    }
-
     /// Creates an administrator, or makes the existing account one and sets its password. For the
     /// machine's operator, not for a route.
     ///
@@ -430,22 +423,4 @@ fn revoked(reason: &str) -> Details {
 /// account are not stored.
 fn throttle_name(email: &str) -> String {
     format!("account:{}", hex(&sha256(email.as_bytes())))
-}
-
-/// The password in memory that is wiped and locked.
-fn buffer(password: &str) -> Result<SecretBuffer, BadPassword> {
-    if password.len() > PASSWORD_MAX_BYTES {
-        return Err(BadPassword::TooLong);
-    }
-    let mut buffer = SecretBuffer::with_capacity(password.len());
-    if buffer.push(password.as_bytes()) {
-        Ok(buffer)
-    } else {
-        Err(BadPassword::TooLong)
-    }
-}
-
-#[allow(clippy::needless_pass_by_value)] // for map_err
-fn refused(bad: BadPassword) -> RegisterError {
-    RegisterError::Password(bad.to_string())
 }

@@ -23,14 +23,6 @@ pub enum ServiceError {
         /// When to try again.
         retry_after: Duration,
     },
-    /// The request has a control character or is too long in this field. 400.
-    #[error("{field} {problem}")]
-    BadText {
-        /// The field.
-        field: &'static str,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
     /// A fault of this program. 500; details are in the log.
     #[error("internal error")]
     Internal,

@@ -37,8 +37,6 @@ pub struct Services {
     pub revocation: Arc<revocation::Revocation>,
     /// Documents of accounts.
     pub items: Arc<items::Items>,
-    /// Limits on attempts, shared by all nodes.
-    pub throttle: Arc<throttle::Throttle>,
 }
 
 impl Services {
@@ -53,7 +51,7 @@ impl Services {
         let accounts = accounts::Accounts::new(context.clone(), throttle.clone(), hashing, policy);
         let accounts = Arc::new(accounts);
         let sessions = sessions::Sessions::new(context.clone(), throttle.clone());
-        let links = links::Links::new(context.clone(), throttle.clone(), accounts.clone());
+        let links = links::Links::new(context.clone(), throttle, accounts.clone());
         Self {
             accounts,
             sessions: Arc::new(sessions),
@@ -61,7 +59,6 @@ impl Services {
             merge: Arc::new(merge::Merge::new(context.clone())),
             revocation: Arc::new(revocation::Revocation::new(context.clone())),
             items: Arc::new(items::Items::new(context, item_kinds)),
-            throttle,
         }
     }
 }

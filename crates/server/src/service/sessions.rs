@@ -42,11 +42,6 @@ impl ActiveSession {
         self.account.kind
     }
 
-    /// Its class.
-    pub fn class(&self) -> SessionClass {
-        self.session.class
-    }
-
     /// When it ends if nothing more is done with it.
     pub fn expires_at(&self) -> Millis {
         self.session
@@ -130,7 +125,7 @@ pub enum SessionError {
     /// It ran out. 401 SESSION_EXPIRED.
     #[error("the session has expired")]
     Expired,
-    /// The person ended it, or another session took its place. 401 UNAUTHORIZED.
+    /// The person ended it. 401 UNAUTHORIZED.
     #[error("the session was ended")]
     Ended,
     /// An administrator revoked it. 403 SESSION_REVOKED.

@@ -132,14 +132,6 @@ pub(super) fn revoke(id: AccountId, reason: &str, now: Millis) -> Statement {
 }
 
 impl Store {
-    /// Finds an account by its id.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn account(&self, id: AccountId) -> Result<Option<AccountRow>, StoreError> {
-        first(self.query(&by_id(id)).await?, read)
-    }
-
     /// Finds an account by its normalized email.
     ///
     /// # Errors

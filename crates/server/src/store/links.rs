@@ -187,16 +187,19 @@ where
     /// Finds or creates the account.
     fn account(self, user: &NewUser, guest: Option<AccountId>) -> Flow<Redeemed> {
         let (new, makes_admin) = (user.id, user.is_admin);
-        Flow::run(accounts::insert_user(user, self.redemption.now), move |rows| {
-            let account = first(rows, Row::parsed)?.unwrap_or(new);
-            if makes_admin && account != new {
-                return Ok(Flow::Abandon(Redeemed::Exists));
-            }
-            Ok(match guest {
-                None => self.begin(account, None),
-                Some(guest) => self.merge(account, guest),
-            })
-        })
+        Flow::run(
+            accounts::insert_user(user, self.redemption.now),
+            move |rows| {
+                let account = first(rows, Row::parsed)?.unwrap_or(new);
+                if makes_admin && account != new {
+                    return Ok(Flow::Abandon(Redeemed::Exists));
+                }
+                Ok(match guest {
+                    None => self.begin(account, None),
+                    Some(guest) => self.merge(account, guest),
+                })
+            },
+        )
     }
 
     /// Merges the guest. One that was merged elsewhere in the meantime is left there.

@@ -2,7 +2,7 @@
 
 use super::flow::Flow;
 use super::value::{Row, Statement, Value};
-use super::{Store, StoreError, all, first};
+use super::{Store, StoreError, all};
 use crate::clock::Millis;
 
 /// An event that waits.
@@ -76,16 +76,6 @@ impl Store {
             [node.into(), before.0.into()],
         );
         self.write(statement).await.map(|rows| rows.len())
-    }
-
-    /// When the oldest event that waits on any node happened.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn oldest_in_outbox(&self) -> Result<Option<Millis>, StoreError> {
-        let statement = Statement::new("SELECT min(at) FROM outbox", []);
-        let oldest = first(self.query(&statement).await?, Row::optional_int)?;
-        Ok(oldest.flatten().map(Millis))
     }
 }
 

@@ -31,7 +31,7 @@ macro_rules! named {
 
 named!(AccountKind, Guest => "guest", User => "user");
 named!(SessionClass, Web => "web", Guest => "guest", Cli => "cli");
-named!(EndKind, SignedOut => "signed-out", Revoked => "revoked", Replaced => "replaced");
+named!(EndKind, SignedOut => "signed-out", Revoked => "revoked");
 
 /// What kind of account a person has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -119,8 +119,6 @@ pub enum EndKind {
     SignedOut,
     /// An administrator revoked it.
     Revoked,
-    /// A new session took its place (sign-in, merge, change of rights).
-    Replaced,
 }
 
 /// A document that belongs to an account.

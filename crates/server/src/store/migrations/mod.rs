@@ -63,7 +63,3 @@ impl Store {
         }
     }
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {}
