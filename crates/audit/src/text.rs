@@ -135,6 +135,11 @@ impl FromStr for RevocationReason {
     }
 }
 
+impl IncidentId {
+    /// The most characters that it has.
+    pub const MAX_CHARS: usize = NAME_LENGTH;
+}
+
 impl FromStr for IncidentId {
     type Err = BadText;
 

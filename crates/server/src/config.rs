@@ -16,6 +16,7 @@ use std::time::Duration;
 use nightlatch_core::crypto::kdf::Argon2Params;
 
 pub use crate::service::PasswordPolicy;
+use crate::service::Timeouts;
 pub use keys::{effective, without_password};
 pub use network::Network;
 pub use read::{ConfigError, ConfigProblem, load};
@@ -25,9 +26,8 @@ pub use secrets::{SecretError, Secrets, check_private};
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8734);
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a token lives unless told otherwise.
+const TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
 
 /// Whether registering says that an email already has an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,7 @@ pub struct Config {
 impl Config {
     /// The defaults, with the given data directory.
     pub fn new(data: PathBuf) -> Self {
+        let timeouts = Timeouts::default();
         Self {
             listen: LISTEN,
             data,
@@ -119,10 +120,10 @@ impl Config {
             identity_header: IdentityHeader::Guests,
             enumeration: Enumeration::Tell,
             tls: Tls::Off,
-            session_idle: 15 * MINUTE,
-            session_max: 12 * HOUR,
-            guest_idle: 30 * DAY,
-            token_life: 15 * MINUTE,
+            session_idle: timeouts.web_idle,
+            session_max: timeouts.web_max,
+            guest_idle: timeouts.guest_idle,
+            token_life: TOKEN_LIFE,
             token_issuer: None,
             token_audience: "nightlatch".to_owned(),
             password_policy: PasswordPolicy::Nist,
@@ -138,15 +139,6 @@ impl Config {
         self.database
             .clone()
             .unwrap_or_else(|| format!("sqlite:{}", self.data.join("server.db").display()))
-    }
-
-    /// What people's browsers call this server, without a slash at the end.
-    pub fn origin(&self) -> String {
-        match &self.public_url {
-            Some(url) => url.clone(),
-            None if self.tls == Tls::Off => format!("http://{}", self.listen),
-            None => format!("https://{}", self.listen),
-        }
     }
 
     /// Checks what depends on more than one key. Each problem names the keys.
@@ -198,6 +190,5 @@ mod tests {
     fn the_default_database_is_sqlite_in_the_data_directory() {
         let config = Config::new("/data".into());
         assert_eq!(config.database_url(), "sqlite:/data/server.db");
-        assert_eq!(config.origin(), "http://127.0.0.1:8734");
     }
 }

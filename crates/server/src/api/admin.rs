@@ -12,9 +12,6 @@ use crate::service::mail::masked;
 use crate::service::revocation::{Reason, Scope};
 use crate::service::sessions::Admin;
 
-/// The longest incident id, in characters.
-pub const INCIDENT_LENGTH: usize = 100;
-
 fn admin(call: &Call) -> Result<Admin<'_>, ApiError> {
     let not_admin = || ApiError::forbidden("only for administrators");
     call.session()?.admin().ok_or_else(not_admin)
@@ -67,10 +64,9 @@ pub async fn revoke(app: &App, call: &Call) -> Result<Answer, ApiError> {
     };
     let incident = fields.optional_text("incident_id");
     let incident: Option<IncidentId> = incident.map(str::parse).transpose().map_err(|_| {
-        ApiError::field(
-            "incident_id",
-            "it must have 1 to 64 characters and no control characters",
-        )
+        let most = IncidentId::MAX_CHARS;
+        let problem = format!("it must have 1 to {most} characters and no control characters");
+        ApiError::field("incident_id", problem)
     })?;
     let revocation = &app.node.services.revocation;
     let revoked = revocation

@@ -2,6 +2,7 @@
 
 use nightlatch_core::email::Email;
 use nightlatch_core::id::AccountId;
+use nightlatch_core::password::PASSWORD_MAX_BYTES;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -23,7 +24,7 @@ pub struct Field {
 pub enum Takes {
     /// Text of at most this many characters, without control characters.
     Text(usize),
-    /// A password: any text of at most 1,024 bytes.
+    /// A password: any text of at most [`PASSWORD_MAX_BYTES`].
     Password,
     /// A list of user ids.
     Ids,
@@ -33,8 +34,6 @@ pub enum Takes {
 
 /// The longest list of ids.
 const IDS: usize = 10_000;
-/// The longest password, in bytes.
-const PASSWORD: usize = 1024;
 
 /// A field that must be there.
 pub const fn required(name: &'static str, takes: Takes) -> Field {
@@ -157,8 +156,8 @@ impl Takes {
             },
             Self::Password => match text {
                 None => Some("it must be a text".to_owned()),
-                Some(text) if text.len() > PASSWORD => {
-                    Some(format!("it is longer than {PASSWORD} bytes"))
+                Some(text) if text.len() > PASSWORD_MAX_BYTES => {
+                    Some(format!("it is longer than {PASSWORD_MAX_BYTES} bytes"))
                 }
                 Some(_) => None,
             },
@@ -183,7 +182,7 @@ impl Takes {
         match self {
             Self::Text(longest) => json!({ "type": "string", "maxLength": longest }),
             Self::Password => {
-                json!({ "type": "string", "format": "password", "maxLength": PASSWORD })
+                json!({ "type": "string", "format": "password", "maxLength": PASSWORD_MAX_BYTES })
             }
             Self::Ids => json!({
                 "type": "array", "maxItems": IDS,

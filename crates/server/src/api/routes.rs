@@ -1,6 +1,10 @@
 //! The table of routes. The server answers by it, `/openapi.json` is made from it, and the tests of
 //! isolation go through it.
 
+use nightlatch_audit::IncidentId;
+use nightlatch_core::display_name::NAME_MAX_CHARS;
+use nightlatch_core::email::EMAIL_MAX_BYTES;
+
 use super::answer::Answer;
 use super::app::App;
 use super::call::Call;
@@ -142,18 +146,18 @@ const fn route(
 }
 
 const LINK: &[Field] = &[
-    required("email", Text(254)),
+    required("email", Text(EMAIL_MAX_BYTES)),
     optional("anonymous_user_id", Text(36)),
 ];
 const REGISTRATION: &[Field] = &[
-    required("email", Text(254)),
-    required("name", Text(100)),
+    required("email", Text(EMAIL_MAX_BYTES)),
+    required("name", Text(NAME_MAX_CHARS)),
     required("password", Password),
 ];
 const SETUP: &[Field] = &[
     required("token", Text(43)),
-    required("email", Text(254)),
-    required("name", Text(100)),
+    required("email", Text(EMAIL_MAX_BYTES)),
+    required("name", Text(NAME_MAX_CHARS)),
     required("password", Password),
 ];
 const TOKEN: &[Field] = &[
@@ -167,7 +171,7 @@ const REVOCATION: &[Field] = &[
     ),
     optional("user_ids", Ids),
     required("reason", Text(500)),
-    optional("incident_id", Text(admin::INCIDENT_LENGTH)),
+    optional("incident_id", Text(IncidentId::MAX_CHARS)),
 ];
 
 /// Every route of the API.
@@ -298,7 +302,10 @@ pub const ROUTES: &[Route] = {
             Op::LogIn,
             (
                 Open,
-                Json(&[required("email", Text(254)), required("password", Password)]),
+                Json(&[
+                    required("email", Text(EMAIL_MAX_BYTES)),
+                    required("password", Password),
+                ]),
             ),
             "Signs in with a password.",
             &[200, 400, 401, 423, 429],
@@ -331,7 +338,7 @@ pub const ROUTES: &[Route] = {
             Put,
             "/api/auth/profile",
             Op::Rename,
-            (Session, Json(&[required("name", Text(100))])),
+            (Session, Json(&[required("name", Text(NAME_MAX_CHARS))])),
             "Changes the name of the account.",
             &[200, 400, 404],
         ),

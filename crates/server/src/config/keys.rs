@@ -1,5 +1,6 @@
 //! The keys of the configuration file: each entry defines how to read, check and show one key.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -222,7 +223,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "password.memory_kib",
         set: |config, value| {
-            let memory = number(value, 19 * 1024, 1024 * 1024)?;
+            let memory = number(value, Argon2Params::MEMORY_KIB)?;
             config.hash_cost = cost(memory, config.hash_cost.passes())?;
             Ok(())
         },
@@ -231,7 +232,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "password.passes",
         set: |config, value| {
-            let passes = number(value, 2, 16)?;
+            let passes = number(value, Argon2Params::PASSES)?;
             config.hash_cost = cost(config.hash_cost.memory_kib(), passes)?;
             Ok(())
         },
@@ -240,7 +241,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "password.threads",
         set: |config, value| {
-            config.hash_threads = Some(number(value, 1, 256)?);
+            config.hash_threads = Some(number(value, 1..=256)?);
             Ok(())
         },
         get: |config| config.hash_threads.map(|threads| threads.to_string()),
@@ -379,12 +380,15 @@ fn time(value: &DeValue<'_>, days: u32, example: &'static str) -> Result<Duratio
         .ok_or_else(|| refused(format!("a time from 1s to {days}d"), Some(example)))
 }
 
-fn number(value: &DeValue<'_>, least: u32, most: u32) -> Result<u32, Refused> {
+fn number(value: &DeValue<'_>, range: RangeInclusive<u32>) -> Result<u32, Refused> {
     let number = value.as_integer();
     let number = number.and_then(|found| u32::from_str_radix(found.as_str(), found.radix()).ok());
     number
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| refused(format!("a number from {least} to {most}"), None))
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| {
+            let (least, most) = range.into_inner();
+            refused(format!("a number from {least} to {most}"), None)
+        })
 }
 
 fn cost(memory_kib: u32, passes: u32) -> Result<Argon2Params, Refused> {

@@ -180,6 +180,8 @@ fn error() -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
+    use nightlatch_audit::IncidentId;
+
     use super::*;
 
     #[test]
@@ -196,5 +198,15 @@ mod tests {
         let register = &described["paths"]["/api/auth/register"]["post"];
         let schema = &register["requestBody"]["content"]["application/json"]["schema"];
         assert_eq!(schema["required"], json!(["email", "name", "password"]));
+    }
+
+    #[test]
+    fn the_described_length_of_an_incident_id_is_the_one_of_the_log() {
+        let described = describe("https://login.example.com");
+        let revoke = &described["paths"]["/api/v2/admin/sessions/revoke"]["post"];
+        let schema = &revoke["requestBody"]["content"]["application/json"]["schema"];
+        assert_eq!(schema["properties"]["incident_id"]["maxLength"], 64);
+        let is_taken = |length| "x".repeat(length).parse::<IncidentId>().is_ok();
+        assert!(is_taken(64) && !is_taken(65));
     }
 }

@@ -1,6 +1,7 @@
 //! The account: its profile and its sessions.
 
 use askama::Template;
+use nightlatch_core::display_name::NAME_MAX_CHARS;
 use serde_json::Value;
 
 use super::forms::{FormField, Problem, place};
@@ -67,7 +68,7 @@ async fn page(
         hint: "",
         kind: "text",
         autocomplete: "name",
-        longest: 100,
+        longest: NAME_MAX_CHARS,
         value: entered.unwrap_or_default().to_owned(),
         problem: String::new(),
     }];

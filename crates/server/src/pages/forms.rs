@@ -1,5 +1,8 @@
 //! Fields of forms, with the problem of each beside it.
 
+use nightlatch_core::display_name::NAME_MAX_CHARS;
+use nightlatch_core::email::EMAIL_MAX_BYTES;
+use nightlatch_core::password::PASSWORD_MAX_BYTES;
 use serde_json::Value;
 
 use super::visit::Visit;
@@ -18,7 +21,7 @@ pub struct FormField {
     /// What browsers fill in.
     pub autocomplete: &'static str,
     /// Its longest text.
-    pub longest: u32,
+    pub longest: usize,
     /// What was entered; never a password.
     pub value: String,
     /// What is wrong with it.
@@ -64,15 +67,15 @@ pub fn registration(visit: &Visit) -> Vec<FormField> {
     };
     let hint = "Four or five unrelated words make a good password.";
     vec![
-        field("email", "Email", "", "email", "username", 254),
-        field("name", "Name", "", "text", "name", 100),
+        field("email", "Email", "", "email", "username", EMAIL_MAX_BYTES),
+        field("name", "Name", "", "text", "name", NAME_MAX_CHARS),
         field(
             "password",
             "Password",
             hint,
             "password",
             "new-password",
-            1024,
+            PASSWORD_MAX_BYTES,
         ),
     ]
 }

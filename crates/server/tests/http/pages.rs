@@ -274,7 +274,10 @@ fn an_administrator_looks_up_revokes_and_reads_the_audit_log(server: &Server) {
     shows(
         &admin.visitor.get(&page),
         200,
-        &[&format!("User id {}", user.id)],
+        &[
+            &format!("User id {}", user.id),
+            "name=\"incident_id\" maxlength=\"64\"",
+        ],
     );
     let fields = [
         ("scope", "specific"),
