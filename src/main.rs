@@ -25,6 +25,8 @@ fn main() -> ExitCode {
         user_home: variable("HOME"),
         editor: ["VISUAL", "EDITOR"].into_iter().find_map(variable),
         pager: ["NIGHTLATCH_PAGER", "PAGER"].into_iter().find_map(variable),
+        wayland: variable("WAYLAND_DISPLAY"),
+        x11: variable("DISPLAY"),
         program: || std::env::current_exe().ok(),
     })
 }

@@ -63,6 +63,10 @@ pub struct Context {
     pub zone: Zone,
     pub pager: Option<OsString>,
     pub may_ask: bool,
+    /// Whether there is a desktop of Wayland.
+    pub has_wayland: bool,
+    /// Whether there is a desktop that takes programs of X11.
+    pub has_x11: bool,
 }
 
 impl Context {
@@ -163,6 +167,8 @@ pub fn context(given: Given) -> Result<Context, Failure> {
         zone: Zone::new(surroundings.zone),
         pager: surroundings.pager,
         may_ask: !global.non_interactive,
+        has_wayland: surroundings.wayland.is_some(),
+        has_x11: surroundings.x11.is_some(),
         global,
     })
 }

@@ -1,5 +1,6 @@
 //! `secret`: values that a session protects.
 
+mod clipboard;
 mod edit;
 mod export;
 mod get;

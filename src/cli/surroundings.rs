@@ -29,6 +29,10 @@ pub struct Surroundings {
     pub zone: Option<OsString>,
     /// The first of `NIGHTLATCH_PAGER` and `PAGER`: the pager.
     pub pager: Option<OsString>,
+    /// `WAYLAND_DISPLAY`: the desktop, if it is one of Wayland.
+    pub wayland: Option<OsString>,
+    /// `DISPLAY`: the desktop, if it takes programs of X11.
+    pub x11: Option<OsString>,
     /// Returns the path of this program, which only commands that start another process need.
     pub program: fn() -> Option<PathBuf>,
 }

@@ -16,6 +16,7 @@ mod appearance;
 mod audit;
 mod bad_input;
 mod book;
+mod clipboard;
 mod clocks;
 mod completions;
 mod config;

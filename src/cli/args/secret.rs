@@ -1,12 +1,14 @@
 //! The arguments of `secret` and `inject`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use nightlatch::secrets::{GENERATED_LENGTHS, SecretName};
 
 use super::accounts::PasswordSource;
-use super::bad_value::number;
+use super::bad_value::{BadValue, number};
+use super::duration;
 use super::secret_binding::secret_name;
 
 /// The id of an argument that names a secret which exists.
@@ -97,9 +99,10 @@ pub struct SecretSet {
 Examples:
   nightlatch secret get prod/db
   nightlatch secret get prod/db --version 3 >old
+  nightlatch secret get prod/db --copy
 
-Adds no line end.
-Exit codes: 3 no such secret or version; 4 no live session.")]
+Adds no line end. --copy uses wl-copy, xclip or the terminal (OSC 52).
+Exit codes: 1 no clipboard; 3 no such secret or version; 4 no live session.")]
 pub struct SecretGet {
     /// Name of the secret
     #[arg(id = EXISTING_SECRET, value_name = "NAME", value_parser = secret_name)]
@@ -107,6 +110,12 @@ pub struct SecretGet {
     /// An older version; see `secret history`
     #[arg(long = "version", value_name = "N", value_parser = number(1_u64.., VERSION))]
     pub version: Option<u64>,
+    /// Copy it to the clipboard instead, and clear that after 45s
+    #[arg(long)]
+    pub copy: bool,
+    /// Clear the clipboard after D, from 1s to 10m
+    #[arg(long, value_name = "D", requires = "copy", value_parser = clear_after)]
+    pub clear_after: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -254,3 +263,15 @@ pub struct Inject {
 }
 
 const VERSION: &str = "the number of a version";
+
+fn clear_after(text: &str) -> Result<Duration, BadValue> {
+    let range = Duration::from_secs(1)..=Duration::from_secs(600);
+    let after = duration(text)?;
+    if range.contains(&after) {
+        return Ok(after);
+    }
+    Err(BadValue {
+        message: format!("{text} is not from 1s to 10m"),
+        hint: None,
+    })
+}

@@ -42,6 +42,13 @@ const PAGER: (&str, &str) = (
     "The pager for long tables on a terminal; less -FRX if neither is set.",
 );
 
+const WAYLAND: (&str, &str) = (
+    "WAYLAND_DISPLAY",
+    "The Wayland desktop whose clipboard to use.",
+);
+
+const X11: (&str, &str) = ("DISPLAY", "The X11 desktop whose clipboard to use.");
+
 const ZONE: (&str, &str) = (
     "TZ",
     "The time zone of times for people, and of times given without an offset.",

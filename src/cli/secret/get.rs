@@ -1,10 +1,11 @@
-//! `secret get`: the value, and nothing else.
+//! `secret get`: the value and nothing else, or the value in the clipboard.
 
 use std::io::IsTerminal;
 
 use nightlatch::memory::SecretBuffer;
 use nightlatch::secrets::SecretName;
 
+use super::clipboard::{CLEARED_AFTER, Clipboard};
 use super::report::shown;
 use crate::cli::args::SecretGet;
 use crate::cli::context::Context;
@@ -12,9 +13,21 @@ use crate::cli::end::End;
 use crate::cli::exit::Failure;
 
 pub fn run(context: &Context, args: &SecretGet) -> Result<End, Failure> {
+    // Before the reading is recorded, which would be in vain without one.
+    let clipboard = if args.copy {
+        Some(Clipboard::find(context)?)
+    } else {
+        None
+    };
     let guard = context.guard()?;
     let value = guard.secrets()?.get(&args.name, args.version)?;
-    if context.ui.on_terminal {
+    if let Some(clipboard) = clipboard {
+        if !is_text(&value) {
+            return Err(no_text(&args.name, "that can be pasted"));
+        }
+        let after = args.clear_after.unwrap_or(CLEARED_AFTER);
+        clipboard.lend(context, (&shown(&args.name), value), after)?;
+    } else if context.ui.on_terminal {
         on_terminal(context, &args.name, &value)?;
     } else {
         context.ui.secret(value.expose())?;
@@ -24,20 +37,8 @@ pub fn run(context: &Context, args: &SecretGet) -> Result<End, Failure> {
 
 /// A terminal interprets some bytes, so a value that has them is not printed there.
 fn on_terminal(context: &Context, name: &SecretName, value: &SecretBuffer) -> Result<(), Failure> {
-    let is_text = |text: &str| {
-        !text
-            .chars()
-            .any(|c| c.is_control() && c != '\n' && c != '\t')
-    };
-    if !std::str::from_utf8(value.expose()).is_ok_and(is_text) {
-        return Err(
-            Failure::failed("not_text", "the value is not text that a terminal can show").hint(
-                format!(
-                    "write it to a file: nightlatch secret get {} >FILE",
-                    nightlatch::shell_word(name.as_str())
-                ),
-            ),
-        );
+    if !is_text(value) {
+        return Err(no_text(name, "that a terminal can show"));
     }
     context
         .ui
@@ -47,4 +48,17 @@ fn on_terminal(context: &Context, name: &SecretName, value: &SecretBuffer) -> Re
         context.ui.say("");
     }
     Ok(())
+}
+
+/// Whether the value is text without control characters but line ends and tabs.
+fn is_text(value: &SecretBuffer) -> bool {
+    let is_plain = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    std::str::from_utf8(value.expose()).is_ok_and(|text| text.chars().all(is_plain))
+}
+
+fn no_text(name: &SecretName, which: &str) -> Failure {
+    let name = nightlatch::shell_word(name.as_str());
+    Failure::failed("not_text", format!("the value is not text {which}")).hint(format!(
+        "write it to a file: nightlatch secret get {name} >FILE"
+    ))
 }

@@ -1,6 +1,6 @@
 //! What the pages of `secret` explain.
 
-use super::{EDITOR, Explained, HOME, ZONE};
+use super::{EDITOR, Explained, HOME, WAYLAND, X11, ZONE};
 
 /// The explanations of these pages.
 pub const SECRETS: &[Explained] = &[
@@ -29,8 +29,14 @@ pub const SECRETS: &[Explained] = &[
         page: "nightlatch-secret-get",
         description: "Prints the value, byte for byte and without a line end. On a terminal it says \
             so first, and refuses a value that a terminal would interpret. The reading is on record \
-            before the value is printed.",
-        environment: &[],
+            before the value is printed.\n\
+            \n\
+            --copy puts it into the clipboard by wl-copy or xclip, or else by the terminal, which \
+            must take OSC 52. The command stays until the clipboard is cleared: after 45 seconds, or \
+            earlier with Ctrl-C. What was copied meanwhile is left alone, except by the terminal, \
+            which cannot be asked. Other programs of the desktop can read the clipboard, and some keep a history of \
+            it.",
+        environment: &[WAYLAND, X11],
         files: &[HOME],
     },
     Explained {
