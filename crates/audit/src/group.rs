@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::error::AuditError;
@@ -12,6 +13,8 @@ use super::log::AuditLog;
 const CAPACITY: usize = 4096;
 /// The most events per flush, so that the log's lock is not held for long.
 const MOST: usize = 512;
+/// The longest wait for callers of the last group to come back with their next event.
+const LONGEST_GATHERING: Duration = Duration::from_millis(1);
 
 /// Why an event was not recorded. What it is about must then not happen.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -34,10 +37,16 @@ pub enum GroupError {
 
 type Outcome = Result<(), GroupError>;
 
-/// Events of one caller, and where the caller finds their outcome.
+/// A thread that waits, and where it finds the outcome.
+struct Caller {
+    thread: Thread,
+    outcome: OnceLock<Outcome>,
+}
+
+/// Events of one caller.
 struct Waiting {
     events: Vec<Event>,
-    outcome: Arc<OnceLock<Outcome>>,
+    caller: Arc<Caller>,
 }
 
 #[derive(Default)]
@@ -45,14 +54,20 @@ struct Queue {
     waiting: VecDeque<Waiting>,
     /// How many events wait.
     events: usize,
-    /// Whether a caller is writing.
+    /// Whether a caller is writing, or about to.
     is_writing: bool,
+    /// How many callers it waits for before it writes; 0 if it does not wait.
+    gathering: usize,
+    /// How many callers the last group had, and how long it took.
+    last: (usize, Duration),
 }
 
 /// A writer for many threads. Each call returns when its events are sealed and on the disk.
 ///
 /// While one caller writes, the events of all others wait, and the next caller writes them all: one
-/// lock, one seal per 16 events, and one flush. Other processes and other writers may append to the
+/// lock, one seal per 16 events, and one flush. Callers that were written together tend to come back
+/// together, so the next one waits for as many: at most half the time of the last group, and at most
+/// a millisecond; a single caller never waits. Other processes and other writers may append to the
 /// log, prune and verify it at the same time, because the log's lock is only held while lines are
 /// written, and every group begins with the checks and repairs of [`AuditLog::append`].
 ///
@@ -78,7 +93,8 @@ pub struct GroupWriter {
     capacity: usize,
     lock_limit: Option<Duration>,
     queue: Mutex<Queue>,
-    changed: Condvar,
+    /// Signalled when as many callers wait as the one that is about to write waits for.
+    gathered: Condvar,
 }
 
 impl AuditLog {
@@ -89,7 +105,7 @@ impl AuditLog {
             capacity: CAPACITY,
             lock_limit: None,
             queue: Mutex::default(),
-            changed: Condvar::new(),
+            gathered: Condvar::new(),
         }
     }
 }
@@ -132,7 +148,10 @@ impl GroupWriter {
         if events.is_empty() {
             return Ok(());
         }
-        let outcome = Arc::new(OnceLock::new());
+        let caller = Arc::new(Caller {
+            thread: thread::current(),
+            outcome: OnceLock::new(),
+        });
         let mut queue = self.queue();
         // Events of one caller that are more than all that may wait are written on their own.
         if queue.events > 0 && queue.events + events.len() > self.capacity {
@@ -143,20 +162,23 @@ impl GroupWriter {
         queue.events += events.len();
         queue.waiting.push_back(Waiting {
             events,
-            outcome: Arc::clone(&outcome),
+            caller: Arc::clone(&caller),
         });
+        if queue.waiting.len() == queue.gathering {
+            self.gathered.notify_one();
+        }
         loop {
-            if let Some(outcome) = outcome.get() {
+            if let Some(outcome) = caller.outcome.get() {
                 return outcome.clone();
             }
             if queue.is_writing {
-                queue = self.wait(queue);
-            } else {
-                let group = Group::next(self, &mut queue);
                 drop(queue);
-                group.write();
-                queue = self.queue();
+                thread::park();
+            } else {
+                let group = Group::begin(self, &mut queue);
+                group.write(queue);
             }
+            queue = self.queue();
         }
     }
 
@@ -175,12 +197,6 @@ impl GroupWriter {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn wait<'q>(&self, queue: MutexGuard<'q, Queue>) -> MutexGuard<'q, Queue> {
-        self.changed
-            .wait(queue)
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Events that are written together. Every caller whose event is among them is told the outcome,
@@ -192,45 +208,71 @@ struct Group<'w> {
 }
 
 impl<'w> Group<'w> {
-    /// The events that have waited longest.
-    fn next(writer: &'w GroupWriter, queue: &mut Queue) -> Self {
-        let mut members = Vec::new();
-        let mut events = 0;
-        while let Some(next) = queue.waiting.front()
-            && (events == 0 || events + next.events.len() <= MOST)
-        {
-            events += next.events.len();
-            members.extend(queue.waiting.pop_front());
-        }
-        queue.events -= events;
+    /// From here on this caller writes, until the group is dropped.
+    fn begin(writer: &'w GroupWriter, queue: &mut Queue) -> Self {
         queue.is_writing = true;
         Self {
             writer,
-            members,
+            members: Vec::new(),
             outcome: Err(GroupError::Stopped),
         }
     }
 
-    fn write(mut self) {
+    fn write(mut self, queue: MutexGuard<'w, Queue>) {
+        let mut queue = self.gather(queue);
+        self.take_next(&mut queue);
+        drop(queue);
         let groups: Vec<&[Event]> = self.members.iter().map(|one| &*one.events).collect();
         let log = &self.writer.log;
+        let started = log.moment().boot;
         let locked = match self.writer.lock_limit {
             Some(limit) => log.lock_within(limit),
             None => log.lock(),
         };
         let written = locked.and_then(|locked| locked.append_groups(&groups)?.sync());
         self.outcome = written.map_err(|error| GroupError::NotRecorded(Arc::new(error)));
+        let took = log.moment().boot.since(started);
+        self.writer.queue().last = (self.members.len(), took);
+    }
+
+    /// Waits a moment for as many callers as the last group had.
+    fn gather(&self, mut queue: MutexGuard<'w, Queue>) -> MutexGuard<'w, Queue> {
+        let (callers, took) = queue.last;
+        queue.gathering = callers;
+        let limit = (took / 2).min(LONGEST_GATHERING);
+        let few = |queue: &mut Queue| queue.waiting.len() < callers;
+        let waited = self.writer.gathered.wait_timeout_while(queue, limit, few);
+        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        queue.gathering = 0;
+        queue
+    }
+
+    /// Takes the events that have waited longest.
+    fn take_next(&mut self, queue: &mut Queue) {
+        let mut events = 0;
+        while let Some(next) = queue.waiting.front()
+            && (events == 0 || events + next.events.len() <= MOST)
+        {
+            events += next.events.len();
+            self.members.extend(queue.waiting.pop_front());
+        }
+        queue.events -= events;
     }
 }
 
 impl Drop for Group<'_> {
     fn drop(&mut self) {
-        let mut queue = self.writer.queue();
-        queue.is_writing = false;
         for member in &self.members {
             // Nothing else sets it.
-            let _ = member.outcome.set(self.outcome.clone());
+            let _ = member.caller.outcome.set(self.outcome.clone());
+            member.caller.thread.unpark();
         }
-        self.writer.changed.notify_all();
+        let mut queue = self.writer.queue();
+        queue.is_writing = false;
+        queue.gathering = 0;
+        // Another caller may begin before this one wakes up; then that one wakes the next.
+        if let Some(next) = queue.waiting.front() {
+            next.caller.thread.unpark();
+        }
     }
 }

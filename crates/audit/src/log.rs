@@ -9,7 +9,7 @@ use super::forward::Forward;
 use super::segment::{DIRECTORY, SEGMENT_SIZE, segments};
 use super::settings::LogSettings;
 use super::state_file::StateFile;
-use nightlatch_core::clock::{Clock, Timestamp};
+use nightlatch_core::clock::{Clock, Moment, Timestamp};
 use nightlatch_platform::fs::Dir;
 
 /// Whether there is an account with this email.
@@ -141,7 +141,12 @@ impl AuditLog {
 
     /// The current time, by the wall clock.
     pub(super) fn now(&self) -> Timestamp {
-        self.clock.now().wall
+        self.moment().wall
+    }
+
+    /// The current time, by every clock.
+    pub(super) fn moment(&self) -> Moment {
+        self.clock.now()
     }
 
     /// The origin of this process's events.
