@@ -76,6 +76,28 @@ fn an_env_file_sets_variables_and_its_references_are_secrets() {
 }
 
 #[test]
+fn an_env_file_sets_variables_to_the_bytes_that_it_has() {
+    let home = with_secrets();
+    let file = home.outside("env");
+    let path = file.to_str().unwrap();
+    let exec = [
+        "exec",
+        "--env-file",
+        path,
+        "--",
+        "sh",
+        "-c",
+        "printf %s \"$A\" | od -An -tx1",
+    ];
+    std::fs::write(&file, b"A=caf\xe9\xff\n").unwrap();
+    let run = home.run(&exec).succeeds();
+    assert_eq!(run.stdout.trim(), "63 61 66 e9 ff");
+    std::fs::write(&file, b"B=1\nA=a\0b\n").unwrap();
+    home.run(&exec)
+        .refuses(3, "line 2: no variable can have this value");
+}
+
+#[test]
 fn without_one_of_its_secrets_a_command_does_not_start() {
     let home = with_secrets();
     let mark = home.outside("ran");

@@ -1,13 +1,12 @@
 //! The secrets and variables that a command is to be given.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
 use nightlatch::guard::{SecretBinding, SecretGiven};
 use nightlatch::memory::SecretBuffer;
-use nightlatch::secrets::formats::{VariableName, env_lines, reference};
+use nightlatch::secrets::formats::{VariableName, env_lines, reference, variable_value};
 
 use crate::cli::args::Exec;
 use crate::cli::exit::{Code, Failure};
@@ -27,9 +26,10 @@ impl Environment {
     /// Sets the variables that are no secrets.
     pub fn set(&self, command: &mut Command) {
         for (variable, value) in &self.plain {
-            // What is not text cannot be written in such a file by accident.
-            let value = String::from_utf8_lossy(value.expose());
-            command.env(variable.as_str(), OsStr::new(&*value));
+            command.env(
+                variable.as_str(),
+                variable_value(value.expose()).unwrap_or_default(),
+            );
         }
     }
 }
@@ -79,6 +79,12 @@ fn read(path: &Path, environment: &mut Environment) -> Result<(), Failure> {
                 variable,
                 given: SecretGiven::Value,
             }),
+            None if variable_value(line.value.expose()).is_none() => {
+                return Err(broken(
+                    line.line,
+                    "no variable can have this value".to_owned(),
+                ));
+            }
             None => environment.plain.push((variable, line.value)),
         }
     }

@@ -4,7 +4,7 @@ mod name;
 mod variable;
 
 pub use name::{BadSecretName, NAME_MAX_CHARS, SecretName};
-pub use variable::{BadVariable, VariableName};
+pub use variable::{BadVariable, VariableName, variable_value};
 
 /// A secret for a guarded command.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Names of environment variables.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::str::FromStr;
 
@@ -40,6 +41,18 @@ impl fmt::Display for VariableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The bytes as the value of an environment variable; `None` if no variable can have it.
+pub fn variable_value(bytes: &[u8]) -> Option<&OsStr> {
+    if bytes.contains(&0) {
+        return None;
+    }
+    #[cfg(unix)]
+    let value = Some(std::os::unix::ffi::OsStrExt::from_bytes(bytes));
+    #[cfg(windows)]
+    let value = std::str::from_utf8(bytes).ok().map(OsStr::new);
+    value
 }
 
 #[cfg(test)]

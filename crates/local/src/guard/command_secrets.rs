@@ -1,12 +1,11 @@
 //! The secrets that a guarded command gets: in variables, or as files in memory.
 
-use std::ffi::OsStr;
 use std::process::Command;
 
 use super::secrets::{keys_of, used_event};
 use super::{GuardError, Home};
 use crate::account::Directory;
-use crate::secrets::formats::VariableName;
+use crate::secrets::formats::{VariableName, variable_value};
 use crate::secrets::{Sealed, SecretBinding, SecretGiven, SecretStoreError, Store};
 use crate::session::Session;
 use nightlatch_audit::Event;
@@ -42,8 +41,8 @@ impl<'a> CommandSecrets<'a> {
         for binding in wanted {
             let sealed = store.locate(&binding.name, None)?;
             let value = sealed.open(&keys)?;
-            let is_text = !value.expose().contains(&0) && as_text(value.expose()).is_some();
-            if binding.given == SecretGiven::Value && !is_text {
+            let fits = variable_value(value.expose()).is_some();
+            if binding.given == SecretGiven::Value && !fits {
                 let name = binding.name.clone();
                 return Err(SecretStoreError::NoVariable { name });
             }
@@ -75,7 +74,7 @@ impl<'a> CommandSecrets<'a> {
             let variable = binding.variable.as_str();
             match binding.given {
                 SecretGiven::Value => {
-                    command.env(variable, as_text(value.expose()).unwrap_or_default());
+                    command.env(variable, variable_value(value.expose()).unwrap_or_default());
                 }
                 SecretGiven::File => {
                     let file = MemoryFile::with(value.expose(), false);
@@ -108,15 +107,4 @@ impl GivenSecrets<'_> {
             command.env_remove(variable.as_str());
         }
     }
-}
-
-#[cfg(unix)]
-#[allow(clippy::unnecessary_wraps)] // as where not every value can be a variable's
-fn as_text(value: &[u8]) -> Option<&OsStr> {
-    Some(std::os::unix::ffi::OsStrExt::from_bytes(value))
-}
-
-#[cfg(windows)]
-fn as_text(value: &[u8]) -> Option<&OsStr> {
-    std::str::from_utf8(value).ok().map(OsStr::new)
 }

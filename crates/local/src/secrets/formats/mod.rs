@@ -12,7 +12,7 @@ pub mod properties;
 mod reference;
 mod template;
 
-pub use crate::binding::{BadVariable, VariableName};
+pub use crate::binding::{BadVariable, VariableName, variable_value};
 pub use aws::read_aws;
 pub use env::{EnvLine, env_lines, read_env};
 pub use export::{NotExported, base64, write_env, write_json};
