@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use nightlatch::Guard;
 use nightlatch::account::Email;
 use nightlatch::config::KeeperChoice;
 use nightlatch::session::keeper::answer_within;
 use nightlatch::session::{EndedSession, Ending};
+use nightlatch::{Guard, GuardError};
 
 use super::context::{Context, Given, context};
 use super::end::End;
@@ -75,13 +75,8 @@ pub(super) fn open(context: &Context, wrong: &mut Vec<String>) -> Result<Guard, 
     Ok(guard)
 }
 
-/// Reports what was ended and what is wrong. The first failure determines the exit code.
+/// Reports what was ended and what is wrong.
 fn report(ui: Ui, ending: Ending, wrong: &[String]) -> Result<End, Failure> {
-    let mut failures = ending
-        .failures
-        .into_iter()
-        .map(nightlatch::GuardError::from);
-    let first = failures.next().map(Failure::from);
     if ui.json {
         let usernames = ending.ended.iter().map(|session| &session.username);
         ui.json(&serde_json::json!({
@@ -89,10 +84,30 @@ fn report(ui: Ui, ending: Ending, wrong: &[String]) -> Result<End, Failure> {
             "ended": ending.ended.len(),
             "accounts": usernames.collect::<Vec<_>>(),
         }))?;
-    } else if first.is_none() {
-        let told = summary("ended", &ending.ended);
-        let told = told.as_deref().unwrap_or("nobody was signed in");
-        ui.say(&format!("○ {}", text::escape(told)));
+    }
+    let done = summary("ended", &ending.ended);
+    conclude(ui, ending, &Vec::from_iter(done), Vec::new(), wrong)
+}
+
+/// Says what was `done`, and what is `wrong`. The first failure of the sessions' end, or else of
+/// `others`, determines the exit code.
+pub(super) fn conclude(
+    ui: Ui,
+    ending: Ending,
+    done: &[String],
+    others: Vec<Failure>,
+    wrong: &[String],
+) -> Result<End, Failure> {
+    let failures = ending.failures.into_iter().map(GuardError::from);
+    let mut failures = failures.map(Failure::from).chain(others);
+    let first = failures.next();
+    if !ui.json && first.is_none() {
+        if done.is_empty() {
+            ui.say("○ nobody was signed in");
+        }
+        for line in done {
+            ui.say(&format!("○ {}", text::escape(line)));
+        }
     }
     for wrong in wrong {
         ui.warn(wrong);
@@ -104,16 +119,14 @@ fn report(ui: Ui, ending: Ending, wrong: &[String]) -> Result<End, Failure> {
         );
     }
     for failure in failures {
-        ui.warn(&failure.to_string());
+        ui.warn(&failure.message);
     }
     match first {
         None => Ok(End::Done),
-        Some(failure) => Err(match summary("ended", &ending.ended) {
-            Some(told) => Failure {
-                message: format!("{told}; but {}", failure.message),
-                ..failure
-            },
-            None => failure,
+        Some(failure) if done.is_empty() => Err(failure),
+        Some(failure) => Err(Failure {
+            message: format!("{}; but {}", done.join("; "), failure.message),
+            ..failure
         }),
     }
 }

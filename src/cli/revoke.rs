@@ -8,7 +8,7 @@ use super::args;
 use super::context::{Given, context};
 use super::end::End;
 use super::exit::Failure;
-use super::lock::{TO_LOCK, drop_bad_accounts, drop_bad_keeper, open, summary};
+use super::lock::{TO_LOCK, conclude, drop_bad_accounts, drop_bad_keeper, open, summary};
 use super::sessions::CommandRow;
 use super::text::escape;
 use super::ui::Ui;
@@ -51,7 +51,7 @@ struct CommandReport<'a> {
     left: bool,
 }
 
-/// Reports what was revoked and what is wrong. The first failure determines the exit code.
+/// Reports what was revoked and what is wrong.
 fn report(ui: Ui, revoked: Revoked, wrong: &[String]) -> Result<End, Failure> {
     let Revoked {
         ending,
@@ -59,15 +59,6 @@ fn report(ui: Ui, revoked: Revoked, wrong: &[String]) -> Result<End, Failure> {
         commands_failure,
         ..
     } = revoked;
-    let failures = ending.failures.into_iter();
-    let mut failures: Vec<_> = failures
-        .map(nightlatch::GuardError::from)
-        .map(Failure::from)
-        .collect();
-    failures.extend(commands.iter().filter_map(still_running));
-    failures.extend(commands_failure.map(|error| Failure::failed("commands", error.to_string())));
-    let told = [summary("revoked", &ending.ended), commands_ended(&commands)];
-    let told: Vec<String> = told.into_iter().flatten().collect();
     if ui.json {
         let usernames = ending.ended.iter().map(|session| &session.username);
         let commands = commands.iter().map(|ended| CommandReport {
@@ -81,29 +72,12 @@ fn report(ui: Ui, revoked: Revoked, wrong: &[String]) -> Result<End, Failure> {
             "accounts": usernames.collect::<Vec<_>>(),
             "commands": commands.collect::<Vec<_>>(),
         }))?;
-    } else if failures.is_empty() && told.is_empty() {
-        ui.say("○ nobody was signed in");
-    } else if failures.is_empty() {
-        for line in &told {
-            ui.say(&format!("○ {}", escape(line)));
-        }
     }
-    for wrong in wrong {
-        ui.warn(wrong);
-    }
-    let mut failures = failures.into_iter();
-    let first = failures.next();
-    for failure in failures {
-        ui.warn(&failure.message);
-    }
-    match first {
-        None => Ok(End::Done),
-        Some(failure) if told.is_empty() => Err(failure),
-        Some(failure) => Err(Failure {
-            message: format!("{}; but {}", told.join("; "), failure.message),
-            ..failure
-        }),
-    }
+    let done = [summary("revoked", &ending.ended), commands_ended(&commands)];
+    let done: Vec<String> = done.into_iter().flatten().collect();
+    let mut failures: Vec<_> = commands.iter().filter_map(still_running).collect();
+    failures.extend(commands_failure.map(|error| Failure::failed("commands", error.to_string())));
+    conclude(ui, ending, &done, failures, wrong)
 }
 
 fn still_running(ended: &EndedCommand) -> Option<Failure> {

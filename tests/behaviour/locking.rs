@@ -283,6 +283,22 @@ fn while_another_process_holds_a_lock_sessions_end_in_seconds_all_the_same() {
 }
 
 #[test]
+fn a_revocation_while_another_process_holds_the_session_lock_warns_of_it() {
+    let home = two_signed_in();
+    let held = File::open(home.path().join("sessions")).unwrap();
+    FileExt::lock_exclusive(&held).unwrap();
+    let revoke = ["revoke", "--all", "--reason", "lost"];
+    let run = home.run(&revoke).succeeds();
+    assert!(run.stderr.contains("revoked 2 sessions"), "{run:#?}");
+    assert!(run.stderr.contains("holds the session lock"), "{run:#?}");
+    drop(held);
+    for account in [EMAIL, BOB] {
+        assert!(!is_live(&home, account), "{account}");
+    }
+    log_is_whole(&home);
+}
+
+#[test]
 fn an_agent_that_does_not_answer_is_ended_with_all_its_sessions_by_lock_and_not_by_logout() {
     let home = Home::registered().with_keeper("agent");
     home.login(&[]).succeeds();
