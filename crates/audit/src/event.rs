@@ -7,7 +7,6 @@ use super::audit_name::AuditName;
 use super::catalogue::EventType;
 use super::client::Client;
 use super::details::Details;
-use super::event_source::Origin;
 use nightlatch_core::id::SessionId;
 
 /// An event to append to the log.
@@ -17,7 +16,6 @@ pub struct Event {
     who: Option<AuditName>,
     session: Option<SessionId>,
     client: Option<Client>,
-    origin: Option<Box<Origin>>,
     details: Details,
 }
 
@@ -29,7 +27,6 @@ impl Event {
             who: None,
             session: None,
             client: None,
-            origin: None,
             details,
         }
     }
@@ -63,15 +60,6 @@ impl Event {
         self
     }
 
-    /// Sets the process that the event happened in, if it is not the one that records it: for a
-    /// program that records the events of others. Without this, the event has the origin of the log
-    /// ([`AuditLog::with_origin`](crate::AuditLog::with_origin)), by default this process.
-    #[must_use]
-    pub fn at_origin(mut self, origin: Origin) -> Self {
-        self.origin = Some(Box::new(origin));
-        self
-    }
-
     /// The event's type.
     pub fn event_type(&self) -> EventType {
         self.details.event_type()
@@ -95,11 +83,6 @@ impl Event {
     /// The client of a server that it came from.
     pub fn client(&self) -> Option<&Client> {
         self.client.as_ref()
-    }
-
-    /// The process that it happened in, if that is not the one that records it.
-    pub fn origin(&self) -> Option<&Origin> {
-        self.origin.as_deref()
     }
 
     /// The event's details.

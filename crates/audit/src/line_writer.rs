@@ -40,7 +40,7 @@ pub(super) fn write(
     }
     line.token("success", event.details().success());
     line.value("details", &event.written_details());
-    let origin = event.origin().unwrap_or(stamp.origin);
+    let origin = stamp.origin;
     line.text("host", origin.host());
     line.token("uid", origin.uid());
     line.token("pid", origin.pid());

@@ -171,8 +171,9 @@ fn every_event_is_in_the_tables_of_the_documents() {
 fn an_event_of_another_process_has_the_origin_that_was_passed_in() {
     let home = Home::new();
     let other = Origin::new("ws2", 1001, 77, None);
-    let events = [used("own"), used("other").at_origin(other)];
-    home.log().append_durable(&events).unwrap();
+    home.log().append_durable(&[used("own")]).unwrap();
+    let log = home.log().with_origin(other);
+    log.append_durable(&[used("other")]).unwrap();
     let query = Query {
         host: Some("ws2".to_owned()),
         ..Query::default()
