@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
 
 use nightlatch::Dir;
 use nightlatch::config::{SettingValue, Settings};
 
 use super::context::Context;
+use super::editor::{self, Copies};
 use super::end::End;
 use super::exit::{Code, Failure};
 use super::text;
@@ -53,21 +53,8 @@ pub fn edit(context: &Context) -> Result<End, Failure> {
     if file.symlink_metadata().is_err() {
         create(file)?;
     }
-    let editor = context.editor.clone().unwrap_or_else(|| "vi".into());
-    let editor = editor.to_string_lossy();
-    let words = text::words(&editor).unwrap_or_else(|| vec!["vi".to_owned()]);
-    let (program, arguments) = words
-        .split_first()
-        .ok_or_else(|| Failure::usage("EDITOR names no program"))?;
-    let ended = Command::new(program).args(arguments).arg(file).status();
-    match ended {
-        Ok(status) if status.success() => super::config::check(context, None),
-        Ok(status) => Err(Failure::failed("editor", format!("{program}: {status}"))),
-        Err(error) => Err(
-            Failure::failed("editor", format!("cannot run {program}: {error}"))
-                .hint("name one in EDITOR".to_owned()),
-        ),
-    }
+    editor::edit(context, file, Copies::Allowed)?;
+    super::config::check(context, None)
 }
 
 fn create(file: &Path) -> Result<(), Failure> {

@@ -275,8 +275,7 @@ impl From<SignInError> for Failure {
         let message = error.to_string();
         match error {
             SignInError::Wrong { remaining_attempts } => {
-                let left = text::attempts_left(remaining_attempts, "sign-in")
-                    .map_or_else(String::new, |left| format!("; {left}"));
+                let left = text::attempts_left(remaining_attempts, "sign-in");
                 let message = format!("{message}{left}");
                 Self::new(Code::SignInFailed, "sign_in_failed", message)
                     .hint("forgotten, or no account yet? see: nightlatch login --help".to_owned())
@@ -388,8 +387,7 @@ impl From<RecoverError> for Failure {
         let message = error.to_string();
         match error {
             RecoverError::Wrong { remaining_attempts } => {
-                let left = text::attempts_left(remaining_attempts, "recovery")
-                    .map_or_else(String::new, |left| format!("; {left}"));
+                let left = text::attempts_left(remaining_attempts, "recovery");
                 let message = format!("{message}{left}");
                 Self::new(Code::SignInFailed, "recovery_failed", message)
                     .hint("no code left? see: nightlatch recover --help".to_owned())

@@ -1,5 +1,5 @@
-//! What a person can do about each failure: the only place that has such hints for the errors of the
-//! library, which say what happened.
+//! What a person can do about the errors of the library's parts, which say what happened. The hints
+//! for failed operations of a guard are in `exit`, beside their exit codes.
 
 use std::io;
 

@@ -6,7 +6,7 @@ use nightlatch::memory::SecretBuffer;
 use nightlatch::session::{SessionState, SessionStatus};
 use nightlatch::{AccountError, Guard, SignInError, SignedIn};
 
-use super::args::Login;
+use super::args::{Login, PasswordSource};
 use super::context::Context;
 use super::end::End;
 use super::exit::{Code, Failure};
@@ -162,20 +162,27 @@ pub fn sign_in_on(
     })
 }
 
-/// Asks `question` for the password of `email` until `check` accepts it: a limited number of times,
-/// and not while sign-in is locked.
-pub fn until_right<T>(
-    terminal: &mut Terminal,
+/// What `check` makes of the password of `email`: of the one that an option gives, or of one that is
+/// asked for, on `terminal` if that is open already.
+pub fn proven<T, E: PasswordError>(
     context: &Context,
     (guard, email): (&Guard, &Email),
-    question: Question<'_>,
-    check: impl FnMut(SecretBuffer) -> Result<T, SignInError>,
+    source: &PasswordSource,
+    terminal: Option<Terminal>,
+    mut check: impl FnMut(SecretBuffer) -> Result<T, E>,
 ) -> Result<T, Failure> {
-    until_accepted(terminal, context, (guard, email), question, check)
+    if let Some(password) = password_input::given_password(source)? {
+        return check(password).map_err(Into::into);
+    }
+    let terminal = terminal.or_else(|| context.terminal());
+    let mut terminal = terminal.ok_or_else(password_input::no_terminal)?;
+    let question = Question::Password(email);
+    until_right(&mut terminal, context, (guard, email), question, check)
 }
 
-/// As [`until_right`], where the password is not all that `check` needs.
-pub fn until_accepted<T, E: PasswordError>(
+/// Asks `question` for the password of `email` until `check` accepts it: a limited number of times,
+/// and not while sign-in is locked.
+pub fn until_right<T, E: PasswordError>(
     terminal: &mut Terminal,
     context: &Context,
     (guard, email): (&Guard, &Email),
@@ -195,8 +202,7 @@ pub fn until_accepted<T, E: PasswordError>(
         match error.attempts_left() {
             Some(remaining_attempts) if tries < TRIES && remaining_attempts > 0 => {
                 tries += 1;
-                let left = text::attempts_left(remaining_attempts, "sign-in")
-                    .map_or_else(String::new, |left| format!("; {left}"));
+                let left = text::attempts_left(remaining_attempts, "sign-in");
                 context
                     .ui
                     .warn(&format!("wrong email or password, try again{left}"));

@@ -72,13 +72,14 @@ fn name(command: &Command) -> &str {
     command.get_display_name().unwrap_or(command.get_name())
 }
 
+/// The explanations of all pages.
+fn every_page() -> impl Iterator<Item = &'static Explained> {
+    EXPLAINED.iter().chain(ACCOUNTS).chain(SECRETS)
+}
+
 fn page(command: &Command, program: &Command) -> Result<Vec<u8>, Failure> {
     let version = program.get_version().unwrap_or_default();
-    let explained = EXPLAINED
-        .iter()
-        .chain(ACCOUNTS)
-        .chain(SECRETS)
-        .find(|page| page.page == name(command));
+    let explained = every_page().find(|page| page.page == name(command));
     let mut described = command
         .clone()
         .mut_args(|argument| argument.hide_possible_values(false));
@@ -257,8 +258,7 @@ mod tests {
         program.build();
         let mut pages = Vec::new();
         gather(&program, &mut pages);
-        let explained = EXPLAINED.iter().chain(ACCOUNTS).chain(SECRETS);
-        let mut explained: Vec<_> = explained.map(|page| page.page).collect();
+        let mut explained: Vec<_> = every_page().map(|page| page.page).collect();
         explained.sort_unstable();
         pages.sort_unstable();
         assert_eq!(explained, pages);
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn no_description_has_two_spaces_in_a_row() {
-        for page in EXPLAINED.iter().chain(ACCOUNTS).chain(SECRETS) {
+        for page in every_page() {
             assert!(!page.description.contains("  "), "{}", page.page);
         }
     }

@@ -8,6 +8,7 @@ mod config;
 mod config_file;
 mod context;
 mod doctor;
+mod editor;
 mod end;
 mod ending;
 mod exec;

@@ -124,14 +124,18 @@ fn notice(context: &Context, status: &SessionStatus) -> String {
 /// The message that somebody is signed in; `how` is its beginning.
 pub fn signed_in(status: &SessionStatus, how: &str) -> String {
     let name = text::escape(status.username.as_deref().unwrap_or("nobody"));
+    let locks = locks_in(status);
+    format!("{GOOD}●{GOOD:#} {how} as {STRONG}{name}{STRONG:#}; {locks}")
+}
+
+/// When a live session locks, and what prevents that.
+pub fn locks_in(status: &SessionStatus) -> String {
     let left = text::span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
     let when = match status.limited_by {
         Some(LimitedBy::Max) => "at its absolute limit",
         _ => "unless there is activity",
     };
-    format!(
-        "{GOOD}●{GOOD:#} {how} as {STRONG}{name}{STRONG:#}; locks in {STRONG}{left}{STRONG:#} {when}"
-    )
+    format!("locks in {STRONG}{left}{STRONG:#} {when}")
 }
 
 /// The status, for people.

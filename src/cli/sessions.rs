@@ -1,17 +1,17 @@
 //! `sessions`: lists the live sessions of all accounts, and the guarded commands under them.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use nightlatch::SessionListing;
 use nightlatch::guard::GuardedCommand;
-use nightlatch::session::{LimitedBy, SessionState, SessionStatus};
+use nightlatch::session::{SessionState, SessionStatus};
 use serde::Serialize;
 
 use super::context::Context;
 use super::end::End;
 use super::exit::Failure;
 use super::local_time::Zone;
+use super::session::locks_in;
 use super::session_state::wait_for_nobody;
 use super::text::{escape, span};
 use super::ui::{FAINT, GOOD, STRONG, WARN};
@@ -118,18 +118,14 @@ fn about(status: &SessionStatus, zone: &Zone) -> String {
         return format!("{WARN}○{WARN:#} session {session} has ended; still running under it:");
     }
     let name = escape(status.username.as_deref().unwrap_or("?"));
-    let left = span(Duration::from_secs(status.remaining_seconds.unwrap_or(0)));
-    let limit = match status.limited_by {
-        Some(LimitedBy::Max) => "at its absolute limit",
-        _ => "unless there is activity",
-    };
+    let locks = locks_in(status);
     let time = |time: Option<_>| time.map_or_else(|| "?".to_owned(), |time| zone.second(time));
     let (since, ends) = (time(status.created_at), time(status.max_expires_at));
     let keeper = status
         .keeper
         .map_or_else(String::new, |keeper| format!(", key kept by {keeper}"));
     format!(
-        "{GOOD}●{GOOD:#} {STRONG}{name}{STRONG:#}; locks in {STRONG}{left}{STRONG:#} {limit}\n  \
+        "{GOOD}●{GOOD:#} {STRONG}{name}{STRONG:#}; {locks}\n  \
          {FAINT}session {session}\n  since {since}, ends by {ends}{keeper}{FAINT:#}"
     )
 }

@@ -139,16 +139,14 @@ pub fn waiting(wait: &Wait<'_>) -> String {
 /// At or below this number, the remaining attempts are shown.
 const FEW_ATTEMPTS: u32 = 2;
 
-/// The number of remaining attempts before `what` is locked, if there are few.
-pub fn attempts_left(left: u32, what: &str) -> Option<String> {
+/// The end of a message: the number of remaining attempts before `what` is locked, if there are few.
+pub fn attempts_left(left: u32, what: &str) -> String {
     let lock = span(LOCK);
     match left {
-        0 => Some(format!("{what} is locked now, for {lock}")),
-        1 => Some(format!("1 attempt left before {what} is locked for {lock}")),
-        2..=FEW_ATTEMPTS => Some(format!(
-            "{left} attempts left before {what} is locked for {lock}"
-        )),
-        _ => None,
+        0 => format!("; {what} is locked now, for {lock}"),
+        1 => format!("; 1 attempt left before {what} is locked for {lock}"),
+        2..=FEW_ATTEMPTS => format!("; {left} attempts left before {what} is locked for {lock}"),
+        _ => String::new(),
     }
 }
 

@@ -8,7 +8,6 @@ use crate::cli::context::Context;
 use crate::cli::end::End;
 use crate::cli::exit::Failure;
 use crate::cli::login;
-use crate::cli::password_input::{self, Question};
 use crate::cli::text::escape;
 use crate::cli::ui::{GOOD, STRONG};
 
@@ -60,16 +59,10 @@ pub fn email(context: &Context, args: &AccountEmail) -> Result<End, Failure> {
     let new: Email = args.new_email.parse()?;
     let guard = context.guard()?;
     let account = meant(&guard, None)?;
-    let ended = if let Some(password) = password_input::given_password(&args.password)? {
-        guard.change_email(&account, password, &new)?
-    } else {
-        let mut terminal = context.terminal().ok_or_else(password_input::no_terminal)?;
-        let question = Question::Password(&account.email);
-        let whose = (&guard, &account.email);
-        login::until_accepted(&mut terminal, context, whose, question, |password| {
-            guard.change_email(&account, password, &new)
-        })?
-    };
+    let whose = (&guard, &account.email);
+    let ended = login::proven(context, whose, &args.password, None, |password| {
+        guard.change_email(&account, password, &new)
+    })?;
     if context.ui.json {
         context.ui.json(&serde_json::json!({
             "schema": 1,

@@ -8,7 +8,6 @@ use crate::cli::context::Context;
 use crate::cli::end::End;
 use crate::cli::exit::Failure;
 use crate::cli::login;
-use crate::cli::password_input::{self, Question};
 use crate::cli::text::escape;
 use crate::cli::ui::{FAINT, STRONG};
 
@@ -19,16 +18,9 @@ pub fn run(context: &Context, args: &AccountRecovery) -> Result<End, Failure> {
     let guard = context.guard()?;
     let account = meant(&guard, None)?;
     let email = &account.email;
-    let proven = if let Some(password) = password_input::given_password(&args.password)? {
-        guard.prove_account(&account, password)?
-    } else {
-        let mut terminal = context.terminal().ok_or_else(password_input::no_terminal)?;
-        let question = Question::Password(email);
-        let whose = (&guard, email);
-        login::until_right(&mut terminal, context, whose, question, |password| {
-            guard.prove_account(&account, password)
-        })?
-    };
+    let proven = login::proven(context, (&guard, email), &args.password, None, |password| {
+        guard.prove_account(&account, password)
+    })?;
     let code = guard.renew_recovery_code(&proven)?.to_text();
     if context.ui.json {
         let object = serde_json::json!({ "schema": 1, "email": email.as_str() });

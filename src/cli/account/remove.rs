@@ -45,8 +45,9 @@ fn prove(
     account: &Account,
     args: &AccountRemove,
 ) -> Result<Option<ProvenAccount>, Failure> {
-    let mut terminal = context.terminal();
+    let mut terminal = None;
     if !args.yes {
+        terminal = context.terminal();
         let Some(terminal) = &mut terminal else {
             return Err(
                 Failure::usage("there is no terminal to ask for confirmation on")
@@ -58,13 +59,8 @@ fn prove(
             return Ok(None);
         }
     }
-    if let Some(password) = password_input::given_password(&args.password)? {
-        return Ok(Some(guard.prove_account(account, password)?));
-    }
-    let mut terminal = terminal.ok_or_else(password_input::no_terminal)?;
-    let question = Question::Password(&account.email);
     let whose = (guard, &account.email);
-    let proven = login::until_right(&mut terminal, context, whose, question, |password| {
+    let proven = login::proven(context, whose, &args.password, terminal, |password| {
         guard.prove_account(account, password)
     })?;
     Ok(Some(proven))

@@ -1,6 +1,5 @@
 //! `secret export`: every secret with its value, for another program.
 
-use nightlatch::Guard;
 use nightlatch::account::Email;
 use nightlatch::secrets::formats::{write_env, write_json};
 
@@ -11,7 +10,6 @@ use crate::cli::context::Context;
 use crate::cli::end::End;
 use crate::cli::exit::{Code, Failure};
 use crate::cli::login;
-use crate::cli::password_input::{self, Question};
 
 pub fn run(context: &Context, args: &SecretExport) -> Result<End, Failure> {
     let output = Output::checked(context.ui, args.output.as_deref())?;
@@ -21,7 +19,13 @@ pub fn run(context: &Context, args: &SecretExport) -> Result<End, Failure> {
         session.username().parse()?
     };
     // A session may have been left open; what takes everything along asks who is there.
-    prove(context, &guard, args, &email)?;
+    let _vouched = login::proven(
+        context,
+        (&guard, &email),
+        &args.password,
+        None,
+        |password| guard.vouch(&email, password),
+    )?;
     let all = guard.secrets()?.export()?;
     let (written, others) = match args.format {
         TextFormat::Json => (write_json(&all), Vec::new()),
@@ -40,22 +44,4 @@ pub fn run(context: &Context, args: &SecretExport) -> Result<End, Failure> {
     } else {
         End::Code(Code::Failed as u8)
     })
-}
-
-fn prove(
-    context: &Context,
-    guard: &Guard,
-    args: &SecretExport,
-    email: &Email,
-) -> Result<(), Failure> {
-    if let Some(password) = password_input::given_password(&args.password)? {
-        let _vouched = guard.vouch(email, password)?;
-        return Ok(());
-    }
-    let mut terminal = context.terminal().ok_or_else(password_input::no_terminal)?;
-    let question = Question::Password(email);
-    let _vouched = login::until_right(&mut terminal, context, (guard, email), question, |given| {
-        guard.vouch(email, given)
-    })?;
-    Ok(())
 }

@@ -4,7 +4,6 @@ use nightlatch::guard::{IfExists, Imported};
 use nightlatch::secrets::formats::{ImportFile, read_aws, read_env, read_json};
 
 use super::pass::{self, Found};
-use super::report::shown;
 use super::sources;
 use crate::cli::args::{ImportFormat, SecretImport};
 use crate::cli::context::Context;
@@ -56,7 +55,7 @@ pub fn run(context: &Context, args: &SecretImport) -> Result<End, Failure> {
             Imported::Set(_) => report.set += 1,
             Imported::Same => report.same += 1,
             Imported::Kept => report.kept.push(name.to_string()),
-            Imported::Refused(why) => report.problems.push(format!("{}: {why}", shown(name))),
+            Imported::Refused(why) => report.problems.push(format!("{name}: {why}")),
         }
     }
     tell(context, &report)?;

@@ -6,7 +6,6 @@ use std::process::{Command, Stdio};
 use nightlatch::memory::SecretBuffer;
 use nightlatch::secrets::{SecretName, VALUE_MAX_BYTES};
 
-use super::report::shown;
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
 
@@ -44,7 +43,7 @@ pub fn read(context: &Context, directory: Option<&Path>) -> Result<Found, Failur
             Err(bad) => found.problems.push(format!("{}: {bad}", path.display())),
             Ok(name) => match decrypted(&path) {
                 Ok(text) => add(&mut found, name, &text),
-                Err(why) => found.problems.push(format!("{}: {why}", shown(&name))),
+                Err(why) => found.problems.push(format!("{name}: {why}")),
             },
         }
     }
@@ -102,13 +101,13 @@ fn add(found: &mut Found, name: SecretName, text: &SecretBuffer) {
     if !rest.trim_ascii().is_empty() {
         match format!("{name}/{NOTES}").parse() {
             Ok(notes) => found.items.push((notes, SecretBuffer::copy_of(rest))),
-            Err(bad) => found.problems.push(format!("{}: {bad}", shown(&name))),
+            Err(bad) => found.problems.push(format!("{name}: {bad}")),
         }
     }
     if first.is_empty() {
         found
             .problems
-            .push(format!("{}: its first line is empty", shown(&name)));
+            .push(format!("{name}: its first line is empty"));
     } else {
         found.items.push((name, SecretBuffer::copy_of(first)));
     }
