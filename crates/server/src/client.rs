@@ -169,9 +169,12 @@ impl Browser {
             let Some((name, value)) = cookie.split_once('=') else {
                 continue;
             };
-            self.cookies.retain(|(own, _)| own != name);
-            if !value.is_empty() {
-                self.cookies.push((name.to_owned(), value.to_owned()));
+            // A replaced cookie keeps its place (RFC 6265 section 5.3).
+            match self.cookies.iter().position(|(own, _)| own == name) {
+                Some(at) if value.is_empty() => drop(self.cookies.remove(at)),
+                Some(at) => value.clone_into(&mut self.cookies[at].1),
+                None if value.is_empty() => {}
+                None => self.cookies.push((name.to_owned(), value.to_owned())),
             }
         }
         Ok(response)

@@ -21,7 +21,7 @@ use nightlatch_core::crypto::kdf::Argon2Params;
 use nightlatch_core::id::SessionId;
 use nightlatch_server::node::{Database, Node, Settings};
 use nightlatch_server::requester::Client;
-use nightlatch_server::service::accounts::Registration;
+use nightlatch_server::service::accounts::{Registration, Unproven};
 use nightlatch_server::service::links::RedeemError;
 use nightlatch_server::service::revocation::{Reason, Scope};
 use nightlatch_server::service::sessions::{Activity, Identity, SessionError, SignedIn};
@@ -86,6 +86,8 @@ async fn changes(data: &Path) {
     let services = &node.services;
     let client = Client::new(Some([192, 0, 2, 1].into()), Some("test"));
 
+    let claim = Claim::random().unwrap();
+
     let guest = services.sessions.guest(None, &client).await.unwrap();
     acknowledge("GUEST_CREATED", guest.session.id());
     let owner = guest.session.account().id;
@@ -99,7 +101,7 @@ async fn changes(data: &Path) {
 
     let user = services
         .accounts
-        .register(registration("alice@example.com"), &client)
+        .register(registration("alice@example.com"), &claim, &client)
         .await;
     let user: SignedIn = user.unwrap();
     acknowledge("SESSION_CREATED", user.session.id());
@@ -120,7 +122,7 @@ async fn changes(data: &Path) {
     let password = Zeroizing::new(format!("{PASSWORD} 1!"));
     let second = services
         .accounts
-        .sign_in("alice@example.com", password, &client)
+        .sign_in("alice@example.com", password, Unproven::Accepted, &client)
         .await
         .unwrap();
     acknowledge("LOGIN_SUCCESS", second.session.id());
@@ -142,7 +144,6 @@ async fn changes(data: &Path) {
     let email = "carol@example.com".parse().unwrap();
     let link = services.links.request(&email, None, &client).await.unwrap();
     std::fs::write(data.join("link"), link.token.to_text().as_bytes()).unwrap();
-    let claim = Claim::random().unwrap();
     let carol = services
         .links
         .redeem(&link.token, &claim, &client)

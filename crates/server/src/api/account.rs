@@ -6,22 +6,27 @@ use super::answer::{Answer, sign_in_answer, user};
 use super::app::App;
 use super::call::Call;
 use super::error::ApiError;
-use crate::service::accounts::{RegisterError, Registration};
+use crate::service::accounts::{RegisterError, Registration, Unproven};
 use crate::service::links::NewLink;
 use crate::store::rows::AccountKind;
-use crate::token::LinkToken;
 
 /// Creates an account and signs the person in.
 pub async fn register(app: &App, call: Call) -> Result<Answer, ApiError> {
     let services = &app.node.services;
+    let (claim, fresh) = call.given.browser()?;
     let result = services
         .accounts
-        .register(registration(&call), &call.client)
+        .register(registration(&call), &claim, &call.client)
         .await;
-    if app.options.hides_accounts {
-        return hidden(app, &call, result.map(|begun| begun.session)).await;
-    }
-    sign_in_answer(app, 201, result?)
+    let answer = if app.options.hides_accounts {
+        hidden(app, &call, result.map(|begun| begun.session)).await?
+    } else {
+        sign_in_answer(app, 201, result?)?
+    };
+    Ok(Answer {
+        claim: fresh,
+        ..answer
+    })
 }
 
 /// The answer that does not say whether the account is new: it is mailed.
@@ -59,8 +64,7 @@ fn registration(call: &Call) -> Registration {
 
 /// Creates the first administrator, with the setup link that the server printed at its first start.
 pub async fn set_up(app: &App, call: Call) -> Result<Answer, ApiError> {
-    let token = call.fields.text("token").parse::<LinkToken>();
-    let token = token.map_err(|_| ApiError::new(400, "INVALID_TOKEN", "this link is not valid"))?;
+    let token = call.link_token()?;
     let links = &app.node.services.links;
     let begun = links
         .redeem_setup(&token, registration(&call), &call.client)
@@ -72,7 +76,14 @@ pub async fn set_up(app: &App, call: Call) -> Result<Answer, ApiError> {
 pub async fn log_in(app: &App, call: Call) -> Result<Answer, ApiError> {
     let accounts = &app.node.services.accounts;
     let (email, password) = (call.fields.text("email"), call.fields.password("password"));
-    let begun = accounts.sign_in(email, password, &call.client).await?;
+    let unproven = if app.options.hides_accounts {
+        Unproven::Refused
+    } else {
+        Unproven::Accepted
+    };
+    let begun = accounts
+        .sign_in(email, password, unproven, &call.client)
+        .await?;
     sign_in_answer(app, 200, begun)
 }
 

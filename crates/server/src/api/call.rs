@@ -7,7 +7,7 @@ use super::error::ApiError;
 use super::fields::Fields;
 use crate::service::Client;
 use crate::service::sessions::ActiveSession;
-use crate::token::{Claim, SessionToken};
+use crate::token::{Claim, LinkToken, SessionToken};
 
 /// How a request identifies itself, before it is known whether that holds.
 #[derive(Default)]
@@ -20,6 +20,20 @@ pub struct Given {
     pub user_id: Option<AccountId>,
     /// What identifies a browser that redeems a link, from its own cookie.
     pub claim: Option<Claim>,
+}
+
+impl Given {
+    /// What identifies this browser, and the cookie to set if it has none of its own yet.
+    ///
+    /// # Errors
+    /// When the system provides no random numbers.
+    pub fn browser(&self) -> Result<(Claim, Option<Claim>), ApiError> {
+        if let Some(claim) = &self.claim {
+            return Ok((claim.copied(), None));
+        }
+        let claim = Claim::random()?;
+        Ok((claim.copied(), Some(claim)))
+    }
 }
 
 /// A request to one operation.
@@ -52,6 +66,15 @@ impl Call {
     /// The value of the path's variable at `at`.
     pub fn path(&self, at: usize) -> &str {
         self.path.get(at).map_or("", String::as_str)
+    }
+
+    /// The token of a link, from the body.
+    ///
+    /// # Errors
+    /// `INVALID_TOKEN` when it has not the form of one.
+    pub fn link_token(&self) -> Result<LinkToken, ApiError> {
+        let invalid = |_| ApiError::new(400, "INVALID_TOKEN", "this link is not valid");
+        self.fields.text("token").parse().map_err(invalid)
     }
 
     /// The account that the path names.

@@ -7,7 +7,7 @@ use super::error::ApiError;
 use super::identity::resolve;
 use crate::service::sessions::{Activity, Identity};
 use crate::store::rows::AccountKind;
-use crate::token::{Claim, SessionToken};
+use crate::token::SessionToken;
 
 /// Begins a guest session, or goes on with the one that the request identifies.
 pub async fn begin(app: &App, call: Call) -> Result<Answer, ApiError> {
@@ -45,10 +45,7 @@ pub async fn begin(app: &App, call: Call) -> Result<Answer, ApiError> {
         .guest(identity, &call.client)
         .await?;
     let status = if begun.is_new { 201 } else { 200 };
-    let claim = match call.given.claim {
-        Some(_) => None,
-        None => Some(Claim::random()?),
-    };
+    let (_, claim) = call.given.browser()?;
     Ok(Answer {
         claim,
         ..session_answer(app, status, begun)?

@@ -7,7 +7,6 @@ use super::app::App;
 use super::call::Call;
 use super::error::ApiError;
 use crate::service::mail::masked;
-use crate::token::{Claim, LinkToken};
 
 /// Mails a sign-in link. A guest's documents come along when it is redeemed.
 pub async fn request(app: &App, call: Call) -> Result<Answer, ApiError> {
@@ -26,10 +25,7 @@ pub async fn request(app: &App, call: Call) -> Result<Answer, ApiError> {
         .request(&email, guest, &call.client)
         .await?;
     app.send_link(&email, "Sign in", &link.token)?;
-    let claim = match call.given.claim {
-        Some(_) => None,
-        None => Some(Claim::random()?),
-    };
+    let (_, claim) = call.given.browser()?;
     let body = json!({
         "message": "Check your mail for a link to sign in.",
         "expires_in_seconds": link.life.as_secs(),
@@ -43,13 +39,9 @@ pub async fn request(app: &App, call: Call) -> Result<Answer, ApiError> {
 
 /// Redeems a link: of any number of requests at once, exactly one succeeds.
 pub async fn verify(app: &App, call: Call) -> Result<Answer, ApiError> {
-    let token = call.fields.text("token").parse::<LinkToken>();
-    let token = token.map_err(|_| ApiError::new(400, "INVALID_TOKEN", "this link is not valid"))?;
+    let token = call.link_token()?;
     // Without a cookie of its own, a client cannot be told from another, and gets no second answer.
-    let (claim, is_new) = match call.given.claim {
-        Some(claim) => (claim, false),
-        None => (Claim::random()?, true),
-    };
+    let (claim, fresh) = call.given.browser()?;
     let redeemed = app
         .node
         .services
@@ -63,6 +55,6 @@ pub async fn verify(app: &App, call: Call) -> Result<Answer, ApiError> {
             redeemed.merged_items.into(),
         );
     }
-    answer.claim = is_new.then_some(claim);
+    answer.claim = fresh;
     Ok(answer)
 }

@@ -11,7 +11,7 @@ use super::visit::Visit;
 use crate::api::{Answer, ApiError, App, Given, Operation, SessionCookie};
 use crate::service::links::{Purpose, RedeemError};
 use crate::store::rows::AccountKind;
-use crate::token::{Claim, LinkToken};
+use crate::token::LinkToken;
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -145,10 +145,7 @@ pub async fn submit_registration(app: &App, visit: &Visit) -> Result<PageReply, 
 /// The page of a link, with a button. A mail scanner that opens it consumes nothing.
 pub async fn link(app: &App, visit: &Visit, token: &str) -> Result<PageReply, ApiError> {
     // With it, this browser gets its answer again should the first one be lost.
-    let claim = match visit.given.claim {
-        Some(_) => None,
-        None => Some(Claim::random()?),
-    };
+    let (_, claim) = visit.given.browser()?;
     let look = match token.parse::<LinkToken>() {
         Ok(token) => app.node.services.links.look(&token).await,
         Err(_) => Err(RedeemError::Invalid),

@@ -25,8 +25,8 @@ use super::throttle::{self, Throttle};
 use crate::record::event;
 use crate::requester::Client;
 use crate::store::rows::{AccountRow, SessionClass};
-use crate::store::{NewUser, SignInCount, forget_sign_ins};
-use crate::token::SessionToken;
+use crate::store::{NewSession, NewUser, SignInCount, WithPassword, forget_sign_ins};
+use crate::token::{Claim, Digest, SessionToken};
 
 /// What a person enters to register.
 pub struct Registration {
@@ -75,6 +75,16 @@ pub enum SignInError {
     Service(#[from] ServiceError),
 }
 
+/// Whether an account can be signed in to whose email is not known to be its person's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unproven {
+    /// It can.
+    Accepted,
+    /// Its password is as wrong as any other, so that nobody finds out by registering which emails
+    /// have an account.
+    Refused,
+}
+
 /// Registers accounts and signs people in.
 pub struct Accounts {
     context: Arc<Context>,
@@ -100,7 +110,7 @@ impl Accounts {
     }
 
     /// Creates an account and signs the person in. Of any number at once with one email, exactly
-    /// one succeeds.
+    /// one succeeds. The browser `claim` keeps the password when it redeems a link for the email.
     ///
     /// # Errors
     /// [`RegisterError`], one for each field; [`ServiceError::Throttled`] after 100 a minute and
@@ -108,6 +118,7 @@ impl Accounts {
     pub async fn register(
         &self,
         registration: Registration,
+        claim: &Claim,
         client: &Client,
     ) -> Result<SignedIn, RegisterError> {
         self.context.check()?;
@@ -115,7 +126,7 @@ impl Accounts {
         self.throttle
             .count(throttle::REGISTRATIONS, &address)
             .await?;
-        let user = self.new_user(registration).await?;
+        let user = self.new_user(registration, Some(claim.digest())).await?;
         let token = SessionToken::random().map_err(ServiceError::from)?;
         let session = self
             .context
@@ -145,6 +156,7 @@ impl Accounts {
     pub(super) async fn new_user(
         &self,
         registration: Registration,
+        claim: Option<Digest>,
     ) -> Result<NewUser, RegisterError> {
         let email: Email = registration.email.parse()?;
         let name: DisplayName = registration.name.parse().map_err(|_| RegisterError::Name)?;
@@ -158,6 +170,7 @@ impl Accounts {
             name: Some(name.as_str().to_owned()),
             password: Some(password),
             is_admin: false,
+            claim,
         })
     }
 
@@ -186,6 +199,7 @@ impl Accounts {
         &self,
         email: &str,
         password: Zeroizing<String>,
+        unproven: Unproven,
         client: &Client,
     ) -> Result<SignedIn, SignInError> {
         self.context.check()?;
@@ -213,11 +227,11 @@ impl Accounts {
             .hashing
             .verify(password, hash.map(|hash| hash.as_str()))
             .await?;
-        let account = account.map(|found| found.account);
-        match account {
-            Some(account) if verified && is_possible && !account.is_disabled => {
-                Ok(self.begin(&account, &row, client).await?)
-            }
+        let is_usable = |found: &WithPassword| {
+            !found.account.is_disabled && (found.is_proven || unproven == Unproven::Accepted)
+        };
+        match account.filter(is_usable) {
+            Some(found) if verified && is_possible => Ok(self.begin(&found, &row, client).await?),
             _ => {
                 self.fail(&who, counted.locks, client).await?;
                 Err(SignInError::Wrong)
@@ -254,14 +268,20 @@ impl Accounts {
 
     async fn begin(
         &self,
-        account: &AccountRow,
+        WithPassword {
+            account, password, ..
+        }: &WithPassword,
         row: &str,
         client: &Client,
     ) -> Result<SignedIn, ServiceError> {
         let token = SessionToken::random()?;
-        let session = self
-            .context
-            .new_session(&token, SessionClass::Web, client)?;
+        let session = NewSession {
+            // It may have been replaced while this one was hashed.
+            password: password.as_ref().map(|hash| hash.to_string()),
+            ..self
+                .context
+                .new_session(&token, SessionClass::Web, client)?
+        };
         let success = event(Details::LoginSuccess, client).in_session(session.id);
         let created = session_created(&session, client);
         let events = [success, created].map(|event| about(event, account));
@@ -365,6 +385,7 @@ impl Accounts {
             name: None,
             password: Some(password),
             is_admin: true,
+            claim: None,
         };
         let context = self.context.clone();
         let (new, name) = (user.id, AuditName::known(&user.email_norm));
@@ -409,7 +430,7 @@ impl Accounts {
 }
 
 /// The revocation of all sessions of an account whose rights change.
-fn revoked(reason: &str) -> Details {
+pub(super) fn revoked(reason: &str) -> Details {
     Details::SessionRevoked {
         reason: RevocationReason::new(reason),
         incident: None,

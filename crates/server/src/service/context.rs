@@ -82,6 +82,7 @@ impl Context {
             max,
             address: client.address().map(|address| address.to_string()),
             user_agent: client.user_agent().map(str::to_owned),
+            password: None,
         })
     }
 

@@ -8,7 +8,7 @@ use nightlatch_audit::{AuditName, Details, Event, LinkRefusal};
 use nightlatch_core::email::Email;
 use nightlatch_core::id::AccountId;
 
-use super::accounts::{Accounts, RegisterError, Registration};
+use super::accounts::{Accounts, RegisterError, Registration, revoked};
 use super::context::{Context, about, millis, session_created};
 use super::error::ServiceError;
 use super::sessions::{SignedIn, signed_in};
@@ -161,6 +161,7 @@ impl Links {
                 found,
                 is_new,
                 merged,
+                ..
             } => Ok(Redeemed {
                 signed_in: signed_in(token, Some(*found), is_new, now)?,
                 merged_items: merged.map_or(0, |(_, count)| u64::try_from(count).unwrap_or(0)),
@@ -184,7 +185,7 @@ impl Links {
         if self.look(link).await? != Purpose::Setup {
             return Err(RedeemError::Invalid.into());
         }
-        let mut admin = self.accounts.new_user(registration).await?;
+        let mut admin = self.accounts.new_user(registration, None).await?;
         admin.is_admin = true;
         let service = |error: getrandom::Error| RedeemError::from(ServiceError::from(error));
         let token = SessionToken::random().map_err(service)?;
@@ -249,9 +250,14 @@ impl Links {
         let created = session_created(session, &client);
         move |redeemed| {
             let refused = |reason| event(Details::LinkRefused { link, reason }, &client);
-            let (found, merged) = match redeemed {
+            let (found, merged, is_reclaimed) = match redeemed {
                 store::Redeemed::Session { is_new: false, .. } => return Vec::new(),
-                store::Redeemed::Session { found, merged, .. } => (found, merged),
+                store::Redeemed::Session {
+                    found,
+                    merged,
+                    is_reclaimed,
+                    ..
+                } => (found, merged, *is_reclaimed),
                 store::Redeemed::Refused(LinkState::Used) => {
                     return context.record(&[refused(LinkRefusal::Used)]);
                 }
@@ -268,6 +274,9 @@ impl Links {
                     by: None,
                 };
                 events.push(event(registered, &client));
+            }
+            if is_reclaimed {
+                events.push(event(revoked(store::RECLAIMED), &client));
             }
             if let Some((guest, items)) = merged {
                 let merged = Details::AccountsMerged {

@@ -8,6 +8,12 @@ use super::rows::AccountRow;
 use super::value::{Row, Statement, Value};
 use super::{Store, StoreError, first};
 use crate::clock::Millis;
+use crate::token::Digest;
+
+/// Why the sessions of an account end when the person of its email comes for the first time, and
+/// another browser had registered it.
+pub const RECLAIMED: &str = "the owner of the email signed in with a link, and the password set \
+                             before was removed";
 
 /// The columns of an account, as [`read`] reads them.
 macro_rules! account_columns {
@@ -34,6 +40,17 @@ pub struct NewUser {
     pub password: Option<String>,
     /// Whether it is an administrator.
     pub is_admin: bool,
+    /// The browser that registers; `None` if the email is known to be the person's.
+    pub claim: Option<Digest>,
+}
+
+/// The account that a link leads to.
+#[derive(Clone, Copy)]
+pub(super) struct Entered {
+    /// Its id.
+    pub(super) account: AccountId,
+    /// Whether the password and the sessions of whoever had registered it were removed.
+    pub(super) is_reclaimed: bool,
 }
 
 /// An account and the hash of its password.
@@ -42,6 +59,8 @@ pub struct WithPassword {
     pub account: AccountRow,
     /// The hash.
     pub password: Option<Zeroizing<String>>,
+    /// Whether its email is known to be its person's.
+    pub is_proven: bool,
 }
 
 pub(super) fn read(row: &mut Row) -> Result<AccountRow, StoreError> {
@@ -72,23 +91,77 @@ pub(super) fn insert_guest(id: AccountId, now: Millis) -> Statement {
     )
 }
 
+/// Creates a user, unless there is one with the email.
+macro_rules! insert_user {
+    ($($otherwise:expr),+) => {
+        concat!(
+            "INSERT INTO account (id, kind, email, email_norm, name, password, is_admin, created, \
+             updated, proven_at, claim) \
+             VALUES ($1, 'user', $2, $3, $4, $5, $6, $7, $7, $8, $9) \
+             ON CONFLICT (email_norm) DO UPDATE SET ",
+            $($otherwise),+
+        )
+    };
+}
+
+/// Whether nobody has proven the email, and another browser than `$10` registered.
+macro_rules! is_strange {
+    () => {
+        "account.proven_at IS NULL AND (account.claim IS NULL OR account.claim <> $10)"
+    };
+}
+
+fn user_values(user: &NewUser, now: Millis) -> [Value; 9] {
+    let proven_at = user.claim.is_none().then_some(now.0);
+    let claim = user.claim.as_ref().map(|claim| claim.as_bytes().as_slice());
+    [
+        user.id.to_string().into(),
+        user.email.as_str().into(),
+        user.email_norm.as_str().into(),
+        user.name.as_deref().into(),
+        user.password.as_deref().into(),
+        i64::from(user.is_admin).into(),
+        now.0.into(),
+        proven_at.into(),
+        claim.into(),
+    ]
+}
+
 /// Creates a user, or finds the one with the email. Returns its id: the new one, if it was created.
 pub(super) fn insert_user(user: &NewUser, now: Millis) -> Statement {
-    Statement::new(
-        "INSERT INTO account \
-         (id, kind, email, email_norm, name, password, is_admin, created, updated) \
-         VALUES ($1, 'user', $2, $3, $4, $5, $6, $7, $7) \
-         ON CONFLICT (email_norm) DO UPDATE SET email_norm = excluded.email_norm RETURNING id",
-        [
-            user.id.to_string().into(),
-            user.email.as_str().into(),
-            user.email_norm.as_str().into(),
-            user.name.as_deref().into(),
-            user.password.as_deref().into(),
-            i64::from(user.is_admin).into(),
-            now.0.into(),
-        ],
-    )
+    let text = insert_user!("email_norm = excluded.email_norm RETURNING id");
+    Statement::new(text, user_values(user, now))
+}
+
+/// Creates a user, or finds the one with the email, for whoever was mailed a link there. If nobody
+/// was before, and another browser than `claim` registered, its password and its sessions may be a
+/// stranger's and are removed. Read by [`entered`].
+pub(super) fn enter(user: &NewUser, claim: Digest, now: Millis) -> Statement {
+    let text = insert_user!(
+        "password = CASE WHEN ",
+        is_strange!(),
+        " THEN NULL ELSE account.password END, epoch = CASE WHEN ",
+        is_strange!(),
+        " THEN account.epoch + 1 ELSE account.epoch END, epoch_at = CASE WHEN ",
+        is_strange!(),
+        " THEN $7 ELSE account.epoch_at END, epoch_reason = CASE WHEN ",
+        is_strange!(),
+        " THEN $11 ELSE account.epoch_reason END, \
+         claim = NULL, proven_at = coalesce(account.proven_at, excluded.proven_at) \
+         RETURNING id, \
+         CAST(CASE WHEN epoch_at = $7 AND epoch_reason = $11 THEN 1 ELSE 0 END AS BIGINT)"
+    );
+    let mut parameters = Vec::from(user_values(user, now));
+    parameters.extend([claim.as_bytes().as_slice().into(), RECLAIMED.into()]);
+    Statement { text, parameters }
+}
+
+/// What [`enter`] returns.
+pub(super) fn entered(row: &mut Row) -> Result<Entered, StoreError> {
+    Ok(Entered {
+        account: row.parsed()?,
+        is_reclaimed: row.int()? == 1,
+    })
 }
 
 /// Makes a guest the tombstone that names `target`, unless it is one already or `target` is not a
@@ -141,7 +214,7 @@ impl Store {
             concat!(
                 "SELECT ",
                 account_columns!(),
-                ", account.password FROM account WHERE email_norm = $1"
+                ", account.password, account.proven_at FROM account WHERE email_norm = $1"
             ),
             [email_norm.into()],
         );
@@ -149,6 +222,7 @@ impl Store {
             Ok(WithPassword {
                 account: read(row)?,
                 password: row.optional_text()?.map(Zeroizing::new),
+                is_proven: row.optional_int()?.is_some(),
             })
         })
     }
@@ -209,7 +283,8 @@ impl Store {
                     statements.push(revoke(id, "the account became an administrator's", now));
                 }
                 statements.push(Statement::new(
-                    "UPDATE account SET is_admin = 1, is_disabled = 0, password = $1, updated = $2 \
+                    "UPDATE account SET is_admin = 1, is_disabled = 0, password = $1, \
+                     updated = $2, proven_at = coalesce(proven_at, $2), claim = NULL \
                      WHERE id = $3",
                     [
                         Value::from(user.password.as_deref()),

@@ -2,7 +2,7 @@
 
 use nightlatch_core::id::AccountId;
 
-use super::accounts::{self, NewUser};
+use super::accounts::{self, Entered, NewUser};
 use super::flow::Flow;
 use super::items;
 use super::sessions::{self, Found, NewSession};
@@ -67,6 +67,9 @@ pub enum Redeemed {
         is_new: bool,
         /// The guest that was merged, and how many documents came along.
         merged: Option<(AccountId, i64)>,
+        /// Whether the password and the sessions of whoever had registered the account, without
+        /// the email, were removed.
+        is_reclaimed: bool,
     },
     /// The link cannot be redeemed.
     Refused(LinkState),
@@ -187,44 +190,44 @@ where
     /// Finds or creates the account.
     fn account(self, user: &NewUser, guest: Option<AccountId>) -> Flow<Redeemed> {
         let (new, makes_admin) = (user.id, user.is_admin);
-        Flow::run(
-            accounts::insert_user(user, self.redemption.now),
-            move |rows| {
-                let account = first(rows, Row::parsed)?.unwrap_or(new);
-                if makes_admin && account != new {
-                    return Ok(Flow::Abandon(Redeemed::Exists));
-                }
-                Ok(match guest {
-                    None => self.begin(account, None),
-                    Some(guest) => self.merge(account, guest),
-                })
-            },
-        )
+        let Redemption { claim, now, .. } = self.redemption;
+        Flow::run(accounts::enter(user, claim, now), move |rows| {
+            let entered = first(rows, accounts::entered)?;
+            let entered = entered.ok_or_else(|| unexpected("an account"))?;
+            if makes_admin && entered.account != new {
+                return Ok(Flow::Abandon(Redeemed::Exists));
+            }
+            Ok(match guest {
+                None => self.begin(entered, None),
+                Some(guest) => self.merge(entered, guest),
+            })
+        })
     }
 
     /// Merges the guest. One that was merged elsewhere in the meantime is left there.
-    fn merge(self, account: AccountId, guest: AccountId) -> Flow<Redeemed> {
-        let change = accounts::merge(guest, account, self.redemption.now);
+    fn merge(self, entered: Entered, guest: AccountId) -> Flow<Redeemed> {
+        let change = accounts::merge(guest, entered.account, self.redemption.now);
         Flow::run(change, move |rows| {
             if rows.is_empty() {
-                return Ok(self.begin(account, None));
+                return Ok(self.begin(entered, None));
             }
             Ok(Flow::run(items::count(guest), move |rows| {
                 let count = first(rows, Row::int)?.unwrap_or(0);
-                Ok(self.begin(account, Some((guest, count))))
+                Ok(self.begin(entered, Some((guest, count))))
             }))
         })
     }
 
-    fn begin(self, account: AccountId, merged: Option<(AccountId, i64)>) -> Flow<Redeemed> {
+    fn begin(self, entered: Entered, merged: Option<(AccountId, i64)>) -> Flow<Redeemed> {
         let Redemption { session, now, .. } = self.redemption;
         let record = self.record;
-        sessions::begin(&session, account, now, move |found, is_new| {
+        sessions::begin(&session, entered.account, now, move |found, is_new| {
             let redeemed = match found {
                 Some(found) => Redeemed::Session {
                     found: Box::new(found),
                     is_new,
                     merged,
+                    is_reclaimed: entered.is_reclaimed,
                 },
                 None => Redeemed::Disabled,
             };
@@ -293,6 +296,7 @@ impl Store {
                 name: None,
                 password: None,
                 is_admin: false,
+                claim: None,
             })
         })
         .await

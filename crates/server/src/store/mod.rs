@@ -18,7 +18,7 @@ mod sqlite;
 mod throttles;
 mod value;
 
-pub use accounts::{NewUser, WithPassword};
+pub use accounts::{NewUser, RECLAIMED, WithPassword};
 pub use error::StoreError;
 pub use items::Merge;
 pub use links::{LinkRow, LinkState, NewLink, Redeemed, Redemption};

@@ -61,6 +61,8 @@ pub struct NewSession {
     pub address: Option<String>,
     /// The client's user agent.
     pub user_agent: Option<String>,
+    /// The hash of the password that was checked for it: it must be the account's still.
+    pub password: Option<String>,
 }
 
 /// How a session is found.
@@ -124,7 +126,7 @@ fn read_found(row: &mut Row) -> Result<Found, StoreError> {
 }
 
 /// Begins a session of an account, in its current epochs. Returns a row unless there is no such
-/// account, it may have none, or there is a session with this token.
+/// account, it may have none, its password was replaced, or there is a session with this token.
 pub(super) fn insert(session: &NewSession, account: AccountId, now: Millis) -> Statement {
     Statement::new(
         "INSERT INTO session (hash, id, account, kind, class, created, seen, idle, absolute_end, \
@@ -133,6 +135,7 @@ pub(super) fn insert(session: &NewSession, account: AccountId, now: Millis) -> S
          CAST($6 AS BIGINT), account.epoch, epoch.epoch, $7, $8 \
          FROM account JOIN epoch ON epoch.kind = account.kind \
          WHERE account.id = $9 AND account.merged_to IS NULL AND account.is_disabled = 0 \
+         AND (CAST($10 AS TEXT) IS NULL OR account.password = $10) \
          ON CONFLICT (hash) DO NOTHING RETURNING id",
         [
             session.hash.as_bytes().as_slice().into(),
@@ -144,6 +147,7 @@ pub(super) fn insert(session: &NewSession, account: AccountId, now: Millis) -> S
             session.address.as_deref().into(),
             session.user_agent.as_deref().into(),
             account.to_string().into(),
+            session.password.as_deref().into(),
         ],
     )
 }

@@ -155,8 +155,20 @@ fn with_enumeration_hidden_every_registration_is_answered_alike() {
     accepted(&new, 202);
     let taken = server.visitor().post("/api/auth/register", &body);
     assert_eq!((taken.status, &taken.body), (202, &new.body));
-    assert_eq!(taken.header("set-cookie"), new.header("set-cookie"));
+    // Both set the cookie that identifies the browser, and none with a session.
+    for answer in [&taken, &new] {
+        let cookie = answer.header("set-cookie").unwrap();
+        assert!(cookie.starts_with("__Host-nightlatch-browser="), "{cookie}");
+    }
     refused(&visitor.get("/api/auth/profile"), 401, "UNAUTHORIZED");
+    // Nor does signing in tell whose registration made the account.
+    let login = |password: &str| {
+        let login = json!({ "email": email, "password": password });
+        let answer = server.visitor().post("/api/auth/login", &login);
+        (answer.status, answer.body)
+    };
+    let wrong = login("another password for it");
+    assert_eq!((wrong.0, &wrong), (401, &login(PASSWORD)));
     let verify = json!({ "token": server.mailed_token(&email) });
     accepted(
         &visitor.post("/api/v2/auth/magic-link/verify", &verify),
@@ -166,6 +178,8 @@ fn with_enumeration_hidden_every_registration_is_answered_alike() {
         accepted(&visitor.get("/api/auth/profile"), 200)["name"],
         "Ann"
     );
+    // Who registered has the email, and so the password counts.
+    assert_eq!(login(PASSWORD).0, 200);
 }
 
 #[test]

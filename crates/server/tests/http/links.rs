@@ -1,15 +1,73 @@
 //! Sign-in links (rows 5 and 6).
 
+use nightlatch_server::client::Request;
 use serde_json::json;
 
-use crate::fixture::{Server, accepted, fresh_email, on_both, refused};
+use crate::fixture::{PASSWORD, Server, User, Visitor, accepted, fresh_email, on_both, refused};
 
 on_both! {
     a_sign_in_link_signs_in_once_and_the_same_browser_again
     a_newer_sign_in_link_voids_the_pending_one
     five_sign_in_links_an_hour_are_mailed_to_one_email
     a_sign_in_link_takes_the_guest_along
+    a_stranger_who_registered_first_loses_the_account_to_the_owner_of_the_email
+    the_browser_that_registered_keeps_its_password_when_it_redeems_a_link
     a_sign_in_link_that_is_none_is_invalid
+}
+
+/// Registers with an email in one browser, and redeems a link for it in another or the same one.
+fn register_and_redeem(server: &Server, redeemer: impl FnOnce(&User) -> Visitor) -> [User; 2] {
+    let registered = server.user();
+    let mut visitor = redeemer(&registered);
+    let request = json!({ "email": registered.email });
+    accepted(&visitor.post(REQUEST, &request), 202);
+    let verify = json!({ "token": server.mailed_token(&registered.email) });
+    let answer = accepted(&visitor.post(VERIFY, &verify), 200);
+    assert_eq!(answer["user_id"], registered.id);
+    let token = answer["access_token"].as_str().unwrap().to_owned();
+    let owner = User {
+        visitor,
+        token,
+        ..registered.clone()
+    };
+    [registered, owner]
+}
+
+fn a_stranger_who_registered_first_loses_the_account_to_the_owner_of_the_email(server: &Server) {
+    let [stranger, owner] = register_and_redeem(server, |_| server.visitor());
+    let profile = Request::new("GET", "/api/auth/profile");
+    accepted(&owner.with_token(profile.clone()), 200);
+    // The session and the token of before, and the password, are worth nothing.
+    refused(
+        &stranger.with_token(profile.clone()),
+        403,
+        "SESSION_REVOKED",
+    );
+    let mut browser = stranger.visitor;
+    refused(&browser.send(profile), 403, "SESSION_REVOKED");
+    let login = json!({ "email": owner.email, "password": PASSWORD });
+    refused(
+        &browser.post("/api/auth/login", &login),
+        401,
+        "INVALID_CREDENTIALS",
+    );
+}
+
+fn the_browser_that_registered_keeps_its_password_when_it_redeems_a_link(server: &Server) {
+    let [before, after] = register_and_redeem(server, |user| user.visitor.clone());
+    let profile = Request::new("GET", "/api/auth/profile");
+    for user in [&before, &after] {
+        accepted(&user.with_token(profile.clone()), 200);
+    }
+    let login = json!({ "email": before.email, "password": PASSWORD });
+    let mut elsewhere = server.visitor();
+    accepted(&elsewhere.post("/api/auth/login", &login), 200);
+    // The email is known to be the person's: a link in another browser removes nothing.
+    let request = json!({ "email": before.email });
+    accepted(&elsewhere.post(REQUEST, &request), 202);
+    let verify = json!({ "token": server.mailed_token(&before.email) });
+    accepted(&server.visitor().post(VERIFY, &verify), 200);
+    accepted(&server.visitor().post("/api/auth/login", &login), 200);
 }
 
 const REQUEST: &str = "/api/v2/auth/magic-link/request";

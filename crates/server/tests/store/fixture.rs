@@ -128,6 +128,7 @@ pub fn user(email: &str) -> NewUser {
         name: Some("Alice".to_owned()),
         password: None,
         is_admin: false,
+        claim: None,
     }
 }
 
@@ -141,6 +142,7 @@ pub fn session(class: SessionClass) -> NewSession {
         max: MAX,
         address: Some("192.0.2.1".to_owned()),
         user_agent: None,
+        password: None,
     }
 }
 

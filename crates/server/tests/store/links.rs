@@ -3,7 +3,9 @@
 use nightlatch_core::id::AccountId;
 use nightlatch_server::clock::Millis;
 use nightlatch_server::store::rows::SessionClass;
-use nightlatch_server::store::{LinkState, NewLink, Redeemed, Redemption, Statement, Store};
+use nightlatch_server::store::{
+    Found, Key, LinkState, NewLink, Redeemed, Redemption, Statement, Store,
+};
 use nightlatch_server::token::Digest;
 
 use crate::fixture::{Fixture, NOW, at_once, digest, on_both, session, user};
@@ -19,6 +21,8 @@ on_both!(
     a_link_for_a_new_email_makes_one_account,
     the_setup_link_makes_the_first_administrator_only,
     a_guest_named_by_the_link_is_merged,
+    a_password_that_another_browser_set_is_removed_by_the_first_link,
+    no_session_begins_with_a_password_that_was_removed_meanwhile,
     a_refused_redemption_is_recorded,
     a_link_is_remembered_for_ninety_days_after_it_expired,
 );
@@ -286,6 +290,79 @@ async fn a_guest_named_by_the_link_is_merged(fixture: Fixture) {
             .unwrap()
             .is_empty()
     );
+}
+
+/// A user whose email nobody has proven, registered by a browser.
+async fn registered(store: &Store, email: &str, claim: Digest) -> Found {
+    let mut stranger = user(email);
+    stranger.password = Some("hash".to_owned());
+    stranger.claim = Some(claim);
+    let session = session(SessionClass::Web);
+    let registered = store.register(stranger, session, NOW, |_| Vec::new()).await;
+    registered.unwrap().unwrap()
+}
+
+async fn a_password_that_another_browser_set_is_removed_by_the_first_link(fixture: Fixture) {
+    let store = &fixture.store;
+    let browser = digest();
+    for (email, claim, is_removed) in [
+        ("alice@example.com", digest(), true),
+        ("bob@example.com", browser, false),
+    ] {
+        let before = registered(store, email, browser).await;
+        assert!(!store.account_of(email).await.unwrap().unwrap().is_proven);
+        let hash = link(store, email, None).await;
+        let first = redemption(hash, claim, NOW);
+        let token = first.session.hash;
+        let end = redeem(store, first).await;
+        let Redeemed::Session {
+            found,
+            is_reclaimed,
+            ..
+        } = end
+        else {
+            panic!("it was refused");
+        };
+        assert_eq!(found.account.id, before.account.id);
+        assert_eq!(is_reclaimed, is_removed);
+        assert_eq!(found.session.ended, None);
+        let account = store.account_of(email).await.unwrap().unwrap();
+        assert!(account.is_proven);
+        assert_eq!(account.password.is_none(), is_removed);
+        let of_before = async || {
+            let session = store.session(Key::Id(before.session.id)).await;
+            session.unwrap().unwrap().session.ended
+        };
+        assert_eq!(of_before().await.is_some(), is_removed);
+        // Neither the retry nor a later link removes anything.
+        let mut again = redemption(hash, claim, NOW.plus(1000));
+        again.session.hash = token;
+        let later = redemption(link(store, email, None).await, digest(), NOW.plus(1000));
+        for next in [again, later] {
+            let Redeemed::Session { is_reclaimed, .. } = redeem(store, next).await else {
+                panic!("it was refused");
+            };
+            assert!(!is_reclaimed);
+        }
+        let session = store.session(Key::Token(token)).await.unwrap().unwrap();
+        assert_eq!(session.session.ended, None);
+        assert_eq!(of_before().await.is_some(), is_removed);
+    }
+}
+
+async fn no_session_begins_with_a_password_that_was_removed_meanwhile(fixture: Fixture) {
+    let store = &fixture.store;
+    let email = "alice@example.com";
+    let account = registered(store, email, digest()).await.account.id;
+    let sign_in = async || {
+        let mut session = session(SessionClass::Web);
+        session.password = Some("hash".to_owned());
+        store.begin_session(account, session, NOW, Vec::new()).await
+    };
+    assert!(sign_in().await.unwrap().is_some());
+    let hash = link(store, email, None).await;
+    redeem(store, redemption(hash, digest(), NOW)).await;
+    assert!(sign_in().await.unwrap().is_none());
 }
 
 async fn a_refused_redemption_is_recorded(fixture: Fixture) {

@@ -34,6 +34,24 @@ async fn a_database_of_a_later_version_is_refused(fixture: Fixture) {
     assert!(matches!(&refused, Err(StoreError::Broken(text)) if text.contains("1000")));
 }
 
+async fn in_a_database_of_version_1_only_emails_without_a_password_are_proven(fixture: Fixture) {
+    let version_1 = concat!(
+        include_str!("../../src/store/migrations/0001.sql"),
+        "CREATE TABLE migration (version BIGINT PRIMARY KEY, applied BIGINT NOT NULL);
+         INSERT INTO migration VALUES (1, 0);
+         INSERT INTO account (id, kind, email, email_norm, password, is_admin, created, updated)
+         VALUES ('4f9c2d6e-0000-4000-8000-000000000001', 'user', 'a', 'linked', NULL, 0, 7, 7),
+                ('4f9c2d6e-0000-4000-8000-000000000002', 'user', 'b', 'registered', 'x', 0, 7, 7),
+                ('4f9c2d6e-0000-4000-8000-000000000003', 'user', 'c', 'operator', 'x', 1, 7, 7)"
+    );
+    fixture.script(version_1, version_1).await;
+    fixture.store.migrate(NOW).await.unwrap();
+    for (email, is_proven) in [("linked", true), ("registered", false), ("operator", true)] {
+        let account = fixture.store.account_of(email).await.unwrap().unwrap();
+        assert_eq!(account.is_proven, is_proven, "{email}");
+    }
+}
+
 macro_rules! on_both_empty {
     ($($name:ident),+) => {
         mod sqlite {
@@ -59,5 +77,6 @@ macro_rules! on_both_empty {
 
 on_both_empty!(
     nodes_that_start_at_once_make_the_tables_once,
-    a_database_of_a_later_version_is_refused
+    a_database_of_a_later_version_is_refused,
+    in_a_database_of_version_1_only_emails_without_a_password_are_proven
 );

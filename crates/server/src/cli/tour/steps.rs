@@ -90,20 +90,23 @@ pub fn all(address: SocketAddr, outbox: &Path, setup: &Path) -> Result<(), Failu
     let documents = tour.send(&mut ann, Request::new("GET", &own), 200)?;
     expect(&documents, "/count", &json!(2))?;
 
-    tour.about("A sign-in link works once.")?;
+    tour.about(
+        "A sign-in link works once. In the browser that registered, it also proves the email.",
+    )?;
     let link = post(
         "/api/v2/auth/magic-link/request",
         &json!({ "email": EMAIL }),
     );
-    let mut phone = Browser::new(address);
-    tour.send(&mut phone, link, 202)?;
+    tour.send(&mut ann, link, 202)?;
     let token = token_in(&newest_mail(outbox)?)?;
     let verify = post("/api/v2/auth/magic-link/verify", &json!({ "token": token }));
-    tour.send(&mut phone, verify.clone(), 200)?;
+    tour.send(&mut ann, verify.clone(), 200)?;
     let used = tour.send(&mut Browser::new(address), verify, 409)?;
     expect(&used, "/error", &json!("TOKEN_ALREADY_USED"))?;
 
-    tour.about("She sees both sessions, and ends the other one.")?;
+    tour.about("She sees all her sessions, and ends that of her phone.")?;
+    let mut phone = Browser::new(address);
+    tour.send(&mut phone, login, 200)?;
     let list = tour.send(&mut ann, Request::new("GET", "/api/v2/sessions"), 200)?;
     let other = other_session(&list)?;
     let end = Request::new("DELETE", &format!("/api/v2/sessions/{other}"));
@@ -131,7 +134,7 @@ pub fn all(address: SocketAddr, outbox: &Path, setup: &Path) -> Result<(), Failu
         post("/api/v2/admin/sessions/revoke", &body),
         200,
     )?;
-    expect(&revoked, "/revoked_count", &json!(1))?;
+    expect(&revoked, "/revoked_count", &json!(2))?;
     let state = tour.send(&mut ann, Request::new("GET", "/api/v2/auth/session"), 403)?;
     expect(&state, "/details/reason", &json!("laptop stolen"))
 }
@@ -222,7 +225,7 @@ fn expect(response: &Response, pointer: &str, expected: &Value) -> Result<(), Fa
     }
 }
 
-/// The id of the live session in the list that is not the one that asks.
+/// The id of the newest live session in the list that is not the one that asks.
 fn other_session(list: &Response) -> Result<String, Failure> {
     let list = list.json();
     let sessions = list["sessions"].as_array().into_iter().flatten();

@@ -7,7 +7,7 @@ use super::{Engine, Store};
 use crate::clock::Millis;
 
 /// The scripts, the first version first. A released one never changes.
-const SCRIPTS: [&str; 1] = [include_str!("0001.sql")];
+const SCRIPTS: [&str; 2] = [include_str!("0001.sql"), include_str!("0002.sql")];
 
 /// Where the versions are kept.
 const TABLE: &str =
