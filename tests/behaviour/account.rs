@@ -223,6 +223,21 @@ fn an_email_takes_the_password_and_one_that_nobody_has() {
 }
 
 #[test]
+fn a_new_recovery_code_takes_the_password_and_an_earlier_one_stays_without_it() {
+    let (home, code) = with_code();
+    home.login(&[]).succeeds();
+    let new = ["account", "recovery", "--new"];
+    let before = home.events().len();
+    home.run(&new).refuses(2, "no terminal");
+    let refused = with_password(&home, &new, WRONG).refuses(5, "wrong email or password");
+    assert_eq!(refused.stdout, "");
+    assert!(home.is_active());
+    let made = since(&home, before);
+    assert!(!made.contains(&"RECOVERY_CODE_CREATED".to_owned()));
+    recover(&home, EMAIL, &code, OTHER_PASSWORD).succeeds();
+}
+
+#[test]
 fn a_removal_asks_and_says_what_goes_and_takes_the_password() {
     let home = Home::signed_in();
     let mut pty = Pty::spawn(home.shell("$NIGHTLATCH account remove; echo code=$?"));

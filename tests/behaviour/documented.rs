@@ -1,5 +1,6 @@
 //! Checks the statements in documents and messages.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::support::{Home, Run, files_in};
@@ -111,6 +112,81 @@ fn every_command_that_a_message_or_a_document_names_exists_with_its_options() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The exit codes and kinds of errors in the source.
+fn kinds_in_the_source() -> BTreeSet<(u8, String)> {
+    let code = |name: &str| match name {
+        "Failed" => Some(1),
+        "Usage" => Some(2),
+        "Refused" => Some(3),
+        "NoSession" => Some(4),
+        "SignInFailed" => Some(5),
+        "LockedOut" => Some(6),
+        "Audit" => Some(7),
+        "NotExecutable" => Some(126),
+        "NotFound" => Some(127),
+        _ => None,
+    };
+    let literal = |text: &str| {
+        let kind = text.trim_start().strip_prefix('"')?.split('"').next()?;
+        let is_kind = kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        is_kind.then(|| kind.to_owned())
+    };
+    let mut kinds = BTreeSet::new();
+    for path in files_below(&root().join("src/cli"), "rs") {
+        let text = std::fs::read_to_string(path).unwrap();
+        for rest in text.split("Code::").skip(1) {
+            let (name, rest) = rest.split_once(',').unwrap_or_default();
+            kinds.extend(code(name).zip(literal(rest)));
+        }
+        for rest in text.split("::failed(").skip(1) {
+            kinds.extend(literal(rest).map(|kind| (1, kind)));
+        }
+    }
+    kinds
+}
+
+#[test]
+fn every_kind_of_error_is_documented_under_its_exit_code() {
+    let text = std::fs::read_to_string(root().join("docs/cli.md")).unwrap();
+    let (_, table) = text.split_once("\n| code | KIND |\n|---|---|\n").unwrap();
+    let mut documented = BTreeSet::new();
+    for row in table.lines().take_while(|line| line.starts_with('|')) {
+        let mut cells = row.split('|').skip(1).map(str::trim);
+        let (code, kinds) = (cells.next().unwrap(), cells.next().unwrap());
+        for kind in kinds.split('`').skip(1).step_by(2) {
+            documented.insert((code.parse().unwrap(), kind.to_owned()));
+        }
+    }
+    let kinds = kinds_in_the_source();
+    assert!(kinds.len() > 60, "{kinds:?}");
+    let missing: Vec<_> = kinds.difference(&documented).collect();
+    let extra: Vec<_> = documented.difference(&kinds).collect();
+    assert!(
+        missing.is_empty() && extra.is_empty(),
+        "{missing:?} {extra:?}"
+    );
+}
+
+/// A blank line within a table ends it, and its other rows are shown as text.
+#[test]
+fn every_table_of_a_document_is_whole() {
+    let mut tables = 0;
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let begins = line.starts_with('|') && (at == 0 || !lines[at - 1].starts_with('|'));
+            if begins {
+                let rule = lines.get(at + 1).copied().unwrap_or_default();
+                let is_rule = rule.starts_with("|-") && !rule.contains(char::is_alphanumeric);
+                assert!(is_rule, "{}:{}: {line}", document.display(), at + 1);
+                tables += 1;
+            }
+        }
+    }
+    assert!(tables > 40, "only {tables} tables");
 }
 
 #[test]
