@@ -211,9 +211,14 @@ pub enum HookShell {
 }
 
 #[derive(Debug, Default, Args)]
-#[command(
-    after_help = "Examples:\n  nightlatch exec -- psql production\n  nightlatch exec --min-remaining 10m -- ./deploy.sh\n  nightlatch exec --secret prod/db=PGPASSWORD -- psql production\n\nExit codes: the command's own, or its signal; 3 too little time left, or no\nsuch secret; 4 no live session; 126 not executable; 127 not found."
-)]
+#[command(after_help = "\
+Examples:
+  nightlatch exec -- psql production
+  nightlatch exec --min-remaining 10m -- ./deploy.sh
+  nightlatch exec --secret prod/db=PGPASSWORD -- psql production
+
+Exit codes: the command's own, or its signal; 3 too little time left, or no
+such secret; 4 no live session; 126 not executable; 127 not found.")]
 pub struct Exec {
     /// Refuse if the session would end within D, such as 10m
     #[arg(long, value_name = "D", value_parser = duration)]

@@ -1,6 +1,6 @@
 //! Recovery codes: 128 random bits that a person keeps on paper, in 30 letters and digits.
 //!
-//! The last 22 of the 150 bits check the others, so that a typing mistake is told from a wrong code.
+//! The last 22 of the 150 bits check the others, which distinguishes a typing mistake from a wrong code.
 //! The alphabet is Crockford's Base32: without I, L, O and U, which are read or typed for others.
 
 use crate::crypto::sealed_for::SecretKey;

@@ -142,9 +142,13 @@ pub struct SecretRename {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  nightlatch secret rm old-token\n  nightlatch secret rm old-token --yes\n\nIt cannot be brought back: the values are overwritten.\nExit codes: 1 not agreed to; 3 no such secret; 4 no live session."
-)]
+#[command(after_help = "\
+Examples:
+  nightlatch secret rm old-token
+  nightlatch secret rm old-token --yes
+
+It cannot be brought back: the values are overwritten.
+Exit codes: 1 not agreed to; 3 no such secret; 4 no live session.")]
 pub struct SecretRm {
     /// Name of the secret
     #[arg(id = EXISTING_SECRET, value_name = "NAME", value_parser = secret_name)]
@@ -155,9 +159,12 @@ pub struct SecretRm {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  nightlatch secret edit deploy-config\n\nThe editor gets a file in memory; tell it not to keep copies of its own.\nExit codes: 1 the editor failed; 3 no such secret; 4 no live session."
-)]
+#[command(after_help = "\
+Example:
+  nightlatch secret edit deploy-config
+
+The editor gets a file in memory; tell it not to keep copies of its own.
+Exit codes: 1 the editor failed; 3 no such secret; 4 no live session.")]
 pub struct SecretEdit {
     /// Name of the secret
     #[arg(id = EXISTING_SECRET, value_name = "NAME", value_parser = secret_name)]

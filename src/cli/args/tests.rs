@@ -29,7 +29,7 @@ fn the_help_of_every_command_has_examples_of_it() {
         let help = command.render_long_help().to_string();
         let (_, examples) = help.split_once("\nExample").unwrap_or_default();
         let call = name.replace(" list", "");
-        // The one of the whole program stands in the line of its heading.
+        // The example of the program itself is on the line of the heading.
         let shown = examples.lines().any(|line| {
             line.starts_with([' ', ':'])
                 && (line.contains(&call) || line.contains("nightlatch lock"))

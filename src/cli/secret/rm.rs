@@ -38,7 +38,7 @@ fn agreed(context: &Context, args: &SecretRm) -> Result<bool, Failure> {
             "no_terminal",
             "there is no terminal to ask on, so nothing was removed",
         )
-        .hint("if it is meant: --yes".to_owned()));
+        .hint("confirm with --yes".to_owned()));
     };
     let is_yes = agrees(&mut terminal, Question::RemoveSecret(&args.name))?;
     if !is_yes {

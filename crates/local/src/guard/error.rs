@@ -45,7 +45,9 @@ pub enum GuardError {
     #[error(transparent)]
     Audit(#[from] AuditError),
     /// Several accounts have a session, and none was selected.
-    #[error("several accounts are signed in, and which one signed in last cannot be told")]
+    #[error(
+        "several accounts are signed in, and the record of which one signed in last is missing or damaged"
+    )]
     AccountUnclear,
     /// There is no account with this email.
     #[error("there is no account {0} in this home")]
