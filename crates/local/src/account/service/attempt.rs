@@ -189,6 +189,10 @@ impl Attempt<'_> {
         }
         writing.forget(&tag)?;
         let directory = writing.commit()?;
+        if raised.is_some() {
+            // The key sealed under the cheaper hash.
+            directory.erase_leftovers();
+        }
         drop(turn);
         let Record { account, sealed } = raised.unwrap_or(record);
         Ok(Checked {

@@ -159,7 +159,7 @@ impl AccountChange {
     /// # Errors
     /// From the directory; nothing is changed then.
     pub fn commit(self) -> Result<Account, DirectoryError> {
-        self.writing.commit()?;
+        self.writing.commit()?.erase_leftovers();
         Ok(self.account)
     }
 }

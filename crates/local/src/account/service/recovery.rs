@@ -161,7 +161,7 @@ impl NewCode {
     /// # Errors
     /// From the directory; the old code then stays.
     pub fn commit(self) -> Result<RecoveryCode, DirectoryError> {
-        self.writing.commit()?;
+        self.writing.commit()?.erase_leftovers();
         Ok(self.code)
     }
 }

@@ -109,6 +109,63 @@ fn a_password_changed_while_the_old_one_is_hashed_signs_nobody_in() {
     assert_eq!(wrong_of(&error), (Some(account.id), 4, false, 1));
 }
 
+/// Another connection keeps SQLite from doing it when the last one is closed.
+#[test]
+#[allow(clippy::disallowed_methods)] // the files that another program would see
+fn a_sealed_key_or_recovery_code_that_is_replaced_remains_in_no_file() {
+    let (scratch, _) = Scratch::with_alice();
+    let service = &scratch.service;
+    let open = || Directory::open_existing(&scratch.home).unwrap().unwrap();
+    let other = open();
+    let proven = || scratch.sign_in(&alice(), PASSWORD).ok().unwrap();
+    let renew = || {
+        let renewal = service.begin_recovery_code(&proven()).ok().unwrap();
+        renewal.commit().unwrap();
+    };
+    let dearer = Argon2Params::new(20 * 1024, 3, 1).unwrap();
+    let raise = || {
+        let raising = super::service(&scratch.home, &scratch.clock, dearer);
+        assert!(raising.sign_in(&alice(), secret(PASSWORD)).is_ok());
+    };
+    let readdress = || {
+        let prepared = service.prepare_email(proven(), secret(PASSWORD), &nobody());
+        let change = service.begin_email_change(prepared.ok().unwrap());
+        change.ok().unwrap().commit().unwrap();
+    };
+    renew();
+    let id = scratch.record(&alice()).account.id;
+    let sealed = || {
+        let (directory, key) = (open(), open().by_id(id).unwrap().unwrap().sealed);
+        [
+            key.text,
+            directory.recovery_code(id).unwrap().unwrap().sealed.text,
+        ]
+    };
+    let replacements: [(&str, &dyn Fn()); 3] = [
+        ("recovery code", &renew),
+        ("cost", &raise),
+        ("email", &readdress),
+    ];
+    for (what, replace) in replacements {
+        let before = sealed();
+        replace();
+        let after = sealed();
+        assert_ne!(before, after, "{what}");
+        for name in scratch.home.names().unwrap() {
+            let path = scratch.home.path().join(&name);
+            if !path.is_file() {
+                continue;
+            }
+            let content = std::fs::read(path).unwrap();
+            for old in before.iter().filter(|old| !after.contains(old)) {
+                let is_there = content.windows(old.len()).any(|part| part == old);
+                assert!(!is_there, "{what}: in {name}");
+            }
+        }
+    }
+    drop(other);
+}
+
 #[test]
 fn a_sealed_key_moved_to_another_account_does_not_open() {
     let (scratch, _) = Scratch::with_alice();
