@@ -1,5 +1,10 @@
 //! A home whose account database was written by an earlier version.
 
+use std::sync::Arc;
+
+use nightlatch::Guard;
+
+use crate::library::config;
 use crate::support::checks::{log_is_whole, together};
 use crate::support::released::{RELEASED, become_released, version};
 use crate::support::{EMAIL, Home, PASSWORD};
@@ -16,6 +21,17 @@ fn a_database_of_a_released_version_is_migrated_by_a_login_and_by_no_command_tha
         home.login(&[]).succeeds();
         assert_eq!(version(&home), present);
         log_is_whole(&home);
+    }
+}
+
+#[test]
+fn secret_names_of_an_earlier_database_that_is_only_looked_at_are_none() {
+    for released in RELEASED {
+        let home = Home::signed_in();
+        become_released(&home, released);
+        let guard = Guard::open_to_look(config(&home, &Arc::default())).unwrap();
+        assert_eq!(guard.secret_names().unwrap(), []);
+        assert_eq!(version(&home), released.0);
     }
 }
 

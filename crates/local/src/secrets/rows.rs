@@ -22,13 +22,6 @@ pub(super) struct VersionRow {
     pub value: SealedText,
 }
 
-/// Whether the database has the tables; one that an older program wrote, and that is only looked at,
-/// has not.
-pub(super) fn has_tables(connection: &Connection) -> rusqlite::Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'secrets')";
-    connection.query_row(sql, [], |row| row.get(0))
-}
-
 /// The secret with this tag.
 pub(super) fn find(
     connection: &Connection,

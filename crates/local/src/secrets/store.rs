@@ -332,20 +332,16 @@ pub(crate) fn reseal(
     Store::of(directory, &old).reseal(&new)
 }
 
-/// The state of an account's secrets, without any key; `None` when the database was written by a
-/// program that knew no secrets.
+/// The state of an account's secrets, without any key.
 pub(crate) fn state_of(
     directory: &Directory,
     account: AccountId,
-) -> Result<Option<SecretsState>, DirectoryError> {
+) -> Result<SecretsState, DirectoryError> {
+    if !directory.has_secrets() {
+        return Ok(SecretsState::empty());
+    }
     let (connection, path) = directory.parts();
-    let read = || {
-        if !rows::has_tables(connection)? {
-            return Ok(None);
-        }
-        rows::state(connection, account).map(Some)
-    };
-    read().map_err(|error| DirectoryError::from_sqlite(path, error))
+    rows::state(connection, account).map_err(|error| DirectoryError::from_sqlite(path, error))
 }
 
 const DAMAGED_VALUE: SecretStoreError = SecretStoreError::Damaged {

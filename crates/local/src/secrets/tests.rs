@@ -218,10 +218,7 @@ fn each_change_of_a_secret_changes_the_state_and_an_older_one_never_returns() {
         seen.push(state);
     }
     assert_eq!(seen.last().unwrap().count, 2);
-    assert_eq!(
-        state_of(&scratch.directory, ALICE).unwrap().unwrap(),
-        seen[6]
-    );
+    assert_eq!(state_of(&scratch.directory, ALICE).unwrap(), seen[6]);
 }
 
 #[test]

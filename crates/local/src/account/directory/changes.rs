@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::rows::{is_taken, stored_generation};
-use super::{Directory, DirectoryError, Inserted, Record, Writing, schema};
+use super::{Directory, DirectoryError, Inserted, Record, Writing};
 use crate::account::model::Account;
 use nightlatch_core::display_name::DisplayName;
 use nightlatch_core::id::AccountId;
@@ -11,17 +11,14 @@ use nightlatch_core::id::AccountId;
 impl Directory {
     /// How many secrets an account has.
     pub fn secrets_of(&self, account: AccountId) -> Result<u64, DirectoryError> {
-        let count = || {
-            // A home that is only looked at keeps its old tables.
-            if Self::version(&self.connection)? < schema::WITH_SECRETS {
-                return Ok(0);
-            }
-            let sql = "SELECT count(*) FROM secrets WHERE account = ?1";
-            let id = [account.as_bytes()];
-            self.connection
-                .query_row(sql, id, |row| row.get::<_, i64>(0))
-        };
-        let count = count().map_err(|error| self.failed(error))?;
+        if !self.has_secrets() {
+            return Ok(0);
+        }
+        let sql = "SELECT count(*) FROM secrets WHERE account = ?1";
+        let count = self
+            .connection
+            .query_row(sql, [account.as_bytes()], |row| row.get::<_, i64>(0));
+        let count = count.map_err(|error| self.failed(error))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 }

@@ -80,11 +80,7 @@ fn look(real: &Path, path: &Path, options: &str) -> Result<u64, DirectoryError> 
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
     })()
     .map_err(failed)?;
-    let opened = Directory {
-        connection,
-        path: path.to_owned(),
-    };
-    opened.check_identity()?;
+    let opened = Directory::unchecked(connection, path.to_owned()).check_identity()?;
     let told: String = opened
         .connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))

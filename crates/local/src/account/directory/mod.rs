@@ -30,6 +30,8 @@ const FILE: &str = "accounts.db";
 const UNFINISHED: &str = ".tmp-accounts.db";
 /// Suffixes of the files that SQLite keeps beside a database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// The pragma that has the version of the tables.
+const VERSION: &str = "user_version";
 /// The length of the header of SQLite's log, in bytes.
 const WAL_HEADER: u64 = 32;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,6 +40,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Directory {
     connection: Connection,
     path: PathBuf,
+    /// The version of the tables, once they are known to be ours.
+    version: i64,
 }
 
 /// A write transaction: no other process can write to the database meanwhile. Reading through it
@@ -80,12 +84,9 @@ impl Directory {
             return Ok(None);
         }
         if home.is_only_looked_at() {
-            let opened = Self::connect_to_look(home)?;
-            opened.check_identity()?;
-            return Ok(Some(opened));
+            return Ok(Some(Self::connect_to_look(home)?.check_identity()?));
         }
-        let opened = Self::connect(home, FILE)?;
-        opened.check_identity()?;
+        let opened = Self::connect(home, FILE)?.check_identity()?;
         Ok(Some(opened.migrate()?))
     }
 
@@ -99,8 +100,7 @@ impl Directory {
             return Ok(None);
         }
         let opened = Self::connect_by(home, "immutable=1")?;
-        opened.check_identity()?;
-        Ok(Some(opened))
+        Ok(Some(opened.check_identity()?))
     }
 
     /// As [`Directory::open_existing`], but creates the database when there is none. This takes the
@@ -128,7 +128,7 @@ impl Directory {
         let real = home.real_path()?.join(name);
         let connection = Connection::open_with_flags(real, flags).map_err(failed)?;
         Self::harden(&connection).map_err(failed)?;
-        Ok(Self { connection, path })
+        Ok(Self::unchecked(connection, path))
     }
 
     /// Connects for reading without changing anything. Uses SQLite's companion files if they exist,
@@ -174,7 +174,15 @@ impl Directory {
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
             .map_err(failed)?;
         Self::harden(&connection).map_err(failed)?;
-        Ok(Self { connection, path })
+        Ok(Self::unchecked(connection, path))
+    }
+
+    fn unchecked(connection: Connection, path: PathBuf) -> Self {
+        Self {
+            connection,
+            path,
+            version: 0,
+        }
     }
 
     fn harden(connection: &Connection) -> rusqlite::Result<()> {
@@ -189,24 +197,21 @@ impl Directory {
     }
 
     /// Refuses a file that is not our database in a version that we know.
-    fn check_identity(&self) -> Result<(), DirectoryError> {
+    fn check_identity(mut self) -> Result<Self, DirectoryError> {
         let path = || self.path.clone();
-        let number = |pragma: &str| {
-            self.connection
-                .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
-                .map_err(|error| self.failed(error))
-        };
-        if number("page_count")? == 0 {
+        if self.number("page_count")? == 0 {
             return Err(DirectoryError::NotADatabase { path: path() });
         }
-        if number("application_id")? != schema::APPLICATION_ID {
+        if self.number("application_id")? != schema::APPLICATION_ID {
             return Err(DirectoryError::Foreign { path: path() });
         }
-        self.check_version(number("user_version")?)?;
+        self.version = self.number(VERSION)?;
+        self.check_version(self.version)?;
         // Overwrites free pages: the key sealed under a changed password must not linger there.
         self.connection
             .pragma_update(None, "secure_delete", true)
-            .map_err(|error| self.failed(error))
+            .map_err(|error| self.failed(error))?;
+        Ok(self)
     }
 
     fn check_version(&self, found: i64) -> Result<(), DirectoryError> {
@@ -221,24 +226,33 @@ impl Directory {
         }
     }
 
-    fn version(connection: &Connection) -> rusqlite::Result<i64> {
-        connection.pragma_query_value(None, "user_version", |row| row.get(0))
+    fn number(&self, pragma: &str) -> Result<i64, DirectoryError> {
+        self.connection
+            .pragma_query_value(None, pragma, |row| row.get(0))
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Whether there are tables for secrets. A database that is only looked at keeps its old tables,
+    /// and those of an earlier version have none.
+    pub fn has_secrets(&self) -> bool {
+        self.version >= schema::WITH_SECRETS
     }
 
     /// Brings the tables up to date, if an older version of the program wrote them.
     fn migrate(self) -> Result<Self, DirectoryError> {
-        let version = |it: &Self| Self::version(&it.connection).map_err(|error| it.failed(error));
-        if version(&self)? == schema::VERSION {
+        if self.version == schema::VERSION {
             return Ok(self);
         }
         let writing = self.begin()?;
         // Another process may have done it meanwhile.
-        let found = version(&writing)?;
+        let found = writing.number(VERSION)?;
         if found < schema::VERSION {
             let applied = schema::apply(&writing.connection, found);
             applied.map_err(|error| writing.failed(error))?;
         }
-        writing.commit()
+        let mut migrated = writing.commit()?;
+        migrated.version = schema::VERSION;
+        Ok(migrated)
     }
 
     /// Begins a write transaction.
@@ -333,7 +347,9 @@ fn create(home: &Dir) -> Result<(), DirectoryError> {
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
     })()
     .map_err(|error| unfinished.failed(error))?;
-    let Directory { connection, path } = unfinished;
+    let Directory {
+        connection, path, ..
+    } = unfinished;
     connection
         .close()
         .map_err(|(_, error)| DirectoryError::from_sqlite(&path, error))?;

@@ -18,16 +18,13 @@ pub(crate) struct StoredCode {
 impl Directory {
     /// The recovery code of an account, if it has one.
     pub fn recovery_code(&self, account: AccountId) -> Result<Option<StoredCode>, DirectoryError> {
-        let found = || {
-            // A home that is only looked at keeps its old tables.
-            if Self::version(&self.connection)? < schema::WITH_RECOVERY_CODES {
-                return Ok(None);
-            }
-            let sql = "SELECT * FROM recovery_codes WHERE account = ?1";
-            let found = self.connection.query_row(sql, [account.as_bytes()], stored);
-            found.optional()
-        };
-        found().map_err(|error| self.failed(error))
+        // A home that is only looked at keeps its old tables.
+        if self.version < schema::WITH_RECOVERY_CODES {
+            return Ok(None);
+        }
+        let sql = "SELECT * FROM recovery_codes WHERE account = ?1";
+        let found = self.connection.query_row(sql, [account.as_bytes()], stored);
+        found.optional().map_err(|error| self.failed(error))
     }
 }
 

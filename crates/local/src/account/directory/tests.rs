@@ -233,7 +233,7 @@ fn oldest(home: &Dir) -> Record {
         .pragma_update_and_check(None, "journal_mode", "WAL", wal)
         .unwrap();
     let path = home.path().join(FILE);
-    insert_into(Directory { connection, path }, &record).unwrap();
+    insert_into(Directory::unchecked(connection, path), &record).unwrap();
     record
 }
 
@@ -256,8 +256,8 @@ fn a_database_of_the_first_version_is_migrated_and_keeps_its_accounts() {
     let new = scratch();
     let fresh = Directory::open_or_create(&new.1).unwrap();
     assert_eq!(tables(&migrated), tables(&fresh));
-    let version = Directory::version(&migrated.connection).unwrap();
-    assert_eq!(version, schema::VERSION);
+    assert_eq!(migrated.number(VERSION).unwrap(), schema::VERSION);
+    assert_eq!(migrated.version, schema::VERSION);
 }
 
 /// The databases of the released versions, as their programs wrote them, from version 1 on.

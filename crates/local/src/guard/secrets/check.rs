@@ -106,7 +106,7 @@ fn check(
     account: AccountId,
     email: &str,
 ) -> Result<SecretsCheck, GuardError> {
-    let found = state_of(directory, account)?.unwrap_or_default();
+    let found = state_of(directory, account)?;
     Ok(SecretsCheck::compare(&recorded(home, email)?, found))
 }
 

@@ -66,7 +66,8 @@ impl Guard {
     pub fn secret_names(&self) -> Result<Vec<SecretName>, SecretError> {
         let (home, owner) = self.signed_in()?;
         let session = home.sessions.peek(owner)?;
-        let Some(directory) = Directory::open_existing(&home.dir)? else {
+        let directory = Directory::open_existing(&home.dir)?;
+        let Some(directory) = directory.filter(Directory::has_secrets) else {
             return Ok(Vec::new());
         };
         let keys = keys_of(&session);
