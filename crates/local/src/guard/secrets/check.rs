@@ -4,8 +4,7 @@ use super::{SecretError, Secrets};
 use crate::account::Directory;
 use crate::guard::{Guard, GuardError, Home};
 use crate::secrets::{SecretsState, state_of};
-use nightlatch_audit::{AuditError, Details, EventType, Limit, Query};
-use nightlatch_core::id::AccountId;
+use nightlatch_audit::{AuditError, Details, EventType, Limit, Query, QueryResult};
 
 /// How the secrets in the database compare with those that the log recorded last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,14 +71,17 @@ impl Guard {
         let Some(directory) = Directory::open_existing(&home.dir)? else {
             return Ok(Vec::new());
         };
-        let mut checks = Vec::new();
-        for account in directory.ids()? {
-            let Some(record) = directory.by_id(account)? else {
-                continue;
-            };
-            let email = record.account.email.normalized().to_owned();
-            let check = check(home, &directory, account, &email)?;
-            checks.push((email, check));
+        let mut found = Vec::new();
+        for account in directory.all()? {
+            let email = account.email.normalized().to_owned();
+            found.push((email, state_of(&directory, account.id)?));
+        }
+        // Only now: a change is recorded before it is in the database.
+        let latest = home.audit.query_unrecorded(&changes())?;
+        let mut checks = Vec::with_capacity(found.len());
+        for (email, state) in found {
+            let recorded = recorded(home, &latest, &email)?;
+            checks.push((email, SecretsCheck::compare(&recorded, state)));
         }
         Ok(checks)
     }
@@ -95,19 +97,24 @@ impl Secrets<'_> {
         let directory = directory.ok_or(SecretError::NoDatabase)?;
         let account = self.owner.account;
         let record = directory.by_id(account)?.ok_or(SecretError::NoDatabase)?;
-        let email = record.account.email.normalized();
-        Ok(check(self.home, &directory, account, email)?)
+        let found = state_of(&directory, account)?;
+        // Only now: a change is recorded before it is in the database.
+        let latest = self.home.audit.query_unrecorded(&changes())?;
+        let recorded = recorded(self.home, &latest, record.account.email.normalized())?;
+        Ok(SecretsCheck::compare(&recorded, found))
     }
 }
 
-fn check(
-    home: &Home,
-    directory: &Directory,
-    account: AccountId,
-    email: &str,
-) -> Result<SecretsCheck, GuardError> {
-    let found = state_of(directory, account)?;
-    Ok(SecretsCheck::compare(&recorded(home, email)?, found))
+/// The newest events that say what secrets an account has.
+fn changes() -> Query {
+    Query::default()
+        .types([
+            EventType::SecretSet,
+            EventType::SecretRemoved,
+            EventType::EmailChanged,
+            EventType::AccountRemoved,
+        ])
+        .limit(Limit::MAX)
 }
 
 /// What the log recorded of an account's secrets.
@@ -118,22 +125,16 @@ struct Recorded {
     is_whole: bool,
 }
 
-/// Reads the last two states from the log; an account that was removed has none. Follows the account
-/// back through its earlier emails.
-fn recorded(home: &Home, email: &str) -> Result<Recorded, AuditError> {
-    let mut query = Query::default()
-        .types([
-            EventType::SecretSet,
-            EventType::SecretRemoved,
-            EventType::EmailChanged,
-            EventType::AccountRemoved,
-        ])
-        .limit(Limit::MAX);
+/// Reads the last two states from the log, of which `latest` is the newest page; an account that was
+/// removed has none. Follows the account back through its earlier emails.
+fn recorded(home: &Home, latest: &QueryResult, email: &str) -> Result<Recorded, AuditError> {
+    let mut query = changes();
     let mut email = email.to_owned();
     let mut states: Vec<SecretsState> = Vec::new();
     let mut oldest = u64::MAX;
+    let mut page = latest;
+    let mut older;
     loop {
-        let page = home.audit.query_unrecorded(&query)?;
         for record in page
             .events
             .iter()
@@ -178,6 +179,8 @@ fn recorded(home: &Home, email: &str) -> Result<Recorded, AuditError> {
         oldest = oldest.min(first.seq);
         let within = std::time::Duration::from_micros(u64::from(goes_back));
         query.until = Some(first.timestamp.plus(within));
+        older = home.audit.query_unrecorded(&query)?;
+        page = &older;
     }
 }
 
