@@ -3,7 +3,9 @@
 
 use super::accounts::{Failed, locked_event, name_of_attempt, typeable};
 use super::{AccountError, Guard, GuardError, Home, SignInError};
-use crate::account::{Account, Authenticated, Checked, DisplayName, Email, RecoveryCode};
+use crate::account::{
+    Account, Authenticated, Checked, Directory, DisplayName, Email, RecoveryCode,
+};
 use crate::session::{Owner, Use};
 use nightlatch_audit::{AuditName, Details, EmailChangeFailure, Event, TerminationReason};
 use nightlatch_core::memory::SecretBuffer;
@@ -62,8 +64,10 @@ impl Guard {
             account: account.id,
             generation: Some(account.generation),
         };
+        // Opened first, so that nobody waits for it under the lock.
+        let directory = Directory::open_or_create(&home.dir).map_err(GuardError::from)?;
         let judged = home.sessions.lock_to_use(account.id)?.judge(owner, how)?;
-        let change = home.accounts.begin_rename(account.id, name)?;
+        let change = home.accounts.begin_rename(directory, account.id, name)?;
         let recording = judged.await_log()?;
         let renamed = recording.session().event(Details::AccountRenamed);
         let used = recording.record(Some(renamed))?.publish()?;

@@ -251,9 +251,12 @@ impl Guard {
             extend: options.extend,
             min_remaining: options.min_remaining,
         };
+        // Opened first, so that nobody waits for it under the lock.
+        let directory = CommandSecrets::open(home, secrets)?;
         let lock = home.sessions.lock_to_use(owner.account)?;
         let judged = lock.judge(owner, how)?;
-        let secrets = CommandSecrets::find(home, judged.session(), secrets)?;
+        let session = judged.session();
+        let (secrets, used) = CommandSecrets::find(directory.as_ref(), session, exec, secrets)?;
         let recording = judged.await_log()?;
         // Up to here the guard may have to wait, and a signal ends it. From here on a signal ends
         // the command instead: the guard must release a lease and record the end.
@@ -271,9 +274,7 @@ impl Guard {
             program: ProgramName::new(command.get_program()),
             argv: argv_digest(session, command),
         });
-        let mut events = vec![started];
-        events.extend(secrets.events(session, exec));
-        let recorded = recording.record(events)?;
+        let recorded = recording.record(std::iter::once(started).chain(used))?;
         let starting = Starting {
             exec,
             options,

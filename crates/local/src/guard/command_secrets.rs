@@ -6,7 +6,7 @@ use super::secrets::{keys_of, used_event};
 use super::{GuardError, Home};
 use crate::account::Directory;
 use crate::secrets::formats::{VariableName, variable_value};
-use crate::secrets::{Sealed, SecretBinding, SecretGiven, SecretStoreError, Store};
+use crate::secrets::{SecretBinding, SecretGiven, SecretStoreError, Store};
 use crate::session::Session;
 use nightlatch_audit::Event;
 use nightlatch_core::id::ExecId;
@@ -15,29 +15,43 @@ use nightlatch_platform::fs::{FsError, MemoryFile};
 
 /// The secrets of a command that may start, opened.
 pub(super) struct CommandSecrets<'a> {
-    found: Vec<(&'a SecretBinding, Sealed, SecretBuffer)>,
+    found: Vec<(&'a SecretBinding, SecretBuffer)>,
 }
 
 impl<'a> CommandSecrets<'a> {
-    /// Finds and opens all of them.
+    /// Opens the database, if there is one and it is needed.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(
+        home: &Home,
+        wanted: &[SecretBinding],
+    ) -> Result<Option<Directory>, SecretStoreError> {
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        Ok(Directory::open_existing(&home.dir)?)
+    }
+
+    /// Finds and opens all of them. Also returns the records of their use.
     ///
     /// # Errors
     /// When one is missing, damaged, or cannot be a variable's value; none is given then.
     pub fn find(
-        home: &Home,
+        directory: Option<&Directory>,
         session: &Session,
+        exec: ExecId,
         wanted: &'a [SecretBinding],
-    ) -> Result<Self, SecretStoreError> {
-        let mut found = Vec::with_capacity(wanted.len());
+    ) -> Result<(Self, Vec<Event>), SecretStoreError> {
+        let (mut found, mut events) = (Vec::with_capacity(wanted.len()), Vec::new());
         let Some(first) = wanted.first() else {
-            return Ok(Self { found });
+            return Ok((Self { found }, events));
         };
-        let keys = keys_of(session);
-        let directory = Directory::open_existing(&home.dir)?;
         let directory = directory.ok_or_else(|| SecretStoreError::NotFound {
             name: first.name.clone(),
         })?;
-        let store = Store::of(&directory, &keys);
+        let keys = keys_of(session);
+        let store = Store::of(directory, &keys);
         for binding in wanted {
             let sealed = store.locate(&binding.name, None)?;
             let value = sealed.open(&keys)?;
@@ -46,19 +60,10 @@ impl<'a> CommandSecrets<'a> {
                 let name = binding.name.clone();
                 return Err(SecretStoreError::NoVariable { name });
             }
-            found.push((binding, sealed, value));
+            events.push(used_event(session, &keys, exec, &sealed));
+            found.push((binding, value));
         }
-        Ok(Self { found })
-    }
-
-    /// The records of their use.
-    pub fn events(&self, session: &Session, exec: ExecId) -> Vec<Event> {
-        if self.found.is_empty() {
-            return Vec::new();
-        }
-        let keys = keys_of(session);
-        let event = |(_, sealed, _): &(_, Sealed, _)| used_event(session, &keys, exec, sealed);
-        self.found.iter().map(event).collect()
+        Ok((Self { found }, events))
     }
 
     /// Puts them into the command's environment, and wipes them here.
@@ -70,7 +75,7 @@ impl<'a> CommandSecrets<'a> {
             variables: Vec::with_capacity(self.found.len()),
             files: Vec::new(),
         };
-        for (binding, _, value) in self.found {
+        for (binding, value) in self.found {
             let variable = binding.variable.as_str();
             match binding.given {
                 SecretGiven::Value => {

@@ -38,16 +38,17 @@ pub(crate) struct Removal {
 }
 
 impl AccountService {
-    /// Locks the account directory and begins to change an account's name.
+    /// Locks the account `directory` and begins to change an account's name.
     ///
     /// # Errors
     /// [`ChangeError::ChangedMeanwhile`] when the account is gone, or from the directory.
     pub(crate) fn begin_rename(
         &self,
+        directory: Directory,
         account: AccountId,
         name: &DisplayName,
     ) -> Result<AccountChange, ChangeError> {
-        let writing = Directory::open_or_create(&self.home)?.begin()?;
+        let writing = directory.begin()?;
         let Some(Record { mut account, .. }) = writing.by_id(account)? else {
             return Err(ChangeError::ChangedMeanwhile);
         };

@@ -19,7 +19,9 @@ fn a_changed_name_is_stored_with_the_time_and_nothing_else_changes() {
     let (scratch, before) = Scratch::with_alice();
     scratch.clock.advance(Duration::from_secs(60));
     let name = "Alice Liddell".parse().unwrap();
-    let change = scratch.service.begin_rename(before.id, &name).ok().unwrap();
+    let directory = Directory::open_existing(&scratch.home).unwrap().unwrap();
+    let change = scratch.service.begin_rename(directory, before.id, &name);
+    let change = change.ok().unwrap();
     assert_eq!(
         scratch.service.by_id(before.id).unwrap(),
         Some(before.clone()),
