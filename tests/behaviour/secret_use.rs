@@ -73,6 +73,9 @@ fn an_env_file_sets_variables_and_its_references_are_secrets() {
     with("A=1\nnonsense\n").refuses(3, "line 2: there is no =");
     with("A=1\nA=2\n").refuses(2, "A is given twice");
     with("A=nightlatch://none\n").refuses(3, "there is no secret \"none\"");
+    let set = "line 1: nightlatch itself sets NIGHTLATCH_EXEC_ID";
+    with("NIGHTLATCH_EXEC_ID=1\n").refuses(3, set);
+    with("NIGHTLATCH_EXEC_ID=nightlatch://prod/db\n").refuses(3, set);
 }
 
 #[test]
@@ -108,6 +111,11 @@ fn without_one_of_its_secrets_a_command_does_not_start() {
     with(&["--secret", "prod/db=1X"]).refuses(2, "a variable has a name");
     with(&["--secret", "ключ"]).refuses(2, "a variable has a name");
     with(&["--secret-file", "prod/db"]).refuses(2, "the variable for the path is missing");
+    // Its processes would not be found by it.
+    for given in ["--secret", "--secret-file"] {
+        with(&[given, "prod/db=NIGHTLATCH_EXEC_ID"])
+            .refuses(2, "nightlatch itself sets NIGHTLATCH_EXEC_ID");
+    }
     with(&["--secret", "prod/db=X", "--secret", "api-token=X"]).refuses(2, "X is given twice");
     let set = ["secret", "set", "binary", "--stdin"];
     home.run_with_input(&set, b"a\0b").succeeds();

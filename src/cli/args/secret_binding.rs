@@ -32,7 +32,10 @@ fn binding(name: &str, variable: &str, given: SecretGiven) -> Result<SecretBindi
         name: secret_name(name)?,
         variable: variable.map_err(|bad: BadVariable| BadValue {
             message: bad.to_string(),
-            hint: Some("write NAME=VAR"),
+            hint: Some(match bad {
+                BadVariable::SetByTheGuard(_) => "choose another variable: NAME=VAR",
+                _ => "write NAME=VAR",
+            }),
         })?,
         given,
     })

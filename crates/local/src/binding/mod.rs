@@ -5,6 +5,7 @@ mod variable;
 
 pub use name::{BadSecretName, NAME_MAX_CHARS, SecretName};
 pub use variable::{BadVariable, VariableName, variable_value};
+pub(crate) use variable::{SET_BY_THE_GUARD, is_variable};
 
 /// A secret for a guarded command.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use super::run::{Ended, RunError, Runner, Started};
 use super::target::Target;
 use super::{CommandError, Denied, Guard, GuardError, Home};
 use crate::secrets::SecretBinding;
+use crate::secrets::formats::SET_BY_THE_GUARD;
 use crate::session::{EndReason, Owner, Recorded, Session, StillLive, Use, Used};
 use nightlatch_audit::{
     ArgvDigest, AuditError, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event,
@@ -324,14 +325,13 @@ impl Guard {
         // Act on a stop now, while no lock is held: a stopped process must not hold one.
         runner.stop_if_told();
         let StillLive { session, lock } = home.sessions.lock()?.judge_again(session)?;
-        command
-            .env("NIGHTLATCH_SESSION_ID", session.id().to_string())
-            .env("NIGHTLATCH_ACCOUNT", session.username())
-            .env(
-                "NIGHTLATCH_SESSION_EXPIRES_AT",
-                session.expires_at().to_rfc3339(),
-            )
-            .env("NIGHTLATCH_EXEC_ID", exec.to_string());
+        let values = [
+            session.id().to_string(),
+            session.username().to_owned(),
+            session.expires_at().to_rfc3339(),
+            exec.to_string(),
+        ];
+        command.envs(SET_BY_THE_GUARD.into_iter().zip(values));
         // The command may run for hours, and recording its end takes no key: wipe the keys now.
         drop(session);
         tracing::info!(%exec, program = program.as_str(), "starting the command");

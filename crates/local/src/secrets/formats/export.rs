@@ -2,8 +2,7 @@
 
 use base64ct::{Base64, Encoding};
 
-use crate::binding::SecretName;
-use crate::binding::VariableName;
+use crate::binding::{SecretName, is_variable};
 use nightlatch_core::memory::SecretBuffer;
 
 /// The bytes that mean something between double quotes.
@@ -49,7 +48,7 @@ pub fn write_env(
     let mut lines = Vec::new();
     for (name, value) in secrets {
         let text = std::str::from_utf8(value.expose());
-        if name.as_str().parse::<VariableName>().is_err() {
+        if !is_variable(name.as_str()) {
             others.push((name.clone(), NotExported::NoVariable));
         } else if let Some(text) = text.ok().filter(|text| !text.contains('\0')) {
             lines.push((name, text));

@@ -12,6 +12,7 @@ pub mod properties;
 mod reference;
 mod template;
 
+pub(crate) use crate::binding::SET_BY_THE_GUARD;
 pub use crate::binding::{BadVariable, VariableName, variable_value};
 pub use aws::read_aws;
 pub use env::{EnvLine, env_lines, read_env};
