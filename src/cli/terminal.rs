@@ -4,9 +4,6 @@
 mod lent;
 #[path = "terminal/quiet.rs"]
 mod quiet;
-#[cfg(target_os = "linux")]
-#[path = "terminal/stat.rs"]
-mod stat;
 #[path = "terminal/turn.rs"]
 mod turn;
 

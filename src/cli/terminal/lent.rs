@@ -146,26 +146,22 @@ fn give_up_streams() -> bool {
 /// pipeline. Earlier ones are not waited for, so that no two processes wait for each other.
 #[cfg(target_os = "linux")]
 fn later_processes_of_this_job() -> Vec<Taker> {
-    use super::stat::{self, SELF, Stat};
+    use nightlatch_platform::fs::{Proc, ProcessStat};
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
     const GROUP: usize = 5;
-    const STARTED: usize = 22;
     let own = rustix::process::getpid().as_raw_nonzero().get();
-    let place = |stat: &Stat, process: i32| {
-        let started: u64 = stat.field(STARTED)?;
-        Some((started, process))
+    let place = |stat: &ProcessStat, process: i32| Some((stat.start_time()?, process));
+    let Ok(proc) = Proc::open() else {
+        return Vec::new();
     };
-    let Some((group, place_of_own)) =
-        stat::read(SELF).and_then(|stat| Some((stat.field::<i32>(GROUP)?, place(&stat, own)?)))
+    let Some((group, place_of_own)) = ProcessStat::read(&proc, "self")
+        .and_then(|stat| Some((stat.field::<i32>(GROUP)?, place(&stat, own)?)))
     else {
         return Vec::new();
     };
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let open = |entry: std::fs::DirEntry| {
-        let name = entry.file_name().into_string().ok()?;
-        let number: i32 = name.parse().ok()?;
-        let stat = stat::read(&name)?;
+    let open = |number: i32| {
+        let stat = ProcessStat::read(&proc, &number.to_string())?;
         let is_later = place(&stat, number)? > place_of_own;
         if stat.field::<i32>(GROUP)? != group || !is_later {
             return None;
@@ -173,7 +169,8 @@ fn later_processes_of_this_job() -> Vec<Taker> {
         let end = pidfd_open(Pid::from_raw(number)?, PidfdFlags::empty()).ok()?;
         Some(Taker { number, end })
     };
-    entries.filter_map(open).collect()
+    let processes = proc.process_ids().unwrap_or_default();
+    processes.into_iter().filter_map(open).collect()
 }
 
 /// Only Linux provides this information.

@@ -146,8 +146,8 @@ fn paths(_: rustix::fs::Dev) -> Vec<String> {
 /// The device number of this process's terminal, whatever its streams are.
 #[cfg(target_os = "linux")]
 fn own_terminal() -> Option<rustix::fs::Dev> {
-    use super::stat;
-    stat::read(stat::SELF).as_ref().and_then(terminal_in)
+    use nightlatch_platform::fs::{Proc, ProcessStat};
+    terminal_in(&ProcessStat::read(&Proc::open().ok()?, "self")?)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -156,7 +156,7 @@ fn own_terminal() -> Option<rustix::fs::Dev> {
 }
 
 #[cfg(target_os = "linux")]
-fn terminal_in(stat: &super::stat::Stat) -> Option<rustix::fs::Dev> {
+fn terminal_in(stat: &nightlatch_platform::fs::ProcessStat) -> Option<rustix::fs::Dev> {
     let number: i32 = stat.field(7)?;
     // The kernel's encoding: 12 bits of the minor number above the major number, and 8 below.
     let bits = number.cast_unsigned();
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn the_terminal_is_found_behind_any_name() {
         let number = |stat: &[u8]| {
-            let stat = super::super::stat::Stat::of(stat)?;
+            let stat = nightlatch_platform::fs::ProcessStat::parse(stat)?;
             terminal_in(&stat).map(|dev| (rustix::fs::major(dev), rustix::fs::minor(dev)))
         };
         assert_eq!(number(b"7 (a ) (b) S 1 7 7 34819 7 0"), Some((136, 3)));

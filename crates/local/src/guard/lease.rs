@@ -354,30 +354,17 @@ fn lines_of(content: &[u8]) -> (&[u8], Option<&[u8]>) {
     (first, second.filter(|_| is_complete))
 }
 
-/// A process's start time in clock ticks after boot: field 22 of `/proc/PID/stat`.
+/// A process's start time in clock ticks after boot.
 #[cfg(target_os = "linux")]
 fn start_time(process: &str) -> Option<u64> {
-    let mut bytes = [0; 1024];
-    let name = format!("{process}/stat");
-    let length = nightlatch_platform::fs::read_proc(&name, &mut bytes).ok()?;
-    start_time_in(bytes.get(..length)?)
+    use nightlatch_platform::fs::{Proc, ProcessStat};
+    ProcessStat::read(&Proc::open().ok()?, process)?.start_time()
 }
 
 /// Not available here.
 #[cfg(not(target_os = "linux"))]
 fn start_time(_: &str) -> Option<u64> {
     None
-}
-
-/// The second field is the command's name in parentheses, which may hold any character, so count
-/// from the last parenthesis.
-#[cfg(target_os = "linux")]
-pub(super) fn start_time_in(stat: &[u8]) -> Option<u64> {
-    let behind = stat.iter().rposition(|&byte| byte == b')')? + 1;
-    let mut fields = stat[behind..]
-        .split(u8::is_ascii_whitespace)
-        .filter(|field| !field.is_empty());
-    std::str::from_utf8(fields.nth(19)?).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -503,13 +490,5 @@ mod tests {
         assert!(leases.crashed(OTHER).unwrap());
         assert_eq!(count_leases(home.path()).unwrap(), (1, 1));
         drop(lease);
-    }
-
-    #[test]
-    fn the_start_time_is_found_behind_any_command_name() {
-        let stat = b"7 (a ) (b) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20 21";
-        assert_eq!(start_time_in(stat), Some(4242));
-        assert_eq!(start_time_in(b"7 (a"), None);
-        assert!(start_time("self").is_some());
     }
 }

@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
-use super::lease::start_time_in;
 use super::target::{EndSignal, Target};
 use nightlatch_core::clock::BootTime;
 use nightlatch_core::id::ExecId;
-use nightlatch_platform::fs::{process_ids, read_proc};
+use nightlatch_platform::fs::{Proc, ProcessStat};
 
 /// The variable that every guarded command gets, with the `=`.
 const VARIABLE: &[u8] = b"NIGHTLATCH_EXEC_ID=";
@@ -35,33 +34,25 @@ pub(super) struct Process {
     terminal: i32,
     /// In clock ticks after boot; distinguishes it from a later process with the same id.
     pub(super) start_time: u64,
-    state: u8,
+    state: char,
 }
 
 impl Process {
     /// The process with this id, if there is one.
     pub(super) fn of(pid: i32) -> Option<Self> {
-        let mut bytes = [0; 1024];
-        let length = read_proc(&format!("{pid}/stat"), &mut bytes).ok()?;
-        Self::parse(pid, bytes.get(..length)?)
+        Self::read(&Proc::open().ok()?, pid)
     }
 
-    /// Parses its line in `/proc/PID/stat`.
-    fn parse(pid: i32, stat: &[u8]) -> Option<Self> {
-        // The name in parentheses may hold any character.
-        let behind = stat.iter().rposition(|&byte| byte == b')')? + 1;
-        let fields = std::str::from_utf8(&stat[behind..]).ok()?;
-        let mut fields = fields.split_ascii_whitespace();
-        let state = *fields.next()?.as_bytes().first()?;
-        let mut number = || fields.next()?.parse::<i32>().ok();
+    fn read(proc: &Proc, pid: i32) -> Option<Self> {
+        let stat = ProcessStat::read(proc, &pid.to_string())?;
         Some(Self {
             pid,
-            parent: number()?,
-            group: number()?,
-            session: number()?,
-            terminal: number()?,
-            start_time: start_time_in(stat)?,
-            state,
+            parent: stat.field(4)?,
+            group: stat.field(5)?,
+            session: stat.field(6)?,
+            terminal: stat.field(7)?,
+            start_time: stat.start_time()?,
+            state: stat.state()?,
         })
     }
 
@@ -73,12 +64,12 @@ impl Process {
 
     /// Whether it is stopped, as by Ctrl-Z.
     pub(super) fn is_stopped(&self) -> bool {
-        matches!(self.state, b'T' | b't')
+        matches!(self.state, 'T' | 't')
     }
 
     /// Whether it has ended, and only its parent has not noticed.
     fn is_over(&self) -> bool {
-        matches!(self.state, b'Z' | b'X')
+        matches!(self.state, 'Z' | 'X')
     }
 
     /// Its terminal, in the form `pts/3`.
@@ -138,12 +129,14 @@ impl Processes {
     /// # Errors
     /// When the processes cannot be listed.
     pub(super) fn since(since: u64) -> io::Result<Self> {
-        let all: Vec<_> = process_ids()?.into_iter().filter_map(Process::of).collect();
+        let proc = Proc::open()?;
+        let ids = proc.process_ids()?.into_iter();
+        let all: Vec<_> = ids.filter_map(|pid| Process::read(&proc, pid)).collect();
         let mut buffer = vec![0; ENVIRONMENT];
         let is_looked_into = |process: &&Process| !process.is_over() && process.start_time >= since;
         let living = all.iter().filter(is_looked_into);
         let marked = living
-            .filter_map(|process| Some((process.pid, run_of(process.pid, &mut buffer)?)))
+            .filter_map(|process| Some((process.pid, run_of(&proc, process.pid, &mut buffer)?)))
             .collect();
         Ok(Self { all, marked })
     }
@@ -157,8 +150,8 @@ impl Processes {
 }
 
 /// The run whose id is in the process's environment.
-fn run_of(pid: i32, buffer: &mut [u8]) -> Option<ExecId> {
-    let length = read_proc(&format!("{pid}/environ"), buffer).ok()?;
+fn run_of(proc: &Proc, pid: i32, buffer: &mut [u8]) -> Option<ExecId> {
+    let length = proc.read(&format!("{pid}/environ"), buffer).ok()?;
     let mut variables = buffer.get(..length)?.split(|&byte| byte == 0);
     let id = variables.find_map(|one| one.strip_prefix(VARIABLE))?;
     std::str::from_utf8(id).ok()?.parse().ok()
@@ -217,7 +210,7 @@ mod tests {
             session,
             terminal: 0,
             start_time: 7,
-            state: b'S',
+            state: 'S',
         }
     }
 
@@ -276,7 +269,7 @@ mod tests {
     #[test]
     fn a_process_that_has_ended_is_not_running() {
         let zombie = Process {
-            state: b'Z',
+            state: 'Z',
             ..process(20, 10, 10, 2)
         };
         assert_eq!(

@@ -14,7 +14,6 @@ use std::io;
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use signal_hook::consts::{
     SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN,
@@ -278,25 +277,18 @@ fn news_of(child: Pid, reaps: bool) -> io::Result<Option<News>> {
 /// Whether the child is stopped now. `waitpid` cannot say: it reports a stop once, and reports
 /// nothing while a resumed child is about to stop again; resuming it then would swallow that stop.
 /// Without `/proc`, assume that it is stopped.
+#[cfg(target_os = "linux")]
 fn is_stopped(child: Pid) -> bool {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let path = format!("/proc/{}/stat", number(child));
-    let Ok(file) = rustix::fs::open(path, flags, Mode::empty()) else {
-        return true;
-    };
-    // Process id, name in parentheses (at most 64 bytes) and state fit in one short read.
-    let mut start = [0; 128];
-    match rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut start)) {
-        Ok(count) => state_in(&start[..count]) == Some(b'T'),
-        Err(_) => true,
-    }
+    use nightlatch_platform::fs::{Proc, ProcessStat};
+    let proc = Proc::open().ok();
+    let stat = proc.and_then(|proc| ProcessStat::read(&proc, &number(child).to_string()));
+    stat.is_none_or(|stat| stat.state() == Some('T'))
 }
 
-/// The state letter near the start of `/proc/PID/stat`; the name may contain any character, even
-/// `)`.
-fn state_in(stat: &[u8]) -> Option<u8> {
-    let after_name = stat.iter().rposition(|&byte| byte == b')')? + 2;
-    stat.get(after_name).copied()
+/// Assumes that it is stopped.
+#[cfg(not(target_os = "linux"))]
+fn is_stopped(_: Pid) -> bool {
+    true
 }
 
 fn news_in(status: WaitStatus) -> Option<News> {
@@ -378,13 +370,6 @@ mod tests {
         };
         assert!(is_handed_on(hangup, CHILD, true));
         assert!(!is_handed_on(hangup, CHILD, false));
-    }
-
-    #[test]
-    fn the_state_is_found_behind_any_name() {
-        assert_eq!(state_in(b"12 (sh) T 1 12"), Some(b'T'));
-        assert_eq!(state_in(b"12 (a) S (b)) R 1 12"), Some(b'R'));
-        assert_eq!(state_in(b"12 (sh)"), None);
     }
 
     #[test]

@@ -26,6 +26,8 @@ mod names;
 mod private_group;
 #[cfg(target_os = "linux")]
 mod proc;
+#[cfg(target_os = "linux")]
+mod process_stat;
 mod shell_word;
 #[cfg(target_os = "linux")]
 mod storage;
@@ -57,7 +59,9 @@ pub use identity::FileIdentity;
 pub use lock::{DirLock, LockHolder, record_lock_holder, with_stops};
 pub use memory_file::MemoryFile;
 #[cfg(target_os = "linux")]
-pub use proc::{process_ids, read_proc};
+pub use proc::{Proc, read_proc};
+#[cfg(target_os = "linux")]
+pub use process_stat::ProcessStat;
 pub use shell_word::{shell_path, shell_word};
 pub use storage::{Erasure, Kept, Storage, Unsure, storage};
 #[cfg(unix)]

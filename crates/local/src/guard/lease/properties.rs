@@ -1,6 +1,7 @@
 //! Properties of leases and process status lines that hold for any input.
 
-use super::{Content, lease_in, lines_of, session_named, start_time_in};
+use super::{Content, lease_in, lines_of, session_named};
+use nightlatch_platform::fs::ProcessStat;
 
 /// A lease names at most one session, and still names it when rewritten. A command's name does not
 /// change its parsed start time.
@@ -10,8 +11,9 @@ pub fn lease(bytes: &[u8]) -> bool {
         bytes,
         b") S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20\n",
     ];
-    assert_eq!(start_time_in(&status.concat()), Some(4711));
-    let _ = start_time_in(bytes);
+    let started = |stat: &[u8]| ProcessStat::parse(stat)?.start_time();
+    assert_eq!(started(&status.concat()), Some(4711));
+    let _ = started(bytes);
 
     let Some(session) = session_named(bytes) else {
         return false;
