@@ -5,7 +5,8 @@ mod cli;
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: nightlatch::memory::WipingAllocator = nightlatch::memory::WipingAllocator;
+static ALLOCATOR: nightlatch_core::memory::WipingAllocator =
+    nightlatch_core::memory::WipingAllocator;
 
 #[allow(clippy::disallowed_methods)] // the one place where the environment is read
 fn main() -> ExitCode {

@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use nightlatch::config::OnEnd;
-use nightlatch::guard::SecretBinding;
+use nightlatch_local::config::OnEnd;
+use nightlatch_local::guard::SecretBinding;
 
 pub use accounts::{
     Account, AccountCommand, AccountEmail, AccountRecovery, AccountRemove, Login, Passwd,

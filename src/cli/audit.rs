@@ -7,7 +7,7 @@ mod verify;
 
 use std::path::Path;
 
-use nightlatch::AlertKind;
+use nightlatch_local::guard::AlertKind;
 
 use super::args::{Audit, AuditCommand};
 use super::context::Context;

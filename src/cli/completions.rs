@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use clap::{Arg, Command, CommandFactory, ValueEnum, ValueHint};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
-use nightlatch::audit::EventType;
-use nightlatch::session::SessionState;
-use nightlatch::{Guard, GuardConfig};
+use nightlatch_audit::EventType;
+use nightlatch_local::guard::{Guard, GuardConfig};
+use nightlatch_local::session::SessionState;
 
 use super::args::{Cli, Completions, EXISTING_SECRET, Shell};
 use super::context::Context;

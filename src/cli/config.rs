@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::Path;
 
-use nightlatch::config::{ConfigError, ConfigProblem, SettingValue, Settings};
+use nightlatch_local::config::{ConfigError, ConfigProblem, SettingValue, Settings};
 use serde::Serialize;
 
 use super::args::ConfigCommand;

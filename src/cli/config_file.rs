@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use nightlatch::Dir;
-use nightlatch::config::{SettingValue, Settings};
+use nightlatch_local::config::{SettingValue, Settings};
+use nightlatch_platform::fs::Dir;
 
 use super::context::Context;
 use super::editor::{self, Copies};

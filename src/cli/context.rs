@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightlatch::account::{BadEmail, Email};
-use nightlatch::config::KeeperChoice;
-use nightlatch::memory::CoreLimit;
-use nightlatch::session::AgentLauncher;
-use nightlatch::{Guard, GuardConfig};
+use nightlatch_core::memory::CoreLimit;
+use nightlatch_local::account::{BadEmail, Email};
+use nightlatch_local::config::KeeperChoice;
+use nightlatch_local::guard::{Guard, GuardConfig};
+use nightlatch_local::session::AgentLauncher;
 
 use super::args::Global;
 use super::exit::Failure;
@@ -111,7 +111,7 @@ pub fn context(given: Given) -> Result<Context, Failure> {
     let home = global.home.clone().or(surroundings.home.map(PathBuf::from));
     let mut config = match &home {
         Some(home) => GuardConfig::under(home),
-        None => GuardConfig::of_environment().map_err(nightlatch::GuardError::from)?,
+        None => GuardConfig::of_environment().map_err(nightlatch_local::guard::GuardError::from)?,
     }
     .core_limit(core_limit);
 
@@ -145,7 +145,7 @@ pub fn context(given: Given) -> Result<Context, Failure> {
             ui.say(&format!("waiting {span}, because of failed sign-ins"));
         }
     }));
-    nightlatch::tell_of_waits(move |wait| ui.say(&text::waiting(wait)));
+    nightlatch_platform::fs::tell_of_waits(move |wait| ui.say(&text::waiting(wait)));
     config = config.on_alert_failure(Arc::new(move |failed| {
         ui.warn(&failed.to_string());
     }));

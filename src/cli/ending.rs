@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use nightlatch::audit::{Details, EventType, Limit, LogReader, Progress, Query, Record};
-use nightlatch::clock::{Clock, SystemClock, Timestamp};
-use nightlatch::id::SessionId;
-use nightlatch::session::{EndReason, SessionStatus};
+use nightlatch_audit::{Details, EventType, Limit, LogReader, Progress, Query, Record};
+use nightlatch_core::clock::{Clock, Timestamp};
+use nightlatch_core::id::SessionId;
+use nightlatch_local::session::{EndReason, SessionStatus};
+use nightlatch_platform::clock::SystemClock;
 
 use super::context::Context;
 use super::text::{escape, span};

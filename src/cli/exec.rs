@@ -12,15 +12,17 @@ use std::io::IsTerminal;
 use std::process::Command;
 use std::time::Duration;
 
-use nightlatch::clock::{Clock, SystemClock};
-use nightlatch::config::OnEnd;
-use nightlatch::guard::SecretBinding;
-use nightlatch::id::SessionId;
-use nightlatch::secrets::SecretStoreError;
-use nightlatch::session::{Revocation, SessionState};
-use nightlatch::{
-    CommandError, Denied, Ended, Finished, Guard, Orphans, Refusals, RunOptions, Scripts, SignedIn,
+use nightlatch_core::clock::Clock;
+use nightlatch_core::id::SessionId;
+use nightlatch_local::config::OnEnd;
+use nightlatch_local::guard::SecretBinding;
+use nightlatch_local::guard::run::Ended;
+use nightlatch_local::guard::{
+    CommandError, Denied, Finished, Guard, Orphans, Refusals, RunOptions, Scripts, SignedIn,
 };
+use nightlatch_local::secrets::SecretStoreError;
+use nightlatch_local::session::{Revocation, SessionState};
+use nightlatch_platform::clock::SystemClock;
 
 use super::args::Exec;
 use super::context::Context;

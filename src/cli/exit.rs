@@ -1,16 +1,19 @@
 //! The single place that maps errors to exit codes, kinds, messages and hints.
 
-use nightlatch::account::{BadEmail, BadName, BadRecoveryCode, DirectoryError, PolicyRefusal};
-use nightlatch::audit::{AuditError, BadHoldName, BadHoldReason, BadText, HoldError};
-use nightlatch::config::ConfigError;
-use nightlatch::guard::run::RunError;
-use nightlatch::paths::NoHomeDirectory;
-use nightlatch::secrets::SecretStoreError;
-use nightlatch::session::{KeeperError, SessionError};
-use nightlatch::{
-    AccountError, CommandError, Denied, FsError, GuardError, PasswordChangeError, RecoverError,
+use nightlatch_audit::{AuditError, BadHoldName, BadHoldReason, BadText, HoldError};
+use nightlatch_local::account::{
+    BadEmail, BadName, BadRecoveryCode, DirectoryError, PolicyRefusal,
+};
+use nightlatch_local::config::ConfigError;
+use nightlatch_local::guard::run::RunError;
+use nightlatch_local::guard::{
+    AccountError, CommandError, Denied, GuardError, PasswordChangeError, RecoverError,
     RegisterError, SecretError, SignInError,
 };
+use nightlatch_local::paths::NoHomeDirectory;
+use nightlatch_local::secrets::SecretStoreError;
+use nightlatch_local::session::{KeeperError, SessionError};
+use nightlatch_platform::fs::FsError;
 
 use super::prompt::PromptError;
 use super::text;

@@ -5,7 +5,7 @@ mod ship;
 
 use std::ops::ControlFlow;
 
-use nightlatch::audit::{Progress, ReadKind, Reading};
+use nightlatch_audit::{Progress, ReadKind, Reading};
 
 use super::args::AuditExport;
 use super::audit::list;

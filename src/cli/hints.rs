@@ -3,14 +3,14 @@
 
 use std::io;
 
-use nightlatch::account::{BadEmail, DirectoryError, PolicyRefusal};
-use nightlatch::audit::AuditError;
-use nightlatch::config::ConfigError;
-use nightlatch::guard::run::RunError;
-use nightlatch::secrets::SecretStoreError;
-use nightlatch::session::{AgentError, KeeperError, KeeperKind};
-use nightlatch::{FsError, FsProblem};
+use nightlatch_audit::AuditError;
+use nightlatch_local::account::{BadEmail, DirectoryError, PolicyRefusal};
+use nightlatch_local::config::ConfigError;
+use nightlatch_local::guard::run::RunError;
+use nightlatch_local::secrets::SecretStoreError;
+use nightlatch_local::session::{AgentError, KeeperError, KeeperKind};
 use nightlatch_platform::fs::shell_path;
+use nightlatch_platform::fs::{FsError, FsProblem};
 
 /// A failure that may have a hint.
 pub trait Hint {
@@ -253,8 +253,8 @@ impl Hint for RunError {
 
 #[cfg(test)]
 mod tests {
-    use nightlatch::account::Strength;
-    use nightlatch::audit::Damage;
+    use nightlatch_audit::Damage;
+    use nightlatch_local::account::Strength;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! `audit hold`: legal holds, which prevent the removal of events while they are in force.
 
-use nightlatch::audit::{Hold, HoldName, HoldReason};
+use nightlatch_audit::{Hold, HoldName, HoldReason};
 
 use super::args::HoldCommand;
 use super::context::Context;
@@ -95,7 +95,7 @@ fn changed(context: &Context, name: &HoldName, in_force: bool) -> Result<End, Fa
 
 fn list(context: &Context) -> Result<End, Failure> {
     let guard = context.guard()?;
-    let holds = guard.audit().map(nightlatch::AuditLog::holds);
+    let holds = guard.audit().map(nightlatch_audit::AuditLog::holds);
     let holds = holds.transpose()?.unwrap_or_default();
     if context.ui.json {
         context.ui.json(&Listing {

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use askama::Template;
-use nightlatch::config::{CommandName, guarded_commands_despite_mistakes};
-use nightlatch::{Config, GuardError, last_guarded_commands, shell_word};
+use nightlatch_local::config::Config;
+use nightlatch_local::config::{CommandName, guarded_commands_despite_mistakes};
+use nightlatch_local::guard::{GuardError, last_guarded_commands};
+use nightlatch_platform::fs::shell_word;
 
 use super::args::{Hook, HookShell};
 use super::context::Context;

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use jiff::civil::{Date, Time};
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
-use nightlatch::clock::Timestamp;
+use nightlatch_core::clock::Timestamp;
 
 use super::system;
 

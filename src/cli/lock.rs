@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use nightlatch::account::Email;
-use nightlatch::config::KeeperChoice;
-use nightlatch::session::keeper::answer_within;
-use nightlatch::session::{EndedSession, Ending};
-use nightlatch::{Guard, GuardError};
+use nightlatch_local::account::Email;
+use nightlatch_local::config::KeeperChoice;
+use nightlatch_local::guard::{Guard, GuardError};
+use nightlatch_local::session::keeper::answer_within;
+use nightlatch_local::session::{EndedSession, Ending};
 
 use super::context::{Context, Given, context};
 use super::end::End;

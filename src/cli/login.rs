@@ -1,10 +1,10 @@
 //! `login`: sign in.
 
-use nightlatch::account::Email;
-use nightlatch::config::Limits;
-use nightlatch::memory::SecretBuffer;
-use nightlatch::session::{SessionState, SessionStatus};
-use nightlatch::{AccountError, Guard, SignInError, SignedIn};
+use nightlatch_core::memory::SecretBuffer;
+use nightlatch_local::account::Email;
+use nightlatch_local::config::Limits;
+use nightlatch_local::guard::{AccountError, Guard, SignInError, SignedIn};
+use nightlatch_local::session::{SessionState, SessionStatus};
 
 use super::args::{Login, PasswordSource};
 use super::context::Context;

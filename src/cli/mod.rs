@@ -68,8 +68,8 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use nightlatch::guard::signals::survive_file_size_limit;
-use nightlatch::memory::harden;
+use nightlatch_core::memory::harden;
+use nightlatch_local::guard::signals::survive_file_size_limit;
 
 use args::{Cli, Command};
 use context::{Given, context};

@@ -1,7 +1,7 @@
 //! `passwd`: changes the password.
 
-use nightlatch::Guard;
-use nightlatch::account::Account;
+use nightlatch_local::account::Account;
+use nightlatch_local::guard::Guard;
 
 use super::args::Passwd;
 use super::context::Context;
@@ -15,7 +15,7 @@ pub fn run(context: &Context, args: &Passwd) -> Result<End, Failure> {
     let guard = context.guard()?;
     let account = guard
         .account_meant()?
-        .ok_or(nightlatch::PasswordChangeError::NoAccount)?;
+        .ok_or(nightlatch_local::guard::PasswordChangeError::NoAccount)?;
     let ended = match password_input::given_passwords(args)? {
         Some((old, new)) => guard.change_password(&account, old, new)?,
         None => change_on_terminal(context, &guard, &account)?,

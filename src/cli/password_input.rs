@@ -2,12 +2,12 @@
 
 use std::io::IsTerminal;
 
-use nightlatch::account::{
+use nightlatch_core::memory::{ReadSecretError, SecretBuffer, inherited};
+use nightlatch_local::account::{
     DisplayName, Email, NIST_MIN_CHARS, PASSWORD_MAX_BYTES, PCI_MIN_CHARS, PolicyRefusal, Strength,
 };
-use nightlatch::config::PasswordRules;
-use nightlatch::memory::{ReadSecretError, SecretBuffer, inherited};
-use nightlatch::secrets::SecretName;
+use nightlatch_local::config::PasswordRules;
+use nightlatch_local::secrets::SecretName;
 
 use super::args::{Passwd, PasswordSource, Recover};
 use super::context::Context;

@@ -10,8 +10,8 @@ mod error;
 
 use std::io;
 
-use nightlatch::guard::signals::{Catch, stop_ourselves};
-use nightlatch::memory::{ReadSecretError, SecretBuffer};
+use nightlatch_core::memory::{ReadSecretError, SecretBuffer};
+use nightlatch_local::guard::{signals::Catch, signals::stop_ourselves};
 use rustix::event::{PollFd, PollFlags};
 use rustix::termios::QueueSelector;
 use signal_hook::consts::{

@@ -4,7 +4,7 @@
 #[expect(dead_code, reason = "nobody is asked, so no answer is missing")]
 mod error;
 
-use nightlatch::memory::SecretBuffer;
+use nightlatch_core::memory::SecretBuffer;
 
 use super::terminal::Terminal;
 pub use error::PromptError;

@@ -1,7 +1,7 @@
 //! `audit prune`: removes what the retention no longer keeps. This also runs after a sign-in.
 
-use nightlatch::SignedIn;
-use nightlatch::audit::{Hold, OldSegment, Pruning};
+use nightlatch_audit::{Hold, OldSegment, Pruning};
+use nightlatch_local::guard::SignedIn;
 
 use super::args::AuditPrune;
 use super::context::Context;

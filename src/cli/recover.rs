@@ -1,7 +1,7 @@
 //! `recover`: sets a new password with a recovery code.
 
-use nightlatch::account::{Email, RecoveryCode};
-use nightlatch::{Guard, ProvenCode, RecoverError, RecoveredAccount};
+use nightlatch_local::account::{Email, RecoveryCode};
+use nightlatch_local::guard::{Guard, ProvenCode, RecoverError, RecoveredAccount};
 
 use super::account::recovery;
 use super::args::Recover;

@@ -2,10 +2,10 @@
 
 use std::io::IsTerminal;
 
-use nightlatch::account::{DisplayName, Email};
-use nightlatch::audit::AuditLog;
-use nightlatch::memory::SecretBuffer;
-use nightlatch::{Guard, Registered, Registration, Vouched};
+use nightlatch_audit::AuditLog;
+use nightlatch_core::memory::SecretBuffer;
+use nightlatch_local::account::{DisplayName, Email};
+use nightlatch_local::guard::{Guard, Registered, Registration, Vouched};
 
 use super::account::recovery;
 use super::args::Register;
@@ -55,7 +55,7 @@ pub fn run(context: &Context, args: &Register) -> Result<End, Failure> {
         return Err(match email {
             None => which_email(),
             Some(_) if context.guard()?.may_register()? => password_input::no_terminal(),
-            Some(_) => nightlatch::RegisterError::NoSponsor.into(),
+            Some(_) => nightlatch_local::guard::RegisterError::NoSponsor.into(),
         });
     };
     let (email, name) = match email {

@@ -1,8 +1,8 @@
 //! `revoke`: ends sessions for a reason, with the commands under them, even if other things are
 //! broken, and reports those afterwards.
 
-use nightlatch::guard::{CommandsUnder, EndedCommand, Revoke, Revoked};
-use nightlatch::session::keeper::answer_within;
+use nightlatch_local::guard::{CommandsUnder, EndedCommand, Revoke, Revoked};
+use nightlatch_local::session::keeper::answer_within;
 
 use super::args;
 use super::context::{Given, context};

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use nightlatch::account::Lockout;
-use nightlatch::clock::{Clock, SystemClock, Timestamp};
-use nightlatch::session::{LimitedBy, SessionState, SessionStatus};
-use nightlatch::{Denied, Guard};
+use nightlatch_core::clock::{Clock, Timestamp};
+use nightlatch_local::account::Lockout;
+use nightlatch_local::guard::{Denied, Guard};
+use nightlatch_local::session::{LimitedBy, SessionState, SessionStatus};
+use nightlatch_platform::clock::SystemClock;
 
 use super::args::Status;
 use super::context::Context;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use nightlatch::session::keeper::answer_within;
-use nightlatch::session::{KeeperError, SessionError, SessionStatus};
-use nightlatch::{Guard, GuardError};
+use nightlatch_local::guard::{Guard, GuardError};
+use nightlatch_local::session::keeper::answer_within;
+use nightlatch_local::session::{KeeperError, SessionError, SessionStatus};
 
 use super::exit::{Code, Failure};
 use crate::cli::hints::Hint;

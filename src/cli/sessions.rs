@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use nightlatch::SessionListing;
-use nightlatch::guard::GuardedCommand;
-use nightlatch::session::{SessionState, SessionStatus};
+use nightlatch_local::guard::GuardedCommand;
+use nightlatch_local::guard::SessionListing;
+use nightlatch_local::session::{SessionState, SessionStatus};
 use serde::Serialize;
 
 use super::context::Context;

@@ -4,10 +4,11 @@ use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use nightlatch::audit::{
+use nightlatch_audit::{
     AccountCount, Bucket, Count, Progress, Query, ReadKind, Reading, SessionSpan, Statistics,
 };
-use nightlatch::clock::{Clock, SystemClock, Timestamp};
+use nightlatch_core::clock::{Clock, Timestamp};
+use nightlatch_platform::clock::SystemClock;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
@@ -131,7 +132,7 @@ fn as_json(statistics: &Statistics, longest: Option<&[SessionSpan]>) -> Value {
                 "started_at": span.start.to_rfc3339(),
                 "start_seen": span.start_seen,
                 "ended_at": span.end.to_rfc3339(),
-                "ended_by": span.ended_by.map(nightlatch::audit::EventType::as_str),
+                "ended_by": span.ended_by.map(nightlatch_audit::EventType::as_str),
                 "seconds": span.length().as_secs(),
                 "extensions": span.extensions,
                 "most_by": span.most_by.as_ref().map(|by| json!({

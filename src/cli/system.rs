@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use nightlatch::guard::signals::Catch;
+use nightlatch_local::guard::signals::Catch;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Access, Mode, OFlags};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use nightlatch::clock::{Clock, SystemClock};
+use nightlatch_core::clock::Clock;
+use nightlatch_platform::clock::SystemClock;
 use tempfile::NamedTempFile;
 
 use super::exit::Failure;

@@ -260,7 +260,7 @@ pub fn interruption() -> io::Result<Arc<AtomicBool>> {
 
 /// Dies of `signal`, so that the shell sees it. Returns if the signal does not end this process.
 pub fn die_of(signal: i32) {
-    nightlatch::memory::die_of(signal);
+    nightlatch_core::memory::die_of(signal);
 }
 
 /// Keeps the echo off until it is dropped.

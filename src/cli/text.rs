@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use nightlatch::Wait;
-use nightlatch::account::LOCK;
-use nightlatch::audit::CommandEnd;
+use nightlatch_audit::CommandEnd;
+use nightlatch_local::account::LOCK;
+use nightlatch_platform::fs::Wait;
 
 /// `text` with everything escaped that a terminal would interpret or that changes the reading
 /// direction.
@@ -227,7 +227,7 @@ mod tests {
             (CommandEnd::Signalled(15), "SIGTERM"),
             (CommandEnd::Signalled(99), "signal 99"),
             (
-                CommandEnd::Failed(nightlatch::audit::CommandFailure::NotFound),
+                CommandEnd::Failed(nightlatch_audit::CommandFailure::NotFound),
                 "not found",
             ),
         ] {

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anstream::adapter::strip_str;
-use nightlatch::clock::{Clock, SystemClock};
+use nightlatch_core::clock::Clock;
+use nightlatch_platform::clock::SystemClock;
 use unicode_width::UnicodeWidthStr;
 
 use super::context::Context;

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use nightlatch::memory::SecretBuffer;
+use nightlatch_core::memory::SecretBuffer;
 
 use super::exit::Failure;
 use super::system;

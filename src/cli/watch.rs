@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use nightlatch::clock::{Clock, SystemClock, Timestamp};
-use nightlatch::session::{SessionState, SessionStatus};
+use nightlatch_core::clock::{Clock, Timestamp};
+use nightlatch_local::session::{SessionState, SessionStatus};
+use nightlatch_platform::clock::SystemClock;
 
 use super::context::Context;
 use super::end::End;

@@ -1,6 +1,6 @@
 //! `account switch`, `account rename` and `account email`.
 
-use nightlatch::account::{DisplayName, Email};
+use nightlatch_local::account::{DisplayName, Email};
 
 use super::meant::meant;
 use crate::cli::args::AccountEmail;
@@ -22,7 +22,7 @@ pub fn switch(context: &Context, email: &str) -> Result<End, Failure> {
         return Ok(End::Done);
     }
     let is_signed_in =
-        guard.profile(&account)?.session.state == nightlatch::session::SessionState::Active;
+        guard.profile(&account)?.session.state == nightlatch_local::session::SessionState::Active;
     let then = if is_signed_in {
         ""
     } else {

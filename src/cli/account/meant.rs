@@ -1,7 +1,7 @@
 //! Which account a subcommand of `account` is about.
 
-use nightlatch::Guard;
-use nightlatch::account::{Account, Email};
+use nightlatch_local::account::{Account, Email};
+use nightlatch_local::guard::Guard;
 
 use crate::cli::exit::Failure;
 

@@ -1,6 +1,6 @@
 //! `account recovery`: says whether there is a recovery code, or makes a new one.
 
-use nightlatch::account::RecoveryCode;
+use nightlatch_local::account::RecoveryCode;
 
 use super::meant::meant;
 use crate::cli::args::AccountRecovery;
@@ -54,7 +54,7 @@ fn since(context: &Context) -> Result<End, Failure> {
     let since = guard.profile(&account)?.recovery_code_since;
     let email = account.email.as_str();
     if context.ui.json {
-        let since = since.map(nightlatch::clock::Timestamp::to_rfc3339);
+        let since = since.map(nightlatch_core::clock::Timestamp::to_rfc3339);
         context.ui.json(&serde_json::json!({
             "schema": 1,
             "email": email,

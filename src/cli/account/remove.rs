@@ -1,8 +1,8 @@
 //! `account remove`: removes an account with everything that is its own.
 
-use nightlatch::account::Account;
-use nightlatch::session::SessionState;
-use nightlatch::{Guard, ProvenAccount};
+use nightlatch_local::account::Account;
+use nightlatch_local::guard::{Guard, ProvenAccount};
+use nightlatch_local::session::SessionState;
 
 use super::meant::meant;
 use crate::cli::args::AccountRemove;

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use nightlatch::account::{Account, DisplayName};
-use nightlatch::session::SessionState;
-use nightlatch::{AccountOverview, Profile};
+use nightlatch_local::account::{Account, DisplayName};
+use nightlatch_local::guard::{AccountOverview, Profile};
+use nightlatch_local::session::SessionState;
 use serde::Serialize;
 
 use super::meant::meant;
@@ -126,10 +126,10 @@ pub fn show(context: &Context, named: Option<&str>) -> Result<End, Failure> {
                 .session
                 .expires_at
                 .filter(|_| is_signed_in)
-                .map(nightlatch::clock::Timestamp::to_rfc3339),
+                .map(nightlatch_core::clock::Timestamp::to_rfc3339),
             recovery_code_created_at: profile
                 .recovery_code_since
-                .map(nightlatch::clock::Timestamp::to_rfc3339),
+                .map(nightlatch_core::clock::Timestamp::to_rfc3339),
             secrets: profile.secrets,
         })?;
     } else {

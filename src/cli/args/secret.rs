@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use nightlatch::secrets::{GENERATED_LENGTHS, SecretName};
+use nightlatch_local::secrets::{GENERATED_LENGTHS, SecretName};
 
 use super::accounts::PasswordSource;
 use super::bad_value::{BadValue, number};

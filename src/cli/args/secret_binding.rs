@@ -1,8 +1,8 @@
 //! Names of secrets on the command line, and the variables that they go into.
 
-use nightlatch::guard::{SecretBinding, SecretGiven};
-use nightlatch::secrets::formats::{BadVariable, VariableName};
-use nightlatch::secrets::{BadSecretName, SecretName};
+use nightlatch_local::guard::{SecretBinding, SecretGiven};
+use nightlatch_local::secrets::{BadSecretName, SecretName};
+use nightlatch_local::secrets::{formats::BadVariable, formats::VariableName};
 
 use super::bad_value::BadValue;
 

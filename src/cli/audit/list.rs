@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use nightlatch::audit::{
+use nightlatch_audit::{
     Follow, Limit, LimitUnit, LogReader, Progress, Query, QueryResult, Reading, Record,
     RemovedEvents, write_csv_header, write_csv_record,
 };
-use nightlatch::clock::{Clock, SystemClock};
+use nightlatch_core::clock::Clock;
+use nightlatch_platform::clock::SystemClock;
 use serde_json::value::RawValue;
 
 use super::reading::{query, warn_of_unreadable, with_reader};
@@ -222,7 +223,7 @@ impl Removed {
             recorded_seq: removed.recorded_seq,
             recorded_at: removed
                 .recorded_at
-                .map(nightlatch::clock::Timestamp::to_rfc3339),
+                .map(nightlatch_core::clock::Timestamp::to_rfc3339),
         }
     }
 }

@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 use std::fmt::Write;
 use std::path::Path;
 
-use nightlatch::audit::{ArgvDigest, EventName, EventType, ExitFilter, LogReader, Query};
-use nightlatch::clock::{Clock, SystemClock};
+use nightlatch_audit::{ArgvDigest, EventName, EventType, ExitFilter, LogReader, Query};
+use nightlatch_core::clock::Clock;
+use nightlatch_platform::clock::SystemClock;
 
 use crate::cli::args::AuditFilters;
 use crate::cli::context::Context;

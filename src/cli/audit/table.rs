@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anstyle::Style;
-use nightlatch::audit::{CommandRow, Outcome, Record, Row};
+use nightlatch_audit::{CommandRow, Outcome, Record, Row};
 use serde_json::Value;
 
 use crate::cli::context::Context;

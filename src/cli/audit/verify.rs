@@ -9,8 +9,9 @@ mod report;
 use std::io::Read;
 use std::path::Path;
 
-use nightlatch::audit::{Anchor, Anchors, AuditError, Progress, Verification, Verifier};
-use nightlatch::clock::{Clock, SystemClock};
+use nightlatch_audit::{Anchor, Anchors, AuditError, Progress, Verification, Verifier};
+use nightlatch_core::clock::Clock;
+use nightlatch_platform::clock::SystemClock;
 
 use super::reading::NAME_THE_DIRECTORY;
 use crate::cli::args::{Audit, AuditCommand, AuditVerify, Noted};

@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use nightlatch::account::Email;
-use nightlatch::config::{ConfigError, KeeperChoice, Settings};
-use nightlatch::paths::{NoHomeDirectory, Paths};
-use nightlatch::{Survey, is_home, survey};
+use nightlatch_local::account::Email;
+use nightlatch_local::config::{ConfigError, KeeperChoice, Settings};
+use nightlatch_local::guard::is_home;
+use nightlatch_local::paths::{NoHomeDirectory, Paths};
+use nightlatch_platform::fs::{Survey, survey};
 
 use crate::cli::args::Global;
 use crate::cli::origin::{Origin, Origins};
@@ -55,7 +56,7 @@ impl Environment {
             settings,
             forced: surroundings.keeper.map(|word| {
                 let parsed = word.to_string_lossy().parse();
-                parsed.map_err(|error: nightlatch::config::UnknownKeeper| error.to_string())
+                parsed.map_err(|error: nightlatch_local::config::UnknownKeeper| error.to_string())
             }),
             bad_account: account.and_then(|account| {
                 let (Origin::Flag(name) | Origin::Variable(name)) = origins.account else {
@@ -81,7 +82,7 @@ impl Environment {
     }
 
     /// The configuration in force, if it is valid.
-    pub fn config(&self) -> Option<&nightlatch::Config> {
+    pub fn config(&self) -> Option<&nightlatch_local::config::Config> {
         Some(self.settings.as_ref()?.as_ref().ok()?.config())
     }
 }

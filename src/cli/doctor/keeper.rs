@@ -1,8 +1,10 @@
 //! Where a session's key would be kept, and why.
 
-use nightlatch::config::KeeperChoice;
-use nightlatch::session::KeeperError;
-use nightlatch::session::keeper::{AgentKeeper, KernelKeeper, agent_is_running};
+use nightlatch_local::config::KeeperChoice;
+use nightlatch_local::session::KeeperError;
+use nightlatch_local::session::{
+    keeper::AgentKeeper, keeper::KernelKeeper, keeper::agent_is_running,
+};
 
 use super::environment::{Environment, read_small};
 use super::finding::Finding;

@@ -1,8 +1,9 @@
 //! The machine: its clocks, and where memory may be written to. `/proc` and `/sys` exist only on
 //! Linux.
 
-use nightlatch::audit::look;
-use nightlatch::clock::{Clock, SystemClock, Timestamp};
+use nightlatch_audit::look;
+use nightlatch_core::clock::{Clock, Timestamp};
+use nightlatch_platform::clock::SystemClock;
 
 use super::environment::{Environment, read_small};
 use super::finding::Finding;

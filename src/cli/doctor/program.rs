@@ -3,7 +3,7 @@
 use std::env::consts::EXE_SUFFIX;
 use std::path::PathBuf;
 
-use nightlatch::config::CommandName;
+use nightlatch_local::config::CommandName;
 
 use super::environment::Environment;
 use super::finding::Finding;

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightlatch::account::{AccountService, DatabaseState, Lockout, check_database};
-use nightlatch::audit::{Coverage, Hold, LogSummary, Progress, Verifier, look};
-use nightlatch::clock::{Clock, SystemClock, Timestamp};
-use nightlatch::config::{PCI_RETENTION_FLOOR, PasswordRules};
-use nightlatch::guard::count_leases;
-use nightlatch::{Argon2Params, AuditLog, Config, Dir};
+use nightlatch_audit::AuditLog;
+use nightlatch_audit::{Coverage, Hold, LogSummary, Progress, Verifier, look};
+use nightlatch_core::clock::{Clock, Timestamp};
+use nightlatch_core::crypto::kdf::Argon2Params;
+use nightlatch_local::account::{AccountService, DatabaseState, Lockout, check_database};
+use nightlatch_local::config::Config;
+use nightlatch_local::config::{PCI_RETENTION_FLOOR, PasswordRules};
+use nightlatch_local::guard::count_leases;
+use nightlatch_platform::clock::SystemClock;
+use nightlatch_platform::fs::Dir;
 
 use super::environment::Environment;
 use super::finding::Finding;

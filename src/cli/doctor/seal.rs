@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nightlatch::{Erasure, Kept, Storage, Unsure, shell_word, storage};
+use nightlatch_platform::fs::{Erasure, Kept, Storage, Unsure, shell_word, storage};
 
 use super::environment::Environment;
 use super::finding::Finding;

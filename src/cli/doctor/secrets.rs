@@ -1,7 +1,7 @@
 //! Secrets: whether the database has those that the audit log says it has.
 
-use nightlatch::guard::SecretsCheck;
-use nightlatch::{Guard, GuardConfig};
+use nightlatch_local::guard::SecretsCheck;
+use nightlatch_local::guard::{Guard, GuardConfig};
 
 use super::environment::Environment;
 use super::finding::Finding;

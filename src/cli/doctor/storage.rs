@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nightlatch::{FsError, storage};
+use nightlatch_platform::fs::{FsError, storage};
 
 use super::environment::Environment;
 use super::finding::Finding;

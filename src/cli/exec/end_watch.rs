@@ -9,11 +9,12 @@ use std::os::unix::net::UnixStream;
 use std::thread::Scope;
 use std::time::Duration;
 
-use nightlatch::clock::{Clock, SystemClock, Timestamp};
-use nightlatch::config::OnEnd;
-use nightlatch::id::SessionId;
-use nightlatch::session::{EndReason, SessionState, SessionStatus};
-use nightlatch::{Guard, HangUp, SessionWatch};
+use nightlatch_core::clock::{Clock, Timestamp};
+use nightlatch_core::id::SessionId;
+use nightlatch_local::config::OnEnd;
+use nightlatch_local::guard::{Guard, HangUp, SessionWatch};
+use nightlatch_local::session::{EndReason, SessionState, SessionStatus};
+use nightlatch_platform::clock::SystemClock;
 use nightlatch_platform::clock::alarm::timespec;
 use rustix::event::{PollFd, PollFlags, poll};
 

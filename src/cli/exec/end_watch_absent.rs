@@ -2,9 +2,9 @@
 
 use std::thread::Scope;
 
-use nightlatch::HangUp;
-use nightlatch::config::OnEnd;
-use nightlatch::id::SessionId;
+use nightlatch_core::id::SessionId;
+use nightlatch_local::config::OnEnd;
+use nightlatch_local::guard::HangUp;
 
 use super::super::context::Context;
 

@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
 
-use nightlatch::guard::{SecretBinding, SecretGiven};
-use nightlatch::memory::SecretBuffer;
-use nightlatch::secrets::formats::{VariableName, env_lines, reference, variable_value};
+use nightlatch_core::memory::SecretBuffer;
+use nightlatch_local::guard::{SecretBinding, SecretGiven};
+use nightlatch_local::secrets::{
+    formats::VariableName, formats::env_lines, formats::reference, formats::variable_value,
+};
 
 use crate::cli::args::Exec;
 use crate::cli::exit::{Code, Failure};

@@ -1,6 +1,6 @@
 //! The events of an export on their way to stdout.
 
-use nightlatch::audit::{ExportFormat, LogReader, Record};
+use nightlatch_audit::{ExportFormat, LogReader, Record};
 
 use crate::cli::args::ExportForm;
 use crate::cli::exit::Failure;

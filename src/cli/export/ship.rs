@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use nightlatch::audit::{EventsAfter, LogReader, Query, Reading, Record};
+use nightlatch_audit::{EventsAfter, LogReader, Query, Reading, Record};
 
 use super::output::Output;
 use crate::cli::args::AuditExport;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use nightlatch::audit::{Bucket, CommandEnd, CommandSpan, Count, SessionSpan};
-use nightlatch::clock::Timestamp;
+use nightlatch_audit::{Bucket, CommandEnd, CommandSpan, Count, SessionSpan};
+use nightlatch_core::clock::Timestamp;
 
 use super::time::minute;
 use crate::cli::text::span;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use nightlatch::audit::{Outcome, Record, Warning};
+use nightlatch_audit::{Outcome, Record, Warning};
 
 use super::text::{Text, shown};
 use super::time::second;

@@ -11,8 +11,9 @@ mod verdict;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use nightlatch::audit::{Limit, Progress, ReadKind, Reading, Record, Statistics};
-use nightlatch::clock::{Clock, SystemClock};
+use nightlatch_audit::{Limit, Progress, ReadKind, Reading, Record, Statistics};
+use nightlatch_core::clock::Clock;
+use nightlatch_platform::clock::SystemClock;
 use serde_json::json;
 
 use super::args::AuditReport;

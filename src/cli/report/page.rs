@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use askama::Template;
-use nightlatch::audit::{Bucket, Count, LeftOut, Record, SessionSpan, Statistics, Verification};
-use nightlatch::clock::Timestamp;
+use nightlatch_audit::{Bucket, Count, LeftOut, Record, SessionSpan, Statistics, Verification};
+use nightlatch_core::clock::Timestamp;
 
 use super::charts::{self, Bands, Columns, Timeline};
 use super::events::{self, Row};

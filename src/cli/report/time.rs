@@ -1,6 +1,6 @@
 //! Times as the report shows them.
 
-use nightlatch::clock::Timestamp;
+use nightlatch_core::clock::Timestamp;
 
 /// To the second, in UTC: `2026-11-20 23:41:07`.
 pub fn second(time: Timestamp) -> String {

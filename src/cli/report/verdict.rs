@@ -3,7 +3,7 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use nightlatch::audit::{
+use nightlatch_audit::{
     Finding, Hold, Problem, Removal, Repaired, Verification, Warning, WarningReason,
 };
 
@@ -285,8 +285,8 @@ fn unchecked(verification: &Verification) -> Vec<Gap> {
 mod tests {
     use std::time::Duration;
 
-    use nightlatch::audit::LineHash;
-    use nightlatch::clock::Timestamp;
+    use nightlatch_audit::LineHash;
+    use nightlatch_core::clock::Timestamp;
 
     use super::*;
 
@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn sessions_that_were_not_created_or_had_ended_are_listed() {
         let mut verification = Verification::default();
-        let session = nightlatch::id::SessionId::from_bytes([7; 16]);
+        let session = nightlatch_core::id::SessionId::from_bytes([7; 16]);
         let warning = |seq, reason| Warning {
             seq,
             session,

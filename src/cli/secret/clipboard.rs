@@ -7,9 +7,10 @@ use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use nightlatch::clock::{BootTime, Clock, SystemClock};
-use nightlatch::memory::SecretBuffer;
-use nightlatch::secrets::formats::base64;
+use nightlatch_core::clock::{BootTime, Clock};
+use nightlatch_core::memory::SecretBuffer;
+use nightlatch_local::secrets::formats::base64;
+use nightlatch_platform::clock::SystemClock;
 
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;

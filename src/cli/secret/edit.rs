@@ -1,9 +1,9 @@
 //! `secret edit`: a value in the person's editor, through a file in memory.
 
-use nightlatch::MemoryFile;
-use nightlatch::audit::SecretChange;
-use nightlatch::memory::SecretBuffer;
-use nightlatch::secrets::{SecretStoreError, VALUE_MAX_BYTES};
+use nightlatch_audit::SecretChange;
+use nightlatch_core::memory::SecretBuffer;
+use nightlatch_local::secrets::{SecretStoreError, VALUE_MAX_BYTES};
+use nightlatch_platform::fs::MemoryFile;
 
 use super::report::{say_set, shown};
 use crate::cli::args::SecretEdit;
@@ -52,7 +52,7 @@ fn read_back(file: &MemoryFile) -> Result<SecretBuffer, Option<std::io::Error>> 
     let mut value = SecretBuffer::with_capacity(VALUE_MAX_BYTES + 1);
     match value.read_all(source) {
         Ok(()) => Ok(value),
-        Err(nightlatch::memory::ReadSecretError::Io(error)) => Err(Some(error)),
+        Err(nightlatch_core::memory::ReadSecretError::Io(error)) => Err(Some(error)),
         Err(_) => Err(None),
     }
 }

@@ -1,7 +1,7 @@
 //! `secret export`: every secret with its value, for another program.
 
-use nightlatch::account::Email;
-use nightlatch::secrets::formats::{write_env, write_json};
+use nightlatch_local::account::Email;
+use nightlatch_local::secrets::{formats::write_env, formats::write_json};
 
 use super::report::shown;
 use super::sources::Output;

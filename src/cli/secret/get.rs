@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal;
 
-use nightlatch::memory::SecretBuffer;
-use nightlatch::secrets::SecretName;
+use nightlatch_core::memory::SecretBuffer;
+use nightlatch_local::secrets::SecretName;
 
 use super::clipboard::{CLEARED_AFTER, Clipboard};
 use super::report::shown;
@@ -57,7 +57,7 @@ fn is_text(value: &SecretBuffer) -> bool {
 }
 
 fn no_text(name: &SecretName, which: &str) -> Failure {
-    let name = nightlatch::shell_word(name.as_str());
+    let name = nightlatch_platform::fs::shell_word(name.as_str());
     Failure::failed("not_text", format!("the value is not text {which}")).hint(format!(
         "write it to a file: nightlatch secret get {name} >FILE"
     ))

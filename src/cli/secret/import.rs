@@ -1,7 +1,9 @@
 //! `secret import`: the secrets of a file or of pass, and what of them was not taken.
 
-use nightlatch::guard::{IfExists, Imported};
-use nightlatch::secrets::formats::{ImportFile, read_aws, read_env, read_json};
+use nightlatch_local::guard::{IfExists, Imported};
+use nightlatch_local::secrets::{
+    formats::ImportFile, formats::read_aws, formats::read_env, formats::read_json,
+};
 
 use super::pass::{self, Found};
 use super::sources;

@@ -1,6 +1,6 @@
 //! `inject`: a template with the values of its secrets.
 
-use nightlatch::secrets::formats::Template;
+use nightlatch_local::secrets::formats::Template;
 
 use super::sources::{self, Output};
 use crate::cli::args::Inject;

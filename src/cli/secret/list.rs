@@ -1,7 +1,7 @@
 //! `secret list`: the names, without values.
 
-use nightlatch::guard::SecretsCheck;
-use nightlatch::secrets::SecretFacts;
+use nightlatch_local::guard::SecretsCheck;
+use nightlatch_local::secrets::SecretFacts;
 
 use super::report::shown;
 use crate::cli::context::Context;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nightlatch::memory::SecretBuffer;
-use nightlatch::secrets::{SecretName, VALUE_MAX_BYTES};
+use nightlatch_core::memory::SecretBuffer;
+use nightlatch_local::secrets::{SecretName, VALUE_MAX_BYTES};
 
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;

@@ -1,6 +1,6 @@
 //! What the commands of `secret` have in common in their reports.
 
-use nightlatch::secrets::SecretName;
+use nightlatch_local::secrets::SecretName;
 
 use crate::cli::context::Context;
 use crate::cli::end::End;

@@ -1,8 +1,8 @@
 //! `secret set`: a new secret, or a new version of one.
 
-use nightlatch::audit::SecretChange;
-use nightlatch::memory::SecretBuffer;
-use nightlatch::secrets::{SecretStoreError, VALUE_MAX_BYTES, generate};
+use nightlatch_audit::SecretChange;
+use nightlatch_core::memory::SecretBuffer;
+use nightlatch_local::secrets::{SecretStoreError, VALUE_MAX_BYTES, generate};
 
 use super::report::say_set;
 use super::sources;

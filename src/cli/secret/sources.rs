@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::IsTerminal;
 use std::path::Path;
 
-use nightlatch::memory::{ReadSecretError, SecretBuffer};
+use nightlatch_core::memory::{ReadSecretError, SecretBuffer};
 
 use crate::cli::exit::{Code, Failure};
 use crate::cli::private_file;

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nightlatch::guard::signals::Catch;
+use nightlatch_local::guard::signals::Catch;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::termios::{OptionalActions, Termios, tcsetattr};

@@ -4,7 +4,7 @@
 use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 
-use nightlatch::guard::signals::{Catch, stop_ourselves};
+use nightlatch_local::guard::{signals::Catch, signals::stop_ourselves};
 use rustix::event::{PollFd, PollFlags};
 use signal_hook::consts::{SIGCONT, SIGTSTP};
 

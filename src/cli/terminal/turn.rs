@@ -9,7 +9,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use nightlatch::record_lock_holder;
+use nightlatch_platform::fs::record_lock_holder;
 use rustix::event::Timespec;
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, fcntl_getfl, fcntl_lock, fstat};
 use rustix::io::Errno;

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use nightlatch::audit::{Finding, Problem, Removal, Verification};
-use nightlatch::clock::Timestamp;
+use nightlatch_audit::{Finding, Problem, Removal, Verification};
+use nightlatch_core::clock::Timestamp;
 use serde_json::json;
 
 use crate::cli::args::AuditVerify;
@@ -117,7 +117,7 @@ impl Report<'_> {
             .map(|hold| {
                 json!({
                     "hold": hold.name.as_str(),
-                    "reason": hold.reason.as_ref().map(nightlatch::audit::HoldReason::as_str),
+                    "reason": hold.reason.as_ref().map(nightlatch_audit::HoldReason::as_str),
                     "added_at": hold.added_at.to_rfc3339(),
                     "added_by": hold.added_by,
                     "seq": hold.seq,
