@@ -6,11 +6,12 @@
 
 use std::time::{Duration, Instant};
 
-use nightlatch::memory::{Secret, SecretBuffer};
+use nightlatch_core::memory::{Secret, SecretBuffer};
 
 /// As the program frees memory.
 #[global_allocator]
-static ALLOCATOR: nightlatch::memory::WipingAllocator = nightlatch::memory::WipingAllocator;
+static ALLOCATOR: nightlatch_core::memory::WipingAllocator =
+    nightlatch_core::memory::WipingAllocator;
 
 const ROUNDS: usize = 10_000;
 

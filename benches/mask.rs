@@ -8,12 +8,14 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nightlatch::clock::{Clock, SystemClock};
-use nightlatch::mask::{Masker, Patterns};
+use nightlatch_core::clock::Clock;
+use nightlatch_local::mask::{Masker, Patterns};
+use nightlatch_platform::clock::SystemClock;
 
 /// As the program frees memory.
 #[global_allocator]
-static ALLOCATOR: nightlatch::memory::WipingAllocator = nightlatch::memory::WipingAllocator;
+static ALLOCATOR: nightlatch_core::memory::WipingAllocator =
+    nightlatch_core::memory::WipingAllocator;
 
 /// As much as a pipe holds.
 const CHUNK: usize = 64 * 1024;

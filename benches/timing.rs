@@ -16,9 +16,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Instant, SystemTime};
 
-use nightlatch::account::Email;
-use nightlatch::memory::SecretBuffer;
-use nightlatch::{Guard, GuardConfig, Registration, SignInError};
+use nightlatch_core::memory::SecretBuffer;
+use nightlatch_local::account::Email;
+use nightlatch_local::guard::{Guard, GuardConfig, Registration, SignInError};
 use rusqlite::{Connection, params};
 
 const RIGHT: &str = "seven brass kettles on a fence";

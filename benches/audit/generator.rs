@@ -5,14 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightlatch::audit::{
+use nightlatch_audit::AuditLog;
+use nightlatch_audit::{
     Action, ArgvDigest, AuditName, CommandEnd, DangerUnsynced, Details, Event, LoginFailure,
     Origin, ProgramName, TerminationReason,
 };
-use nightlatch::clock::{SystemClock, Timestamp};
-use nightlatch::id::{ExecId, SessionId};
-use nightlatch::memory::Secret;
-use nightlatch::{AuditLog, Dir};
+use nightlatch_core::clock::Timestamp;
+use nightlatch_core::id::{ExecId, SessionId};
+use nightlatch_core::memory::Secret;
+use nightlatch_platform::clock::SystemClock;
+use nightlatch_platform::fs::Dir;
 
 /// 2026-01-01T00:00:00Z
 pub const START: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);

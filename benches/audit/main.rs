@@ -22,9 +22,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nightlatch::audit::{Details, Event, EventType, LogReader, Progress, Query, Verifier};
-use nightlatch::clock::SystemClock;
-use nightlatch::{AuditLog, Dir};
+use nightlatch_audit::AuditLog;
+use nightlatch_audit::{Details, Event, EventType, LogReader, Progress, Query, Verifier};
+use nightlatch_platform::clock::SystemClock;
+use nightlatch_platform::fs::Dir;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 const NEEDLE: &str = "\"event_type\":\"LOGIN_FAILURE\"";

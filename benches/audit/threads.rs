@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nightlatch::audit::{Details, Event, SystemClock};
-use nightlatch::{AuditLog, Dir};
+use nightlatch_audit::AuditLog;
+use nightlatch_audit::{Details, Event, SystemClock};
+use nightlatch_platform::fs::Dir;
 
 fn log(home: &Path) -> AuditLog {
     let home = Arc::new(Dir::open_or_create(home).expect("a home"));

@@ -8,9 +8,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightlatch::audit::{DangerUnsynced, Details, Event};
-use nightlatch::clock::{Boot, Clock, Moment, SystemClock};
-use nightlatch::{AuditLog, Dir};
+use nightlatch_audit::AuditLog;
+use nightlatch_audit::{DangerUnsynced, Details, Event};
+use nightlatch_core::clock::{Boot, Clock, Moment};
+use nightlatch_platform::clock::SystemClock;
+use nightlatch_platform::fs::Dir;
 use serde_json::Value;
 
 use crate::support::checks::until;
@@ -539,7 +541,7 @@ fn under_the_pci_policy_a_pruned_log_warns_of_what_is_missing() {
 #[test]
 fn the_file_system_under_the_sealing_keys_is_named() {
     let home = Home::registered();
-    let there = nightlatch::storage(&home.path()).unwrap();
+    let there = nightlatch_platform::fs::storage(&home.path()).unwrap();
     let told = Told::changing_nothing(&home);
     let checks = told.report["checks"].as_array().unwrap();
     let seal = checks

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use nightlatch::Guard;
-use nightlatch::audit::{Anchor, Progress, Retention, Verifier};
+use nightlatch_audit::{Anchor, Progress, Retention, Verifier};
+use nightlatch_local::guard::Guard;
 
 use crate::library::{config, secret};
 use crate::support::days::{DAY, log_on_day, segments, used, used_for_days};

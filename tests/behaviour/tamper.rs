@@ -7,9 +7,11 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nightlatch::audit::{AuditName, Details, Event};
-use nightlatch::clock::{Boot, Clock, Moment, SystemClock};
-use nightlatch::{AuditLog, Dir};
+use nightlatch_audit::AuditLog;
+use nightlatch_audit::{AuditName, Details, Event};
+use nightlatch_core::clock::{Boot, Clock, Moment};
+use nightlatch_platform::clock::SystemClock;
+use nightlatch_platform::fs::Dir;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

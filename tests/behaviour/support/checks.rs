@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use nightlatch::audit::{Finding, Problem, Progress, Verifier};
+use nightlatch_audit::{Finding, Problem, Progress, Verifier};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

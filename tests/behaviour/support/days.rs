@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightlatch::audit::{Action, Details, Event, Retention};
-use nightlatch::clock::{Boot, Clock, Moment, SystemClock, Timestamp};
-use nightlatch::{AuditLog, Dir};
+use nightlatch_audit::AuditLog;
+use nightlatch_audit::{Action, Details, Event, Retention};
+use nightlatch_core::clock::{Boot, Clock, Moment, Timestamp};
+use nightlatch_platform::clock::SystemClock;
+use nightlatch_platform::fs::Dir;
 
 use super::{Home, files_in};
 

@@ -3,7 +3,7 @@
 
 use std::process::{Command, exit};
 
-use nightlatch::memory::SecretBuffer;
+use nightlatch_core::memory::SecretBuffer;
 
 #[path = "../../../src/cli/prompt.rs"]
 #[allow(dead_code)] // the real program uses what the program below does not
