@@ -235,6 +235,9 @@ pub struct Exec {
     /// Set the variables in FILE; nightlatch://NAME is a secret
     #[arg(long = "env-file", value_name = "FILE")]
     pub env_files: Vec<PathBuf>,
+    /// Show the command's secrets in its output
+    #[arg(long)]
+    pub no_mask: bool,
     /// When the session ends: warn, hangup or continue
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
     pub on_end: Option<OnEndChoice>,

@@ -83,6 +83,15 @@ impl Context {
         Ok(Guard::open_or_create(self.config.clone())?)
     }
 
+    /// The sign in the place of a secret.
+    pub fn mask(&self) -> &'static str {
+        if self.ui.is_utf8 {
+            "••••"
+        } else {
+            "****"
+        }
+    }
+
     /// The sign that marks where text was cut.
     pub fn ellipsis(&self) -> char {
         if self.ui.is_utf8 { '…' } else { '~' }

@@ -63,6 +63,7 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
         refusals: Refusals::LeaveToCaller,
         scripts: Scripts::AsShellsDo,
         orphans: Orphans::ReapAsInit,
+        mask: (!args.no_mask).then(|| context.mask()),
     };
     let environment = secrets::environment(args)?;
     let mut guard = context.guard()?;
@@ -131,11 +132,24 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
             .ui
             .warn(&format!("the command's end could not be recorded: {error}"));
     }
+    for name in &ran.finished.unmasked {
+        context.ui.warn(&format!(
+            "secret {name} was not masked: it is {}",
+            nightlatch_local::mask::TooShort
+        ));
+    }
+    if let Some(error) = &ran.finished.unwritten {
+        context
+            .ui
+            .warn(&format!("not all output could be written: {error}"));
+    }
     if SystemClock.now().boot.since(begun) >= LONG && std::io::stderr().is_terminal() {
         tell_of_end(context, &ran, args);
     }
     Ok(match ran.finished.ended {
         Ended::Signal(signal) => End::Signal(signal),
+        // Its output is not complete; it would have failed itself.
+        Ended::Code(0) if ran.finished.unwritten.is_some() => End::Code(1),
         code @ Ended::Code(_) => End::Code(code.exit_code()),
     })
 }
@@ -165,6 +179,7 @@ fn watched(
         program: &program,
         on_end: args.on_end.map_or(guard.on_end(), OnEnd::from),
         hang_up: running.hang_up(),
+        terminal: running.terminal(),
     };
     let finished = std::thread::scope(|scope| {
         let _watch = EndWatch::begin(scope, context, watched);

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use nightlatch_local::guard::run::CommandTerminal;
 use nix::sys::signal::{SigSet, Signal};
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{
@@ -215,13 +216,17 @@ pub fn lines(stream: impl AsFd) -> Option<usize> {
 }
 
 /// Writes a separate line to stderr's terminal if it reaches the person: this job is in the
-/// foreground, and the terminal is in line mode with echo. A program in raw mode has drawn the
-/// screen itself, and one without echo is asking for a password; neither is disturbed. Never waits
-/// for a stopped terminal.
-pub fn notify(line: &str) {
+/// foreground, and the terminal, or the one that the command has instead, is in line mode with echo.
+/// A program in raw mode has drawn the screen itself, and one without echo is asking for a password;
+/// neither is disturbed. Never waits for a stopped terminal.
+pub fn notify(line: &str, instead: Option<&CommandTerminal>) {
     let err = std::io::stderr();
     let modes = LocalModes::ICANON | LocalModes::ECHO;
-    if !is_foreground(&err) || !tcgetattr(&err).is_ok_and(|now| now.local_modes.contains(modes)) {
+    let takes_lines = match instead {
+        Some(terminal) => terminal.takes_lines(),
+        None => tcgetattr(&err).is_ok_and(|now| now.local_modes.contains(modes)),
+    };
+    if !is_foreground(&err) || !takes_lines {
         return;
     }
     // If the job is in the background by now, the write must not stop it.
@@ -233,8 +238,12 @@ pub fn notify(line: &str) {
     // Open it again, so that nonblocking mode affects only this process.
     let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     if let Ok(tty) = rustix::fs::open("/dev/tty", flags, Mode::empty()) {
-        // Keep what is already on the line.
-        let text = format!("\n{line}\n");
+        // Keep what is already on the line. If the terminal is in raw mode for another that the
+        // command has instead, a line feed alone does not begin a line.
+        let text = match instead {
+            Some(_) => format!("\r\n{line}\r\n"),
+            None => format!("\n{line}\n"),
+        };
         let mut rest = text.as_bytes();
         while let Ok(count @ 1..) = rustix::io::write(&tty, rest) {
             rest = &rest[count..];

@@ -15,7 +15,7 @@ fn interactive(home: &Home) -> Pty {
 
 /// Whether `program` is installed; prints a message if not, because the test then proves nothing.
 #[allow(clippy::print_stderr)]
-fn has(program: &str) -> bool {
+pub fn has(program: &str) -> bool {
     let script = format!("command -v {program}");
     let found = Command::new("sh").args(["-c", &script]).output().unwrap();
     if !found.status.success() {

@@ -43,6 +43,7 @@ mod locking;
 mod looking;
 mod main_job;
 mod manual;
+mod masking;
 mod memory;
 mod messages;
 mod migration;

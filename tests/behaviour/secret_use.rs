@@ -23,6 +23,7 @@ fn a_command_gets_secrets_in_variables_and_nobody_else_does() {
     let script = "printf '%s %s %s' \"$PGPASSWORD\" \"$API_TOKEN\" \"$*\"";
     let run = home.run(&[
         "exec",
+        "--no-mask",
         "--secret",
         "prod/db=PGPASSWORD",
         "--secret",
@@ -37,7 +38,16 @@ fn a_command_gets_secrets_in_variables_and_nobody_else_does() {
     assert_eq!(home.events().iter().filter(|event| used(event)).count(), 2);
     // The command line of the guard has the name, and never the value.
     let own = "tr '\\0' ' ' </proc/$PPID/cmdline";
-    let run = home.run(&["exec", "--secret", "prod/db=X", "--", "sh", "-c", own]);
+    let run = home.run(&[
+        "exec",
+        "--no-mask",
+        "--secret",
+        "prod/db=X",
+        "--",
+        "sh",
+        "-c",
+        own,
+    ]);
     assert!(!run.succeeds().stdout.contains(VALUE));
 }
 
@@ -47,6 +57,7 @@ fn a_command_gets_a_secret_as_a_file_in_memory() {
     let script = "cat \"$F\"; stat -L -c ' %h %a' \"$F\"; sh -c 'cat \"$F\"'";
     let run = home.run(&[
         "exec",
+        "--no-mask",
         "--secret-file",
         "prod/db=F",
         "--",
@@ -64,7 +75,8 @@ fn an_env_file_sets_variables_and_its_references_are_secrets() {
     let path = file.to_str().unwrap().to_owned();
     let with = |text: &str| {
         std::fs::write(&file, text).unwrap();
-        home.run(&["exec", "--env-file", &path, "--", "sh", "-c", "echo $A $B"])
+        let print = ["--", "sh", "-c", "echo $A $B"];
+        home.run(&[&["exec", "--no-mask", "--env-file", &path], &print[..]].concat())
     };
     let run = with("# mine\nA=plain\nexport B=\"nightlatch://prod/db\"\n");
     assert_eq!(run.succeeds().stdout, format!("plain {VALUE}\n"));
@@ -148,7 +160,8 @@ fn a_guarded_command_gets_its_configured_secrets_without_being_asked() {
         Run::of(command)
     };
     let both = format!("{VALUE} t0ken\n");
-    assert_eq!(run(&["exec", "--", "show"]).succeeds().stdout, both);
+    let shown = run(&["exec", "--no-mask", "--", "show"]).succeeds();
+    assert_eq!(shown.stdout, both);
     let used = |home: &Home| {
         let events = home.events();
         events
@@ -192,7 +205,8 @@ fn while_its_command_runs_the_guard_holds_no_secret() {
     }
     let home = with_secrets();
     let script = "echo $PPID; read -r line";
-    let mut guard = home.command(&["exec", "--secret", "prod/db=X", "--", "sh", "-c", script]);
+    let secret = ["exec", "--no-mask", "--secret", "prod/db=X"];
+    let mut guard = home.command(&[&secret[..], &["--", "sh", "-c", script]].concat());
     let mut child = guard
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())

@@ -33,7 +33,7 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
     (
         "local",
         "guard",
-        &["account", "config", "paths", "secrets", "session"],
+        &["account", "config", "mask", "paths", "secrets", "session"],
     ),
     ("server", "token", &[]),
     ("server", "clock", &[]),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use nightlatch_core::clock::{Clock, Timestamp};
 use nightlatch_core::id::SessionId;
 use nightlatch_local::config::OnEnd;
+use nightlatch_local::guard::run::CommandTerminal;
 use nightlatch_local::guard::{Guard, HangUp, SessionWatch};
 use nightlatch_local::session::{EndReason, SessionState, SessionStatus};
 use nightlatch_platform::clock::SystemClock;
@@ -43,6 +44,8 @@ pub(super) struct Watched<'a> {
     pub(super) program: &'a str,
     pub(super) on_end: OnEnd,
     pub(super) hang_up: HangUp,
+    /// The terminal that it has instead of ours, if any.
+    pub(super) terminal: Option<CommandTerminal>,
 }
 
 /// Watches until it is dropped.
@@ -102,7 +105,8 @@ impl EndWatch {
                 format!("{program} keeps running")
             };
             if is_seen {
-                notify(&format!("nightlatch: {how}; {what}"));
+                let line = format!("nightlatch: {how}; {what}");
+                notify(&line, watched.terminal.as_ref());
             }
         };
         std::thread::Builder::new().spawn_scoped(scope, watch)?;

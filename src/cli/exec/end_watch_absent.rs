@@ -5,6 +5,7 @@ use std::thread::Scope;
 use nightlatch_core::id::SessionId;
 use nightlatch_local::config::OnEnd;
 use nightlatch_local::guard::HangUp;
+use nightlatch_local::guard::run::CommandTerminal;
 
 use super::super::context::Context;
 
@@ -16,6 +17,7 @@ pub(super) struct Watched<'a> {
     pub(super) program: &'a str,
     pub(super) on_end: OnEnd,
     pub(super) hang_up: HangUp,
+    pub(super) terminal: Option<CommandTerminal>,
 }
 
 /// Watches nothing.

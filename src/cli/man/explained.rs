@@ -236,6 +236,11 @@ pub const EXPLAINED: &[Explained] = &[
             exec ends as the command ended: with its exit code, or of the same signal. If exec \
             itself is killed, the session ends, and the command goes on.\n\
             \n\
+            Secrets that the command gets are replaced in its standard output and error, also in \
+            base64, URL-encoded and JSON-escaped; --no-mask leaves them. This protects against \
+            accidents, not against a command that wants to reveal them. On a terminal, the command \
+            gets one of its own behind yours, which works the same.\n\
+            \n\
             The command gets four variables, none of which is secret: NIGHTLATCH_SESSION_ID, \
             NIGHTLATCH_ACCOUNT, NIGHTLATCH_SESSION_EXPIRES_AT and NIGHTLATCH_EXEC_ID.",
         environment: &[(

@@ -25,6 +25,8 @@ mod block;
 #[cfg(unix)]
 mod calls;
 mod heap;
+#[cfg(target_os = "linux")]
+mod monitor;
 #[cfg(unix)]
 mod process;
 #[cfg(windows)]
@@ -45,6 +47,8 @@ pub use calls::is_filtered;
 #[cfg(unix)]
 pub use calls::{die_of, ignores};
 pub use heap::WipingAllocator;
+#[cfg(target_os = "linux")]
+pub use monitor::{Change, Monitor, MonitoredStart};
 #[cfg(windows)]
 pub use process::is_filtered;
 #[cfg(unix)]

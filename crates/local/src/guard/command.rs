@@ -3,17 +3,19 @@
 use std::ffi::OsStr;
 use std::mem::ManuallyDrop;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::command_secrets::CommandSecrets;
 use super::guarded_commands::hang_up;
 use super::lease::{Lease, Run};
 use super::owner::Counting;
-use super::run::{Ended, RunError, Runner, Started};
+use super::run::{CommandTerminal, Ended, RunError, Runner, Started};
 use super::target::Target;
 use super::{CommandError, Denied, Guard, GuardError, Home};
-use crate::secrets::SecretBinding;
+use crate::mask::Masking;
 use crate::secrets::formats::SET_BY_THE_GUARD;
+use crate::secrets::{SecretBinding, SecretName};
 use crate::session::{EndReason, Owner, Recorded, Session, StillLive, Use, Used};
 use nightlatch_audit::{
     ArgvDigest, AuditError, AuditName, CommandEnd, CommandFailure, CommandRefusal, Details, Event,
@@ -36,6 +38,11 @@ pub struct RunOptions {
     pub scripts: Scripts,
     /// How to treat orphaned processes.
     pub orphans: Orphans,
+    /// What stands in the place of the command's secrets in what it writes to standard output and
+    /// error; `None` leaves them as they are. If these are a terminal, the command gets one of its
+    /// own in its place, where it leads a process group; its own redirections of the three standard
+    /// streams are replaced. Without secrets, nothing changes.
+    pub mask: Option<&'static str>,
 }
 
 /// How to treat processes that lost their parent and became children of this one, the first process
@@ -76,6 +83,7 @@ impl Default for RunOptions {
             refusals: Refusals::Record,
             scripts: Scripts::NeedInterpreter,
             orphans: Orphans::Leave,
+            mask: None,
         }
     }
 }
@@ -87,6 +95,10 @@ pub struct Finished {
     pub ended: Ended,
     /// Why its end could not be recorded, if so. Its start is recorded in any case.
     pub unrecorded: Option<GuardError>,
+    /// Why not all of its masked output could be written, if so.
+    pub unwritten: Option<std::io::Error>,
+    /// The secrets that are too short to be masked, if others are.
+    pub unmasked: Vec<SecretName>,
 }
 
 /// A running guarded command; wait for its end with [`Running::finish`].
@@ -100,6 +112,7 @@ pub struct Running<'guard> {
     record: EndRecord<'guard>,
     began: BootTime,
     lease: ManuallyDrop<Lease>,
+    unmasked: Vec<SecretName>,
 }
 
 /// Hangs up a running command when its session ends, from any thread.
@@ -153,6 +166,11 @@ impl Running<'_> {
         })
     }
 
+    /// The terminal that it runs on, if its output is masked and goes to a terminal.
+    pub fn terminal(&self) -> Option<CommandTerminal> {
+        self.child.terminal()
+    }
+
     /// Waits for the command's end and records it.
     ///
     /// # Errors
@@ -170,6 +188,8 @@ impl Running<'_> {
         Ok(Finished {
             ended: result?,
             unrecorded: recorded.err().map(GuardError::from),
+            unwritten: self.runner.take_unwritten(),
+            unmasked: self.unmasked,
         })
     }
 }
@@ -276,6 +296,10 @@ impl Guard {
             argv: argv_digest(session, command),
         });
         let recorded = recording.record(std::iter::once(started).chain(used))?;
+        let unmasked = match options.mask {
+            Some(_) => secrets.too_short_to_mask(),
+            None => Vec::new(),
+        };
         let starting = Starting {
             exec,
             options,
@@ -289,6 +313,7 @@ impl Guard {
                 record,
                 began,
                 lease: ManuallyDrop::new(lease),
+                unmasked,
             }),
             // The log says that the command starts, so record that it did not.
             Err(error) => {
@@ -336,6 +361,12 @@ impl Guard {
         drop(session);
         tracing::info!(%exec, program = program.as_str(), "starting the command");
         let began = self.clock.now().boot;
+        if let Some(sign) = options.mask {
+            let patterns = Arc::new(secrets.patterns());
+            if !patterns.is_empty() {
+                runner.mask(Masking { patterns, sign });
+            }
+        }
         let given = secrets.give(command)?;
         let child = match options.scripts {
             Scripts::NeedInterpreter => runner.start(command, self.core_limit),

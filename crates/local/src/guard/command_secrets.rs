@@ -5,8 +5,9 @@ use std::process::Command;
 use super::secrets::{keys_of, used_event};
 use super::{GuardError, Home};
 use crate::account::Directory;
+use crate::mask::Patterns;
 use crate::secrets::formats::{VariableName, variable_value};
-use crate::secrets::{SecretBinding, SecretGiven, SecretStoreError, Store};
+use crate::secrets::{SecretBinding, SecretGiven, SecretName, SecretStoreError, Store};
 use crate::session::Session;
 use nightlatch_audit::Event;
 use nightlatch_core::id::ExecId;
@@ -64,6 +65,23 @@ impl<'a> CommandSecrets<'a> {
             found.push((binding, value));
         }
         Ok((Self { found }, events))
+    }
+
+    /// All that are long enough, to be found in the command's output.
+    pub fn patterns(&self) -> Patterns {
+        let mut patterns = Patterns::default();
+        for (_, value) in &self.found {
+            // The others are named by `too_short_to_mask`.
+            let _ = patterns.add(value.expose());
+        }
+        patterns
+    }
+
+    /// The names of those that cannot be masked.
+    pub fn too_short_to_mask(&self) -> Vec<SecretName> {
+        let is_short = |(_, value): &&(_, SecretBuffer)| !Patterns::is_long_enough(value.expose());
+        let short = self.found.iter().filter(is_short);
+        short.map(|(binding, _)| binding.name.clone()).collect()
     }
 
     /// Puts them into the command's environment, and wipes them here.

@@ -6,15 +6,25 @@
 //! one thread and no polling: SIGCHLD wakes us. A [`Witness`], a third process in the group,
 //! identifies signals that were sent to us alone.
 
+mod command_terminal;
 mod ended;
 mod error;
 mod explain;
+mod filter;
+#[cfg(target_os = "linux")]
+mod keys;
+mod outputs;
+#[cfg(target_os = "linux")]
+mod relay;
+#[cfg(not(target_os = "linux"))]
+#[path = "run/relay_absent.rs"]
+mod relay;
+mod sending;
 
 use std::io;
 use std::process::Command;
-use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use rustix::process::{Pid, WaitOptions, WaitStatus};
 use signal_hook::consts::{
     SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN,
     SIGTTOU, SIGUSR1, SIGUSR2, SIGVTALRM, SIGWINCH,
@@ -22,12 +32,18 @@ use signal_hook::consts::{
 
 use super::Orphans;
 use super::signals::{Catch, Caught, is_session_leader, stop_ourselves};
+use crate::mask::Masking;
 use nightlatch_core::memory::{CoreLimit, Witness};
 use nightlatch_platform::fs::with_stops;
 
+pub use command_terminal::CommandTerminal;
 pub use ended::Ended;
 pub use error::RunError;
 use explain::explain;
+use filter::Filter;
+use outputs::{Outputs, restore_streams};
+use relay::Relay;
+use sending::{WITNESS_AFTER, number, reached_group, send};
 
 /// Signals forwarded to the command. Real-time signals are not forwarded and keep their default
 /// action.
@@ -36,19 +52,28 @@ const HANDED_ON: &[i32] = &[
     SIGTTIN, SIGTTOU, SIGWINCH,
 ];
 
-/// How long a command runs before a witness is started for it: most have ended by then.
-const WITNESS_AFTER: Duration = Duration::from_millis(30);
-/// How much later than this process the witness may see a signal that was sent to both.
-const WITNESS_PATIENCE: Duration = Duration::from_millis(20);
-
 /// A command that was started and has not been waited for.
 #[must_use = "a command that nobody follows becomes a zombie"]
-pub struct Started(Pid);
+pub struct Started {
+    /// Our child: the command, or the monitor of its terminal.
+    child: Pid,
+    /// What masks its output.
+    filters: Vec<Filter>,
+    /// The terminal of its own that it runs on.
+    relay: Option<Relay>,
+}
 
 impl Started {
-    /// Its process id.
+    /// The command's process id.
     pub fn id(&self) -> u32 {
-        self.0.as_raw_nonzero().get().unsigned_abs()
+        let command = self.relay.as_ref().map_or(self.child, Relay::command);
+        command.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// The terminal that it runs on, if that is not ours.
+    pub fn terminal(&self) -> Option<CommandTerminal> {
+        let master = self.relay.as_ref().map(Relay::master);
+        master.map(CommandTerminal::new)
     }
 }
 
@@ -60,6 +85,10 @@ pub struct Runner {
     early: Vec<Caught>,
     /// Whether to reap other children as well.
     reaps: bool,
+    /// What to mask in its output.
+    masking: Option<Masking>,
+    /// Why not all of its output could be written.
+    unwritten: Option<io::Error>,
 }
 
 impl Runner {
@@ -75,6 +104,8 @@ impl Runner {
             catch,
             early: Vec::new(),
             reaps: false,
+            masking: None,
+            unwritten: None,
         })
     }
 
@@ -84,6 +115,18 @@ impl Runner {
         let is_first = || nix::unistd::getpid().as_raw() == 1;
         self.reaps = orphans == Orphans::ReapAsInit && is_first();
         self
+    }
+
+    /// Masks secrets in what the command writes to standard output and error. The command's own
+    /// redirections of the three standard streams, if it has any, are replaced.
+    pub fn mask(&mut self, masking: Masking) {
+        self.masking = Some(masking);
+    }
+
+    /// Why not all of the command's masked output could be written, if so and if its reader was
+    /// still there; known after [`Runner::follow`].
+    pub fn take_unwritten(&mut self) -> Option<io::Error> {
+        self.unwritten.take()
     }
 
     /// Stops this process, as Ctrl-Z does, if a stop signal was caught and nothing else. There is
@@ -125,17 +168,29 @@ impl Runner {
         let early = self.catch.pending().into_iter();
         self.early
             .extend(early.filter(|caught| HANDED_ON.contains(&caught.signal)));
+        let redirect = |masking: &Masking| Outputs::redirect(command, masking);
+        let outputs = self.masking.as_ref().map(redirect).transpose();
+        let outputs = outputs.map_err(RunError::Mask)?;
         let mut spawn = || with_stops(|| self.catch.blocked_as_before(|| command.spawn()));
-        let child = match core_limit {
+        let spawned = match core_limit {
             Some(limit) => limit.restored_during(spawn),
             None => spawn(),
+        };
+        if outputs.is_some() {
+            restore_streams(command);
         }
-        .map_err(|problem| explain(command, problem))?;
-        i32::try_from(child.id())
+        let child = spawned.map_err(|problem| explain(command, problem))?;
+        let child = i32::try_from(child.id())
             .ok()
             .and_then(Pid::from_raw)
-            .map(Started)
-            .ok_or_else(|| RunError::Watch(io::ErrorKind::InvalidData.into()))
+            .ok_or_else(|| RunError::Watch(io::ErrorKind::InvalidData.into()))?;
+        let started = outputs.map(|outputs| outputs.started(child)).transpose();
+        let (filters, relay) = started.map_err(RunError::Watch)?.unwrap_or_default();
+        Ok(Started {
+            child,
+            filters,
+            relay,
+        })
     }
 
     /// As [`Runner::start`], for a `command` that sets only program, arguments, variables and
@@ -158,8 +213,19 @@ impl Runner {
     ///
     /// # Errors
     /// [`RunError::Watch`].
-    pub fn follow(&mut self, Started(child): Started) -> Result<Ended, RunError> {
-        self.hand_on_until_ended(child).map_err(RunError::Watch)
+    pub fn follow(&mut self, mut started: Started) -> Result<Ended, RunError> {
+        let ended = match &mut started.relay {
+            Some(relay) => {
+                let early = std::mem::take(&mut self.early);
+                relay.follow(&mut self.catch, early, &started.filters, self.reaps)
+            }
+            None => self.hand_on_until_ended(started.child),
+        };
+        let ended = ended.map_err(RunError::Watch)?;
+        let written = outputs::finish(started.filters, &mut self.catch);
+        let is_read = |error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe;
+        self.unwritten = written.err().filter(is_read);
+        Ok(ended)
     }
 
     /// Forwards signals until the child has ended.
@@ -209,12 +275,13 @@ impl Runner {
 /// Whether a signal sent by a process went to our whole group, or to all processes of a service,
 /// and so has reached the child too.
 fn reached_all(caught: &Caught, child: Pid, witness: &mut Option<io::Result<Witness>>) -> bool {
-    let Some(Ok(witness)) = witness else {
-        return false;
+    // A shell with job control creates its own process group. In a container entered from outside,
+    // both ids are 0 and denote the same group.
+    let is_beside_us = || {
+        let group = nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(number(child))));
+        group == Ok(nix::unistd::getpgrp())
     };
-    // A shell with job control creates its own process group.
-    let is_beside_us = rustix::process::getpgid(Some(child)) == Ok(rustix::process::getpgrp());
-    caught.sender.is_some() && is_beside_us && witness.saw(caught.signal, WITNESS_PATIENCE)
+    caught.sender.is_some() && is_beside_us() && reached_group(witness, caught.signal)
 }
 
 /// Whether a signal that reached us did not reach the child too.
@@ -237,10 +304,6 @@ fn is_handed_on(caught: Caught, child: i32, is_session_leader: bool) -> bool {
         // A timer that was set before we were started and was meant for the command.
         (_, None) => true,
     }
-}
-
-fn number(child: Pid) -> i32 {
-    child.as_raw_nonzero().get()
 }
 
 /// How the child's state has changed.
@@ -300,14 +363,6 @@ fn news_in(status: WaitStatus) -> Option<News> {
         let code = status.exit_status().map(Ended::Code);
         let ended = code.or_else(|| status.terminating_signal().map(Ended::Signal));
         ended.map(News::Ended)
-    }
-}
-
-fn send(child: Pid, signal: i32) {
-    if let Some(signal) = Signal::from_named_raw(signal) {
-        // Ignore errors: the child may have ended, or run as another user (sudo), and then the
-        // sender could not have signalled it directly either.
-        let _ = rustix::process::kill_process(child, signal);
     }
 }
 

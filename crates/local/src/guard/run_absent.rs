@@ -10,6 +10,7 @@ use std::io;
 use std::process::Command;
 
 use super::Orphans;
+use crate::mask::Masking;
 use nightlatch_core::memory::CoreLimit;
 
 pub use ended::Ended;
@@ -21,6 +22,21 @@ pub struct Started(Infallible);
 impl Started {
     /// Cannot be called.
     pub fn id(&self) -> u32 {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    pub fn terminal(&self) -> Option<CommandTerminal> {
+        match self.0 {}
+    }
+}
+
+/// The terminal of a command whose output is masked; never exists here.
+pub struct CommandTerminal(Infallible);
+
+impl CommandTerminal {
+    /// Cannot be called.
+    pub fn takes_lines(&self) -> bool {
         match self.0 {}
     }
 }
@@ -45,6 +61,16 @@ impl Runner {
     /// Cannot be called.
     #[must_use]
     pub fn with_orphans(self, _: Orphans) -> Self {
+        match self.none {}
+    }
+
+    /// Cannot be called.
+    pub fn mask(&mut self, _: Masking) {
+        match self.none {}
+    }
+
+    /// Cannot be called.
+    pub fn take_unwritten(&mut self) -> Option<io::Error> {
         match self.none {}
     }
 

@@ -15,6 +15,22 @@ pub const HOLD: Duration = Duration::from_millis(15);
 /// How much of a chunk is looked at in one go.
 const PIECE: usize = 16 * 1024;
 
+/// What to mask, and how.
+#[derive(Clone)]
+pub struct Masking {
+    /// The secrets.
+    pub patterns: Arc<Patterns>,
+    /// What is written in the place of each.
+    pub sign: &'static str,
+}
+
+impl Masking {
+    /// A masker for one stream.
+    pub fn masker(&self) -> Masker {
+        Masker::new(Arc::clone(&self.patterns), self.sign)
+    }
+}
+
 /// Replaces the secrets of [`Patterns`] in one stream with a sign.
 ///
 /// Occurrences that overlap become one sign. Bytes that may begin a secret are held back until the

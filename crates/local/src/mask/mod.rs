@@ -14,5 +14,5 @@ mod patterns;
 #[doc(hidden)]
 pub mod properties;
 
-pub use masker::{HOLD, Masker};
+pub use masker::{HOLD, Masker, Masking};
 pub use patterns::{Patterns, SHORTEST, TooShort};

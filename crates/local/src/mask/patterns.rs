@@ -82,8 +82,7 @@ impl Patterns {
     /// # Errors
     /// [`TooShort`].
     pub fn add(&mut self, secret: &[u8]) -> Result<(), TooShort> {
-        let end = secret.iter().rposition(|byte| !b"\r\n".contains(byte));
-        let secret = &secret[..end.map_or(0, |end| end + 1)];
+        let secret = without_line_ends(secret);
         if secret.len() < SHORTEST {
             return Err(TooShort);
         }
@@ -136,6 +135,11 @@ impl Patterns {
         let [.., one, other] = *window;
         let (firsts, _) = self.firsts.expose().as_chunks::<INDEX>();
         u32::from_le_bytes(firsts[pair_of(one, other)]) as usize
+    }
+
+    /// Whether [`Patterns::add`] takes `secret`.
+    pub fn is_long_enough(secret: &[u8]) -> bool {
+        without_line_ends(secret).len() >= SHORTEST
     }
 
     /// Whether there is nothing to mask.
@@ -201,6 +205,11 @@ impl Patterns {
                 .all(|(expected, &byte)| expected == byte),
         }
     }
+}
+
+fn without_line_ends(secret: &[u8]) -> &[u8] {
+    let end = secret.iter().rposition(|byte| !b"\r\n".contains(byte));
+    &secret[..end.map_or(0, |end| end + 1)]
 }
 
 fn pair_of(one: u8, other: u8) -> usize {

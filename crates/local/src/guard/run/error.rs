@@ -55,6 +55,9 @@ pub enum RunError {
         #[source]
         problem: io::Error,
     },
+    /// Its output cannot be masked, so it was not started.
+    #[error("cannot mask the command's output: {0}")]
+    Mask(#[source] io::Error),
     /// The command cannot be waited for, so it was not started, or its end is unknown.
     #[error("cannot watch over the command: {0}")]
     Watch(#[source] io::Error),
@@ -71,7 +74,7 @@ impl RunError {
             | Self::NotExecutable { .. }
             | Self::UnknownFormat { .. }
             | Self::Io { .. } => 126,
-            Self::WorkingDirectory { .. } | Self::Watch(_) => 1,
+            Self::WorkingDirectory { .. } | Self::Mask(_) | Self::Watch(_) => 1,
         }
     }
 }

@@ -1,0 +1,140 @@
+//! Puts filters between a command and our standard output and error, so that secrets are masked.
+
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::fstat;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Pid;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+
+use super::filter::{Filter, OnFailure};
+use super::relay::{NewTerminal, OuterTerminal, Relay};
+use crate::guard::signals::{Catch, stop_ourselves};
+use crate::mask::{Masker, Masking};
+
+/// The filters of a command's outputs, and the terminal that it gets instead of ours.
+pub(super) struct Outputs {
+    filters: Vec<Filter>,
+    terminal: Option<NewTerminal>,
+    /// Where the terminal's output goes, and what masks it.
+    shown_on: Option<(OwnedFd, Masker)>,
+}
+
+impl Outputs {
+    /// Redirects `command`'s outputs through filters: what is not our terminal through a pipe, and
+    /// what is our terminal through one of its own, which also becomes its input if ours is the
+    /// terminal. Where both outputs lead to the same place, they share a pipe and keep their order.
+    pub(super) fn redirect(command: &mut Command, masking: &Masking) -> io::Result<Self> {
+        let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+        let outer = OuterTerminal::open();
+        let is_ours = |stream: BorrowedFd<'_>| outer.as_ref().is_some_and(|outer| outer.is(stream));
+        let streams = [stdout.as_fd(), stderr.as_fd()];
+        let on_terminal = streams.map(is_ours);
+        let mut outputs = Self {
+            filters: Vec::new(),
+            terminal: None,
+            shown_on: None,
+        };
+        let are_piped = !on_terminal[0] && !on_terminal[1];
+        if are_piped && is_same_file(streams[0], streams[1]) {
+            let pipe = outputs.pipe(streams[0], masking)?;
+            command.stdout(pipe.try_clone()?).stderr(pipe);
+        } else {
+            if !on_terminal[0] {
+                command.stdout(outputs.pipe(streams[0], masking)?);
+            }
+            if !on_terminal[1] {
+                command.stderr(outputs.pipe(streams[1], masking)?);
+            }
+        }
+        if let (Some(outer), false) = (outer, are_piped) {
+            let shown_on = streams[usize::from(!on_terminal[0])];
+            let input_too = stdin.is_terminal() && outer.is(stdin.as_fd());
+            let is_all_ours = input_too && on_terminal == [true; 2];
+            let (terminal, slave) = NewTerminal::like(outer, is_all_ours)?;
+            outputs.shown_on = Some((shown_on.try_clone_to_owned()?, masking.masker()));
+            if input_too {
+                command.stdin(slave.try_clone()?);
+            }
+            if on_terminal[0] {
+                command.stdout(slave.try_clone()?);
+            }
+            if on_terminal[1] {
+                command.stderr(slave.try_clone()?);
+            }
+            outputs.terminal = Some(terminal.for_command(command, slave)?);
+        }
+        Ok(outputs)
+    }
+
+    /// The filters and the relay of the command that was started as `child`.
+    pub(super) fn started(mut self, child: Pid) -> io::Result<(Vec<Filter>, Option<Relay>)> {
+        let relay = self.terminal.map(|terminal| terminal.started(child));
+        let relay = relay.transpose()?;
+        // Only now: in raw mode, our terminal shows the output as it is.
+        if let (Some(relay), Some((sink, masker))) = (&relay, self.shown_on) {
+            let source = relay.master().try_clone()?;
+            let filter = Filter::start(source, sink, masker, OnFailure::Discard)?;
+            self.filters.push(filter);
+        }
+        Ok((self.filters, relay))
+    }
+
+    /// Starts a filter that writes to `sink`, and returns what the command writes to.
+    fn pipe(&mut self, sink: BorrowedFd<'_>, masking: &Masking) -> io::Result<OwnedFd> {
+        let (source, pipe) = pipe_with(PipeFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&source, true)?;
+        let sink = sink.try_clone_to_owned()?;
+        let filter = Filter::start(source, sink, masking.masker(), OnFailure::Close)?;
+        self.filters.push(filter);
+        Ok(pipe)
+    }
+}
+
+/// Closes our copies of what was redirected. Otherwise no filter would see the end of its input.
+pub(super) fn restore_streams(command: &mut Command) {
+    command
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::inherit())
+        .stderr(Stdio::inherit());
+}
+
+/// Waits until everything that the command wrote has been passed on, or a signal says not to.
+/// Returns what could not be written.
+pub(super) fn finish(filters: Vec<Filter>, catch: &mut Catch) -> io::Result<()> {
+    filters.iter().for_each(Filter::command_has_ended);
+    let mut result = Ok(());
+    for filter in filters {
+        while !has_ended(filter.end(), catch)? {
+            for caught in catch.pending() {
+                match caught.signal {
+                    // A filter that is stuck ends with this process.
+                    SIGHUP | SIGINT | SIGQUIT | SIGTERM => return result,
+                    SIGTSTP => stop_ourselves()?,
+                    _ => {}
+                }
+            }
+        }
+        result = result.and(filter.finish());
+    }
+    result
+}
+
+/// Waits for a filter's end or a signal; whether it is the end.
+fn has_ended(filter: &UnixStream, catch: &Catch) -> io::Result<bool> {
+    let mut fds = [
+        PollFd::new(filter, PollFlags::IN),
+        PollFd::new(catch, PollFlags::IN),
+    ];
+    rustix::io::retry_on_intr(|| poll(&mut fds, None))?;
+    Ok(!fds[0].revents().is_empty())
+}
+
+fn is_same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let place = |stream| fstat(stream).map(|stat| (stat.st_dev, stat.st_ino));
+    matches!((place(one), place(other)), (Ok(one), Ok(other)) if one == other)
+}
