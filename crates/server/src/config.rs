@@ -8,6 +8,7 @@ mod keys;
 mod network;
 mod read;
 mod secrets;
+mod smtp;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use keys::{effective, without_password};
 pub use network::Network;
 pub use read::{ConfigError, ConfigProblem, load};
 pub use secrets::{SecretError, Secrets, check_private};
+pub use smtp::{SmtpAddress, SmtpTls};
 
 /// Where the server listens unless told otherwise.
 const LISTEN: SocketAddr =
@@ -105,6 +107,10 @@ pub struct Config {
     pub item_kinds: Vec<String>,
     /// The sender of mails.
     pub mail_from: String,
+    /// The mail server that takes mails; without one they stay in the outbox directory.
+    pub mail_smtp: Option<SmtpAddress>,
+    /// A PEM file with the certificates that may sign that of the mail server.
+    pub mail_ca: Option<PathBuf>,
 }
 
 impl Config {
@@ -131,6 +137,8 @@ impl Config {
             hash_threads: None,
             item_kinds: vec!["tasks".to_owned(), "configurations".to_owned()],
             mail_from: "nightlatch@localhost".to_owned(),
+            mail_smtp: None,
+            mail_ca: None,
         }
     }
 

@@ -1,9 +1,11 @@
 //! What the routes work with.
 
+use std::sync::Arc;
+
 use nightlatch_core::email::Email;
 
 use crate::node::Node;
-use crate::service::mail::Mailer;
+use crate::service::mail::{MailCounts, Mailer};
 use crate::service::tokens::Tokens;
 use crate::token::LinkToken;
 
@@ -18,6 +20,8 @@ pub struct App {
     pub tokens: Tokens,
     /// Mails.
     pub mail: Mailer,
+    /// What became of mails, where a mail server takes them.
+    pub mails: Option<Arc<MailCounts>>,
     /// Settings of the API.
     pub options: Options,
 }

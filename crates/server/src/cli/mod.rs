@@ -5,6 +5,7 @@ mod args;
 mod audit;
 mod config_command;
 mod failure;
+mod mailing;
 mod running;
 mod serve;
 mod settings;

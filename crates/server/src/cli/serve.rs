@@ -11,13 +11,13 @@ use nightlatch_platform::clock::SystemClock;
 use nightlatch_platform::fs::Dir;
 use tokio_rustls::TlsAcceptor;
 
+use super::mailing::Mailing;
 use super::settings::Start;
 use super::{Failure, ui};
 use crate::api::{App, Options};
 use crate::config::{Config, Enumeration, IdentityHeader, Tls};
 use crate::http::{Certificate, Listener, Router, RouterOptions, serve};
 use crate::node::Node;
-use crate::service::mail::Mailer;
 use crate::service::tokens::{TokenKey, Tokens, rotation};
 
 /// How often the signing keys are looked at. Far shorter than a key is published before it signs.
@@ -33,6 +33,7 @@ pub async fn run(start: Start) -> Result<u8, Failure> {
         config,
         settings,
         jwt_secret,
+        smtp_password,
     } = start;
     // First the address: a second server must not touch the data of the first.
     let listener = Listener::bind(config.listen).await?;
@@ -42,14 +43,17 @@ pub async fn run(start: Start) -> Result<u8, Failure> {
     let origins = origins(&config, address);
     let tls = tls(&config, &data)?;
     let tokens = tokens(&config, &origins[0], &node, jwt_secret).await?;
+    let password = smtp_password.as_ref();
+    let Mailing {
+        mailer,
+        counts,
+        sending,
+    } = Mailing::start(&config, &origins[0], password, &data, &node.clock)?;
     let app = Arc::new(App {
         node,
         tokens,
-        mail: Mailer::new(
-            data.subdir_or_create("outbox")?,
-            config.mail_from.clone(),
-            ui::show_mail,
-        ),
+        mail: mailer,
+        mails: counts,
         options: Options {
             origin: origins[0].clone(),
             takes_user_id: config.identity_header == IdentityHeader::Guests,
@@ -67,6 +71,9 @@ pub async fn run(start: Start) -> Result<u8, Failure> {
     let rotating = tokio::spawn(rotate(Arc::clone(&app), config.token_life));
     ui::print(&format!("listening on {scheme}://{address}"))?;
     serve(listener, tls, router, stopped()).await;
+    if let Some(sending) = sending {
+        sending.stop().await;
+    }
     rotating.abort();
     // It ends with an error, since it was aborted; then it has let go of the app.
     let _ = rotating.await;

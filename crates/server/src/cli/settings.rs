@@ -62,6 +62,8 @@ pub struct Start {
     pub settings: Settings,
     /// The shared secret of tokens, where one is set.
     pub jwt_secret: Option<SecretBuffer>,
+    /// The password for the mail server, where one is set.
+    pub smtp_password: Option<SecretBuffer>,
 }
 
 impl Start {
@@ -106,6 +108,7 @@ impl Start {
             config,
             settings,
             jwt_secret,
+            smtp_password: secrets.find("smtp-password")?,
         })
     }
 }

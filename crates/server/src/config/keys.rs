@@ -278,6 +278,26 @@ pub(super) const KEYS: &[Key] = &[
         },
         get: |config| Some(quoted(&config.mail_from)),
     },
+    Key {
+        name: "mail.smtp",
+        set: |config, value| {
+            let example = "\"smtps://login@mail.example.com\"";
+            let text = text(value, "the address of a mail server", example)?;
+            let address = text.parse();
+            config.mail_smtp =
+                Some(address.map_err(|expected: &str| refused(expected, Some(example)))?);
+            Ok(())
+        },
+        get: |config| config.mail_smtp.as_ref().map(quoted),
+    },
+    Key {
+        name: "mail.ca",
+        set: |config, value| {
+            config.mail_ca = Some(absolute(value, "\"/etc/nightlatch-server/mail-ca.pem\"")?);
+            Ok(())
+        },
+        get: |config| config.mail_ca.as_ref().map(|path| quoted(path.display())),
+    },
 ];
 
 /// Every key with its effective value as it would be written in the file.

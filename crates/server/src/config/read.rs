@@ -298,6 +298,10 @@ mod tests {
                 "database = \"postgres://app:secret@db/app\"",
                 "line 1: database: expected an address without a password; put it into NIGHTLATCH_DATABASE_PASSWORD (write \"postgres://app@db/app\")",
             ),
+            (
+                "[mail]\nsmtp = \"smtp-plain://mail.example.com\"",
+                "line 2: mail.smtp: expected smtps:// or smtp:// for a mail server on another machine (write \"smtps://login@mail.example.com\")",
+            ),
             ("x = \"", "line 1: invalid basic string, expected `\"`"),
         ] {
             assert_eq!(problems(content.as_bytes()), [told], "{content}");

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::api::{METHODS, ROUTES};
+use crate::service::mail::MailCounts;
 
 /// The status codes that are counted by themselves.
 const STATUSES: [u16; 20] = [
@@ -103,6 +104,30 @@ fn zeros<const N: usize>() -> [AtomicU64; N] {
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{line}");
+}
+
+/// What became of mails.
+pub fn mails(counts: &MailCounts) -> String {
+    let mut text = String::from("# TYPE nightlatch_mails_total counter\n");
+    let outcomes = [
+        ("sent", &counts.sent),
+        ("refused", &counts.refused),
+        ("expired", &counts.expired),
+    ];
+    for (outcome, count) in outcomes {
+        let count = count.load(Ordering::Relaxed);
+        line(
+            &mut text,
+            format_args!("nightlatch_mails_total{{outcome=\"{outcome}\"}} {count}"),
+        );
+    }
+    text.push_str("# TYPE nightlatch_mails_waiting gauge\n");
+    let waiting = counts.waiting.load(Ordering::Relaxed);
+    line(
+        &mut text,
+        format_args!("nightlatch_mails_waiting {waiting}"),
+    );
+    text
 }
 
 /// Microseconds as seconds, without rounding.

@@ -145,6 +145,9 @@ impl Router {
                 text.push_str(&line);
             }
         }
+        if let Some(mails) = &self.app.mails {
+            text.push_str(&metrics::mails(mails));
+        }
         text
     }
 

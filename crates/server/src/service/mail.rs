@@ -1,8 +1,18 @@
-//! Mails: one `.eml` file each in the outbox directory, from where a mail program sends them.
+//! Mails: one `.eml` file each in the outbox directory, from where [`Delivery`] or another program
+//! sends them.
+
+mod delivery;
+mod smtp;
+
+pub use delivery::{Delivery, MailCounts};
+pub use smtp::{SendError, Smtp, SmtpError};
+
+use std::sync::Arc;
 
 use nightlatch_core::email::Email;
 use nightlatch_platform::fs::{Dir, Durability, FsError};
 use time::format_description::well_known::Rfc2822;
+use tokio::sync::Notify;
 
 use crate::clock::Millis;
 
@@ -12,6 +22,8 @@ pub struct Mailer {
     from: String,
     /// Shows a mail to the operator, where the server runs in a terminal.
     announce: fn(&str),
+    /// Wakes whatever delivers mails.
+    more: Arc<Notify>,
 }
 
 /// A mail was not written.
@@ -26,12 +38,13 @@ pub enum MailError {
 }
 
 impl Mailer {
-    /// Writes to `outbox` in the name of `from`, and tells `announce` of each mail.
-    pub fn new(outbox: Dir, from: String, announce: fn(&str)) -> Self {
+    /// Writes to `outbox` in the name of `from`, and tells `announce` and `more` of each mail.
+    pub fn new(outbox: Dir, from: String, announce: fn(&str), more: Arc<Notify>) -> Self {
         Self {
             outbox,
             from,
             announce,
+            more,
         }
     }
 
@@ -61,6 +74,7 @@ impl Mailer {
              Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\
              Auto-Submitted: auto-generated\r\n\r\n{text}",
             from = self.from,
+            to = deliverable(to),
             text = text.replace('\n', "\r\n"),
         );
         // Atomic, because a mail program may watch the directory.
@@ -68,7 +82,20 @@ impl Mailer {
         self.outbox
             .write_atomic(&name, mail.as_bytes(), Durability::Synced)?;
         (self.announce)(&format!("mail to {to}: {subject}\n{text}"));
+        self.more.notify_one();
         Ok(())
+    }
+}
+
+/// The address with its domain as mail servers know it. Unlike the local part of
+/// [`Email::normalized`], whose case some servers tell apart, that of this one is as it was typed.
+fn deliverable(email: &Email) -> String {
+    let local = email.as_str().rsplit_once('@');
+    let domain = email.normalized().rsplit_once('@');
+    match (local, domain) {
+        (Some((local, _)), Some((_, domain))) => format!("{local}@{domain}"),
+        // An email has both.
+        _ => email.as_str().to_owned(),
     }
 }
 
@@ -92,6 +119,7 @@ mod tests {
             Dir::open_or_create(&path).unwrap(),
             "login@example.com".to_owned(),
             |_| (),
+            Arc::default(),
         );
         let to = "ann@example.com".parse().unwrap();
         mailer
@@ -115,6 +143,12 @@ mod tests {
             let mode = files[0].metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
+    }
+
+    #[test]
+    fn a_mail_is_addressed_to_the_ascii_form_of_a_domain() {
+        let email: Email = "Ann@b\u{fc}cher.example".parse().unwrap();
+        assert_eq!(deliverable(&email), "Ann@xn--bcher-kva.example");
     }
 
     #[test]

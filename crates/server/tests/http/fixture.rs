@@ -99,7 +99,12 @@ impl Server {
              [password]\nmemory_kib = 19456\npasses = 2\n{sections}"
         );
         std::fs::write(&file, text).unwrap();
-        let data = data.join("data");
+        Self::run(&data, environment)
+    }
+
+    /// Starts a server with `config.toml` and `data` in this directory, which is removed at the end.
+    pub fn run(root: &Path, environment: &[(&str, &str)]) -> Self {
+        let (file, data) = (root.join("config.toml"), root.join("data"));
         let mut script = Command::new("sh")
             .args(["-c", SCRIPT, "sh"])
             .arg(data.parent().unwrap())

@@ -16,6 +16,7 @@ mod fixture;
 mod guests;
 mod isolation;
 mod links;
+mod mails;
 mod operation;
 mod pages;
 #[path = "../support/postgres.rs"]
@@ -24,5 +25,7 @@ mod postgres;
 mod races;
 mod revocation;
 mod sessions;
+#[path = "../support/smtp.rs"]
+mod smtp;
 mod tokens;
 mod tour;
