@@ -46,6 +46,7 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
         &["clock", "record", "requester", "store", "token"],
     ),
     ("server", "node", &["clock", "record", "service", "store"]),
+    ("server", "backup", &["clock", "record", "store"]),
     ("server", "client", &[]),
     ("server", "main", &[]),
     ("server", "config", &["service"]),
@@ -67,7 +68,9 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
     (
         "server",
         "cli",
-        &["api", "client", "config", "http", "node", "service"],
+        &[
+            "api", "backup", "client", "config", "http", "node", "service",
+        ],
     ),
 ];
 

@@ -8,7 +8,7 @@ mod keys;
 mod network;
 mod read;
 mod secrets;
-mod smtp;
+mod values;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,11 +18,12 @@ use nightlatch_core::crypto::kdf::Argon2Params;
 
 pub use crate::service::PasswordPolicy;
 use crate::service::Timeouts;
+use crate::service::mail::SmtpAddress;
+use crate::service::retention::Retention;
 pub use keys::{effective, without_password};
 pub use network::Network;
 pub use read::{ConfigError, ConfigProblem, load};
 pub use secrets::{SecretError, Secrets, check_private};
-pub use smtp::{SmtpAddress, SmtpTls};
 
 /// Where the server listens unless told otherwise.
 const LISTEN: SocketAddr =
@@ -105,6 +106,8 @@ pub struct Config {
     pub hash_threads: Option<u32>,
     /// The kinds of documents that a user can keep.
     pub item_kinds: Vec<String>,
+    /// What is removed from the database, and when.
+    pub retention: Retention,
     /// The sender of mails.
     pub mail_from: String,
     /// The mail server that takes mails; without one they stay in the outbox directory.
@@ -136,6 +139,7 @@ impl Config {
             hash_cost: Argon2Params::DEFAULT,
             hash_threads: None,
             item_kinds: vec!["tasks".to_owned(), "configurations".to_owned()],
+            retention: Retention::default(),
             mail_from: "nightlatch@localhost".to_owned(),
             mail_smtp: None,
             mail_ca: None,

@@ -13,14 +13,13 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Millis, ServerClock};
 use crate::record::{Backlog, Outbox, SealedLog, Sealer};
+use crate::service::retention::{Retention, keep_to};
 use crate::service::{Context, Hashing, PasswordPolicy, ServiceError, Services, Timeouts};
 pub use crate::store::Database;
 use crate::store::{SecretRow, Store, StoreError};
 
 /// How often the clock of a shared database is read.
 const CLOCK_READ_EVERY: Duration = Duration::from_secs(10);
-/// How often old rows are removed.
-const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// How long the oldest event may wait for its seal before the node is not ready, in milliseconds.
 const READY_WITHIN: i64 = 5000;
 
@@ -41,6 +40,8 @@ pub struct Settings {
     pub hash_threads: usize,
     /// The kinds of documents: `tasks`, `configurations` and those configured.
     pub item_kinds: Vec<String>,
+    /// What is removed from the database, and when.
+    pub retention: Retention,
 }
 
 /// A running node.
@@ -135,11 +136,9 @@ impl Node {
             let sealer = Sealer::new(store, clock, node, log, backlog.clone());
             tasks.push(tokio::spawn(sealer.run(stopped.clone())));
         }
-        tasks.push(tokio::spawn(tidy(
-            store.clone(),
-            clock.clone(),
-            stopped.clone(),
-        )));
+        let retention = settings.retention;
+        let tidy = keep_to(retention, store.clone(), clock.clone(), stopped.clone());
+        tasks.push(tokio::spawn(tidy));
         if let Database::Postgres(_) = settings.database {
             tasks.push(tokio::spawn(follow(store.clone(), clock.clone(), stopped)));
         }
@@ -228,19 +227,6 @@ async fn tag_key(store: &Store, now: Millis) -> Result<Key, StartError> {
         .try_into()
         .map_err(|_| StartError::Data("the key of the audit log's tags is damaged".to_owned()))?;
     Ok(Key::init_with(|key| key.copy_from_slice(bytes)))
-}
-
-/// Removes what the database need not keep, until `stop` changes.
-async fn tidy(store: Store, clock: Arc<ServerClock>, mut stop: watch::Receiver<()>) {
-    loop {
-        tokio::select! {
-            _ = stop.changed() => return,
-            () = tokio::time::sleep(TIDY_EVERY) => {}
-        }
-        if let Err(error) = store.tidy(clock.now()).await {
-            tracing::warn!("old rows were not removed: {error}");
-        }
-    }
 }
 
 /// Follows the clock of the database until `stop` changes.

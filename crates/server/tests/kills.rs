@@ -23,6 +23,7 @@ use nightlatch_server::node::{Database, Node, Settings};
 use nightlatch_server::requester::Client;
 use nightlatch_server::service::accounts::{Registration, Unproven};
 use nightlatch_server::service::links::RedeemError;
+use nightlatch_server::service::retention::Retention;
 use nightlatch_server::service::revocation::{Reason, Scope};
 use nightlatch_server::service::sessions::{Activity, Identity, SessionError, SignedIn};
 use nightlatch_server::service::{PasswordPolicy, Timeouts};
@@ -53,6 +54,7 @@ fn settings(data: &Path) -> Settings {
         hash_cost: Argon2Params::FLOOR,
         hash_threads: 1,
         item_kinds: vec!["tasks".to_owned()],
+        retention: Retention::default(),
     }
 }
 

@@ -26,6 +26,7 @@ use nightlatch_server::node::{Database, Node, Settings};
 use nightlatch_server::record::SealedLog;
 use nightlatch_server::requester::Client;
 use nightlatch_server::service::accounts::Registration;
+use nightlatch_server::service::retention::Retention;
 use nightlatch_server::service::revocation::{Reason, Scope};
 use nightlatch_server::service::sessions::{Activity, Identity, SessionError};
 use nightlatch_server::service::{PasswordPolicy, Timeouts};
@@ -45,6 +46,7 @@ fn settings(data: &Path, database: &str) -> Settings {
         hash_cost: Argon2Params::FLOOR,
         hash_threads: 1,
         item_kinds: vec!["tasks".to_owned()],
+        retention: Retention::default(),
     }
 }
 

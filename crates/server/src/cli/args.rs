@@ -49,6 +49,16 @@ pub enum Command {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Copy the database (SQLite) and the audit log to a new directory, also beside a running server
+    Backup {
+        /// The directory to make
+        directory: PathBuf,
+    },
+    /// Restore a backup into a data directory that has no database and no audit log
+    Restore {
+        /// The directory of the backup
+        directory: PathBuf,
+    },
     /// Show or check the configuration
     Config {
         /// What to do

@@ -9,8 +9,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::{Failure, ui};
-use crate::clock::ServerClock;
 use crate::config::Config;
+use crate::node::Node;
 use crate::service::links::LINK_LIFE;
 use crate::service::mail::{Delivery, MailCounts, Mailer, Smtp};
 
@@ -45,7 +45,7 @@ impl Mailing {
         origin: &str,
         password: Option<&SecretBuffer>,
         data: &Dir,
-        clock: &Arc<ServerClock>,
+        node: &Node,
     ) -> Result<Self, Failure> {
         let more = Arc::new(Notify::new());
         let outbox = || data.subdir_or_create("outbox");
@@ -70,7 +70,7 @@ impl Mailing {
         let delivery = Delivery {
             outbox: outbox()?,
             smtp,
-            clock: Arc::clone(clock),
+            clock: Arc::clone(&node.clock),
             life: LINK_LIFE,
             more: Arc::clone(&more),
             counts: Arc::clone(&counts),

@@ -3,6 +3,7 @@
 mod admin;
 mod args;
 mod audit;
+mod backup;
 mod config_command;
 mod failure;
 mod mailing;
@@ -76,6 +77,13 @@ fn command(arguments: Arguments, surroundings: &Surroundings) -> Result<u8, Fail
         Some(Command::Migrate) => {
             let start = Start::new(config, secrets)?;
             running::block_on(admin::migrate(start))
+        }
+        Some(Command::Backup { directory }) => {
+            backup::back_up_to(&Start::new(config, secrets)?, &directory)
+        }
+        Some(Command::Restore { directory }) => {
+            let start = Start::new(config, secrets)?;
+            running::block_on(backup::restore_from(start, &directory))
         }
         Some(Command::Tour) => {
             let program = surroundings.program.clone();

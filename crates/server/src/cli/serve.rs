@@ -48,7 +48,7 @@ pub async fn run(start: Start) -> Result<u8, Failure> {
         mailer,
         counts,
         sending,
-    } = Mailing::start(&config, &origins[0], password, &data, &node.clock)?;
+    } = Mailing::start(&config, &origins[0], password, &data, &node)?;
     let app = Arc::new(App {
         node,
         tokens,
@@ -265,6 +265,7 @@ mod tests {
             hash_cost: Argon2Params::FLOOR,
             hash_threads: 1,
             item_kinds: Vec::new(),
+            retention: crate::service::retention::Retention::default(),
         };
         let node = Node::start(settings, machine.clone()).await.unwrap();
         let first = rotation::current(node.clock.now().0);

@@ -103,6 +103,7 @@ impl Start {
             hash_cost: config.hash_cost,
             item_kinds: config.item_kinds.clone(),
             hash_threads,
+            retention: config.retention,
         };
         Ok(Self {
             config,

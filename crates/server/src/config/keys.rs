@@ -1,13 +1,13 @@
 //! The keys of the configuration file: each entry defines how to read, check and show one key.
 
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
-use std::time::Duration;
-
 use nightlatch_core::crypto::kdf::Argon2Params;
 use nightlatch_core::email::Email;
 use toml::de::DeValue;
 
+use super::values::{
+    DAY, Refused, absolute, cost, list, name_in, number, one_of, quoted, quoted_list, refused,
+    span, text, time, time_from,
+};
 use super::{Config, Enumeration, IdentityHeader, Network, PasswordPolicy, Tls};
 
 /// A configuration key.
@@ -19,16 +19,6 @@ pub(super) struct Key {
     /// The effective value as it would be written in the file; `None` when it is unset.
     pub(super) get: fn(&Config) -> Option<String>,
 }
-
-/// Why a value is refused.
-pub(super) struct Refused {
-    /// What is expected.
-    pub(super) expected: String,
-    /// A value that would be accepted, as written in a file.
-    pub(super) example: Option<&'static str>,
-}
-
-const SECOND: Duration = Duration::from_secs(1);
 
 const POLICIES: [(&str, PasswordPolicy); 3] = [
     ("nist", PasswordPolicy::Nist),
@@ -266,6 +256,30 @@ pub(super) const KEYS: &[Key] = &[
         get: |config| Some(quoted_list(&config.item_kinds)),
     },
     Key {
+        name: "retention.sessions",
+        set: |config, value| {
+            config.retention.sessions = time_from(DAY, value, 3650, "\"90d\"")?;
+            Ok(())
+        },
+        get: |config| Some(span(config.retention.sessions)),
+    },
+    Key {
+        name: "retention.links",
+        set: |config, value| {
+            config.retention.links = time_from(DAY, value, 3650, "\"90d\"")?;
+            Ok(())
+        },
+        get: |config| Some(span(config.retention.links)),
+    },
+    Key {
+        name: "retention.every",
+        set: |config, value| {
+            config.retention.every = time(value, 1, "\"1h\"")?;
+            Ok(())
+        },
+        get: |config| Some(span(config.retention.every)),
+    },
+    Key {
         name: "mail.from",
         set: |config, value| {
             let example = "\"login@example.com\"";
@@ -356,106 +370,6 @@ fn is_kind(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-}
-
-fn refused(expected: impl Into<String>, example: Option<&'static str>) -> Refused {
-    Refused {
-        expected: expected.into(),
-        example,
-    }
-}
-
-fn text<'a>(
-    value: &'a DeValue<'_>,
-    expected: &str,
-    example: &'static str,
-) -> Result<&'a str, Refused> {
-    let text = value
-        .as_str()
-        .filter(|text| !text.is_empty() && text.len() <= 500);
-    let text = text.filter(|text| !text.chars().any(char::is_control));
-    text.ok_or_else(|| refused(expected, Some(example)))
-}
-
-fn list(value: &DeValue<'_>) -> Option<Vec<String>> {
-    let texts = value.as_array()?.iter();
-    texts
-        .map(|text| text.get_ref().as_str().map(str::to_owned))
-        .collect()
-}
-
-fn absolute(value: &DeValue<'_>, example: &'static str) -> Result<PathBuf, Refused> {
-    let path = value.as_str().map(PathBuf::from);
-    path.filter(|path| path.is_absolute())
-        .ok_or_else(|| refused("an absolute path", Some(example)))
-}
-
-/// A length of time from one second to `days` days.
-fn time(value: &DeValue<'_>, days: u32, example: &'static str) -> Result<Duration, Refused> {
-    let parsed = value
-        .as_str()
-        .and_then(|text| humantime::parse_duration(text).ok());
-    parsed
-        .filter(|time| (SECOND..=days * 86_400 * SECOND).contains(time))
-        .ok_or_else(|| refused(format!("a time from 1s to {days}d"), Some(example)))
-}
-
-fn number(value: &DeValue<'_>, range: RangeInclusive<u32>) -> Result<u32, Refused> {
-    let number = value.as_integer();
-    let number = number.and_then(|found| u32::from_str_radix(found.as_str(), found.radix()).ok());
-    number
-        .filter(|number| range.contains(number))
-        .ok_or_else(|| {
-            let (least, most) = range.into_inner();
-            refused(format!("a number from {least} to {most}"), None)
-        })
-}
-
-fn cost(memory_kib: u32, passes: u32) -> Result<Argon2Params, Refused> {
-    let params = Argon2Params::new(memory_kib, passes, 1);
-    params.map_err(|error| refused(error.to_string(), None))
-}
-
-fn one_of<T: Copy>(value: &DeValue<'_>, all: &[(&'static str, T)]) -> Result<T, Refused> {
-    let found = all.iter().find(|(name, _)| Some(*name) == value.as_str());
-    found.map(|(_, value)| *value).ok_or_else(|| {
-        let names: Vec<_> = all.iter().map(|(name, _)| *name).collect();
-        refused(format!("one of {}", names.join(", ")), None)
-    })
-}
-
-fn name_in<T: PartialEq + Copy>(all: &[(&'static str, T)], value: T) -> &'static str {
-    let found = all.iter().find(|(_, choice)| *choice == value);
-    found.map_or("", |(name, _)| name)
-}
-
-#[allow(clippy::needless_pass_by_value)] // a number or a text
-fn quoted(value: impl ToString) -> String {
-    // A JSON string is a TOML string as well.
-    serde_json::Value::String(value.to_string()).to_string()
-}
-
-fn quoted_list(values: &[impl ToString]) -> String {
-    let values: Vec<_> = values.iter().map(quoted_item).collect();
-    format!("[{}]", values.join(", "))
-}
-
-fn quoted_item(value: &impl ToString) -> String {
-    quoted(value.to_string())
-}
-
-fn span(length: Duration) -> String {
-    let days = length.as_secs() / 86_400;
-    // `humantime` would write 90 days as 2months 29days 3h.
-    quoted(if days > 0 && length == days_of(days) {
-        format!("{days}d")
-    } else {
-        humantime::format_duration(length).to_string()
-    })
-}
-
-const fn days_of(days: u64) -> Duration {
-    Duration::from_secs(days * 86_400)
 }
 
 /// The most similar of `names`.

@@ -8,7 +8,8 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::Config;
-use super::keys::{KEYS, Key, Refused, nearest};
+use super::keys::{KEYS, Key, nearest};
+use super::values::Refused;
 
 /// Larger than any sensible configuration.
 const LIMIT: usize = 256 * 1024;

@@ -35,7 +35,7 @@ impl From<StoreError> for ServiceError {
                 tracing::warn!("{error}");
                 Self::Unavailable
             }
-            StoreError::Broken(_) => {
+            StoreError::Address(_) | StoreError::Broken(_) => {
                 tracing::error!("{error}");
                 Self::Internal
             }

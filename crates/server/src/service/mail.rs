@@ -1,9 +1,11 @@
 //! Mails: one `.eml` file each in the outbox directory, from where [`Delivery`] or another program
 //! sends them.
 
+mod address;
 mod delivery;
 mod smtp;
 
+pub use address::{SmtpAddress, SmtpTls};
 pub use delivery::{Delivery, MailCounts};
 pub use smtp::{SendError, Smtp, SmtpError};
 

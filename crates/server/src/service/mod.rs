@@ -9,6 +9,7 @@ pub mod links;
 pub mod mail;
 pub mod merge;
 mod policy;
+pub mod retention;
 pub mod revocation;
 pub mod sessions;
 pub mod throttle;

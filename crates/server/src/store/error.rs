@@ -10,6 +10,9 @@ pub enum StoreError {
     /// made. Answer with 503; a repetition finds out.
     #[error("the database did not confirm a change: {0}")]
     Uncertain(String),
+    /// The connection string cannot be used.
+    #[error("the database's address: {0}")]
+    Address(String),
     /// A fault of this program or of the database's contents.
     #[error("the database refused a statement: {0}")]
     Broken(String),

@@ -23,6 +23,7 @@ pub use error::StoreError;
 pub use items::Merge;
 pub use links::{LinkRow, LinkState, NewLink, Redeemed, Redemption};
 pub use outbox::OutboxRow;
+pub use retention::{Kept, Removed};
 pub use secrets::SecretRow;
 pub use sessions::{Found, Key, NewSession};
 pub use throttles::{Attempts, SignInCount, forget_sign_ins};
@@ -78,6 +79,18 @@ impl Store {
             Database::Postgres(string) => Engine::Postgres(Postgres::new(string)?),
         };
         Ok(Self { engine })
+    }
+
+    /// Closes the database, after which nobody has its file open; unless somebody else has this
+    /// store still.
+    ///
+    /// # Errors
+    /// When the writer has failed.
+    pub fn close(self) -> Result<(), StoreError> {
+        match self.engine {
+            Engine::Sqlite(engine) => Arc::into_inner(engine).map_or(Ok(()), Sqlite::close),
+            Engine::Postgres(_) => Ok(()),
+        }
     }
 
     /// The clock of a database that several nodes share; `None` for a file.

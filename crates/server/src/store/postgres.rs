@@ -1,5 +1,7 @@
 //! PostgreSQL: a pool of connections to the primary, wherever it is.
 
+mod tls;
+
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -7,7 +9,6 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Config, NoTls};
 
 use super::error::StoreError;
 use super::flow::Flow;
@@ -38,9 +39,7 @@ enum Failure {
 impl Postgres {
     /// A pool for this connection string. Connects with the first statement.
     pub fn new(connection_string: &str) -> Result<Self, StoreError> {
-        let mut config: Config = connection_string
-            .parse()
-            .map_err(|error: tokio_postgres::Error| StoreError::Broken(error.to_string()))?;
+        let (mut config, connector) = tls::read(connection_string).map_err(StoreError::Address)?;
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         config.application_name("nightlatch-server");
         if config.get_connect_timeout().is_none() {
@@ -48,7 +47,7 @@ impl Postgres {
         }
         config.keepalives_idle(Duration::from_secs(10));
         let recycling_method = RecyclingMethod::Fast;
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
+        let manager = Manager::from_config(config, connector, ManagerConfig { recycling_method });
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)
@@ -154,7 +153,7 @@ impl Postgres {
         match self.pool.get().await {
             Ok(client) => Ok(Client(Some(client))),
             // The pool has tried all hosts; another try would take as long again.
-            Err(error) => Err(Failure::Final(StoreError::Unavailable(error.to_string()))),
+            Err(error) => Err(Failure::Final(StoreError::Unavailable(chain(&error)))),
         }
     }
 }
@@ -329,4 +328,18 @@ fn told(error: &tokio_postgres::Error) -> String {
         Some(detail) => format!("{} ({})", detail.message(), detail.code().code()),
         None => error.to_string(),
     }
+}
+
+/// An error with what is behind it, such as what is wrong with a certificate.
+fn chain(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(error.source(), |error| error.source());
+    sources.fold(error.to_string(), |told, source| {
+        let source = source.to_string();
+        // Some errors repeat the one behind them.
+        if told.ends_with(&source) {
+            told
+        } else {
+            format!("{told}: {source}")
+        }
+    })
 }

@@ -1,5 +1,7 @@
 //! Revocation: a new epoch, before which no session lives.
 
+use std::sync::Arc;
+
 use nightlatch_core::id::AccountId;
 
 use super::flow::Flow;
@@ -75,6 +77,30 @@ impl Store {
                 now,
                 record.clone(),
             )
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// Ends every session of a user, and removes pending links: in a database that was restored.
+    /// Returns how many sessions were live.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn forget_past(
+        &self,
+        reason: &'static str,
+        now: Millis,
+        record: Arc<dyn Fn(i64) -> Vec<Statement> + Send + Sync>,
+    ) -> Result<i64, StoreError> {
+        self.change(move || {
+            let record = Arc::clone(&record);
+            let recorded = move |count| {
+                let links = Statement::new("DELETE FROM link WHERE used_at IS NULL", []);
+                [vec![links], record(count)].concat()
+            };
+            revoke_kinds(&[AccountKind::User], 0, reason.to_owned(), now, recorded)
         })
         .await
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::types::ValueRef;
@@ -32,6 +33,7 @@ pub struct Sqlite {
     writer: mpsc::Sender<Job>,
     readers: Vec<Mutex<Connection>>,
     turn: AtomicUsize,
+    thread: JoinHandle<()>,
 }
 
 impl Sqlite {
@@ -46,7 +48,7 @@ impl Sqlite {
             .map(|_| connect(path).map(Mutex::new))
             .collect::<Result<_, _>>()?;
         let (writer, jobs) = mpsc::channel(QUEUE);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || write(&connection, jobs))
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
@@ -54,7 +56,17 @@ impl Sqlite {
             writer,
             readers,
             turn: AtomicUsize::new(0),
+            thread,
         }))
+    }
+
+    /// Finishes what waits and closes the file.
+    pub fn close(self) -> Result<(), StoreError> {
+        drop(self.writer);
+        drop(self.readers);
+        self.thread
+            .join()
+            .map_err(|_| StoreError::Uncertain("the writer has stopped".to_owned()))
     }
 
     /// Runs a statement that only reads. Its rows show every change that was answered before.
@@ -146,7 +158,10 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         Ok(connection)
     };
     open().map_err(|error| match refused(error) {
-        StoreError::Unavailable(what) | StoreError::Uncertain(what) | StoreError::Broken(what) => {
+        StoreError::Unavailable(what)
+        | StoreError::Uncertain(what)
+        | StoreError::Address(what)
+        | StoreError::Broken(what) => {
             StoreError::Unavailable(format!("{}: {what}", path.display()))
         }
     })

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod backup;
 mod bad_input;
 mod browsers;
 mod documents;

@@ -3,7 +3,7 @@
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_server::clock::Millis;
 use nightlatch_server::store::rows::SessionClass;
-use nightlatch_server::store::{Database, Found, NewSession, NewUser, Store};
+use nightlatch_server::store::{Database, Found, Kept, NewSession, NewUser, Store};
 use nightlatch_server::token::{Digest, SessionToken};
 
 /// The time at which most tests happen.
@@ -12,6 +12,12 @@ pub const NOW: Millis = Millis(1_800_000_000_000);
 pub const IDLE: i64 = 900_000;
 /// An absolute timeout, in milliseconds.
 pub const MAX: i64 = 12 * 3_600_000;
+
+/// What the database keeps: 90 days.
+pub const KEPT: Kept = Kept {
+    sessions: 90 * 24 * 3_600_000,
+    links: 90 * 24 * 3_600_000,
+};
 
 /// Runs each test on both databases.
 macro_rules! on_both {

@@ -8,7 +8,7 @@ use nightlatch_server::store::{
 };
 use nightlatch_server::token::Digest;
 
-use crate::fixture::{Fixture, NOW, at_once, digest, on_both, session, user};
+use crate::fixture::{Fixture, KEPT, NOW, at_once, digest, on_both, session, user};
 
 on_both!(
     of_ten_redemptions_at_once_exactly_one_succeeds,
@@ -24,7 +24,7 @@ on_both!(
     a_password_that_another_browser_set_is_removed_by_the_first_link,
     no_session_begins_with_a_password_that_was_removed_meanwhile,
     a_refused_redemption_is_recorded,
-    a_link_is_remembered_for_ninety_days_after_it_expired,
+    a_link_is_remembered_for_the_retention_after_it_expired,
 );
 
 async fn link(store: &Store, email: &str, guest: Option<AccountId>) -> Digest {
@@ -390,7 +390,7 @@ async fn a_refused_redemption_is_recorded(fixture: Fixture) {
     }
 }
 
-async fn a_link_is_remembered_for_ninety_days_after_it_expired(fixture: Fixture) {
+async fn a_link_is_remembered_for_the_retention_after_it_expired(fixture: Fixture) {
     let store = &fixture.store;
     let hash = link(store, "alice@example.com", None).await;
     let last = NOW.plus(3_600_000 + 90 * 24 * 3_600_000);
@@ -398,7 +398,7 @@ async fn a_link_is_remembered_for_ninety_days_after_it_expired(fixture: Fixture)
         (last, LinkState::Expired),
         (last.plus(1), LinkState::Unknown),
     ] {
-        store.tidy(now).await.unwrap();
+        store.tidy(now, KEPT).await.unwrap();
         assert_eq!(store.link(hash, now).await.unwrap(), state);
     }
 }

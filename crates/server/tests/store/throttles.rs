@@ -3,7 +3,7 @@
 use nightlatch_core::throttle::{FAILURES_TO_LOCK, Gate};
 use nightlatch_server::store::forget_sign_ins;
 
-use crate::fixture::{Fixture, NOW, at_once, on_both};
+use crate::fixture::{Fixture, KEPT, NOW, at_once, on_both};
 
 on_both!(
     attempts_are_counted_within_their_window,
@@ -89,8 +89,8 @@ async fn attempts_are_forgotten_after_a_day(fixture: Fixture) {
     let store = &fixture.store;
     let day = 24 * 3_600_000;
     store.count("x", 10 * day, NOW).await.unwrap();
-    store.tidy(NOW.plus(day)).await.unwrap();
+    store.tidy(NOW.plus(day), KEPT).await.unwrap();
     assert_eq!(store.count("x", 10 * day, NOW).await.unwrap().count, 2);
-    store.tidy(NOW.plus(day + 1)).await.unwrap();
+    store.tidy(NOW.plus(day + 1), KEPT).await.unwrap();
     assert_eq!(store.count("x", 10 * day, NOW).await.unwrap().count, 1);
 }

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 /// Creates a cluster, serves it until its standard input ends, and removes it. Nothing is synced,
-/// unless the first argument says so.
+/// unless the second argument says so. The others are more settings, a certificate and its key.
 const SCRIPT: &str = r#"
 set -e
-bin=$1 sync=$2
+bin=$1 sync=$2 settings=$3 certificate=$4 key=$5
 dir=$(mktemp -d /tmp/nightlatch-postgres.XXXXXXXX)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
@@ -20,7 +20,13 @@ fsync = $sync
 listen_addresses = ''
 max_connections = 500
 unix_socket_directories = '$dir'
+$settings
 END
+if [ -n "$certificate" ]; then
+    umask 077
+    printf '%s' "$certificate" >data/server.crt
+    printf '%s' "$key" >data/server.key
+fi
 serve() {
     "$bin/pg_ctl" -D data -l log -w -t 60 start >pg_ctl.log 2>&1
 }
@@ -54,7 +60,8 @@ pub fn shared() -> Option<&'static Cluster> {
     CLUSTER.get_or_init(|| Cluster::start("off")).as_ref()
 }
 
-fn programs() -> Option<PathBuf> {
+/// The directory of PostgreSQL's programs.
+pub fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     let mut found: Vec<PathBuf> = versions
         .map(|entry| entry.unwrap().path().join("bin"))
@@ -67,6 +74,11 @@ fn programs() -> Option<PathBuf> {
 impl Cluster {
     /// Starts a cluster of its own. `fsync` is `on` or `off`.
     pub fn start(fsync: &str) -> Option<Self> {
+        Self::start_with(fsync, "", ["", ""])
+    }
+
+    /// As [`Self::start`], with more settings, and with a certificate and its key, in PEM form.
+    pub fn start_with(fsync: &str, settings: &str, [certificate, key]: [&str; 2]) -> Option<Self> {
         let Some(bin) = programs() else {
             eprintln!("\n*** SKIPPED: PostgreSQL is not installed, so it is not tested here ***\n");
             return None;
@@ -82,7 +94,7 @@ impl Cluster {
         let mut script = command
             .args(["-c", SCRIPT, "sh"])
             .arg(bin)
-            .arg(fsync)
+            .args([fsync, settings, certificate, key])
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

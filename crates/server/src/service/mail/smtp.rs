@@ -14,7 +14,7 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use nightlatch_core::memory::SecretBuffer;
 use tokio::time::timeout;
 
-use crate::config::{SmtpAddress, SmtpTls};
+use super::address::{SmtpAddress, SmtpTls};
 
 /// How long a mail server may take to be ready, and to take a mail.
 const PATIENCE: Duration = Duration::from_secs(60);
