@@ -345,6 +345,13 @@ events! {
         (EntityManagement, 2, "Read"),
         ("iam", &["user", "info"]),
     );
+
+    /// An event that could not be read was set aside, and only its digest is in the log.
+    EventSetAside = "EVENT_SET_ASIDE": Row::new(
+        "An event that could not be read was set aside",
+        (EventLogActivity, OTHER, "Set Aside"),
+        ("configuration", &["info"]),
+    ).never_succeeds(Failed).severe();
 }
 
 /// The word is not the name of an event type.

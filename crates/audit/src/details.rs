@@ -20,7 +20,7 @@ use super::reason::{
 use super::record_details::PrunedDetails;
 use super::segment::{QuarantineName, SegmentName};
 use super::settings::LogSettings;
-use super::tag::{GuestTag, LinkTag, SecretTag, SecretsDigest};
+use super::tag::{EventDigest, GuestTag, LinkTag, SecretTag, SecretsDigest};
 use super::text::{Action, ArgvDigest, IncidentId, ProgramName, RevocationReason};
 use nightlatch_core::crypto::sign::PublicKey;
 use nightlatch_core::id::ExecId;
@@ -374,6 +374,16 @@ details! {
             what: AdminRead,
             /// How much was found.
             matched: u64,
+        },
+        /// `{"event","digest","bytes"}`
+        EventSetAside {
+            /// The id of the event that was set aside, if it has one.
+            #[serde(default, skip_serializing_if = "Option::is_none", with = "optional")]
+            event: Option<Uuid>,
+            /// The digest of what was set aside.
+            digest: EventDigest,
+            /// Its length.
+            bytes: u64,
         },
     }
 }

@@ -31,8 +31,9 @@ impl Event {
         }
     }
 
-    /// Sets the event's id, instead of one that is made when it is appended: a program that may
-    /// append an event a second time after a crash recognizes it in the log by its id.
+    /// Sets the event's id, a UUID of version 7, instead of one that is made when it is appended: a
+    /// program that may append an event a second time after a crash recognizes it in the log by its
+    /// id.
     #[must_use]
     pub fn with_id(mut self, id: Uuid) -> Self {
         self.id = Some(id);

@@ -146,7 +146,7 @@ pub use stats::{
     AccountCount, Bucket, CommandSpan, Count, Extender, LeftOut, SessionSpan, Statistics,
 };
 pub use summary::{LogSummary, look};
-pub use tag::{GuestTag, LinkTag, SecretTag, SecretsDigest};
+pub use tag::{EventDigest, GuestTag, LinkTag, SecretTag, SecretsDigest};
 pub use text::{Action, ArgvDigest, BadText, IncidentId, ProgramName, RevocationReason, UserAgent};
 pub use verify::{
     Anchor, AnchorCounts, Anchors, BadAnchor, Finding, Problem, Removal, Repaired, Verification,

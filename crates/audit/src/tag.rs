@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::forms::written;
-use nightlatch_core::crypto::{Key, hex, keyed_digest, unhex};
+use nightlatch_core::crypto::{Key, hex, keyed_digest, sha256, unhex};
 
 macro_rules! keyed_tag {
     ($(#[$doc:meta])* $name:ident, $purpose:literal) => {
@@ -45,29 +45,53 @@ keyed_tag! {
     LinkTag, b"nightlatch audit link tag v1"
 }
 
-/// A digest of an account's secrets, by which a database that was deleted or set back is noticed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SecretsDigest([u8; 32]);
+macro_rules! digest {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// Its bytes.
+            pub const fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&hex(&self.0))
+            }
+        }
+
+        written!($name, |text| unhex(text.as_bytes()).map(Self));
+    };
+}
+
+digest! {
+    /// A digest of an account's secrets, by which a database that was deleted or set back is
+    /// noticed.
+    SecretsDigest
+}
+digest! {
+    /// The SHA-256 digest of an event that could not be read, by which what was set aside is
+    /// recognized.
+    EventDigest
+}
 
 impl SecretsDigest {
     /// From its bytes, which must reveal nothing about names and values.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
-
-    /// Its bytes.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
 }
 
-impl fmt::Display for SecretsDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&hex(&self.0))
+impl EventDigest {
+    /// The digest of an event as it was found.
+    pub fn of(event: &[u8]) -> Self {
+        Self(sha256(event))
     }
 }
-
-written!(SecretsDigest, |text| unhex(text.as_bytes()).map(Self));
 
 #[cfg(test)]
 mod tests {

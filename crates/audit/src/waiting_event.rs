@@ -50,15 +50,16 @@ impl Event {
         })
     }
 
-    /// Reads an event that [`Event::to_json`] wrote; `None` if it is another text, or of a later
-    /// version.
+    /// Reads an event that [`Event::to_json`] wrote; `None` if it is another text, of a later
+    /// version, or has an id that no line of the log may have (only UUIDs of version 7).
     pub fn from_json(text: &str) -> Option<Self> {
         let waiting: Waiting<'_> = serde_json::from_str(text).ok()?;
         let event_type: EventName = waiting.event_type.parse().ok()?;
         let details = Details::read(event_type.known()?, waiting.details.get())?;
         let mut event = Self::new(details);
         if let Some(id) = &waiting.id {
-            event = event.with_id(Uuid::try_parse(id).ok()?);
+            let id = Uuid::try_parse(id).ok();
+            event = event.with_id(id.filter(is_of_a_line)?);
         }
         if let Some(tag) = &waiting.tag {
             event = event.about(AuditName::from_tag(tag)?);
@@ -75,12 +76,36 @@ impl Event {
     }
 }
 
+/// Whether a line of the log may have the id: a UUID of version 7 and the variant of RFC 9562.
+fn is_of_a_line(id: &Uuid) -> bool {
+    id.get_version() == Some(uuid::Version::SortRand) && id.get_variant() == uuid::Variant::RFC4122
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::tests::catalogue::catalogue;
     use super::super::text::UserAgent;
     use super::*;
+
+    /// A UUID of version 7.
+    const ID: u128 = 0x0197_0000_0000_7000_8000_0000_0000_0007;
+
+    #[test]
+    fn an_id_that_no_line_may_have_is_not_read() {
+        let event = Event::new(Details::LoginSuccess);
+        let json = |id| {
+            event
+                .clone()
+                .with_id(Uuid::from_u128(id))
+                .to_json()
+                .unwrap()
+        };
+        assert!(Event::from_json(&json(ID)).is_some());
+        for id in [7, ID - (0x3000 << 64), ID - (0x8000 << 48)] {
+            assert_eq!(Event::from_json(&json(id)), None, "{id:x}");
+        }
+    }
 
     #[test]
     fn every_event_that_waits_as_json_is_the_same_afterwards() {
@@ -91,7 +116,7 @@ mod tests {
                 AuditName::unknown(&[7; 16]),
             ] {
                 let event = Event::new(details.clone())
-                    .with_id(Uuid::from_u128(7))
+                    .with_id(Uuid::from_u128(ID))
                     .about(who)
                     .in_session(SessionId::from_bytes([2; 16]))
                     .from_client(client.clone());

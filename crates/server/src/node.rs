@@ -165,6 +165,14 @@ impl Node {
         since.map_or(0, |since| self.clock.now().since(since).max(0))
     }
 
+    /// How many events were set aside on all nodes, because they could not be read.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn events_set_aside(&self) -> Result<i64, ServiceError> {
+        Ok(self.store.count_set_aside().await?)
+    }
+
     /// How many sessions of guests and of users are live.
     ///
     /// # Errors

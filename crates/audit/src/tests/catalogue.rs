@@ -360,6 +360,17 @@ pub(crate) fn catalogue() -> Vec<(Details, String)> {
             },
             r#"{"what":"lookup","matched":1}"#.into(),
         ),
+        (
+            Details::EventSetAside {
+                event: Some(uuid::Uuid::from_bytes([0x11; 16])),
+                digest: EventDigest::of(b"no event"),
+                bytes: 8,
+            },
+            format!(
+                r#"{{"event":"{id}","digest":"{}","bytes":8}}"#,
+                EventDigest::of(b"no event")
+            ),
+        ),
     ]
 }
 
@@ -378,7 +389,7 @@ fn the_catalogue_of_this_test_is_complete_and_names_read_back() {
         assert_eq!(event_type.as_str().parse(), Ok(event_type));
     }
     assert!("login_success".parse::<EventType>().is_err());
-    assert_eq!(EventType::ALL.len(), 41);
+    assert_eq!(EventType::ALL.len(), 42);
 }
 
 #[test]
@@ -417,6 +428,7 @@ fn what_was_refused_or_failed_is_no_success() {
             "EMAIL_CHANGED",
             "RECOVERY_CODE_USED",
             "LINK_REFUSED",
+            "EVENT_SET_ASIDE",
         ]
     );
 }

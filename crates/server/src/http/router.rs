@@ -138,6 +138,12 @@ impl Router {
         let mut text = self.metrics.render();
         text.push_str("# TYPE nightlatch_sealer_lag_seconds gauge\n");
         text.extend(["nightlatch_sealer_lag_seconds ", &lag, "\n"]);
+        if let Ok(count) = node.events_set_aside().await {
+            let line = format!(
+                "# TYPE nightlatch_events_set_aside gauge\nnightlatch_events_set_aside {count}\n"
+            );
+            text.push_str(&line);
+        }
         if let Ok((guests, users)) = node.live_sessions().await {
             text.push_str("# TYPE nightlatch_sessions_live gauge\n");
             for (class, count) in [("guest", guests), ("user", users)] {

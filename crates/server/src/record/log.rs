@@ -9,7 +9,7 @@ use nightlatch_audit::{
 };
 
 use super::identity::NodeIdentity;
-use crate::store::OutboxRow;
+use super::sealable::Sealable;
 
 /// The log of a node.
 pub struct SealedLog {
@@ -59,7 +59,7 @@ impl SealedLog {
     ///
     /// # Errors
     /// When the log cannot be read, in words.
-    pub fn sealed_before(&self, rows: &[OutboxRow]) -> Result<BTreeSet<String>, String> {
+    pub fn sealed_before(&self, waiting: &[Sealable]) -> Result<BTreeSet<String>, String> {
         let failed = |error: AuditError| error.to_string();
         if !self.reader().has_log().map_err(failed)? {
             return Ok(BTreeSet::new());
@@ -69,21 +69,15 @@ impl SealedLog {
         let reading = reader.list(&newest, &Progress::default());
         let lines = reading.map_err(failed)?.answer.events;
         let ids: BTreeSet<String> = lines.into_iter().map(|line| line.id).collect();
-        let waiting = rows.iter().map(|row| row.id.clone());
+        let waiting = waiting.iter().map(Sealable::id);
         Ok(waiting.filter(|id| ids.contains(id)).collect())
     }
 
     /// Seals events so that they are durable.
     ///
     /// # Errors
-    /// When they could not be written, in words. An event that this version cannot read is one,
-    /// too: it waits for a node of its own version.
-    pub fn append(&self, rows: &[OutboxRow]) -> Result<(), String> {
-        let read = |row: &OutboxRow| {
-            let event = Event::from_json(&row.event);
-            event.ok_or_else(|| format!("the event {} cannot be read", row.id))
-        };
-        let events: Vec<Event> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    /// When they could not be written, in words.
+    pub fn append(&self, events: Vec<Event>) -> Result<(), String> {
         self.writer
             .append_all(events)
             .map_err(|error| error.to_string())
@@ -97,6 +91,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Millis;
+    use crate::store::OutboxRow;
 
     #[test]
     fn what_was_sealed_before_is_found_without_an_event_of_the_reading() {
@@ -105,22 +100,22 @@ mod tests {
         let row = |number| {
             let id = uuid::Builder::from_unix_timestamp_millis(1, &[number; 10]).into_uuid();
             let event = Event::new(Details::LoginSuccess).with_id(id);
-            OutboxRow {
+            Sealable::of(&OutboxRow {
                 id: id.to_string(),
                 at: Millis(0),
                 event: event.to_json().unwrap(),
-            }
+            })
         };
         let rows = [row(1), row(2)];
         assert_eq!(log.sealed_before(&rows), Ok(BTreeSet::new()));
-        log.append(&rows[..1]).unwrap();
-        let sealed = BTreeSet::from([rows[0].id.clone()]);
+        log.append(vec![rows[0].event.clone()]).unwrap();
+        let sealed = BTreeSet::from([rows[0].id()]);
         assert_eq!(log.sealed_before(&rows), Ok(sealed));
         let reader = LogReader::copy(log.directory()).unwrap();
         let reading = reader.list(&Query::default(), &Progress::default());
         let events = reading.unwrap().answer.events;
         let read = |event: &&nightlatch_audit::Record| event.event_type.as_str() == "AUDIT_READ";
         assert_eq!(events.iter().filter(read).count(), 0);
-        assert!(events.iter().any(|event| event.id == rows[0].id));
+        assert!(events.iter().any(|event| event.id == rows[0].id()));
     }
 }

@@ -5,6 +5,7 @@ mod event;
 mod identity;
 mod log;
 mod outbox;
+mod sealable;
 mod sealer;
 
 pub use event::event;

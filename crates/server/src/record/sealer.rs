@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::log::SealedLog;
 use super::outbox::Backlog;
+use super::sealable::Sealable;
 use crate::clock::{Millis, ServerClock};
 use crate::store::{OutboxRow, Store, StoreError};
 
@@ -32,6 +33,8 @@ pub struct Sealer {
     sealed: Option<BTreeSet<String>>,
     /// When the events of other nodes are looked at next.
     adopt_at: Millis,
+    /// Whether the events that were set aside were looked at.
+    has_returned: bool,
 }
 
 /// Why events were not sealed.
@@ -60,6 +63,7 @@ impl Sealer {
             backlog,
             sealed: None,
             adopt_at: Millis(0),
+            has_returned: false,
         }
     }
 
@@ -87,6 +91,7 @@ impl Sealer {
     async fn seal_all(&mut self) -> Result<(), SealError> {
         self.backlog.take();
         self.adopt().await?;
+        self.return_readable().await?;
         loop {
             let rows = self.store.outbox(&self.node, BATCH).await?;
             let is_last = i64::try_from(rows.len()).unwrap_or(BATCH) < BATCH;
@@ -113,49 +118,69 @@ impl Sealer {
         Ok(())
     }
 
+    /// Lets those events wait again that were set aside and can be read by now, since a later
+    /// version of this program runs.
+    async fn return_readable(&mut self) -> Result<(), SealError> {
+        if self.has_returned {
+            return Ok(());
+        }
+        for row in self.store.set_aside_events(BATCH).await? {
+            if Sealable::of(&row).is_readable {
+                self.store.return_to_outbox(&row.id, &self.node).await?;
+            }
+        }
+        self.has_returned = true;
+        Ok(())
+    }
+
     async fn seal(&mut self, rows: Vec<OutboxRow>) -> Result<(), SealError> {
         let Some(last) = rows.last() else {
             return Ok(());
         };
         tracing::debug!(events = rows.len(), last = last.id, "sealing");
+        let waiting: Vec<Sealable> = rows.iter().map(Sealable::of).collect();
         let sealed = self.sealed.take();
         let log = self.log.clone();
-        let (result, rows, sealed) = tokio::task::spawn_blocking(move || seal(&log, rows, sealed))
-            .await
-            .map_err(|error| SealError::Log(error.to_string()))?;
-        self.sealed = sealed;
-        result.map_err(SealError::Log)?;
-        let ids: Vec<String> = rows.into_iter().map(|row| row.id).collect();
-        self.store.remove_from_outbox(&ids).await?;
+        let (result, waiting) =
+            tokio::task::spawn_blocking(move || (seal(&log, &waiting, sealed), waiting))
+                .await
+                .map_err(|error| SealError::Log(error.to_string()))?;
+        // After a failure some of them may be in the log, which is then searched.
+        self.sealed = Some(result.map_err(SealError::Log)?);
+        let (done, unreadable): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|event| event.is_readable);
+        let rows = |events: Vec<Sealable>| events.into_iter().map(|event| event.row).collect();
+        let (done, unreadable): (Vec<String>, Vec<String>) = (rows(done), rows(unreadable));
+        if !unreadable.is_empty() {
+            let events = unreadable.len();
+            tracing::error!(
+                events,
+                "events that cannot be read were set aside; the log has their digests"
+            );
+            self.store.set_aside(&unreadable, self.clock.now()).await?;
+        }
+        self.store.remove_from_outbox(&done).await?;
         self.sealed = Some(BTreeSet::new());
         Ok(())
     }
 }
 
 /// Appends the events that are not in the log. Returns what is in it afterwards.
-#[allow(clippy::type_complexity)] // it is taken apart at once
 fn seal(
     log: &SealedLog,
-    rows: Vec<OutboxRow>,
+    waiting: &[Sealable],
     sealed: Option<BTreeSet<String>>,
-) -> (Result<(), String>, Vec<OutboxRow>, Option<BTreeSet<String>>) {
-    let mut sealed = match sealed.map_or_else(|| log.sealed_before(&rows), Ok) {
-        Ok(sealed) => sealed,
-        Err(error) => return (Err(error), rows, None),
+) -> Result<BTreeSet<String>, String> {
+    let mut sealed = match sealed {
+        Some(sealed) => sealed,
+        None => log.sealed_before(waiting)?,
     };
-    let is_new = |row: &&OutboxRow| !sealed.contains(&row.id);
-    let new: Vec<OutboxRow> = rows.iter().filter(is_new).cloned().collect();
-    let appended = if new.is_empty() {
-        Ok(())
-    } else {
-        log.append(&new)
-    };
-    match appended {
-        Ok(()) => {
-            sealed.extend(new.into_iter().map(|row| row.id));
-            (Ok(()), rows, Some(sealed))
-        }
-        // Some of them may be in the log.
-        Err(error) => (Err(error), rows, None),
+    let is_new = |event: &&Sealable| !sealed.contains(&event.id());
+    let new: Vec<&Sealable> = waiting.iter().filter(is_new).collect();
+    if !new.is_empty() {
+        log.append(new.iter().map(|event| event.event.clone()).collect())?;
     }
+    let new: Vec<String> = new.into_iter().map(Sealable::id).collect();
+    sealed.extend(new);
+    Ok(sealed)
 }

@@ -2,7 +2,7 @@
 
 use super::flow::Flow;
 use super::value::{Row, Statement, Value};
-use super::{Store, StoreError, all};
+use super::{Store, StoreError, all, first};
 use crate::clock::Millis;
 
 /// An event that waits.
@@ -49,7 +49,8 @@ impl Store {
     /// When the database is not available.
     pub async fn outbox(&self, node: &str, limit: i64) -> Result<Vec<OutboxRow>, StoreError> {
         let statement = Statement::new(
-            "SELECT id, at, event FROM outbox WHERE node = $1 ORDER BY at, id LIMIT $2",
+            "SELECT id, at, event FROM outbox WHERE node = $1 AND set_aside_at IS NULL \
+             ORDER BY at, id LIMIT $2",
             [node.into(), limit.into()],
         );
         all(self.query(&statement).await?, read)
@@ -65,6 +66,58 @@ impl Store {
             .await
     }
 
+    /// Sets events aside: they wait no more, and stay as they are.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn set_aside(&self, ids: &[String], now: Millis) -> Result<(), StoreError> {
+        let set_aside = |id: &String| {
+            Statement::new(
+                "UPDATE outbox SET set_aside_at = $1 WHERE id = $2",
+                [now.0.into(), id.as_str().into()],
+            )
+        };
+        let statements: Vec<Statement> = ids.iter().map(set_aside).collect();
+        self.change(move || Flow::Commit(statements.clone(), ()))
+            .await
+    }
+
+    /// The events that were set aside, the first ones first.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn set_aside_events(&self, limit: i64) -> Result<Vec<OutboxRow>, StoreError> {
+        let statement = Statement::new(
+            "SELECT id, at, event FROM outbox WHERE set_aside_at IS NOT NULL \
+             ORDER BY set_aside_at, id LIMIT $1",
+            [limit.into()],
+        );
+        all(self.query(&statement).await?, read)
+    }
+
+    /// How many events are set aside.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn count_set_aside(&self) -> Result<i64, StoreError> {
+        let count = "SELECT count(*) FROM outbox WHERE set_aside_at IS NOT NULL";
+        let rows = self.query(&Statement::new(count, [])).await?;
+        Ok(first(rows, Row::int)?.unwrap_or(0))
+    }
+
+    /// Lets an event that was set aside wait again, for `node`.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn return_to_outbox(&self, id: &str, node: &str) -> Result<(), StoreError> {
+        let statement = Statement::new(
+            "UPDATE outbox SET set_aside_at = NULL, node = $1 \
+             WHERE id = $2 AND set_aside_at IS NOT NULL RETURNING id",
+            [node.into(), id.into()],
+        );
+        self.write(statement).await.map(drop)
+    }
+
     /// Hands the events of nodes that did not seal them since `before` to `node`, and returns how
     /// many there were.
     ///
@@ -72,7 +125,8 @@ impl Store {
     /// When the database is not available.
     pub async fn adopt_outbox(&self, node: &str, before: Millis) -> Result<usize, StoreError> {
         let statement = Statement::new(
-            "UPDATE outbox SET node = $1 WHERE node <> $1 AND at < $2 RETURNING id",
+            "UPDATE outbox SET node = $1 WHERE node <> $1 AND at < $2 \
+             AND set_aside_at IS NULL RETURNING id",
             [node.into(), before.0.into()],
         );
         self.write(statement).await.map(|rows| rows.len())

@@ -30,3 +30,4 @@ mod sessions;
 mod smtp;
 mod tokens;
 mod tour;
+mod unreadable_events;

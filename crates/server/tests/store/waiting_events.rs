@@ -10,6 +10,7 @@ on_both!(
     an_event_is_there_exactly_if_its_change_is,
     events_wait_in_order_until_they_are_removed,
     events_of_a_silent_node_are_adopted,
+    an_event_that_was_set_aside_waits_for_nobody_until_it_is_returned,
     an_event_that_cannot_be_written_prevents_its_change,
     all_nodes_get_the_secret_that_was_stored_first,
 );
@@ -85,6 +86,29 @@ async fn events_of_a_silent_node_are_adopted(fixture: Fixture) {
     mine.sort();
     assert_eq!(mine, ["old", "own"]);
     assert_eq!(waiting(&fixture, "dead").await, ["new"]);
+}
+
+async fn an_event_that_was_set_aside_waits_for_nobody_until_it_is_returned(fixture: Fixture) {
+    let store = &fixture.store;
+    let rows = vec![row_at("me", "bad", 0), row_at("me", "good", 1)];
+    store.record(rows).await.unwrap();
+    let bad = store.outbox("me", 1).await.unwrap().remove(0);
+    store
+        .set_aside(std::slice::from_ref(&bad.id), NOW)
+        .await
+        .unwrap();
+    assert_eq!(waiting(&fixture, "me").await, ["good"]);
+    assert_eq!(store.adopt_outbox("other", NOW.plus(1)).await.unwrap(), 0);
+    assert_eq!(store.count_set_aside().await.unwrap(), 1);
+    assert_eq!(
+        store.set_aside_events(10).await.unwrap(),
+        std::slice::from_ref(&bad)
+    );
+    for _ in 0..2 {
+        store.return_to_outbox(&bad.id, "other").await.unwrap();
+        assert_eq!(waiting(&fixture, "other").await, ["bad"]);
+    }
+    assert_eq!(store.count_set_aside().await.unwrap(), 0);
 }
 
 async fn an_event_that_cannot_be_written_prevents_its_change(fixture: Fixture) {

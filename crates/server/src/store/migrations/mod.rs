@@ -7,7 +7,11 @@ use super::{Engine, Store};
 use crate::clock::Millis;
 
 /// The scripts, the first version first. A released one never changes.
-const SCRIPTS: [&str; 2] = [include_str!("0001.sql"), include_str!("0002.sql")];
+const SCRIPTS: [&str; 3] = [
+    include_str!("0001.sql"),
+    include_str!("0002.sql"),
+    include_str!("0003.sql"),
+];
 
 /// Where the versions are kept.
 const TABLE: &str =
