@@ -152,6 +152,15 @@ fn the_list_names_every_account_and_the_one_in_use() {
         .refuses(4, "no live session");
     home.run(&["account", "switch", EMAIL]).succeeds();
     home.run(&["exec", "--", "true"]).succeeds();
+    let status = home.run(&["status"]).succeeds().stdout;
+    let notice = format!("{EMAIL} was chosen by account switch; the account before was {BOB}");
+    assert!(status.contains(&notice), "{status}");
+    home.login(&["--force"]).succeeds();
+    let status = home.run(&["status"]).succeeds().stdout;
+    assert!(
+        status.contains(&format!("{EMAIL} signed in last;")),
+        "{status}"
+    );
     let text = home.run(&["account", "list"]).succeeds().stdout;
     assert!(text.lines().count() == 3 && text.contains("in use, signed in"));
 }

@@ -156,6 +156,45 @@ fn revoking_takes_no_password_and_a_second_time_changes_nothing() {
 }
 
 #[test]
+fn revoking_an_account_that_is_not_signed_in_is_recorded() {
+    let home = Home::signed_in();
+    home.register_another(BOB, OTHER_PASSWORD).succeeds();
+    home.run(&["lock"]).succeeds();
+    let run = revoke_of(&home, EMAIL);
+    assert_eq!(run.stderr, "o nobody was signed in\n");
+    // Nothing was revoked that it could tell of.
+    assert_eq!(home.status()["state"], "none");
+    let recorded = recorded(&home, "SESSION_REVOKED");
+    assert_eq!(recorded.len(), 1);
+    assert_eq!(recorded[0]["username"], EMAIL);
+    assert_eq!(recorded[0]["session_id"], Value::Null);
+    let details = json!({ "reason": WHY, "scope": "account", "sessions": 0 });
+    assert_eq!(recorded[0]["details"], details);
+    log_is_whole(&home);
+    home.login(&[EMAIL]).succeeds();
+    home.run(&["exec", "--", "true"]).succeeds();
+}
+
+/// A session that locked by itself: its end and the revocation are both on record.
+#[test]
+fn revoking_an_account_whose_session_has_locked_is_recorded_beside_the_end() {
+    let home = Home::registered();
+    home.login(&["--idle", "1s"]).succeeds();
+    until("the session has locked", || !home.is_active());
+    let before = home.events().len();
+    revoke_of(&home, EMAIL);
+    let mut since = home.events().split_off(before);
+    since.truncate(2);
+    since.sort();
+    assert_eq!(since, ["SESSION_EXPIRED", "SESSION_REVOKED"]);
+    log_is_whole(&home);
+}
+
+fn revoke_of(home: &Home, email: &str) -> Run {
+    home.run(&["revoke", email, "--reason", WHY]).succeeds()
+}
+
+#[test]
 fn what_to_revoke_and_why_must_be_clear() {
     let home = Home::signed_in();
     let long = "x".repeat(501);

@@ -174,7 +174,7 @@ impl Guard {
         let from = before.and_then(|before| home.name_of(before));
         let event = Event::new(Details::AccountSwitched { from }).about(name_of(account));
         home.record(&[event]).map_err(GuardError::from)?;
-        Ok(lock.set_current(account.id)?)
+        Ok(lock.switch_to(account.id)?)
     }
 
     /// Records that a wrong password locked sign-in, if it did.

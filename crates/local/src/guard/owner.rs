@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Denied, Guard, GuardError, Home};
 use crate::account::{Account, Email};
-use crate::session::Owner;
+use crate::session::{InUse, Owner};
 use nightlatch_core::id::AccountId;
 
 /// Whose session counts.
@@ -23,22 +23,26 @@ pub(super) enum Counting {
 pub enum AccountNotice {
     /// The session that counts belongs to another account than before.
     SignedInBefore {
-        /// The account that signed in last.
+        /// The account in use.
         account: String,
-        /// The one that signed in before it.
+        /// How it came to be that.
+        in_use: InUse,
+        /// The one before it.
         before: String,
     },
-    /// The account that signed in last does not count here.
+    /// The account in use does not count here.
     DoesNotCount {
-        /// The account that signed in last.
+        /// The account in use.
         account: String,
+        /// How it came to be that.
+        in_use: InUse,
         /// The accounts that count, in words.
         accepted: String,
     },
 }
 
 impl AccountNotice {
-    /// The account that signed in last.
+    /// The account in use.
     pub fn account(&self) -> &str {
         match self {
             Self::SignedInBefore { account, .. } | Self::DoesNotCount { account, .. } => account,
@@ -49,19 +53,33 @@ impl AccountNotice {
 impl fmt::Display for AccountNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SignedInBefore { account, before } => {
-                write!(
-                    f,
-                    "{account} signed in last; the account before was {before}"
-                )
+            Self::SignedInBefore {
+                account,
+                in_use,
+                before,
+            } => {
+                let how = how(*in_use);
+                write!(f, "{account} {how}; the account before was {before}")
             }
-            Self::DoesNotCount { account, accepted } => {
+            Self::DoesNotCount {
+                account,
+                in_use,
+                accepted,
+            } => {
+                let how = how(*in_use);
                 write!(
                     f,
-                    "{account} signed in last, and only the session of {accepted} counts here"
+                    "{account} {how}, and only the session of {accepted} counts here"
                 )
             }
         }
+    }
+}
+
+fn how(in_use: InUse) -> &'static str {
+    match in_use {
+        InUse::SignedIn => "signed in last",
+        InUse::Switched => "was chosen by account switch",
     }
 }
 
@@ -125,7 +143,7 @@ impl Guard {
         Ok(None)
     }
 
-    /// A notice about whose session counts here: when another account signed in last than before,
+    /// A notice about whose session counts here: when another account is in use than before,
     /// or one that does not count. Passive; `None` where an account was named.
     ///
     /// # Errors
@@ -144,16 +162,25 @@ impl Guard {
         let Some(account) = email_of(home, current)? else {
             return Ok(None);
         };
+        let in_use = home.sessions.in_use()?;
         if !self.accepts(&account) {
             let accepted = self.accepted_in_words();
-            return Ok(Some(AccountNotice::DoesNotCount { account, accepted }));
+            return Ok(Some(AccountNotice::DoesNotCount {
+                account,
+                in_use,
+                accepted,
+            }));
         }
         // Where one account is pinned, the user expects that one.
         let (None, Some(before)) = (&self.accepted, before) else {
             return Ok(None);
         };
         let before = email_of(home, before)?;
-        Ok(before.map(|before| AccountNotice::SignedInBefore { account, before }))
+        Ok(before.map(|before| AccountNotice::SignedInBefore {
+            account,
+            in_use,
+            before,
+        }))
     }
 
     /// The home, and the account whose session counts in it.

@@ -8,7 +8,7 @@ use super::guarded_commands::{
 use super::{Guard, GuardError, Home};
 use crate::account::Email;
 use crate::session::{EndCause, EndedSession, Ending, SessionStatus};
-use nightlatch_audit::{Appended, CommandEnd, Details, Event, RevocationReason};
+use nightlatch_audit::{Appended, CommandEnd, Details, Event, RevocationReason, RevocationScope};
 use nightlatch_core::id::{AccountId, SessionId};
 
 /// How long to wait for the audit log's lock.
@@ -142,6 +142,7 @@ impl Guard {
         };
         let ending = ending.record();
         let mut revoked = Revoked { ending, ..nothing };
+        revoked.record_without_session(home, reason);
         if let Some(asked) = asked {
             (revoked.commands, revoked.commands_failure) = asked.finish();
             revoked.record_for_killed_guards(home);
@@ -206,10 +207,33 @@ impl Revoked {
                 finished.in_session(command.session_id)
             })
             .collect();
+        self.record(home, &events);
+    }
+
+    /// Records the revocation of accounts that had no live session: somebody wanted it, for a reason.
+    fn record_without_session(&mut self, home: &Home, reason: &RevocationReason) {
+        let revoked = |&account: &AccountId| {
+            let event = Event::new(Details::SessionRevoked {
+                reason: reason.clone(),
+                incident: None,
+                scope: Some(RevocationScope::Account),
+                sessions: Some(0),
+                by: None,
+            });
+            match home.name_of(account) {
+                Some(name) => event.about(name),
+                None => event,
+            }
+        };
+        let events: Vec<_> = self.ending.had_none.iter().map(revoked).collect();
+        self.record(home, &events);
+    }
+
+    fn record(&mut self, home: &Home, events: &[Event]) {
         if events.is_empty() {
             return;
         }
-        let recorded = home.audit.append_within(&events, PATIENCE);
+        let recorded = home.audit.append_within(events, PATIENCE);
         if let Err(error) = recorded.and_then(Appended::sync) {
             self.ending.failures.push(error.into());
         }

@@ -16,10 +16,21 @@ pub const SESSIONS: &str = "sessions";
 const SUFFIX: &str = ".session";
 const REVOKED_SUFFIX: &str = ".revoked";
 const CURRENT: &str = "current";
-/// Room for two ids, each with a newline, and little more.
+/// The line below two ids where `account switch` chose the first one.
+const SWITCHED: &str = "switched";
+/// Room for two ids and that line, each with a newline, and little more.
 const CURRENT_LIMIT: usize = 128;
 /// A newer version's file may be longer than ours; anything longer than this is no session file.
 const READ_LIMIT: usize = 16 * FILE_LENGTH;
+
+/// How an account came to be the one in use where none is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InUse {
+    /// It signed in last.
+    SignedIn,
+    /// `account switch` chose it.
+    Switched,
+}
 
 /// The session files of a home.
 #[derive(Clone)]
@@ -126,14 +137,33 @@ impl Store {
         Ok(self.signed_in()?[1])
     }
 
-    /// The account that signed in last, and the last other one before it.
+    /// How the current account came to be the one in use; [`InUse::SignedIn`] if that is not known.
+    ///
+    /// # Errors
+    /// As [`Store::current`].
+    pub fn in_use(&self) -> Result<InUse, FsError> {
+        let content = self.current_content()?;
+        let is_switched = content.lines().nth(2) == Some(SWITCHED);
+        Ok(if is_switched {
+            InUse::Switched
+        } else {
+            InUse::SignedIn
+        })
+    }
+
+    /// The account in use, and the last other one before it.
     fn signed_in(&self) -> Result<[Option<AccountId>; 2], FsError> {
+        let content = self.current_content()?;
+        let mut lines = content.lines();
+        Ok([(); 2].map(|()| lines.next()?.trim_end().parse().ok()))
+    }
+
+    fn current_content(&self) -> Result<String, FsError> {
         let Some(file) = self.home.open_file(CURRENT)? else {
-            return Ok([None; 2]);
+            return Ok(String::new());
         };
         let content = read_bounded(&file, &self.home.path().join(CURRENT), CURRENT_LIMIT)?;
-        let mut lines = std::str::from_utf8(&content).unwrap_or_default().lines();
-        Ok([(); 2].map(|()| lines.next()?.trim_end().parse().ok()))
+        Ok(String::from_utf8(content).unwrap_or_default())
     }
 
     /// Records the account that signed in last, and removes half-written files that a crash left in
@@ -141,18 +171,19 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn set_current(&self, account: AccountId) -> Result<(), FsError> {
+    pub fn set_current(&self, account: AccountId, how: InUse) -> Result<(), FsError> {
         let _lock = self.home.lock()?;
         self.home.sweep_temporary()?;
         // The existing record may be damaged; it is replaced.
         let [last, before] = self.signed_in().unwrap_or_default();
         let before = if last == Some(account) { before } else { last };
-        let before = before.map(|before| format!("{before}\n"));
-        self.home.write_atomic(
-            CURRENT,
-            format!("{account}\n{}", before.unwrap_or_default()).as_bytes(),
-            Durability::Volatile,
-        )
+        let content = match (before, how) {
+            (None, _) => format!("{account}\n"),
+            (Some(before), InUse::SignedIn) => format!("{account}\n{before}\n"),
+            (Some(before), InUse::Switched) => format!("{account}\n{before}\n{SWITCHED}\n"),
+        };
+        self.home
+            .write_atomic(CURRENT, content.as_bytes(), Durability::Volatile)
     }
 
     /// Forgets the account that signed in last, if it is this one.
@@ -369,7 +400,9 @@ mod tests {
         for left in [".tmp-0000", ".tmp-accounts.db-journal"] {
             let _ = store.home.create_new(left).unwrap();
         }
-        store.set_current(AccountId::from_bytes([1; 16])).unwrap();
+        store
+            .set_current(AccountId::from_bytes([1; 16]), InUse::SignedIn)
+            .unwrap();
         assert_eq!(store.home.names().unwrap(), [CURRENT]);
     }
 
@@ -377,22 +410,27 @@ mod tests {
     fn the_account_before_is_the_last_other_one() {
         let (_temp, store) = scratch();
         let [alice, bob] = [1, 2].map(|byte| AccountId::from_bytes([byte; 16]));
-        store.set_current(alice).unwrap();
+        store.set_current(alice, InUse::SignedIn).unwrap();
         assert_eq!(store.previous().unwrap(), None);
         for account in [bob, bob] {
-            store.set_current(account).unwrap();
+            store.set_current(account, InUse::SignedIn).unwrap();
             assert_eq!(store.current().unwrap(), Some(bob));
             assert_eq!(store.previous().unwrap(), Some(alice));
+            assert_eq!(store.in_use().unwrap(), InUse::SignedIn);
         }
-        store.set_current(alice).unwrap();
+        store.set_current(alice, InUse::Switched).unwrap();
         assert_eq!(store.previous().unwrap(), Some(bob));
+        assert_eq!(store.in_use().unwrap(), InUse::Switched);
+        store.set_current(alice, InUse::SignedIn).unwrap();
+        assert_eq!(store.previous().unwrap(), Some(bob));
+        assert_eq!(store.in_use().unwrap(), InUse::SignedIn);
     }
 
     #[test]
     fn the_current_account_is_forgotten_only_if_it_is_the_one_meant() {
         let (_temp, store) = scratch();
         let [alice, bob] = [1, 2].map(|byte| AccountId::from_bytes([byte; 16]));
-        store.set_current(alice).unwrap();
+        store.set_current(alice, InUse::SignedIn).unwrap();
         store.forget_current(bob).unwrap();
         assert_eq!(store.current().unwrap(), Some(alice));
         store.forget_current(alice).unwrap();
@@ -402,7 +440,9 @@ mod tests {
     #[test]
     fn a_garbled_note_of_the_current_account_is_no_account() {
         let (_temp, store) = scratch();
-        store.set_current(AccountId::from_bytes([1; 16])).unwrap();
+        store
+            .set_current(AccountId::from_bytes([1; 16]), InUse::SignedIn)
+            .unwrap();
         assert!(store.current().unwrap().is_some());
         store
             .home

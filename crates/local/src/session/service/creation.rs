@@ -7,6 +7,7 @@ use crate::session::home::Identity;
 use crate::session::keeper::{KeeperError, Slot, Unresponsive};
 use crate::session::model::{Activity, Claims, EndReason, generation};
 use crate::session::payload;
+use crate::session::store::InUse;
 use crate::session::surroundings::Surroundings;
 use nightlatch_audit::{AuditName, Details, Event, TerminationReason};
 use nightlatch_core::clock::Timestamp;
@@ -70,7 +71,12 @@ impl SessionService {
                 };
                 self.place(home, surroundings, claims, activity)
             })
-            .and_then(|session| Ok(self.store.set_current(account).map(|()| session)?));
+            .and_then(|session| {
+                Ok(self
+                    .store
+                    .set_current(account, InUse::SignedIn)
+                    .map(|()| session)?)
+            });
         if created.is_err() {
             // After a failure, no session may be live that was not reported as such. Report the
             // first failure.

@@ -128,6 +128,11 @@ impl SessionService {
             .note_revocations(account, &noted.and(revocation))?)
     }
 
+    /// Whether the account's last session was revoked, and nobody has signed in since.
+    pub(super) fn is_revoked(&self, account: AccountId) -> Result<bool, SessionError> {
+        Ok(self.store.revocations(account)?.last.is_some())
+    }
+
     /// Destroys a key that the kernel holds although the agent is configured, if trying that is
     /// safe. Returns whether there was one. Otherwise the kernel drops it at its timeout, and it
     /// opens nothing until then.

@@ -34,6 +34,8 @@ pub struct EndedSession {
 pub struct Ending {
     /// The sessions that were live or could not be judged, and are now ended.
     pub ended: Vec<EndedSession>,
+    /// The accounts that had no live session, and whose last one was not revoked.
+    pub had_none: Vec<AccountId>,
     /// How many were dead already and were cleared away.
     pub cleared: usize,
     /// The failures, the worst first: keys that could not be destroyed, files that could not be
@@ -160,22 +162,29 @@ impl UnrecordedEnding<'_> {
         let has_key_left = failures
             .iter()
             .any(|failure| matches!(failure, SessionError::Keeper(_)));
+        let had_none = (event.is_none() || !was_live) && failures.is_empty();
         // No key opens a session whose revocation is noted.
         let is_ended = is_noted || is_over && !has_key_left;
         self.ending.failures.extend(failures);
-        let Some(event) = event.filter(|_| is_ended) else {
-            return;
-        };
-        self.events.push(event);
-        if was_live {
-            let username = username.map(|name| name.as_str().to_owned());
-            self.ending.ended.push(EndedSession {
-                account,
-                username,
-                key_destroyed: had_key,
-            });
-        } else {
-            self.ending.cleared += 1;
+        if let Some(event) = event.filter(|_| is_ended) {
+            self.events.push(event);
+            if was_live {
+                let username = username.map(|name| name.as_str().to_owned());
+                self.ending.ended.push(EndedSession {
+                    account,
+                    username,
+                    key_destroyed: had_key,
+                });
+            } else {
+                self.ending.cleared += 1;
+            }
+        }
+        if had_none && matches!(self.cause, EndCause::Revoked(_)) {
+            match self.service.is_revoked(account) {
+                Ok(false) => self.ending.had_none.push(account),
+                Ok(true) => {}
+                Err(error) => self.ending.failures.push(error),
+            }
         }
     }
 

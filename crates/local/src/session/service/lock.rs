@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::find::Found;
 use super::{NewSession, Owner, Session, SessionError, SessionService};
 use crate::session::file;
+use crate::session::store::InUse;
 use nightlatch_audit::{Event, TerminationReason};
 use nightlatch_core::id::AccountId;
 use nightlatch_platform::fs::DirLock;
@@ -135,12 +136,12 @@ impl<'a> SessionLock<'a> {
         }
     }
 
-    /// Makes this the account in use where none is named.
+    /// Makes this the account in use where none is named, without a sign-in.
     ///
     /// # Errors
     /// When it cannot be noted.
-    pub fn set_current(&self, account: AccountId) -> Result<(), SessionError> {
-        Ok(self.service.store.set_current(account)?)
+    pub fn switch_to(&self, account: AccountId) -> Result<(), SessionError> {
+        Ok(self.service.store.set_current(account, InUse::Switched)?)
     }
 
     /// Forgets that this account was the one in use. Then the only account is, if there is just one.

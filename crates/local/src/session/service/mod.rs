@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::home::Identity;
 use super::keeper::{KeeperKind, Keepers, Payload, Slot, Unresponsive};
 use super::payload;
-use super::store::Store;
+use super::store::{InUse, Store};
 use super::surroundings::Surroundings;
 use nightlatch_audit::AuditLog;
 use nightlatch_core::clock::Clock;
@@ -140,6 +140,14 @@ impl SessionService {
     /// As [`SessionService::current`].
     pub fn previous(&self) -> Result<Option<AccountId>, SessionError> {
         Ok(self.store.previous()?)
+    }
+
+    /// How the current account came to be the one in use.
+    ///
+    /// # Errors
+    /// As [`SessionService::current`].
+    pub fn in_use(&self) -> Result<InUse, SessionError> {
+        Ok(self.store.in_use()?)
     }
 
     /// The accounts that have a session file, live or not.
