@@ -68,9 +68,8 @@ impl Deed {
         matches!(self, Register | FirstLogin | Rotate | Prune | Hold)
     }
 
-    /// Whether not every step of it holds yet, as far as the sweep of all steps can tell: two changes
-    /// of a secret that are killed one after the other are reported as a database put back, and the
-    /// judgements of the others have not passed as a whole.
+    /// Whether not every step of it holds yet, as far as the sweep of all steps can tell: the
+    /// judgements of these have not passed as a whole.
     fn is_not_swept_yet(self) -> bool {
         matches!(
             self,

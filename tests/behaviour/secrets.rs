@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
+use crate::support::checks::can_trace;
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Pty, Run, contains, tree};
 
 /// A value and a name that occur nowhere else.
@@ -309,6 +310,29 @@ fn a_database_that_was_removed_or_put_back_is_noticed() {
     // The next change is on record with what there is.
     set(&home, "a", b"again").succeeds();
     told("");
+}
+
+#[test]
+fn two_killed_changes_in_a_row_are_no_database_that_was_put_back() {
+    if !can_trace() {
+        return;
+    }
+    let home = Home::signed_in();
+    set(&home, "a", b"first").succeeds();
+    for _ in 0..2 {
+        // The change is recorded, and not made.
+        let killed = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"];
+        let killed = [&killed[..], &["-e", "inject=fdatasync:signal=KILL:when=1"]].concat();
+        let set = ["secret", "set", "b", "--generate"];
+        assert_ne!(Run::of(home.command_under("strace", &killed, &set)).code, 0);
+    }
+    assert_eq!(events(&home), ["SECRET_SET"; 3]);
+    let listed = home.run(&["secret", "list"]).succeeds();
+    let one = "the last recorded change is not in the database";
+    assert!(listed.stderr.contains(one), "{listed:?}");
+    set(&home, "b", b"second").succeeds();
+    let listed = home.run(&["secret", "list", "--json"]).succeeds();
+    assert_eq!(listed.json()["as_recorded"], true, "{listed:?}");
 }
 
 #[test]

@@ -264,7 +264,7 @@ details! {
             /// The segment.
             segment: SegmentName,
         },
-        /// `{"secret","version","how","count","digest"}`
+        /// `{"secret","version","how","count","digest","before"}`
         SecretSet {
             /// The secret.
             secret: SecretTag,
@@ -276,6 +276,10 @@ details! {
             count: u64,
             /// The digest of all of them.
             digest: SecretsDigest,
+            /// The digest that they had when the change was begun. Logs of earlier
+            /// versions have none.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            before: Option<SecretsDigest>,
         },
         /// `{"secret","version"}`
         SecretRead {
@@ -294,7 +298,7 @@ details! {
             /// The number of the version.
             version: u32,
         },
-        /// `{"secret","count","digest"}`
+        /// `{"secret","count","digest","before"}`
         SecretRemoved {
             /// The secret, with all its versions.
             secret: SecretTag,
@@ -302,6 +306,9 @@ details! {
             count: u64,
             /// The digest of all of them.
             digest: SecretsDigest,
+            /// As for a secret that is set.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            before: Option<SecretsDigest>,
         },
         /// `{"from"}`
         AccountSwitched {

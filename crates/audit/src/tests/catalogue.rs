@@ -268,6 +268,7 @@ pub(crate) fn catalogue() -> Vec<(Details, String)> {
                 how: SecretChange::Generated,
                 count: 7,
                 digest,
+                before: None,
             },
             format!(r#"{{"secret":"{secret}","version":3,"how":"generated","count":7,"digest":"{digest}"}}"#),
         ),
@@ -288,6 +289,7 @@ pub(crate) fn catalogue() -> Vec<(Details, String)> {
                 secret,
                 count: 6,
                 digest,
+                before: None,
             },
             format!(r#"{{"secret":"{secret}","count":6,"digest":"{digest}"}}"#),
         ),
@@ -379,6 +381,26 @@ fn every_event_says_what_the_catalogue_has_and_nothing_else() {
     for (details, expected) in catalogue() {
         assert_eq!(details_of(&Event::new(details)), expected);
     }
+}
+
+#[test]
+fn a_change_of_a_secret_is_written_and_read_with_the_digest_before_it() {
+    let digest = SecretsDigest::from_bytes([0x44; 32]);
+    let before = SecretsDigest::from_bytes([0x55; 32]);
+    let secret = SecretTag::of(&Key::init_with(|bytes| bytes.fill(3)), b"prod-db");
+    let removed = Details::SecretRemoved {
+        secret,
+        count: 6,
+        digest,
+        before: Some(before),
+    };
+    let written = details_of(&Event::new(removed));
+    assert_eq!(
+        written,
+        format!(r#"{{"secret":"{secret}","count":6,"digest":"{digest}","before":"{before}"}}"#)
+    );
+    let read = Details::read(EventType::SecretRemoved, &written).unwrap();
+    assert_eq!(details_of(&Event::new(read)), written);
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl Secrets<'_> {
     }
 
     /// Changes secrets in one transaction: judges the session, makes the changes, records them
-    /// durably with the state that they lead to, and commits them.
+    /// durably with the states that they lead from and to, and commits them.
     fn change<T>(
         &self,
         action: &str,
@@ -163,13 +163,14 @@ impl Secrets<'_> {
         }
         let store = Store::of(&writing, &keys);
         let mut changes = Changes::default();
+        let before = store.state()?;
         let done = work(&store, &mut changes)?;
-        let state = store.state()?;
+        let states = (&before, &store.state()?);
         let event = |change: &Change| match change {
             Change::Set(name, version, how) => {
-                set_event(session, &keys, (name, *version, *how), &state)
+                set_event(session, &keys, (name, *version, *how), states)
             }
-            Change::Removed(name) => removed_event(session, &keys, name, &state),
+            Change::Removed(name) => removed_event(session, &keys, name, states),
         };
         let events: Vec<_> = changes.0.iter().map(event).collect();
         let used = judged.await_log()?.record(events)?.publish()?;

@@ -12,7 +12,7 @@ pub enum SecretsCheck {
     /// They are those that were recorded.
     AsRecorded,
     /// The last change was recorded and is not there: the program was killed before it was written,
-    /// or the database was put back by one change.
+    /// or the database was put back by one change. Changes before it may have been killed too.
     LastChangeMissing {
         /// How many secrets there should be.
         recorded: u64,
@@ -33,18 +33,22 @@ pub enum SecretsCheck {
 
 impl SecretsCheck {
     fn compare(recorded: &Recorded, found: SecretsState) -> Self {
-        let Recorded { states, is_whole } = recorded;
+        let Recorded {
+            states,
+            before,
+            is_whole,
+        } = recorded;
         if states.is_empty() && !is_whole {
             return Self::NotRecorded;
         }
         // Before the first change there is none.
         let before_all = is_whole.then(SecretsState::empty);
         let last = states.first().copied().unwrap_or_default();
-        let before = states.get(1).copied().or(before_all);
+        let before = before.or(states.get(1).copied().or(before_all).map(|it| it.digest));
         let (recorded, count) = (last.count, found.count);
         if found == last {
             Self::AsRecorded
-        } else if Some(found) == before {
+        } else if Some(found.digest) == before {
             Self::LastChangeMissing {
                 recorded,
                 found: count,
@@ -119,8 +123,11 @@ fn changes() -> Query {
 
 /// What the log recorded of an account's secrets.
 struct Recorded {
-    /// The last state, and the one before.
+    /// The last state, and the one before unless `before` is known.
     states: Vec<SecretsState>,
+    /// The digest of the state that the last change was made in. It is that of the state before,
+    /// unless that change was killed.
+    before: Option<[u8; 32]>,
     /// Whether the log goes back to the account's first secret.
     is_whole: bool,
 }
@@ -130,7 +137,11 @@ struct Recorded {
 fn recorded(home: &Home, latest: &QueryResult, email: &str) -> Result<Recorded, AuditError> {
     let mut query = changes();
     let mut email = email.to_owned();
-    let mut states: Vec<SecretsState> = Vec::new();
+    let mut recorded = Recorded {
+        states: Vec::new(),
+        before: None,
+        is_whole: true,
+    };
     let mut oldest = u64::MAX;
     let mut page = latest;
     let mut older;
@@ -142,36 +153,46 @@ fn recorded(home: &Home, latest: &QueryResult, email: &str) -> Result<Recorded, 
             .filter(|record| record.seq < oldest)
         {
             let is_about = record.username.as_deref() == Some(&email);
-            let state = match record.read_details() {
+            let (state, before) = match record.read_details() {
                 Some(Details::EmailChanged { failure: None, to }) if to.as_str() == email => {
                     email = record.username.clone().unwrap_or_default();
                     continue;
                 }
                 Some(
-                    Details::SecretSet { count, digest, .. }
-                    | Details::SecretRemoved { count, digest, .. },
-                ) if is_about => SecretsState {
-                    count,
-                    digest: *digest.as_bytes(),
-                },
-                Some(Details::AccountRemoved { .. }) if is_about => {
-                    let is_whole = true;
-                    return Ok(Recorded { states, is_whole });
+                    Details::SecretSet {
+                        count,
+                        digest,
+                        before,
+                        ..
+                    }
+                    | Details::SecretRemoved {
+                        count,
+                        digest,
+                        before,
+                        ..
+                    },
+                ) if is_about => {
+                    let digest = *digest.as_bytes();
+                    (SecretsState { count, digest }, before)
                 }
+                Some(Details::AccountRemoved { .. }) if is_about => return Ok(recorded),
                 _ => continue,
             };
+            let states = &mut recorded.states;
+            if states.is_empty() {
+                recorded.before = before.map(|before| *before.as_bytes());
+            }
             // The records of one step all have the state that it led to.
             if states.last() != Some(&state) {
                 states.push(state);
             }
-            if states.len() == 2 {
-                let is_whole = true;
-                return Ok(Recorded { states, is_whole });
+            if states.len() == 2 || recorded.before.is_some() {
+                return Ok(recorded);
             }
         }
         let Some(first) = page.events.first().filter(|_| page.has_more) else {
-            let is_whole = page.removed.is_empty();
-            return Ok(Recorded { states, is_whole });
+            recorded.is_whole = page.removed.is_empty();
+            return Ok(recorded);
         };
         // An import records its secrets at one time. When a whole page is of one time, what else is
         // of that time is of the same step, and has the same state.
@@ -195,8 +216,12 @@ mod tests {
             digest: [count.to_le_bytes()[0]; 32],
         };
         let compare_with = |states: &[SecretsState], is_whole, found| {
-            let states = states.to_vec();
-            SecretsCheck::compare(&Recorded { states, is_whole }, found)
+            let recorded = Recorded {
+                states: states.to_vec(),
+                before: None,
+                is_whole,
+            };
+            SecretsCheck::compare(&recorded, found)
         };
         let compare = |states: &[SecretsState], found| compare_with(states, true, found);
         let empty = SecretsState::empty();
@@ -217,5 +242,29 @@ mod tests {
             SecretsCheck::NotRecorded
         );
         assert_eq!(compare_with(&[state(1)], false, empty), other(1, 0));
+    }
+    #[test]
+    fn of_several_killed_changes_only_the_last_is_missing() {
+        let state = |count| SecretsState {
+            count,
+            digest: [count.to_le_bytes()[0]; 32],
+        };
+        let recorded = Recorded {
+            states: vec![state(4)],
+            before: Some(state(2).digest),
+            is_whole: true,
+        };
+        let (recorded_count, found) = (4, 2);
+        assert_eq!(
+            SecretsCheck::compare(&recorded, state(2)),
+            SecretsCheck::LastChangeMissing {
+                recorded: recorded_count,
+                found
+            }
+        );
+        assert!(matches!(
+            SecretsCheck::compare(&recorded, state(3)),
+            SecretsCheck::Different { .. }
+        ));
     }
 }

@@ -6,19 +6,20 @@ use crate::session::Session;
 use nightlatch_audit::{Details, Event, SecretChange, SecretsDigest};
 use nightlatch_core::id::ExecId;
 
-/// A secret was set.
+/// A secret was set; `before` and `after` are the states that this led from and to.
 pub(super) fn set_event(
     session: &Session,
     keys: &SecretKeys,
     (name, version, how): (&SecretName, u64, SecretChange),
-    state: &SecretsState,
+    (before, after): (&SecretsState, &SecretsState),
 ) -> Event {
     session.event(Details::SecretSet {
         secret: keys.audit_tag(name),
         version: written(version),
         how,
-        count: state.count,
-        digest: SecretsDigest::from_bytes(state.digest),
+        count: after.count,
+        digest: SecretsDigest::from_bytes(after.digest),
+        before: Some(SecretsDigest::from_bytes(before.digest)),
     })
 }
 
@@ -27,12 +28,13 @@ pub(super) fn removed_event(
     session: &Session,
     keys: &SecretKeys,
     name: &SecretName,
-    state: &SecretsState,
+    (before, after): (&SecretsState, &SecretsState),
 ) -> Event {
     session.event(Details::SecretRemoved {
         secret: keys.audit_tag(name),
-        count: state.count,
-        digest: SecretsDigest::from_bytes(state.digest),
+        count: after.count,
+        digest: SecretsDigest::from_bytes(after.digest),
+        before: Some(SecretsDigest::from_bytes(before.digest)),
     })
 }
 
