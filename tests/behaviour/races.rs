@@ -395,3 +395,65 @@ fn a_command_whose_disk_is_slow_starts_all_the_same() {
         assert!(marker.exists());
     }
 }
+
+/// A command that changes something under the session, stopped while it waits for the record of that,
+/// `event`, to be durable. `None` if tracing is not possible.
+fn change_waits_for_its_disk(home: &Home, arguments: &[&str], event: &str) -> Option<Held> {
+    if !can_trace() {
+        return None;
+    }
+    // The child is the command itself, and strace is a process apart.
+    let options = ["-D", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"];
+    let stopped = ["-e", "inject=fdatasync:signal=STOP:when=1"];
+    let mut command = home.command_under("strace", &[&options[..], &stopped].concat(), arguments);
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = piped.spawn().unwrap();
+    until("the change is recorded", || {
+        home.events().iter().any(|recorded| recorded == event)
+    });
+    let stat = format!("/proc/{}/stat", child.id());
+    until("it is stopped", || {
+        let stat = std::fs::read_to_string(&stat).unwrap();
+        stat.contains(") T ") || stat.contains(") t ")
+    });
+    Some(Held { child, command })
+}
+
+const SET: [&str; 4] = ["secret", "set", "prod/db", "--generate"];
+
+#[test]
+fn no_secret_or_name_changes_after_a_lock_however_slow_the_disk() {
+    let rename = ["account", "rename", "Alice Liddell"];
+    for (change, event) in [(&SET[..], "SECRET_SET"), (&rename, "ACCOUNT_RENAMED")] {
+        let home = Home::signed_in();
+        let Some(held) = change_waits_for_its_disk(&home, change, event) else {
+            return;
+        };
+        // It waits two seconds for the lock that the change holds, and no longer.
+        home.run(&["lock"]).succeeds();
+        held.resume();
+        held.finish().refuses(4, "no live session");
+        home.login(&[]).succeeds();
+        let show = home.run(&["account", "show"]).succeeds();
+        assert!(!show.stdout.contains("Liddell"), "{show:#?}");
+        home.run(&["secret", "get", "prod/db"])
+            .refuses(3, "there is no secret");
+        log_is_whole(&home);
+    }
+}
+
+#[test]
+fn a_session_is_not_used_or_ended_while_a_secret_is_changed_under_it() {
+    let home = Home::signed_in();
+    let sessions = home.path().join("sessions");
+    let Some(held) = change_waits_for_its_disk(&home, &SET, "SECRET_SET") else {
+        return;
+    };
+    let extend = Held::start(&home, &["extend"], "");
+    extend.waits_for(&sessions);
+    held.resume();
+    held.finish().succeeds();
+    extend.finish().succeeds();
+    home.run(&["secret", "get", "prod/db"]).succeeds();
+    log_is_whole(&home);
+}

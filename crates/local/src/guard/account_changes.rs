@@ -70,8 +70,7 @@ impl Guard {
         let change = home.accounts.begin_rename(directory, account.id, name)?;
         let recording = judged.await_log()?;
         let renamed = recording.session().event(Details::AccountRenamed);
-        let used = recording.record(Some(renamed))?.publish()?;
-        used.record.sync().map_err(GuardError::from)?;
+        let _still_live = recording.record(Some(renamed))?.publish_durably()?;
         Ok(change.commit().map_err(GuardError::from)?)
     }
 

@@ -143,7 +143,7 @@ impl Secrets<'_> {
     }
 
     /// Changes secrets in one transaction: judges the session, makes the changes, records them
-    /// durably with the states that they lead from and to, and commits them.
+    /// durably with the states that they lead from and to, judges the session again, and commits them.
     fn change<T>(
         &self,
         action: &str,
@@ -173,9 +173,10 @@ impl Secrets<'_> {
             Change::Removed(name) => removed_event(session, &keys, name, states),
         };
         let events: Vec<_> = changes.0.iter().map(event).collect();
-        let used = judged.await_log()?.record(events)?.publish()?;
-        used.record.sync()?;
-        writing.commit()?.erase_leftovers();
+        let still_live = judged.await_log()?.record(events)?.publish_durably()?;
+        let directory = writing.commit()?;
+        drop(still_live);
+        directory.erase_leftovers();
         Ok(done)
     }
 }

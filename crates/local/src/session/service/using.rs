@@ -3,7 +3,7 @@
 //! session is as it was, but for what was recorded.
 
 use super::find::Found;
-use super::lock::SessionLock;
+use super::lock::{SessionLock, StillLive};
 use super::{Owner, Session, SessionError, SessionService, Use};
 use crate::session::model::EndReason;
 use nightlatch_audit::{Action, Appended, Details, Event, LockedLog};
@@ -163,10 +163,25 @@ impl<'a> Recording<'a> {
     }
 }
 
-impl Recorded<'_> {
+impl<'a> Recorded<'a> {
     /// The session as it will be after this use.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Extends the session, if the use counts as activity, waits until the record is durable, and
+    /// judges the session again. Keeps the lock: what is changed before that is dropped is changed
+    /// before an end of the session is reported.
+    ///
+    /// # Errors
+    /// When the keeper fails, the record cannot be made durable, or the session has ended: whoever
+    /// ends it waits only a limited time for the lock.
+    pub fn publish_durably(self) -> Result<StillLive<'a>, SessionError> {
+        if self.extends {
+            self.lock.service.publish(&self.session)?;
+        }
+        self.record.sync()?;
+        self.lock.judge_again(self.session)
     }
 
     /// Extends the session, if the use counts as activity, and releases the lock.
