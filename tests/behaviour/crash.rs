@@ -71,10 +71,7 @@ impl Deed {
     /// Whether not every step of it holds yet, as far as the sweep of all steps can tell: the
     /// judgements of these have not passed as a whole.
     fn is_not_swept_yet(self) -> bool {
-        matches!(
-            self,
-            Self::Secret | Self::Email | Self::Recover | Self::NewCode
-        )
+        matches!(self, Self::Email | Self::Recover | Self::NewCode)
     }
 
     /// Whether it uses the keeper.
