@@ -69,9 +69,9 @@ impl Deed {
     }
 
     /// Whether not every step of it holds yet, as far as the sweep of all steps can tell: the
-    /// judgements of these have not passed as a whole.
+    /// judgement of this one has not passed as a whole.
     fn is_not_swept_yet(self) -> bool {
-        matches!(self, Self::Email | Self::Recover | Self::NewCode)
+        matches!(self, Self::NewCode)
     }
 
     /// Whether it uses the keeper.
