@@ -78,7 +78,7 @@ pub struct Config {
     pub database: Option<String>,
     /// What people's browsers call this server: `https://login.example.com`.
     pub public_url: Option<String>,
-    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
+    /// The proxies whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<Network>,
     /// Whether `X-User-ID` identifies a guest.
     pub identity_header: IdentityHeader,

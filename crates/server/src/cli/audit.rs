@@ -26,7 +26,7 @@ pub fn run(config: &Config, command: &AuditCommand) -> Result<u8, Failure> {
             let query = Query::default().limit(Limit::new(*limit)?);
             let reading = LogReader::copy(&directory)?.list(&query, &Progress::default())?;
             for record in &reading.answer.events {
-                ui::print(&record.raw)?;
+                ui::print_json(&record.raw)?;
             }
             Ok(0)
         }

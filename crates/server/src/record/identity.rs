@@ -29,7 +29,7 @@ impl NodeIdentity {
     pub fn take(home: &Dir) -> Result<Self, FsError> {
         let path = home.path().join(NAME);
         let mut file = home.open_update(NAME)?;
-        // Whoever has the lock writes the id. Another process waits only while it is not there.
+        // Whoever has the lock writes the id. Another process that comes before that fails.
         let is_sealer = file.try_lock().is_ok();
         let content = read_bounded(&file, &path, LENGTH)?;
         let stored = std::str::from_utf8(&content).ok().map(str::trim);

@@ -146,6 +146,27 @@ impl Server {
         std::fs::read_to_string(self.data.parent().unwrap().join("log")).unwrap()
     }
 
+    /// Runs SQL on the server's database, beside it.
+    pub fn execute(&self, sql: &str) {
+        let config = self.data.parent().unwrap().join("config.toml");
+        let config = std::fs::read_to_string(config).unwrap();
+        let url = config.split_once("database = \"");
+        if let Some((_, url)) = url {
+            let url = url.split('"').next().unwrap();
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
+                let client = crate::postgres::connect(url).await;
+                client.batch_execute(sql).await.unwrap();
+            });
+        } else {
+            let connection = rusqlite::Connection::open(self.data.join("server.db")).unwrap();
+            connection
+                .busy_timeout(std::time::Duration::from_secs(10))
+                .unwrap();
+            connection.execute_batch(sql).unwrap();
+        }
+    }
+
     /// Stops the server by SIGTERM and returns how it ended. Its data stay until `self` is dropped.
     pub fn stop(&mut self) -> String {
         use std::io::Write;

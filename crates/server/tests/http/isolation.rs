@@ -28,6 +28,9 @@ fn no_route_gives_or_changes_the_data_of_another_user(server: &Server) {
     let mut ended = server.user();
     let cookie = ended.visitor.browser.cookie_header().unwrap();
     assert_eq!(ended.visitor.delete("/api/v2/auth/session").status, 204);
+    let mut expired = server.user();
+    let long_ago = "UPDATE session SET seen = seen - idle WHERE account = ";
+    server.execute(&format!("{long_ago}'{}'", expired.id));
     let (mut guest, mut user) = (server.guest(), server.user());
     let unknown = "00000000-0000-4000-8000-000000000000";
     for route in ROUTES.iter().filter(|route| route.access == Access::Owner) {
@@ -62,6 +65,12 @@ fn no_route_gives_or_changes_the_data_of_another_user(server: &Server) {
         check("user", &mut |request| user.visitor.send(request), 403);
         check("admin", &mut |request| admin.visitor.send(request), 403);
         check("revoked", &mut |request| revoked.visitor.send(request), 403);
+        check("expired", &mut |request| expired.visitor.send(request), 401);
+        check(
+            "expired, by token",
+            &mut |request| expired.with_token(request),
+            401,
+        );
         let mut with_old_cookie =
             |request: Request| server.visitor().send(request.header("Cookie", &cookie));
         check("ended", &mut with_old_cookie, 401);

@@ -78,16 +78,7 @@ fn a_refresh_is_recorded_at_most_once_a_minute() {
         refresh();
         // As if the last activity had been a minute ago.
         let earlier = "UPDATE session SET seen = seen - 60000";
-        if url.is_empty() {
-            let connection = rusqlite::Connection::open(server.data.join("server.db")).unwrap();
-            connection.execute_batch(earlier).unwrap();
-        } else {
-            let runtime = tokio::runtime::Runtime::new().unwrap();
-            runtime.block_on(async {
-                let client = crate::postgres::connect(&url).await;
-                client.batch_execute(earlier).await.unwrap();
-            });
-        }
+        server.execute(earlier);
         let refreshed = refresh();
         assert!((890..=900).contains(&refreshed["remaining_seconds"].as_u64().unwrap()));
         refresh();

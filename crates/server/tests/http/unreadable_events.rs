@@ -4,23 +4,6 @@ use serde_json::json;
 
 use crate::fixture::{PASSWORD, Server, accepted, database, fresh_email, program, with_input};
 
-/// Runs SQL on the server's database.
-fn execute(server: &Server, url: &str, sql: &str) {
-    if url.is_empty() {
-        let connection = rusqlite::Connection::open(server.data.join("server.db")).unwrap();
-        connection
-            .busy_timeout(std::time::Duration::from_secs(10))
-            .unwrap();
-        connection.execute_batch(sql).unwrap();
-    } else {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async {
-            let client = crate::postgres::connect(url).await;
-            client.batch_execute(sql).await.unwrap();
-        });
-    }
-}
-
 fn metrics(server: &Server) -> String {
     let metrics = nightlatch_server::client::Request::new("GET", "/metrics");
     String::from_utf8(metrics.send(server.address).unwrap().body).unwrap()
@@ -51,7 +34,7 @@ fn an_unreadable_event_is_set_aside_with_its_digest_and_sealed_once_it_can_be_re
             "INSERT INTO outbox (id, node, at, event) VALUES ('{id}', '{}', 1, '{event}')",
             node.trim()
         );
-        execute(&server, &url, &insert);
+        server.execute(&insert);
         // What comes after it is sealed, and changes are taken.
         let mut user = server.user();
         while !metrics(&server).contains("\nnightlatch_events_set_aside 1\n") {
@@ -84,7 +67,7 @@ fn an_unreadable_event_is_set_aside_with_its_digest_and_sealed_once_it_can_be_re
             "UPDATE outbox SET event = replace(event, 'OF_A_LATER_VERSION', 'LOGIN_ATTEMPT') \
              WHERE id = '{id}'"
         );
-        execute(&server, &url, &known);
+        server.execute(&known);
         let config = server.data.parent().unwrap().join("config.toml");
         let mut command = program();
         command
