@@ -1,4 +1,4 @@
-//! Whole processes, as a shell sees them: `status`, `extend`, `exec -- true` and `login` against a spawn
+//! Whole processes, as a shell sees them: `status`, `extend`, `exec -- true`, secrets and `login` against a spawn
 //! of `true`, turn by turn in one run, so that a machine that slows down slows both.
 //!
 //! `cargo bench --bench process` prints medians and their ratios to `true`. A ratio is worth
@@ -24,14 +24,19 @@ const TRUE: &str = "/bin/true";
 const ROUNDS: usize = 300;
 const LOGIN_ROUNDS: usize = 15;
 
-const QUICK: [&[&str]; 6] = [
+const QUICK: [&[&str]; 8] = [
     &["status", "--check"],
     &["status", "--prompt"],
     &["status", "--json"],
     &["extend"],
     &["exec", "--no-extend", "--", "true"],
     &["exec", "--", "true"],
+    &["exec", "--secret", "bench=BENCH", "--", "true"],
+    &["secret", "get", "bench"],
 ];
+/// How many secrets there are for the last rows.
+const MANY: usize = 10_000;
+const IMPORTED: usize = 1_000;
 const LOGIN: &[&str] = &["login", "--password-stdin"];
 
 /// What other programs are asked for that is nearest to ours, and how to get them.
@@ -89,6 +94,7 @@ fn main() {
     };
     bench.nightlatch(&["register", EMAIL, "--password-stdin"]);
     bench.nightlatch(LOGIN);
+    bench.import(&["bench=correct-horse-battery-staple".to_owned()]);
 
     println!(
         "{:<40} {:>10} {:>10} {:>7}",
@@ -102,6 +108,7 @@ fn main() {
     bench.report(&LOGIN.join(" "), rounds(LOGIN_ROUNDS), || {
         bench.nightlatch(LOGIN)
     });
+    bench.many_secrets(rounds(LOGIN_ROUNDS));
     if has("--side-by-side") {
         bench.side_by_side(rounds(ROUNDS));
     }
@@ -124,6 +131,29 @@ impl Bench {
         let (ours, trues) = (median(ours), median(trues));
         let ratio = ours.as_secs_f64() / trues.as_secs_f64();
         println!("{name:<40} {ours:>10.2?} {trues:>10.2?} {ratio:>7.2}");
+    }
+
+    /// An import, and what listing and reading cost with many secrets.
+    fn many_secrets(&self, rounds: usize) {
+        let lines = |numbers: std::ops::Range<usize>| -> Vec<String> {
+            numbers
+                .map(|number| format!("MANY_{number}=value-{number}"))
+                .collect()
+        };
+        let first = lines(0..IMPORTED);
+        self.report("secret import, 1,000 secrets", 1, || self.import(&first));
+        self.import(&lines(IMPORTED..MANY));
+        for arguments in [&["secret", "list"][..], &["secret", "get", "bench"]] {
+            let name = format!("{}, {MANY} secrets", arguments.join(" "));
+            self.report(&name, rounds, || self.nightlatch(arguments));
+        }
+    }
+
+    fn import(&self, lines: &[String]) -> bool {
+        let command = [&*self.program, "secret", "import", "--format", "env"];
+        let text = format!("{}\n", lines.join("\n"));
+        assert!(self.spawn(&command, Some(text.as_bytes())), "import failed");
+        true
     }
 
     fn side_by_side(&self, rounds: usize) {

@@ -65,6 +65,10 @@ fn the_tour_shows_all_of_it_and_leaves_nothing_behind() {
     for shown in [
         "$ nightlatch register",
         "deployed by",
+        "$ nightlatch secret set prod/db --generate",
+        "32 characters: ",
+        "$ nightlatch sessions",
+        "$ nightlatch revoke --reason 'lost laptop'",
         "no live session",
         "COMMAND_REFUSED",
         "$ nightlatch audit verify",
