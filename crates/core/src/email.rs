@@ -12,6 +12,15 @@ pub const EMAIL_MAX_BYTES: usize = 254;
 /// An email address as its owner typed it, with the normalized form used to look it up.
 ///
 /// Plain addresses only: no quoted local part, display name, comment or address literal.
+///
+/// ```
+/// use nightlatch_core::email::Email;
+///
+/// let email: Email = "Alice@Example.com".parse()?;
+/// assert_eq!(email.as_str(), "Alice@Example.com");
+/// assert_eq!(email.normalized(), "alice@example.com");
+/// # Ok::<(), nightlatch_core::email::BadEmail>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Email {
     typed: String,

@@ -20,7 +20,20 @@ pub const RETENTION_FLOOR: Duration = Duration::from_secs(24 * 3600);
 
 /// The shortest retention under PCI rules: 12 months (PCI DSS 4.0, 10.5.1).
 pub const PCI_RETENTION_FLOOR: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// The limits of a session, always within the ceilings.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use nightlatch_core::limits::Limits;
+///
+/// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+/// let short = Limits::new(minutes(5), minutes(60))?;
+/// assert_eq!((short.idle(), short.max()), (minutes(5), minutes(60)));
+/// assert!(Limits::default().with_idle(minutes(16)).is_err());
+/// # Ok::<(), nightlatch_core::limits::LimitOutOfRange>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     idle: Duration,

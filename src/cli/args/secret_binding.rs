@@ -27,18 +27,16 @@ pub fn in_file(text: &str) -> Result<SecretBinding, BadValue> {
 }
 
 fn binding(name: &str, variable: &str, given: SecretGiven) -> Result<SecretBinding, BadValue> {
+    let name = secret_name(name)?;
     let variable = variable.parse::<VariableName>();
-    Ok(SecretBinding {
-        name: secret_name(name)?,
-        variable: variable.map_err(|bad: BadVariable| BadValue {
-            message: bad.to_string(),
-            hint: Some(match bad {
-                BadVariable::SetByTheGuard(_) => "choose another variable: NAME=VAR",
-                _ => "write NAME=VAR",
-            }),
-        })?,
-        given,
-    })
+    let variable = variable.map_err(|bad: BadVariable| BadValue {
+        message: bad.to_string(),
+        hint: Some(match bad {
+            BadVariable::SetByTheGuard(_) => "choose another variable: NAME=VAR",
+            _ => "write NAME=VAR",
+        }),
+    })?;
+    Ok(SecretBinding::new(name, variable, given))
 }
 
 /// A name on the command line. It is not repeated in the message: people paste values.

@@ -76,11 +76,11 @@ fn read(path: &Path, environment: &mut Environment) -> Result<(), Failure> {
         let variable = line.name.parse::<VariableName>();
         let variable = variable.map_err(|bad| broken(line.line, bad.to_string()))?;
         match reference(line.value.expose()) {
-            Some(name) => environment.secrets.push(SecretBinding {
-                name: name.map_err(|bad| broken(line.line, bad.to_string()))?,
-                variable,
-                given: SecretGiven::Value,
-            }),
+            Some(name) => {
+                let name = name.map_err(|bad| broken(line.line, bad.to_string()))?;
+                let binding = SecretBinding::new(name, variable, SecretGiven::Value);
+                environment.secrets.push(binding);
+            }
             None if variable_value(line.value.expose()).is_none() => {
                 return Err(broken(
                     line.line,

@@ -69,6 +69,15 @@ pub enum ReadSecretError {
 }
 
 /// Up to `capacity` secret bytes (a password) in a buffer that never moves and never grows.
+///
+/// ```
+/// use nightlatch_core::memory::SecretBuffer;
+///
+/// let mut password = SecretBuffer::with_capacity(8);
+/// assert!(password.push(b"violet"));
+/// assert!(!password.push(b"tractor"), "it has only eight bytes");
+/// assert_eq!(password.expose(), b"violet");
+/// ```
 pub struct SecretBuffer {
     block: Block,
     len: usize,

@@ -26,6 +26,24 @@ use nightlatch_core::crypto::{kdf, labels};
 use nightlatch_core::id::{ExecId, SessionId};
 
 /// Options for running a command.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use nightlatch_local::guard::{Guard, RunOptions};
+/// # let scratch = tempfile::tempdir()?;
+/// # let config = nightlatch_local::guard::GuardConfig::under(scratch.path().join("home"));
+///
+/// // A deployment takes a while: refuse if the session would end within ten minutes.
+/// let options = RunOptions {
+///     min_remaining: Duration::from_secs(600),
+///     ..RunOptions::default()
+/// };
+/// let mut deploy = std::process::Command::new("./deploy.sh");
+/// let refused = Guard::open(config)?.run(&mut deploy, &options);
+/// assert!(refused.is_err(), "nobody is signed in");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RunOptions {
     /// Whether it counts as activity.
@@ -48,6 +66,7 @@ pub struct RunOptions {
 /// How to treat processes that lost their parent and became children of this one, the first process
 /// of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Orphans {
     /// Leaves them unreaped; for a program that waits for children of its own.
     Leave,
@@ -58,6 +77,7 @@ pub enum Orphans {
 
 /// How to treat a script that does not begin with `#!`, which the system itself does not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Scripts {
     /// Refuses it as not executable.
     NeedInterpreter,
@@ -68,6 +88,7 @@ pub enum Scripts {
 
 /// Who records that a command was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusals {
     /// The guard, immediately.
     Record,
@@ -90,6 +111,7 @@ impl Default for RunOptions {
 
 /// A guarded command that has ended.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Finished {
     /// Its exit code or signal.
     pub ended: Ended,

@@ -16,7 +16,19 @@ use nightlatch_platform::clock::SystemClock;
 /// Called with the reason when the `audit.on_tamper` command fails.
 pub type AlertFailureNotice = Arc<dyn Fn(&AlertFailed) + Send + Sync>;
 
-/// The configuration needed to open a guard.
+/// Which home a guard opens, and how.
+///
+/// ```
+/// use nightlatch_local::config::KeeperChoice;
+/// use nightlatch_local::guard::GuardConfig;
+///
+/// // For a user who keeps the home at another place, and only this account's session counts.
+/// let config = GuardConfig::under("/srv/alice/nightlatch")
+///     .accounts(["alice@example.com".parse()?])
+///     .keeper(KeeperChoice::Kernel);
+/// # let _ = config;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct GuardConfig {
     pub(super) paths: Paths,
@@ -114,11 +126,8 @@ impl GuardConfig {
     /// # let config = nightlatch_local::guard::GuardConfig::under(scratch.path().join("home"));
     /// use nightlatch_local::guard::{SecretBinding, SecretGiven};
     ///
-    /// let password = SecretBinding {
-    ///     name: "prod/db".parse()?,
-    ///     variable: "PGPASSWORD".parse()?,
-    ///     given: SecretGiven::Value,
-    /// };
+    /// let password =
+    ///     SecretBinding::new("prod/db".parse()?, "PGPASSWORD".parse()?, SecretGiven::Value);
     /// let config = config.secrets_for("psql".parse()?, [password]);
     /// # let _ = config;
     /// # Ok(())

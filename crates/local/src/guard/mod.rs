@@ -169,6 +169,20 @@ impl Guard {
 
     /// The state of the session. Passive: extends, records and creates nothing.
     ///
+    /// ```
+    /// # let scratch = tempfile::tempdir()?;
+    /// # let config = nightlatch_local::guard::GuardConfig::under(scratch.path().join("home"));
+    /// use nightlatch_local::guard::Guard;
+    /// use nightlatch_local::session::SessionState;
+    ///
+    /// let status = Guard::open_to_look(config)?.status()?;
+    /// match (status.state, status.remaining_seconds) {
+    ///     (SessionState::Active, Some(seconds)) => println!("locks in {seconds} s"),
+    ///     _ => println!("not signed in"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the keeper or the disk fails.
     pub fn status(&self) -> Result<SessionStatus, GuardError> {

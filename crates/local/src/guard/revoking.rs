@@ -18,6 +18,17 @@ const TERMINATED: i32 = 15;
 const KILLED: i32 = 9;
 
 /// Whose sessions to revoke.
+///
+/// ```
+/// use nightlatch_local::guard::{CommandsUnder, Guard, Revoke};
+/// # let scratch = tempfile::tempdir()?;
+/// # let config = nightlatch_local::guard::GuardConfig::under(scratch.path().join("home"));
+///
+/// let guard = Guard::open(config)?;
+/// let revoked = guard.revoke(&Revoke::All, &"laptop lost".parse()?, CommandsUnder::End)?;
+/// assert!(revoked.ending.failures.is_empty() && revoked.commands.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Revoke {
@@ -33,6 +44,7 @@ pub enum Revoke {
 
 /// What becomes of the guarded commands under a session that is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CommandsUnder {
     /// They are asked to end, and killed after five seconds.
     End,
