@@ -23,42 +23,57 @@
 //! # }
 //! ```
 //!
-//! [`Guard`] hands out [`ActiveSession`]s and runs commands. It is built on the [`SessionService`],
-//! the [`AccountService`](account::AccountService) and the [`AuditLog`].
+//! [`Guard`] hands out [`ActiveSession`]s, runs commands, keeps [`Secrets`] and has the [`AuditLog`].
+//!
+//! This crate has what a program needs to guard its own commands, and nothing else. A type that a
+//! function here returns for another function here, such as a proof of a password, needs no name. What
+//! the `nightlatch` command needs besides is in the crates `nightlatch-local`, `nightlatch-audit` (to
+//! query and verify logs) and `nightlatch-core`.
 
 #![deny(missing_docs)]
+#![warn(unnameable_types, unreachable_pub)]
 
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
 
-pub use nightlatch_audit as audit;
-pub use nightlatch_audit::AuditLog;
-pub use nightlatch_core::crypto::kdf::{Argon2Params, HashFailed, ParamsOutOfBounds};
-pub use nightlatch_core::{id, memory};
-pub use nightlatch_local::config::Config;
+// Sessions, and whether there is one.
 #[cfg(unix)]
 pub use nightlatch_local::guard::SessionWatch;
+pub use nightlatch_local::guard::{
+    ActiveSession, Denied, Guard, GuardConfig, GuardError, SessionListing,
+};
+pub use nightlatch_local::session::{EndReason, SessionState, SessionStatus};
+
+// Commands that run only during one.
 pub use nightlatch_local::guard::run::Ended;
 pub use nightlatch_local::guard::{
-    AccountError, AccountNotice, AccountOverview, AccountRemoved, ActiveSession, AlertFailed,
-    AlertKind, CommandError, CommandsUnder, Denied, Finished, Guard, GuardConfig, GuardError,
-    HangUp, Orphans, PasswordChangeError, Profile, ProvenAccount, ProvenCode, ProvenPassword,
-    RecoverError, RecoveredAccount, Refusals, RegisterError, Registered, Registration, Revoke,
-    Revoked, RunOptions, Running, Scripts, SecretError, Secrets, SessionListing, SignInError,
-    SignedIn, Upkeep, Vouched, is_home, last_guarded_commands,
+    CommandError, Finished, Orphans, Refusals, RunOptions, Running, Scripts,
 };
-pub use nightlatch_local::session::SessionService;
-pub use nightlatch_local::{account, config, guard, mask, paths, secrets, session};
-pub use nightlatch_platform::fs::{
-    Dir, Erasure, FsError, FsProblem, Kept, MemoryFile, Storage, Survey, Unsure, Wait, shell_word,
-    storage, survey, tell_of_waits,
-};
-#[cfg(unix)]
-pub use nightlatch_platform::fs::{LockHolder, record_lock_holder};
 
-/// Timestamps and clocks.
+// Accounts, and signing in to them.
+pub use nightlatch_local::account::{DisplayName, Email};
+pub use nightlatch_local::guard::{
+    AccountError, AccountNotice, PasswordChangeError, RecoverError, RegisterError, Registered,
+    Registration, SignInError, SignedIn,
+};
+
+// Ending sessions for a reason.
+pub use nightlatch_local::guard::{CommandsUnder, Revoke, Revoked};
+
+// How long sessions last, and where their keys are.
+pub use nightlatch_local::config::{KeeperChoice, Limits};
+pub use nightlatch_local::session::AgentLauncher;
+
+// The secrets of an account, and secrets in memory.
+pub use nightlatch_core::memory::{Secret, SecretBuffer, WipingAllocator, harden};
+pub use nightlatch_local::guard::{SecretError, Secrets};
+pub use nightlatch_local::secrets::{SecretBinding, SecretGiven, SecretName};
+
+pub use nightlatch_audit::AuditLog;
+
+/// Times, and the clocks that a test passes to [`GuardConfig::with_danger_clock`].
 pub mod clock {
-    pub use nightlatch_core::clock::*;
+    pub use nightlatch_core::clock::{Boot, BootTime, Clock, Moment, Timestamp};
     pub use nightlatch_platform::clock::SystemClock;
 }

@@ -5,13 +5,11 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nightlatch::account::Email;
 use nightlatch::clock::{Boot, BootTime, Clock, Moment, SystemClock, Timestamp};
-use nightlatch::memory::SecretBuffer;
-use nightlatch::session::{AgentLauncher, EndReason, SessionState};
 use nightlatch::{
-    CommandError, Denied, Ended, Guard, GuardConfig, GuardError, PasswordChangeError,
-    RegisterError, Registration, RunOptions, SignInError,
+    AgentLauncher, CommandError, Denied, Email, EndReason, Ended, Guard, GuardConfig, GuardError,
+    PasswordChangeError, RegisterError, Registration, RunOptions, SecretBuffer, SessionState,
+    SignInError,
 };
 
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use nightlatch::clock::{Boot, Clock, Moment, SystemClock};
-use nightlatch::memory::SecretBuffer;
-use nightlatch::session::SessionState;
-use nightlatch::{Denied, Guard, GuardConfig};
+use nightlatch::{Denied, Guard, GuardConfig, SecretBuffer, SessionState};
 
 use crate::support::{EMAIL, Home, PASSWORD};
 

@@ -4,8 +4,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nightlatch::memory::SecretBuffer;
-use nightlatch::{Guard, GuardConfig, Registration};
+use nightlatch::{Guard, GuardConfig, Registration, SecretBuffer};
 use rusqlite::{Connection, params};
 
 use crate::support::checks::{can_trace, until, waits_for_lock};
