@@ -87,7 +87,7 @@ fn a_session_that_ends_by_hand_hangs_up_too_and_a_new_sign_in_in_its_place_does_
         until("it runs", || runs(&home));
         home.login(&["--force"]).succeeds();
         running.join().unwrap().ends_with(9);
-        let running = scope.spawn(|| exec(&home, &["--on-end", "hangup"], WAITS));
+        let running = scope.spawn(|| exec(&home, &["--on-end", "hangup"], &waits_longer()));
         until("it runs", || runs(&home));
         home.run(&["lock"]).succeeds();
         running.join().unwrap().ends_with(7);
