@@ -66,6 +66,7 @@ impl Filter {
     }
 
     /// Waits until everything written so far has been passed on, but no longer than `limit`.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))] // only terminals need it
     pub(super) fn catch_up(&self, limit: Duration) {
         let mut fds = [PollFd::new(&self.control, PollFlags::IN)];
         if rustix::io::write(&self.control, &[CATCH_UP]).is_ok()

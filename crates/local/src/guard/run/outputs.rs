@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::fstat;
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
@@ -86,12 +85,12 @@ impl Outputs {
 
     /// Starts a filter that writes to `sink`, and returns what the command writes to.
     fn pipe(&mut self, sink: BorrowedFd<'_>, masking: &Masking) -> io::Result<OwnedFd> {
-        let (source, pipe) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (source, pipe) = io::pipe()?;
         rustix::io::ioctl_fionbio(&source, true)?;
         let sink = sink.try_clone_to_owned()?;
-        let filter = Filter::start(source, sink, masking.masker(), OnFailure::Close)?;
+        let filter = Filter::start(source.into(), sink, masking.masker(), OnFailure::Close)?;
         self.filters.push(filter);
-        Ok(pipe)
+        Ok(pipe.into())
     }
 }
 
