@@ -7,7 +7,9 @@
     clippy::disallowed_macros
 )]
 
-#[allow(dead_code)] // the server is not restarted here
+#[path = "nodes/failover.rs"]
+mod failover;
+#[allow(dead_code)] // not every cluster is restarted or encrypted here
 #[path = "support/postgres.rs"]
 mod postgres;
 
@@ -72,6 +74,14 @@ fn the_node_that_is_killed() {
     });
 }
 
+/// A client at an address of its own, since addresses are throttled.
+fn client() -> Client {
+    let address = AccountId::random().unwrap().as_bytes()[..4]
+        .try_into()
+        .unwrap();
+    Client::new(Some(<[u8; 4]>::into(address)), None)
+}
+
 fn acknowledge(event: &str, session: SessionId) {
     let line = format!("acknowledged {event} {session}\n");
     std::io::stdout().write_all(line.as_bytes()).unwrap();
@@ -79,10 +89,7 @@ fn acknowledge(event: &str, session: SessionId) {
 
 async fn change(node: &Node) {
     let services = &node.services;
-    let address = AccountId::random().unwrap().as_bytes()[..4]
-        .try_into()
-        .unwrap();
-    let client = Client::new(Some(<[u8; 4]>::into(address)), None);
+    let client = client();
     let guest = services
         .sessions
         .guest(None, &client)

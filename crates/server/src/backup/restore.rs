@@ -1,6 +1,6 @@
 //! The restore of a backup into an empty data directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nightlatch_audit::{Details, Event, RevocationReason, RevocationScope};
@@ -52,10 +52,18 @@ pub async fn restore(
         return Err(BackupError::InUse(data.to_owned()));
     }
     let target = Dir::open_or_create(data)?;
-    for path in [database.to_owned(), data.join(LOG)] {
-        if path.exists() {
-            return Err(BackupError::Occupied(path));
-        }
+    // SQLite would apply the log of another database to this one.
+    let files = ["", "-wal", "-shm", "-journal"].map(|end| {
+        let mut path = database.as_os_str().to_owned();
+        path.push(end);
+        PathBuf::from(path)
+    });
+    if let Some(path) = files
+        .into_iter()
+        .chain([data.join(LOG)])
+        .find(|path| path.exists())
+    {
+        return Err(BackupError::Occupied(path));
     }
     let mut events = 0;
     if let Some(old) = backup

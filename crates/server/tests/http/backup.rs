@@ -196,6 +196,13 @@ fn a_restore_refuses_a_running_server_and_a_damaged_backup() {
     fails(&run(&["restore", from], &target), "server.db");
     assert!(!target.join("server.db").exists());
     std::fs::write(&database, content).unwrap();
+    // What SQLite would apply to the restored database.
+    std::fs::write(target.join("server.db-wal"), "of another database").unwrap();
+    fails(
+        &run(&["restore", from], &target),
+        "a restore replaces nothing",
+    );
+    std::fs::remove_file(target.join("server.db-wal")).unwrap();
     // What failed can be repeated.
     succeeds(&run(&["restore", from], &target));
 }

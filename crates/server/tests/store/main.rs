@@ -8,6 +8,7 @@
     clippy::disallowed_macros
 )]
 
+#[allow(dead_code)] // no standby here
 #[path = "../support/postgres.rs"]
 mod postgres;
 

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 /// Creates a cluster, serves it until its standard input ends, and removes it. Nothing is synced,
-/// unless the second argument says so. The others are more settings, a certificate and its key.
+/// unless the second argument says so. The others are more settings, a certificate and its key, and
+/// whether there is a synchronous standby.
 const SCRIPT: &str = r#"
 set -e
-bin=$1 sync=$2 settings=$3 certificate=$4 key=$5
+bin=$1 sync=$2 settings=$3 certificate=$4 key=$5 standby=$6
 dir=$(mktemp -d /tmp/nightlatch-postgres.XXXXXXXX)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
@@ -31,17 +32,35 @@ serve() {
     "$bin/pg_ctl" -D data -l log -w -t 60 start >pg_ctl.log 2>&1
 }
 serve
+if [ -n "$standby" ]; then
+    "$bin/pg_basebackup" -h "$dir" -U test -D standby -R -c fast >basebackup.log 2>&1
+    printf 'port = 5433\n' >>standby/postgresql.conf
+    "$bin/pg_ctl" -D standby -l standby.log -w -t 60 start >pg_ctl.log 2>&1
+    # From here on a commit waits until the standby has it.
+    printf "synchronous_standby_names = '*'\n" >>data/postgresql.conf
+    "$bin/pg_ctl" -D data reload >pg_ctl.log 2>&1
+    state="SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
+    until [ "$("$bin/psql" -h "$dir" -U test -d postgres -AtXc "$state")" = 1 ]; do sleep 0.1; done
+fi
 echo "$dir"
 while read -r command; do
     case $command in
     kill) kill -9 "$(head -n 1 data/postmaster.pid)" ;;
+    'fail over')
+        kill -9 "$(head -n 1 data/postmaster.pid)"
+        "$bin/pg_ctl" -D standby -w -t 60 promote >pg_ctl.log 2>&1
+        echo done
+        continue
+        ;;
     restart) "$bin/pg_ctl" -D data -m immediate stop >pg_ctl.log 2>&1 || true ;;
     esac
     # The server's other processes notice only after a while.
     until serve; do sleep 0.1; done
     echo done
 done
-"$bin/pg_ctl" -D data -m immediate stop >pg_ctl.log 2>&1 || true
+for data in data standby; do
+    "$bin/pg_ctl" -D "$data" -m immediate stop >pg_ctl.log 2>&1 || true
+done
 "#;
 
 /// A running cluster.
@@ -77,8 +96,17 @@ impl Cluster {
         Self::start_with(fsync, "", ["", ""])
     }
 
+    /// Starts a primary with a synchronous standby.
+    pub fn with_standby() -> Option<Self> {
+        Self::run(["off", "", "", "", "standby"])
+    }
+
     /// As [`Self::start`], with more settings, and with a certificate and its key, in PEM form.
     pub fn start_with(fsync: &str, settings: &str, [certificate, key]: [&str; 2]) -> Option<Self> {
+        Self::run([fsync, settings, certificate, key, ""])
+    }
+
+    fn run(arguments: [&str; 5]) -> Option<Self> {
         let Some(bin) = programs() else {
             eprintln!("\n*** SKIPPED: PostgreSQL is not installed, so it is not tested here ***\n");
             return None;
@@ -94,7 +122,7 @@ impl Cluster {
         let mut script = command
             .args(["-c", SCRIPT, "sh"])
             .arg(bin)
-            .args([fsync, settings, certificate, key])
+            .args(arguments)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -122,8 +150,18 @@ impl Cluster {
         format!("host={host} user=test dbname={name}")
     }
 
+    /// The same, with the hosts of the primary and of its standby.
+    pub async fn database_on_both(&self) -> String {
+        let host = self.directory.display().to_string();
+        let both = format!("host={host},{host} port=5432,5433");
+        self.database()
+            .await
+            .replace(&format!("host={host}"), &both)
+    }
+
     /// Ends the server: with `kill` by SIGKILL of its first process, with `restart` at once by its
-    /// own means. Then starts it again.
+    /// own means. Then starts it again. With `fail over` it is
+    /// killed, and its standby promoted.
     pub fn command(&self, command: &str) {
         use std::io::Write;
         let mut script = self.script.lock().unwrap();
