@@ -336,6 +336,28 @@ fn two_killed_changes_in_a_row_are_no_database_that_was_put_back() {
 }
 
 #[test]
+fn a_change_that_the_disk_refused_is_no_database_that_was_put_back() {
+    if !can_trace() {
+        return;
+    }
+    let home = Home::signed_in();
+    set(&home, "a", b"first").succeeds();
+    let full = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"];
+    let full = [&full[..], &["-e", "inject=fdatasync:error=ENOSPC:when=1"]].concat();
+    for _ in 0..2 {
+        let set = ["secret", "set", "b", "--generate"];
+        assert_eq!(Run::of(home.command_under("strace", &full, &set)).code, 7);
+    }
+    let listed = home.run(&["secret", "list"]).succeeds();
+    let one = "the last recorded change is not in the database: it has 1 secrets, 2 are recorded; \
+               a command was killed or could not write it";
+    assert!(listed.stderr.contains(one), "{listed:?}");
+    set(&home, "b", b"second").succeeds();
+    let listed = home.run(&["secret", "list", "--json"]).succeeds();
+    assert_eq!(listed.json()["as_recorded"], true, "{listed:?}");
+}
+
+#[test]
 fn a_secret_whose_reading_cannot_be_recorded_is_not_handed_out() {
     let home = Home::signed_in();
     set(&home, NAME, VALUE.as_bytes()).succeeds();

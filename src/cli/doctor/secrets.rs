@@ -38,7 +38,7 @@ pub fn explained(check: SecretsCheck) -> Option<(String, &'static str)> {
             format!(
                 "the last recorded change is not in the database: it has {found} secrets, {recorded} are recorded"
             ),
-            "a command was killed, or the database was put back; make the change again",
+            "a command was killed or could not write it, or the database was put back; make the change again",
         )),
         SecretsCheck::Different { recorded, found } => Some((
             format!(
