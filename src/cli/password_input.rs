@@ -45,6 +45,8 @@ pub enum Question<'a> {
     Add,
     /// The value of the secret with this name.
     SecretValue(&'a SecretName),
+    /// The value again.
+    SecretValueAgain,
     /// Whether to remove the secret with this name.
     RemoveSecret(&'a SecretName),
     /// Whether to remove the account with this email.
@@ -64,6 +66,7 @@ impl std::fmt::Display for Question<'_> {
             Self::RecoveryCode(email) => ("Recovery code of ", email),
             Self::Add => return f.write_str("Go on? (y/N) "),
             Self::SecretValue(name) => return write!(f, "Value of {}: ", escape(name.as_str())),
+            Self::SecretValueAgain => return f.write_str("The same value again: "),
             Self::RemoveSecret(name) => {
                 let name = escape(name.as_str());
                 return write!(f, "Remove {name} and all of its versions? (y/N) ");

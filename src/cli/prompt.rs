@@ -12,7 +12,7 @@ use std::io;
 
 use nightlatch_core::memory::{ReadSecretError, SecretBuffer};
 use nightlatch_local::guard::{signals::Catch, signals::stop_ourselves};
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::termios::QueueSelector;
 use signal_hook::consts::{
     SIGABRT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP, SIGTSTP,
@@ -33,6 +33,37 @@ const WATCHED: &[i32] = &[
 
 /// The maximum length of a visible line, in bytes; an email has at most 254.
 const LINE_LIMIT: usize = 1024;
+
+/// The maximum length of a hidden line of any kind, in bytes. The terminal drops what a line has
+/// beyond 4,095 bytes (1,023 on macOS and the BSDs) without a word, so a line of that length may have
+/// been cut.
+const HIDDEN_LINE_LIMIT: usize = if cfg!(target_os = "linux") {
+    4094
+} else {
+    1022
+};
+
+/// How soon after a line its successor arrives if both were pasted.
+const PASTE_PAUSE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 200_000_000,
+};
+
+/// After a refusal, the rest of a slow paste is waited for this long.
+const PASTE_END: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
+
+/// After this many lines of a paste, no more are waited for.
+const PASTE_LINES: u32 = 4096;
+
+/// Whether answers to several prompts may arrive at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pasted {
+    Together,
+    OneByOne,
+}
 
 impl From<rustix::io::Errno> for PromptError {
     fn from(error: rustix::io::Errno) -> Self {
@@ -85,6 +116,39 @@ impl Terminal {
         &mut self,
         prompts: [&str; N],
         capacity: usize,
+        accept: impl FnMut(&SecretBuffer) -> bool,
+    ) -> Result<[SecretBuffer; N], PromptError> {
+        self.read_hidden(prompts, (capacity, Pasted::Together), accept)
+    }
+
+    /// Like [`Terminal::read_passwords`], for values that may be pasted: an answer that another line
+    /// follows at once is refused, because only its first line would be taken.
+    ///
+    /// # Errors
+    /// [`PromptError::SeveralLines`], or as for [`Terminal::read_passwords`].
+    pub fn read_single_lines<const N: usize>(
+        &mut self,
+        prompts: [&str; N],
+        accept: impl FnMut(&SecretBuffer) -> bool,
+    ) -> Result<[SecretBuffer; N], PromptError> {
+        self.read_hidden(prompts, (HIDDEN_LINE_LIMIT, Pasted::OneByOne), accept)
+    }
+
+    /// Drops the rest of a paste: all input until no line has arrived for a second.
+    pub fn drop_paste(&self) {
+        for _ in 0..PASTE_LINES {
+            let mut fds = [PollFd::new(self, PollFlags::IN)];
+            let polled = rustix::event::poll(&mut fds, Some(&PASTE_END));
+            if polled == Ok(0) || rustix::termios::tcflush(self, QueueSelector::IFlush).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn read_hidden<const N: usize>(
+        &mut self,
+        prompts: [&str; N],
+        (capacity, pasted): (usize, Pasted),
         mut accept: impl FnMut(&SecretBuffer) -> bool,
     ) -> Result<[SecretBuffer; N], PromptError> {
         // One extra byte for the newline.
@@ -104,12 +168,14 @@ impl Terminal {
                 let catch = Catch::new(WATCHED, &[SIGCONT])?;
                 (self.hide_typing(original.clone())?, catch)
             };
-            let result = self.ask(prompts, &mut answers, &mut catch, &mut accept);
+            let result = self.ask((prompts, pasted), &mut answers, &mut catch, &mut accept);
             if matches!(
                 result,
                 Ok(())
                     | Err(Left::Failed(
-                        PromptError::NotAccepted | PromptError::TooLong { .. }
+                        PromptError::NotAccepted
+                            | PromptError::TooLong { .. }
+                            | PromptError::SeveralLines
                     ))
             ) {
                 self.quiet = Quiet::begin(hidden, catch);
@@ -174,7 +240,7 @@ impl Terminal {
     /// One attempt, with the echo off.
     fn ask<const N: usize>(
         &self,
-        prompts: [&str; N],
+        (prompts, pasted): ([&str; N], Pasted),
         answers: &mut [SecretBuffer; N],
         catch: &mut Catch,
         accept: &mut impl FnMut(&SecretBuffer) -> bool,
@@ -191,6 +257,9 @@ impl Terminal {
                     let _ = self.write("\n");
                 }
                 return Err(left);
+            }
+            if pasted == Pasted::OneByOne && self.another_line_follows(catch)? {
+                return Err(PromptError::SeveralLines.into());
             }
             given = Some(answer);
         }
@@ -225,6 +294,18 @@ impl Terminal {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether another line arrives within a moment, sooner than anybody types one.
+    fn another_line_follows(&self, catch: &mut Catch) -> Result<bool, Left> {
+        let mut fds = [
+            PollFd::new(self, PollFlags::IN),
+            PollFd::new(&*catch, PollFlags::IN),
+        ];
+        rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, Some(&PASTE_PAUSE)))?;
+        let follows = !fds[0].revents().is_empty();
+        check_signals(catch)?;
+        Ok(follows)
     }
 
     /// Asks for one visible line of at most 1,024 bytes, returned without its newline. Signals have

@@ -26,6 +26,20 @@ impl Terminal {
     }
 
     /// Unreachable: there is no terminal.
+    pub fn read_single_lines<const N: usize>(
+        &mut self,
+        _: [&str; N],
+        _: impl FnMut(&SecretBuffer) -> bool,
+    ) -> Result<[SecretBuffer; N], PromptError> {
+        match *self {}
+    }
+
+    /// Unreachable: there is no terminal.
+    pub fn drop_paste(&self) {
+        match *self {}
+    }
+
+    /// Unreachable: there is no terminal.
     pub fn read_line(&mut self, _: &str) -> Result<String, PromptError> {
         match *self {}
     }

@@ -186,6 +186,8 @@ fn a_value_typed_on_the_terminal_is_not_shown() {
     let mut pty = Pty::spawn(home.command(&["secret", "set", "typed"]));
     pty.expect("[nightlatch] Value of typed: ");
     pty.send(&format!("{VALUE}\n"));
+    pty.expect("[nightlatch] The same value again: ");
+    pty.send(&format!("{VALUE}\n"));
     let shown = pty.expect("is set, version 1");
     assert!(!shown.contains("horse"), "{shown:?}");
     assert_eq!(pty.finish().1.code(), Some(0));

@@ -68,10 +68,10 @@ Examples:
   pass show db | nightlatch secret set prod/db --stdin
   nightlatch secret set session-key --generate 48
 
-A value has 1 to 65,536 bytes of any kind. --stdin drops the line end of a
-single line; --file takes the file as it is.
+A value has 1 to 65,536 bytes of any kind; at the prompt it is one line.
+With --stdin a single line loses its line end; --file takes the file as it is.
 Exit codes: 3 a name that differs only in case is taken, or the value is
-empty or too long; 4 no live session.")]
+empty, too long or not the same twice; 4 no live session.")]
 pub struct SecretSet {
     /// Name, such as prod/db
     #[arg(value_name = "NAME", value_parser = secret_name)]

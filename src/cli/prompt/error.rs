@@ -18,6 +18,9 @@ pub enum PromptError {
         /// The maximum length, in bytes.
         limit: usize,
     },
+    /// Another line arrived at once after the answer: a paste of several lines.
+    #[error("several lines were pasted, and only one can be typed here")]
+    SeveralLines,
     /// The answer is not valid UTF-8.
     #[error("the answer is not valid UTF-8 text")]
     NotText,
@@ -42,6 +45,7 @@ impl PromptError {
             | Self::Cancelled
             | Self::Resumed
             | Self::NotAccepted
+            | Self::SeveralLines
             | Self::TooLong { .. } => None,
         }
     }

@@ -11,6 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::end::End;
 use crate::cli::exit::{Code, Failure};
 use crate::cli::password_input::Question;
+use crate::cli::prompt::PromptError;
 
 pub fn run(context: &Context, args: &SecretSet) -> Result<End, Failure> {
     let guard = context.guard()?;
@@ -38,16 +39,14 @@ pub fn run(context: &Context, args: &SecretSet) -> Result<End, Failure> {
 /// as of a key file, the last one keeps it.
 fn from_stdin() -> Result<SecretBuffer, Failure> {
     let mut value = sources::standard_input(VALUE_MAX_BYTES)?;
-    if let Some(line) = value.expose().strip_suffix(b"\n")
-        && !line.contains(&b'\n')
-    {
-        let end = line.strip_suffix(b"\r").unwrap_or(line).len();
-        value.truncate(end);
+    if sources::lines(&value) < 2 {
+        sources::drop_line_end(&mut value);
     }
     Ok(value)
 }
 
-/// Asks for the value on the terminal, without showing it.
+/// Asks for the value on the terminal twice, without showing it. What the terminal may have cut is
+/// refused, and so is a paste of several lines, whose rest is dropped: the shell would run it.
 fn asked(context: &Context, args: &SecretSet) -> Result<SecretBuffer, Failure> {
     let Some(mut terminal) = context.terminal() else {
         return Err(Failure::new(
@@ -57,10 +56,27 @@ fn asked(context: &Context, args: &SecretSet) -> Result<SecretBuffer, Failure> {
         )
         .hint("hand it in with --stdin or --file, or let --generate make one".to_owned()));
     };
-    let question = Question::SecretValue(&args.name).to_string();
-    let value = terminal.read_password(&question, VALUE_MAX_BYTES)?;
-    if value.is_empty() {
-        return Err(SecretStoreError::EmptyValue.into());
-    }
-    Ok(value)
+    let questions = [
+        Question::SecretValue(&args.name),
+        Question::SecretValueAgain,
+    ];
+    let questions = questions.map(|question| question.to_string());
+    let questions = questions.each_ref().map(String::as_str);
+    let answers = terminal.read_single_lines(questions, |first| !first.is_empty());
+    let refusal = match answers {
+        Ok([first, second]) if first.expose() == second.expose() => return Ok(first),
+        Ok(_) => refused("the two values are not the same"),
+        Err(PromptError::NotAccepted) => SecretStoreError::EmptyValue.into(),
+        Err(error @ (PromptError::TooLong { .. } | PromptError::SeveralLines)) => {
+            refused(&error.to_string())
+        }
+        Err(error) => return Err(error.into()),
+    };
+    terminal.drop_paste();
+    Err(refusal)
+}
+
+fn refused(message: &str) -> Failure {
+    Failure::new(Code::Refused, "bad_value", message)
+        .hint("hand a long value or one of several lines in with --stdin or --file".to_owned())
 }

@@ -44,6 +44,22 @@ pub fn standard_input(limit: usize) -> Result<SecretBuffer, Failure> {
     Ok(text)
 }
 
+/// How many lines a value has. A line end after the last one begins no other.
+pub fn lines(value: &SecretBuffer) -> usize {
+    value
+        .expose()
+        .split_inclusive(|&byte| byte == b'\n')
+        .count()
+}
+
+/// Removes one line end from the end of a value, if it has one.
+pub fn drop_line_end(value: &mut SecretBuffer) {
+    if let Some(line) = value.expose().strip_suffix(b"\n") {
+        let end = line.strip_suffix(b"\r").unwrap_or(line).len();
+        value.truncate(end);
+    }
+}
+
 fn whole(source: &str, limit: usize, read: Result<(), ReadSecretError>) -> Result<(), Failure> {
     match read {
         Ok(()) => Ok(()),

@@ -19,7 +19,8 @@ pub const SECRETS: &[Explained] = &[
     Explained {
         page: "nightlatch-secret-set",
         description: "Sets a secret, or a new version of one. Without an option it asks on the \
-            terminal and shows nothing of what is typed. A value is never an argument, because \
+            terminal, twice, and shows nothing of what is typed. A value typed there is one line of \
+            at most 4,094 bytes; several pasted lines are refused. A value is never an argument, because \
             arguments show in ps. --stdin drops the line end of a single line, which echo adds, and \
             keeps everything else.",
         environment: &[],
