@@ -371,6 +371,7 @@ impl From<SecretStoreError> for Failure {
             SecretStoreError::EmptyValue
             | SecretStoreError::ValueTooLong
             | SecretStoreError::NoVariable { .. } => (Code::Refused, "bad_value"),
+            SecretStoreError::ChangedMeanwhile { .. } => (Code::Failed, "conflict"),
             SecretStoreError::Directory(_) => (Code::Failed, "accounts"),
             _ => (Code::Failed, "damaged"),
         };

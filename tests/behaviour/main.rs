@@ -56,6 +56,7 @@ mod report_browser;
 mod retention;
 mod revocation;
 mod run;
+mod secret_editing;
 mod secret_prompt;
 mod secret_use;
 mod secrets;

@@ -164,7 +164,9 @@ Example:
   nightlatch secret edit deploy-config
 
 The editor gets a file in memory; tell it not to keep copies of its own.
-Exit codes: 1 the editor failed; 3 no such secret; 4 no live session.")]
+If the secret was changed meanwhile, what you edited is kept as NAME.edited.
+Exit codes: 1 the editor failed, or the secret was changed meanwhile; 3 no
+such secret; 4 no live session.")]
 pub struct SecretEdit {
     /// Name of the secret
     #[arg(id = EXISTING_SECRET, value_name = "NAME", value_parser = secret_name)]

@@ -2,15 +2,22 @@
 
 use nightlatch_audit::SecretChange;
 use nightlatch_core::memory::SecretBuffer;
-use nightlatch_local::secrets::{SecretStoreError, VALUE_MAX_BYTES};
+use nightlatch_local::guard::{Expected, SecretError, Secrets};
+use nightlatch_local::secrets::{NAME_MAX_CHARS, SecretName, SecretStoreError, VALUE_MAX_BYTES};
 use nightlatch_platform::fs::MemoryFile;
 
 use super::report::{say_set, shown};
+use super::sources;
 use crate::cli::args::SecretEdit;
 use crate::cli::context::Context;
 use crate::cli::editor::{self, Copies};
 use crate::cli::end::End;
 use crate::cli::exit::Failure;
+
+/// Room for `.edited-99` in a name.
+const SUFFIX_CHARS: usize = 10;
+/// How many edited values are kept beside one secret.
+const MOST_BESIDE: u32 = 99;
 
 pub fn run(context: &Context, args: &SecretEdit) -> Result<End, Failure> {
     let guard = context.guard()?;
@@ -23,8 +30,57 @@ pub fn run(context: &Context, args: &SecretEdit) -> Result<End, Failure> {
             .say(&format!("{} is unchanged", shown(&args.name)));
         return Ok(End::Done);
     }
-    let version = secrets.set_as(&args.name, &after, SecretChange::Edited)?;
-    say_set(context, &args.name, version)
+    let expected = Expected::Value(&before);
+    match secrets.set_if(&args.name, expected, &after, SecretChange::Edited) {
+        Ok(version) => say_set(context, &args.name, version),
+        Err(SecretError::Store(SecretStoreError::ChangedMeanwhile { .. })) => {
+            Err(set_aside(&secrets, &args.name, &after)?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Keeps an edited value under another name, because somebody else changed or removed the secret
+/// meanwhile.
+fn set_aside(
+    secrets: &Secrets<'_>,
+    name: &SecretName,
+    value: &SecretBuffer,
+) -> Result<Failure, Failure> {
+    let changed = SecretStoreError::ChangedMeanwhile { name: name.clone() };
+    let mut failure = None;
+    for other in names_beside(name) {
+        match secrets.set_if(&other, Expected::Absent, value, SecretChange::Edited) {
+            Ok(_) => {
+                let message = format!("{changed}; what you edited is kept as {}", shown(&other));
+                return Ok(Failure::failed("conflict", message)
+                    .hint("compare the two, set the right one, and remove the other".to_owned()));
+            }
+            Err(SecretError::Store(SecretStoreError::Exists { .. })) => {}
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        }
+    }
+    Err(failure.map_or_else(|| changed.into(), Failure::from))
+}
+
+/// Names for what was edited: `NAME.edited`, `NAME.edited-2` and so on.
+fn names_beside(name: &SecretName) -> impl Iterator<Item = SecretName> {
+    let name: String = name
+        .as_str()
+        .chars()
+        .take(NAME_MAX_CHARS - SUFFIX_CHARS)
+        .collect();
+    (1..=MOST_BESIDE).filter_map(move |number| {
+        let suffix = if number == 1 {
+            String::new()
+        } else {
+            format!("-{number}")
+        };
+        format!("{name}.edited{suffix}").parse().ok()
+    })
 }
 
 /// The value as the editor left it.
@@ -39,10 +95,17 @@ fn edited(context: &Context, value: &SecretBuffer) -> Result<SecretBuffer, Failu
     let path = file.share().map_err(failed)?;
     editor::edit(context, &path, Copies::Avoided)
         .map_err(|failure| failure.or_hint("nothing was changed"))?;
-    read_back(&file).map_err(|error| match error {
+    let mut after = read_back(&file).map_err(|error| match error {
         Some(error) => failed(error),
         None => SecretStoreError::ValueTooLong.into(),
-    })
+    })?;
+    // An editor ends the last line of what it writes. Several lines in place of one may be a key
+    // file, which needs that.
+    let had_none = !value.expose().ends_with(b"\n");
+    if had_none && (sources::lines(&after) < 2 || sources::lines(value) > 1) {
+        sources::drop_line_end(&mut after);
+    }
+    Ok(after)
 }
 
 fn read_back(file: &MemoryFile) -> Result<SecretBuffer, Option<std::io::Error>> {

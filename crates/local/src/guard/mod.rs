@@ -66,7 +66,7 @@ pub use password_change::ProvenPassword;
 pub use profile::{AccountOverview, Profile};
 pub use recovery::{ProvenCode, RecoveredAccount};
 pub use revoking::{CommandsUnder, Revoke, Revoked, SessionListing};
-pub use secrets::{IfExists, Imported, SecretError, Secrets, SecretsCheck};
+pub use secrets::{Expected, IfExists, Imported, SecretError, Secrets, SecretsCheck};
 pub use upkeep::Upkeep;
 
 use crate::account::{AccountService, Email};

@@ -28,6 +28,12 @@ pub enum SecretStoreError {
         /// The name of the existing secret.
         existing: SecretName,
     },
+    /// The secret was changed or removed since it was read.
+    #[error("the secret {} was changed or removed meanwhile", quoted(.name))]
+    ChangedMeanwhile {
+        /// The name.
+        name: SecretName,
+    },
     /// The secret does not have this version, or no longer has it.
     #[error("the secret {} has no version {version}; it has {first} to {last}", quoted(.name))]
     NoVersion {

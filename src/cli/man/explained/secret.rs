@@ -72,7 +72,8 @@ pub const SECRETS: &[Explained] = &[
         page: "nightlatch-secret-edit",
         description: "Opens the value in an editor, as a file in memory that has no name on disk. \
             vim and Neovim are told to keep no swap file, backup, undo file or history. Tell other \
-            editors not to keep copies of what they edit.",
+            editors not to keep copies of what they edit. If the secret was changed or removed \
+            meanwhile, it is left as it is, and what was edited is kept as NAME.edited.",
         environment: &[EDITOR],
         files: &[HOME],
     },

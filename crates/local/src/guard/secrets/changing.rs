@@ -7,6 +7,34 @@ use crate::session::SessionError;
 use nightlatch_audit::SecretChange;
 use nightlatch_core::memory::SecretBuffer;
 
+/// What a secret has to be for a change to be made.
+#[derive(Clone, Copy)]
+pub enum Expected<'a> {
+    /// There is no secret with this name.
+    Absent,
+    /// Its current value is this one.
+    Value(&'a SecretBuffer),
+}
+
+impl Expected<'_> {
+    fn check(self, store: &Store<'_>, name: &SecretName) -> Result<(), SecretStoreError> {
+        let name = name.clone();
+        match (self, store.facts(&name)) {
+            (Self::Absent, Err(SecretStoreError::NotFound { .. })) => Ok(()),
+            (Self::Absent, Ok(_)) => Err(SecretStoreError::Exists { existing: name }),
+            (Self::Absent, Err(SecretStoreError::OtherCase { existing, .. })) => {
+                Err(SecretStoreError::Exists { existing })
+            }
+            (Self::Value(value), Ok(_)) if store.current_is(&name, value.expose())? => Ok(()),
+            (
+                Self::Value(_),
+                Ok(_) | Err(SecretStoreError::NotFound { .. } | SecretStoreError::OtherCase { .. }),
+            ) => Err(SecretStoreError::ChangedMeanwhile { name }),
+            (_, Err(error)) => Err(error),
+        }
+    }
+}
+
 /// What an import does with a secret that there is already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfExists {
@@ -50,6 +78,27 @@ impl Secrets<'_> {
         how: SecretChange,
     ) -> Result<u64, SecretError> {
         self.change("secret set", |store, changes| {
+            let version = store.set(name, value.expose(), self.now())?;
+            changes.set(name, version, how);
+            Ok(version)
+        })
+    }
+
+    /// Sets a secret if it still is as expected, so that nobody else's change is lost. Returns the
+    /// version.
+    ///
+    /// # Errors
+    /// As [`Secrets::set`]; [`SecretStoreError::ChangedMeanwhile`] if it has another value than the
+    /// expected one or was removed, and [`SecretStoreError::Exists`] if it was to be absent.
+    pub fn set_if(
+        &self,
+        name: &SecretName,
+        expected: Expected<'_>,
+        value: &SecretBuffer,
+        how: SecretChange,
+    ) -> Result<u64, SecretError> {
+        self.change("secret set", |store, changes| {
+            expected.check(store, name)?;
             let version = store.set(name, value.expose(), self.now())?;
             changes.set(name, version, how);
             Ok(version)

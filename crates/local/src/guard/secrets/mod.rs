@@ -9,7 +9,7 @@ mod events;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use changing::{IfExists, Imported};
+pub use changing::{Expected, IfExists, Imported};
 pub use check::SecretsCheck;
 
 pub use error::SecretError;
