@@ -64,6 +64,29 @@ fn a_secret_is_set_read_listed_renamed_restored_and_removed_and_all_is_on_record
 }
 
 #[test]
+fn a_secret_renamed_to_its_own_name_stays_as_it_is() {
+    let home = Home::signed_in();
+    home.run(&["secret", "rename", "s", "s"])
+        .refuses(3, "no secret");
+    set(&home, "s", b"value").succeeds();
+    let renamed = home.run(&["secret", "rename", "s", "s"]).succeeds();
+    assert!(
+        renamed.stderr.contains("has that name already"),
+        "{renamed:?}"
+    );
+    assert_eq!(get(&home, "s").stdout, "value");
+    assert_eq!(
+        events(&home)
+            .iter()
+            .filter(|event| *event != "SECRET_READ")
+            .count(),
+        1
+    );
+    home.run(&["secret", "rename", "s", "S"]).succeeds();
+    assert_eq!(get(&home, "S").stdout, "value");
+}
+
+#[test]
 fn a_secret_needs_a_live_session_and_its_use_counts_as_activity() {
     let home = Home::registered();
     set(&home, NAME, VALUE.as_bytes()).refuses(4, "no live session");

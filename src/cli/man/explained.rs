@@ -72,9 +72,9 @@ pub const EXPLAINED: &[Explained] = &[
             refusals and ends of sessions are recorded in an audit log that is chained by hash \
             and sealed, so that later tampering shows.\n\
             \n\
-            Nightlatch checks that you are there. It stores no secrets, does not stop a program \
-            from being run without it, and does not defend against root or against code that runs \
-            as you while a session is live.",
+            Nightlatch checks that you are there. It does not stop a program from being run \
+            without it, and does not defend against root or against code that runs as you while a \
+            session is live.",
         environment: &[
             ("NIGHTLATCH_HOME", "Like --home, which has precedence."),
             (
