@@ -53,14 +53,12 @@ impl Reader<'_> {
                 let name = self.string()?;
                 self.byte(b':')?;
                 let value = self.value()?;
-                match (std::str::from_utf8(name.expose()), value) {
-                    (Err(_), _) => return None,
-                    (_, Value::Other) => file.problem(line, "its value is not a text"),
-                    (_, Value::NotBase64) => file.problem(line, "its value is not valid base64"),
-                    (_, Value::Bytes(value)) if value.is_empty() => {
-                        file.problem(line, "the value is empty");
-                    }
-                    (Ok(name), Value::Bytes(value)) => file.add(line, name, value),
+                let name = std::str::from_utf8(name.expose()).ok()?;
+                match value {
+                    Value::Bytes(value) if !value.is_empty() => file.add(line, name, value),
+                    Value::Bytes(_) => file.problem_of(line, name, "is empty"),
+                    Value::NotBase64 => file.problem_of(line, name, "is not valid base64"),
+                    Value::Other => file.problem_of(line, name, "is not a text"),
                 }
                 if !self.is_next(b',') {
                     break;
@@ -302,6 +300,20 @@ mod tests {
         assert_eq!(file.items.len(), 1);
         let lines: Vec<_> = file.problems.iter().map(|problem| problem.line).collect();
         assert_eq!(lines, [1, 2, 3, 5, 6, 6]);
+    }
+
+    #[test]
+    fn what_is_no_text_in_a_json_object_is_named_by_its_key() {
+        let text = br#"{"port": 1, "key": {"base64": "?"}, "none": "", "-x": null}"#;
+        let problems = read_json(text).unwrap().problems;
+        let said: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        let expected = [
+            "line 1: the value of port is not a text",
+            "line 1: the value of key is not valid base64",
+            "line 1: the value of none is empty",
+            "line 1: the value is not a text",
+        ];
+        assert_eq!(said, expected);
     }
 
     #[test]

@@ -50,6 +50,12 @@ impl ImportFile {
         }
     }
 
+    /// Says what is wrong with a value, with its name if a secret can have that.
+    pub(super) fn problem_of(&mut self, line: usize, name: &str, what: &str) {
+        let of = name.parse::<SecretName>().map(|name| format!(" of {name}"));
+        self.problem(line, format!("the value{} {what}", of.unwrap_or_default()));
+    }
+
     pub(super) fn problem(&mut self, line: usize, what: impl Into<String>) {
         self.problems.push(FileProblem::new(line, what));
     }
