@@ -43,6 +43,11 @@ fn output(home: &Home, script: &str) -> Output {
     command.output().unwrap()
 }
 
+/// `script` as one word of a shell.
+fn quoted(script: &str) -> String {
+    format!("'{}'", script.replace('\'', "'\\''"))
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -194,6 +199,107 @@ fn of_a_masked_pipeline_each_part_gets_what_it_had() {
     pty.expect("in=****");
     pty.expect("$ ");
     assert!(pty.echoes());
+}
+
+#[test]
+fn a_masked_command_whose_errors_go_elsewhere_gets_every_key() {
+    let home = masked_home();
+    let mut pty = interactive(&home);
+    // It is not stopped for reading, and gets no error instead of the key.
+    let reads =
+        "$MASKED sh -c 'trap \"\" TTOU TTIN; echo rea''dy; read x; echo got=$x$S' 2>/dev/null";
+    for line in [reads.to_owned(), format!("sh -c {}", quoted(reads))] {
+        pty.send(&format!("{line}; echo co''de=$?\n"));
+        pty.expect("ready");
+        pty.send("hello\n");
+        pty.expect("got=hello****");
+        pty.expect("code=0");
+    }
+    pty.settle();
+    assert!(pty.echoes());
+}
+
+#[test]
+fn a_masked_command_in_a_pipeline_leaves_the_keys_to_the_terminals_readers() {
+    let home = masked_home();
+    let mut pty = interactive(&home);
+    // Its errors are masked, and whoever comes behind it reads the terminal, as a pager does.
+    pty.send("$MASKED sh -c 'echo err=$S >&2; echo out; exec sleep 60' | sh -c 'read x </dev/tty; echo got=$x'\n");
+    pty.expect("err=****");
+    pty.send("hello\n");
+    pty.expect("got=hello");
+    pty.send("\x03");
+    pty.expect("$ ");
+    assert!(pty.echoes());
+}
+
+#[test]
+fn a_masked_command_that_catches_the_signals_of_a_terminal_gets_it_when_it_stops() {
+    let home = masked_home();
+    let mut pty = interactive(&home);
+    let script =
+        "trap \"kill -STOP \\$\\$\" TTIN; until read x </dev/tty; do :; done; echo got=$x$S";
+    for line in [
+        format!("$MASKED sh -c '{script}' </dev/null"),
+        format!(
+            "sh -c {}",
+            quoted(&format!("$MASKED sh -c '{script}' </dev/null"))
+        ),
+    ] {
+        pty.send(&format!("{line}; echo co''de=$?\n"));
+        pty.settle();
+        pty.send("hello\n");
+        pty.expect("got=hello****");
+        pty.expect("code=0");
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_masked_command_of_which_a_part_waits_for_the_terminal() {
+    let home = masked_home();
+    let mut pty = interactive(&home);
+    // The shell catches the signal that stops what it started.
+    pty.send("$MASKED sh -c 'trap : TTIN; echo rea''dy; cat /dev/tty' </dev/null\n");
+    pty.expect("ready");
+    pty.settle();
+    pty.send("\x03");
+    pty.expect("$ ");
+    pty.send("echo co''de=$?\n");
+    pty.expect("code=130");
+}
+
+#[test]
+fn a_full_screen_monitor_with_only_some_streams_on_the_terminal_runs_masked() {
+    if !has("top") {
+        return;
+    }
+    let home = masked_home();
+    let mut pty = interactive(&home);
+    for line in [
+        "$MASKED top -n 1 2>/dev/null",
+        "$MASKED top -n 2 -d 0.1 | tail -n 3",
+    ] {
+        for line in [line.to_owned(), format!("sh -c '{line}'")] {
+            pty.send(&format!("{line}; echo co''de=$?\n"));
+            pty.expect("code=0");
+        }
+    }
+    pty.settle();
+    assert!(pty.echoes());
+}
+
+#[test]
+fn line_ends_of_a_masked_command_without_the_keys_are_as_they_were() {
+    let home = masked_home();
+    let mut pty = interactive(&home);
+    for line in [
+        "$MASKED sh -c 'echo on\"\"e; echo $S' </dev/null",
+        "$MASKED sh -c 'echo on\"\"e; echo $S' & wait",
+    ] {
+        pty.send(&format!("{line}\n"));
+        pty.expect("one\r\n****\r\n");
+        pty.expect("$ ");
+    }
 }
 
 #[test]

@@ -238,8 +238,8 @@ pub const EXPLAINED: &[Explained] = &[
             \n\
             Secrets that the command gets are replaced in its standard output and error, also in \
             base64, URL-encoded and JSON-escaped; --no-mask leaves them. This protects against \
-            accidents, not against a command that wants to reveal them. On a terminal, the command \
-            gets one of its own behind yours, which works the same.\n\
+            accidents, not against a command that wants to reveal them. If standard output is \
+            the terminal, the command gets one of its own behind yours, which works the same.\n\
             \n\
             The command gets four variables, none of which is secret: NIGHTLATCH_SESSION_ID, \
             NIGHTLATCH_ACCOUNT, NIGHTLATCH_SESSION_EXPIRES_AT and NIGHTLATCH_EXEC_ID.",

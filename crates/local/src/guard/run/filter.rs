@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::termios::{OutputModes, tcgetattr};
 
 use crate::mask::Masker;
 use nightlatch_core::clock::{BootTime, Clock};
@@ -235,11 +236,35 @@ impl Sink {
     }
 
     fn write_collected(&mut self) {
+        if self.on_failure == OnFailure::Discard && adds_returns(&self.file) {
+            drop_returns(&mut self.collected);
+        }
         if self.result.is_ok() {
             self.result = write_all(&self.file, self.collected.expose());
         }
         self.collected.truncate(0);
     }
+}
+
+/// Whether `file` is a terminal that puts a carriage return before each line feed, as the command's
+/// terminal has done already: ours, while the command is not in the foreground.
+fn adds_returns(file: &OwnedFd) -> bool {
+    let both = OutputModes::OPOST | OutputModes::ONLCR;
+    tcgetattr(file).is_ok_and(|settings| settings.output_modes.contains(both))
+}
+
+/// Removes one carriage return before each line feed.
+fn drop_returns(collected: &mut SecretBuffer) {
+    let bytes = collected.expose_mut();
+    let mut kept = 0;
+    for at in 0..bytes.len() {
+        if bytes[at] == b'\n' && kept > 0 && bytes[kept - 1] == b'\r' {
+            kept -= 1;
+        }
+        bytes[kept] = bytes[at];
+        kept += 1;
+    }
+    collected.truncate(kept);
 }
 
 /// Writes all of `bytes`, also to a file that somebody has made nonblocking.

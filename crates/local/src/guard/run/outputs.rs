@@ -24,22 +24,25 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    /// Redirects `command`'s outputs through filters: what is not our terminal through a pipe, and
-    /// what is our terminal through one of its own, which also becomes its input if ours is the
-    /// terminal. Where both outputs lead to the same place, they share a pipe and keep their order.
+    /// Redirects `command`'s outputs through filters. If standard output is our terminal, what is our
+    /// terminal becomes one of its own, its input too. Every other output becomes a pipe; where both
+    /// lead to the same place, they share one and keep their order.
+    ///
+    /// If only its errors are our terminal, the command is in front of a pager or a script that may
+    /// read the terminal itself. Nobody then stands between them and the keys: a pipe masks errors.
     pub(super) fn redirect(command: &mut Command, masking: &Masking) -> io::Result<Self> {
         let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
         let outer = OuterTerminal::open();
         let is_ours = |stream: BorrowedFd<'_>| outer.as_ref().is_some_and(|outer| outer.is(stream));
         let streams = [stdout.as_fd(), stderr.as_fd()];
-        let on_terminal = streams.map(is_ours);
+        let is_shown = is_ours(streams[0]);
+        let on_terminal = [is_shown, is_shown && is_ours(streams[1])];
         let mut outputs = Self {
             filters: Vec::new(),
             terminal: None,
             shown_on: None,
         };
-        let are_piped = !on_terminal[0] && !on_terminal[1];
-        if are_piped && is_same_file(streams[0], streams[1]) {
+        if !is_shown && is_same_file(streams[0], streams[1]) {
             let pipe = outputs.pipe(streams[0], masking)?;
             command.stdout(pipe.try_clone()?).stderr(pipe);
         } else {
@@ -50,18 +53,14 @@ impl Outputs {
                 command.stderr(outputs.pipe(streams[1], masking)?);
             }
         }
-        if let (Some(outer), false) = (outer, are_piped) {
-            let shown_on = streams[usize::from(!on_terminal[0])];
+        if let (Some(outer), true) = (outer, is_shown) {
             let input_too = stdin.is_terminal() && outer.is(stdin.as_fd());
-            let is_all_ours = input_too && on_terminal == [true; 2];
-            let (terminal, slave) = NewTerminal::like(outer, is_all_ours)?;
-            outputs.shown_on = Some((shown_on.try_clone_to_owned()?, masking.masker()));
+            let (terminal, slave) = NewTerminal::like(outer, input_too)?;
+            outputs.shown_on = Some((streams[0].try_clone_to_owned()?, masking.masker()));
             if input_too {
                 command.stdin(slave.try_clone()?);
             }
-            if on_terminal[0] {
-                command.stdout(slave.try_clone()?);
-            }
+            command.stdout(slave.try_clone()?);
             if on_terminal[1] {
                 command.stderr(slave.try_clone()?);
             }

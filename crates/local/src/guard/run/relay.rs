@@ -17,7 +17,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
-use signal_hook::consts::{SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
+use signal_hook::consts::{SIGCHLD, SIGCONT, SIGINT, SIGQUIT, SIGTSTP, SIGWINCH};
 
 use super::ended::Ended;
 use super::filter::Filter;
@@ -123,15 +123,15 @@ impl OuterTerminal {
 pub(super) struct NewTerminal {
     outer: OuterTerminal,
     master: Arc<OwnedFd>,
-    /// Whether the command begins in its foreground. If only some of its streams are the terminal,
-    /// others of its pipeline may use ours; the command gets it when it asks for it.
+    /// Whether the command begins in its foreground. If its input is not the terminal, what writes
+    /// its input may read keys of ours, such as a password; the command gets it when it asks for it.
     in_foreground: bool,
     start: Option<MonitoredStart>,
 }
 
 impl NewTerminal {
     /// A terminal with the settings and size of `outer`, and the command's side of it.
-    pub(super) fn like(outer: OuterTerminal, is_all_ours: bool) -> io::Result<(Self, OwnedFd)> {
+    pub(super) fn like(outer: OuterTerminal, input_too: bool) -> io::Result<(Self, OwnedFd)> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&master)?;
         unlockpt(&master)?;
@@ -141,7 +141,7 @@ impl NewTerminal {
         rustix::io::ioctl_fionbio(&master, true)?;
         tcsetattr(&slave, OptionalActions::Now, &tcgetattr(&outer.tty)?)?;
         let terminal = Self {
-            in_foreground: is_all_ours && outer.is_foreground(),
+            in_foreground: input_too && outer.is_foreground(),
             outer,
             master: Arc::new(master),
             start: None,
@@ -263,6 +263,10 @@ impl Relay {
                 if let Some(signal) = Signal::from_named_raw(signal) {
                     let _ = rustix::process::kill_process_group(command, signal);
                 }
+                // A child of the command that waits for its terminal, stopped, takes no Ctrl-C.
+                if matches!(signal, SIGINT | SIGQUIT) && !self.is_in_foreground {
+                    self.monitor.resume(false);
+                }
             }
         }
     }
@@ -270,7 +274,8 @@ impl Relay {
     /// The command was stopped: stops this process, or gives the command the terminal that it waits
     /// for. Returns when it has been resumed.
     fn stop(&mut self, signal: i32, filters: &[Filter]) -> io::Result<()> {
-        let wants_terminal = signal == SIGTTIN || signal == SIGTTOU;
+        // A program that catches the signals of a terminal that it lacks stops itself by SIGSTOP.
+        let wants_terminal = signal != SIGTSTP;
         if wants_terminal && !self.is_in_foreground && self.outer.is_foreground() {
             self.resume();
             return Ok(());
