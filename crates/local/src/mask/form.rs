@@ -7,7 +7,8 @@ pub(super) enum Form {
     Plain,
     /// With a carriage return before each line feed, as a terminal writes it.
     Lines,
-    /// Base64.
+    /// Base64. Line ends in it, of which encoders put one after every so many characters, are not
+    /// part of the spelling.
     Base64 {
         /// The last two characters of the alphabet.
         last: [u8; 2],
@@ -130,6 +131,11 @@ impl Form {
             .chain(base64)
             .chain(percent)
             .chain(JSON.into_iter().map(Self::Json))
+    }
+
+    /// Whether line ends may be anywhere in it.
+    pub(super) fn is_base64(self) -> bool {
+        matches!(self, Self::Base64 { .. })
     }
 
     /// Spells `secret`, a byte at a time: nothing keeps a copy.

@@ -185,6 +185,34 @@ mod tests {
     }
 
     #[test]
+    fn base64_in_lines_is_masked_wherever_a_line_ends() {
+        // "a password: " and a secret.
+        let encoded = "YSBwYXNzd29yZDogY29ycmVjdC1ob3JzZS1iYXR0ZXJ5";
+        for line_end in ["\n", "\r\n"] {
+            for width in 6..=encoded.len() {
+                let lines = encoded.as_bytes().chunks(width);
+                let lines: Vec<_> = lines.map(String::from_utf8_lossy).collect();
+                let text = lines.join(line_end) + line_end;
+                let start: String = text
+                    .char_indices()
+                    .scan(0, |seen, (at, character)| {
+                        *seen += usize::from(character.is_ascii_alphanumeric());
+                        (*seen <= 16).then_some(&text[at..=at])
+                    })
+                    .collect();
+                masks(
+                    &["correct-horse-battery"],
+                    &text,
+                    &format!("{start}****{line_end}"),
+                );
+            }
+        }
+        // Something that is not base64 has its line ends where it has them.
+        let text = "correct-\nhorse-battery Y29y\ncm\nVjdC1ob3JzZS1iYXR0ZXJ5";
+        masks(&["correct-horse-battery"], text, text);
+    }
+
+    #[test]
     fn overlapping_secrets_become_one_sign() {
         masks(&["abcdef", "defghi", "cdefgh"], "-abcdefghi-", "-****-");
         masks(&["aaaaaa"], "baaaaaaaaaab", "b****b");

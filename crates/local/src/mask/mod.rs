@@ -1,6 +1,6 @@
 //! Masking: replaces secrets in a stream of output, however the stream is cut into chunks.
 //!
-//! [`Patterns`] holds the secrets and finds them, also in base64 (all three alignments), URL-encoded
+//! [`Patterns`] holds the secrets and finds them, also in base64 (all three alignments, and in lines), URL-encoded
 //! and JSON-escaped. [`Masker`] applies them to one stream. Neither reads, writes or asks for the
 //! time, and everything in them that could reveal a secret is in memory that is wiped.
 //!

@@ -17,14 +17,17 @@ const SIGN: u8 = 0xff;
 pub fn masking(bytes: &[u8]) -> bool {
     let mut input = Input(bytes);
     let mut patterns = Patterns::default();
-    let mut forms: Vec<Vec<u8>> = Vec::new();
+    let mut forms: Vec<Spelled> = Vec::new();
     for _ in 0..=input.number() % 3 {
         let length = input.number() % 12;
         let secret: Vec<u8> = (0..length).map(|_| input.letter()).collect();
         if patterns.add(&secret).is_ok() {
             let end = secret.iter().rposition(|byte| !b"\r\n".contains(byte));
             let secret = &secret[..=end.unwrap_or_default()];
-            forms.extend(Form::all().map(|form| form.spell(secret).collect()));
+            forms.extend(Form::all().map(|form| Spelled {
+                bytes: form.spell(secret).collect(),
+                may_wrap: form.is_base64(),
+            }));
         }
     }
     forms.dedup();
@@ -35,12 +38,11 @@ pub fn masking(bytes: &[u8]) -> bool {
             // A form of a secret, or its beginning.
             kind @ 0..=127 if !forms.is_empty() => {
                 let form = &forms[(input.number() * 7 + kind) % forms.len()];
-                let length = if kind < 96 {
-                    form.len()
-                } else {
-                    input.number() % form.len()
-                };
-                stream.extend(&form[..length]);
+                let mut form = form.wrapped(&mut input);
+                if kind >= 96 {
+                    form.truncate(input.number() % form.len());
+                }
+                stream.append(&mut form);
             }
             128..=159 => cuts.push((stream.len(), false)),
             160..=175 => cuts.push((stream.len(), true)),
@@ -92,13 +94,60 @@ fn masked(patterns: &Arc<Patterns>, stream: &[u8], cuts: &[(usize, bool)]) -> Ve
     output
 }
 
+/// A secret in one form.
+#[derive(PartialEq)]
+struct Spelled {
+    bytes: Vec<u8>,
+    may_wrap: bool,
+}
+
+impl Spelled {
+    /// With line ends, mostly where they may be.
+    fn wrapped(&self, input: &mut Input<'_>) -> Vec<u8> {
+        let number = if self.may_wrap { input.number() } else { 0 };
+        let (first, width) = (number % 7, 5 + number / 7 % 7);
+        let line_end: &[u8] = if number < 128 { b"\n" } else { b"\r\n" };
+        let mut wrapped = Vec::new();
+        for (at, &byte) in self.bytes.iter().enumerate() {
+            if number > 0 && at % width == first {
+                wrapped.extend(line_end);
+            }
+            wrapped.push(byte);
+        }
+        wrapped
+    }
+
+    /// How many bytes it has at the start of `stream`, which it need not be.
+    fn length_at(&self, stream: &[u8]) -> Option<usize> {
+        if !self.may_wrap {
+            return stream.starts_with(&self.bytes).then_some(self.bytes.len());
+        }
+        let mut left = &self.bytes[..];
+        let mut length = 0;
+        for (number, line) in stream.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            let text = line.strip_suffix(b"\n").unwrap_or(line);
+            if text.starts_with(left) {
+                return Some(length + left.len());
+            }
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
+            let is_too_short = text.len() < if number == 0 { 1 } else { 6 };
+            if is_too_short || !line.ends_with(b"\n") {
+                return None;
+            }
+            left = left.strip_prefix(text)?;
+            length += line.len();
+        }
+        None
+    }
+}
+
 /// Where secrets are, in order of their beginnings.
-fn occurrences(forms: &[Vec<u8>], stream: &[u8]) -> Vec<(usize, usize)> {
+fn occurrences(forms: &[Spelled], stream: &[u8]) -> Vec<(usize, usize)> {
     let at = |start: usize| {
-        let here = forms
+        let lengths = forms
             .iter()
-            .filter(move |form| stream[start..].starts_with(form));
-        here.map(move |form| (start, start + form.len()))
+            .filter_map(move |form| form.length_at(&stream[start..]));
+        lengths.map(move |length| (start, start + length))
     };
     (0..stream.len()).flat_map(at).collect()
 }
