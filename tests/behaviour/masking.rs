@@ -146,6 +146,21 @@ fn ctrl_c_ends_a_masked_command_and_a_script_around_it() {
 }
 
 #[test]
+fn a_ctrl_c_typed_literally_interrupts_no_script_around_a_masked_command() {
+    let home = masked_home();
+    let mut pty = interactive(&home);
+    pty.send("sh -c '$MASKED sh -c \"echo rea\\\"\\\"dy; read x; echo len=\\${#x}\"; echo after''wards'\n");
+    pty.expect("ready");
+    pty.settle();
+    // Ctrl-V comes alone.
+    pty.send("\x16");
+    pty.settle();
+    pty.send("\x03\n");
+    pty.expect("len=1");
+    pty.expect("afterwards");
+}
+
+#[test]
 fn ctrl_z_stops_a_masked_command_and_fg_and_bg_resume_it() {
     let home = masked_home();
     let mut pty = interactive(&home);

@@ -36,6 +36,7 @@ impl Keys {
             command,
             control: other_side,
             is_passing: false,
+            is_quoting: false,
             // Keys may be a password.
             typed: SecretBuffer::with_capacity(CHUNK),
         };
@@ -78,6 +79,8 @@ struct Typist {
     command: Pid,
     control: UnixStream,
     is_passing: bool,
+    /// Whether the key typed last makes the next one an ordinary character, as Ctrl-V does.
+    is_quoting: bool,
     /// Keys that have been read and not yet passed on.
     typed: SecretBuffer,
 }
@@ -132,21 +135,34 @@ impl Typist {
 
     /// If keys were typed that interrupt the command, they also interrupt the rest of our process
     /// group, as they would without a terminal in between: a pipeline, or a script that called us.
-    fn interrupt_our_job(&self) {
+    fn interrupt_our_job(&mut self) {
         let Ok(settings) = tcgetattr(&self.master) else {
             return;
         };
+        let quotes = LocalModes::ICANON | LocalModes::IEXTEN;
+        let quotes = settings.local_modes.contains(quotes);
+        let is_key = |byte, key| byte != 0 && byte == settings.special_codes[key];
+        let keys = [
+            (SpecialCodeIndex::VINTR, Signal::INT),
+            (SpecialCodeIndex::VQUIT, Signal::QUIT),
+        ];
+        let mut pressed = [false; 2];
+        for &byte in self.typed.expose() {
+            if std::mem::take(&mut self.is_quoting) {
+                continue;
+            }
+            self.is_quoting = quotes && is_key(byte, SpecialCodeIndex::VLNEXT);
+            for (is_pressed, (key, _)) in pressed.iter_mut().zip(keys) {
+                *is_pressed |= is_key(byte, key);
+            }
+        }
         if !settings.local_modes.contains(LocalModes::ISIG)
             || tcgetpgrp(&self.master) != Ok(self.command)
         {
             return;
         }
-        for (key, signal) in [
-            (SpecialCodeIndex::VINTR, Signal::INT),
-            (SpecialCodeIndex::VQUIT, Signal::QUIT),
-        ] {
-            let code = settings.special_codes[key];
-            if code != 0 && self.typed.expose().contains(&code) {
+        for (is_pressed, (_, signal)) in pressed.into_iter().zip(keys) {
+            if is_pressed {
                 // We catch it, and ignore what we send ourselves.
                 let _ = kill_current_process_group(signal);
             }
