@@ -18,7 +18,7 @@ pub fn print(line: &str) -> std::io::Result<()> {
 /// since the terminal would interpret some of it.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(line: &str) -> std::io::Result<()> {
     if std::io::stdout().is_terminal() {
         print(&ascii(line))
