@@ -17,11 +17,13 @@ use crate::guard::signals::{Catch, Caught};
 pub(super) struct OuterTerminal(());
 
 impl OuterTerminal {
+    #[allow(clippy::unnecessary_wraps)] // the same signature as on Linux
     pub(super) fn open() -> Option<Self> {
         Some(Self(()))
     }
 
     /// Whether `stream` is this terminal.
+    #[allow(clippy::unused_self)] // as above
     pub(super) fn is(&self, stream: BorrowedFd<'_>) -> bool {
         let own = rustix::process::getsid(None);
         matches!((tcgetsid(stream), own), (Ok(one), Ok(own)) if one == own)
