@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
     ("core", "lifetime", &["clock", "limits"]),
     ("core", "password", &["display_name", "email", "memory"]),
     ("core", "recovery_code", &["crypto", "id", "memory"]),
+    ("core", "suggestion", &[]),
     ("core", "throttle", &["clock"]),
     ("platform", "fs", &[]),
     ("platform", "clock", &["fs"]),

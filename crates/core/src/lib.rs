@@ -16,4 +16,6 @@ pub mod limits;
 pub mod memory;
 pub mod password;
 pub mod recovery_code;
+#[cfg(feature = "suggestions")]
+pub mod suggestion;
 pub mod throttle;

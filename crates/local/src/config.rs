@@ -36,7 +36,6 @@ mod configured_secrets;
 mod error;
 mod keeper_choice;
 mod keys;
-mod nearest;
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 #[doc(hidden)]
 pub mod properties;

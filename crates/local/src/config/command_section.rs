@@ -1,11 +1,11 @@
 //! The sections `[guard.NAME]`: the secrets that a command gets whenever it runs.
 
+use nightlatch_core::suggestion::nearest;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::command_name::BadCommandName;
 use super::configured_secrets::ConfiguredSecrets;
-use super::nearest::nearest;
 use crate::binding::{SecretBinding, SecretGiven, SecretName, VariableName};
 
 /// The keys of such a section, and how each gives a secret.

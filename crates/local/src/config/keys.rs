@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::nearest::nearest;
 use super::settings::SettingValue;
 use super::{
     COMMAND_LIMIT, Config, ForwardChoice, JOURNALD_SOCKET, KeeperChoice, LimitOutOfRange, OnEnd,
@@ -13,6 +12,7 @@ use super::{
 };
 use nightlatch_core::crypto::kdf::Argon2Params;
 use nightlatch_core::email::Email;
+use nightlatch_core::suggestion::nearest;
 
 /// A configuration key.
 pub(super) struct Key {

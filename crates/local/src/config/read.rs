@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use nightlatch_core::suggestion::nearest;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::keys::{KEYS, Key, Refused, span};
-use super::nearest::nearest;
 use super::{Config, ConfigProblem, PCI_RETENTION_DEFAULT, PCI_RETENTION_FLOOR, command_section};
 
 /// The keys that the file sets, and their lines.

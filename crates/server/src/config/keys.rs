@@ -371,14 +371,3 @@ fn is_kind(name: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
-
-/// The most similar of `names`.
-pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // The threshold that the command line uses too.
-    const ALIKE: f64 = 0.7;
-    names
-        .map(|name| (strsim::jaro(word, name), name))
-        .filter(|(alike, _)| *alike > ALIKE)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .map(|(_, name)| name)
-}

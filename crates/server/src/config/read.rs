@@ -3,12 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use nightlatch_core::suggestion::nearest;
 use nightlatch_platform::fs::{FsError, read_user_file};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::Config;
-use super::keys::{KEYS, Key, nearest};
+use super::keys::{KEYS, Key};
 use super::values::Refused;
 
 /// Larger than any sensible configuration.
