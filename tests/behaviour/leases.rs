@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::checks::{leases, log_is_whole, nothing_lies_about, until};
+use crate::support::checks::{leases, log_is_whole, nothing_lies_about, process_namespaces, until};
 use crate::support::forbid::forbid;
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
 
@@ -251,16 +251,9 @@ fn a_process_that_got_the_number_of_a_killed_guard_does_not_keep_its_session_ali
 #[test]
 fn a_guard_in_another_process_namespace_is_seen_to_run_and_to_die() {
     let home = Home::signed_in();
-    let within = |program: &str| {
-        let script = "exec unshare -p -f --kill-child --mount-proc sh -c \"$0\"";
-        let mut shell = home.shell(script);
-        shell.arg(program);
-        shell
-    };
-    if Run::of(within("true")).code != 0 {
-        eprintln!("skipped: no process namespace may be made here");
+    let Some(within) = process_namespaces(&home) else {
         return;
-    }
+    };
     // Checked from outside the namespace, and from another one.
     let check = "exec \"$NIGHTLATCH\" status --check";
     let running = Running::of(within(&format!("exec $GUARD sh -c '{UP}'")));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 
-use crate::support::checks::{leases, log_is_whole, together, until};
+use crate::support::checks::{leases, log_is_whole, process_namespaces, together, until};
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run};
 
 const BOB: &str = "bob@example.com";
@@ -395,16 +395,9 @@ fn a_killed_guards_command_that_ends_when_asked_is_recorded_as_terminated() {
 #[test]
 fn a_command_in_another_process_namespace_is_ended_or_reported_as_left() {
     let home = Home::signed_in();
-    let within = |program: &str| {
-        let script = "exec unshare -p -f --kill-child --mount-proc sh -c \"$0\"";
-        let mut shell = home.shell(script);
-        shell.arg(program);
-        shell
-    };
-    if Run::of(within("true")).code != 0 {
-        eprintln!("skipped: no process namespace may be made here");
+    let Some(within) = process_namespaces(&home) else {
         return;
-    }
+    };
     // Out of sight of whoever revokes.
     let outside = Guarded::start(&home, "echo $$; exec sleep 30");
     let begun = Instant::now();

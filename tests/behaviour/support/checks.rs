@@ -10,7 +10,7 @@ use nightlatch_audit::{Finding, Problem, Progress, Verifier};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Home, files_in};
+use super::{Home, Run, files_in};
 
 /// Longer than anything takes on a busy machine; only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -194,4 +194,20 @@ pub fn can_trace() -> bool {
         println!("skipped: strace is missing or may not trace");
     }
     can
+}
+
+/// Makes shells that run a program in a process namespace of their own; `None` where none may be
+/// made.
+pub fn process_namespaces(home: &Home) -> Option<impl Fn(&str) -> std::process::Command> {
+    let within = |program: &str| {
+        let script = "exec unshare -p -f --kill-child --mount-proc sh -c \"$0\"";
+        let mut shell = home.shell(script);
+        shell.arg(program);
+        shell
+    };
+    if Run::of(within("true")).code != 0 {
+        eprintln!("skipped: no process namespace may be made here");
+        return None;
+    }
+    Some(within)
 }
