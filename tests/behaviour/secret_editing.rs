@@ -1,4 +1,4 @@
-//! `secret edit`: what an editor adds, and what somebody else changed meanwhile.
+//! `secret edit`: no file on disk, what an editor adds, and what somebody else changed meanwhile.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -21,6 +21,22 @@ fn edit(home: &Home, script: &str) -> Run {
     let mut command = home.command(&["secret", "edit", "s"]);
     command.env("EDITOR", editor);
     Run::of(command)
+}
+
+#[test]
+fn a_secret_is_edited_without_a_file_on_disk() {
+    let home = Home::signed_in();
+    set(&home, "before");
+    edit(
+        &home,
+        "test \"$(cat \"$1\")\" = before && stat -L -c %h:%a \"$1\" >&2 && printf after >\"$1\"",
+    )
+    .succeeds();
+    assert_eq!(get(&home, "s"), "after");
+    edit(&home, "exit 3").refuses(1, "nothing was changed");
+    edit(&home, "printf '' >\"$1\"").refuses(3, "empty");
+    edit(&home, "true").succeeds();
+    assert_eq!(get(&home, "s"), "after");
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! Secrets on the real program: what is kept, what is refused, and what is left in files and logs.
 
-use std::os::unix::fs::PermissionsExt;
-
 use serde_json::Value;
 
 use crate::support::checks::can_trace;
@@ -236,27 +234,6 @@ fn a_secret_is_removed_only_after_a_yes() {
     pty.expect("is removed");
     assert_eq!(pty.finish().1.code(), Some(0));
     get(&home, "s").refuses(3, "no secret");
-}
-
-#[test]
-fn a_secret_is_edited_without_a_file_on_disk() {
-    let home = Home::signed_in();
-    set(&home, "s", b"before").succeeds();
-    let edit = |script: &str| {
-        let editor = home.outside("editor");
-        std::fs::write(&editor, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let mut command = home.command(&["secret", "edit", "s"]);
-        command.env("EDITOR", editor);
-        Run::of(command)
-    };
-    edit("test \"$(cat \"$1\")\" = before && stat -L -c %h:%a \"$1\" >&2 && printf after >\"$1\"")
-        .succeeds();
-    assert_eq!(get(&home, "s").stdout, "after");
-    edit("exit 3").refuses(1, "nothing was changed");
-    edit("printf '' >\"$1\"").refuses(3, "empty");
-    edit("true").succeeds();
-    assert_eq!(get(&home, "s").stdout, "after");
 }
 
 #[test]
