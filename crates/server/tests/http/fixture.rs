@@ -60,11 +60,19 @@ pub fn sqlite() -> &'static Server {
 /// The server on PostgreSQL that the tests share, where PostgreSQL is installed.
 pub fn postgres() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    let server = SERVER.get_or_init(|| {
-        let url = database()?;
-        Some(Server::start(&format!("database = \"{url}\"\n"), &[]))
-    });
+    let server = SERVER.get_or_init(|| Some(Server::start(&settings(&database()?), &[])));
     server.as_ref()
+}
+
+/// Settings of servers of their own: on SQLite, and where PostgreSQL is installed on that.
+pub fn either_database() -> impl Iterator<Item = String> {
+    [Some(String::new()), database().as_deref().map(settings)]
+        .into_iter()
+        .flatten()
+}
+
+fn settings(url: &str) -> String {
+    format!("database = \"{url}\"\n")
 }
 
 /// The address of a new PostgreSQL database.

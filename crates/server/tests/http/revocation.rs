@@ -99,13 +99,7 @@ fn a_revocation_without_a_reason_or_scope_is_refused(server: &Server) {
 
 #[test]
 fn every_scope_of_a_revocation_ends_its_sessions_and_no_others() {
-    for database in [Some(String::new()), crate::fixture::database()] {
-        let Some(url) = database else { continue };
-        let config = if url.is_empty() {
-            url
-        } else {
-            format!("database = \"{url}\"\n")
-        };
+    for config in crate::fixture::either_database() {
         let server = Server::start(&config, &[]);
         for (scope, ended) in [
             ("all_anonymous", [true, false, false]),

@@ -3,7 +3,7 @@
 use nightlatch_server::client::Request;
 use serde_json::json;
 
-use crate::fixture::{PASSWORD, Server, accepted, database, on_both, program, refused};
+use crate::fixture::{PASSWORD, Server, accepted, either_database, on_both, program, refused};
 
 on_both! {
     a_session_is_shown_refreshed_and_ended
@@ -63,12 +63,7 @@ fn thirty_refreshes_a_minute_are_taken_from_one_user(server: &Server) {
 
 #[test]
 fn a_refresh_is_recorded_at_most_once_a_minute() {
-    for database in [Some(String::new()), database()] {
-        let Some(url) = database else { continue };
-        let config = match url.as_str() {
-            "" => String::new(),
-            url => format!("database = \"{url}\"\n"),
-        };
+    for config in either_database() {
         let mut server = Server::start(&config, &[]);
         let mut user = server.user();
         let mut refresh = || {

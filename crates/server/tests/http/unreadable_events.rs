@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::fixture::{PASSWORD, Server, accepted, database, fresh_email, program, with_input};
+use crate::fixture::{
+    PASSWORD, Server, accepted, either_database, fresh_email, program, with_input,
+};
 
 fn metrics(server: &Server) -> String {
     let metrics = nightlatch_server::client::Request::new("GET", "/metrics");
@@ -17,12 +19,7 @@ fn audit(server: &Server, command: &str) -> String {
 
 #[test]
 fn an_unreadable_event_is_set_aside_with_its_digest_and_sealed_once_it_can_be_read() {
-    for database in [Some(String::new()), database()] {
-        let Some(url) = database else { continue };
-        let config = match url.as_str() {
-            "" => String::new(),
-            url => format!("database = \"{url}\"\n"),
-        };
+    for config in either_database() {
         let mut server = Server::start(&config, &[]);
         let node = std::fs::read_to_string(server.data.join("node-id")).unwrap();
         let id = "01970000-0000-7000-8000-000000000001";
