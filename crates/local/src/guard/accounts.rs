@@ -131,8 +131,7 @@ impl Guard {
                     attempts: None,
                     locks: false,
                 };
-                home.record(&failure_events(name, failure))
-                    .map_err(GuardError::from)?;
+                self.record_failed(home, name, failure, failure.details())?;
                 // The password was right, so the account's failures were reset.
                 Err(SignInError::Wrong {
                     remaining_attempts: FAILURES_TO_LOCK,
@@ -256,11 +255,26 @@ impl Guard {
         error: account::SignInError,
     ) -> Result<SignInError, GuardError> {
         let (failed, error) = self.judge_failure(error);
-        home.record(&failure_events(name, failed))?;
+        self.record_failed(home, name, failed, failed.details())?;
+        Ok(error)
+    }
+
+    /// Records a failed proof as `details`, and that it locked sign-in, if it did.
+    pub(super) fn record_failed(
+        &self,
+        home: &Home,
+        name: &AuditName,
+        failed: Failed,
+        details: Details,
+    ) -> Result<(), GuardError> {
+        let failure = Event::new(details).about(name.clone());
+        let locked = failed.locks.then(|| locked_event(name));
+        let events: Vec<_> = std::iter::once(failure).chain(locked).collect();
+        home.record(&events)?;
         if failed.locks {
             self.alert_of_lockout();
         }
-        Ok(error)
+        Ok(())
     }
 
     /// Maps a failed sign-in to its audit record and to the error for the user.
@@ -322,18 +336,14 @@ pub(super) struct Failed {
     pub locks: bool,
 }
 
-fn failure_events(name: &AuditName, failed: Failed) -> Vec<Event> {
-    let Failed {
-        reason,
-        attempts,
-        locks,
-    } = failed;
-    let failure = Event::new(Details::LoginFailure { reason, attempts }).about(name.clone());
-    let mut events = vec![failure];
-    if locks {
-        events.push(locked_event(name));
+impl Failed {
+    /// As a failed sign-in.
+    fn details(self) -> Details {
+        let Self {
+            reason, attempts, ..
+        } = self;
+        Details::LoginFailure { reason, attempts }
     }
-    events
 }
 
 pub(super) fn locked_event(name: &AuditName) -> Event {

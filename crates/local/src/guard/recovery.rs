@@ -1,6 +1,6 @@
 //! Setting a new password with a recovery code.
 
-use super::accounts::{locked_event, name_of_attempt};
+use super::accounts::name_of_attempt;
 use super::password_change::finish;
 use super::{Guard, GuardError, Home, RecoverError};
 use crate::account::{Account, ChangeError, Email, Recovered, RecoveryCode};
@@ -52,15 +52,7 @@ impl Guard {
         };
         let (failed, error) = self.judge_failure(error);
         let failure = Some(failed.reason.into());
-        let mut events =
-            vec![Event::new(Details::RecoveryCodeUsed { failure }).about(name.clone())];
-        if failed.locks {
-            events.push(locked_event(&name));
-        }
-        home.record(&events).map_err(GuardError::from)?;
-        if failed.locks {
-            self.alert_of_lockout();
-        }
+        self.record_failed(home, &name, failed, Details::RecoveryCodeUsed { failure })?;
         Err(error.into())
     }
 
