@@ -17,8 +17,6 @@ const GRACE: Duration = Duration::from_secs(5);
 const LIMIT: Duration = Duration::from_millis(5500);
 /// How often to kill what is left at most: a process may start another one before it is gone.
 const KILL_ROUNDS: u32 = 20;
-/// Why a process that got the signal is left.
-const STILL_RUNS: &str = "it is still running";
 /// Why a command is left whose guard holds the lease, perhaps in another process namespace.
 const UNSEEN: &str = "its processes cannot be seen from here";
 /// The first and the longest pause between looks at the processes.
@@ -254,10 +252,7 @@ impl<'a> EndingCommands<'a> {
                         .and_then(|()| process.send(EndSignal::Continue)),
                     Round::Ask => Ok(()),
                 };
-                let why = sent
-                    .err()
-                    .map_or_else(|| STILL_RUNS.to_owned(), |error| error.to_string());
-                found.left = Some(format!("process {}: {why}", process.pid));
+                found.left = Some(why_left(*process, sent));
             }
             if let Some(guard) = guard {
                 // It records the end of its command, if it can.
@@ -272,10 +267,7 @@ impl<'a> EndingCommands<'a> {
                     _ => Ok(()),
                 };
                 if is_before_start {
-                    let why = sent
-                        .err()
-                        .map_or_else(|| STILL_RUNS.to_owned(), |error| error.to_string());
-                    found.left = Some(format!("process {}: {why}", guard.pid));
+                    found.left = Some(why_left(guard, sent));
                 }
             }
             is_any_left |= found.left.is_some();
@@ -314,6 +306,13 @@ impl<'a> EndingCommands<'a> {
         }
         Ok(())
     }
+}
+
+/// Why a process is left after the signal was `sent`.
+fn why_left(process: Process, sent: io::Result<()>) -> String {
+    let why = sent.err().map(|error| error.to_string());
+    let why = why.as_deref().unwrap_or("it is still running");
+    format!("process {}: {why}", process.pid)
 }
 
 /// Sends SIGHUP to the command's processes, and resumes those that are stopped.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, kill_process, pidfd_open, pidfd_send_signal};
 
 use super::target::{EndSignal, Target};
 use nightlatch_core::clock::BootTime;
@@ -89,12 +89,6 @@ impl Process {
     /// # Errors
     /// When the system refuses, for example because it runs as another user.
     pub(super) fn send(&self, signal: EndSignal) -> io::Result<()> {
-        let signal = match signal {
-            EndSignal::HangUp => Signal::HUP,
-            EndSignal::Terminate => Signal::TERM,
-            EndSignal::Continue => Signal::CONT,
-            EndSignal::Kill => Signal::KILL,
-        };
         let Some(pid) = Pid::from_raw(self.pid) else {
             return Ok(());
         };
@@ -104,9 +98,9 @@ impl Process {
             return Ok(());
         }
         let sent = match handle {
-            Ok(handle) => pidfd_send_signal(&handle, signal),
+            Ok(handle) => pidfd_send_signal(&handle, signal.into()),
             // Before Linux 5.3, or under a profile that does not know the call.
-            Err(_) => kill_process(pid, signal),
+            Err(_) => kill_process(pid, signal.into()),
         };
         match sent {
             Err(rustix::io::Errno::SRCH) => Ok(()),

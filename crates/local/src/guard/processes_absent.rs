@@ -55,14 +55,8 @@ impl Process {
     /// When the system refuses, for example because it runs as another user.
     #[cfg(unix)]
     pub(super) fn send(&self, signal: EndSignal) -> io::Result<()> {
-        use rustix::process::{Pid, Signal, kill_process};
-        let signal = match signal {
-            EndSignal::HangUp => Signal::HUP,
-            EndSignal::Terminate => Signal::TERM,
-            EndSignal::Continue => Signal::CONT,
-            EndSignal::Kill => Signal::KILL,
-        };
-        match Pid::from_raw(self.pid).map(|pid| kill_process(pid, signal)) {
+        use rustix::process::{Pid, kill_process};
+        match Pid::from_raw(self.pid).map(|pid| kill_process(pid, signal.into())) {
             None | Some(Ok(()) | Err(rustix::io::Errno::SRCH)) => Ok(()),
             Some(Err(error)) => Err(error.into()),
         }

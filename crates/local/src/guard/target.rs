@@ -26,3 +26,15 @@ pub(super) enum EndSignal {
     /// Ends it (SIGKILL).
     Kill,
 }
+
+#[cfg(unix)]
+impl From<EndSignal> for rustix::process::Signal {
+    fn from(signal: EndSignal) -> Self {
+        match signal {
+            EndSignal::HangUp => Self::HUP,
+            EndSignal::Terminate => Self::TERM,
+            EndSignal::Continue => Self::CONT,
+            EndSignal::Kill => Self::KILL,
+        }
+    }
+}
