@@ -144,11 +144,7 @@ fn text_of(password: &SecretBuffer) -> Result<&str, BadPassword> {
 #[cfg(any(test, feature = "test-util"))]
 #[doc(hidden)]
 pub fn secret(bytes: impl AsRef<[u8]>) -> SecretBuffer {
-    let bytes = bytes.as_ref();
-    let mut buffer = SecretBuffer::with_capacity(bytes.len());
-    let fits = buffer.push(bytes);
-    debug_assert!(fits);
-    buffer
+    SecretBuffer::copy_of(bytes.as_ref())
 }
 
 #[cfg(test)]

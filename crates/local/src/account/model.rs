@@ -20,7 +20,7 @@ pub struct Account {
     pub name: Option<DisplayName>,
     /// When it was registered.
     pub created_at: Timestamp,
-    /// When its name or password last changed.
+    /// When its name, email or password last changed.
     pub updated_at: Timestamp,
     /// Incremented each time all sessions of the account are ended at once; a session of another
     /// generation is dead.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use unicode_normalization::UnicodeNormalization;
 
-use nightlatch_core::email::{is_invisible, reorders_or_controls};
+use nightlatch_core::email::is_invisible;
 
 /// The longest name, in characters.
 pub const NAME_MAX_CHARS: usize = 200;
@@ -79,10 +79,7 @@ impl FromStr for SecretName {
         if name.trim() != name || name.chars().any(is_space) {
             return Err(BadSecretName::Space);
         }
-        if name
-            .chars()
-            .any(|c| reorders_or_controls(c) || is_invisible(c))
-        {
+        if name.chars().any(is_invisible) {
             return Err(BadSecretName::Control);
         }
         if name.split('/').any(str::is_empty) {

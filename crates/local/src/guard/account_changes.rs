@@ -60,10 +60,7 @@ impl Guard {
             extend: true,
             min_remaining: std::time::Duration::ZERO,
         };
-        let owner = Owner {
-            account: account.id,
-            generation: Some(account.generation),
-        };
+        let owner = Owner::from(account);
         // Opened first, so that nobody waits for it under the lock.
         let directory = Directory::open_or_create(&home.dir).map_err(GuardError::from)?;
         let judged = home.sessions.lock_to_use(account.id)?.judge(owner, how)?;
@@ -87,9 +84,7 @@ impl Guard {
     ) -> Result<bool, AccountError> {
         typeable(&password)?;
         let home = self.home()?;
-        let mut again = SecretBuffer::with_capacity(password.len());
-        let fits = again.push(password.expose());
-        debug_assert!(fits, "the copy has the same length");
+        let again = SecretBuffer::copy_of(password.expose());
         let attempt = home.accounts.attempt(&account.email);
         let (failure, error) = match attempt.map_err(GuardError::from)?.check(password) {
             Ok(Checked { proven, .. }) => match readdress(home, proven, again, email) {

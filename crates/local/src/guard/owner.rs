@@ -7,6 +7,15 @@ use crate::account::{Account, Email};
 use crate::session::{InUse, Owner};
 use nightlatch_core::id::AccountId;
 
+impl From<&Account> for Owner {
+    fn from(account: &Account) -> Self {
+        Self {
+            account: account.id,
+            generation: Some(account.generation),
+        }
+    }
+}
+
 /// Whose session counts.
 pub(super) enum Counting {
     /// No session counts: there is no account that it could belong to.
@@ -243,10 +252,7 @@ impl Guard {
             let Some(account) = home.accounts.find(email)? else {
                 continue;
             };
-            let owner = Owner {
-                account: account.id,
-                generation: Some(account.generation),
-            };
+            let owner = Owner::from(&account);
             if home.sessions.live_name(account.id)?.is_some() {
                 return Ok((Some(owner), Some(owner)));
             }
@@ -277,10 +283,7 @@ impl Guard {
             return Ok(Some(Owner::from(current)));
         }
         let account = home.accounts.find(email)?;
-        Ok(account.map(|found| Owner {
-            account: found.id,
-            generation: Some(found.generation),
-        }))
+        Ok(account.as_ref().map(Owner::from))
     }
 
     /// Whether the sessions of the account with this normalized email count.

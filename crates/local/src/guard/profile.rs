@@ -74,9 +74,5 @@ impl Guard {
 }
 
 fn session_of(home: &Home, account: &Account) -> Result<SessionStatus, GuardError> {
-    let owner = crate::session::Owner {
-        account: account.id,
-        generation: Some(account.generation),
-    };
-    Ok(home.sessions.status(owner)?)
+    Ok(home.sessions.status(account.into())?)
 }

@@ -119,10 +119,7 @@ impl Patterns {
                 self.add_pattern(secret, form);
             }
         }
-        let mut kept = SecretBuffer::with_capacity(secret.len());
-        let fits = kept.push(secret);
-        debug_assert!(fits, "the buffer was made for it");
-        self.secrets.push(kept);
+        self.secrets.push(SecretBuffer::copy_of(secret));
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! The account database: an SQLite file in the home, shared by all of the user's processes.
 //!
-//! It holds emails, names, counts, and account keys sealed under passwords; nothing in it is
-//! secret.
+//! It holds emails, names and counts, and account keys and secrets, which are sealed.
 
 mod changes;
 mod check;

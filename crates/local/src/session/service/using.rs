@@ -59,9 +59,9 @@ impl<'a> SessionLock<'a> {
     /// [`Recorded::publish`](super::Recorded::publish) extends the session.
     ///
     /// # Errors
-    /// [`SessionError::None`] and [`SessionError::Ended`] when there is no live session (one that
-    /// has ended is cleared away and its end recorded), [`SessionError::TooLittleTime`], or a
-    /// failure.
+    /// [`SessionError::None`], [`SessionError::Revoked`] and [`SessionError::Ended`] when there is no
+    /// live session (one that has ended is cleared away and its end recorded),
+    /// [`SessionError::TooLittleTime`], or a failure.
     pub fn judge(self, owner: Owner, how: Use<'_>) -> Result<Judged<'a>, SessionError> {
         let service = self.service;
         let crashed_at_all = !service.crashes.unsettled()?.is_empty();
