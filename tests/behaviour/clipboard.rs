@@ -4,8 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::checks::until;
+use rustix::process::{Pid, Signal, kill_process};
 
+use crate::support::checks::until;
 use crate::support::{Home, Pty, Run};
 
 const VALUE: &str = "correct-horse-battery-staple";
@@ -53,13 +54,18 @@ fn a_copied_secret_is_cleared_from_the_terminals_clipboard_after_a_time() {
 }
 
 #[test]
-fn ctrl_c_clears_the_clipboard_at_once() {
+fn a_signal_clears_the_clipboard_at_once() {
     let home = with_secret();
-    let mut pty = Pty::spawn(copy(&home, &["--clear-after", "10m"]));
-    pty.expect("Ctrl-C");
-    pty.send("\x03");
-    pty.expect(CLEARED);
-    assert_eq!(pty.finish().1.code(), Some(0));
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let mut pty = Pty::spawn(copy(&home, &["--clear-after", "10m"]));
+        pty.expect("Ctrl-C");
+        match signal {
+            Signal::INT => pty.send("\x03"),
+            _ => kill_process(Pid::from_raw(pty.id().cast_signed()).unwrap(), signal).unwrap(),
+        }
+        pty.expect(CLEARED);
+        assert_eq!(pty.finish().1.code(), Some(0));
+    }
 }
 
 #[test]

@@ -199,34 +199,36 @@ fn a_guarded_command_gets_its_configured_secrets_without_being_asked() {
 
 /// Needs root, as everything that looks into processes.
 #[test]
-fn while_its_command_runs_the_guard_holds_no_secret() {
+fn while_its_command_runs_unmasked_the_guard_holds_no_secret() {
     if !sees_into_processes() {
         return;
     }
     let home = with_secrets();
-    let script = "echo $PPID; read -r line";
-    let secret = ["exec", "--no-mask", "--secret", "prod/db=X"];
-    let mut guard = home.command(&[&secret[..], &["--", "sh", "-c", script]].concat());
-    let mut child = guard
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
-    std::io::BufRead::read_line(&mut output, &mut line).unwrap();
-    let pid = line.trim().parse().unwrap();
-    let path = home.path();
-    let has = |memory: &Memory, bytes: &[u8]| !memory.places(bytes).is_empty();
-    // The command runs a moment before the guard knows that it was started.
-    until("the guard has taken the secret back", || {
-        let memory = Memory::of(pid);
-        assert!(has(&memory, path.to_str().unwrap().as_bytes()));
-        let mut pieces = VALUE.as_bytes().windows(12);
-        !pieces.any(|piece| has(&memory, piece))
-    });
-    drop(child.stdin.take());
-    child.wait().unwrap();
+    for given in ["--secret", "--secret-file"] {
+        let script = "echo $PPID; read -r line";
+        let secret = ["exec", "--no-mask", given, "prod/db=X"];
+        let mut guard = home.command(&[&secret[..], &["--", "sh", "-c", script]].concat());
+        let mut child = guard
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut output, &mut line).unwrap();
+        let pid = line.trim().parse().unwrap();
+        let path = home.path();
+        let has = |memory: &Memory, bytes: &[u8]| !memory.places(bytes).is_empty();
+        // The command runs a moment before the guard knows that it was started.
+        until("the guard has taken the secret back", || {
+            let memory = Memory::of(pid);
+            assert!(has(&memory, path.to_str().unwrap().as_bytes()));
+            let mut pieces = VALUE.as_bytes().windows(12);
+            !pieces.any(|piece| has(&memory, piece))
+        });
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
 }
 
 #[test]
