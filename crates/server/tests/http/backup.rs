@@ -72,6 +72,7 @@ fn a_backup_under_load_is_restored_with_everything_that_was_acknowledged() {
             .post("/api/v2/auth/magic-link/request", &body),
         202,
     );
+    server.wait_for_event("LINK_REQUESTED");
     // Others work meanwhile.
     let (busy, directory) = (AtomicBool::new(true), scratch.path().join("backup"));
     let printed = std::thread::scope(|scope| {
@@ -161,6 +162,7 @@ fn a_backup_under_load_is_restored_with_everything_that_was_acknowledged() {
 fn a_restore_refuses_a_running_server_and_a_damaged_backup() {
     let server = Server::start("", &[]);
     server.user();
+    server.wait_for_event("ACCOUNT_REGISTERED");
     let scratch = tempfile::tempdir().unwrap();
     let backup = scratch.path().join("backup");
     let from = backup.to_str().unwrap();
@@ -180,11 +182,9 @@ fn a_restore_refuses_a_running_server_and_a_damaged_backup() {
         .find(|file| file.extension().is_some_and(|end| end == "jsonl"))
         .unwrap();
     let text = std::fs::read_to_string(&segment).unwrap();
-    std::fs::write(
-        &segment,
-        text.replacen("ACCOUNT_REGISTERED", "ACCOUNT_REMOVED", 1),
-    )
-    .unwrap();
+    let changed = text.replacen("ACCOUNT_REGISTERED", "ACCOUNT_REMOVED", 1);
+    assert_ne!(changed, text);
+    std::fs::write(&segment, changed).unwrap();
     fails(&run(&["restore", from], &target), "does not verify");
     std::fs::write(&segment, text).unwrap();
     // A damaged database.

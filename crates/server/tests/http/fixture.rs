@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use nightlatch_server::client::{Browser, Request, Response};
 use serde_json::{Value, json};
@@ -154,6 +155,45 @@ impl Server {
         std::fs::read_to_string(self.data.parent().unwrap().join("log")).unwrap()
     }
 
+    /// The text of `/metrics`.
+    pub fn metrics(&self) -> String {
+        let answer = Request::new("GET", "/metrics").send(self.address).unwrap();
+        String::from_utf8(answer.body).unwrap()
+    }
+
+    /// Waits until `line` is among the metrics.
+    #[track_caller]
+    pub fn wait_for_metric(&self, line: &str) {
+        let has_line = || self.metrics().lines().any(|found| found == line);
+        wait_until(line, has_line, || self.metrics() + &self.log());
+    }
+
+    /// Runs `audit` on the server's log; whether it succeeded, and what it printed.
+    fn try_audit(&self, arguments: &[&str]) -> Output {
+        let mut audit = program();
+        let audit = audit.arg("audit").args(arguments);
+        audit.arg("--data").arg(&self.data).output().unwrap()
+    }
+
+    /// What `audit` prints about the server's log. An event is sealed soon after the request that
+    /// caused it, not before its answer: wait for it, or stop the server first.
+    #[track_caller]
+    pub fn audit(&self, arguments: &[&str]) -> String {
+        let output = self.try_audit(arguments);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Waits until an event with `part` in its line is among the newest of the server's log.
+    #[track_caller]
+    pub fn wait_for_event(&self, part: &str) {
+        let list = || {
+            let output = self.try_audit(&["list", "--limit", "1000"]);
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        wait_until(part, || list().contains(part), list);
+    }
+
     /// Runs SQL on the server's database, beside it.
     pub fn execute(&self, sql: &str) {
         let config = self.data.parent().unwrap().join("config.toml");
@@ -264,7 +304,7 @@ impl Drop for Server {
 }
 
 /// Runs `command` with `input` on its standard input.
-pub fn with_input(command: &mut Command, input: &str) -> std::process::Output {
+pub fn with_input(command: &mut Command, input: &str) -> Output {
     use std::io::Write;
     let mut child = command
         .stdin(Stdio::piped())
@@ -369,6 +409,17 @@ pub fn refused(answer: &Response, status: u16, kind: &str) -> Value {
 pub fn accepted(answer: &Response, status: u16) -> Value {
     assert_eq!(answer.status, status, "{}", answer.json());
     answer.json()
+}
+
+/// Waits until something holds that comes after the answer of a request. The deadline is far beyond
+/// what a loaded machine needs; after it `state` says how it is instead.
+#[track_caller]
+pub fn wait_until(what: &str, holds: impl Fn() -> bool, state: impl Fn() -> String) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !holds() {
+        assert!(Instant::now() < deadline, "no {what}: {}", state());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Does `work` as many times at once, and returns the results.

@@ -1,9 +1,8 @@
 //! Mails over SMTP: sent once, encrypted, tried again, and given up.
 
-use nightlatch_server::client::Request;
 use serde_json::json;
 
-use crate::fixture::{Server, accepted, files, fresh_email, program};
+use crate::fixture::{Server, accepted, files, fresh_email, program, wait_until};
 use crate::smtp::{self, Mail, Security, SmtpServer};
 
 /// A server that hands its mails to `smtp`.
@@ -40,24 +39,6 @@ fn token(mail: &Mail) -> &str {
     link.split_whitespace().next().unwrap()
 }
 
-fn metrics(server: &Server) -> String {
-    let answer = Request::new("GET", "/metrics")
-        .send(server.address)
-        .unwrap();
-    String::from_utf8(answer.body).unwrap()
-}
-
-/// Waits until a line is among the metrics.
-fn wait_for_metric(server: &Server, line: &str) {
-    for _ in 0..1200 {
-        if metrics(server).lines().any(|found| found == line) {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    panic!("{line}: {}\n{}", metrics(server), server.log());
-}
-
 fn usual(_: &str, _: usize) -> Option<&'static str> {
     None
 }
@@ -79,7 +60,7 @@ fn a_link_is_mailed_over_smtp_once_and_redeemed() {
         "{}",
         mail.text
     );
-    wait_for_metric(&server, "nightlatch_mails_total{outcome=\"sent\"} 1");
+    server.wait_for_metric("nightlatch_mails_total{outcome=\"sent\"} 1");
     assert!(files(&server.data.join("outbox")).is_empty());
     let body = json!({ "token": token(mail) });
     let answer = server
@@ -116,15 +97,9 @@ fn no_mail_is_sent_to_a_server_without_tls_or_with_another_certificate() {
     let impostor = Server::start(&config, &[("NIGHTLATCH_SMTP_PASSWORD", smtp::PASSWORD)]);
     ask(&impostor);
     for (server, problem) in [(&stripped, "STARTTLS"), (&impostor, "certificate")] {
-        let mut log = server.log();
-        for _ in 0..1200 {
-            if log.contains("the mail server cannot be used") {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(100));
-            log = server.log();
-        }
-        assert!(log.contains(problem), "{log}");
+        let is_told = || server.log().contains("the mail server cannot be used");
+        wait_until("failure", is_told, || server.log());
+        assert!(server.log().contains(problem), "{}", server.log());
         assert_eq!(files(&server.data.join("outbox")).len(), 1);
     }
     let seen = [plain.seen(), foreign.seen()].concat();
@@ -152,11 +127,11 @@ fn a_mail_that_is_not_taken_at_first_is_tried_again() {
     let config = format!("[mail]\nsmtp = \"smtp-plain://localhost:{port}\"\n");
     let server = Server::start(&config, &[]);
     let email = ask(&server);
-    wait_for_metric(&server, "nightlatch_mails_waiting 1");
+    server.wait_for_metric("nightlatch_mails_waiting 1");
     let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let smtp = SmtpServer::on(listener, Security::Plain, busy);
     assert_eq!(smtp.wait_for(1)[0].to, email);
-    wait_for_metric(&server, "nightlatch_mails_waiting 0");
+    server.wait_for_metric("nightlatch_mails_waiting 0");
     assert_eq!(smtp.mails().len(), 1);
 }
 
@@ -168,7 +143,7 @@ fn a_refused_recipient_holds_up_no_other_mail() {
     let smtp = SmtpServer::start(Security::Plain, refusing);
     let server = server(&smtp, "smtp-plain");
     let refused = ask(&server);
-    wait_for_metric(&server, "nightlatch_mails_total{outcome=\"refused\"} 1");
+    server.wait_for_metric("nightlatch_mails_total{outcome=\"refused\"} 1");
     let email = ask(&server);
     assert_eq!(smtp.wait_for(1)[0].to, email);
     assert!(
@@ -201,7 +176,9 @@ fn mails_that_wait_are_sent_after_a_restart_and_expired_ones_are_not() {
     std::fs::write(root.join("config.toml"), config).unwrap();
     let server = Server::run(&root, &[]);
     assert_eq!(smtp.wait_for(1)[0].to, "new@example.com");
-    wait_for_metric(&server, "nightlatch_mails_total{outcome=\"expired\"} 1");
+    server.wait_for_metric("nightlatch_mails_total{outcome=\"expired\"} 1");
+    // A mail is removed after the mail server has taken it.
+    server.wait_for_metric("nightlatch_mails_total{outcome=\"sent\"} 1");
     let left = files(&outbox);
     assert_eq!(left, [outbox.join("notes.txt")]);
     drop(server);

@@ -28,8 +28,7 @@ fn health_readiness_metrics_and_the_description_are_there(server: &Server) {
         let hidden = metrics.clone().header("X-Forwarded-For", forwarded);
         refused(&hidden.send(server.address).unwrap(), 404, "NOT_FOUND");
     }
-    let metrics = metrics.send(server.address).unwrap();
-    let text = String::from_utf8(metrics.body).unwrap();
+    let text = server.metrics();
     for name in [
         "nightlatch_requests_total{",
         "nightlatch_request_seconds_bucket{",
@@ -66,19 +65,13 @@ fn sigterm_drains_and_the_sealed_log_verifies() {
     let mut server = Server::start("", &[]);
     let user = server.user();
     assert_eq!(server.stop(), "ended with 0\n");
-    let audit = |arguments: &[&str]| {
-        let output = program()
-            .args(arguments)
-            .arg("--data")
-            .arg(&server.data)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert!(audit(&["audit", "verify"]).starts_with("Verified: no tampering found"));
-    assert_eq!(audit(&["audit", "fingerprint"]).trim().len(), 64);
-    let events = audit(&["audit", "list"]);
+    assert!(
+        server
+            .audit(&["verify"])
+            .starts_with("Verified: no tampering found")
+    );
+    assert_eq!(server.audit(&["fingerprint"]).trim().len(), 64);
+    let events = server.audit(&["list"]);
     assert!(events.contains(&user.email), "{events}");
     assert!(!events.contains(PASSWORD) && !events.contains(&user.token));
 }

@@ -300,6 +300,7 @@ fn an_administrator_looks_up_revokes_and_reads_the_audit_log(server: &Server) {
         400,
         &["reason"],
     );
+    server.wait_for_event(&admin.email);
     shows(
         &admin.visitor.get("/audit"),
         200,
@@ -311,6 +312,7 @@ fn an_administrator_looks_up_revokes_and_reads_the_audit_log(server: &Server) {
 
 fn pages_have_no_inline_script_or_style(server: &Server) {
     let mut admin = server.admin();
+    server.wait_for_event(&admin.email);
     for page in [
         "/login",
         "/register",

@@ -3,7 +3,7 @@
 use nightlatch_server::client::Request;
 use serde_json::json;
 
-use crate::fixture::{PASSWORD, Server, accepted, either_database, on_both, program, refused};
+use crate::fixture::{PASSWORD, Server, accepted, either_database, on_both, refused};
 
 on_both! {
     a_session_is_shown_refreshed_and_ended
@@ -78,12 +78,7 @@ fn a_refresh_is_recorded_at_most_once_a_minute() {
         assert!((890..=900).contains(&refreshed["remaining_seconds"].as_u64().unwrap()));
         refresh();
         assert_eq!(server.stop(), "ended with 0\n");
-        let events = program()
-            .args(["audit", "list", "--data"])
-            .arg(&server.data)
-            .output()
-            .unwrap();
-        let events = String::from_utf8(events.stdout).unwrap();
+        let events = server.audit(&["list"]);
         assert_eq!(events.matches("SESSION_REFRESHED").count(), 1, "{events}");
     }
 }

@@ -6,17 +6,6 @@ use crate::fixture::{
     PASSWORD, Server, accepted, either_database, fresh_email, program, with_input,
 };
 
-fn metrics(server: &Server) -> String {
-    let metrics = nightlatch_server::client::Request::new("GET", "/metrics");
-    String::from_utf8(metrics.send(server.address).unwrap().body).unwrap()
-}
-
-fn audit(server: &Server, command: &str) -> String {
-    let mut audit = program();
-    let audit = audit.args(["audit", command, "--data"]).arg(&server.data);
-    String::from_utf8(audit.output().unwrap().stdout).unwrap()
-}
-
 #[test]
 fn an_unreadable_event_is_set_aside_with_its_digest_and_sealed_once_it_can_be_read() {
     for config in either_database() {
@@ -34,9 +23,7 @@ fn an_unreadable_event_is_set_aside_with_its_digest_and_sealed_once_it_can_be_re
         server.execute(&insert);
         // What comes after it is sealed, and changes are taken.
         let mut user = server.user();
-        while !metrics(&server).contains("\nnightlatch_events_set_aside 1\n") {
-            std::thread::yield_now();
-        }
+        server.wait_for_metric("nightlatch_events_set_aside 1");
         let task = json!({ "title": "after it" });
         accepted(&user.visitor.post(&user.tasks(), &task), 201);
         assert_eq!(server.stop(), "ended with 0\n");
@@ -45,7 +32,7 @@ fn an_unreadable_event_is_set_aside_with_its_digest_and_sealed_once_it_can_be_re
                 .log()
                 .contains("events that cannot be read were set aside")
         );
-        let listed = audit(&server, "list");
+        let listed = server.audit(&["list"]);
         let set_aside: Vec<&str> = listed
             .lines()
             .filter(|line| line.contains("EVENT_SET_ASIDE"))
@@ -75,12 +62,12 @@ fn an_unreadable_event_is_set_aside_with_its_digest_and_sealed_once_it_can_be_re
         command.args(["admin", "create", &fresh_email(), "--password-stdin"]);
         let made = with_input(&mut command, PASSWORD);
         assert!(made.status.success(), "{made:?}");
-        let listed = audit(&server, "list");
+        let listed = server.audit(&["list"]);
         assert_eq!(
             listed.matches(&format!("\"id\":\"{id}\"")).count(),
             1,
             "{listed}"
         );
-        assert!(audit(&server, "verify").starts_with("Verified"));
+        assert!(server.audit(&["verify"]).starts_with("Verified"));
     }
 }
