@@ -166,6 +166,17 @@ fn the_list_names_every_account_and_the_one_in_use() {
 }
 
 #[test]
+fn an_account_switched_to_before_any_sign_in_is_said_to_be_chosen() {
+    let home = Home::registered();
+    home.register_another(BOB, OTHER_PASSWORD).succeeds();
+    home.run(&["account", "switch", BOB]).succeeds();
+    home.configure(&format!("[guard]\naccount = \"{EMAIL}\""));
+    let status = home.run(&["status"]).ends_with(4).stdout;
+    let notice = format!("{BOB} was chosen by account switch, and only");
+    assert!(status.contains(&notice), "{status}");
+}
+
+#[test]
 fn looking_at_accounts_records_and_extends_nothing() {
     let home = Home::signed_in();
     let (status, events) = (home.status()["last_activity_at"].clone(), home.events());

@@ -100,7 +100,7 @@ impl GuardConfig {
         self.keeper
     }
 
-    /// Selects an account in place of the one that signed in last.
+    /// Selects an account in place of the one in use.
     #[must_use]
     pub fn account(mut self, email: Email) -> Self {
         self.account = Some(email);

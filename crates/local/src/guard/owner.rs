@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Denied, Guard, GuardError, Home};
 use crate::account::{Account, Email};
-use crate::session::{InUse, Owner};
+use crate::session::{AccountInUse, InUse, Owner};
 use nightlatch_core::id::AccountId;
 
 impl From<&Account> for Owner {
@@ -117,8 +117,8 @@ impl Guard {
         self.accepted.as_deref()
     }
 
-    /// The default account: the configured one, else the one that signed in last, else the only
-    /// one. Where only some accounts count, it is one of them.
+    /// The default account: the configured one, else the one in use, else the only one. Where only
+    /// some accounts count, it is one of them.
     ///
     /// # Errors
     /// When the account directory cannot be read.
@@ -133,7 +133,7 @@ impl Guard {
             Some(id) => home.accounts.by_id(id)?,
             None => None,
         };
-        // The account that signed in last may have been removed.
+        // The account in use may have been removed.
         let current = match current {
             Some(current) => Some(current),
             None => home.accounts.only()?,
@@ -161,17 +161,20 @@ impl Guard {
         let (Some(home), None) = (&self.home, &self.account) else {
             return Ok(None);
         };
-        let Some(current) = home.sessions.current()? else {
+        let Some(AccountInUse {
+            account,
+            how: in_use,
+            before,
+        }) = home.sessions.in_use()?
+        else {
             return Ok(None);
         };
-        let before = home.sessions.previous()?;
         if before.is_none() && self.accepted.is_none() {
             return Ok(None);
         }
-        let Some(account) = email_of(home, current)? else {
+        let Some(account) = email_of(home, account)? else {
             return Ok(None);
         };
-        let in_use = home.sessions.in_use()?;
         if !self.accepts(&account) {
             let accepted = self.accepted_in_words();
             return Ok(Some(AccountNotice::DoesNotCount {
@@ -239,8 +242,7 @@ impl Guard {
         home: &Home,
         accepted: &[Email],
     ) -> Result<(Option<Owner>, Option<Owner>), GuardError> {
-        // Usually it is the account that signed in last, and then the account directory need not be
-        // opened.
+        // Usually it is the account in use, and then the account directory need not be opened.
         if let Some(current) = home.sessions.current()?
             && let Some(username) = home.sessions.live_name(current)?
             && self.accepts(&username)
@@ -261,7 +263,7 @@ impl Guard {
         Ok((None, first))
     }
 
-    /// The account whose live session does not count: the one that signed in last.
+    /// The account whose live session does not count: the one in use.
     fn other_session(&self, home: &Home) -> Result<Option<String>, GuardError> {
         let Some(current) = home.sessions.current()? else {
             return Ok(None);
@@ -275,8 +277,8 @@ impl Guard {
         let Some(email) = &self.account else {
             return Ok(home.sessions.current()?.map(Owner::from));
         };
-        // Usually it is the account that signed in last: its session names it, and the account
-        // directory need not be opened.
+        // Usually it is the account in use: its session names it, and the account directory need
+        // not be opened.
         if let Some(current) = home.sessions.current()?
             && home.sessions.live_name(current)?.as_deref() == Some(email.normalized())
         {

@@ -31,5 +31,5 @@ pub use service::{
 pub use status::{SessionState, SessionStatus};
 
 pub(crate) use home::identity as home_identity;
-pub use store::InUse;
 pub(crate) use store::SESSIONS;
+pub use store::{AccountInUse, InUse};

@@ -1,4 +1,4 @@
-//! Storage of session files and of the last signed-in account.
+//! Storage of session files and of the account in use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub const SESSIONS: &str = "sessions";
 const SUFFIX: &str = ".session";
 const REVOKED_SUFFIX: &str = ".revoked";
 const CURRENT: &str = "current";
-/// The line below two ids where `account switch` chose the first one.
+/// The last line where `account switch` chose the account.
 const SWITCHED: &str = "switched";
 /// Room for two ids and that line, each with a newline, and little more.
 const CURRENT_LIMIT: usize = 128;
@@ -30,6 +30,49 @@ pub enum InUse {
     SignedIn,
     /// `account switch` chose it.
     Switched,
+}
+
+/// The account in use where none is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountInUse {
+    /// The account.
+    pub account: AccountId,
+    /// How it came to be in use.
+    pub how: InUse,
+    /// The last other account that was in use before it.
+    pub before: Option<AccountId>,
+}
+
+impl AccountInUse {
+    fn parse(content: &str) -> Option<Self> {
+        let mut lines = content.lines().map(str::trim_end).peekable();
+        let account = lines.next()?.parse().ok()?;
+        let before = lines.next_if(|&line| line != SWITCHED);
+        let is_switched = lines.next() == Some(SWITCHED);
+        Some(Self {
+            account,
+            how: if is_switched {
+                InUse::Switched
+            } else {
+                InUse::SignedIn
+            },
+            before: before.and_then(|line| line.parse().ok()),
+        })
+    }
+
+    fn content(self) -> String {
+        let Self {
+            account,
+            how,
+            before,
+        } = self;
+        let before = before.map(|before| format!("{before}\n"));
+        let switched = match how {
+            InUse::SignedIn => String::new(),
+            InUse::Switched => format!("{SWITCHED}\n"),
+        };
+        format!("{account}\n{}{switched}", before.unwrap_or_default())
+    }
 }
 
 /// The session files of a home.
@@ -119,55 +162,31 @@ impl Store {
         }
     }
 
-    /// The account that signed in last; `None` when there is none, or the record is unreadable (it
-    /// is a convenience, and signing in rewrites it).
+    /// The account in use where none is named; `None` when there is none, or its record is garbled
+    /// (it is a convenience, and signing in rewrites it).
     ///
     /// # Errors
     /// When it is not a private regular file of this user, or cannot be read.
     pub fn current(&self) -> Result<Option<AccountId>, FsError> {
-        Ok(self.signed_in()?[0])
+        Ok(self.in_use()?.map(|in_use| in_use.account))
     }
 
-    /// The last other account that signed in before the current one; `None` as with
-    /// [`Store::current`].
+    /// As [`Store::current`], with how it came to be in use and the account before it.
     ///
     /// # Errors
     /// As [`Store::current`].
-    pub fn previous(&self) -> Result<Option<AccountId>, FsError> {
-        Ok(self.signed_in()?[1])
-    }
-
-    /// How the current account came to be the one in use; [`InUse::SignedIn`] if that is not known.
-    ///
-    /// # Errors
-    /// As [`Store::current`].
-    pub fn in_use(&self) -> Result<InUse, FsError> {
-        let content = self.current_content()?;
-        let is_switched = content.lines().nth(2) == Some(SWITCHED);
-        Ok(if is_switched {
-            InUse::Switched
-        } else {
-            InUse::SignedIn
-        })
-    }
-
-    /// The account in use, and the last other one before it.
-    fn signed_in(&self) -> Result<[Option<AccountId>; 2], FsError> {
-        let content = self.current_content()?;
-        let mut lines = content.lines();
-        Ok([(); 2].map(|()| lines.next()?.trim_end().parse().ok()))
-    }
-
-    fn current_content(&self) -> Result<String, FsError> {
+    pub fn in_use(&self) -> Result<Option<AccountInUse>, FsError> {
         let Some(file) = self.home.open_file(CURRENT)? else {
-            return Ok(String::new());
+            return Ok(None);
         };
         let content = read_bounded(&file, &self.home.path().join(CURRENT), CURRENT_LIMIT)?;
-        Ok(String::from_utf8(content).unwrap_or_default())
+        let content = String::from_utf8(content).unwrap_or_default();
+        Ok(AccountInUse::parse(&content))
     }
 
-    /// Records the account that signed in last, and removes half-written files that a crash left in
-    /// the home. Takes the home's lock, because another process may be creating a database there.
+    /// Records that this account is in use from now on, and removes half-written files that a crash
+    /// left in the home. Takes the home's lock, because another process may be creating a database
+    /// there.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -175,24 +194,26 @@ impl Store {
         let _lock = self.home.lock()?;
         self.home.sweep_temporary()?;
         // The existing record may be damaged; it is replaced.
-        let [last, before] = self.signed_in().unwrap_or_default();
-        let before = if last == Some(account) { before } else { last };
-        let content = match (before, how) {
-            (None, _) => format!("{account}\n"),
-            (Some(before), InUse::SignedIn) => format!("{account}\n{before}\n"),
-            (Some(before), InUse::Switched) => format!("{account}\n{before}\n{SWITCHED}\n"),
+        let before = match self.in_use().unwrap_or_default() {
+            Some(last) if last.account == account => last.before,
+            last => last.map(|last| last.account),
+        };
+        let in_use = AccountInUse {
+            account,
+            how,
+            before,
         };
         self.home
-            .write_atomic(CURRENT, content.as_bytes(), Durability::Volatile)
+            .write_atomic(CURRENT, in_use.content().as_bytes(), Durability::Volatile)
     }
 
-    /// Forgets the account that signed in last, if it is this one.
+    /// Forgets the account in use, if it is this one.
     ///
     /// # Errors
     /// When it cannot be removed.
     pub fn forget_current(&self, account: AccountId) -> Result<(), FsError> {
         let _lock = self.home.lock()?;
-        if self.signed_in().unwrap_or_default()[0] == Some(account) {
+        if self.current().unwrap_or_default() == Some(account) {
             self.home.unlink(CURRENT)?;
         }
         Ok(())
@@ -410,20 +431,32 @@ mod tests {
     fn the_account_before_is_the_last_other_one() {
         let (_temp, store) = scratch();
         let [alice, bob] = [1, 2].map(|byte| AccountId::from_bytes([byte; 16]));
-        store.set_current(alice, InUse::SignedIn).unwrap();
-        assert_eq!(store.previous().unwrap(), None);
-        for account in [bob, bob] {
-            store.set_current(account, InUse::SignedIn).unwrap();
-            assert_eq!(store.current().unwrap(), Some(bob));
-            assert_eq!(store.previous().unwrap(), Some(alice));
-            assert_eq!(store.in_use().unwrap(), InUse::SignedIn);
-        }
+        let becomes = |account, how, before| {
+            store.set_current(account, how).unwrap();
+            let expected = AccountInUse {
+                account,
+                how,
+                before,
+            };
+            assert_eq!(store.in_use().unwrap(), Some(expected));
+        };
+        becomes(alice, InUse::SignedIn, None);
+        becomes(bob, InUse::SignedIn, Some(alice));
+        becomes(bob, InUse::SignedIn, Some(alice));
+        becomes(alice, InUse::Switched, Some(bob));
+        becomes(alice, InUse::SignedIn, Some(bob));
+    }
+
+    #[test]
+    fn the_first_account_in_use_may_have_been_switched_to() {
+        let (_temp, store) = scratch();
+        let [alice, bob] = [1, 2].map(|byte| AccountId::from_bytes([byte; 16]));
         store.set_current(alice, InUse::Switched).unwrap();
-        assert_eq!(store.previous().unwrap(), Some(bob));
-        assert_eq!(store.in_use().unwrap(), InUse::Switched);
-        store.set_current(alice, InUse::SignedIn).unwrap();
-        assert_eq!(store.previous().unwrap(), Some(bob));
-        assert_eq!(store.in_use().unwrap(), InUse::SignedIn);
+        let in_use = store.in_use().unwrap().unwrap();
+        assert_eq!((in_use.how, in_use.before), (InUse::Switched, None));
+        store.set_current(bob, InUse::SignedIn).unwrap();
+        let in_use = store.in_use().unwrap().unwrap();
+        assert_eq!((in_use.how, in_use.before), (InUse::SignedIn, Some(alice)));
     }
 
     #[test]

@@ -132,8 +132,8 @@ impl SessionService {
         })
     }
 
-    /// A live session of any account of the home, preferably of the account that signed in last.
-    /// Passive, as [`SessionService::status`].
+    /// A live session of any account of the home, preferably of the account in use. Passive,
+    /// as [`SessionService::status`].
     ///
     /// # Errors
     /// When none is live, and at least one could not be judged.

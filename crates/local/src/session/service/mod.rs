@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::home::Identity;
 use super::keeper::{KeeperKind, Keepers, Payload, Slot, Unresponsive};
 use super::payload;
-use super::store::{InUse, Store};
+use super::store::{AccountInUse, Store};
 use super::surroundings::Surroundings;
 use nightlatch_audit::AuditLog;
 use nightlatch_core::clock::Clock;
@@ -126,7 +126,8 @@ impl SessionService {
         Ok(())
     }
 
-    /// The account that signed in last.
+    /// The account in use where none is named: the one that signed in last, or that was switched to
+    /// since.
     ///
     /// # Errors
     /// When the record of it cannot be read.
@@ -134,19 +135,11 @@ impl SessionService {
         Ok(self.store.current()?)
     }
 
-    /// The last other account that signed in before the current one.
+    /// As [`SessionService::current`], with how it came to be in use and the account before it.
     ///
     /// # Errors
     /// As [`SessionService::current`].
-    pub fn previous(&self) -> Result<Option<AccountId>, SessionError> {
-        Ok(self.store.previous()?)
-    }
-
-    /// How the current account came to be the one in use.
-    ///
-    /// # Errors
-    /// As [`SessionService::current`].
-    pub fn in_use(&self) -> Result<InUse, SessionError> {
+    pub fn in_use(&self) -> Result<Option<AccountInUse>, SessionError> {
         Ok(self.store.in_use()?)
     }
 
