@@ -42,8 +42,8 @@ impl Event {
 
     /// Sets the account that the event is about.
     #[must_use]
-    pub fn about(mut self, who: AuditName) -> Self {
-        self.who = Some(who);
+    pub fn about(mut self, who: impl Into<Option<AuditName>>) -> Self {
+        self.who = who.into();
         self
     }
 

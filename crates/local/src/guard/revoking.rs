@@ -8,7 +8,7 @@ use super::guarded_commands::{
 use super::{Guard, GuardError, Home};
 use crate::account::Email;
 use crate::session::{EndCause, EndedSession, Ending, SessionStatus};
-use nightlatch_audit::{Appended, CommandEnd, Details, Event, RevocationReason, RevocationScope};
+use nightlatch_audit::{Appended, CommandEnd, Details, Event, RevocationReason};
 use nightlatch_core::id::{AccountId, SessionId};
 
 /// How long to wait for the audit log's lock.
@@ -32,7 +32,7 @@ const KILLED: i32 = 9;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Revoke {
-    /// The session of the selected account, or of the one that signed in last.
+    /// The session of the selected account, or of the one in use.
     Selected,
     /// This account's.
     OfAccount(Email),
@@ -154,7 +154,6 @@ impl Guard {
         };
         let ending = ending.record();
         let mut revoked = Revoked { ending, ..nothing };
-        revoked.record_without_session(home, reason);
         if let Some(asked) = asked {
             (revoked.commands, revoked.commands_failure) = asked.finish();
             revoked.record_for_killed_guards(home);
@@ -212,32 +211,9 @@ impl Revoked {
                     took: command.running_for.unwrap_or_default(),
                 });
                 let name = command.account.and_then(|account| home.name_of(account));
-                let finished = match name {
-                    Some(name) => finished.about(name),
-                    None => finished,
-                };
-                finished.in_session(command.session_id)
+                finished.about(name).in_session(command.session_id)
             })
             .collect();
-        self.record(home, &events);
-    }
-
-    /// Records the revocation of accounts that had no live session: somebody wanted it, for a reason.
-    fn record_without_session(&mut self, home: &Home, reason: &RevocationReason) {
-        let revoked = |&account: &AccountId| {
-            let event = Event::new(Details::SessionRevoked {
-                reason: reason.clone(),
-                incident: None,
-                scope: Some(RevocationScope::Account),
-                sessions: Some(0),
-                by: None,
-            });
-            match home.name_of(account) {
-                Some(name) => event.about(name),
-                None => event,
-            }
-        };
-        let events: Vec<_> = self.ending.had_none.iter().map(revoked).collect();
         self.record(home, &events);
     }
 

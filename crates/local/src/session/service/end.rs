@@ -7,7 +7,7 @@ use crate::session::keeper::{KeeperKind, Unresponsive};
 use crate::session::model::{Elsewhere, EndReason};
 use crate::session::revocation::Revocation;
 use nightlatch_audit::{
-    AuditName, Details, Event, InvalidReason, RevocationReason, TerminationReason,
+    AuditName, Details, Event, InvalidReason, RevocationReason, RevocationScope, TerminationReason,
 };
 use nightlatch_core::id::{AccountId, SessionId};
 
@@ -32,14 +32,19 @@ impl EndCause {
     fn details(&self) -> Details {
         match self {
             Self::Terminated(reason) => Details::SessionTerminated { reason: *reason },
-            Self::Revoked(reason) => Details::SessionRevoked {
-                reason: reason.clone(),
-                incident: None,
-                scope: None,
-                sessions: None,
-                by: None,
-            },
+            Self::Revoked(reason) => revoked(reason, None),
         }
+    }
+}
+
+/// The record of a revocation of one session, or with `sessions` of an account that had so many.
+fn revoked(reason: &RevocationReason, sessions: Option<u64>) -> Details {
+    Details::SessionRevoked {
+        reason: reason.clone(),
+        incident: None,
+        scope: sessions.map(|_| RevocationScope::Account),
+        sessions,
+        by: None,
     }
 }
 
@@ -128,9 +133,18 @@ impl SessionService {
             .note_revocations(account, &noted.and(revocation))?)
     }
 
-    /// Whether the account's last session was revoked, and nobody has signed in since.
-    pub(super) fn is_revoked(&self, account: AccountId) -> Result<bool, SessionError> {
-        Ok(self.store.revocations(account)?.last.is_some())
+    /// The record of the revocation of an account that had no live session: somebody wanted it, for
+    /// a reason. `None` if its last session was revoked already, and nobody has signed in since.
+    pub(super) fn revocation_without_session(
+        &self,
+        account: AccountId,
+        reason: &RevocationReason,
+    ) -> Result<Option<Event>, SessionError> {
+        if self.store.revocations(account)?.last.is_some() {
+            return Ok(None);
+        }
+        let event = Event::new(revoked(reason, Some(0)));
+        Ok(Some(event.about((self.names)(account))))
     }
 
     /// Destroys a key that the kernel holds although the agent is configured, if trying that is
@@ -242,10 +256,7 @@ impl SessionService {
             end.is_noted = noted.is_ok();
             end.failures.extend(noted.err());
         }
-        let mut event = Event::new(details);
-        if let Some(name) = &end.username {
-            event = event.about(name.clone());
-        }
+        let mut event = Event::new(details).about(end.username.clone());
         if let Some(session) = session {
             event = event.in_session(session);
         }

@@ -34,8 +34,6 @@ pub struct EndedSession {
 pub struct Ending {
     /// The sessions that were live or could not be judged, and are now ended.
     pub ended: Vec<EndedSession>,
-    /// The accounts that had no live session, and whose last one was not revoked.
-    pub had_none: Vec<AccountId>,
     /// How many were dead already and were cleared away.
     pub cleared: usize,
     /// The failures, the worst first: keys that could not be destroyed, files that could not be
@@ -56,13 +54,15 @@ pub struct UnrecordedEnding<'a> {
     demand: Demand,
     /// The accounts whose sessions were ended, whether there were any or not.
     accounts: Vec<AccountId>,
+    /// Those of them that had no live session.
+    without_session: Vec<AccountId>,
     events: Vec<Event>,
     ending: Ending,
 }
 
 impl SessionService {
-    /// Ends the sessions of all accounts: those that have a session file, and the one that signed
-    /// in last. Waits at most two seconds for the session lock.
+    /// Ends the sessions of all accounts: those that have a session file, and the one in use.
+    /// Waits at most two seconds for the session lock.
     pub fn end_all(&self, cause: impl Into<EndCause>) -> UnrecordedEnding<'_> {
         let mut ending = self.begin_ending(cause.into(), Demand::EverySession);
         let mut accounts = self.store.accounts().unwrap_or_else(|error| {
@@ -123,6 +123,7 @@ impl SessionService {
             cause,
             demand,
             accounts: Vec::new(),
+            without_session: Vec::new(),
             events: Vec::new(),
             ending: Ending::default(),
         }
@@ -162,7 +163,9 @@ impl UnrecordedEnding<'_> {
         let has_key_left = failures
             .iter()
             .any(|failure| matches!(failure, SessionError::Keeper(_)));
-        let had_none = (event.is_none() || !was_live) && failures.is_empty();
+        if (event.is_none() || !was_live) && failures.is_empty() {
+            self.without_session.push(account);
+        }
         // No key opens a session whose revocation is noted.
         let is_ended = is_noted || is_over && !has_key_left;
         self.ending.failures.extend(failures);
@@ -179,26 +182,29 @@ impl UnrecordedEnding<'_> {
                 self.ending.cleared += 1;
             }
         }
-        if had_none && matches!(self.cause, EndCause::Revoked(_)) {
-            match self.service.is_revoked(account) {
-                Ok(false) => self.ending.had_none.push(account),
-                Ok(true) => {}
-                Err(error) => self.ending.failures.push(error),
-            }
-        }
     }
 
-    /// Records the ended sessions and settles crashes, whose sessions are among them. Waits at most
-    /// two seconds for the audit log's lock.
+    /// Records the ended sessions, and the revocation of accounts that had none, and settles crashes,
+    /// whose sessions are among them. Waits at most two seconds for the audit log's lock.
     pub fn record(self) -> Ending {
         let Self {
             service,
             lock,
-            events,
+            cause,
+            without_session,
+            mut events,
             mut ending,
             ..
         } = self;
         ending.without_lock = lock.is_none();
+        if let EndCause::Revoked(reason) = cause {
+            for account in without_session {
+                match service.revocation_without_session(account, &reason) {
+                    Ok(event) => events.extend(event),
+                    Err(error) => ending.failures.push(error),
+                }
+            }
+        }
         ending.failures.sort_by_key(|failure| match failure {
             SessionError::Keeper(_) => 0,
             _ => 1,

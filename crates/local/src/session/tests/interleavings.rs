@@ -300,7 +300,11 @@ impl Story {
             if event == "LOGIN_SUCCESS" || bobs.contains(&session) != (account == BOB) {
                 continue;
             }
-            if event == "SESSION_CREATED" {
+            if event.starts_with("SESSION_REVOKED") && session.is_none() {
+                if live.is_some() {
+                    return Err(format!("{live:?} was live and is not said to be revoked"));
+                }
+            } else if event == "SESSION_CREATED" {
                 if live.is_some() {
                     return Err(format!("{session:?} began before the end of {live:?}"));
                 }

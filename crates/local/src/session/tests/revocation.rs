@@ -50,7 +50,7 @@ fn a_revoked_session_gives_its_reason_until_the_next_sign_in() {
 }
 
 #[test]
-fn revoking_again_or_with_nobody_signed_in_changes_and_records_nothing() {
+fn revoking_again_changes_and_records_nothing() {
     let (bench, _) = Bench::signed_in();
     bench.revoke("first").failures.is_empty();
     let (known, note) = (bench.events().len(), std::fs::read(bench.note()).unwrap());
@@ -59,19 +59,50 @@ fn revoking_again_or_with_nobody_signed_in_changes_and_records_nothing() {
     assert_eq!(bench.events().len(), known);
     assert_eq!(std::fs::read(bench.note()).unwrap(), note);
     assert_eq!(bench.refusal(), "first");
+}
+
+#[test]
+fn revoking_with_nobody_signed_in_changes_nothing_and_is_recorded() {
     let bench = Bench::new();
-    assert!(bench.revoke("nobody").ended.is_empty());
+    let ending = bench.revoke("nobody");
+    assert!(ending.ended.is_empty() && ending.failures.is_empty() && ending.cleared == 0);
     assert!(!bench.note().exists());
+    assert_eq!(bench.events(), ["SESSION_REVOKED nobody"]);
+}
+
+#[test]
+fn the_revocation_of_an_account_without_a_session_precedes_its_next_sign_in() {
+    let bench = Bench::new();
+    let ending = bench.service.end_one(ALICE, revoked("lost laptop"));
+    std::thread::scope(|scope| {
+        // Waits for the lock, which is held until the revocation is recorded.
+        let signing_in = scope.spawn(|| bench.create().unwrap().id());
+        assert!(ending.record().failures.is_empty());
+        let session = signing_in.join().unwrap();
+        assert_eq!(
+            bench.records(),
+            [
+                ("SESSION_REVOKED lost laptop".to_owned(), None),
+                ("LOGIN_SUCCESS".to_owned(), None),
+                ("SESSION_CREATED".to_owned(), Some(session)),
+            ]
+        );
+    });
 }
 
 #[test]
 fn a_session_that_had_expired_is_not_said_to_be_revoked() {
     let (bench, _) = Bench::signed_in();
     bench.clock.advance(IDLE);
+    let known = bench.events().len();
     let ending = bench.revoke("too late");
     assert_eq!((ending.ended.len(), ending.cleared), (0, 1));
     assert_eq!(bench.status().state, SessionState::None);
-    assert_eq!(bench.events().last().unwrap(), "SESSION_EXPIRED idle");
+    // But that somebody wanted it is recorded.
+    assert_eq!(
+        bench.events_after(known),
+        ["SESSION_EXPIRED idle", "SESSION_REVOKED too late"]
+    );
 }
 
 #[test]
