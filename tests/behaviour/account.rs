@@ -177,6 +177,18 @@ fn an_account_switched_to_before_any_sign_in_is_said_to_be_chosen() {
 }
 
 #[test]
+fn a_rename_does_not_write_back_the_databases_log() {
+    let home = Home::signed_in();
+    // Closing the database writes nothing back while another process has it open.
+    let other = rusqlite::Connection::open(home.path().join("accounts.db")).unwrap();
+    let read = other.query_row("SELECT count(*) FROM accounts", [], |_| Ok(()));
+    read.unwrap();
+    home.run(&["account", "rename", "Alice"]).succeeds();
+    let log = home.path().join("accounts.db-wal").metadata().unwrap();
+    assert!(log.len() > 0, "it was written back under the session lock");
+}
+
+#[test]
 fn looking_at_accounts_records_and_extends_nothing() {
     let home = Home::signed_in();
     let (status, events) = (home.status()["last_activity_at"].clone(), home.events());

@@ -67,8 +67,10 @@ impl Guard {
         let change = home.accounts.begin_rename(directory, account.id, name)?;
         let recording = judged.await_log()?;
         let renamed = recording.session().event(Details::AccountRenamed);
-        let _still_live = recording.record(Some(renamed))?.publish_durably()?;
-        Ok(change.commit().map_err(GuardError::from)?)
+        let still_live = recording.record(Some(renamed))?.publish_durably()?;
+        let renamed = change.commit().map_err(GuardError::from)?;
+        drop(still_live);
+        Ok(renamed.close())
     }
 
     /// Changes an account's email and ends its session. Takes the account's password, because the
@@ -119,7 +121,8 @@ impl Guard {
         let renewal = home.accounts.begin_recovery_code(proven)?;
         let event = Event::new(Details::RecoveryCodeCreated).about(name_of(&proven.account));
         home.record(&[event]).map_err(GuardError::from)?;
-        Ok(renewal.commit().map_err(GuardError::from)?)
+        let renewed = renewal.commit().map_err(GuardError::from)?;
+        Ok(renewed.erase_leftovers())
     }
 
     /// Removes the proven account, its recovery code, its secrets and its session. What the audit
@@ -142,11 +145,13 @@ impl Guard {
         let session_ended = lock.terminate(account.id.into(), reason)?;
         let event = Event::new(Details::AccountRemoved { secrets }).about(name_of(account));
         home.record(&[event]).map_err(GuardError::from)?;
-        removal.commit().map_err(GuardError::from)?;
+        let removed = removal.commit().map_err(GuardError::from)?;
         // The account is gone either way, and an id without an account is no account in use.
         if let Err(error) = lock.forget_current(account.id) {
             tracing::warn!(%error, "cannot forget the removed account");
         }
+        drop(lock);
+        removed.erase_leftovers();
         Ok(AccountRemoved {
             session_ended,
             secrets,
@@ -204,7 +209,9 @@ fn readdress(
     let changed = Details::EmailChanged { failure: None, to };
     home.record(&[Event::new(changed).about(old)])
         .map_err(GuardError::from)?;
-    change.commit().map_err(GuardError::from)?;
+    let changed = change.commit().map_err(GuardError::from)?;
+    drop(lock);
+    changed.erase_leftovers();
     Ok(ended)
 }
 

@@ -95,15 +95,16 @@ fn change(
     // session either before this, and loses it, or after, and is refused.
     let lock = home.sessions.lock().map_err(GuardError::from)?;
     let change = home.accounts.begin_password_change(prepared)?;
-    let (_, ended) = finish(home, &lock, change, &[changed])?;
+    let (_, ended) = finish(home, lock, change, &[changed])?;
     Ok(ended)
 }
 
 /// Ends a change of a password that was begun: seals the account's data again, ends its session,
-/// records the `events`, and commits. Returns the account, and whether there was a session.
+/// records the `events`, commits, and releases the lock. Returns the account, and whether there was a
+/// session.
 pub(super) fn finish(
     home: &Home,
-    lock: &SessionLock<'_>,
+    lock: SessionLock<'_>,
     change: PasswordChange,
     events: &[Event],
 ) -> Result<(Account, bool), GuardError> {
@@ -112,7 +113,9 @@ pub(super) fn finish(
     secrets::reseal(writing, account, &keys.old, &keys.new)?;
     let ended = lock.terminate(account.into(), TerminationReason::PasswordChanged)?;
     home.record(events)?;
-    Ok((change.commit()?, ended))
+    let changed = change.commit()?;
+    drop(lock);
+    Ok((changed.erase_leftovers(), ended))
 }
 
 impl From<ChangeError> for PasswordChangeError {

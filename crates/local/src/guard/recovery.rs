@@ -102,7 +102,7 @@ fn set_password(
         Details::RecoveryCodeCreated,
     ];
     let events = events.map(|details| Event::new(details).about(name.clone()));
-    let (account, session_ended) = finish(home, &lock, change, &events)?;
+    let (account, session_ended) = finish(home, lock, change, &events)?;
     Ok(RecoveredAccount {
         account,
         session_ended,

@@ -1,7 +1,7 @@
 //! Changes of an account other than its password: begun in a transaction, and committed.
 
 use super::code_seal::reseal_code;
-use super::{AccountService, Authenticated, ChangeError};
+use super::{AccountService, Authenticated, ChangeError, Committed};
 use crate::account::directory::{Directory, DirectoryError, Inserted, Record, Writing};
 use crate::account::model::Account;
 use nightlatch_core::crypto::Key;
@@ -159,9 +159,8 @@ impl AccountChange {
     ///
     /// # Errors
     /// From the directory; nothing is changed then.
-    pub fn commit(self) -> Result<Account, DirectoryError> {
-        self.writing.commit()?.erase_leftovers();
-        Ok(self.account)
+    pub fn commit(self) -> Result<Committed<Account>, DirectoryError> {
+        Committed::new(self.writing, self.account)
     }
 }
 
@@ -170,8 +169,7 @@ impl Removal {
     ///
     /// # Errors
     /// From the directory; the account then stays.
-    pub fn commit(self) -> Result<(), DirectoryError> {
-        self.writing.commit()?.erase_leftovers();
-        Ok(())
+    pub fn commit(self) -> Result<Committed<()>, DirectoryError> {
+        Committed::new(self.writing, ())
     }
 }

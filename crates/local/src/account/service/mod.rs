@@ -3,6 +3,7 @@
 mod attempt;
 mod change;
 mod code_seal;
+mod committed;
 mod enrolment;
 mod error;
 mod lockout;
@@ -24,6 +25,8 @@ use nightlatch_platform::fs::{Dir, DirLock};
 use super::directory::{Directory, DirectoryError, Record, StoredCode};
 use super::model::Account;
 use super::sealed_key::{SealedKey, Whose};
+
+use committed::Committed;
 
 pub(crate) use attempt::{Attempt, Authenticated, Checked};
 pub(crate) use enrolment::{NewAccount, PrepareError, Registration, Sponsor};

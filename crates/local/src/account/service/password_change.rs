@@ -1,7 +1,7 @@
 //! Changing a password: prepared without a lock, begun in a transaction, and committed.
 
 use super::code_seal::reseal_code;
-use super::{AccountService, Authenticated, ChangeError};
+use super::{AccountService, Authenticated, ChangeError, Committed};
 use crate::account::directory::{Directory, DirectoryError, Record, Writing};
 use crate::account::model::Account;
 use crate::account::sealed_key::Whose;
@@ -126,8 +126,7 @@ impl PasswordChange {
     ///
     /// # Errors
     /// From the directory; the old password then stays.
-    pub fn commit(self) -> Result<Account, DirectoryError> {
-        self.writing.commit()?.erase_leftovers();
-        Ok(self.account)
+    pub fn commit(self) -> Result<Committed<Account>, DirectoryError> {
+        Committed::new(self.writing, self.account)
     }
 }

@@ -3,8 +3,8 @@
 use super::attempt::{Counted, failure};
 use super::code_seal::{is_stored, issue};
 use super::{
-    AccountService, Attempt, Authenticated, ChangeError, PasswordChange, PreparedPassword,
-    Registration, SignInError, recovery_tag,
+    AccountService, Attempt, Authenticated, ChangeError, Committed, PasswordChange,
+    PreparedPassword, Registration, SignInError, recovery_tag,
 };
 use crate::account::directory::{Directory, DirectoryError, Record, Writing};
 use crate::account::model::Account;
@@ -160,9 +160,8 @@ impl NewCode {
     ///
     /// # Errors
     /// From the directory; the old code then stays.
-    pub fn commit(self) -> Result<RecoveryCode, DirectoryError> {
-        self.writing.commit()?.erase_leftovers();
-        Ok(self.code)
+    pub fn commit(self) -> Result<Committed<RecoveryCode>, DirectoryError> {
+        Committed::new(self.writing, self.code)
     }
 }
 

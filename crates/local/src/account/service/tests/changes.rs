@@ -27,7 +27,7 @@ fn a_changed_name_is_stored_with_the_time_and_nothing_else_changes() {
         Some(before.clone()),
         "not visible before it is committed"
     );
-    let after = change.commit().unwrap();
+    let after = change.commit().unwrap().close();
     let expected = Account {
         name: Some(name),
         updated_at: START.plus(Duration::from_secs(60)),
@@ -43,7 +43,7 @@ fn a_changed_email_signs_in_with_the_same_password_and_key_and_the_old_one_no_mo
     let (scratch, account) = Scratch::with_alice();
     let key = scratch.sign_in(&alice(), PASSWORD).ok().unwrap();
     let changed = begin_email(&scratch, &nobody()).ok().unwrap();
-    let changed = changed.commit().unwrap();
+    let changed = changed.commit().unwrap().erase_leftovers();
     assert_eq!((changed.id, changed.generation), (account.id, 1));
     assert!(scratch.sign_in(&alice(), PASSWORD).is_err());
     let again = scratch.sign_in(&nobody(), PASSWORD).ok().unwrap();
@@ -60,7 +60,8 @@ fn an_email_that_another_account_has_is_refused_and_ones_own_in_other_letters_is
     assert!(matches!(refused, Some(ChangeError::EmailTaken)));
     let spelled = "ALICE@example.com".parse().unwrap();
     let change = begin_email(&scratch, &spelled).ok().unwrap();
-    assert_eq!(change.commit().unwrap().email.as_str(), "ALICE@example.com");
+    let changed = change.commit().unwrap().erase_leftovers();
+    assert_eq!(changed.email.as_str(), "ALICE@example.com");
     assert!(scratch.sign_in(&alice(), PASSWORD).is_ok());
 }
 
@@ -78,7 +79,7 @@ fn a_removed_account_leaves_nothing_of_its_own_in_the_database() {
     scratch.enrol(&scratch.service, &nobody(), OTHER);
     let proven = scratch.sign_in(&alice(), PASSWORD).ok().unwrap();
     let renewal = scratch.service.begin_recovery_code(&proven);
-    renewal.ok().unwrap().commit().unwrap();
+    renewal.ok().unwrap().commit().unwrap().erase_leftovers();
     let text = {
         let directory = Directory::open_existing(&scratch.home).unwrap().unwrap();
         let stored = directory.recovery_code(account.id).unwrap().unwrap();
@@ -86,7 +87,7 @@ fn a_removed_account_leaves_nothing_of_its_own_in_the_database() {
     };
     let removal = scratch.service.begin_removal(&proven).ok().unwrap();
     assert_eq!(removal.secrets, 0);
-    removal.commit().unwrap();
+    removal.commit().unwrap().erase_leftovers();
     assert_eq!(scratch.service.find(&alice()).unwrap(), None);
     assert!(scratch.sign_in(&alice(), PASSWORD).is_err());
     assert!(scratch.sign_in(&nobody(), OTHER).is_ok());

@@ -69,7 +69,8 @@ impl AccountService {
         new: SecretBuffer,
     ) -> Result<Account, ChangeError> {
         let prepared = self.prepare_password(proven, new)?;
-        Ok(self.begin_password_change(prepared)?.commit()?)
+        let change = self.begin_password_change(prepared)?;
+        Ok(change.commit()?.erase_leftovers())
     }
 }
 

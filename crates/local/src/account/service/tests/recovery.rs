@@ -9,7 +9,7 @@ impl Scratch {
     fn new_code(&self, password: &str) -> RecoveryCode {
         let proven = self.sign_in(&alice(), password).ok().unwrap();
         let renewal = self.service.begin_recovery_code(&proven).ok().unwrap();
-        renewal.commit().unwrap()
+        renewal.commit().unwrap().erase_leftovers()
     }
 
     fn prove(&self, email: &Email, code: &RecoveryCode) -> Result<Recovered, SignInError> {
@@ -20,7 +20,7 @@ impl Scratch {
         let (proven, public) = recovered.into_parts();
         let prepared = self.service.prepare_password(proven, secret(new))?;
         let (change, code) = self.service.begin_recovery(prepared, public)?;
-        change.commit()?;
+        change.commit()?.erase_leftovers();
         Ok(code)
     }
 
@@ -72,7 +72,7 @@ fn a_code_outlives_a_password_change_and_an_email_change_and_opens_the_new_key()
         .service
         .prepare_email(proven, secret(OTHER), &nobody());
     let change = scratch.service.begin_email_change(prepared.ok().unwrap());
-    change.ok().unwrap().commit().unwrap();
+    change.ok().unwrap().commit().unwrap().erase_leftovers();
     assert!(scratch.is_refused(&code), "there is no such account now");
     let recovered = scratch.prove(&nobody(), &code).ok().unwrap();
     let signed_in = scratch.sign_in(&nobody(), OTHER).ok().unwrap();

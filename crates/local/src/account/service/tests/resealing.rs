@@ -86,7 +86,7 @@ fn of_two_password_changes_prepared_at_once_the_second_is_refused() {
     };
     let (first, second) = (prepare(OTHER), prepare("another plain tractor hums"));
     let begun = service.begin_password_change(first).ok().unwrap();
-    begun.commit().unwrap();
+    begun.commit().unwrap().erase_leftovers();
     let refused = service.begin_password_change(second).err();
     assert!(matches!(refused, Some(ChangeError::ChangedMeanwhile)));
     assert!(scratch.sign_in(&alice(), OTHER).is_ok());
@@ -120,7 +120,7 @@ fn a_sealed_key_or_recovery_code_that_is_replaced_remains_in_no_file() {
     let proven = || scratch.sign_in(&alice(), PASSWORD).ok().unwrap();
     let renew = || {
         let renewal = service.begin_recovery_code(&proven()).ok().unwrap();
-        renewal.commit().unwrap();
+        renewal.commit().unwrap().erase_leftovers();
     };
     let dearer = Argon2Params::new(20 * 1024, 3, 1).unwrap();
     let raise = || {
@@ -130,7 +130,7 @@ fn a_sealed_key_or_recovery_code_that_is_replaced_remains_in_no_file() {
     let readdress = || {
         let prepared = service.prepare_email(proven(), secret(PASSWORD), &nobody());
         let change = service.begin_email_change(prepared.ok().unwrap());
-        change.ok().unwrap().commit().unwrap();
+        change.ok().unwrap().commit().unwrap().erase_leftovers();
     };
     renew();
     let id = scratch.record(&alice()).account.id;
