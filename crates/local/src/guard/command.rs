@@ -369,6 +369,12 @@ impl Guard {
         let Used { session, record } = recorded.publish()?;
         // Without the lock, so that a slow disk blocks nobody else.
         record.sync().map_err(GuardError::from)?;
+        if let Some(sign) = options.mask {
+            let patterns = Arc::new(secrets.patterns());
+            if !patterns.is_empty() {
+                runner.mask(Masking { patterns, sign });
+            }
+        }
         // Act on a stop now, while no lock is held: a stopped process must not hold one.
         runner.stop_if_told();
         let StillLive { session, lock } = home.sessions.lock()?.judge_again(session)?;
@@ -383,12 +389,6 @@ impl Guard {
         drop(session);
         tracing::info!(%exec, program = program.as_str(), "starting the command");
         let began = self.clock.now().boot;
-        if let Some(sign) = options.mask {
-            let patterns = Arc::new(secrets.patterns());
-            if !patterns.is_empty() {
-                runner.mask(Masking { patterns, sign });
-            }
-        }
         let given = secrets.give(command)?;
         let child = match options.scripts {
             Scripts::NeedInterpreter => runner.start(command, self.core_limit),
@@ -424,11 +424,8 @@ impl Guard {
         let event = Event::new(Details::CommandRefused {
             program,
             reason: refusal(denied),
-        });
-        let event = match self.last_known_name(home) {
-            Some(name) => event.about(name),
-            None => event,
-        };
+        })
+        .about(self.last_known_name(home));
         if let Err(error) = home.audit.append_durable(&[event]) {
             tracing::warn!(%error, "cannot record the refusal");
         }
