@@ -124,13 +124,20 @@ impl Sealer {
         if self.has_returned {
             return Ok(());
         }
-        for row in self.store.set_aside_events(BATCH).await? {
-            if Sealable::of(&row).is_readable {
-                self.store.return_to_outbox(&row.id, &self.node).await?;
+        let mut after = String::new();
+        loop {
+            let rows = self.store.set_aside_events(&after, BATCH).await?;
+            let Some(last) = rows.last() else {
+                self.has_returned = true;
+                return Ok(());
+            };
+            after.clone_from(&last.id);
+            for row in rows {
+                if Sealable::of(&row).is_readable {
+                    self.store.return_to_outbox(&row.id, &self.node).await?;
+                }
             }
         }
-        self.has_returned = true;
-        Ok(())
     }
 
     async fn seal(&mut self, rows: Vec<OutboxRow>) -> Result<(), SealError> {

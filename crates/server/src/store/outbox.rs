@@ -82,15 +82,20 @@ impl Store {
             .await
     }
 
-    /// The events that were set aside, the first ones first.
+    /// Up to `limit` of the events that were set aside, by id, after the one with the id `after`.
+    /// Before all of them is the empty text.
     ///
     /// # Errors
     /// When the database is not available.
-    pub async fn set_aside_events(&self, limit: i64) -> Result<Vec<OutboxRow>, StoreError> {
+    pub async fn set_aside_events(
+        &self,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
         let statement = Statement::new(
-            "SELECT id, at, event FROM outbox WHERE set_aside_at IS NOT NULL \
-             ORDER BY set_aside_at, id LIMIT $1",
-            [limit.into()],
+            "SELECT id, at, event FROM outbox WHERE set_aside_at IS NOT NULL AND id > $1 \
+             ORDER BY id LIMIT $2",
+            [after.into(), limit.into()],
         );
         all(self.query(&statement).await?, read)
     }

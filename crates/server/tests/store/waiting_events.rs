@@ -11,6 +11,7 @@ on_both!(
     events_wait_in_order_until_they_are_removed,
     events_of_a_silent_node_are_adopted,
     an_event_that_was_set_aside_waits_for_nobody_until_it_is_returned,
+    all_events_that_were_set_aside_are_listed_in_steps,
     an_event_that_cannot_be_written_prevents_its_change,
     all_nodes_get_the_secret_that_was_stored_first,
 );
@@ -101,7 +102,7 @@ async fn an_event_that_was_set_aside_waits_for_nobody_until_it_is_returned(fixtu
     assert_eq!(store.adopt_outbox("other", NOW.plus(1)).await.unwrap(), 0);
     assert_eq!(store.count_set_aside().await.unwrap(), 1);
     assert_eq!(
-        store.set_aside_events(10).await.unwrap(),
+        store.set_aside_events("", 10).await.unwrap(),
         std::slice::from_ref(&bad)
     );
     for _ in 0..2 {
@@ -109,6 +110,26 @@ async fn an_event_that_was_set_aside_waits_for_nobody_until_it_is_returned(fixtu
         assert_eq!(waiting(&fixture, "other").await, ["bad"]);
     }
     assert_eq!(store.count_set_aside().await.unwrap(), 0);
+}
+
+async fn all_events_that_were_set_aside_are_listed_in_steps(fixture: Fixture) {
+    let store = &fixture.store;
+    let rows = (0..7).map(|at| row_at("me", "bad", at)).collect();
+    store.record(rows).await.unwrap();
+    let rows = store.outbox("me", 10).await.unwrap();
+    let mut ids: Vec<String> = rows.into_iter().map(|row| row.id).collect();
+    store.set_aside(&ids, NOW).await.unwrap();
+    let (mut listed, mut after) = (Vec::new(), String::new());
+    loop {
+        let rows = store.set_aside_events(&after, 3).await.unwrap();
+        let Some(last) = rows.last() else { break };
+        after.clone_from(&last.id);
+        // Those that are returned are left out of no later step.
+        store.return_to_outbox(&last.id, "me").await.unwrap();
+        listed.extend(rows.into_iter().map(|row| row.id));
+    }
+    ids.sort();
+    assert_eq!(listed, ids);
 }
 
 async fn an_event_that_cannot_be_written_prevents_its_change(fixture: Fixture) {
