@@ -46,8 +46,12 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
         "service",
         &["clock", "record", "requester", "store", "token"],
     ),
-    ("server", "node", &["clock", "record", "service", "store"]),
     ("server", "backup", &["clock", "record", "store"]),
+    (
+        "server",
+        "node",
+        &["backup", "clock", "record", "service", "store"],
+    ),
     ("server", "client", &[]),
     ("server", "main", &[]),
     ("server", "config", &["service"]),

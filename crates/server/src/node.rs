@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
+use crate::backup::Staged;
 use crate::clock::{Millis, ServerClock};
 use crate::record::{Backlog, Outbox, SealedLog, Sealer};
 use crate::service::retention::{Retention, keep_to};
@@ -67,6 +68,9 @@ pub enum StartError {
     /// Another process is the node of this data directory.
     #[error("{} is in use by another nightlatch-server", .0.display())]
     InUse(PathBuf),
+    /// A restore of the database was killed.
+    #[error("{}: a restore did not finish; repeat it", .0.display())]
+    Restoring(PathBuf),
     /// The data directory, the audit log in it, or a thread.
     #[error("{0}")]
     Data(String),
@@ -104,6 +108,12 @@ impl Node {
         settings: Settings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
+        // An empty database in its place would keep the restore from being repeated.
+        if let Database::Sqlite(path) = &settings.database
+            && Staged::is_left(path)
+        {
+            return Err(StartError::Restoring(path.clone()));
+        }
         let store = Store::open(&settings.database)?;
         let clock = Arc::new(match store.shared_clock().await? {
             Some(reading) => ServerClock::of_the_database(clock, reading),

@@ -9,18 +9,26 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::BackupError;
 
+/// A database must be there.
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
 /// Copies a file into another directory, over one that is there. Returns its length, or `None` if
 /// there is no such file.
 pub fn copy_file(from: &Dir, to: &Dir, name: &str) -> Result<Option<u64>, FsError> {
-    let Some(mut source) = from.open_file(name)? else {
+    let Some(source) = from.open_file(name)? else {
         return Ok(None);
     };
     to.unlink(name)?;
-    let mut copy = to.create_new(name)?;
-    let failed = |error| FsError::new("copy", from.path().join(name), error);
+    let copy = to.create_new(name)?;
+    copy_content(source, copy, &from.path().join(name)).map(Some)
+}
+
+/// Copies the content of a file, and makes it durable. `path` is that of the source, for messages.
+pub fn copy_content(mut source: File, mut copy: File, path: &Path) -> Result<u64, FsError> {
+    let failed = |error| FsError::new("copy", path, error);
     let length = std::io::copy(&mut source, &mut copy).map_err(failed)?;
     copy.sync_all().map_err(failed)?;
-    Ok(Some(length))
+    Ok(length)
 }
 
 /// The length of a file, or `None` if there is no such file.
@@ -35,8 +43,7 @@ pub fn length(dir: &Dir, name: &str) -> Result<Option<u64>, FsError> {
 
 /// Opens a database that must be there.
 pub fn open(path: &Path) -> Result<Connection, BackupError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(failed(path))?;
+    let connection = Connection::open_with_flags(path, FLAGS).map_err(failed(path))?;
     // Somebody else may be writing.
     let patience = std::time::Duration::from_secs(5);
     connection.busy_timeout(patience).map_err(failed(path))?;
@@ -50,35 +57,48 @@ pub fn copy_database(source: &Connection, to: &Path) -> Result<(), BackupError> 
         rusqlite::backup::Backup::new(source, &mut copy).and_then(|backup| backup.step(-1));
     match copied.map_err(failed(to))? {
         rusqlite::backup::StepResult::Done => Ok(()),
-        _ => Err(BackupError::Database {
-            path: to.to_owned(),
-            problem: "the database is busy; try again".to_owned(),
-        }),
+        _ => Err(busy(to)),
     }
 }
 
-/// Makes a database one file without a log beside it, once nobody else has it open, checks it, and
-/// makes it durable.
+/// Checks that a database is whole. `shown` is the path for messages.
+pub fn check(path: &Path, shown: &Path) -> Result<(), BackupError> {
+    let connection = Connection::open_with_flags(path, FLAGS).map_err(failed(shown))?;
+    let found = text(&connection, "PRAGMA integrity_check").map_err(failed(shown))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(BackupError::Database {
+        path: shown.to_owned(),
+        problem: format!("the database is damaged: {found}"),
+    })
+}
+
+/// Makes a database one file without a log beside it, once nobody else has it open, and makes it
+/// durable.
 pub fn settle(path: &Path) -> Result<(), BackupError> {
     let connection = open(path)?;
-    let wrong = |problem: String| BackupError::Database {
-        path: path.to_owned(),
-        problem,
-    };
-    let text = |sql| connection.query_row(sql, [], |row| row.get::<_, String>(0));
-    let mode = text("PRAGMA journal_mode = DELETE").map_err(failed(path))?;
+    let mode = text(&connection, "PRAGMA journal_mode = DELETE").map_err(failed(path))?;
     if mode != "delete" {
-        return Err(wrong("the database is busy; try again".to_owned()));
-    }
-    let check = text("PRAGMA integrity_check").map_err(failed(path))?;
-    if check != "ok" {
-        return Err(wrong(format!("the database is damaged: {check}")));
+        return Err(busy(path));
     }
     connection
         .close()
         .map_err(|(_, error)| failed(path)(error))?;
     let synced = open_to_sync(path).and_then(|file| file.sync_all());
     synced.map_err(|error| FsError::new("sync", path, error).into())
+}
+
+/// The one text that a statement returns.
+fn text(connection: &Connection, sql: &str) -> rusqlite::Result<String> {
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
+fn busy(path: &Path) -> BackupError {
+    BackupError::Database {
+        path: path.to_owned(),
+        problem: "the database is busy; try again".to_owned(),
+    }
 }
 
 #[allow(clippy::disallowed_methods)] // SQLite has just written it

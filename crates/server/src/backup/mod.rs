@@ -4,9 +4,11 @@
 mod copy;
 mod restore;
 mod snapshot;
+mod staged;
 
 pub use restore::{RESTORED_LOG, Restored, restore};
 pub use snapshot::{BackedUp, back_up};
+pub use staged::Staged;
 
 use std::path::PathBuf;
 
@@ -17,6 +19,8 @@ use crate::store::StoreError;
 /// The names in a backup.
 const DATABASE: &str = "server.db";
 const LOG: &str = "audit";
+/// The certificate that the server made for itself; in a backup where there is one.
+const CERTIFICATE: [&str; 2] = ["tls.pem", "tls.key"];
 
 /// Why a backup or a restore was not made.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +37,11 @@ pub enum BackupError {
     /// A restore would replace data.
     #[error("{}: already there; a restore replaces nothing. Move it away first", .0.display())]
     Occupied(PathBuf),
-    /// A server runs in the data directory.
-    #[error("{} is in use by a running nightlatch-server", .0.display())]
+    /// There is something beside the database of a backup that changes it.
+    #[error("{}: not part of a backup; somebody used the database. Restore another copy", .0.display())]
+    Changed(PathBuf),
+    /// Another process is the node of the data directory.
+    #[error("{} is in use by a running nightlatch-server; stop it first", .0.display())]
     InUse(PathBuf),
     /// The audit log of a backup was changed.
     #[error("{}: the audit log does not verify: {problem}", .path.display())]

@@ -1,4 +1,4 @@
-//! The restore of a backup into an empty data directory.
+//! The restore of a backup into a data directory without data.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,8 +7,9 @@ use nightlatch_audit::{Details, Event, RevocationReason, RevocationScope};
 use nightlatch_core::clock::Clock;
 use nightlatch_platform::fs::Dir;
 
-use super::copy::{copy_database, copy_file, failed, open, settle, verify};
-use super::{BackupError, DATABASE, LOG};
+use super::copy::{check, copy_file, settle, verify};
+use super::staged::{LEFTOVERS, Staged, beside};
+use super::{BackupError, CERTIFICATE, DATABASE, LOG};
 use crate::clock::ServerClock;
 use crate::record::{Backlog, Outbox, SealedLog};
 use crate::store::{Database, Store};
@@ -16,8 +17,8 @@ use crate::store::{Database, Store};
 /// Where the log of a backup is put. It stays as it is: the restored node begins a log of its own,
 /// because the sealing state of the old one is in no backup.
 pub const RESTORED_LOG: &str = "restored-audit";
-/// The database while it is being restored.
-const UNFINISHED: &str = "server.db.restoring";
+/// What belongs to a log: its files, and the state that seals it.
+const OWN_LOG: [&str; 2] = [LOG, "seal"];
 /// What people whose session was in the backup are told.
 const REASON: &str = "the server was restored from a backup";
 
@@ -31,88 +32,138 @@ pub struct Restored {
 }
 
 /// Restores a backup. Sessions of users and pending links do not come back: since the backup they
-/// may have been ended, revoked or used. If it fails, it can be repeated.
+/// may have been ended, revoked or used.
+///
+/// The database is put in place last and atomically. A restore that fails removes what it made. One
+/// that was killed leaves the unfinished database; then no server starts there until the restore is
+/// repeated.
 ///
 /// # Errors
-/// [`BackupError`]; [`BackupError::Occupied`] if there is a database or a log already, and
-/// [`BackupError::InUse`] while a server runs.
+/// [`BackupError`]. Nothing was changed if it is [`BackupError::Missing`], [`BackupError::Changed`],
+/// [`BackupError::Tampered`], [`BackupError::Occupied`] (something is there that the restore would
+/// replace), or [`BackupError::InUse`] (a server runs there).
 pub async fn restore(
     from: &Path,
     data: &Path,
     database: &Path,
     clock: Arc<dyn Clock>,
 ) -> Result<Restored, BackupError> {
-    let backup = Dir::open(from)?.ok_or_else(|| BackupError::Missing(from.to_owned()))?;
-    let source = from.join(DATABASE);
-    if !backup.contains(DATABASE)? {
-        return Err(BackupError::Missing(source));
+    let backup = Dir::open_to_look(from)?.ok_or_else(|| BackupError::Missing(from.to_owned()))?;
+    let old_log = check_backup(&backup)?;
+    if let Some(path) = occupied(&backup, data, database)? {
+        return Err(if SealedLog::is_in_use(data)? {
+            BackupError::InUse(data.to_owned())
+        } else {
+            BackupError::Occupied(path)
+        });
     }
+    let events = match &old_log {
+        Some(old) => verify(old.path())?,
+        None => 0,
+    };
     let log = SealedLog::open(data).map_err(BackupError::Log)?;
     if !log.is_ours() {
         return Err(BackupError::InUse(data.to_owned()));
     }
     let target = Dir::open_or_create(data)?;
-    // SQLite would apply the log of another database to this one.
-    let files = ["", "-wal", "-shm", "-journal"].map(|end| {
-        let mut path = database.as_os_str().to_owned();
-        path.push(end);
-        PathBuf::from(path)
-    });
-    if let Some(path) = files
-        .into_iter()
-        .chain([data.join(LOG)])
-        .find(|path| path.exists())
-    {
-        return Err(BackupError::Occupied(path));
+    if Staged::is_left(database) {
+        discard(&target, database)?;
     }
-    let mut events = 0;
-    if let Some(old) = backup
-        .subdir(LOG)?
-        .filter(|old| old.names().is_ok_and(|names| !names.is_empty()))
-    {
-        events = verify(old.path())?;
-        let copy = target.subdir_or_create(RESTORED_LOG)?;
-        for name in old.names()? {
-            copy_file(&old, &copy, &name)?;
+    let staged = Staged::create(database)?;
+    let made = async {
+        let sessions = restore_database(&backup, &staged, log.node(), clock).await?;
+        if let Some(old) = &old_log {
+            let copy = target.subdir_or_create(RESTORED_LOG)?;
+            for name in old.names()? {
+                copy_file(old, &copy, &name)?;
+            }
+            copy.sync()?;
         }
-        copy.sync()?;
+        for name in CERTIFICATE {
+            copy_file(&backup, &target, name)?;
+        }
+        target.sync()?;
+        // Last, so that a database that is there is whole.
+        staged.put_in_place()?;
+        Ok(sessions)
+    };
+    match made.await {
+        Ok(sessions) => Ok(Restored { events, sessions }),
+        Err(error) => {
+            if Staged::is_left(database) {
+                // The first failure counts. What is left is removed by the next restore.
+                let _ = discard(&target, database);
+            }
+            Err(error)
+        }
     }
-    let sessions = restore_database(&source, &target, log.node(), clock).await?;
-    for name in backup
-        .names()?
-        .iter()
-        .filter(|name| name.starts_with("tls."))
-    {
-        copy_file(&backup, &target, name)?;
+}
+
+/// Checks what is in a backup, without changing it. Returns its log, if there is one.
+fn check_backup(backup: &Dir) -> Result<Option<Dir>, BackupError> {
+    let path = backup.path().join(DATABASE);
+    if !backup.contains(DATABASE)? {
+        return Err(BackupError::Missing(path));
     }
-    // Last, so that a database that is there is whole.
-    let unfinished = data.join(UNFINISHED);
-    let renamed = rename(&unfinished, database);
-    renamed.map_err(|error| nightlatch_platform::fs::FsError::new("rename", &unfinished, error))?;
+    // What SQLite would apply to the database is in no backup of ours.
+    for end in LEFTOVERS {
+        if backup.contains(&format!("{DATABASE}{end}"))? {
+            return Err(BackupError::Changed(beside(&path, end)));
+        }
+    }
+    let log = backup.subdir(LOG)?;
+    Ok(match log {
+        Some(log) if !log.names()?.is_empty() => Some(log),
+        _ => None,
+    })
+}
+
+/// What is there already and a restore would replace or mix up, if anything.
+fn occupied(backup: &Dir, data: &Path, database: &Path) -> Result<Option<PathBuf>, BackupError> {
+    // SQLite would apply the log of another database to this one.
+    let mut files = vec![database.to_owned()];
+    files.extend(LEFTOVERS.map(|end| beside(database, end)));
+    files.extend(OWN_LOG.map(|name| data.join(name)));
+    // A restore that was killed left the others.
+    if !Staged::is_left(database) {
+        files.push(data.join(RESTORED_LOG));
+        for name in CERTIFICATE {
+            if backup.contains(name)? {
+                files.push(data.join(name));
+            }
+        }
+    }
+    let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
+    Ok(files.into_iter().find(is_there))
+}
+
+/// Removes what an unfinished restore made, the database last: it is the sign of the others.
+fn discard(target: &Dir, database: &Path) -> Result<(), BackupError> {
+    if let Some(log) = target.subdir(RESTORED_LOG)? {
+        for name in log.names()? {
+            log.unlink(&name)?;
+        }
+        target.unlink(RESTORED_LOG)?;
+    }
+    for name in CERTIFICATE {
+        target.unlink(name)?;
+    }
     target.sync()?;
-    Ok(Restored { events, sessions })
+    Staged::remove(database)
 }
 
 /// Copies the database beside its place, and ends there what must not come back.
 async fn restore_database(
-    source: &Path,
-    target: &Dir,
+    backup: &Dir,
+    staged: &Staged,
     node: &str,
     clock: Arc<dyn Clock>,
 ) -> Result<i64, BackupError> {
-    for name in ["", "-wal", "-shm", "-journal"] {
-        target.unlink(&format!("{UNFINISHED}{name}"))?;
-    }
-    drop(target.create_new(UNFINISHED)?);
-    let path = target.path().join(UNFINISHED);
-    let original = open(source)?;
-    copy_database(&original, &path)?;
-    original
-        .close()
-        .map_err(|(_, error)| failed(source)(error))?;
-    settle(&path)?;
+    staged.fill(backup, DATABASE)?;
+    let path = staged.path();
+    check(path, &backup.path().join(DATABASE))?;
     let clock = Arc::new(ServerClock::of_this_machine(clock));
-    let store = Store::open(&Database::Sqlite(path.clone()))?;
+    let store = Store::open(&Database::Sqlite(path.to_owned()))?;
     let now = clock.now();
     store.migrate(now).await?;
     let outbox = Outbox::new(node.to_owned(), clock, Arc::new(Backlog::default()));
@@ -125,13 +176,8 @@ async fn restore_database(
             by: None,
         })])
     };
-    let sessions = store.forget_past(REASON, now, Arc::new(recorded)).await?;
+    let sessions = store.end_restored(REASON, now, Arc::new(recorded)).await?;
     store.close()?;
-    settle(&path)?;
+    settle(path)?;
     Ok(sessions)
-}
-
-#[allow(clippy::disallowed_methods)] // the database may be configured to be elsewhere
-fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::rename(from, to)
 }

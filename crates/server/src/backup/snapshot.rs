@@ -7,12 +7,8 @@ use nightlatch_audit::{Limit, LogReader, Progress, Query};
 use nightlatch_platform::fs::{Dir, DirLock};
 use rusqlite::Connection;
 
-use super::copy::{copy_database, copy_file, failed, length, open, settle, verify};
-use super::{BackupError, DATABASE, LOG};
-
-/// Files of the data directory that belong to a backup, where they are there: the certificate that
-/// the server made for itself.
-const OTHERS: [&str; 2] = ["tls.pem", "tls.key"];
+use super::copy::{check, copy_database, copy_file, failed, length, open, settle, verify};
+use super::{BackupError, CERTIFICATE, DATABASE, LOG};
 
 /// A backup that was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +27,13 @@ pub struct BackedUp {
 pub fn back_up(data: &Path, database: &Path, to: &Path) -> Result<BackedUp, BackupError> {
     let source = Dir::open(data)?.ok_or_else(|| BackupError::Missing(data.to_owned()))?;
     let connection = open(database)?;
-    let target = Dir::open_or_create(to)?;
-    if !target.all_names()?.is_empty() {
+    // A directory that is not for this backup keeps its mode.
+    if let Some(other) = Dir::open_to_look(to)?
+        && !other.all_names()?.is_empty()
+    {
         return Err(BackupError::NotEmpty(to.to_owned()));
     }
+    let target = Dir::open_or_create(to)?;
     let log = source.subdir(LOG)?;
     let log_copy = target.subdir_or_create(LOG)?;
     if let Some(log) = &log {
@@ -50,8 +49,9 @@ pub fn back_up(data: &Path, database: &Path, to: &Path) -> Result<BackedUp, Back
     drop(target.create_new(DATABASE)?);
     copy_database(&connection, &copy)?;
     forget_sealed(&copy, &log_copy)?;
+    check(&copy, &copy)?;
     settle(&copy)?;
-    for name in OTHERS {
+    for name in CERTIFICATE {
         copy_file(&source, &target, name)?;
     }
     log_copy.sync()?;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 
 use nightlatch_core::id::HomeId;
-use nightlatch_platform::fs::{Dir, FsError, read_bounded};
+use nightlatch_platform::fs::{Dir, FsError, is_locked, read_bounded};
 
 /// The file with the id.
 const NAME: &str = "node-id";
@@ -22,6 +22,17 @@ pub struct NodeIdentity {
 }
 
 impl NodeIdentity {
+    /// Whether a process has the lock.
+    ///
+    /// # Errors
+    /// When that cannot be determined.
+    pub fn is_taken(home: &Dir) -> Result<bool, FsError> {
+        let Some(file) = home.open_file(NAME)? else {
+            return Ok(false);
+        };
+        is_locked(&file).map_err(|error| FsError::new("lock", home.path().join(NAME), error))
+    }
+
     /// Reads the id, or makes one. Takes the lock if no other process has it.
     ///
     /// # Errors
@@ -70,8 +81,10 @@ mod tests {
         let first = NodeIdentity::take(&home).unwrap();
         let second = NodeIdentity::take(&home).unwrap();
         assert!(first.is_sealer && !second.is_sealer);
+        assert!(NodeIdentity::is_taken(&home).unwrap());
         assert_eq!(first.id, second.id);
         drop((first, second));
+        assert!(!NodeIdentity::is_taken(&home).unwrap());
         assert!(NodeIdentity::take(&home).unwrap().is_sealer);
     }
 

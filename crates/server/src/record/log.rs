@@ -8,6 +8,8 @@ use nightlatch_audit::{
     AuditError, AuditLog, Dir, Event, GroupWriter, Limit, LogReader, Progress, Query, SystemClock,
 };
 
+use nightlatch_platform::fs::FsError;
+
 use super::identity::NodeIdentity;
 use super::sealable::Sealable;
 
@@ -32,6 +34,17 @@ impl SealedLog {
             directory: data.join("audit"),
             identity,
         })
+    }
+
+    /// Whether another process is the node of the data directory. Changes nothing there.
+    ///
+    /// # Errors
+    /// When that cannot be determined.
+    pub fn is_in_use(data: &Path) -> Result<bool, FsError> {
+        match Dir::open_to_look(data)? {
+            Some(home) => NodeIdentity::is_taken(&home),
+            None => Ok(false),
+        }
     }
 
     /// The directory of its files.

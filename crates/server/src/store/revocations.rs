@@ -83,12 +83,12 @@ impl Store {
 }
 
 impl Store {
-    /// Ends every session of a user, and removes pending links: in a database that was restored.
+    /// Ends every session of a user and removes pending links, in a database that was restored.
     /// Returns how many sessions were live.
     ///
     /// # Errors
     /// When the database is not available.
-    pub async fn forget_past(
+    pub async fn end_restored(
         &self,
         reason: &'static str,
         now: Millis,

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::fixture::{PASSWORD, Server, User, accepted, files, fresh_email, program, refused};
 use crate::postgres;
 
-fn run(arguments: &[&str], data: &Path) -> Output {
+pub fn run(arguments: &[&str], data: &Path) -> Output {
     program()
         .args(arguments)
         .arg("--data")
@@ -20,27 +20,27 @@ fn run(arguments: &[&str], data: &Path) -> Output {
 }
 
 #[track_caller]
-fn succeeds(output: &Output) -> String {
+pub fn succeeds(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 #[track_caller]
-fn fails(output: &Output, problem: &str) {
+pub fn fails(output: &Output, problem: &str) {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains(problem), "{problem}: {error}");
 }
 
 /// A directory with an empty place for data, and the settings of tests.
-fn root() -> std::path::PathBuf {
+pub fn root() -> std::path::PathBuf {
     let root = tempfile::tempdir().unwrap().keep();
     let text = "trusted_proxies = [\"127.0.0.0/8\"]\n[password]\nmemory_kib = 19456\npasses = 2\n";
     std::fs::write(root.join("config.toml"), text).unwrap();
     root
 }
 
-fn sign_in(server: &Server, user: &User) -> User {
+pub fn sign_in(server: &Server, user: &User) -> User {
     let mut visitor = server.visitor();
     let body = json!({ "email": user.email, "password": PASSWORD });
     let answer = visitor.post("/api/auth/login", &body);
@@ -52,7 +52,7 @@ fn sign_in(server: &Server, user: &User) -> User {
     }
 }
 
-fn events(data: &Path) -> String {
+pub fn events(data: &Path) -> String {
     succeeds(&run(&["audit", "list", "--limit", "1000"], data))
 }
 
@@ -156,55 +156,6 @@ fn a_backup_under_load_is_restored_with_everything_that_was_acknowledged() {
     restored.stop();
     assert!(events(&data).contains("restored from a backup"));
     assert!(succeeds(&run(&["audit", "verify"], &data)).starts_with("Verified"));
-}
-
-#[test]
-fn a_restore_refuses_a_running_server_and_a_damaged_backup() {
-    let server = Server::start("", &[]);
-    server.user();
-    server.wait_for_event("ACCOUNT_REGISTERED");
-    let scratch = tempfile::tempdir().unwrap();
-    let backup = scratch.path().join("backup");
-    let from = backup.to_str().unwrap();
-    succeeds(&run(&["backup", from], &server.data));
-    fails(
-        &run(&["restore", from], &server.data),
-        "in use by a running nightlatch-server",
-    );
-    let target = scratch.path().join("target");
-    fails(
-        &run(&["restore", scratch.path().to_str().unwrap()], &target),
-        "no such file",
-    );
-    // A changed log.
-    let segment = files(&backup.join("audit"))
-        .into_iter()
-        .find(|file| file.extension().is_some_and(|end| end == "jsonl"))
-        .unwrap();
-    let text = std::fs::read_to_string(&segment).unwrap();
-    let changed = text.replacen("ACCOUNT_REGISTERED", "ACCOUNT_REMOVED", 1);
-    assert_ne!(changed, text);
-    std::fs::write(&segment, changed).unwrap();
-    fails(&run(&["restore", from], &target), "does not verify");
-    std::fs::write(&segment, text).unwrap();
-    // A damaged database.
-    let database = backup.join("server.db");
-    let content = std::fs::read(&database).unwrap();
-    let mut damaged = content.clone();
-    damaged[4096..8192].fill(0xff);
-    std::fs::write(&database, damaged).unwrap();
-    fails(&run(&["restore", from], &target), "server.db");
-    assert!(!target.join("server.db").exists());
-    std::fs::write(&database, content).unwrap();
-    // What SQLite would apply to the restored database.
-    std::fs::write(target.join("server.db-wal"), "of another database").unwrap();
-    fails(
-        &run(&["restore", from], &target),
-        "a restore replaces nothing",
-    );
-    std::fs::remove_file(target.join("server.db-wal")).unwrap();
-    // What failed can be repeated.
-    succeeds(&run(&["restore", from], &target));
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod pages;
 #[allow(dead_code)]
 mod postgres;
 mod races;
+mod restore;
 mod revocation;
 mod sessions;
 #[path = "../support/smtp.rs"]
