@@ -59,6 +59,71 @@ fn a_session_goes_from_login_to_logout_with_the_agent() {
     a_session_from_login_to_logout("agent");
 }
 
+fn secrets_from_set_to_recovery(keeper: &'static str) {
+    const VALUE: &str = "Amber-Weasel-41-Under-The-Viaduct";
+    let home = Home::new().with_keeper(keeper);
+    home.register(EMAIL, PASSWORD).succeeds();
+    let set = ["secret", "set", "s", "--stdin"];
+    home.run_with_input(&set, VALUE.as_bytes())
+        .refuses(4, "no live session");
+    home.login(&[]).succeeds();
+    home.run_with_input(&set, VALUE.as_bytes()).succeeds();
+    assert_eq!(home.status()["keeper"], keeper);
+    let get = || home.run(&["secret", "get", "s"]);
+    assert_eq!(get().succeeds().stdout, VALUE);
+    let command = ["--", "sh", "-c", "echo $A; cat $B"];
+    let exec = |options: &[&str]| {
+        let secrets = ["exec", "--secret", "s=A", "--secret-file", "s=B"];
+        home.run(&[&secrets[..], options, &command].concat())
+            .succeeds()
+            .stdout
+    };
+    assert_eq!(exec(&["--no-mask"]), format!("{VALUE}\n{VALUE}"));
+    assert!(!exec(&[]).contains(VALUE));
+    let filled = home.run_with_input(&["inject"], b"{{ nightlatch://s }}");
+    assert_eq!(filled.succeeds().stdout, VALUE);
+    let export = ["secret", "export", "--format", "json", "--password-stdin"];
+    let exported = home.run_with_input(&export, PASSWORD.as_bytes()).succeeds();
+    assert_eq!(exported.json()["s"], VALUE);
+    let import = ["secret", "import", "--format", "env"];
+    home.run_with_input(&import, b"T=other\n").succeeds();
+    home.run(&["secret", "rename", "T", "U"]).succeeds();
+    home.run(&["secret", "rm", "U", "--yes"]).succeeds();
+
+    let both = format!("{PASSWORD}\n{OTHER_PASSWORD}\n");
+    home.run_with_input(&["passwd", "--password-stdin"], both.as_bytes())
+        .succeeds();
+    get().refuses(4, "no live session");
+    let login = |password: &str| {
+        home.run_with_input(&["login", "--password-stdin"], password.as_bytes())
+            .succeeds();
+    };
+    login(OTHER_PASSWORD);
+    assert_eq!(get().succeeds().stdout, VALUE);
+    let renew = ["account", "recovery", "--new", "--password-stdin"];
+    let code = home.run_with_input(&renew, OTHER_PASSWORD.as_bytes());
+    let both = format!("{}\n{PASSWORD}\n", code.succeeds().stdout.trim());
+    home.run_with_input(&["recover", "--password-stdin"], both.as_bytes())
+        .succeeds();
+    login(PASSWORD);
+    assert_eq!(get().succeeds().stdout, VALUE);
+    home.run(&["lock"]).succeeds();
+    get().refuses(4, "no live session");
+    home.run(&["secret", "list"]).refuses(4, "no live session");
+    log_is_whole(&home);
+    nothing_lies_about(&home);
+}
+
+#[test]
+fn secrets_work_from_set_to_recovery_with_the_kernel() {
+    secrets_from_set_to_recovery("kernel");
+}
+
+#[test]
+fn secrets_work_from_set_to_recovery_with_the_agent() {
+    secrets_from_set_to_recovery("agent");
+}
+
 fn a_session_ends_by_itself(keeper: &'static str) {
     let home = Home::registered().with_keeper(keeper);
     home.login(&["--idle", "1s"]).succeeds();

@@ -17,16 +17,14 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use crate::agent::agent;
 use crate::support::checks::{until, waits_for_lock};
 use crate::support::scan::{
-    Memory, drain, full_pipe, locked_kib, locked_mappings, sees_into_processes, waits_to_speak,
+    Memory, Secret, drain, full_pipe, locked_kib, locked_mappings, sees_into_processes, traces,
+    waits_to_speak,
 };
 use crate::support::users::{ALICE, Alices, acting_as, program_for_all};
 use crate::support::{EMAIL, Home, PASSWORD, Pty, Run, files_in, tree};
 
 /// A password that does not occur in the program, unlike those of its tour.
 const NEW_PASSWORD: &str = "Nine copper lanterns on a quay?";
-
-/// The name of a secret, and its bytes.
-type Secret = (&'static str, Vec<u8>);
 
 fn password() -> Secret {
     ("password", PASSWORD.into())
@@ -75,38 +73,6 @@ fn payload(home: &Home) -> Vec<u8> {
     let length = ring.search(&name).unwrap().read(&mut payload).unwrap();
     assert_eq!(length, payload.len());
     payload
-}
-
-/// What reveals a secret: any twelve consecutive bytes of it; for a text, any twelve characters, as
-/// UTF-8 and as the program's `char`s, unchanged and in lower case.
-fn traces((name, bytes): &Secret) -> Vec<(String, Vec<u8>)> {
-    const ENOUGH: usize = 12;
-    let mut traces = Vec::new();
-    let mut add = |form: &str, pieces: Vec<Vec<u8>>| {
-        for (at, piece) in pieces.into_iter().enumerate() {
-            traces.push((format!("the {name} from {at}{form}"), piece));
-        }
-    };
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        add("", bytes.windows(ENOUGH).map(<[u8]>::to_vec).collect());
-        return traces;
-    };
-    for text in [text.to_owned(), text.to_lowercase()] {
-        let chars: Vec<char> = text.chars().collect();
-        let pieces = chars.windows(ENOUGH);
-        let utf_8 = pieces
-            .clone()
-            .map(|piece| piece.iter().collect::<String>().into());
-        add("", utf_8.collect());
-        let utf_32 = |piece: &[char]| {
-            piece
-                .iter()
-                .flat_map(|&c| u32::from(c).to_ne_bytes())
-                .collect()
-        };
-        add(" in chars", pieces.map(utf_32).collect());
-    }
-    traces
 }
 
 /// The memory of process `pid`, which contains the home's path, contains nothing of the secrets.

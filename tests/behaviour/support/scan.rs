@@ -19,6 +19,41 @@ pub fn sees_into_processes() -> bool {
     sees
 }
 
+/// The name of a secret, and its bytes.
+pub type Secret = (&'static str, Vec<u8>);
+
+/// What reveals a secret: any twelve consecutive bytes of it; for a text, any twelve characters, as
+/// UTF-8 and as the program's `char`s, unchanged and in lower case.
+pub fn traces((name, bytes): &Secret) -> Vec<(String, Vec<u8>)> {
+    const ENOUGH: usize = 12;
+    let mut traces = Vec::new();
+    let mut add = |form: &str, pieces: Vec<Vec<u8>>| {
+        for (at, piece) in pieces.into_iter().enumerate() {
+            traces.push((format!("the {name} from {at}{form}"), piece));
+        }
+    };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        add("", bytes.windows(ENOUGH).map(<[u8]>::to_vec).collect());
+        return traces;
+    };
+    for text in [text.to_owned(), text.to_lowercase()] {
+        let chars: Vec<char> = text.chars().collect();
+        let pieces = chars.windows(ENOUGH);
+        let utf_8 = pieces
+            .clone()
+            .map(|piece| piece.iter().collect::<String>().into());
+        add("", utf_8.collect());
+        let utf_32 = |piece: &[char]| {
+            piece
+                .iter()
+                .flat_map(|&c| u32::from(c).to_ne_bytes())
+                .collect()
+        };
+        add(" in chars", pieces.map(utf_32).collect());
+    }
+    traces
+}
+
 /// All readable memory of a process at one moment.
 pub struct Memory {
     /// Each mapping's description from the system, and its content.
