@@ -51,6 +51,7 @@ mod on_end;
 mod platforms;
 mod prompt;
 mod races;
+mod recipes;
 mod report;
 mod report_browser;
 mod retention;
