@@ -12,6 +12,9 @@ use crate::service::merge::MergeError;
 use crate::service::sessions::SessionError;
 use crate::service::tokens::TokenProblem;
 
+/// The kind of [`ApiError::mismatch`].
+pub const MISMATCH: &str = "USER_MISMATCH";
+
 /// An answer that is an error.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiError {
@@ -94,7 +97,7 @@ impl ApiError {
 
     /// The request names an account other than its own, or gives two identities.
     pub fn mismatch() -> Self {
-        Self::new(403, "USER_MISMATCH", "this belongs to another account")
+        Self::new(403, MISMATCH, "this belongs to another account")
     }
 
     /// There is nothing at this path.

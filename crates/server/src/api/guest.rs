@@ -3,7 +3,7 @@
 use super::answer::{Answer, session_answer, session_body};
 use super::app::App;
 use super::call::Call;
-use super::error::ApiError;
+use super::error::{ApiError, MISMATCH};
 use super::identity::resolve;
 use crate::service::sessions::{Activity, Identity};
 use crate::store::rows::AccountKind;
@@ -11,7 +11,13 @@ use crate::token::SessionToken;
 
 /// Begins a guest session, or goes on with the one that the request identifies.
 pub async fn begin(app: &App, call: Call) -> Result<Answer, ApiError> {
-    let current = resolve(app, &call.given, Activity::Active).await.ok();
+    let current = match resolve(app, &call.given, Activity::Active).await {
+        Ok(session) => Some(session),
+        // Two accounts in one request, or no answer of the database.
+        Err(error) if error.kind == MISMATCH || error.status >= 500 => return Err(error),
+        // What identifies nobody anymore is replaced.
+        Err(_) => None,
+    };
     // Whoever is signed in stays signed in.
     if let Some(session) = current.filter(|session| session.kind() == AccountKind::User) {
         let mut body = session_body(&session);

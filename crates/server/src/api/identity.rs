@@ -4,7 +4,7 @@
 use super::app::App;
 use super::call::Given;
 use super::error::ApiError;
-use crate::service::sessions::{ActiveSession, Activity, Identity};
+use crate::service::sessions::{ActiveSession, Activity, Identity, SessionError};
 
 /// The live session of a request.
 ///
@@ -39,8 +39,12 @@ pub async fn resolve(
             let beside = sessions
                 .check(Identity::Token(token), Activity::Passive)
                 .await;
-            if beside.is_ok_and(|beside| beside.account().id != session.account().id) {
-                return Err(ApiError::mismatch());
+            match beside {
+                Ok(beside) if beside.account().id != session.account().id => {
+                    return Err(ApiError::mismatch());
+                }
+                Err(SessionError::Service(error)) => return Err(error.into()),
+                Ok(_) | Err(_) => {}
             }
         }
         session

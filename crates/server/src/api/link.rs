@@ -29,7 +29,7 @@ pub async fn request(app: &App, call: Call) -> Result<Answer, ApiError> {
     let body = json!({
         "message": "Check your mail for a link to sign in.",
         "expires_in_seconds": link.life.as_secs(),
-        "email_masked": masked(email.as_str()),
+        "email_masked": masked(email.normalized()),
     });
     Ok(Answer {
         claim,

@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, HOST, USER_AGENT};
 use hyper::{HeaderMap, Request};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::answer::{Reply, append, complete, of_answer, of_error, reply};
 use super::body::Format;
@@ -252,8 +253,13 @@ impl Router {
             Err(error) => return Err(error),
         };
         let owner = values.first().map(String::as_str);
+        let bytes = match route.body {
+            Body::None => Zeroizing::new(Vec::new()),
+            Body::Json(_) | Body::Form(_) | Body::Document => body::read(incoming).await?,
+        };
+        // After the body, which a client can hold back while its session ends.
         let session = api::admit(&self.app, route, &given, owner).await?;
-        let (fields, document) = request(route.body, headers, incoming).await?;
+        let (fields, document) = check(route.body, headers, &bytes)?;
         let user_agent = headers
             .get(USER_AGENT)
             .and_then(|value| value.to_str().ok());
@@ -271,27 +277,25 @@ impl Router {
     }
 }
 
-/// Reads and checks the body that a route takes.
-async fn request(
+/// Checks the body that a route takes.
+fn check(
     takes: Body,
     headers: &HeaderMap,
-    incoming: Incoming,
+    bytes: &[u8],
 ) -> Result<(Fields, serde_json::Value), ApiError> {
     let (fields, format) = match takes {
         Body::None => return Ok((Fields::default(), serde_json::Value::Null)),
+        Body::Document if bytes.is_empty() => {
+            return Err(ApiError::new(400, "INVALID_JSON", "the body is empty"));
+        }
         Body::Document => {
-            let bytes = body::read(incoming).await?;
-            if bytes.is_empty() {
-                return Err(ApiError::new(400, "INVALID_JSON", "the body is empty"));
-            }
-            let document = body::parse(headers, &bytes, Format::Json)?;
+            let document = body::parse(headers, bytes, Format::Json)?;
             return Ok((Fields::default(), document));
         }
         Body::Json(fields) => (fields, Format::Json),
         Body::Form(fields) => (fields, Format::JsonOrForm),
     };
-    let bytes = body::read(incoming).await?;
-    let value = body::parse(headers, &bytes, format)?;
+    let value = body::parse(headers, bytes, format)?;
     Ok((Fields::check(value, fields)?, serde_json::Value::Null))
 }
 

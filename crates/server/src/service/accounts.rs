@@ -206,8 +206,8 @@ impl Accounts {
         let address = client.throttle_key();
         self.throttle.count(throttle::SIGN_INS, &address).await?;
         // What cannot be an email or a password is as wrong as any other.
-        let email = email.parse::<Email>().ok();
-        let name = email.as_ref().map_or("", Email::normalized);
+        let parsed = email.parse::<Email>().ok();
+        let name = parsed.as_ref().map_or(email, Email::normalized);
         let row = throttle_name(name);
         let account = self.context.store.account_of(name).await;
         let account = account.map_err(ServiceError::from)?;

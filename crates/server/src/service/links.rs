@@ -91,7 +91,7 @@ impl Links {
             .count(throttle::LINKS, email.normalized())
             .await?;
         let name = AuditName::known(email.normalized());
-        let texts = (email.as_str(), email.normalized());
+        let texts = (email.normalized(), email.normalized());
         let requested = |details| event(details, client).about(name);
         self.put("sign-in", texts, guest, LINK_LIFE, requested)
             .await

@@ -50,7 +50,9 @@ impl Mailer {
         }
     }
 
-    /// Writes a mail, readable by this user only, under a name that sorts by time.
+    /// Writes a mail, readable by this user only, under a name that sorts by time. It goes to the
+    /// normalized email, by which accounts are found: another spelling may be the mailbox of
+    /// somebody else.
     ///
     /// # Errors
     /// When the file cannot be written and synced.
@@ -76,28 +78,17 @@ impl Mailer {
              Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\
              Auto-Submitted: auto-generated\r\n\r\n{text}",
             from = self.from,
-            to = deliverable(to),
+            to = to.normalized(),
             text = text.replace('\n', "\r\n"),
         );
         // Atomic, because a mail program may watch the directory.
         let name = format!("{id}.eml");
         self.outbox
             .write_atomic(&name, mail.as_bytes(), Durability::Synced)?;
+        let to = to.normalized();
         (self.announce)(&format!("mail to {to}: {subject}\n{text}"));
         self.more.notify_one();
         Ok(())
-    }
-}
-
-/// The address with its domain as mail servers know it. Unlike the local part of
-/// [`Email::normalized`], whose case some servers tell apart, that of this one is as it was typed.
-fn deliverable(email: &Email) -> String {
-    let local = email.as_str().rsplit_once('@');
-    let domain = email.normalized().rsplit_once('@');
-    match (local, domain) {
-        (Some((local, _)), Some((_, domain))) => format!("{local}@{domain}"),
-        // An email has both.
-        _ => email.as_str().to_owned(),
     }
 }
 
@@ -145,12 +136,6 @@ mod tests {
             let mode = files[0].metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
-    }
-
-    #[test]
-    fn a_mail_is_addressed_to_the_ascii_form_of_a_domain() {
-        let email: Email = "Ann@b\u{fc}cher.example".parse().unwrap();
-        assert_eq!(deliverable(&email), "Ann@xn--bcher-kva.example");
     }
 
     #[test]

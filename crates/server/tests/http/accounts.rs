@@ -11,6 +11,7 @@ on_both! {
     a_hundred_registrations_a_minute_are_taken_from_one_address
     a_wrong_password_and_an_unknown_email_are_told_alike
     five_wrong_passwords_lock_the_account_with_retry_after
+    emails_that_cannot_be_read_share_no_lock
     a_profile_is_shown_and_renamed
     documents_are_created_read_replaced_and_removed
     mass_assignment_changes_nothing_but_the_fields
@@ -119,6 +120,14 @@ fn five_wrong_passwords_lock_the_account_with_retry_after(server: &Server) {
         assert!([423, 429].contains(&last.status), "{}", last.json());
         let seconds: u64 = last.header("retry-after").unwrap().parse().unwrap();
         assert!(seconds >= 1);
+    }
+}
+
+fn emails_that_cannot_be_read_share_no_lock(server: &Server) {
+    for number in 0..6 {
+        let wrong = json!({ "email": format!("{number} no email"), "password": PASSWORD });
+        let answer = server.visitor().post("/api/auth/login", &wrong);
+        refused(&answer, 401, "INVALID_CREDENTIALS");
     }
 }
 

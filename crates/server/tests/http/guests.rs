@@ -12,6 +12,7 @@ on_both! {
     a_merge_takes_the_documents_along_and_is_idempotent
     a_merge_into_a_second_account_is_a_conflict
     who_is_signed_in_stays_signed_in
+    contradictory_identities_begin_no_guest_session
 }
 
 fn a_guest_session_begins_once_and_goes_on_in_every_tab(server: &Server) {
@@ -168,4 +169,14 @@ fn who_is_signed_in_stays_signed_in(server: &Server) {
         (&json!(user.id), &json!("authenticated"))
     );
     accepted(&user.visitor.get("/api/auth/profile"), 200);
+}
+
+fn contradictory_identities_begin_no_guest_session(server: &Server) {
+    let (mut guest, other, user) = (server.guest(), server.guest(), server.user());
+    let begin = Request::new("POST", "/api/v2/auth/anonymous");
+    let mixed = begin.clone().header("X-User-ID", &other.id);
+    refused(&guest.visitor.send(mixed), 403, "USER_MISMATCH");
+    let cookie = guest.visitor.browser.cookie_header().unwrap();
+    let mixed = begin.header("Cookie", &cookie);
+    refused(&user.with_token(mixed), 403, "USER_MISMATCH");
 }

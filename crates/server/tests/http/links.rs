@@ -1,9 +1,12 @@
 //! Sign-in links (rows 5 and 6).
 
 use nightlatch_server::client::Request;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::fixture::{PASSWORD, Server, User, Visitor, accepted, fresh_email, on_both, refused};
+use crate::fixture::{
+    PASSWORD, Server, User, Visitor, accepted, either_database, files, fresh_email, on_both,
+    refused,
+};
 
 on_both! {
     a_sign_in_link_signs_in_once_and_the_same_browser_again
@@ -12,6 +15,7 @@ on_both! {
     a_sign_in_link_takes_the_guest_along
     a_stranger_who_registered_first_loses_the_account_to_the_owner_of_the_email
     the_browser_that_registered_keeps_its_password_when_it_redeems_a_link
+    a_sign_in_link_goes_to_the_mailbox_of_the_account_however_the_email_is_written
     a_sign_in_link_that_is_none_is_invalid
 }
 
@@ -150,6 +154,53 @@ fn a_sign_in_link_takes_the_guest_along(server: &Server) {
         signed_in["user_id"].as_str().unwrap()
     );
     assert_eq!(accepted(&guest.visitor.get(&tasks), 200)["count"], 1);
+}
+
+/// Sends `body`, in answer to which one mail goes to `mailbox`.
+#[track_caller]
+fn is_mailed(server: &Server, path: &str, body: &Value, mailbox: &str) {
+    let to = format!("\r\nTo: {mailbox}\r\n");
+    let mails = || {
+        let mails = files(&server.data.join("outbox")).into_iter();
+        let mails = mails.map(|mail| std::fs::read_to_string(mail).unwrap());
+        mails.filter(|mail| mail.contains(&to)).count()
+    };
+    let before = mails();
+    accepted(&server.visitor().post(path, body), 202);
+    assert_eq!(mails(), before + 1, "{body}");
+}
+
+fn a_sign_in_link_goes_to_the_mailbox_of_the_account_however_the_email_is_written(server: &Server) {
+    // U+212A, the Kelvin sign, is another letter that has k as its lower case.
+    let spellings = [
+        ("mike", "mi\u{212a}e"),
+        ("kim", "KIM"),
+        ("caf\u{e9}", "cafe\u{301}"),
+    ];
+    for (own, strange) in spellings {
+        let rest = fresh_email();
+        let [own, strange] = [own, strange].map(|name| format!("{name}.{rest}"));
+        let body = json!({ "email": own, "name": "Ann", "password": PASSWORD });
+        accepted(&server.visitor().post("/api/auth/register", &body), 201);
+        is_mailed(server, REQUEST, &json!({ "email": strange }), &own);
+        // Nor does a stranger choose how the email of a new account is written.
+        let [own, strange] = [own, strange].map(|email| format!("new.{email}"));
+        is_mailed(server, REQUEST, &json!({ "email": strange }), &own);
+        let verify = json!({ "token": server.mailed_token(&own) });
+        let answer = server.visitor().post(VERIFY, &verify);
+        assert_eq!(accepted(&answer, 200)["email"], own);
+    }
+}
+
+#[test]
+fn a_hidden_registration_is_mailed_to_the_mailbox_of_the_account_alone() {
+    for database in either_database() {
+        let server = Server::start(&format!("enumeration = \"hide\"\n{database}"), &[]);
+        for email in ["mike@example.com", "mi\u{212a}e@example.com"] {
+            let body = json!({ "email": email, "name": "Ann", "password": PASSWORD });
+            is_mailed(&server, "/api/auth/register", &body, "mike@example.com");
+        }
+    }
 }
 
 fn a_sign_in_link_that_is_none_is_invalid(server: &Server) {

@@ -15,6 +15,7 @@ mod browsers;
 mod documents;
 mod fixture;
 mod guests;
+mod held_bodies;
 mod isolation;
 mod links;
 mod mails;
