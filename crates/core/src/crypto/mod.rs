@@ -2,6 +2,7 @@
 
 mod hex;
 pub mod kdf;
+mod keys;
 pub mod labels;
 pub mod seal;
 pub mod sealed_for;
@@ -12,6 +13,7 @@ mod tests;
 
 pub use hex::{are_hex_digits, hex, hex_of_32, unhex};
 use hmac_sha256::HMAC;
+pub use keys::{AccountKey, SessionKey};
 use sha2::{Digest, Sha256};
 
 use crate::memory::{SHALLOW, Secret, on_wiped_stack};

@@ -3,7 +3,7 @@
 use crate::account::model::Account;
 use nightlatch_core::crypto::kdf::{Argon2Params, SALT_LENGTH, derive};
 use nightlatch_core::crypto::seal::{self, DoesNotOpen, NONCE_LENGTH, TAG_LENGTH};
-use nightlatch_core::crypto::{Key, labels};
+use nightlatch_core::crypto::{AccountKey, Key, labels};
 use nightlatch_core::email::Email;
 use nightlatch_core::id::AccountId;
 
@@ -73,7 +73,7 @@ impl SealedKey {
         root: &Key,
         how: ([u8; SALT_LENGTH], Argon2Params),
         whose: Whose<'_>,
-        account_key: &Key,
+        account_key: &AccountKey,
     ) -> Result<Self, getrandom::Error> {
         let mut nonce = [0; NONCE_LENGTH];
         getrandom::fill(&mut nonce)?;
@@ -85,7 +85,7 @@ impl SealedKey {
         (salt, params): ([u8; SALT_LENGTH], Argon2Params),
         nonce: [u8; NONCE_LENGTH],
         whose: Whose<'_>,
-        account_key: &Key,
+        account_key: &AccountKey,
     ) -> Self {
         let wrap = derive(root, labels::ACCOUNT_WRAP, whose.id.as_bytes());
         let mut key = Key::init_with(|bytes| bytes.copy_from_slice(account_key.expose()));
@@ -103,12 +103,12 @@ impl SealedKey {
     ///
     /// # Errors
     /// When the password is wrong, or the key was not sealed for `whose`.
-    pub fn open(&self, root: &Key, whose: Whose<'_>) -> Result<Key, DoesNotOpen> {
+    pub fn open(&self, root: &Key, whose: Whose<'_>) -> Result<AccountKey, DoesNotOpen> {
         let wrap = derive(root, labels::ACCOUNT_WRAP, whose.id.as_bytes());
         let mut key = Key::init_with(|bytes| bytes.copy_from_slice(&self.text));
         let data = whose.associated();
         seal::open(&wrap, &self.nonce, &data, key.expose_mut(), &self.tag)?;
-        Ok(key)
+        Ok(key.into())
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_key_opens_for_its_root_account_email_and_generation_only() {
-        let (root, key) = (Key::random().unwrap(), Key::random().unwrap());
+        let (root, key) = (Key::random().unwrap(), AccountKey::random().unwrap());
         let (id, other) = (AccountId::random().unwrap(), AccountId::random().unwrap());
         let how = ([1; 16], Argon2Params::FLOOR);
         let whose = |id, generation, email| Whose {
@@ -138,7 +138,7 @@ mod tests {
         assert!(sealed.open(&root, whose(other, 3, ALICE)).is_err());
         assert!(sealed.open(&root, whose(id, 3, "bob@example.com")).is_err());
         assert!(sealed.open(&root, whose(id, 3, "")).is_err());
-        assert!(sealed.open(&key, whose(id, 3, ALICE)).is_err());
+        assert!(sealed.open(key.key(), whose(id, 3, ALICE)).is_err());
     }
 
     /// The expected bytes come from independent code: HKDF-SHA-256 and AES-256-GCM of Python's
@@ -152,7 +152,8 @@ mod tests {
             email: ALICE,
         };
         let how = ([1; 16], Argon2Params::FLOOR);
-        let sealed = SealedKey::seal_with(&filled(0x4B), how, [0x0C; 12], whose, &filled(0xAC));
+        let (root, key) = (filled(0x4B), filled(0xAC).into());
+        let sealed = SealedKey::seal_with(&root, how, [0x0C; 12], whose, &key);
         let text = "939985cbdcfbaeec3cf2d7e17ea2644c575c9c851a72583db773c14d35a08c45";
         assert_eq!(hex(&sealed.text), text);
         assert_eq!(hex(&sealed.tag), "b63a96c58dab48f693927d48fcc1ab66");

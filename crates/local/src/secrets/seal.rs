@@ -4,7 +4,7 @@ use crate::binding::SecretName;
 use nightlatch_audit::SecretTag;
 use nightlatch_core::crypto::kdf::derive;
 use nightlatch_core::crypto::seal::{self, NONCE_LENGTH, TAG_LENGTH};
-use nightlatch_core::crypto::{Key, keyed_digest, labels};
+use nightlatch_core::crypto::{AccountKey, Key, keyed_digest, labels};
 use nightlatch_core::id::{AccountId, SecretId};
 use nightlatch_core::memory::SecretBuffer;
 
@@ -44,8 +44,8 @@ pub(super) struct SealedText {
 
 impl SecretKeys {
     /// Derives the keys for the secrets of `account`.
-    pub fn of(account: AccountId, account_key: &Key) -> Self {
-        let key = |label| derive(account_key, label, account.as_bytes());
+    pub fn of(account: AccountId, account_key: &AccountKey) -> Self {
+        let key = |label| derive(account_key.key(), label, account.as_bytes());
         Self {
             account,
             names: key(labels::SECRET_NAME),
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     fn keys(account: u8, key: u8) -> SecretKeys {
-        let key = Key::init_with(|bytes| bytes.fill(key));
+        let key = AccountKey::init_with(|bytes| bytes.fill(key));
         SecretKeys::of(AccountId::from_bytes([account; 16]), &key)
     }
 

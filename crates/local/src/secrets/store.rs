@@ -12,7 +12,7 @@ use super::state::SecretsState;
 use crate::account::{Directory, DirectoryError};
 use crate::binding::SecretName;
 use nightlatch_core::clock::Timestamp;
-use nightlatch_core::crypto::Key;
+use nightlatch_core::crypto::AccountKey;
 use nightlatch_core::id::{AccountId, SecretId};
 use nightlatch_core::memory::SecretBuffer;
 
@@ -325,8 +325,8 @@ impl<'a> Store<'a> {
 pub(crate) fn reseal(
     directory: &Directory,
     account: AccountId,
-    old: &Key,
-    new: &Key,
+    old: &AccountKey,
+    new: &AccountKey,
 ) -> Result<(), SecretStoreError> {
     let [old, new] = [old, new].map(|key| SecretKeys::of(account, key));
     Store::of(directory, &old).reseal(&new)

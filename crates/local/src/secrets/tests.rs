@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use nightlatch_core::clock::Timestamp;
-use nightlatch_core::crypto::Key;
+use nightlatch_core::crypto::AccountKey;
 use nightlatch_core::id::AccountId;
 use nightlatch_platform::fs::Dir;
 
@@ -73,7 +73,7 @@ impl Scratch {
 }
 
 fn keys(byte: u8) -> SecretKeys {
-    SecretKeys::of(ALICE, &Key::init_with(|bytes| bytes.fill(byte)))
+    SecretKeys::of(ALICE, &AccountKey::init_with(|bytes| bytes.fill(byte)))
 }
 
 fn name(text: &str) -> SecretName {
@@ -182,7 +182,10 @@ fn secrets_are_listed_by_name_for_their_account_only() {
     for text in ["b", "a/2", "a/1"] {
         scratch.set(text, b"value").unwrap();
     }
-    let bob = SecretKeys::of(AccountId::from_bytes([2; 16]), &Key::zeroed());
+    let bob = SecretKeys::of(
+        AccountId::from_bytes([2; 16]),
+        &AccountKey::init_with(|_| ()),
+    );
     Store::of(&scratch.directory, &bob)
         .set(&name("b"), b"bobs", START)
         .unwrap();

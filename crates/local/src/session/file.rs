@@ -32,7 +32,7 @@ use super::payload::array;
 use super::surroundings::Surroundings;
 use crate::config::{FLOOR, IDLE_CEILING, MAX_CEILING};
 use nightlatch_core::clock::{BootTime, Moment, Timestamp};
-use nightlatch_core::crypto::{Key, kdf, labels, seal, sha256};
+use nightlatch_core::crypto::{AccountKey, Key, SessionKey, kdf, labels, seal, sha256};
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_core::memory::Secret;
 
@@ -91,7 +91,7 @@ pub enum FileError {
 /// When the system provides no random bytes for the nonce. An email longer than 254 bytes cannot
 /// occur.
 pub fn seal_claims(
-    key: &Key,
+    key: &SessionKey,
     origin: &Origin,
     claims: &Claims,
 ) -> Result<FileBytes, getrandom::Error> {
@@ -160,7 +160,7 @@ pub fn read_header(file: &[u8]) -> Result<Header, FileError> {
 /// # Errors
 /// When `file` is not a session file of this version, was changed anywhere, or was sealed with
 /// another key.
-pub fn open_claims(key: &Key, file: &[u8]) -> Result<Claims, FileError> {
+pub fn open_claims(key: &SessionKey, file: &[u8]) -> Result<Claims, FileError> {
     let header = read_header(file)?;
     let bytes: &FileBytes = file.try_into().map_err(|_| FileError::Corrupt)?;
     let (clear, rest) = bytes.split_at(HEADER_LENGTH);
@@ -185,8 +185,8 @@ pub fn hash(file: &[u8]) -> [u8; 32] {
     sha256(file)
 }
 
-fn file_key(key: &Key, session: SessionId) -> Key {
-    kdf::derive(key, labels::SESSION_FILE, session.as_bytes())
+fn file_key(key: &SessionKey, session: SessionId) -> Key {
+    kdf::derive(key.key(), labels::SESSION_FILE, session.as_bytes())
 }
 
 fn encode_claims(claims: &Claims, into: &mut [u8; CLAIMS_LENGTH]) {
@@ -228,7 +228,7 @@ fn decode_claims(header: Header, plain: &[u8; CLAIMS_LENGTH]) -> Option<Claims> 
         created,
         idle,
         deadline,
-        account_key: Key::init_with(|into| into.copy_from_slice(&plain[32..64])),
+        account_key: AccountKey::init_with(|into| into.copy_from_slice(&plain[32..64])),
     })
 }
 
@@ -250,12 +250,12 @@ mod tests {
             },
             idle: Duration::from_secs(900),
             deadline: Timestamp::from_unix_seconds(1_700_014_400),
-            account_key: Key::init_with(|key| key.fill(0xAB)),
+            account_key: AccountKey::init_with(|key| key.fill(0xAB)),
         }
     }
 
-    fn key() -> Key {
-        Key::init_with(|key| key.fill(7))
+    fn key() -> SessionKey {
+        SessionKey::init_with(|key| key.fill(7))
     }
 
     fn sealed() -> FileBytes {
@@ -282,7 +282,7 @@ mod tests {
             (opened.idle, opened.created),
             (claims().idle, claims().created)
         );
-        let other = Key::init_with(|key| key.fill(8));
+        let other = SessionKey::init_with(|key| key.fill(8));
         assert_eq!(
             open_claims(&other, &sealed()).err(),
             Some(FileError::Corrupt)

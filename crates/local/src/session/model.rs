@@ -4,7 +4,7 @@ use std::time::Duration;
 
 pub use super::reasons::{Elsewhere, EndReason};
 use nightlatch_core::clock::{Moment, Timestamp};
-use nightlatch_core::crypto::Key;
+use nightlatch_core::crypto::{AccountKey, SessionKey};
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_core::lifetime::Lifetime;
 pub use nightlatch_core::lifetime::{LimitedBy, Live, WALL_CLOCK_SLACK};
@@ -26,13 +26,13 @@ pub struct Claims {
     /// The absolute deadline, on the wall clock.
     pub deadline: Timestamp,
     /// The account's key, from which the keys of its data are derived.
-    pub account_key: Key,
+    pub account_key: AccountKey,
 }
 
 /// The changing part of a session, held by the keeper and never on disk.
 pub struct Activity {
     /// K: opens the session file.
-    pub key: Key,
+    pub key: SessionKey,
     /// The session it belongs to.
     pub session: SessionId,
     /// The boot it belongs to.
@@ -123,7 +123,7 @@ mod tests {
 
     fn activity() -> Activity {
         Activity {
-            key: Key::zeroed(),
+            key: SessionKey::init_with(|_| ()),
             session: SessionId::from_bytes([2; 16]),
             boot_id: BOOT.id,
             generation: 1,
@@ -146,7 +146,7 @@ mod tests {
             created: START,
             idle: IDLE,
             deadline: deadline(START, Limits::default()).wall,
-            account_key: Key::zeroed(),
+            account_key: AccountKey::init_with(|_| ()),
         }
     }
 

@@ -22,7 +22,7 @@ pub mod properties;
 use super::keeper::{PAYLOAD_LENGTH, Payload};
 use super::model::Activity;
 use nightlatch_core::clock::{BootTime, Moment, Timestamp};
-use nightlatch_core::crypto::Key;
+use nightlatch_core::crypto::SessionKey;
 use nightlatch_core::id::SessionId;
 use nightlatch_platform::fs::FileIdentity;
 
@@ -72,7 +72,7 @@ pub fn decode(payload: &Payload) -> Result<Activity, BadPayload> {
     };
     let version = number(take(8));
     let key = take(32);
-    let key = Key::init_with(|into| into.copy_from_slice(key));
+    let key = SessionKey::init_with(|into| into.copy_from_slice(key));
     let session = SessionId::from_bytes(array(take(16)));
     let boot_id = array(take(16));
     let generation = number(take(8));
@@ -122,7 +122,7 @@ mod tests {
 
     fn activity() -> Activity {
         Activity {
-            key: Key::init_with(|key| key.fill(0xAA)),
+            key: SessionKey::init_with(|key| key.fill(0xAA)),
             session: SessionId::from_bytes([2; 16]),
             boot_id: [3; 16],
             generation: 4,

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Directory, DirectoryError, FILE};
+use super::{Directory, DirectoryError, FILE, uri};
 use nightlatch_platform::fs::FsError;
 
 /// The result of checking the account database.
@@ -89,18 +89,4 @@ fn look(real: &Path, path: &Path, options: &str) -> Result<u64, DirectoryError> 
         return Err(opened.corrupt(told));
     }
     opened.count()
-}
-
-/// The path as an SQLite URI, with special bytes escaped.
-pub(super) fn uri(path: &Path, options: &str) -> String {
-    use std::fmt::Write;
-    let mut uri = String::from("file:");
-    for &byte in path.as_os_str().as_encoded_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            let _ = write!(uri, "%{byte:02x}");
-        }
-    }
-    format!("{uri}?{options}")
 }

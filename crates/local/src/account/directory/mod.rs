@@ -167,8 +167,8 @@ impl Directory {
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let uri = check::uri(&home.real_path()?.join(FILE), options);
-        let connection = Connection::open_with_flags(uri, flags).map_err(failed)?;
+        let real = home.real_path()?.join(FILE);
+        let connection = Connection::open_with_flags(uri(&real, options), flags).map_err(failed)?;
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
             .map_err(failed)?;
@@ -363,6 +363,20 @@ fn check_files(home: &Dir, name: &str) -> Result<bool, DirectoryError> {
         check_unopened(home, &format!("{name}{companion}"))?;
     }
     Ok(check_unopened(home, name)?)
+}
+
+/// The path as an SQLite URI, with special bytes escaped.
+fn uri(path: &Path, options: &str) -> String {
+    use std::fmt::Write;
+    let mut uri = String::from("file:");
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02x}");
+        }
+    }
+    format!("{uri}?{options}")
 }
 
 #[cfg(test)]

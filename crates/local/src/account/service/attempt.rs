@@ -1,12 +1,14 @@
 //! Attempts to sign in: counted durably before the password is checked, and at the same cost for
 //! every email.
 
-use super::{AccountService, Decoy, SignInError, tag};
+use super::decoy::Decoy;
+use super::tags::tag;
+use super::{AccountService, SignInError};
 use crate::account::directory::{Attempted, Directory, DirectoryError, Record};
 use crate::account::model::Account;
 use crate::account::sealed_key::{SealedKey, Whose};
-use nightlatch_core::crypto::Key;
 use nightlatch_core::crypto::kdf::Argon2Params;
+use nightlatch_core::crypto::{AccountKey, Key};
 use nightlatch_core::email::Email;
 use nightlatch_core::id::AccountId;
 use nightlatch_core::memory::SecretBuffer;
@@ -22,6 +24,8 @@ pub(crate) struct Attempt<'a> {
     pub(super) email: &'a Email,
     pub(super) directory: Directory,
     pub(super) tag_key: Key,
+    /// What is opened in vain if there is no account.
+    pub(super) decoy: Decoy,
     known: Option<Account>,
 }
 
@@ -31,7 +35,7 @@ pub(crate) struct Authenticated {
     /// The account whose password was given.
     pub account: Account,
     /// The key that seals the account's data. Every password change replaces it.
-    pub account_key: Key,
+    pub account_key: AccountKey,
     /// The sealed key that the password opened, used to verify the password again.
     pub(super) sealed: SealedKey,
 }
@@ -56,7 +60,7 @@ pub(super) struct Counted {
 /// The result of opening a record with the right password.
 struct Opened {
     record: Record,
-    account_key: Key,
+    account_key: AccountKey,
     /// The re-sealed record, if its hash was cheaper than new ones.
     raised: Option<Record>,
 }
@@ -76,6 +80,7 @@ impl AccountService {
             email,
             directory,
             tag_key,
+            decoy,
             known: found.map(|record| record.account),
         })
     }
@@ -129,11 +134,6 @@ impl Attempt<'_> {
         tag(&self.tag_key, self.email)
     }
 
-    /// What is opened in vain if there is no account.
-    pub(super) fn decoy(&self) -> Decoy {
-        Decoy::of(&self.tag_key, self.email, self.service.params)
-    }
-
     /// Checks a password. The attempt is recorded durably as failed before the password is checked;
     /// success reverses that. Text that cannot be a password is refused before that. An unknown
     /// email, a wrong password and a locked email all cost the same. The password is wiped as soon
@@ -149,11 +149,11 @@ impl Attempt<'_> {
             return Err(SignInError::Untypeable(found));
         }
         let tag = self.tag();
-        let Decoy { id, sealed, .. } = self.decoy();
         let Self {
             service,
             email,
             directory,
+            decoy: Decoy { id, sealed, .. },
             ..
         } = self;
         let Counted {
@@ -251,7 +251,7 @@ impl AccountService {
         record: &Record,
         password: SecretBuffer,
         params: Argon2Params,
-        account_key: &Key,
+        account_key: &AccountKey,
     ) -> Result<Option<Record>, DirectoryError> {
         let account = record.account.clone();
         match self.seal(password, params, &account, account_key)? {

@@ -4,7 +4,7 @@ use super::code_seal::reseal_code;
 use super::{AccountService, Authenticated, ChangeError, Committed};
 use crate::account::directory::{Directory, DirectoryError, Inserted, Record, Writing};
 use crate::account::model::Account;
-use nightlatch_core::crypto::Key;
+use nightlatch_core::crypto::AccountKey;
 use nightlatch_core::display_name::DisplayName;
 use nightlatch_core::email::Email;
 use nightlatch_core::id::AccountId;
@@ -23,7 +23,7 @@ pub(crate) struct AccountChange {
 #[must_use = "the old email stays until the change is begun and committed"]
 pub(crate) struct PreparedEmail {
     record: Record,
-    account_key: Key,
+    account_key: AccountKey,
     /// The account's generation, which the change raises.
     before: u64,
 }

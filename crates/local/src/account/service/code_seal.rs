@@ -4,15 +4,15 @@ use crate::account::directory::{DirectoryError, StoredCode, Writing};
 use crate::account::model::Account;
 use crate::account::sealed_key::Whose;
 use nightlatch_core::clock::Timestamp;
-use nightlatch_core::crypto::sealed_for::{PublicKey, SealedFor};
-use nightlatch_core::crypto::{Key, labels};
+use nightlatch_core::crypto::sealed_for::PublicKey;
+use nightlatch_core::crypto::{AccountKey, labels};
 use nightlatch_core::recovery_code::RecoveryCode;
 
 /// Makes a new recovery code for an account, in place of an earlier one.
 pub(super) fn issue(
     writing: &Writing,
     account: &Account,
-    account_key: &Key,
+    account_key: &AccountKey,
     created_at: Timestamp,
 ) -> Result<RecoveryCode, DirectoryError> {
     let code = RecoveryCode::random()?;
@@ -25,7 +25,7 @@ pub(super) fn issue(
 pub(super) fn reseal_code(
     writing: &Writing,
     account: &Account,
-    account_key: &Key,
+    account_key: &AccountKey,
 ) -> Result<(), DirectoryError> {
     match writing.recovery_code(account.id)? {
         Some(code) => store(
@@ -41,11 +41,11 @@ pub(super) fn reseal_code(
 fn store(
     writing: &Writing,
     account: &Account,
-    account_key: &Key,
+    account_key: &AccountKey,
     (public, created_at): (PublicKey, Timestamp),
 ) -> Result<(), DirectoryError> {
     let associated = Whose::of(account).associated();
-    let sealed = public.seal(account_key, labels::RECOVERY_WRAP, &associated)?;
+    let sealed = public.seal(account_key.key(), labels::RECOVERY_WRAP, &associated)?;
     let code = StoredCode {
         created_at,
         public,
@@ -62,19 +62,4 @@ pub(super) fn is_stored(
 ) -> Result<bool, DirectoryError> {
     let stored = writing.recovery_code(account.id)?;
     Ok(stored.is_some_and(|stored| stored.public == public))
-}
-
-/// What is opened in vain for an email without an account or without a code.
-pub(super) fn decoy_code(bytes: impl Fn(&str) -> [u8; 32]) -> StoredCode {
-    let mut tag = [0; 16];
-    tag.copy_from_slice(&bytes("decoy code tag")[..16]);
-    StoredCode {
-        created_at: Timestamp::from_unix_nanos(0),
-        public: PublicKey::from_bytes(bytes("decoy code public")),
-        sealed: SealedFor {
-            ephemeral: bytes("decoy code ephemeral"),
-            text: bytes("decoy code key"),
-            tag,
-        },
-    }
 }

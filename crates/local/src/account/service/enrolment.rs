@@ -4,7 +4,7 @@
 use super::{AccountService, Authenticated, Checked, RegisterError};
 use crate::account::directory::{Directory, DirectoryError, Inserted, Record, Writing};
 use crate::account::model::Account;
-use nightlatch_core::crypto::Key;
+use nightlatch_core::crypto::AccountKey;
 use nightlatch_core::crypto::kdf::HashFailed;
 use nightlatch_core::display_name::DisplayName;
 use nightlatch_core::email::Email;
@@ -45,7 +45,7 @@ impl Authenticated {
 #[must_use = "the account does not exist before it is created"]
 pub(crate) struct NewAccount {
     record: Record,
-    account_key: Key,
+    account_key: AccountKey,
 }
 
 /// An account that only a failed commit can prevent. The account directory is locked. Dropped before
@@ -93,7 +93,7 @@ impl AccountService {
             updated_at: now,
             generation: 0,
         };
-        let account_key = Key::random().map_err(DirectoryError::Random)?;
+        let account_key = AccountKey::random().map_err(DirectoryError::Random)?;
         let sealed = self.seal(password, self.params, &account, &account_key)?;
         let sealed = sealed.map_err(PrepareError::Hash)?;
         Ok(NewAccount {
@@ -131,7 +131,7 @@ impl Registration {
         &self.new.record.account
     }
 
-    pub(super) fn account_key(&self) -> &Key {
+    pub(super) fn account_key(&self) -> &AccountKey {
         &self.new.account_key
     }
 

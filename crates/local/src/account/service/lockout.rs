@@ -5,7 +5,8 @@ use nightlatch_core::clock::Timestamp;
 use nightlatch_core::email::Email;
 use nightlatch_core::throttle::{self, FAILURES_TO_LOCK};
 
-use super::{AccountService, tag};
+use super::AccountService;
+use super::tags::tag;
 
 /// An account locked by failed sign-ins.
 #[derive(Clone, Debug, PartialEq, Eq)]

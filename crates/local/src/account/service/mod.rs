@@ -4,11 +4,13 @@ mod attempt;
 mod change;
 mod code_seal;
 mod committed;
+mod decoy;
 mod enrolment;
 mod error;
 mod lockout;
 mod password_change;
 mod recovery;
+mod tags;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +18,13 @@ use std::time::Duration;
 use crate::config::PasswordRules;
 use nightlatch_core::clock::Clock;
 use nightlatch_core::crypto::kdf::{Argon2Params, HashFailed, SALT_LENGTH, argon2id};
-use nightlatch_core::crypto::{Key, keyed_digest};
+use nightlatch_core::crypto::{AccountKey, Key};
 use nightlatch_core::email::Email;
 use nightlatch_core::id::AccountId;
 use nightlatch_core::memory::SecretBuffer;
 use nightlatch_platform::fs::{Dir, DirLock};
 
-use super::directory::{Directory, DirectoryError, Record, StoredCode};
+use super::directory::{Directory, DirectoryError, Record};
 use super::model::Account;
 use super::sealed_key::{SealedKey, Whose};
 
@@ -193,7 +195,7 @@ impl AccountService {
         password: SecretBuffer,
         params: Argon2Params,
         account: &Account,
-        account_key: &Key,
+        account_key: &AccountKey,
     ) -> Result<Result<SealedKey, HashFailed>, DirectoryError> {
         let mut salt = [0; SALT_LENGTH];
         getrandom::fill(&mut salt)?;
@@ -211,51 +213,6 @@ impl AccountService {
             account_key,
         )?))
     }
-}
-
-/// The tag under which failures are counted, for known and unknown emails alike.
-fn tag(tag_key: &Key, email: &Email) -> [u8; 16] {
-    cut(&digest(tag_key, "tag", email))
-}
-
-/// As [`tag`], for attempts with a recovery code, which are counted on their own.
-fn recovery_tag(tag_key: &Key, email: &Email) -> [u8; 16] {
-    cut(&digest(tag_key, "recovery tag", email))
-}
-
-/// What is read and opened in vain for an email without an account. It is always the same, as an
-/// account's is.
-struct Decoy {
-    id: AccountId,
-    sealed: SealedKey,
-    code: StoredCode,
-}
-
-impl Decoy {
-    fn of(tag_key: &Key, email: &Email, params: Argon2Params) -> Self {
-        let bytes = |purpose: &str| digest(tag_key, purpose, email);
-        Self {
-            id: AccountId::from_bytes(cut(&bytes("decoy id"))),
-            sealed: SealedKey {
-                salt: cut(&bytes("decoy salt")),
-                params,
-                nonce: cut(&bytes("decoy nonce")),
-                text: bytes("decoy key"),
-                tag: cut(&bytes("decoy tag")),
-            },
-            code: code_seal::decoy_code(bytes),
-        }
-    }
-}
-
-fn digest(tag_key: &Key, purpose: &str, email: &Email) -> [u8; 32] {
-    keyed_digest(tag_key, [purpose.as_bytes(), email.normalized().as_bytes()])
-}
-
-fn cut<const N: usize>(digest: &[u8; 32]) -> [u8; N] {
-    let mut start = [0; N];
-    start.copy_from_slice(&digest[..N]);
-    start
 }
 
 #[cfg(test)]

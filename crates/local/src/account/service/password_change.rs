@@ -5,7 +5,7 @@ use super::{AccountService, Authenticated, ChangeError, Committed};
 use crate::account::directory::{Directory, DirectoryError, Record, Writing};
 use crate::account::model::Account;
 use crate::account::sealed_key::Whose;
-use nightlatch_core::crypto::Key;
+use nightlatch_core::crypto::AccountKey;
 use nightlatch_core::memory::SecretBuffer;
 use nightlatch_core::password::{self, into_normalized};
 
@@ -21,9 +21,9 @@ pub(crate) struct PreparedPassword {
 /// The account's keys before and after a change of its password.
 pub(crate) struct AccountKeys {
     /// The key that everything is sealed under now.
-    pub old: Key,
+    pub old: AccountKey,
     /// The key that everything is sealed under after the change.
-    pub new: Key,
+    pub new: AccountKey,
 }
 
 /// A password change that only a failed commit can prevent. The account directory is locked.
@@ -70,7 +70,7 @@ impl AccountService {
         let before = account.generation;
         account.generation = before.saturating_add(1);
         account.updated_at = self.clock.now().wall;
-        let account_key = Key::random().map_err(DirectoryError::Random)?;
+        let account_key = AccountKey::random().map_err(DirectoryError::Random)?;
         let sealed = self.seal(new, self.params, &account, &account_key)?;
         let sealed = sealed.map_err(ChangeError::Hash)?;
         Ok(PreparedPassword {

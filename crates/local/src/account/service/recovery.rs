@@ -2,16 +2,17 @@
 
 use super::attempt::{Counted, failure};
 use super::code_seal::{is_stored, issue};
+use super::tags::{recovery_tag, tag};
 use super::{
     AccountService, Attempt, Authenticated, ChangeError, Committed, PasswordChange,
-    PreparedPassword, Registration, SignInError, recovery_tag,
+    PreparedPassword, Registration, SignInError,
 };
 use crate::account::directory::{Directory, DirectoryError, Record, Writing};
 use crate::account::model::Account;
 use crate::account::sealed_key::Whose;
 use nightlatch_core::clock::Timestamp;
-use nightlatch_core::crypto::labels;
 use nightlatch_core::crypto::sealed_for::PublicKey;
+use nightlatch_core::crypto::{AccountKey, labels};
 use nightlatch_core::recovery_code::RecoveryCode;
 use nightlatch_core::throttle::Gate;
 
@@ -43,7 +44,7 @@ impl Attempt<'_> {
     pub fn check_code(self, code: &RecoveryCode) -> Result<Recovered, SignInError> {
         let (email, service) = (self.email, self.service);
         let tag = recovery_tag(&self.tag_key, email);
-        let decoy = self.decoy();
+        let decoy = self.decoy;
         let Counted {
             directory,
             turn,
@@ -68,7 +69,7 @@ impl Attempt<'_> {
         }
         let wrong = failure(tag, known, failures);
         let (Record { account, sealed }, account_key) = record
-            .zip(opened.ok())
+            .zip(opened.ok().map(AccountKey::from))
             .filter(|_| has_code)
             .ok_or_else(&wrong)?;
         let writing = directory.begin()?;
@@ -128,7 +129,7 @@ impl AccountService {
         let code = issue(writing, account, &keys.new, now)?;
         // Whoever has recovered an account is not kept out by the guesses before.
         let tag_key = writing.tag_key()?;
-        writing.forget(&super::tag(&tag_key, &account.email))?;
+        writing.forget(&tag(&tag_key, &account.email))?;
         Ok((change, code))
     }
 

@@ -5,14 +5,14 @@ use super::{
     KeeperKind, MAX_CEILING, Origin, Surroundings, decode_claims, encode_claims, open_claims,
     read_header, seal_claims,
 };
-use nightlatch_core::crypto::Key;
+use nightlatch_core::crypto::SessionKey;
 use nightlatch_core::id::{AccountId, SessionId};
 
 /// The only file that opens with [`key`].
 const GENUINE: &[u8] = include_bytes!("../../../tests/vectors/session-v1.bin");
 
-fn key() -> Key {
-    Key::init_with(|key| key.fill(0x4B))
+fn key() -> SessionKey {
+    SessionKey::init_with(|key| key.fill(0x4B))
 }
 
 /// As a file, the input is either the genuine one or does not open. As claims, it is either within
@@ -71,7 +71,7 @@ fn check_sealed(mut file: FileBytes, plain: &[u8; CLAIMS_LENGTH]) {
         Err(error) => assert_eq!(error.to_string(), "", "what was sealed does not open"),
     }
     assert_eq!(&opened, plain);
-    let other = Key::init_with(|key| key.fill(0x4C));
+    let other = SessionKey::init_with(|key| key.fill(0x4C));
     assert_eq!(open_claims(&other, &file).err(), Some(FileError::Corrupt));
     // The input selects which byte changes.
     let at = plain

@@ -11,7 +11,7 @@ use crate::session::store::InUse;
 use crate::session::surroundings::Surroundings;
 use nightlatch_audit::{AuditName, Details, Event, TerminationReason};
 use nightlatch_core::clock::Timestamp;
-use nightlatch_core::crypto::Key;
+use nightlatch_core::crypto::SessionKey;
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_core::lifetime;
 
@@ -23,7 +23,7 @@ impl SessionService {
         new: NewSession,
         also: Vec<Event>,
     ) -> Result<Session, SessionError> {
-        let (session, key) = (SessionId::random()?, Key::random()?);
+        let (session, key) = (SessionId::random()?, SessionKey::random()?);
         let boot = self.clock.boot().map_err(SessionError::Boot)?;
         if boot.clock_shifted {
             return Err(SessionError::Ended(EndReason::TimeNamespace));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::Limits;
 use nightlatch_audit::AuditName;
-use nightlatch_core::crypto::Key;
+use nightlatch_core::crypto::AccountKey;
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_platform::fs::FsError;
 
@@ -63,7 +63,7 @@ pub struct NewSession {
     /// The account's generation at sign-in.
     pub generation: u64,
     /// The account's key.
-    pub account_key: Key,
+    pub account_key: AccountKey,
     /// Its idle and absolute limits.
     pub limits: Limits,
 }

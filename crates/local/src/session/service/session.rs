@@ -7,7 +7,7 @@ use crate::session::model::{Activity, Claims, Live};
 use crate::session::status::SessionStatus;
 use nightlatch_audit::{AuditName, Details, Event};
 use nightlatch_core::clock::{Moment, Timestamp};
-use nightlatch_core::crypto::Key;
+use nightlatch_core::crypto::AccountKey;
 use nightlatch_core::id::{AccountId, SessionId};
 
 /// A live session as found at one moment.
@@ -60,7 +60,7 @@ impl Session {
     }
 
     /// The account's key, from which the keys of its data are derived.
-    pub(crate) fn account_key(&self) -> &Key {
+    pub(crate) fn account_key(&self) -> &AccountKey {
         &self.claims.account_key
     }
 

@@ -34,7 +34,7 @@ use nightlatch_audit::{
 };
 use nightlatch_core::clock::test_clock::TestClock;
 use nightlatch_core::clock::{Boot, Clock, Moment};
-use nightlatch_core::crypto::Key;
+use nightlatch_core::crypto::{AccountKey, SessionKey};
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_platform::fs::{Dir, FsError};
 
@@ -391,7 +391,7 @@ fn new_session(account: AccountId) -> NewSession {
         account,
         username: "alice@example.com".to_owned(),
         generation: 7,
-        account_key: Key::init_with(|key| key.fill(0xAB)),
+        account_key: AccountKey::init_with(|key| key.fill(0xAB)),
         limits: Limits::default(),
     }
 }

@@ -15,8 +15,8 @@ const PAYLOAD: &[u8] = include_bytes!("../../../tests/vectors/payload-v1.bin");
 
 const BOOT_ID: [u8; 16] = [0xB7; 16];
 
-fn key() -> Key {
-    Key::init_with(|key| key.fill(0x4B))
+fn key() -> SessionKey {
+    SessionKey::init_with(|key| key.fill(0x4B))
 }
 
 fn origin() -> Origin {
@@ -41,7 +41,7 @@ fn claims() -> Claims {
         },
         idle: IDLE,
         deadline: Timestamp::from_unix_seconds(1_800_014_400),
-        account_key: Key::init_with(|key| key.fill(0xAC)),
+        account_key: AccountKey::init_with(|key| key.fill(0xAC)),
     }
 }
 

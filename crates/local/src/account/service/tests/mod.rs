@@ -12,6 +12,7 @@ use nightlatch_core::clock::{Boot, BootTime, Moment, Timestamp};
 use nightlatch_core::password::secret;
 use nightlatch_core::throttle::{FORGOTTEN_AFTER, Failures, LOCK};
 
+use super::tags::tag;
 use super::*;
 
 pub(super) const PASSWORD: &str = "violet tractor humming";
