@@ -23,7 +23,10 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<End, Failure> {
         ConfigCommand::Check(args) => check(context, args.file.as_deref()),
         ConfigCommand::Path => config_file::path(context),
         ConfigCommand::Init => config_file::init(context),
-        ConfigCommand::Edit => config_file::edit(context),
+        ConfigCommand::Edit => {
+            config_file::edit(context)?;
+            check(context, None)
+        }
     }
 }
 

@@ -47,14 +47,13 @@ pub fn init(context: &Context) -> Result<End, Failure> {
     path(context)
 }
 
-/// `config edit`: opens the file in the person's editor, and checks it afterwards.
-pub fn edit(context: &Context) -> Result<End, Failure> {
+/// `config edit`: opens the file in the person's editor. It is to be checked afterwards.
+pub fn edit(context: &Context) -> Result<(), Failure> {
     let file = context.config.config_file();
     if file.symlink_metadata().is_err() {
         create(file)?;
     }
-    editor::edit(context, file, Copies::Allowed)?;
-    super::config::check(context, None)
+    editor::edit(context, file, Copies::Allowed)
 }
 
 fn create(file: &Path) -> Result<(), Failure> {

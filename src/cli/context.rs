@@ -143,10 +143,8 @@ pub fn context(given: Given) -> Result<Context, Failure> {
     config = config.launched_by(Arc::new(move || {
         // The agent starts in another directory and with an empty environment.
         let home = std::path::absolute(&home).ok()?;
-        Some(AgentLauncher {
-            program: program()?,
-            args: vec!["--home".into(), home.into(), "agent".into()],
-        })
+        let args = ["--home".into(), home.into_os_string(), "agent".into()];
+        Some(AgentLauncher::new(program()?, args))
     }));
     config = config.on_delay(Arc::new(move |delay| {
         if std::io::stderr().is_terminal() {

@@ -57,14 +57,15 @@ pub fn run(context: &Context, args: &Exec) -> Result<End, Failure> {
 }
 
 fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Failure> {
-    let options = RunOptions {
-        extend: !args.no_extend,
-        min_remaining: args.min_remaining.unwrap_or_default(),
-        refusals: Refusals::LeaveToCaller,
-        scripts: Scripts::AsShellsDo,
-        orphans: Orphans::ReapAsInit,
-        mask: (!args.no_mask).then(|| context.mask()),
-    };
+    let mut options = RunOptions::default()
+        .extend(!args.no_extend)
+        .min_remaining(args.min_remaining.unwrap_or_default())
+        .refusals(Refusals::LeaveToCaller)
+        .scripts(Scripts::AsShellsDo)
+        .orphans(Orphans::ReapAsInit);
+    if !args.no_mask {
+        options = options.mask(context.mask());
+    }
     let environment = secrets::environment(args)?;
     let mut guard = context.guard()?;
     say_whose(context, &guard)?;
@@ -117,10 +118,7 @@ fn run_asking(context: &Context, args: &Exec, lent: &mut Lent) -> Result<End, Fa
             guard.record_refusal(&args.command[0], &denied);
         })?;
         // The home may have been created just now.
-        let options = RunOptions {
-            refusals: Refusals::Record,
-            ..options
-        };
+        let options = options.refusals(Refusals::Record);
         guard = context.guard()?;
         let ran = watched(context, &guard, args, &mut command, (&options, secrets))
             .map_err(|error| failed(args, secrets, error))?;

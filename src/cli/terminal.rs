@@ -12,8 +12,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use nightlatch_local::guard::run::CommandTerminal;
-use nix::sys::signal::{SigSet, Signal};
+use nightlatch_local::guard::run::{CommandTerminal, takes_lines};
+use nightlatch_local::guard::signals::is_foreground;
+use nightlatch_platform::fs::without_stops;
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, QueueSelector, Termios, tcdrain, tcflush, tcgetattr,
@@ -192,11 +193,6 @@ fn background() -> io::Error {
     io::Error::other("this job is in the background")
 }
 
-fn is_foreground(tty: impl AsFd) -> bool {
-    // In a container entered from outside, both ids are 0 and denote the same group.
-    nix::unistd::tcgetpgrp(tty).is_ok_and(|group| group == nix::unistd::getpgrp())
-}
-
 impl AsFd for Terminal {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.tty.as_fd()
@@ -221,35 +217,31 @@ pub fn lines(stream: impl AsFd) -> Option<usize> {
 /// neither is disturbed. Never waits for a stopped terminal.
 pub fn notify(line: &str, instead: Option<&CommandTerminal>) {
     let err = std::io::stderr();
-    let modes = LocalModes::ICANON | LocalModes::ECHO;
     let takes_lines = match instead {
         Some(terminal) => terminal.takes_lines(),
-        None => tcgetattr(&err).is_ok_and(|now| now.local_modes.contains(modes)),
+        None => takes_lines(&err),
     };
     if !is_foreground(&err) || !takes_lines {
         return;
     }
-    // If the job is in the background by now, the write must not stop it.
-    let mut stop = SigSet::empty();
-    stop.add(Signal::SIGTTOU);
-    if stop.thread_block().is_err() {
-        return;
-    }
     // Open it again, so that nonblocking mode affects only this process.
     let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    if let Ok(tty) = rustix::fs::open("/dev/tty", flags, Mode::empty()) {
-        // Keep what is already on the line. If the terminal is in raw mode for another that the
-        // command has instead, a line feed alone does not begin a line.
-        let text = match instead {
-            Some(_) => format!("\r\n{line}\r\n"),
-            None => format!("\n{line}\n"),
-        };
+    let Ok(tty) = rustix::fs::open("/dev/tty", flags, Mode::empty()) else {
+        return;
+    };
+    // Keep what is already on the line. If the terminal is in raw mode for another that the command
+    // has instead, a line feed alone does not begin a line.
+    let text = match instead {
+        Some(_) => format!("\r\n{line}\r\n"),
+        None => format!("\n{line}\n"),
+    };
+    // If the job is in the background by now, the write must not stop it.
+    without_stops(|| {
         let mut rest = text.as_bytes();
         while let Ok(count @ 1..) = rustix::io::write(&tty, rest) {
             rest = &rest[count..];
         }
-    }
-    let _ = stop.thread_unblock();
+    });
 }
 
 /// The name of a signal, such as `SIGTERM`.

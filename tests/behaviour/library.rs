@@ -102,10 +102,14 @@ impl Program {
 pub fn config(home: &Home, clock: &Arc<Ahead>) -> GuardConfig {
     GuardConfig::under(home.path())
         .with_danger_clock(Arc::clone(clock) as Arc<dyn Clock>)
-        .launcher(AgentLauncher {
-            program: env!("CARGO_BIN_EXE_nightlatch").into(),
-            args: vec!["--home".into(), home.path().into(), "agent".into()],
-        })
+        .launcher(AgentLauncher::new(
+            env!("CARGO_BIN_EXE_nightlatch"),
+            [
+                "--home".into(),
+                home.path().into_os_string(),
+                "agent".into(),
+            ],
+        ))
 }
 
 /// A second account.
@@ -292,10 +296,7 @@ fn a_refused_command_is_on_record_with_the_reason() {
         .unwrap_err();
     assert!(matches!(refused, CommandError::Denied(_)));
     program.sign_in(EMAIL, PASSWORD).unwrap();
-    let too_long = RunOptions {
-        min_remaining: Duration::from_secs(1000),
-        ..RunOptions::default()
-    };
+    let too_long = RunOptions::default().min_remaining(Duration::from_secs(1000));
     assert!(program.guard.run(&mut sh("exit 0"), &too_long).is_err());
     program.clock.advance(900);
     let denied = program.guard.require("deploy").err().unwrap();

@@ -17,7 +17,6 @@ pub const FLOOR: Duration = Duration::from_secs(1);
 
 /// The shortest retention of the audit log: one day, the time span of a segment.
 pub const RETENTION_FLOOR: Duration = Duration::from_secs(24 * 3600);
-
 /// The shortest retention under PCI rules: 12 months (PCI DSS 4.0, 10.5.1).
 pub const PCI_RETENTION_FLOOR: Duration = Duration::from_secs(365 * 24 * 3600);
 

@@ -36,175 +36,35 @@ mod configured_secrets;
 mod error;
 mod keeper_choice;
 mod keys;
+mod name_in;
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 #[doc(hidden)]
 pub mod properties;
 mod read;
 mod salvage;
+mod setting;
 mod settings;
-
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod values;
 
 pub use command_name::{BadCommandName, CommandName};
 pub use configured_secrets::ConfiguredSecrets;
 pub use error::{ConfigError, ConfigProblem};
 pub use keeper_choice::{KeeperChoice, UnknownKeeper};
 pub use salvage::guarded_commands_despite_mistakes;
-pub use settings::{Setting, SettingValue, Settings};
+pub use setting::{Setting, SettingValue};
+pub use settings::Settings;
+pub use values::{Config, ForwardChoice, OnEnd};
 
-use nightlatch_core::email::Email;
-use nightlatch_core::limits::RETENTION_FLOOR;
 pub use nightlatch_core::limits::{
     FLOOR, IDLE_CEILING, LimitOutOfRange, Limits, MAX_CEILING, MAX_DEFAULT, PCI_RETENTION_FLOOR,
 };
 pub use nightlatch_core::password::PasswordRules;
 
-/// The default retention under `password.policy = "pci"`: a month more than required.
-const PCI_RETENTION_DEFAULT: Duration = Duration::from_secs(400 * 24 * 3600);
-
-/// The system log's socket on Linux.
-const SYSLOG_SOCKET: &str = "/dev/log";
-/// The socket of journald's native protocol.
-const JOURNALD_SOCKET: &str = "/run/systemd/journal/socket";
-/// The longest `audit.on_tamper` command, in bytes.
-const COMMAND_LIMIT: usize = 4096;
-
-/// The name of `value` in the configuration file.
-fn name_in<T: PartialEq>(all: &[(&'static str, T)], value: &T) -> &'static str {
-    let found = all.iter().find(|(_, choice)| choice == value);
-    found.map_or("", |(name, _)| name)
-}
-
-/// Where to forward each audit event when it is sealed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ForwardChoice {
-    /// Nowhere.
-    #[default]
-    Off,
-    /// To the system log, at `audit.syslog_socket`.
-    Syslog,
-    /// To journald, at `audit.journald_socket`.
-    Journald,
-}
-
-impl ForwardChoice {
-    const ALL: [(&str, Self); 3] = [
-        ("off", Self::Off),
-        ("syslog", Self::Syslog),
-        ("journald", Self::Journald),
-    ];
-}
-
-/// What `nightlatch exec` does about a running command when its session ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnEnd {
-    /// Tells the person at the terminal.
-    #[default]
-    Warn,
-    /// Tells them, and sends SIGHUP to the command and what it started, as when a terminal goes
-    /// away.
-    HangUp,
-    /// Nothing while it runs.
-    Continue,
-}
-
-impl OnEnd {
-    /// The values, by name.
-    pub const ALL: [(&str, Self); 3] = [
-        ("warn", Self::Warn),
-        ("hangup", Self::HangUp),
-        ("continue", Self::Continue),
-    ];
-}
-
-/// The effective settings.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The limits of a session.
-    pub limits: Limits,
-    /// Where its key may be kept.
-    pub keeper: KeeperChoice,
-    /// The rules for new passwords.
-    pub password_rules: PasswordRules,
-    /// The Argon2id memory, in KiB.
-    pub argon2_memory_kib: u32,
-    /// The Argon2id passes.
-    pub argon2_passes: u32,
-    /// How long closed segments of the audit log are kept.
-    pub audit_retention: Duration,
-    /// Whether the end of the audit log is reported to the system log.
-    pub syslog: bool,
-    /// The system log's socket.
-    pub syslog_socket: PathBuf,
-    /// Where to forward each audit event when it is sealed.
-    pub forward: ForwardChoice,
-    /// journald's socket.
-    pub journald_socket: PathBuf,
-    /// The shell command to run when the audit log fails verification and when sign-in is locked.
-    pub on_tamper: Option<String>,
-    /// The commands to wrap in the shell, without duplicates.
-    pub guarded_commands: Vec<CommandName>,
-    /// The only account whose session counts for guarded commands.
-    pub guard_account: Option<Email>,
-    /// What happens to a running command when its session ends.
-    pub on_end: OnEnd,
-    /// The secrets that commands get whenever they run.
-    pub secrets: Vec<ConfiguredSecrets>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            limits: Limits::default(),
-            keeper: KeeperChoice::default(),
-            password_rules: PasswordRules::default(),
-            argon2_memory_kib: 64 * 1024,
-            argon2_passes: 3,
-            audit_retention: 90 * RETENTION_FLOOR,
-            syslog: true,
-            syslog_socket: SYSLOG_SOCKET.into(),
-            forward: ForwardChoice::default(),
-            journald_socket: JOURNALD_SOCKET.into(),
-            on_tamper: None,
-            guarded_commands: Vec::new(),
-            guard_account: None,
-            on_end: OnEnd::default(),
-            secrets: Vec::new(),
-        }
-    }
-}
-
-impl Config {
-    /// Reads the file at `path`; returns the defaults when there is none.
-    ///
-    /// # Errors
-    /// When it cannot be read or is invalid. It does not fall back to defaults, because a stricter
-    /// rule would then silently not apply.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        Ok(Settings::load(path)?.into_config())
-    }
-
-    /// As [`Config::load`], for operations that must work whatever the file says: returns every
-    /// valid setting, the defaults of the others, and the error.
-    pub(crate) fn load_what_can_be(path: &Path) -> (Self, Option<ConfigError>) {
-        Settings::load_what_can_be(path)
-    }
-
-    /// Whether PCI DSS applies, which requires more than its password rules.
-    pub fn follows_pci(&self) -> bool {
-        self.password_rules == PasswordRules::Pci
-    }
-
-    #[cfg(any(test, fuzzing, feature = "test-util"))]
-    fn parse(content: &[u8]) -> Result<Self, Vec<ConfigProblem>> {
-        read::read(content).map(|(config, _)| config)
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::disallowed_methods)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

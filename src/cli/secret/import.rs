@@ -58,6 +58,7 @@ pub fn run(context: &Context, args: &SecretImport) -> Result<End, Failure> {
             Imported::Same => report.same += 1,
             Imported::Kept => report.kept.push(name.to_string()),
             Imported::Refused(why) => report.problems.push(format!("{name}: {why}")),
+            _ => report.problems.push(format!("{name}: not imported")),
         }
     }
     tell(context, &report)?;

@@ -2,6 +2,7 @@
 
 use nightlatch_audit::SecretChange;
 use nightlatch_core::memory::SecretBuffer;
+use nightlatch_local::guard::Expected;
 use nightlatch_local::secrets::{SecretStoreError, VALUE_MAX_BYTES, generate};
 
 use super::report::say_set;
@@ -31,7 +32,7 @@ pub fn run(context: &Context, args: &SecretSet) -> Result<End, Failure> {
         Some(_) => SecretChange::Generated,
         None => SecretChange::Set,
     };
-    let version = secrets.set_as(&args.name, &value, how)?;
+    let version = secrets.set_if(&args.name, Expected::Anything, &value, how)?;
     say_set(context, &args.name, version)
 }
 

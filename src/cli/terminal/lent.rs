@@ -8,13 +8,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nightlatch_local::guard::signals::Catch;
+use nightlatch_local::guard::signals::{Catch, is_foreground};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::termios::{OptionalActions, Termios, tcsetattr};
 use signal_hook::consts::{SIGINT, SIGQUIT};
 
-use super::{is_foreground, is_set_so};
+use super::is_set_so;
 
 /// Whether another program has taken over the terminal during a password prompt.
 #[derive(Clone, Default)]

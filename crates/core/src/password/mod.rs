@@ -30,10 +30,13 @@ pub enum PasswordRules {
 
 impl PasswordRules {
     /// Each by its name in configuration files.
-    pub const ALL: [(&str, Self); 2] = [("nist", Self::Nist), ("pci", Self::Pci)];
+    pub const ALL: [(&str, Self); 2] = [
+        (Self::Nist.name(), Self::Nist),
+        (Self::Pci.name(), Self::Pci),
+    ];
 
     /// Their name in configuration files.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Nist => "nist",
             Self::Pci => "pci",

@@ -1,6 +1,6 @@
 //! The configured keeper of session keys.
 
-use super::name_in;
+use super::name_in::name_in;
 
 /// Where the session's key may be kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::settings::SettingValue;
+use super::name_in::name_in;
+use super::setting::SettingValue;
+use super::values::{COMMAND_LIMIT, JOURNALD_SOCKET};
 use super::{
-    COMMAND_LIMIT, Config, ForwardChoice, JOURNALD_SOCKET, KeeperChoice, LimitOutOfRange, OnEnd,
-    PasswordRules, RETENTION_FLOOR, command_name, name_in,
+    Config, ForwardChoice, KeeperChoice, LimitOutOfRange, OnEnd, PasswordRules, command_name,
 };
 use nightlatch_core::crypto::kdf::Argon2Params;
 use nightlatch_core::email::Email;
+use nightlatch_core::limits::RETENTION_FLOOR;
 use nightlatch_core::suggestion::nearest;
 
 /// A configuration key.

@@ -7,7 +7,8 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::keys::{KEYS, Key, Refused, span};
-use super::{Config, ConfigProblem, PCI_RETENTION_DEFAULT, PCI_RETENTION_FLOOR, command_section};
+use super::values::PCI_RETENTION_DEFAULT;
+use super::{Config, ConfigProblem, PCI_RETENTION_FLOOR, command_section};
 
 /// The keys that the file sets, and their lines.
 pub(super) type Lines = Vec<(Cow<'static, str>, usize)>;
@@ -61,6 +62,13 @@ fn syntax(error: &toml::de::Error, text: &str) -> ConfigProblem {
 
 fn line_at(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|&byte| byte == b'\n').count() + 1
+}
+
+#[cfg(any(test, fuzzing, feature = "test-util"))]
+impl Config {
+    pub(super) fn parse(content: &[u8]) -> Result<Self, Vec<ConfigProblem>> {
+        read(content).map(|(config, _)| config)
+    }
 }
 
 struct Reading<'a> {

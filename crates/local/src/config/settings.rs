@@ -1,13 +1,11 @@
 //! The individual settings, each with its value and origin.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::path::Path;
-
-use serde::Serialize;
 
 use super::keys::KEYS;
 use super::read::{self, Lines};
+use super::setting::{Setting, SettingValue};
 use super::{Config, ConfigError, ConfiguredSecrets, command_section};
 use nightlatch_platform::fs;
 
@@ -39,43 +37,27 @@ pub struct Settings {
     lines: Lines,
 }
 
-/// A key with its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Setting {
-    /// The key, with its section: `password.policy`.
-    pub key: Cow<'static, str>,
-    /// The effective value.
-    pub value: SettingValue,
-    /// The line of the file that sets it, counted from 1; `None` for a default.
-    pub line: Option<usize>,
-}
+impl Config {
+    /// Reads the file at `path`; returns the defaults when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read or is invalid. It does not fall back to defaults, because a stricter
+    /// rule would then silently not apply.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Ok(Settings::load(path)?.into_config())
+    }
 
-/// A value as serialized for programs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-#[non_exhaustive]
-pub enum SettingValue {
-    /// A word, a path, or a duration in human notation.
-    Text(String),
-    /// A number.
-    Number(u32),
-    /// A boolean.
-    Flag(bool),
-    /// Words, in order.
-    List(Vec<String>),
-}
-
-impl fmt::Display for SettingValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) if text.is_empty() => f.write_str("none"),
-            Self::Text(text) => f.write_str(text),
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Flag(flag) => write!(f, "{flag}"),
-            Self::List(words) if words.is_empty() => f.write_str("none"),
-            Self::List(words) => f.write_str(&words.join(", ")),
-        }
+    /// As [`Config::load`], for operations that must work whatever the file says: returns every
+    /// valid setting, the defaults of the others, and the error.
+    pub(crate) fn load_what_can_be(path: &Path) -> (Self, Option<ConfigError>) {
+        let content = match fs::read_user_file(path, FILE_LIMIT) {
+            Ok(content) => content.unwrap_or_default(),
+            Err(error) => return (Self::default(), Some(error.into())),
+        };
+        let (config, _, problems) = read::read_what_can_be(&content);
+        let path = path.to_owned();
+        let error = (!problems.is_empty()).then_some(ConfigError::Invalid { path, problems });
+        (config, error)
     }
 }
 
@@ -108,18 +90,6 @@ impl Settings {
             file_exists: true,
             lines,
         })
-    }
-
-    /// As [`Config::load_what_can_be`].
-    pub(super) fn load_what_can_be(path: &Path) -> (Config, Option<ConfigError>) {
-        let content = match fs::read_user_file(path, FILE_LIMIT) {
-            Ok(content) => content.unwrap_or_default(),
-            Err(error) => return (Config::default(), Some(error.into())),
-        };
-        let (config, _, problems) = read::read_what_can_be(&content);
-        let path = path.to_owned();
-        let error = (!problems.is_empty()).then_some(ConfigError::Invalid { path, problems });
-        (config, error)
     }
 
     /// Whether the file exists.

@@ -3,12 +3,50 @@
 use std::marker::PhantomData;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::secrets::Secrets;
 use super::{CommandError, Denied, Finished, Guard, Home, RunOptions};
-use crate::session::{Session, SessionStatus};
+use crate::session::{Owner, Session, SessionStatus, Use};
 use nightlatch_core::clock::Timestamp;
 use nightlatch_core::id::SessionId;
+
+impl Guard {
+    /// Requires a live session for `action` (a word or two for the audit log, such as "deploy") and
+    /// returns proof of it. Counts as activity and is recorded.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn require(&self, action: &str) -> Result<ActiveSession<'_>, Denied> {
+        let (home, owner) = self.signed_in()?;
+        self.require_of(home, owner, action)
+    }
+
+    /// As [`Guard::require`], for the given account.
+    fn require_of<'guard>(
+        &'guard self,
+        home: &'guard Home,
+        owner: Owner,
+        action: &str,
+    ) -> Result<ActiveSession<'guard>, Denied> {
+        let how = Use {
+            action,
+            extend: true,
+            min_remaining: Duration::ZERO,
+        };
+        // Not synced: nothing depends on it yet. Using the session syncs it.
+        let used = home.sessions.use_now(owner, how)?;
+        Ok(ActiveSession::mint(self, home, used.session))
+    }
+
+    /// Counts as activity, without running a command.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn extend(&self) -> Result<SessionStatus, Denied> {
+        self.require("extend").map(|session| session.status())
+    }
+}
 
 /// Proof that there was a live session when it was checked, with the time at which that session
 /// ends without activity. A function that needs a session takes a reference to one:

@@ -11,6 +11,7 @@ use super::guarded_commands::hang_up;
 use super::lease::{Lease, Run};
 use super::owner::Counting;
 use super::run::{CommandTerminal, Ended, RunError, Runner, Started};
+use super::run_options::{Refusals, RunOptions, Scripts};
 use super::target::Target;
 use super::{CommandError, Denied, Guard, GuardError, Home};
 use crate::mask::Masking;
@@ -25,90 +26,6 @@ use nightlatch_core::clock::BootTime;
 use nightlatch_core::crypto::{kdf, labels};
 use nightlatch_core::id::{ExecId, SessionId};
 
-/// Options for running a command.
-///
-/// ```
-/// use std::time::Duration;
-///
-/// use nightlatch_local::guard::{Guard, RunOptions};
-/// # let scratch = tempfile::tempdir()?;
-/// # let config = nightlatch_local::guard::GuardConfig::under(scratch.path().join("home"));
-///
-/// // A deployment takes a while: refuse if the session would end within ten minutes.
-/// let options = RunOptions {
-///     min_remaining: Duration::from_secs(600),
-///     ..RunOptions::default()
-/// };
-/// let mut deploy = std::process::Command::new("./deploy.sh");
-/// let refused = Guard::open(config)?.run(&mut deploy, &options);
-/// assert!(refused.is_err(), "nobody is signed in");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct RunOptions {
-    /// Whether it counts as activity.
-    pub extend: bool,
-    /// The least time that the session must have left.
-    pub min_remaining: Duration,
-    /// Who records a refusal.
-    pub refusals: Refusals,
-    /// How to treat a script without `#!`.
-    pub scripts: Scripts,
-    /// How to treat orphaned processes.
-    pub orphans: Orphans,
-    /// What stands in the place of the command's secrets in what it writes to standard output and
-    /// error; `None` leaves them as they are. If these are a terminal, the command gets one of its
-    /// own in its place, where it leads a process group; its own redirections of the three standard
-    /// streams are replaced. Without secrets, nothing changes.
-    pub mask: Option<&'static str>,
-}
-
-/// How to treat processes that lost their parent and became children of this one, the first process
-/// of a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Orphans {
-    /// Leaves them unreaped; for a program that waits for children of its own.
-    Leave,
-    /// Reaps them while the command runs, as an init process does. Only for a program that has no
-    /// other children to wait for.
-    ReapAsInit,
-}
-
-/// How to treat a script that does not begin with `#!`, which the system itself does not run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Scripts {
-    /// Refuses it as not executable.
-    NeedInterpreter,
-    /// Runs it with `/bin/sh`, as shells do. Only for a command that sets nothing but arguments,
-    /// variables and directory: everything else would be lost.
-    AsShellsDo,
-}
-
-/// Who records that a command was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refusals {
-    /// The guard, immediately.
-    Record,
-    /// The caller, with [`Guard::record_refusal`], if signing in does not help.
-    LeaveToCaller,
-}
-
-impl Default for RunOptions {
-    fn default() -> Self {
-        Self {
-            extend: true,
-            min_remaining: Duration::ZERO,
-            refusals: Refusals::Record,
-            scripts: Scripts::NeedInterpreter,
-            orphans: Orphans::Leave,
-            mask: None,
-        }
-    }
-}
-
 /// A guarded command that has ended.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -119,7 +36,7 @@ pub struct Finished {
     pub unrecorded: Option<GuardError>,
     /// Why not all of its masked output could be written, if so.
     pub unwritten: Option<std::io::Error>,
-    /// The secrets that are too short to be masked, if others are.
+    /// The secrets that are too short to be masked; empty if masking was not asked for.
     pub unmasked: Vec<SecretName>,
 }
 
@@ -198,19 +115,21 @@ impl Running<'_> {
     /// # Errors
     /// When the command cannot be waited for.
     pub fn finish(mut self) -> Result<Finished, CommandError> {
+        // Kept until the end is recorded: before that, no signal may end this process.
         let result = self.runner.follow(self.child);
         let end = match &result {
-            Ok(Ended::Code(code)) => CommandEnd::Exited(*code),
-            Ok(Ended::Signal(signal)) => CommandEnd::Signalled(*signal),
+            Ok((Ended::Code(code), _)) => CommandEnd::Exited(*code),
+            Ok((Ended::Signal(signal), _)) => CommandEnd::Signalled(*signal),
             Err(error) => failed(error),
         };
         let took = self.record.guard.clock.now().boot.since(self.began);
         let recorded = self.record.write(end, took);
         drop(ManuallyDrop::into_inner(self.lease));
+        let (ended, unwritten) = result?;
         Ok(Finished {
-            ended: result?,
+            ended,
             unrecorded: recorded.err().map(GuardError::from),
-            unwritten: self.runner.take_unwritten(),
+            unwritten,
             unmasked: self.unmasked,
         })
     }
@@ -492,6 +411,6 @@ fn argv_digest(session: &Session, command: &Command) -> ArgvDigest {
 }
 
 fn argv_digest_of<'a>(session: &Session, argv: impl IntoIterator<Item = &'a OsStr>) -> ArgvDigest {
-    let key = kdf::derive(session.account_key(), labels::AUDIT_ARGV, b"");
+    let key = kdf::derive(session.account_key().key(), labels::AUDIT_ARGV, b"");
     ArgvDigest::of(&key, argv.into_iter().map(OsStr::as_encoded_bytes))
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::opening::home_to_look;
+use super::home_dir::home_to_look;
 use crate::config::CommandName;
 use nightlatch_platform::fs::{Dir, Durability, FsError, read_bounded};
 

@@ -15,6 +15,7 @@ mod configured_secrets;
 mod enrolment;
 mod error;
 mod guarded_commands;
+mod home_dir;
 mod last_known;
 mod lease;
 mod opening;
@@ -33,6 +34,7 @@ pub mod run;
 #[cfg(windows)]
 #[path = "run_absent.rs"]
 pub mod run;
+mod run_options;
 mod secrets;
 #[cfg(unix)]
 pub mod signals;
@@ -46,14 +48,13 @@ mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use crate::secrets::{SecretBinding, SecretGiven};
 pub use account_changes::{AccountRemoved, ProvenAccount};
 pub use accounts::SignedIn;
 pub use active::ActiveSession;
 pub use alert::{AlertFailed, AlertKind};
-pub use command::{Finished, HangUp, Orphans, Refusals, RunOptions, Running, Scripts};
+pub use command::{Finished, HangUp, Running};
 pub use config::{AlertFailureNotice, GuardConfig};
 pub use enrolment::{Registered, Registration, Vouched};
 pub use error::{
@@ -66,13 +67,15 @@ pub use password_change::ProvenPassword;
 pub use profile::{AccountOverview, Profile};
 pub use recovery::{ProvenCode, RecoveredAccount};
 pub use revoking::{CommandsUnder, Revoke, Revoked, SessionListing};
+pub use run_options::{Orphans, Refusals, RunOptions, Scripts};
 pub use secrets::{Expected, IfExists, Imported, SecretError, Secrets, SecretsCheck};
 pub use upkeep::Upkeep;
 
 use crate::account::{AccountService, Email};
 use crate::config::{ConfiguredSecrets, Limits, OnEnd, PasswordRules};
 use crate::session::keeper::Keepers;
-use crate::session::{NameLookup, Owner, SessionService, SessionStatus, Use};
+use crate::session::{NameLookup, SessionService};
+pub use home_dir::is_home;
 pub use last_known::last_guarded_commands;
 use lease::Leases;
 pub use lease::count_leases;
@@ -84,8 +87,6 @@ use nightlatch_core::clock::Clock;
 use nightlatch_core::id::AccountId;
 use nightlatch_core::memory::CoreLimit;
 use nightlatch_platform::fs::Dir;
-pub use opening::is_home;
-use owner::Counting;
 #[cfg(unix)]
 pub use watch::SessionWatch;
 
@@ -165,69 +166,6 @@ impl Guard {
     /// The audit log; `None` when there is no home yet.
     pub fn audit(&self) -> Option<&AuditLog> {
         self.home.as_ref().map(|home| &*home.audit)
-    }
-
-    /// The state of the session. Passive: extends, records and creates nothing.
-    ///
-    /// ```
-    /// # let scratch = tempfile::tempdir()?;
-    /// # let config = nightlatch_local::guard::GuardConfig::under(scratch.path().join("home"));
-    /// use nightlatch_local::guard::Guard;
-    /// use nightlatch_local::session::SessionState;
-    ///
-    /// let status = Guard::open_to_look(config)?.status()?;
-    /// match (status.state, status.remaining_seconds) {
-    ///     (SessionState::Active, Some(seconds)) => println!("locks in {seconds} s"),
-    ///     _ => println!("not signed in"),
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// When the keeper or the disk fails.
-    pub fn status(&self) -> Result<SessionStatus, GuardError> {
-        let Some(home) = &self.home else {
-            return Ok(SessionStatus::none());
-        };
-        match self.counting(home)? {
-            Counting::Of(owner) => Ok(home.sessions.status(owner)?),
-            Counting::Nobody | Counting::Other(_) => Ok(SessionStatus::none()),
-        }
-    }
-
-    /// Requires a live session for `action` (a word or two for the audit log, such as "deploy") and
-    /// returns proof of it. Counts as activity and is recorded.
-    ///
-    /// # Errors
-    /// [`Denied`].
-    pub fn require(&self, action: &str) -> Result<ActiveSession<'_>, Denied> {
-        let (home, owner) = self.signed_in()?;
-        self.require_of(home, owner, action)
-    }
-
-    /// As [`Guard::require`], for the given account.
-    fn require_of<'guard>(
-        &'guard self,
-        home: &'guard Home,
-        owner: Owner,
-        action: &str,
-    ) -> Result<ActiveSession<'guard>, Denied> {
-        let how = Use {
-            action,
-            extend: true,
-            min_remaining: Duration::ZERO,
-        };
-        // Not synced: nothing depends on it yet. Using the session syncs it.
-        let used = home.sessions.use_now(owner, how)?;
-        Ok(ActiveSession::mint(self, home, used.session))
-    }
-
-    /// Counts as activity, without running a command.
-    ///
-    /// # Errors
-    /// [`Denied`].
-    pub fn extend(&self) -> Result<SessionStatus, Denied> {
-        self.require("extend").map(|session| session.status())
     }
 
     /// The home. Commands that change something have opened it with [`Guard::open_or_create`].

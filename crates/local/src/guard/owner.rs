@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Denied, Guard, GuardError, Home};
 use crate::account::{Account, Email};
-use crate::session::{AccountInUse, InUse, Owner};
+use crate::session::{AccountInUse, InUse, Owner, SessionStatus};
 use nightlatch_core::id::AccountId;
 
 impl From<&Account> for Owner {
@@ -193,6 +193,34 @@ impl Guard {
             in_use,
             before,
         }))
+    }
+
+    /// The state of the session. Passive: extends, records and creates nothing.
+    ///
+    /// ```
+    /// # let scratch = tempfile::tempdir()?;
+    /// # let config = nightlatch_local::guard::GuardConfig::under(scratch.path().join("home"));
+    /// use nightlatch_local::guard::Guard;
+    /// use nightlatch_local::session::SessionState;
+    ///
+    /// let status = Guard::open_to_look(config)?.status()?;
+    /// match (status.state, status.remaining_seconds) {
+    ///     (SessionState::Active, Some(seconds)) => println!("locks in {seconds} s"),
+    ///     _ => println!("not signed in"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the keeper or the disk fails.
+    pub fn status(&self) -> Result<SessionStatus, GuardError> {
+        let Some(home) = &self.home else {
+            return Ok(SessionStatus::none());
+        };
+        match self.counting(home)? {
+            Counting::Of(owner) => Ok(home.sessions.status(owner)?),
+            Counting::Nobody | Counting::Other(_) => Ok(SessionStatus::none()),
+        }
     }
 
     /// The home, and the account whose session counts in it.

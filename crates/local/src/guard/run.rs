@@ -30,13 +30,13 @@ use signal_hook::consts::{
     SIGTTOU, SIGUSR1, SIGUSR2, SIGVTALRM, SIGWINCH,
 };
 
-use super::Orphans;
+use super::run_options::Orphans;
 use super::signals::{Catch, Caught, is_session_leader, stop_ourselves};
 use crate::mask::Masking;
 use nightlatch_core::memory::{CoreLimit, Witness};
 use nightlatch_platform::fs::with_stops;
 
-pub use command_terminal::CommandTerminal;
+pub use command_terminal::{CommandTerminal, takes_lines};
 pub use ended::Ended;
 pub use error::RunError;
 use explain::explain;
@@ -87,8 +87,6 @@ pub struct Runner {
     reaps: bool,
     /// What to mask in its output.
     masking: Option<Masking>,
-    /// Why not all of its output could be written.
-    unwritten: Option<io::Error>,
 }
 
 impl Runner {
@@ -105,7 +103,6 @@ impl Runner {
             early: Vec::new(),
             reaps: false,
             masking: None,
-            unwritten: None,
         })
     }
 
@@ -121,12 +118,6 @@ impl Runner {
     /// redirections of the three standard streams, if it has any, are replaced.
     pub fn mask(&mut self, masking: Masking) {
         self.masking = Some(masking);
-    }
-
-    /// Why not all of the command's masked output could be written, if so and if its reader was
-    /// still there; known after [`Runner::follow`].
-    pub fn take_unwritten(&mut self) -> Option<io::Error> {
-        self.unwritten.take()
     }
 
     /// Stops this process, as Ctrl-Z does, if a stop signal was caught and nothing else. There is
@@ -209,11 +200,12 @@ impl Runner {
         }
     }
 
-    /// Waits for a started command to end.
+    /// Waits for a started command to end. Also returns why not all of its masked output could be
+    /// written, if so and if its reader was still there.
     ///
     /// # Errors
     /// [`RunError::Watch`].
-    pub fn follow(&mut self, mut started: Started) -> Result<Ended, RunError> {
+    pub fn follow(&mut self, mut started: Started) -> Result<(Ended, Option<io::Error>), RunError> {
         let ended = match &mut started.relay {
             Some(relay) => {
                 let early = std::mem::take(&mut self.early);
@@ -224,8 +216,7 @@ impl Runner {
         let ended = ended.map_err(RunError::Watch)?;
         let written = outputs::finish(started.filters, &mut self.catch);
         let is_read = |error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe;
-        self.unwritten = written.err().filter(is_read);
-        Ok(ended)
+        Ok((ended, written.err().filter(is_read)))
     }
 
     /// Forwards signals until the child has ended.

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::io;
 use std::process::Command;
 
-use super::Orphans;
+use super::run_options::Orphans;
 use crate::mask::Masking;
 use nightlatch_core::memory::CoreLimit;
 
@@ -70,11 +70,6 @@ impl Runner {
     }
 
     /// Cannot be called.
-    pub fn take_unwritten(&mut self) -> Option<io::Error> {
-        match self.none {}
-    }
-
-    /// Cannot be called.
     pub fn stop_if_told(&mut self) {
         match self.none {}
     }
@@ -103,7 +98,7 @@ impl Runner {
     ///
     /// # Errors
     /// Never.
-    pub fn follow(&mut self, _: Started) -> Result<Ended, RunError> {
+    pub fn follow(&mut self, _: Started) -> Result<(Ended, Option<io::Error>), RunError> {
         match self.none {}
     }
 }

@@ -213,6 +213,12 @@ pub fn is_session_leader() -> bool {
     nix::unistd::getsid(None).is_ok_and(|leader| leader == nix::unistd::getpid())
 }
 
+/// Whether this process is in the foreground process group of the terminal `tty`.
+pub fn is_foreground(tty: impl AsFd) -> bool {
+    // In a container entered from outside, both ids are 0 and denote the same group.
+    nix::unistd::tcgetpgrp(tty).is_ok_and(|group| group == nix::unistd::getpgrp())
+}
+
 /// Stops this process, as Ctrl-Z would; returns when it has been resumed and every live [`Catch`]
 /// has seen that. Does nothing where no process could resume it.
 ///

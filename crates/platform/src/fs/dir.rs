@@ -15,7 +15,8 @@ use rustix::io::Errno;
 use super::content::Durability;
 use super::error::{FsError, FsProblem};
 use super::file::{
-    OTHERS, check_own_file, check_owner, closed, create_closed, open_to_owner, permission_bits,
+    Access, OTHERS, check_own_file, check_owner, closed, create_closed, open_to_owner,
+    permission_bits,
 };
 use super::names::{all_names_in, names_by, names_in};
 
@@ -23,15 +24,6 @@ const DIRECTORY_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// Prefix of half-written files; [`Dir::sweep_temporary`] removes those left by a crash.
 const TEMPORARY_PREFIX: &str = ".tmp-";
-
-/// How a directory and its contents may be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
-    /// Read and write. Access by other users is removed first.
-    Use,
-    /// Read only. No mode is changed, and nothing is created, changed or removed.
-    Look,
-}
 
 /// An open directory that belongs to this user and is closed to everyone else. One that is opened
 /// only to look keeps its mode.

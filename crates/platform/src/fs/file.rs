@@ -9,7 +9,6 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, chmodat, fchmod, fstat, 
 use rustix::io::Errno;
 
 use super::content::read_bounded;
-use super::dir::Access;
 use super::error::{FsError, FsProblem};
 use super::private_group::is_private_group;
 
@@ -17,6 +16,15 @@ use super::private_group::is_private_group;
 pub(super) const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 const GROUP_WRITE: u32 = 0o020;
+
+/// How a directory and its contents may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Read and write. Access by other users is removed first.
+    Use,
+    /// Read only. No mode is changed, and nothing is created, changed or removed.
+    Look,
+}
 
 /// Checks that an open file is private to this user. With `Access::Use`, removes other users' read
 /// access. A file that may be new is made readable and writable to its owner, whatever the umask

@@ -23,7 +23,7 @@ use super::names::names_by;
 use super::waits::{SPOKEN_OF, Wait, tell};
 pub use holder::{LockHolder, holder_of, record_lock_holder};
 use stops::NoStops;
-pub use stops::with_stops;
+pub use stops::{with_stops, without_stops};
 
 /// Time limit for a lock. Locks are held for milliseconds, so a queue of a hundred takes about a
 /// second.

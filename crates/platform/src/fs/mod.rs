@@ -56,7 +56,7 @@ pub use error::{FsError, FsProblem};
 pub use file::{has_lost_name, read_any_file, read_user_file};
 pub use identity::FileIdentity;
 #[cfg(unix)]
-pub use lock::{DirLock, LockHolder, record_lock_holder, with_stops};
+pub use lock::{DirLock, LockHolder, record_lock_holder, with_stops, without_stops};
 pub use memory_file::MemoryFile;
 #[cfg(target_os = "linux")]
 pub use proc::{Proc, read_proc};

@@ -3,8 +3,9 @@
 use rustix::fs::{AtFlags, FileType, chmodat, statat};
 use rustix::io::Errno;
 
-use super::dir::{Access, Dir};
+use super::dir::Dir;
 use super::error::{FsError, FsProblem};
+use super::file::Access;
 use super::file::{closed, judge};
 
 /// Checks the file `name` in `dir` as if it were opened, without opening it. Returns whether it

@@ -1,6 +1,6 @@
 //! The terminal of a command whose output is masked.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::termios::{LocalModes, tcgetattr};
@@ -17,7 +17,13 @@ impl CommandTerminal {
     /// Whether it is in line mode with echo: no full-screen program has drawn on it, and none is
     /// asking for a password.
     pub fn takes_lines(&self) -> bool {
-        let modes = LocalModes::ICANON | LocalModes::ECHO;
-        tcgetattr(&self.0).is_ok_and(|now| now.local_modes.contains(modes))
+        takes_lines(&self.0)
     }
+}
+
+/// Whether `terminal` is in line mode with echo: no full-screen program has drawn on it, and none is
+/// asking for a password.
+pub fn takes_lines(terminal: impl AsFd) -> bool {
+    let modes = LocalModes::ICANON | LocalModes::ECHO;
+    tcgetattr(terminal).is_ok_and(|now| now.local_modes.contains(modes))
 }

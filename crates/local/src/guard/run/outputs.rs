@@ -55,16 +55,9 @@ impl Outputs {
         }
         if let (Some(outer), true) = (outer, is_shown) {
             let input_too = stdin.is_terminal() && outer.is(stdin.as_fd());
-            let (terminal, slave) = NewTerminal::like(outer, input_too)?;
             outputs.shown_on = Some((streams[0].try_clone_to_owned()?, masking.masker()));
-            if input_too {
-                command.stdin(slave.try_clone()?);
-            }
-            command.stdout(slave.try_clone()?);
-            if on_terminal[1] {
-                command.stderr(slave.try_clone()?);
-            }
-            outputs.terminal = Some(terminal.for_command(command, slave)?);
+            let others = (input_too, on_terminal[1]);
+            outputs.terminal = Some(NewTerminal::give(command, outer, others)?);
         }
         Ok(outputs)
     }

@@ -11,7 +11,6 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::sys::signal::{SigSet, Signal as NixSignal};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -23,9 +22,10 @@ use super::ended::Ended;
 use super::filter::Filter;
 use super::keys::Keys;
 use super::sending::{WITNESS_AFTER, number, reached_group, send};
-use crate::guard::signals::{Catch, Caught, nobody_could_resume_us, stop_ourselves};
+use crate::guard::signals::{Catch, Caught, is_foreground, nobody_could_resume_us, stop_ourselves};
 use nightlatch_core::memory::{Change, Monitor, MonitoredStart, Witness};
 use nightlatch_platform::clock::alarm::timespec;
+use nightlatch_platform::fs::without_stops;
 
 /// How long to wait, before this process stops, for what the command wrote before it stopped.
 const CATCH_UP: Duration = Duration::from_secs(1);
@@ -55,8 +55,7 @@ impl OuterTerminal {
     }
 
     fn is_foreground(&self) -> bool {
-        // In a container entered from outside, both ids are 0 and denote the same group.
-        nix::unistd::tcgetpgrp(&self.tty).is_ok_and(|group| group == nix::unistd::getpgrp())
+        is_foreground(&self.tty)
     }
 
     /// In the background, changing the settings would stop this process, and they are others'.
@@ -64,18 +63,9 @@ impl OuterTerminal {
         if !self.is_foreground() {
             return false;
         }
+        let set = || tcsetattr(&self.tty, OptionalActions::Now, settings);
         // If it goes to the background just now, it must not be stopped here.
-        let mut stop = SigSet::empty();
-        stop.add(NixSignal::SIGTTOU);
-        let was_blocked =
-            SigSet::thread_get_mask().is_ok_and(|blocked| blocked.contains(NixSignal::SIGTTOU));
-        let _ = stop.thread_block();
-        let set =
-            rustix::io::retry_on_intr(|| tcsetattr(&self.tty, OptionalActions::Now, settings));
-        if !was_blocked {
-            let _ = stop.thread_unblock();
-        }
-        set.is_ok()
+        without_stops(|| rustix::io::retry_on_intr(set)).is_ok()
     }
 
     /// Passes every key on as it is typed, and shows all output as it is. If this process is killed,
@@ -126,12 +116,17 @@ pub(super) struct NewTerminal {
     /// Whether the command begins in its foreground. If its input is not the terminal, what writes
     /// its input may read keys of ours, such as a password; the command gets it when it asks for it.
     in_foreground: bool,
-    start: Option<MonitoredStart>,
+    start: MonitoredStart,
 }
 
 impl NewTerminal {
-    /// A terminal with the settings and size of `outer`, and the command's side of it.
-    pub(super) fn like(outer: OuterTerminal, input_too: bool) -> io::Result<(Self, OwnedFd)> {
+    /// Gives `command` a terminal with the settings and size of `outer`, as its standard output, and
+    /// as its input and error if so.
+    pub(super) fn give(
+        command: &mut Command,
+        outer: OuterTerminal,
+        (input_too, error_too): (bool, bool),
+    ) -> io::Result<Self> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&master)?;
         unlockpt(&master)?;
@@ -140,27 +135,27 @@ impl NewTerminal {
         let slave = rustix::fs::open(name, flags, Mode::empty())?;
         rustix::io::ioctl_fionbio(&master, true)?;
         tcsetattr(&slave, OptionalActions::Now, &tcgetattr(&outer.tty)?)?;
-        let terminal = Self {
-            in_foreground: input_too && outer.is_foreground(),
+        resize(&outer, &master);
+        if input_too {
+            command.stdin(slave.try_clone()?);
+        }
+        command.stdout(slave.try_clone()?);
+        if error_too {
+            command.stderr(slave.try_clone()?);
+        }
+        let in_foreground = input_too && outer.is_foreground();
+        let tty = outer.tty.try_clone()?;
+        Ok(Self {
+            start: MonitoredStart::prepare(command, slave, tty, in_foreground)?,
             outer,
             master: Arc::new(master),
-            start: None,
-        };
-        resize(&terminal.outer, &terminal.master);
-        Ok((terminal, slave))
-    }
-
-    pub(super) fn for_command(mut self, command: &mut Command, slave: OwnedFd) -> io::Result<Self> {
-        let outer = self.outer.tty.try_clone()?;
-        let start = MonitoredStart::prepare(command, slave, outer, self.in_foreground)?;
-        self.start = Some(start);
-        Ok(self)
+            in_foreground,
+        })
     }
 
     /// The relay of the command whose monitor was started as `process`.
-    pub(super) fn started(mut self, process: Pid) -> io::Result<Relay> {
-        let start = self.start.take().ok_or(io::ErrorKind::InvalidInput)?;
-        let monitor = start.started(process)?;
+    pub(super) fn started(self, process: Pid) -> io::Result<Relay> {
+        let monitor = self.start.started(process)?;
         let input = self.outer.tty.try_clone()?;
         let keys = Keys::start(input, Arc::clone(&self.master), monitor.command())?;
         let mut relay = Relay {

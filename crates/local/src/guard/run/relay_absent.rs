@@ -37,13 +37,8 @@ pub(super) struct NewTerminal {
 
 impl NewTerminal {
     /// Refuses: output on a terminal cannot be masked here.
-    pub(super) fn like(_: OuterTerminal, _: bool) -> io::Result<(Self, OwnedFd)> {
+    pub(super) fn give(_: &mut Command, _: OuterTerminal, _: (bool, bool)) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// Cannot be called.
-    pub(super) fn for_command(self, _: &mut Command, _: OwnedFd) -> io::Result<Self> {
-        match self.none {}
     }
 
     /// Cannot be called.

@@ -10,6 +10,8 @@ use nightlatch_core::memory::SecretBuffer;
 /// What a secret has to be for a change to be made.
 #[derive(Clone, Copy)]
 pub enum Expected<'a> {
+    /// Nothing: it may be new or have any value.
+    Anything,
     /// There is no secret with this name.
     Absent,
     /// Its current value is this one.
@@ -18,19 +20,26 @@ pub enum Expected<'a> {
 
 impl Expected<'_> {
     fn check(self, store: &Store<'_>, name: &SecretName) -> Result<(), SecretStoreError> {
-        let name = name.clone();
-        match (self, store.facts(&name)) {
-            (Self::Absent, Err(SecretStoreError::NotFound { .. })) => Ok(()),
-            (Self::Absent, Ok(_)) => Err(SecretStoreError::Exists { existing: name }),
-            (Self::Absent, Err(SecretStoreError::OtherCase { existing, .. })) => {
-                Err(SecretStoreError::Exists { existing })
-            }
-            (Self::Value(value), Ok(_)) if store.current_is(&name, value.expose())? => Ok(()),
-            (
-                Self::Value(_),
-                Ok(_) | Err(SecretStoreError::NotFound { .. } | SecretStoreError::OtherCase { .. }),
-            ) => Err(SecretStoreError::ChangedMeanwhile { name }),
-            (_, Err(error)) => Err(error),
+        match self {
+            Self::Anything => Ok(()),
+            Self::Absent => match store.facts(name) {
+                Err(SecretStoreError::NotFound { .. }) => Ok(()),
+                Ok(facts) => Err(SecretStoreError::Exists {
+                    existing: facts.name,
+                }),
+                Err(SecretStoreError::OtherCase { existing, .. }) => {
+                    Err(SecretStoreError::Exists { existing })
+                }
+                Err(error) => Err(error),
+            },
+            Self::Value(value) => match store.current_is(name, value.expose()) {
+                Ok(true) => Ok(()),
+                Ok(false)
+                | Err(SecretStoreError::NotFound { .. } | SecretStoreError::OtherCase { .. }) => {
+                    Err(SecretStoreError::ChangedMeanwhile { name: name.clone() })
+                }
+                Err(error) => Err(error),
+            },
         }
     }
 }
@@ -46,6 +55,7 @@ pub enum IfExists {
 
 /// What became of one secret of an import.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Imported {
     /// It was set, as this version.
     Set(u64),
@@ -64,28 +74,11 @@ impl Secrets<'_> {
     /// When there is no live session, the value is empty or too long, another name differs from
     /// this one only in case, or the change cannot be recorded or written.
     pub fn set(&self, name: &SecretName, value: &SecretBuffer) -> Result<u64, SecretError> {
-        self.set_as(name, value, SecretChange::Set)
+        self.set_if(name, Expected::Anything, value, SecretChange::Set)
     }
 
-    /// As [`Secrets::set`], for a value that came to be in another way than by a person's typing it.
-    ///
-    /// # Errors
-    /// As [`Secrets::set`].
-    pub fn set_as(
-        &self,
-        name: &SecretName,
-        value: &SecretBuffer,
-        how: SecretChange,
-    ) -> Result<u64, SecretError> {
-        self.change("secret set", |store, changes| {
-            let version = store.set(name, value.expose(), self.now())?;
-            changes.set(name, version, how);
-            Ok(version)
-        })
-    }
-
-    /// Sets a secret if it still is as expected, so that nobody else's change is lost. Returns the
-    /// version.
+    /// As [`Secrets::set`], if the secret still is as expected, so that nobody else's change is lost;
+    /// `how` its value came to be is recorded. Returns the version.
     ///
     /// # Errors
     /// As [`Secrets::set`]; [`SecretStoreError::ChangedMeanwhile`] if it has another value than the

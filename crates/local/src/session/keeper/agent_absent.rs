@@ -1,25 +1,12 @@
 //! The agent keeper on platforms where it does not run yet: every call is refused.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Keeper, KeeperError, KeeperKind, Payload, Slot};
+use super::{AgentLaunch, Keeper, KeeperError, KeeperKind, Payload, Slot};
 use nightlatch_core::clock::Clock;
 use nightlatch_platform::fs::{Dir, FsError};
-
-/// How the agent would be started.
-#[derive(Clone, Debug)]
-pub struct AgentLauncher {
-    /// The program's absolute path.
-    pub program: PathBuf,
-    /// Its arguments, which contain the absolute path of the home.
-    pub args: Vec<OsString>,
-}
-
-/// Would return how to start the agent.
-pub type AgentLaunch = Arc<dyn Fn() -> Option<AgentLauncher> + Send + Sync>;
 
 /// Holds nothing: a socket's peer cannot be identified here.
 pub struct AgentKeeper(());

@@ -16,6 +16,7 @@ mod kernel;
 #[cfg(not(target_os = "linux"))]
 #[path = "kernel_absent.rs"]
 mod kernel;
+mod launcher;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
@@ -26,12 +27,12 @@ use std::time::Duration;
 #[doc(hidden)]
 pub use agent::properties;
 pub use agent::{
-    AgentError, AgentKeeper, AgentLaunch, AgentLauncher, answer_within,
-    is_running as agent_is_running, serve as serve_agent,
+    AgentError, AgentKeeper, answer_within, is_running as agent_is_running, serve as serve_agent,
 };
 pub use error::KeeperError;
 pub use keepers::Keepers;
 pub use kernel::KernelKeeper;
+pub use launcher::{AgentLaunch, AgentLauncher};
 
 use nightlatch_core::id::{AccountId, HomeId};
 

@@ -5,7 +5,7 @@
 
 mod forbidden;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,13 +70,11 @@ fn launch(launcher: AgentLauncher) -> AgentLaunch {
 }
 
 fn launcher(home: &Path) -> AgentLauncher {
-    AgentLauncher {
-        program: std::env::current_exe().unwrap(),
-        args: test_args(
-            "session::keeper::tests::process_that_serves",
-            &[home.to_str().unwrap()],
-        ),
-    }
+    let args = test_args(
+        "session::keeper::tests::process_that_serves",
+        &[home.to_str().unwrap()],
+    );
+    AgentLauncher::new(std::env::current_exe().unwrap(), args)
 }
 
 fn spawn(name: &str, told: &[&str]) -> Child {
@@ -390,10 +388,7 @@ fn reading_and_destroying_start_no_agent() {
 fn a_program_that_cannot_serve_is_an_error_at_once() {
     let scratch = Scratch::new();
     for program in ["/does/not/exist", "/bin/false"] {
-        let launcher = AgentLauncher {
-            program: PathBuf::from(program),
-            args: Vec::new(),
-        };
+        let launcher = AgentLauncher::new(program, [""; 0]);
         let keeper = AgentKeeper::new(Arc::clone(&scratch.home), Some(launch(launcher)));
         let start = Instant::now();
         let result = keeper.publish(&scratch.slot(), &payload(1), LONG);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::end::{Demand, End, EndCause};
 use super::{SessionError, SessionLock, SessionService};
-use crate::session::file;
+use crate::session::file::Header;
 use crate::session::keeper::KeeperError;
 use nightlatch_audit::{Appended, Event};
 use nightlatch_core::id::{AccountId, SessionId};
@@ -109,11 +109,10 @@ impl SessionService {
     /// The account whose session file is of `session`.
     fn account_of(&self, session: SessionId) -> Result<Option<AccountId>, SessionError> {
         let accounts = self.store.accounts()?;
-        Ok(accounts.into_iter().find(|&account| {
-            let bytes = self.store.read(account).ok().flatten();
-            let header = bytes.and_then(|bytes| file::read_header(&bytes).ok());
-            header.is_some_and(|header| header.session == session)
-        }))
+        let is_of = |header: Header| header.session == session;
+        Ok(accounts
+            .into_iter()
+            .find(|&account| self.header_of(account).is_some_and(is_of)))
     }
 
     fn begin_ending(&self, cause: EndCause, demand: Demand) -> UnrecordedEnding<'_> {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::find::Found;
 use super::{NewSession, Owner, Session, SessionError, SessionService};
-use crate::session::file;
 use crate::session::store::InUse;
 use nightlatch_audit::{Event, TerminationReason};
 use nightlatch_core::id::AccountId;
@@ -47,10 +46,8 @@ impl SessionService {
     /// # Errors
     /// As [`SessionService::lock`], and when the keeper does not answer.
     pub fn lock_to_use(&self, account: AccountId) -> Result<SessionLock<'_>, SessionError> {
-        let keeper = self.store.read(account).ok().flatten();
-        let keeper = keeper.and_then(|bytes| Some(file::read_header(&bytes).ok()?.origin.keeper));
-        if let Some(keeper) = keeper {
-            self.keepers.await_answer(keeper)?;
+        if let Some(header) = self.header_of(account) {
+            self.keepers.await_answer(header.origin.keeper)?;
         }
         self.lock()
     }

@@ -49,6 +49,13 @@ impl Drop for NoStops {
     }
 }
 
+/// Runs `action` while Ctrl-Z does not stop this thread, and neither does a use of the terminal from
+/// the background that would.
+pub fn without_stops<T>(action: impl FnOnce() -> T) -> T {
+    let _held = NoStops::begin();
+    action()
+}
+
 /// Runs `action` with the signals unblocked, so that a process started in it inherits that.
 pub fn with_stops<T>(action: impl FnOnce() -> T) -> T {
     let (count, blocked) = HELD.get();
@@ -79,6 +86,12 @@ mod tests {
         with_stops(|| assert!(!is_held_back()));
         assert!(is_held_back());
         drop(second);
+        assert!(!is_held_back());
+    }
+
+    #[test]
+    fn a_stop_is_held_back_during_an_action() {
+        without_stops(|| assert!(is_held_back()));
         assert!(!is_held_back());
     }
 

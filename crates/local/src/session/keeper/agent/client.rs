@@ -11,10 +11,10 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::conversation::{Failure, Patience, connect, converse};
-use super::launch::{AgentLaunch, Started, remaining};
+use super::launch::{Started, remaining};
 use super::protocol::{REQUEST_LENGTH, Response, encode_destroy, encode_publish, encode_read};
-use super::{RUN, SOCKET, socket_path};
-use crate::session::keeper::{Keeper, KeeperError, KeeperKind, Payload, Slot};
+use super::socket::{RUN, SOCKET, socket_path};
+use crate::session::keeper::{AgentLaunch, Keeper, KeeperError, KeeperKind, Payload, Slot};
 use nightlatch_core::clock::Clock;
 use nightlatch_core::id::{AccountId, HomeId};
 use nightlatch_core::memory::Secret;

@@ -6,8 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use super::peer;
 use super::protocol::{REQUEST_LENGTH, RESPONSE_LENGTH, Response};
-use super::{interrupted, peer};
+use super::socket::interrupted;
 use crate::session::keeper::KeeperError;
 use nightlatch_core::clock::Clock;
 use nightlatch_core::memory::Secret;

@@ -1,30 +1,17 @@
 //! Starting the agent process.
 
-use std::ffi::OsString;
 use std::io::{self, Read};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::{READY, interrupted};
+use super::READY;
+use super::socket::interrupted;
+use crate::session::keeper::AgentLauncher;
 use nightlatch_core::clock::{BootTime, Clock};
 use nightlatch_platform::clock::SystemClock;
 use nightlatch_platform::clock::alarm::timespec;
-
-/// How the agent is started: a program that calls [`serve`](super::serve).
-#[derive(Clone, Debug)]
-pub struct AgentLauncher {
-    /// The program's absolute path.
-    pub program: PathBuf,
-    /// Its arguments, which contain the absolute path of the home.
-    pub args: Vec<OsString>,
-}
-
-/// Returns how to start the agent, called when one has to be started; `None` when that is unknown.
-pub type AgentLaunch = Arc<dyn Fn() -> Option<AgentLauncher> + Send + Sync>;
 
 /// Result of starting an agent.
 pub(super) enum Started {

@@ -9,10 +9,12 @@
 
 mod client;
 mod conversation;
+mod error;
 mod launch;
 mod peer;
 mod protocol;
 mod server;
+mod socket;
 mod socket_watch;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
@@ -21,49 +23,20 @@ mod vault;
 use std::io;
 use std::path::Path;
 
-use rustix::io::Errno;
-
 pub use client::{AgentKeeper, answer_within};
-pub use launch::{AgentLaunch, AgentLauncher};
+pub use error::AgentError;
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 #[doc(hidden)]
 pub use protocol::properties;
 
+use socket::RUN;
+
 use nightlatch_core::clock::Clock;
 use nightlatch_platform::fs::{Archive, Dir, FsError};
 
-/// The directory in the home that contains the socket and is locked.
-const RUN: &str = "run";
-const SOCKET: &str = "agent.sock";
 /// The byte that the agent writes to standard output when it accepts connections. Launchers skip
 /// everything before it.
 const READY: u8 = 0x06;
-
-/// Why an agent could not serve.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AgentError {
-    /// Its directory, lock or socket cannot be used.
-    #[error(transparent)]
-    Fs(#[from] FsError),
-    /// The system refused something it needs.
-    #[error("the agent cannot {operation}: {source}")]
-    System {
-        /// The failed operation, as a verb with its object.
-        operation: &'static str,
-        /// The system's error.
-        source: io::Error,
-    },
-}
-
-impl AgentError {
-    fn system(operation: &'static str, source: impl Into<io::Error>) -> Self {
-        Self::System {
-            operation,
-            source: source.into(),
-        }
-    }
-}
 
 /// Whether an agent serves the home at `home`. Does not contact it and changes nothing.
 ///
@@ -79,7 +52,8 @@ pub fn is_running(home: &Path) -> Result<bool, FsError> {
 
 /// Serves `home` as its agent, in the foreground: the main function of the agent process.
 ///
-/// Call it first in a separate process, started by an [`AgentLauncher`]. It leaves the terminal's
+/// Call it first in a separate process, started by an
+/// [`AgentLauncher`](super::AgentLauncher). It leaves the terminal's
 /// session, writes a byte to standard output when it accepts connections, and then closes its
 /// standard streams. It returns when it holds no payload any more, on SIGTERM, and at once when
 /// another agent already serves the home.
@@ -125,24 +99,4 @@ fn release_stdio() {
         let _ = rustix::stdio::dup2_stdout(&null);
         let _ = rustix::stdio::dup2_stderr(&null);
     }
-}
-
-/// The path used to reach the socket in `run`. A socket address holds 107 bytes, and the home's own
-/// path may be longer. The path leads through the open handle, so it also stays in the checked
-/// directory.
-#[cfg(target_os = "linux")]
-fn socket_path(run: &Dir) -> std::path::PathBuf {
-    use std::os::fd::AsRawFd;
-    format!("/proc/self/fd/{}/{SOCKET}", run.handle().as_raw_fd()).into()
-}
-
-/// The path of the socket in `run`; binding and connecting fail when it is too long.
-#[cfg(not(target_os = "linux"))]
-fn socket_path(run: &Dir) -> std::path::PathBuf {
-    run.path().join(SOCKET)
-}
-
-/// Whether a system call was interrupted (EINTR).
-fn interrupted(error: Errno) -> bool {
-    error == Errno::INTR
 }

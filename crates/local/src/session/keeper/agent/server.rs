@@ -8,10 +8,12 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, Mode, chmodat};
 
+use super::error::AgentError;
+use super::peer;
 use super::protocol::{REQUEST_LENGTH, Request};
+use super::socket::{RUN, SOCKET, interrupted, socket_path};
 use super::socket_watch::{EVERY, SETTLED, SocketWatch};
 use super::vault::Vault;
-use super::{AgentError, RUN, SOCKET, interrupted, peer, socket_path};
 use nightlatch_core::clock::{BootTime, Clock};
 use nightlatch_core::memory::Secret;
 use nightlatch_platform::clock::alarm::Alarm;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, statat};
 
-use super::SOCKET;
+use super::socket::{SOCKET, socket_path};
 use nightlatch_platform::fs::Dir;
 
 /// How often to check where the system sends no notifications.
@@ -73,7 +73,7 @@ fn told(directory: &Dir) -> Option<OwnedFd> {
     let what = WatchFlags::ATTRIB | WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF;
     add_watch(
         &told,
-        super::socket_path(directory),
+        socket_path(directory),
         what | WatchFlags::DONT_FOLLOW,
     )
     .ok()?;

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::protocol::{REQUEST_LENGTH, encode_read};
+use super::socket::{SOCKET, socket_path};
 use super::*;
 use crate::session::keeper::tests::{Scratch, fill_of, payload};
 use crate::session::keeper::{Keeper, KeeperError};
