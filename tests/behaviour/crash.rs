@@ -6,6 +6,7 @@
 //! each time. State outside the process changes only with certain calls, so being killed before any
 //! of the calls between two such calls is equivalent.
 
+use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -71,6 +72,15 @@ impl Deed {
     /// Whether it uses the keeper.
     fn uses_a_session(self) -> bool {
         !matches!(self, Self::Register | Self::Rotate | Self::Prune)
+    }
+
+    /// Whether it is about the session itself, and not about what the session guards.
+    fn is_about_the_session(self) -> bool {
+        use Deed::{Exec, Extend, FirstLogin, Login, Logout, Passwd, Revoke};
+        matches!(
+            self,
+            FirstLogin | Login | Extend | Exec | Passwd | Logout | Revoke
+        )
     }
 
     /// Whether it needs an existing account.
@@ -704,20 +714,25 @@ impl Call {
             "fcntl",
             "flock",
             "fstat",
+            "fstatfs",
             "getdents64",
             "geteuid",
             "getpid",
             "getrandom",
             "getsid",
+            "getsockopt",
             "gettid",
             "getuid",
             "lseek",
+            "madvise",
             "mlock",
             "mmap",
             "mprotect",
             "munlock",
             "munmap",
             "newfstatat",
+            "poll",
+            "ppoll",
             "pread64",
             "prlimit64",
             "read",
@@ -725,14 +740,39 @@ impl Call {
             "rt_sigaction",
             "rt_sigprocmask",
             "sched_getaffinity",
+            "setsockopt",
             "sigaltstack",
+            "socket",
             "statx",
             "uname",
         ];
         match self.name.as_str() {
-            "open" | "openat" => !self.line.contains("O_CREAT"),
+            "open" | "openat" | "openat2" => !self.line.contains("O_CREAT"),
+            "ioctl" => {
+                let looks = ["TCGETS", "TIOCGWINSZ", "FIONBIO"];
+                looks.iter().any(|name| self.line.contains(name))
+            }
+            "keyctl" => {
+                let looks = ["KEYCTL_READ", "KEYCTL_SEARCH"];
+                looks.iter().any(|name| self.line.contains(name))
+            }
             name => INERT.contains(&name),
         }
+    }
+
+    /// Whether the agent takes part in it.
+    fn is_exchange(&self) -> bool {
+        matches!(
+            self.name.as_str(),
+            "connect" | "sendto" | "shutdown" | "recvfrom"
+        )
+    }
+
+    /// Where a write at an offset begins, and its length.
+    fn extent(&self) -> Option<(u64, u64)> {
+        let (arguments, _) = self.line.strip_prefix("pwrite64(")?.rsplit_once(") = ")?;
+        let mut last = arguments.rsplit(", ").map(str::parse);
+        Some((last.next()?.ok()?, last.next()?.ok()?))
     }
 
     /// The ways in which the system can refuse it.
@@ -826,8 +866,18 @@ fn refusals_in_turn(calls: &[Call]) -> Vec<Fault> {
     faults
 }
 
+/// The distinct kills around what the agent is told and answers.
+fn kills_around_exchanges(calls: &[Call]) -> Vec<Fault> {
+    let changing: Vec<_> = (0..calls.len().saturating_sub(1))
+        .filter(|&index| !calls[index].is_inert())
+        .collect();
+    let beside = |pair: &&[usize]| pair.iter().any(|&index| calls[index].is_exchange());
+    let pairs = changing.windows(2).filter(beside);
+    pairs.map(|pair| calls[pair[0] + 1].with(KILL)).collect()
+}
+
 /// Truncated writes, at lengths that the log or the database reaches.
-fn short_writes(deed: Deed) -> Vec<Fault> {
+fn short_writes(deed: Deed, calls: &[Call]) -> Vec<Fault> {
     match deed {
         Deed::Extend | Deed::Exec | Deed::Logout | Deed::Revoke => {
             (0..2_000).step_by(37).map(Fault::LogGrowth).collect()
@@ -836,7 +886,16 @@ fn short_writes(deed: Deed) -> Vec<Fault> {
         Deed::Rotate | Deed::Prune | Deed::Hold => {
             (0..8_000).step_by(83).map(Fault::FileSize).collect()
         }
-        _ => (0..70_000).step_by(997).map(Fault::FileSize).collect(),
+        // Each write at an offset, refused and cut in the middle.
+        _ => {
+            let writes: BTreeSet<_> = calls.iter().filter_map(Call::extent).collect();
+            let cuts = writes
+                .into_iter()
+                .flat_map(|(begin, length)| [begin, begin + length / 2]);
+            let cuts: BTreeSet<_> = cuts.collect();
+            let log = (0..2_000).step_by(137).map(Fault::LogGrowth);
+            cuts.into_iter().map(Fault::FileSize).chain(log).collect()
+        }
     }
 }
 
@@ -1011,7 +1070,12 @@ fn a_refused_call_is_told_and_the_next_command_works() {
 fn a_write_cut_short_is_told_and_loses_no_event() {
     use Deed::{Exec, Extend, Hold, Logout, Prune, Register, Revoke, Rotate};
     for deed in [Register, Extend, Exec, Logout, Revoke, Rotate, Prune, Hold] {
-        sweep(deed, "kernel", &some(short_writes(deed), 6), 2);
+        let calls = if can_trace() {
+            calls_of(deed, "kernel")
+        } else {
+            Vec::new()
+        };
+        sweep(deed, "kernel", &some(short_writes(deed, &calls), 6), 2);
     }
 }
 
@@ -1019,12 +1083,13 @@ fn a_write_cut_short_is_told_and_loses_no_event() {
 #[ignore = "takes minutes: tests/crash-sweep runs it"]
 fn every_state_every_refused_call_and_every_short_write() {
     sweep_all(|deed, calls, keeper| match keeper {
-        // Refusals by the disk are the same with either keeper.
-        "agent" => distinct_kills(calls),
+        // Refusals by the disk are the same with either keeper, and so is what follows them.
+        "agent" if deed.is_about_the_session() => distinct_kills(calls),
+        "agent" => kills_around_exchanges(calls),
         _ => [
             distinct_kills(calls),
             refusals_in_turn(calls),
-            short_writes(deed),
+            short_writes(deed, calls),
         ]
         .concat(),
     });
