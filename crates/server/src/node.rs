@@ -23,6 +23,8 @@ use crate::store::{SecretRow, Store, StoreError};
 const CLOCK_READ_EVERY: Duration = Duration::from_secs(10);
 /// How long the oldest event may wait for its seal before the node is not ready, in milliseconds.
 const READY_WITHIN: i64 = 5000;
+/// How long the database may take to answer that it is there.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// The settings of the lower half.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,10 +165,11 @@ impl Node {
         })
     }
 
-    /// Whether the database answers and the sealer keeps up.
+    /// Whether the database answers in time and the sealer keeps up.
     pub async fn is_ready(&self) -> bool {
         let is_behind = self.sealer_lag() > READY_WITHIN;
-        !is_behind && self.store.ping().await.is_ok()
+        let answer = tokio::time::timeout(ANSWER, self.store.ping());
+        !is_behind && matches!(answer.await, Ok(Ok(())))
     }
 
     /// For how many milliseconds the oldest event has been waiting for its seal.

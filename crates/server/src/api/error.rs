@@ -241,6 +241,7 @@ impl From<ItemError> for ApiError {
             ItemError::Mismatch => Self::mismatch(),
             ItemError::UnknownKind | ItemError::NotFound => Self::not_found(&message),
             ItemError::TooLarge => Self::new(413, "TOO_LARGE", message),
+            ItemError::NoRoom(_) => Self::new(409, "QUOTA_EXCEEDED", message),
             ItemError::ControlCharacter => Self::field("body", message),
             ItemError::Service(error) => error.into(),
         }

@@ -356,7 +356,7 @@ pub const ROUTES: &[Route] = {
             Op::CreateItem,
             (Owner, Document),
             "Creates a document of at most 32 KiB.",
-            &[201, 400, 404, 413],
+            &[201, 400, 404, 409, 413],
         ),
         route(
             Get,
@@ -372,7 +372,7 @@ pub const ROUTES: &[Route] = {
             Op::ReplaceItem,
             (Owner, Document),
             "Replaces a document.",
-            &[200, 400, 404, 413],
+            &[200, 400, 404, 409, 413],
         ),
         route(
             Delete,

@@ -13,14 +13,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::router::Router;
 
 /// How many connections may be open at once; more wait to be accepted.
 const CONNECTIONS: usize = 8192;
-/// How long a client may take for the TLS handshake, and for a request's head, also while a
-/// connection is kept open between two requests.
+/// How long a client may take for the TLS handshake, for a request's head, also while a connection
+/// is kept open between two requests, and until it reads more of an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The largest head of a request, in bytes.
 const HEAD: usize = 32 * 1024;
@@ -113,6 +114,9 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!("cannot set TCP_NODELAY: {error}");
         }
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(PATIENCE));
+        let stream = Box::pin(stream);
         let Some(tls) = tls else {
             return self.run(stream).await;
         };

@@ -101,7 +101,9 @@ pub async fn add(app: &App, visit: &Visit) -> Result<PageReply, ApiError> {
     };
     match result {
         Ok(_) => Ok(PageReply::see_other("/tasks")),
-        Err(error) if error.status == 400 => page(app, visit, &session, Some(error)).await,
+        Err(error) if matches!(error.status, 400 | 409) => {
+            page(app, visit, &session, Some(error)).await
+        }
         Err(error) => refused(error),
     }
 }

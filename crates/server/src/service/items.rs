@@ -7,11 +7,21 @@ use nightlatch_core::id::{AccountId, ItemId};
 use super::context::Context;
 use super::error::ServiceError;
 use super::sessions::ActiveSession;
-use crate::store::StoreError;
-use crate::store::rows::ItemRow;
+use crate::store::rows::{AccountKind, ItemRow};
+use crate::store::{Quota, StoreError};
 
 /// The largest document, in bytes of JSON text.
 pub const LARGEST: usize = 32 * 1024;
+/// The most that a guest may store.
+pub const OF_A_GUEST: Quota = Quota {
+    documents: 100,
+    bytes: 1024 * 1024,
+};
+/// The most that a user may store, with the guests that were merged into the account.
+pub const OF_A_USER: Quota = Quota {
+    documents: 1_000,
+    bytes: 8 * 1024 * 1024,
+};
 
 /// Why a document was not read or changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -28,6 +38,9 @@ pub enum ItemError {
     /// 413: larger than [`LARGEST`].
     #[error("the document is larger than {LARGEST} bytes")]
     TooLarge,
+    /// 409 QUOTA_EXCEEDED: the account has no room for it.
+    #[error("this account may store {} documents of {} MiB together; remove some first", .0.documents, .0.bytes / (1024 * 1024))]
+    NoRoom(Quota),
     /// 400: it has a NUL or another control character in a text.
     #[error("the document has a control character in it")]
     ControlCharacter,
@@ -86,9 +99,13 @@ impl Items {
             created: now,
             updated: now,
         };
-        let insert = self.context.store.insert_item(owner, kind, &item);
-        self.changed(insert).await?;
-        Ok(item)
+        let quota = quota(session);
+        let insert = self.context.store.insert_item(owner, kind, &item, quota);
+        if self.changed(insert).await? {
+            Ok(item)
+        } else {
+            Err(ItemError::NoRoom(quota))
+        }
     }
 
     /// One document.
@@ -123,11 +140,16 @@ impl Items {
     ) -> Result<ItemRow, ItemError> {
         self.authorize(session, owner, kind)?;
         let (body, now) = (written(body)?, self.context.now());
-        let update = self
-            .context
-            .store
-            .update_item(owner, kind, known_form(id)?, &body, now);
-        self.changed(update).await?.ok_or(ItemError::NotFound)
+        let (store, quota, id) = (&self.context.store, quota(session), known_form(id)?);
+        let update = store.update_item(owner, kind, id, &body, quota, now);
+        if let Some(item) = self.changed(update).await? {
+            return Ok(item);
+        }
+        let found = store.item(owner, kind, id).await;
+        Err(match found.map_err(ServiceError::from)? {
+            Some(_) => ItemError::NoRoom(quota),
+            None => ItemError::NotFound,
+        })
     }
 
     /// Removes a document.
@@ -175,6 +197,14 @@ impl Items {
     ) -> Result<T, ServiceError> {
         self.context.check()?;
         Ok(change.await?)
+    }
+}
+
+/// The most that the session's account may store.
+fn quota(session: &ActiveSession) -> Quota {
+    match session.account().kind {
+        AccountKind::Guest => OF_A_GUEST,
+        AccountKind::User => OF_A_USER,
     }
 }
 

@@ -17,6 +17,26 @@ macro_rules! owned {
     };
 }
 
+/// The bytes of all documents of the account `$1`.
+macro_rules! stored_bytes {
+    () => {
+        concat!(
+            "(SELECT COALESCE(sum(octet_length(stored.body)), 0) FROM item AS stored WHERE ",
+            owned!(),
+            ")"
+        )
+    };
+}
+
+/// The most that an account may store, with the guests that were merged into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// How many documents.
+    pub documents: i64,
+    /// How many bytes of JSON text.
+    pub bytes: i64,
+}
+
 fn read(row: &mut Row) -> Result<ItemRow, StoreError> {
     Ok(ItemRow {
         id: row.text()?,
@@ -111,7 +131,7 @@ impl Store {
         first(self.query(&statement).await?, read)
     }
 
-    /// Creates a document.
+    /// Creates a document, if there is room for it. Returns whether there was.
     ///
     /// # Errors
     /// When the database is not available.
@@ -120,23 +140,33 @@ impl Store {
         owner: AccountId,
         kind: &str,
         item: &ItemRow,
-    ) -> Result<(), StoreError> {
+        quota: Quota,
+    ) -> Result<bool, StoreError> {
         let statement = Statement::new(
-            "INSERT INTO item (id, account, kind, body, created, updated) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            concat!(
+                "INSERT INTO item (account, id, kind, body, created, updated) \
+                 SELECT $1, $2, $3, $4, CAST($5 AS BIGINT), CAST($6 AS BIGINT) WHERE \
+                 (SELECT count(*) FROM item AS stored WHERE ",
+                owned!(),
+                ") < CAST($7 AS BIGINT) AND ",
+                stored_bytes!(),
+                " + octet_length(CAST($4 AS TEXT)) <= CAST($8 AS BIGINT) RETURNING id"
+            ),
             [
-                item.id.as_str().into(),
                 owner.to_string().into(),
+                item.id.as_str().into(),
                 kind.into(),
                 item.body.as_str().into(),
                 item.created.0.into(),
                 item.updated.0.into(),
+                quota.documents.into(),
+                quota.bytes.into(),
             ],
         );
-        self.write(statement).await.map(drop)
+        Ok(!self.write(statement).await?.is_empty())
     }
 
-    /// Replaces a document; `None` if there is none.
+    /// Replaces a document; `None` if there is none, or no room for one that is larger than before.
     ///
     /// # Errors
     /// When the database is not available.
@@ -146,13 +176,18 @@ impl Store {
         kind: &str,
         id: &str,
         body: &str,
+        quota: Quota,
         now: Millis,
     ) -> Result<Option<ItemRow>, StoreError> {
         let statement = Statement::new(
             concat!(
                 "UPDATE item SET body = $4, updated = $5 WHERE ",
                 owned!(),
-                " AND kind = $2 AND id = $3 RETURNING id, body, created, updated"
+                " AND kind = $2 AND id = $3 AND (octet_length(CAST($4 AS TEXT)) <= octet_length(body) \
+                 OR ",
+                stored_bytes!(),
+                " - octet_length(body) + octet_length(CAST($4 AS TEXT)) <= CAST($6 AS BIGINT)) \
+                 RETURNING id, body, created, updated"
             ),
             [
                 owner.to_string().into(),
@@ -160,6 +195,7 @@ impl Store {
                 id.into(),
                 body.into(),
                 now.0.into(),
+                quota.bytes.into(),
             ],
         );
         first(self.write(statement).await?, read)

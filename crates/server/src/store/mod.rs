@@ -20,7 +20,7 @@ mod value;
 
 pub use accounts::{NewUser, RECLAIMED, WithPassword};
 pub use error::StoreError;
-pub use items::Merge;
+pub use items::{Merge, Quota};
 pub use links::{LinkRow, LinkState, NewLink, Redeemed, Redemption};
 pub use outbox::OutboxRow;
 pub use retention::{Kept, Removed};

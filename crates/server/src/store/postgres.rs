@@ -18,6 +18,9 @@ use super::value::{Row, Statement, Value};
 const CONNECTIONS: usize = 16;
 /// How long a request waits for a connection, and for the server to accept a new one.
 const WAIT: Duration = Duration::from_secs(3);
+/// How long the database may take for a statement or a transaction. A host that vanished answers
+/// nothing, not even that.
+const ANSWER: Duration = Duration::from_secs(15);
 /// How often a change is tried again that another one or a restart of the database interrupted
 /// before its commit.
 const TRIES: usize = 5;
@@ -46,6 +49,9 @@ impl Postgres {
             config.connect_timeout(WAIT);
         }
         config.keepalives_idle(Duration::from_secs(10));
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(ANSWER);
+        }
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_config(config, connector, ManagerConfig { recycling_method });
         let pool = Pool::builder(manager)
@@ -63,7 +69,8 @@ impl Postgres {
 
     /// Runs a statement that only reads.
     pub async fn query(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-        tried(|| self.single(statement, before_commit)).await
+        let answer = tried(|| self.single(statement, before_commit));
+        in_time(answer, StoreError::Unavailable).await
     }
 
     /// Runs a change of one statement, which is its own transaction.
@@ -162,9 +169,19 @@ impl Postgres {
 async fn carried_out<T: Send + 'static>(
     change: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::spawn(change)
+    tokio::spawn(in_time(change, StoreError::Uncertain))
         .await
         .map_err(|error| StoreError::Uncertain(error.to_string()))?
+}
+
+/// The result of what the database is asked, or this failure if that takes too long. The connection
+/// is closed then.
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, StoreError>>,
+    late: fn(String) -> StoreError,
+) -> Result<T, StoreError> {
+    let silent = |_| late(format!("the database has not answered in {ANSWER:?}"));
+    tokio::time::timeout(ANSWER, answer).await.map_err(silent)?
 }
 
 /// Runs `attempt` until it succeeds, another try would be of no use, or none is left.

@@ -30,6 +30,7 @@ mod revocation;
 mod sessions;
 #[path = "../support/smtp.rs"]
 mod smtp;
+mod stalled;
 mod tokens;
 mod tour;
 mod unreadable_events;

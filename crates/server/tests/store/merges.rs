@@ -4,7 +4,7 @@ use nightlatch_core::id::AccountId;
 use nightlatch_server::store::{Key, Merge};
 
 use crate::fixture::{Fixture, NOW, at_once, on_both};
-use crate::items::write;
+use crate::items::{ROOM, write};
 
 on_both!(
     a_merge_happens_once_and_its_repetition_is_told,
@@ -14,7 +14,7 @@ on_both!(
     only_guests_are_merged_and_only_into_users,
 );
 
-async fn merge(fixture: &Fixture, guest: AccountId, target: AccountId) -> Merge {
+pub async fn merge(fixture: &Fixture, guest: AccountId, target: AccountId) -> Merge {
     let merged = fixture
         .store
         .merge(guest, target, NOW, |_| Vec::new())
@@ -84,7 +84,9 @@ async fn what_a_guest_writes_late_is_in_the_account(fixture: Fixture) {
     let late = write(store, guest, "late").await;
     for id in [&early, &late] {
         assert!(store.item(target, "tasks", id).await.unwrap().is_some());
-        let update = store.update_item(target, "tasks", id, "changed", NOW).await;
+        let update = store
+            .update_item(target, "tasks", id, "changed", ROOM, NOW)
+            .await;
         assert_eq!(update.unwrap().unwrap().body, "changed");
     }
     assert!(store.delete_item(target, "tasks", &late).await.unwrap());
