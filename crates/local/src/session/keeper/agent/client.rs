@@ -33,9 +33,12 @@ const END_LIMIT: Duration = Duration::from_secs(1);
 const END_PAUSE: Duration = Duration::from_millis(5);
 /// How often to retry when an agent hangs up without an answer, as one that is exiting does.
 const ATTEMPTS: usize = 4;
-/// How often, and how long each time, to wait for an agent that holds its lock but has no socket:
-/// it is starting or exiting, or its socket was removed a moment ago. 200 ms in all.
-const HIDDEN_ATTEMPTS: usize = 20;
+/// How long to wait for an agent that holds its lock but has no socket: it is starting or exiting,
+/// or its socket was removed a moment ago.
+const HIDDEN_LIMIT: Duration = Duration::from_millis(200);
+/// The same for the end of a session, which must work on a slow machine too.
+const HIDDEN_LIMIT_AT_END: Duration = Duration::from_secs(2);
+/// How often to look again meanwhile.
 const HIDDEN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Sets the time limit for the agent's answer, at least one millisecond, in place of five seconds.
@@ -88,13 +91,18 @@ impl AgentKeeper {
         )
     }
 
-    /// Sends a request and returns the agent's answer; `None` when no agent runs.
-    fn ask(&self, request: &Secret<REQUEST_LENGTH>) -> Result<Option<Response>, KeeperError> {
+    /// Sends a request and returns the agent's answer; `None` when no agent runs. Waits for `hidden`
+    /// where an agent has no socket.
+    fn ask(
+        &self,
+        request: &Secret<REQUEST_LENGTH>,
+        hidden: Duration,
+    ) -> Result<Option<Response>, KeeperError> {
         let mut limit = Duration::from_millis(ANSWER_LIMIT.load(Ordering::Relaxed));
         if self.is_silent.load(Ordering::Relaxed) {
             limit = limit.min(ONCE_MORE);
         }
-        let answer = self.ask_within(request, &mut Patience::of(limit));
+        let answer = self.ask_within(request, hidden, &mut Patience::of(limit));
         let is_silent = matches!(answer, Err(KeeperError::NoAnswer { .. }));
         self.is_silent.store(is_silent, Ordering::Relaxed);
         answer
@@ -103,6 +111,7 @@ impl AgentKeeper {
     fn ask_within(
         &self,
         request: &Secret<REQUEST_LENGTH>,
+        hidden: Duration,
         patience: &mut Patience,
     ) -> Result<Option<Response>, KeeperError> {
         let has_socket = self.has(SOCKET);
@@ -118,7 +127,7 @@ impl AgentKeeper {
         if !has_socket && !run.is_locked()? {
             return Ok(None);
         }
-        let (mut attempts, mut hidden) = (0, 0);
+        let (mut attempts, mut hidden_for) = (0, Duration::ZERO);
         while attempts < ATTEMPTS {
             let stream = match connect(&socket_path(&run)) {
                 Ok(stream) => stream,
@@ -127,10 +136,10 @@ impl AgentKeeper {
                         if !run.is_locked()? {
                             return Ok(None);
                         }
-                        if hidden == HIDDEN_ATTEMPTS {
+                        if hidden_for >= hidden {
                             return Err(hidden_socket(&run));
                         }
-                        hidden += 1;
+                        hidden_for += HIDDEN_PAUSE;
                         SystemClock.sleep(HIDDEN_PAUSE);
                         continue;
                     }
@@ -169,7 +178,7 @@ impl AgentKeeper {
         let deadline = SystemClock.now().boot.plus(START_LIMIT);
         let mut pause = Duration::from_millis(5);
         loop {
-            match self.ask(request) {
+            match self.ask(request, HIDDEN_LIMIT) {
                 Ok(Some(response)) => return Ok(response),
                 Ok(None) => {}
                 // Another process is starting one.
@@ -217,7 +226,7 @@ impl Keeper for AgentKeeper {
     }
 
     fn read(&self, slot: &Slot) -> Result<Option<Payload>, KeeperError> {
-        match self.ask(&encode_read(slot))? {
+        match self.ask(&encode_read(slot), HIDDEN_LIMIT)? {
             None | Some(Response::Absent) => Ok(None),
             Some(Response::Found(payload)) => Ok(Some(payload)),
             Some(Response::Done | Response::Full) => Err(KeeperError::Protocol),
@@ -225,7 +234,7 @@ impl Keeper for AgentKeeper {
     }
 
     fn destroy(&self, slot: &Slot) -> Result<bool, KeeperError> {
-        match self.ask(&encode_destroy(slot))? {
+        match self.ask(&encode_destroy(slot), HIDDEN_LIMIT_AT_END)? {
             None | Some(Response::Absent) => Ok(false),
             Some(Response::Done) => Ok(true),
             Some(Response::Found(_) | Response::Full) => Err(KeeperError::Protocol),
@@ -238,7 +247,7 @@ impl Keeper for AgentKeeper {
             return Ok(());
         }
         let nobody = Slot::new(HomeId::from_bytes([0; 16]), AccountId::from_bytes([0; 16]));
-        match self.ask(&encode_read(&nobody)) {
+        match self.ask(&encode_read(&nobody), HIDDEN_LIMIT) {
             Err(error @ KeeperError::NoAnswer { .. }) => Err(error),
             // Any other problem shows when the agent is asked what it holds.
             _ => Ok(()),

@@ -300,3 +300,18 @@ fn a_run_directory_open_to_others_is_closed() {
     Serving::start(&scratch.home).stop();
     assert_eq!(std::fs::metadata(&run).unwrap().mode() & 0o777, 0o700);
 }
+
+#[test]
+fn an_end_waits_for_an_agent_that_is_slow_to_leave_and_a_prompt_does_not() {
+    let scratch = Scratch::new();
+    let run = scratch.home.subdir_or_create(RUN).unwrap();
+    let lock = run.lock_within(Duration::ZERO).unwrap().unwrap();
+    let (keeper, slot) = (keeper(&scratch.home), scratch.slot());
+    assert!(matches!(keeper.read(&slot), Err(KeeperError::NoSocket)));
+    std::thread::scope(|scope| {
+        let end = scope.spawn(|| keeper.destroy(&slot));
+        std::thread::sleep(Duration::from_millis(600));
+        drop(lock);
+        assert!(!end.join().unwrap().unwrap());
+    });
+}
