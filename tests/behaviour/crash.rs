@@ -71,7 +71,8 @@ impl Deed {
 
     /// Whether it uses the keeper.
     fn uses_a_session(self) -> bool {
-        !matches!(self, Self::Register | Self::Rotate | Self::Prune)
+        use Deed::{NewCode, Prune, Register, Rotate};
+        !matches!(self, Register | NewCode | Rotate | Prune)
     }
 
     /// Whether it is about the session itself, and not about what the session guards.
