@@ -1,39 +1,16 @@
 //! The page of `audit report` in a browser, on a telephone and on paper.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::report::{eventful, forge_a_line, page, put_in, report};
+use crate::support::chromium::{self, FLAGS};
 use crate::support::{Home, Run};
 
-/// Where `.ci/run` installs axe-core.
-const AXE: &str = "target/axe/node_modules/axe-core/axe.min.js";
 /// For a report of 1,000 events, the maximum of its table.
 const MOST_PAGES: usize = 30;
-
-/// Prints the reason where it is visible: the harness hides `eprintln!` output of a test that
-/// passes.
-fn skip(why: &str) {
-    let _ = writeln!(std::io::stderr(), "skipped: {why}");
-}
-
-/// The installed browser, if any.
-fn browser() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let mut names = ["chromium", "chromium-browser", "google-chrome"].into_iter();
-    let found = names.find_map(|name| {
-        std::env::split_paths(&path)
-            .map(|directory| directory.join(name))
-            .find(|file| file.is_file())
-    });
-    if found.is_none() {
-        skip("there is no chromium here");
-    }
-    found
-}
 
 /// What happened to a page in a browser.
 struct Seen {
@@ -46,17 +23,11 @@ struct Seen {
 }
 
 /// Runs the browser with these arguments, on a new profile.
-fn chromium(home: &Home, browser: &Path, arguments: &[String]) -> Run {
+fn opened(home: &Home, browser: &Path, arguments: &[String]) -> Run {
     let profile = tempfile::tempdir_in(home.outside("")).unwrap();
     let mut command = Command::new(browser);
     command
-        .args(["--headless", "--no-sandbox", "--disable-gpu"])
-        .args(["--disable-quic", "--no-first-run", "--disable-sync"])
-        .args(["--disable-background-networking"])
-        .args(["--disable-component-update"])
-        // Blocks the requests that the browser itself makes to its vendor.
-        .arg("--host-resolver-rules=MAP * ~NOTFOUND")
-        .args(["--disable-dev-shm-usage", "--enable-logging=stderr"])
+        .args(FLAGS)
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .args(arguments);
     Run::of(command).succeeds()
@@ -71,7 +42,7 @@ fn browse(home: &Home, browser: &Path, url: &str) -> Seen {
         format!("--log-net-log={}", net_log.display()),
         url.to_owned(),
     ];
-    let run = chromium(home, browser, &arguments);
+    let run = opened(home, browser, &arguments);
     Seen {
         dom: run.stdout,
         said: run.stderr,
@@ -96,7 +67,7 @@ fn asked_by_pages(net_log: &str) -> Vec<String> {
 
 #[test]
 fn in_a_browser_the_page_filters_loads_nothing_and_runs_nothing_of_the_log() {
-    let Some(browser) = browser() else {
+    let Some(browser) = chromium::installed() else {
         return;
     };
     let home = eventful();
@@ -167,11 +138,10 @@ fn with_axe(text: &str, axe: &str) -> String {
 
 #[test]
 fn axe_finds_nothing_serious_at_375_and_1280_pixels_light_and_dark() {
-    let Some(browser) = browser() else {
+    let Some(browser) = chromium::installed() else {
         return;
     };
-    let Ok(axe) = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(AXE)) else {
-        skip(&format!("there is no {AXE}; .ci/run installs it"));
+    let Some(axe) = chromium::axe(Path::new(env!("CARGO_MANIFEST_DIR"))) else {
         return;
     };
     let home = eventful();
@@ -205,7 +175,7 @@ fn axe_finds_nothing_serious_at_375_and_1280_pixels_light_and_dark() {
             format!("--blink-settings=preferredColorScheme={setting}"),
             format!("file://{}", file.display()),
         ];
-        let dom = chromium(&home, &browser, &arguments).stdout;
+        let dom = opened(&home, &browser, &arguments).stdout;
         let told = dom.split("<pre>").skip(1).map(|rest| {
             let json = rest.split("</pre>").next().unwrap();
             let json = json.replace("&lt;", "<").replace("&gt;", ">");
@@ -231,7 +201,7 @@ fn axe_finds_nothing_serious_at_375_and_1280_pixels_light_and_dark() {
 
 #[test]
 fn a_report_of_a_thousand_events_prints_on_at_most_30_pages() {
-    let Some(browser) = browser() else {
+    let Some(browser) = chromium::installed() else {
         return;
     };
     let home = eventful();
@@ -247,7 +217,7 @@ fn a_report_of_a_thousand_events_prints_on_at_most_30_pages() {
         format!("--print-to-pdf={}", pdf.display()),
         format!("file://{}", file.display()),
     ];
-    chromium(&home, &browser, &arguments);
+    opened(&home, &browser, &arguments);
     let pdf = std::fs::read(pdf).unwrap();
     let pages = String::from_utf8_lossy(&pdf)
         .split("/Type /Page")

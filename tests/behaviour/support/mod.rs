@@ -1,6 +1,7 @@
 //! Helpers that tests share: a terminal to type on, and programs to run.
 
 pub mod checks;
+pub mod chromium;
 pub mod clocks;
 pub mod days;
 mod driver;
