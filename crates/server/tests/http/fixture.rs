@@ -78,12 +78,16 @@ fn settings(url: &str) -> String {
 
 /// The address of a new PostgreSQL database.
 pub fn database() -> Option<String> {
-    let cluster = postgres::shared()?;
+    postgres::shared().map(url)
+}
+
+/// The address of a new database of this cluster.
+pub fn url(cluster: &postgres::Cluster) -> String {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let string = runtime.block_on(cluster.database());
     let name = string.rsplit_once('=').unwrap().1;
     let host = cluster.directory.display().to_string().replace('/', "%2F");
-    Some(format!("postgres://test@/{name}?host={host}"))
+    format!("postgres://test@/{name}?host={host}")
 }
 
 /// The program.
