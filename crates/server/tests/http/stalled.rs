@@ -14,7 +14,7 @@ use crate::postgres;
 /// Writes documents of 32,000 bytes until the account has no room for more. Returns how many.
 fn fill(user: &mut crate::fixture::User) -> usize {
     let (tasks, document) = (user.tasks(), json!({ "title": "x".repeat(32_000) }));
-    (0..)
+    (0..10_000)
         .find(|_| {
             let answer = user.visitor.post(&tasks, &document);
             let is_full = answer.status == 409;
