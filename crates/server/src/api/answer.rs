@@ -17,6 +17,8 @@ pub struct Answer {
     pub status: u16,
     /// The JSON body, if there is one.
     pub body: Option<Value>,
+    /// The JSON body as text, in place of `body`.
+    pub text: Option<String>,
     /// What happens to the session cookie.
     pub cookie: SessionCookie,
     /// A new cookie that identifies this browser when it redeems a link.

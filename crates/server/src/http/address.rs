@@ -1,6 +1,6 @@
 //! Where a request came from, and under which name the server was asked.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hyper::HeaderMap;
 
@@ -47,10 +47,28 @@ pub fn is_own_host(host: &str, origins: &[String]) -> bool {
     })
 }
 
+/// Whether a host is an address and no name, which a foreign name server could lead here.
+pub fn is_address(host: &str) -> bool {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    host.parse::<SocketAddr>().is_ok() || bare.unwrap_or(host).parse::<IpAddr>().is_ok()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_no_name() {
+        for host in ["127.0.0.1", "127.0.0.1:8734", "[::1]", "[::1]:8734", "::1"] {
+            assert!(is_address(host), "{host}");
+        }
+        for host in ["", "localhost", "evil.example", "127.0.0.1.evil.example:80"] {
+            assert!(!is_address(host), "{host}");
+        }
+    }
 
     fn client_of(peer: &str, forwarded: &[&[u8]], trusted: &[Network]) -> String {
         let mut headers = HeaderMap::new();

@@ -52,8 +52,9 @@ pub fn reply(status: u16, media_type: &'static str, body: impl Into<Bytes>) -> R
 /// An answer of the API.
 pub fn of_answer(answer: Answer) -> Reply {
     let body = answer
-        .body
-        .map_or_else(String::new, |body| body.to_string());
+        .text
+        .or_else(|| answer.body.map(|body| body.to_string()))
+        .unwrap_or_default();
     let mut reply = reply(answer.status, "application/json", body);
     let headers = reply.headers_mut();
     for cookie in cookies_of(answer.cookie, answer.claim.as_ref()) {

@@ -119,6 +119,7 @@ impl Router {
             // Not even through a proxy that is not among those trusted.
             "/metrics"
                 if peer.to_canonical().is_loopback()
+                    && self.is_called_by_address(&head.headers)
                     && !head.headers.contains_key(address::FORWARDED_FOR) =>
             {
                 Some(reply(
@@ -167,6 +168,12 @@ impl Router {
         }
         let message = "this server is not known under this name; see public_url";
         Err(ApiError::new(421, "UNKNOWN_HOST", message))
+    }
+
+    /// Whether the request names this server, or its address.
+    fn is_called_by_address(&self, headers: &HeaderMap) -> bool {
+        let host = identity::single(headers, &HOST).ok().flatten();
+        host.is_some_and(address::is_address) || self.check_host(headers, None).is_ok()
     }
 
     /// A page for people.

@@ -1,6 +1,8 @@
 //! A list of tasks, for guests and accounts.
 
 use askama::Template;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::forms::Problem;
@@ -32,6 +34,26 @@ struct Task {
     is_done: bool,
 }
 
+/// The documents, as the API lists them.
+#[derive(Default, Deserialize)]
+struct Listed {
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    id: String,
+    data: Box<RawValue>,
+}
+
+/// What the page shows of a document.
+#[derive(Deserialize)]
+struct TaskData {
+    title: String,
+    #[serde(default)]
+    done: bool,
+}
+
 /// The page.
 pub async fn show(app: &App, visit: &Visit) -> Result<PageReply, ApiError> {
     match session(app, visit).await {
@@ -48,22 +70,23 @@ async fn page(
     error: Option<ApiError>,
 ) -> Result<PageReply, ApiError> {
     let listed = on_tasks(app, visit, session, Operation::ListItems, None, Value::Null).await?;
-    let listed = listed.body.unwrap_or_default();
-    let items = listed["items"].as_array().into_iter().flatten();
+    let text = listed.text.unwrap_or_default();
+    let listed: Listed = serde_json::from_str(&text).unwrap_or_default();
     let page = TasksPage {
         viewer: Viewer::of(session),
         problem: error.as_ref().map(Problem::of),
-        tasks: items.filter_map(task).collect(),
+        tasks: listed.items.into_iter().filter_map(task).collect(),
     };
     PageReply::page(error.map_or(200, |error| error.status), &page)
 }
 
 /// A document as a task. Other programs may keep documents of another form among them.
-fn task(item: &Value) -> Option<Task> {
+fn task(item: Item) -> Option<Task> {
+    let data: TaskData = serde_json::from_str(item.data.get()).ok()?;
     Some(Task {
-        id: item["id"].as_str()?.to_owned(),
-        title: item["data"]["title"].as_str()?.to_owned(),
-        is_done: item["data"]["done"] == true,
+        id: item.id,
+        title: data.title,
+        is_done: data.done,
     })
 }
 

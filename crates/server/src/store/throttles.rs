@@ -112,10 +112,18 @@ impl Store {
         let statement = Statement::new(
             "INSERT INTO throttle (name, attempts, since) VALUES ($1, 1, $2) \
              ON CONFLICT (name) DO UPDATE SET \
-             attempts = CASE WHEN throttle.since > $3 THEN throttle.attempts + 1 ELSE 1 END, \
-             since = CASE WHEN throttle.since > $3 THEN throttle.since ELSE excluded.since END \
+             attempts = CASE WHEN throttle.since > $3 AND throttle.since < $4 \
+             THEN throttle.attempts + 1 ELSE 1 END, \
+             since = CASE WHEN throttle.since > $3 AND throttle.since < $4 \
+             THEN throttle.since ELSE excluded.since END \
              RETURNING attempts, since",
-            [name.into(), now.0.into(), now.plus(-window).0.into()],
+            [
+                name.into(),
+                now.0.into(),
+                now.plus(-window).0.into(),
+                // What was counted while the clock was ahead ends now.
+                now.plus(window).0.into(),
+            ],
         );
         let counted = first(self.write(statement).await?, |row| {
             Ok(Attempts {

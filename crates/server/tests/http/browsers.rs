@@ -99,6 +99,8 @@ fn another_host_header_is_refused(server: &Server) {
             refused(&answer, 421, "UNKNOWN_HOST");
         }
     }
+    let metrics = Request::new("GET", "/metrics").header("Host", "evil.example");
+    refused(&metrics.send(server.address).unwrap(), 421, "UNKNOWN_HOST");
     let absolute = Request::new("GET", "http://evil.example/login");
     refused(&server.visitor().send(absolute), 421, "UNKNOWN_HOST");
     let forwarded = Request::new("GET", "/login").header("X-Forwarded-Host", "evil.example");

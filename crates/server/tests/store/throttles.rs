@@ -27,6 +27,10 @@ async fn attempts_are_counted_within_their_window(fixture: Fixture) {
     assert_eq!(count(30_000).await, (2, 0));
     assert_eq!(count(59_999).await, (3, 0));
     assert_eq!(count(60_000).await, (1, 60_000));
+    // While the clock was a day ahead; now it is right again.
+    let day = 24 * 60 * 60 * 1000;
+    assert_eq!(count(day).await, (1, day));
+    assert_eq!(count(120_000).await, (1, 120_000));
     let other = fixture.store.count("y", 60_000, NOW).await.unwrap();
     assert_eq!(other.count, 1);
 }
