@@ -45,6 +45,22 @@ impl Client {
         }
     }
 
+    /// The network that the client shares its part of a queue with: /24 of IPv4, /48 of IPv6,
+    /// which is what one customer gets.
+    pub fn network(&self) -> String {
+        match self.address {
+            Some(IpAddr::V4(address)) => {
+                let [a, b, c, _] = address.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}::/48")
+            }
+            None => "local".to_owned(),
+        }
+    }
+
     /// The client's user agent.
     pub fn user_agent(&self) -> Option<&str> {
         self.user_agent.as_deref()
@@ -73,5 +89,14 @@ mod tests {
         assert_eq!(key("::ffff:192.0.2.1"), "192.0.2.1");
         assert_eq!(key("2001:db8:1:2:3::4"), key("2001:db8:1:2:ffff::"));
         assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+    }
+
+    #[test]
+    fn hosts_of_one_network_share_its_part_of_a_queue() {
+        let network = |address: &str| Client::new(address.parse().ok(), None).network();
+        assert_eq!(network("192.0.2.1"), network("::ffff:192.0.2.200"));
+        assert_ne!(network("192.0.2.1"), network("192.0.3.1"));
+        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_ne!(network("2001:db8:1::1"), network("2001:db8:2::1"));
     }
 }

@@ -24,8 +24,8 @@ use super::sessions::{ActiveSession, Admin, SignedIn, signed_in};
 use super::throttle::{self, Throttle};
 use crate::record::event;
 use crate::requester::Client;
-use crate::store::rows::{AccountRow, SessionClass};
-use crate::store::{NewSession, NewUser, SignInCount, WithPassword, forget_sign_ins};
+use crate::store::rows::{AccountRow, EndKind, SessionClass};
+use crate::store::{NewSession, NewUser, WithPassword, forget_sign_ins};
 use crate::token::{Claim, Digest, SessionToken};
 
 /// What a person enters to register.
@@ -85,6 +85,9 @@ pub enum Unproven {
     Refused,
 }
 
+/// From how many sessions of an account the addresses of its person are known.
+const REMEMBERED: i64 = 20;
+
 /// Registers accounts and signs people in.
 pub struct Accounts {
     context: Arc<Context>,
@@ -126,7 +129,8 @@ impl Accounts {
         self.throttle
             .count(throttle::REGISTRATIONS, &address)
             .await?;
-        let user = self.new_user(registration, Some(claim.digest())).await?;
+        let claim = Some(claim.digest());
+        let user = self.new_user(registration, claim, client).await?;
         let token = SessionToken::random().map_err(ServiceError::from)?;
         let session = self
             .context
@@ -157,11 +161,12 @@ impl Accounts {
         &self,
         registration: Registration,
         claim: Option<Digest>,
+        client: &Client,
     ) -> Result<NewUser, RegisterError> {
         let email: Email = registration.email.parse()?;
         let name: DisplayName = registration.name.parse().map_err(|_| RegisterError::Name)?;
         let password = self
-            .hash_new(registration.password, &email, Some(name.clone()))
+            .hash_new(registration.password, &email, Some(name.clone()), client)
             .await?;
         Ok(NewUser {
             id: AccountId::random().map_err(ServiceError::from)?,
@@ -179,14 +184,16 @@ impl Accounts {
         password: Zeroizing<String>,
         email: &Email,
         name: Option<DisplayName>,
+        client: &Client,
     ) -> Result<String, RegisterError> {
+        let place = self.hashing.place(client)?;
         let password = SecretBuffer::copy_of(password.as_bytes());
         let (policy, email) = (self.policy, email.clone());
         let check = move || {
             policy.check(&password, &email, name.as_ref())?;
             password::into_normalized(password).map_err(|bad| bad.to_string())
         };
-        let hash = self.hashing.hash(check).await?;
+        let hash = self.hashing.hash(place, check).await?;
         hash.map_err(RegisterError::Password)
     }
 
@@ -205,17 +212,19 @@ impl Accounts {
         self.context.check()?;
         let address = client.throttle_key();
         self.throttle.count(throttle::SIGN_INS, &address).await?;
+        // Before the attempt is counted, so that a full queue locks nobody out.
+        let place = self.hashing.place(client)?;
         // What cannot be an email or a password is as wrong as any other.
         let parsed = email.parse::<Email>().ok();
         let name = parsed.as_ref().map_or(email, Email::normalized);
-        let row = throttle_name(name);
         let account = self.context.store.account_of(name).await;
         let account = account.map_err(ServiceError::from)?;
         let who = match &account {
             Some(_) => AuditName::known(name),
             None => self.context.unknown_name(name),
         };
-        let counted = self.count_sign_in(&row, &who, client).await?;
+        let row = self.row_of(name, account.as_ref(), client).await?;
+        self.count_sign_in(&row, &who, client).await?;
         let hash = account.as_ref().and_then(|found| found.password.as_ref());
         let password = SecretBuffer::copy_of(password.as_bytes());
         let password = password::into_normalized(password);
@@ -223,34 +232,68 @@ impl Accounts {
             Ok(password) => (password, true),
             Err(_) => (SecretBuffer::with_capacity(0), false),
         };
-        let verified = self
-            .hashing
-            .verify(password, hash.map(|hash| hash.as_str()))
-            .await?;
+        let hash = hash.map(|hash| hash.as_str());
+        let verified = self.hashing.verify(place, password, hash).await;
         let is_usable = |found: &WithPassword| {
             !found.account.is_disabled && (found.is_proven || unproven == Unproven::Accepted)
         };
-        match account.filter(is_usable) {
-            Some(found) if verified && is_possible => Ok(self.begin(&found, &row, client).await?),
-            _ => {
-                self.fail(&who, counted.locks, client).await?;
-                Err(SignInError::Wrong)
+        let begun = match (verified, account.filter(is_usable)) {
+            (Ok(true), Some(found)) if is_possible => self.begin(&found, &row, client).await,
+            (Ok(_), _) => {
+                self.fail(&who, client).await?;
+                return Err(SignInError::Wrong);
             }
+            (Err(error), _) => Err(error),
+        };
+        if begun.is_err() {
+            // Through no fault of the person. If this fails too, the attempt stays counted.
+            let _ = self.context.store.uncount_sign_in(&row).await;
         }
+        Ok(begun?)
     }
 
-    /// Counts the sign-in as failed, or refuses it.
+    /// The row that counts the sign-ins with an email. Those from an address where the account has
+    /// had a session are counted apart: strangers lock only each other out.
+    async fn row_of(
+        &self,
+        name: &str,
+        account: Option<&WithPassword>,
+        client: &Client,
+    ) -> Result<String, ServiceError> {
+        // Without an account the work is the same.
+        let id = match account {
+            Some(found) => found.account.id,
+            None => AccountId::random()?,
+        };
+        let sessions = self.context.store.sessions_of(id, REMEMBERED).await?;
+        let key = client.throttle_key();
+        let is_known = sessions.iter().any(|found| {
+            let session = &found.session;
+            let revoked = session.ended.as_ref().map(|ended| ended.how) == Some(EndKind::Revoked);
+            let address = session.address.as_ref().map(|address| address.parse());
+            !revoked && matches!(address, Some(Ok(at)) if Client::new(Some(at), None).throttle_key() == key)
+        });
+        Ok(throttle_name(name, is_known.then_some(&*key)))
+    }
+
+    /// Counts the sign-in as failed, or refuses it. A lock is recorded with the count that sets it,
+    /// and lifted if the password turns out to be right.
     async fn count_sign_in(
         &self,
         row: &str,
         who: &AuditName,
         client: &Client,
-    ) -> Result<SignInCount, SignInError> {
+    ) -> Result<(), SignInError> {
         let now = self.context.now();
-        let counted = self.context.store.count_sign_in(row, now).await;
-        let counted = counted.map_err(ServiceError::from)?;
-        match counted.gate {
-            Gate::Counted => Ok(counted),
+        let locked = Details::AccountLocked {
+            failures: FAILURES_TO_LOCK,
+            lock: LOCK,
+        };
+        let locked = event(locked, client).about(who.clone());
+        let record = self.context.record(&[locked]);
+        let count = self.context.store.count_sign_in(row, now, record);
+        match self.context.change(count).await? {
+            Gate::Counted => Ok(()),
             Gate::TooEarly { retry_after } => Err(ServiceError::Throttled { retry_after }.into()),
             Gate::Locked { until } => {
                 let reason = LoginFailure::Locked;
@@ -296,24 +339,11 @@ impl Accounts {
         signed_in(token, found, true, now)
     }
 
-    async fn fail(
-        &self,
-        who: &AuditName,
-        locks: bool,
-        client: &Client,
-    ) -> Result<(), ServiceError> {
+    async fn fail(&self, who: &AuditName, client: &Client) -> Result<(), ServiceError> {
         let reason = LoginFailure::WrongCredentials;
         let attempts = None;
         let failed = event(Details::LoginFailure { reason, attempts }, client);
-        let mut events = vec![failed.about(who.clone())];
-        if locks {
-            let locked = Details::AccountLocked {
-                failures: FAILURES_TO_LOCK,
-                lock: LOCK,
-            };
-            events.push(event(locked, client).about(who.clone()));
-        }
-        let record = self.context.record(&events);
+        let record = self.context.record(&[failed.about(who.clone())]);
         self.context.change(self.context.store.record(record)).await
     }
 
@@ -377,7 +407,8 @@ impl Accounts {
         password: Zeroizing<String>,
     ) -> Result<AccountId, RegisterError> {
         let email: Email = email.parse()?;
-        let password = self.hash_new(password, &email, None).await?;
+        let operator = Client::default();
+        let password = self.hash_new(password, &email, None, &operator).await?;
         let user = NewUser {
             id: AccountId::random().map_err(ServiceError::from)?,
             email: email.as_str().to_owned(),
@@ -440,8 +471,9 @@ pub(super) fn revoked(reason: &str) -> Details {
     }
 }
 
-/// The name of the row that counts the sign-ins of an email: a digest, so that emails without an
-/// account are not stored.
-fn throttle_name(email: &str) -> String {
-    format!("account:{}", hex(&sha256(email.as_bytes())))
+/// The name of the row that counts the sign-ins of an email, all of them or those from an address:
+/// a digest, so that emails without an account are not stored.
+fn throttle_name(email: &str, address: Option<&str>) -> String {
+    let name = address.map_or(email.to_owned(), |address| format!("{address} {email}"));
+    format!("account:{}", hex(&sha256(name.as_bytes())))
 }

@@ -1,8 +1,11 @@
 //! Password hashing, on threads of its own with a bounded queue: sign-ins wait for each other, and
 //! nothing else waits for them.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+mod queue;
+
+pub use queue::Place;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64ct::{Base64Unpadded, Encoding};
@@ -10,18 +13,18 @@ use nightlatch_core::crypto::kdf::{Argon2Params, HashFailed, SALT_LENGTH, argon2
 use nightlatch_core::memory::SecretBuffer;
 use tokio::sync::oneshot;
 
+use self::queue::Queue;
 use super::error::ServiceError;
+use crate::requester::Client;
 
 /// How many passwords wait for each thread at most.
 const QUEUE: usize = 64;
 /// What a client is told to wait when the queue is full: about the time in which it empties.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-type Job = Box<dyn FnOnce() + Send>;
-
 /// The threads that hash passwords.
 pub struct Hashing {
-    queue: SyncSender<Job>,
+    queue: Arc<Queue>,
     params: Argon2Params,
     /// A hash of nothing that anybody knows, for emails without an account.
     decoy: String,
@@ -34,13 +37,17 @@ impl Hashing {
     /// When a thread cannot be started, or the system provides no random numbers.
     pub fn start(threads: usize, params: Argon2Params) -> Result<Self, std::io::Error> {
         let threads = threads.max(1);
-        let (queue, jobs) = sync_channel::<Job>(QUEUE * threads);
-        let jobs = Arc::new(Mutex::new(jobs));
+        let queue = Queue::new(QUEUE * threads);
         for _ in 0..threads {
-            let jobs = jobs.clone();
+            let queue = queue.clone();
+            let work = move || {
+                while let Some(job) = queue.next() {
+                    job();
+                }
+            };
             std::thread::Builder::new()
                 .name("password-hash".to_owned())
-                .spawn(move || work(&jobs))?;
+                .spawn(work)?;
         }
         let mut random = [0; SALT_LENGTH + 32];
         getrandom::fill(&mut random)?;
@@ -53,16 +60,28 @@ impl Hashing {
         })
     }
 
+    /// A place in the queue. Whoever has one is not told that it is full.
+    ///
+    /// # Errors
+    /// [`ServiceError::Busy`] when the queue is full, or the client's network has its share of it.
+    pub fn place(&self, client: &Client) -> Result<Place, ServiceError> {
+        let busy = ServiceError::Busy {
+            retry_after: RETRY_AFTER,
+        };
+        self.queue.take(client.network()).ok_or(busy)
+    }
+
     /// Hashes the new password that `check` returns. Both are done in one turn of the queue.
     ///
     /// # Errors
-    /// [`ServiceError::Busy`] when the queue is full; inside, the refusal of `check`.
+    /// When it cannot be computed; inside, the refusal of `check`.
     pub async fn hash<E: Send + 'static>(
         &self,
+        place: Place,
         check: impl FnOnce() -> Result<SecretBuffer, E> + Send + 'static,
     ) -> Result<Result<String, E>, ServiceError> {
         let params = self.params;
-        self.run(move || {
+        run(place, move || {
             check()
                 .map(|password| {
                     let mut salt = [0; SALT_LENGTH];
@@ -79,14 +98,15 @@ impl Hashing {
     /// `false`.
     ///
     /// # Errors
-    /// [`ServiceError::Busy`] when the queue is full.
+    /// When it cannot be computed.
     pub async fn verify(
         &self,
+        place: Place,
         password: SecretBuffer,
         hash: Option<&str>,
     ) -> Result<bool, ServiceError> {
         let stored = hash.unwrap_or(&self.decoy).to_owned();
-        self.run(move || {
+        run(place, move || {
             let Some((params, salt, expected)) = decode(&stored) else {
                 tracing::error!("the stored hash of a password cannot be read");
                 return Err(ServiceError::Internal);
@@ -96,37 +116,27 @@ impl Hashing {
         })
         .await?
     }
+}
 
-    /// Runs work on a password in its turn.
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, ServiceError> {
-        let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move || {
-            // A client that left needs no answer, and no work.
-            if !answer.is_closed() {
-                let _ = answer.send(work());
-            }
-        });
-        match self.queue.try_send(job) {
-            Ok(()) => answered.await.map_err(|_| ServiceError::Internal),
-            Err(TrySendError::Full(_)) => Err(ServiceError::Busy {
-                retry_after: RETRY_AFTER,
-            }),
-            Err(TrySendError::Disconnected(_)) => Err(ServiceError::Internal),
-        }
+impl Drop for Hashing {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }
 
-fn work(jobs: &Mutex<Receiver<Job>>) {
-    loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match job {
-            Ok(job) => job(),
-            Err(_) => return,
+/// Runs work on a password in its turn.
+async fn run<T: Send + 'static>(
+    place: Place,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ServiceError> {
+    let (answer, answered) = oneshot::channel();
+    place.run(move || {
+        // A client that left needs no answer, and no work.
+        if !answer.is_closed() {
+            let _ = answer.send(work());
         }
-    }
+    });
+    answered.await.map_err(|_| ServiceError::Internal)
 }
 
 #[allow(clippy::needless_pass_by_value)] // for map_err
@@ -179,59 +189,36 @@ mod tests {
     #[tokio::test]
     async fn a_password_verifies_against_its_own_hash_only() {
         let hashing = Hashing::start(1, Argon2Params::FLOOR).unwrap();
+        let place = || hashing.place(&Client::default()).unwrap();
         let hash = hashing
-            .hash(|| Ok::<_, ()>(password("correct horse")))
+            .hash(place(), || Ok::<_, ()>(password("correct horse")))
             .await;
         let hash = hash.unwrap().unwrap();
         assert!(
             hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{hash}"
         );
-        let verify = async |text, hash| hashing.verify(password(text), hash).await.unwrap();
+        let verify = async |text, hash| {
+            let verified = hashing.verify(place(), password(text), hash).await;
+            verified.unwrap()
+        };
         assert!(verify("correct horse", Some(&*hash)).await);
         assert!(!verify("correct horsf", Some(&*hash)).await);
         assert!(!verify("correct horse", None).await);
     }
 
-    #[tokio::test]
-    async fn a_full_queue_says_when_to_come_back() {
-        let hashing = Arc::new(Hashing::start(1, Argon2Params::FLOOR).unwrap());
-        let (release, released) = std::sync::mpsc::channel::<()>();
-        let (start, started) = oneshot::channel();
-        let blocked = hashing.clone();
-        let block = move || {
-            start.send(()).unwrap();
-            released.recv()
-        };
-        let first = tokio::spawn(async move { blocked.run(block).await });
-        started.await.unwrap();
-        let mut waiting = Vec::new();
-        let busy = loop {
-            let hashing = hashing.clone();
-            let mut next = Box::pin(async move { hashing.run(|| ()).await });
-            match futures_poll(next.as_mut()).await {
-                Some(answer) => break answer,
-                None => waiting.push(next),
-            }
-        };
-        assert!(matches!(busy, Err(ServiceError::Busy { .. })));
-        assert_eq!(waiting.len(), QUEUE);
-        release.send(()).unwrap();
-        first.await.unwrap().unwrap().unwrap();
-        for next in waiting {
-            next.await.unwrap();
-        }
-    }
-
-    /// Polls once.
-    async fn futures_poll<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
-        std::future::poll_fn(|context| {
-            std::task::Poll::Ready(match std::pin::Pin::new(&mut future).poll(context) {
-                std::task::Poll::Ready(value) => Some(value),
-                std::task::Poll::Pending => None,
-            })
-        })
-        .await
+    #[test]
+    fn a_full_queue_says_when_to_come_back_and_has_room_for_another_network() {
+        let hashing = Hashing::start(1, Argon2Params::FLOOR).unwrap();
+        let client = |address: &str| Client::new(address.parse().ok(), None);
+        let places: Vec<_> = (0..QUEUE / 2)
+            .map(|at| hashing.place(&client(&format!("192.0.2.{at}"))).unwrap())
+            .collect();
+        let full = hashing.place(&client("192.0.2.200"));
+        assert!(matches!(full, Err(ServiceError::Busy { .. })));
+        assert!(hashing.place(&client("198.51.100.1")).is_ok());
+        drop(places);
+        assert!(hashing.place(&client("192.0.2.200")).is_ok());
     }
 
     #[test]

@@ -185,7 +185,7 @@ impl Links {
         if self.look(link).await? != Purpose::Setup {
             return Err(RedeemError::Invalid.into());
         }
-        let mut admin = self.accounts.new_user(registration, None).await?;
+        let mut admin = self.accounts.new_user(registration, None, client).await?;
         admin.is_admin = true;
         let service = |error: getrandom::Error| RedeemError::from(ServiceError::from(error));
         let token = SessionToken::random().map_err(service)?;

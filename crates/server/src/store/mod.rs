@@ -26,7 +26,7 @@ pub use outbox::OutboxRow;
 pub use retention::{Kept, Removed};
 pub use secrets::SecretRow;
 pub use sessions::{Found, Key, NewSession};
-pub use throttles::{Attempts, SignInCount, forget_sign_ins};
+pub use throttles::{Attempts, forget_sign_ins};
 pub use value::{Statement, Value};
 
 use std::path::PathBuf;

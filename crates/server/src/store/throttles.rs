@@ -17,15 +17,6 @@ pub struct Attempts {
     pub since: Millis,
 }
 
-/// The decision about a sign-in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SignInCount {
-    /// Whether its password may be checked.
-    pub gate: Gate,
-    /// Whether the account is locked if it fails.
-    pub locks: bool,
-}
-
 /// Milliseconds of a time of the rules in `core`.
 fn millis(time: Timestamp) -> i64 {
     time.unix_nanos().div_euclid(1_000_000)
@@ -80,19 +71,21 @@ fn replace(name: &str, before: Option<Failures>, after: Failures) -> Statement {
 }
 
 /// Counts a sign-in, and starts again if another one was counted in between.
-fn count_sign_in(name: String, now: Millis) -> Flow<SignInCount> {
+fn count_sign_in(name: String, now: Millis, record: Vec<Statement>) -> Flow<Gate> {
     Flow::run(failures(&name), move |rows| {
         let before = first(rows, read_failures)?;
         let (after, gate) = throttle::begin(before, now.timestamp());
         if matches!(gate, Gate::TooEarly { .. }) {
-            return Ok(Flow::Abandon(SignInCount { gate, locks: false }));
+            return Ok(Flow::Abandon(gate));
         }
         Ok(Flow::run(replace(&name, before, after), move |rows| {
+            let locks = gate == Gate::Counted && after.locked_until.is_some();
             Ok(if rows.is_empty() {
-                count_sign_in(name, now)
+                count_sign_in(name, now, record)
+            } else if locks {
+                Flow::Commit(record, gate)
             } else {
-                let locks = after.locked_until.is_some();
-                Flow::Commit(Vec::new(), SignInCount { gate, locks })
+                Flow::Commit(Vec::new(), gate)
             })
         }))
     })
@@ -134,13 +127,32 @@ impl Store {
         counted.ok_or_else(|| StoreError::Broken("an attempt was not counted".to_owned()))
     }
 
-    /// Counts a sign-in as failed before its password is checked, by the rules of `core`. A
-    /// sign-in that must come later is not counted.
+    /// Counts a sign-in as failed before its password is checked, by the rules of `core`, and
+    /// commits `record` with it if it locks. A sign-in that must come later is not counted.
     ///
     /// # Errors
     /// When the database is not available.
-    pub async fn count_sign_in(&self, name: &str, now: Millis) -> Result<SignInCount, StoreError> {
+    pub async fn count_sign_in(
+        &self,
+        name: &str,
+        now: Millis,
+        record: Vec<Statement>,
+    ) -> Result<Gate, StoreError> {
         let name = name.to_owned();
-        self.change(move || count_sign_in(name.clone(), now)).await
+        self.change(move || count_sign_in(name.clone(), now, record.clone()))
+            .await
+    }
+
+    /// Takes back one count of a sign-in, and the lock that it may have set.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn uncount_sign_in(&self, name: &str) -> Result<(), StoreError> {
+        let statement = Statement::new(
+            "UPDATE throttle SET attempts = attempts - 1, locked_until = NULL \
+             WHERE name = $1 AND attempts > 0",
+            [name.into()],
+        );
+        self.write(statement).await.map(drop)
     }
 }

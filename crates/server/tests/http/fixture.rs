@@ -230,12 +230,12 @@ impl Server {
         line
     }
 
-    /// A client at an address of its own, without cookies.
+    /// A client at an address in a network of its own, without cookies.
     pub fn visitor(&self) -> Visitor {
         let number = self.addresses.fetch_add(1, Ordering::Relaxed);
         let [_, b, c, d] = number.to_be_bytes();
         Visitor {
-            address: format!("10.{b}.{c}.{d}"),
+            address: format!("{}.{c}.{d}.1", 10 + b),
             browser: Browser::new(self.address),
         }
     }

@@ -18,6 +18,7 @@ mod guests;
 mod held_bodies;
 mod isolation;
 mod links;
+mod lockouts;
 mod mails;
 mod operation;
 mod pages;

@@ -10,6 +10,7 @@ on_both!(
     no_attempt_is_missed_however_many_come_at_once,
     of_a_hundred_sign_ins_at_once_at_most_five_passwords_are_checked,
     a_success_forgets_the_failures,
+    a_lock_is_committed_with_its_record_and_can_be_taken_back,
     two_nodes_count_together,
     attempts_are_forgotten_after_a_day,
 );
@@ -48,38 +49,55 @@ async fn no_attempt_is_missed_however_many_come_at_once(fixture: Fixture) {
 async fn of_a_hundred_sign_ins_at_once_at_most_five_passwords_are_checked(fixture: Fixture) {
     let gates = at_once(100, |_| {
         let store = fixture.store.clone();
-        async move { store.count_sign_in("alice", NOW).await.unwrap() }
+        async move { store.count_sign_in("alice", NOW, Vec::new()).await.unwrap() }
     })
     .await;
-    let checked = |count: &&nightlatch_server::store::SignInCount| count.gate == Gate::Counted;
-    let checked = gates.iter().filter(checked).count();
+    let checked = gates.iter().filter(|gate| **gate == Gate::Counted).count();
     assert!(
         (1..=FAILURES_TO_LOCK as usize).contains(&checked),
         "{checked}"
     );
-    assert!(gates.iter().filter(|count| count.locks).count() <= 1);
 }
 
 async fn a_success_forgets_the_failures(fixture: Fixture) {
     let sign_in = async |at| {
         fixture
             .store
-            .count_sign_in("alice", NOW.plus(at))
+            .count_sign_in("alice", NOW.plus(at), Vec::new())
             .await
             .unwrap()
     };
     let free = Gate::Counted;
     for at in [0, 1000, 2000, 4000, 9000] {
-        let count = sign_in(at).await;
-        assert_eq!((count.gate, count.locks), (free, at == 9000));
+        assert_eq!(sign_in(at).await, free);
     }
-    assert!(matches!(sign_in(10_000).await.gate, Gate::Locked { .. }));
+    assert!(matches!(sign_in(10_000).await, Gate::Locked { .. }));
     fixture
         .store
         .record(vec![forget_sign_ins("alice")])
         .await
         .unwrap();
-    assert_eq!(sign_in(11_000).await.gate, free);
+    assert_eq!(sign_in(11_000).await, free);
+}
+
+async fn a_lock_is_committed_with_its_record_and_can_be_taken_back(fixture: Fixture) {
+    let store = &fixture.store;
+    let sign_in = async |at| {
+        let record = vec![crate::waiting_events::row("node", "locked")];
+        let count = store.count_sign_in("alice", NOW.plus(at), record).await;
+        count.unwrap()
+    };
+    let recorded = async || store.outbox("node", 10).await.unwrap().len();
+    for at in [0, 1000, 2000, 4000] {
+        assert_eq!(sign_in(at).await, Gate::Counted);
+        assert_eq!(recorded().await, 0);
+    }
+    assert_eq!(sign_in(9000).await, Gate::Counted);
+    assert_eq!(recorded().await, 1);
+    assert!(matches!(sign_in(10_000).await, Gate::Locked { .. }));
+    store.uncount_sign_in("alice").await.unwrap();
+    assert_eq!(sign_in(20_000).await, Gate::Counted);
+    assert!(matches!(sign_in(21_000).await, Gate::Locked { .. }));
 }
 
 async fn two_nodes_count_together(fixture: Fixture) {

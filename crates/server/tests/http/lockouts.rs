@@ -1,0 +1,93 @@
+//! What strangers cannot keep a person from.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::fixture::{
+    PASSWORD, Server, User, Visitor, accepted, either_database, fresh_email, refused, wait_until,
+};
+
+/// How long the strangers come at most.
+const LONGEST: Duration = Duration::from_secs(180);
+
+/// What signing in with the right password is answered.
+fn log_in(user: &User, visitor: &mut Visitor) -> nightlatch_server::client::Response {
+    let login = json!({ "email": user.email, "password": PASSWORD });
+    visitor.post("/api/auth/login", &login)
+}
+
+#[test]
+fn a_network_that_fills_the_hashing_queue_keeps_nobody_else_from_signing_in() {
+    for database in either_database() {
+        let server = Server::start(&database, &[]);
+        let user = server.user();
+        let begun = Instant::now();
+        let (is_full, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            for host in 0..200 {
+                let mut stranger = server.visitor();
+                stranger.address = format!("192.0.2.{host}");
+                let (is_full, is_over) = (&is_full, &is_over);
+                scope.spawn(move || {
+                    // Should the test fail, it ends all the same.
+                    while !is_over.load(Ordering::Relaxed) && begun.elapsed() < LONGEST {
+                        let login = json!({ "email": fresh_email(), "password": PASSWORD });
+                        if stranger.post("/api/auth/login", &login).status == 503 {
+                            is_full.store(true, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+            wait_until(
+                "full queue",
+                || is_full.load(Ordering::Relaxed),
+                || server.log(),
+            );
+            let answers: Vec<_> = (0..6)
+                .map(|_| log_in(&user, &mut server.visitor()))
+                .collect();
+            is_over.store(true, Ordering::Relaxed);
+            for answer in &answers {
+                accepted(answer, 200);
+            }
+        });
+    }
+}
+
+#[test]
+fn strangers_who_fail_lock_nobody_out_where_a_session_began() {
+    for database in either_database() {
+        let server = Server::start(&database, &[]);
+        let mut user = server.user();
+        let wrong = json!({ "email": user.email, "password": "not the password at all" });
+        let mut stranger = server.visitor();
+        let answer = stranger.post("/api/auth/login", &wrong);
+        refused(&answer, 401, "INVALID_CREDENTIALS");
+        // As after some more of them.
+        server.execute(
+            "UPDATE throttle SET attempts = 5, locked_until = 4102444800000 \
+             WHERE name LIKE 'account:%'",
+        );
+        refused(&log_in(&user, &mut stranger), 423, "ACCOUNT_LOCKED");
+        let mut own = user.visitor.clone();
+        accepted(&log_in(&user, &mut own), 200);
+        // Guesses from there are counted, too.
+        refused(
+            &own.post("/api/auth/login", &wrong),
+            401,
+            "INVALID_CREDENTIALS",
+        );
+        server.execute(
+            "UPDATE throttle SET attempts = 5, locked_until = 4102444800000 \
+             WHERE name LIKE 'account:%'",
+        );
+        refused(
+            &log_in(&user, &mut user.visitor.clone()),
+            423,
+            "ACCOUNT_LOCKED",
+        );
+        accepted(&user.visitor.get("/api/auth/profile"), 200);
+    }
+}
