@@ -144,11 +144,15 @@ async fn changes(data: &Path) {
         .unwrap();
     acknowledge("LINK_REDEEMED", admin.session.id());
     let email = "carol@example.com".parse().unwrap();
-    let link = services.links.request(&email, None, &client).await.unwrap();
+    let link = services
+        .links
+        .request(&email, None, &claim, &client)
+        .await
+        .unwrap();
     std::fs::write(data.join("link"), link.token.to_text().as_bytes()).unwrap();
     let carol = services
         .links
-        .redeem(&link.token, &claim, &client)
+        .redeem(&link.token, &claim, None, &client)
         .await
         .unwrap();
     acknowledge("LINK_REDEEMED", carol.signed_in.session.id());
@@ -261,7 +265,7 @@ async fn check(data: &Path, acknowledged: &[(String, SessionId)], at: &str) {
         let claim = Claim::random().unwrap();
         let again = services
             .links
-            .redeem(&token, &claim, &Client::default())
+            .redeem(&token, &claim, None, &Client::default())
             .await;
         assert!(matches!(again, Err(RedeemError::Used)), "{at}");
     }

@@ -105,15 +105,15 @@ async fn change(node: &Node) {
         .await
         .unwrap();
     let email = email().parse().unwrap();
+    let claim = Claim::random().unwrap();
     let link = services
         .links
-        .request(&email, Some(owner), &client)
+        .request(&email, Some(owner), &claim, &client)
         .await
         .unwrap();
-    let claim = Claim::random().unwrap();
     let redeemed = services
         .links
-        .redeem(&link.token, &claim, &client)
+        .redeem(&link.token, &claim, None, &client)
         .await
         .unwrap();
     assert_eq!(redeemed.merged_items, 1);

@@ -9,6 +9,7 @@ use super::error::ApiError;
 use crate::service::accounts::{RegisterError, Registration, Unproven};
 use crate::service::links::NewLink;
 use crate::store::rows::AccountKind;
+use crate::token::Claim;
 
 /// Creates an account and signs the person in.
 pub async fn register(app: &App, call: Call) -> Result<Answer, ApiError> {
@@ -19,7 +20,7 @@ pub async fn register(app: &App, call: Call) -> Result<Answer, ApiError> {
         .register(registration(&call), &claim, &call.client)
         .await;
     let answer = if app.options.hides_accounts {
-        hidden(app, &call, result.map(|begun| begun.session)).await?
+        hidden(app, &call, &claim, result.map(|begun| begun.session)).await?
     } else {
         sign_in_answer(app, 201, result?)?
     };
@@ -33,6 +34,7 @@ pub async fn register(app: &App, call: Call) -> Result<Answer, ApiError> {
 async fn hidden(
     app: &App,
     call: &Call,
+    claim: &Claim,
     result: Result<crate::service::sessions::ActiveSession, RegisterError>,
 ) -> Result<Answer, ApiError> {
     let services = &app.node.services;
@@ -46,7 +48,8 @@ async fn hidden(
         Err(RegisterError::Exists) => "You already have an account",
         Err(error) => return Err(error.into()),
     };
-    let NewLink { token, .. } = services.links.request(&email, None, &call.client).await?;
+    let links = &services.links;
+    let NewLink { token, .. } = links.request(&email, None, claim, &call.client).await?;
     app.send_link(&email, subject, &token)?;
     Ok(Answer::json(
         202,

@@ -1,12 +1,16 @@
 //! Sign-in links by mail.
 
+use nightlatch_core::id::AccountId;
 use serde_json::json;
 
 use super::answer::{Answer, session_answer};
 use super::app::App;
 use super::call::Call;
 use super::error::ApiError;
+use super::identity::resolve;
 use crate::service::mail::masked;
+use crate::service::sessions::Activity;
+use crate::store::rows::AccountKind;
 
 /// Mails a sign-in link. A guest's documents come along when it is redeemed.
 pub async fn request(app: &App, call: Call) -> Result<Answer, ApiError> {
@@ -18,23 +22,32 @@ pub async fn request(app: &App, call: Call) -> Result<Answer, ApiError> {
         }
         None => None,
     };
+    let (claim, fresh) = call.given.browser()?;
     let link = app
         .node
         .services
         .links
-        .request(&email, guest, &call.client)
+        .request(&email, guest, &claim, &call.client)
         .await?;
     app.send_link(&email, "Sign in", &link.token)?;
-    let (_, claim) = call.given.browser()?;
     let body = json!({
         "message": "Check your mail for a link to sign in.",
         "expires_in_seconds": link.life.as_secs(),
         "email_masked": masked(email.normalized()),
     });
     Ok(Answer {
-        claim,
+        claim: fresh,
         ..Answer::json(202, body)
     })
+}
+
+/// The guest that a request proves to come from, if it is one.
+async fn guest_of(app: &App, call: &Call) -> Result<Option<AccountId>, ApiError> {
+    match resolve(app, &call.given, Activity::Passive).await {
+        Ok(session) if session.kind() == AccountKind::Guest => Ok(Some(session.account().id)),
+        Err(error) if error.status >= 500 => Err(error),
+        Ok(_) | Err(_) => Ok(None),
+    }
 }
 
 /// Redeems a link: of any number of requests at once, exactly one succeeds.
@@ -46,7 +59,7 @@ pub async fn verify(app: &App, call: Call) -> Result<Answer, ApiError> {
         .node
         .services
         .links
-        .redeem(&token, &claim, &call.client)
+        .redeem(&token, &claim, guest_of(app, &call).await?, &call.client)
         .await?;
     let mut answer = session_answer(app, 200, redeemed.signed_in)?;
     if let Some(body) = answer.body.as_mut().and_then(|body| body.as_object_mut()) {

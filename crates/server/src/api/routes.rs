@@ -232,7 +232,7 @@ pub const ROUTES: &[Route] = {
             "/api/v2/auth/magic-link/request",
             Op::RequestLink,
             (Open, Json(LINK)),
-            "Mails a link that signs in once, within an hour. A newer link replaces it.",
+            "Mails a link that signs in once, within an hour. A newer link of the same browser replaces it.",
             &[202, 400, 429],
         ),
         route(
@@ -255,7 +255,7 @@ pub const ROUTES: &[Route] = {
                 ]),
             ),
             "Redeems a sign-in link. Of any number of requests at once, exactly one succeeds.",
-            &[200, 400, 409, 410],
+            &[200, 400, 409, 410, 429],
         ),
         route(
             Post,

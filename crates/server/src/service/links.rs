@@ -17,7 +17,7 @@ use crate::record::event;
 use crate::requester::Client;
 use crate::store::rows::SessionClass;
 use crate::store::{self, LinkState, NewSession, Redemption, Statement};
-use crate::token::{Claim, LinkToken, SessionToken};
+use crate::token::{Claim, Digest, LinkToken, SessionToken};
 
 /// How long a sign-in link can be redeemed.
 pub const LINK_LIFE: Duration = Duration::from_secs(3600);
@@ -44,7 +44,7 @@ pub struct Redeemed {
 /// Why a link was not redeemed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RedeemError {
-    /// 400: there is no such link, or a newer one took its place.
+    /// 400: there is no such link, a newer one took its place, or another one was used.
     #[error("this link is not valid; a newer one may have been sent")]
     Invalid,
     /// 409 TOKEN_ALREADY_USED.
@@ -75,26 +75,36 @@ impl Links {
         }
     }
 
-    /// Makes a sign-in link for `email`, in place of a pending one. A guest that is named is
-    /// merged into the account when the link is redeemed.
+    /// Makes a sign-in link for `email`, in place of a pending one that the same browser asked for.
+    /// A guest that is named is merged into the account when it redeems the link, or the browser
+    /// `asks` does.
     ///
     /// # Errors
-    /// [`ServiceError::Throttled`] after 5 an hour and email.
+    /// [`ServiceError::Throttled`] after 5 an hour for this email from the client's network, 60
+    /// from its address, and 20 for this email from anywhere: strangers in one network do not use
+    /// up the links of a person in another one.
     pub async fn request(
         &self,
         email: &Email,
         guest: Option<AccountId>,
+        asks: &Claim,
         client: &Client,
     ) -> Result<NewLink, ServiceError> {
         self.context.check()?;
-        self.throttle
-            .count(throttle::LINKS, email.normalized())
-            .await?;
+        let address = client.throttle_key();
+        let here = format!("{} {}", client.network(), email.normalized());
+        for (limit, key) in [
+            (throttle::LINKS_OF_ADDRESS, address.as_str()),
+            (throttle::LINKS, &here),
+            (throttle::LINKS_OF_EMAIL, email.normalized()),
+        ] {
+            self.throttle.count(limit, key).await?;
+        }
         let name = AuditName::known(email.normalized());
         let texts = (email.normalized(), email.normalized());
         let requested = |details| event(details, client).about(name);
-        self.put("sign-in", texts, guest, LINK_LIFE, requested)
-            .await
+        let asks = (guest, Some(asks.digest()));
+        self.put("sign-in", texts, asks, LINK_LIFE, requested).await
     }
 
     /// Makes the link with which the first administrator registers; `None` once there is one.
@@ -106,7 +116,7 @@ impl Links {
             return Ok(None);
         }
         let link = self
-            .put("setup", ("", ""), None, SETUP_LIFE, Event::new)
+            .put("setup", ("", ""), (None, None), SETUP_LIFE, Event::new)
             .await?;
         Ok(Some(link))
     }
@@ -115,7 +125,7 @@ impl Links {
         &self,
         purpose: &'static str,
         (email, email_norm): (&str, &str),
-        guest: Option<AccountId>,
+        (guest, asked_by): (Option<AccountId>, Option<Digest>),
         life: Duration,
         event: impl FnOnce(Details) -> Event,
     ) -> Result<NewLink, ServiceError> {
@@ -127,6 +137,7 @@ impl Links {
             email: email.to_owned(),
             email_norm: email_norm.to_owned(),
             guest,
+            asked_by,
             expires: now.plus(millis(life)),
         };
         let requested = Details::LinkRequested {
@@ -140,18 +151,26 @@ impl Links {
     }
 
     /// Redeems a sign-in link: of any number at once exactly one succeeds. Creates the account if
-    /// there is none with the email.
+    /// there is none with the email. `guest` is the one that the request proves to come from.
     ///
     /// # Errors
-    /// [`RedeemError`] tells used, expired and invalid apart.
+    /// [`RedeemError`] tells used, expired and invalid apart; [`ServiceError::Throttled`] after 30
+    /// a minute and address.
     pub async fn redeem(
         &self,
         link: &LinkToken,
         claim: &Claim,
+        guest: Option<AccountId>,
         client: &Client,
     ) -> Result<Redeemed, RedeemError> {
+        self.context.check()?;
+        let address = client.throttle_key();
+        self.throttle.count(throttle::REDEMPTIONS, &address).await?;
         let token = SessionToken::of_link(link, claim);
-        let redemption = self.redemption(link, claim, &token, client)?;
+        let redemption = Redemption {
+            guest,
+            ..self.redemption(link, claim, &token, client)?
+        };
         let now = redemption.now;
         let account = AccountId::random().map_err(ServiceError::from)?;
         let record = self.recorder(link, &redemption.session, client);
@@ -162,10 +181,17 @@ impl Links {
                 is_new,
                 merged,
                 ..
-            } => Ok(Redeemed {
-                signed_in: signed_in(token, Some(*found), is_new, now)?,
-                merged_items: merged.map_or(0, |(_, count)| u64::try_from(count).unwrap_or(0)),
-            }),
+            } => {
+                let signed_in = match signed_in(token, Some(*found), is_new, now) {
+                    // The session of the first answer has ended since.
+                    Err(_) if !is_new => return Err(RedeemError::Used),
+                    signed_in => signed_in?,
+                };
+                Ok(Redeemed {
+                    signed_in,
+                    merged_items: merged.map_or(0, |(_, count)| u64::try_from(count).unwrap_or(0)),
+                })
+            }
             store::Redeemed::Refused(state) => Err(refusal(&state)),
             store::Redeemed::Disabled | store::Redeemed::Exists => Err(RedeemError::Invalid),
         }
@@ -233,6 +259,7 @@ impl Links {
         Ok(Redemption {
             hash: link.digest(),
             claim: claim.digest(),
+            guest: None,
             session: self.context.new_session(token, SessionClass::Web, client)?,
             now: self.context.now(),
         })
@@ -251,6 +278,13 @@ impl Links {
         move |redeemed| {
             let refused = |reason| event(Details::LinkRefused { link, reason }, &client);
             let (found, merged, is_reclaimed) = match redeemed {
+                store::Redeemed::Session {
+                    is_new: false,
+                    found,
+                    ..
+                } if found.session.ended.is_some() => {
+                    return context.record(&[refused(LinkRefusal::Used)]);
+                }
                 store::Redeemed::Session { is_new: false, .. } => return Vec::new(),
                 store::Redeemed::Session {
                     found,

@@ -30,11 +30,29 @@ pub const REFRESHES: Limit = Limit {
     count: 30,
     window: Duration::from_secs(60),
 };
-/// Sign-in links per email.
+/// Sign-in links that a network asks for, per email.
 pub const LINKS: Limit = Limit {
     name: "link",
     count: 5,
     window: Duration::from_secs(3600),
+};
+/// Sign-in links per address, whatever the emails.
+pub const LINKS_OF_ADDRESS: Limit = Limit {
+    name: "link-from",
+    count: 60,
+    window: Duration::from_secs(3600),
+};
+/// Sign-in links per email, whoever asks.
+pub const LINKS_OF_EMAIL: Limit = Limit {
+    name: "link-to",
+    count: 20,
+    window: Duration::from_secs(3600),
+};
+/// Redemptions of links per address: those that are refused are recorded, too.
+pub const REDEMPTIONS: Limit = Limit {
+    name: "redemption",
+    count: 30,
+    window: Duration::from_secs(60),
 };
 /// Sign-ins with a password per address.
 pub const SIGN_INS: Limit = Limit {

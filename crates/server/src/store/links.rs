@@ -1,5 +1,6 @@
 //! Links that are redeemed once.
 
+use nightlatch_core::crypto::hex;
 use nightlatch_core::id::AccountId;
 
 use super::accounts::{self, Entered, NewUser};
@@ -27,6 +28,8 @@ pub struct NewLink {
     pub email_norm: String,
     /// The guest to merge.
     pub guest: Option<AccountId>,
+    /// The digest of the claim of the browser that asked for it; `None` for `setup`.
+    pub asked_by: Option<Digest>,
     /// When it can be redeemed no more.
     pub expires: Millis,
 }
@@ -42,6 +45,10 @@ pub struct LinkRow {
     pub email_norm: String,
     /// The guest to merge.
     pub guest: Option<AccountId>,
+    /// The browser that asked for it, as [`browser`] writes it.
+    asked_by: String,
+    /// How many documents of the guest came along, once it was merged.
+    merged_items: Option<i64>,
 }
 
 /// Whether a link can be redeemed.
@@ -88,7 +95,14 @@ fn read(row: &mut Row) -> Result<LinkRow, StoreError> {
             .optional_text()?
             .map(|id| id.parse().map_err(|_| unexpected("an id")))
             .transpose()?,
+        asked_by: row.text()?,
+        merged_items: row.optional_int()?,
     })
+}
+
+/// How the database has the claim of a browser that asks for a link.
+fn browser(claim: Option<Digest>) -> String {
+    claim.map_or_else(String::new, |claim| hex(claim.as_bytes()))
 }
 
 /// Redeems a link, or repeats the redemption of the same browser. Returns the link if it did.
@@ -100,7 +114,7 @@ fn redeem(redemption: &Redemption, purpose: &'static str) -> Statement {
         "UPDATE link SET used_at = coalesce(used_at, $1), claim = $2 \
          WHERE hash = $3 AND purpose = $4 AND expires > $1 \
          AND (used_at IS NULL OR (claim = $2 AND used_at > $5)) \
-         RETURNING purpose, email, email_norm, guest",
+         RETURNING purpose, email, email_norm, guest, asked_by, merged_items",
         [
             now.0.into(),
             claim.as_bytes().as_slice().into(),
@@ -113,7 +127,8 @@ fn redeem(redemption: &Redemption, purpose: &'static str) -> Statement {
 
 fn look(hash: Digest) -> Statement {
     Statement::new(
-        "SELECT purpose, email, email_norm, guest, expires, used_at FROM link WHERE hash = $1",
+        "SELECT purpose, email, email_norm, guest, asked_by, merged_items, expires, used_at \
+         FROM link WHERE hash = $1",
         [hash.as_bytes().as_slice().into()],
     )
 }
@@ -137,6 +152,8 @@ pub struct Redemption {
     pub hash: Digest,
     /// The digest of the browser's claim.
     pub claim: Digest,
+    /// The guest that the browser proved to be, if it is one.
+    pub guest: Option<AccountId>,
     /// The session to begin.
     pub session: NewSession,
     /// The current time.
@@ -160,7 +177,7 @@ where
         let change = redeem(&self.redemption, self.purpose);
         Flow::run(change, move |rows| match first(rows, read)? {
             None => Ok(self.refused()),
-            Some(link) => Ok(self.account(&user(&link), link.guest)),
+            Some(link) => Ok(self.account(&user(&link), link)),
         })
     }
 
@@ -188,7 +205,7 @@ where
     }
 
     /// Finds or creates the account.
-    fn account(self, user: &NewUser, guest: Option<AccountId>) -> Flow<Redeemed> {
+    fn account(self, user: &NewUser, link: LinkRow) -> Flow<Redeemed> {
         let (new, makes_admin) = (user.id, user.is_admin);
         let Redemption { claim, now, .. } = self.redemption;
         Flow::run(accounts::enter(user, claim, now), move |rows| {
@@ -197,30 +214,48 @@ where
             if makes_admin && entered.account != new {
                 return Ok(Flow::Abandon(Redeemed::Exists));
             }
-            Ok(match guest {
-                None => self.begin(entered, None),
-                Some(guest) => self.merge(entered, guest),
+            Ok(match (link.guest, link.merged_items) {
+                (Some(guest), Some(items)) => self.begin(entered, &link, Some((guest, items))),
+                (Some(guest), None) if self.brings(guest, &link) => {
+                    self.merge(entered, link, guest)
+                }
+                (Some(_) | None, _) => self.begin(entered, &link, None),
             })
         })
     }
 
+    /// Whether the link's guest may be merged: it redeems the link itself, or in the browser that
+    /// asked for it. Whoever else asks for a link may name any guest.
+    fn brings(&self, guest: AccountId, link: &LinkRow) -> bool {
+        self.redemption.guest == Some(guest)
+            || link.asked_by == browser(Some(self.redemption.claim))
+    }
+
     /// Merges the guest. One that was merged elsewhere in the meantime is left there.
-    fn merge(self, entered: Entered, guest: AccountId) -> Flow<Redeemed> {
+    fn merge(self, entered: Entered, link: LinkRow, guest: AccountId) -> Flow<Redeemed> {
         let change = accounts::merge(guest, entered.account, self.redemption.now);
         Flow::run(change, move |rows| {
             if rows.is_empty() {
-                return Ok(self.begin(entered, None));
+                return Ok(self.begin(entered, &link, None));
             }
             Ok(Flow::run(items::count(guest), move |rows| {
                 let count = first(rows, Row::int)?.unwrap_or(0);
-                Ok(self.begin(entered, Some((guest, count))))
+                let merged = merged(self.redemption.hash, count);
+                Ok(Flow::run(merged, move |_| {
+                    Ok(self.begin(entered, &link, Some((guest, count))))
+                }))
             }))
         })
     }
 
-    fn begin(self, entered: Entered, merged: Option<(AccountId, i64)>) -> Flow<Redeemed> {
+    fn begin(
+        self,
+        entered: Entered,
+        link: &LinkRow,
+        merged: Option<(AccountId, i64)>,
+    ) -> Flow<Redeemed> {
         let Redemption { session, now, .. } = self.redemption;
-        let record = self.record;
+        let (record, void) = (self.record, void(self.purpose, &link.email_norm));
         sessions::begin(&session, entered.account, now, move |found, is_new| {
             let redeemed = match found {
                 Some(found) => Redeemed::Session {
@@ -231,13 +266,34 @@ where
                 },
                 None => Redeemed::Disabled,
             };
-            Ok(Flow::Commit(record(&redeemed), redeemed))
+            let mut statements = record(&redeemed);
+            if is_new {
+                statements.push(void);
+            }
+            Ok(Flow::Commit(statements, redeemed))
         })
     }
 }
 
+/// Remembers how many documents came along with a link.
+fn merged(hash: Digest, items: i64) -> Statement {
+    Statement::new(
+        "UPDATE link SET merged_items = $1 WHERE hash = $2",
+        [items.into(), hash.as_bytes().as_slice().into()],
+    )
+}
+
+/// Voids the pending links of an email: whoever signed in with one needs no other.
+fn void(purpose: &str, email_norm: &str) -> Statement {
+    Statement::new(
+        "DELETE FROM link WHERE purpose = $1 AND email_norm = $2 AND used_at IS NULL",
+        [purpose.into(), email_norm.into()],
+    )
+}
+
 impl Store {
-    /// Makes a link, in place of one that is pending for the same email and purpose.
+    /// Makes a link, in place of one that the same browser asked for and that is pending for the
+    /// same email and purpose.
     ///
     /// # Errors
     /// When the database is not available.
@@ -248,9 +304,9 @@ impl Store {
         record: Vec<Statement>,
     ) -> Result<(), StoreError> {
         let change = Statement::new(
-            "INSERT INTO link (hash, purpose, email, email_norm, guest, created, expires) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) \
-             ON CONFLICT (purpose, email_norm) WHERE used_at IS NULL DO UPDATE SET \
+            "INSERT INTO link (hash, purpose, email, email_norm, guest, created, expires, asked_by) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+             ON CONFLICT (purpose, email_norm, asked_by) WHERE used_at IS NULL DO UPDATE SET \
              hash = excluded.hash, email = excluded.email, guest = excluded.guest, \
              created = excluded.created, expires = excluded.expires",
             [
@@ -261,6 +317,7 @@ impl Store {
                 Value::from(link.guest.map(|guest| guest.to_string())),
                 now.0.into(),
                 link.expires.0.into(),
+                browser(link.asked_by).into(),
             ],
         );
         self.change(move || {
@@ -272,8 +329,8 @@ impl Store {
     }
 
     /// Redeems a sign-in link exactly once: begins a session for the account of its email, which it
-    /// creates with the id `account` if there is none, and merges the link's guest into it. The same
-    /// claim gets the same session again for a minute.
+    /// creates with the id `account` if there is none, merges the link's guest into it if the browser
+    /// may bring it, and voids the other pending links of the email. The same claim gets the same session again for a minute.
     ///
     /// # Errors
     /// When the database is not available.

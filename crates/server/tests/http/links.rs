@@ -11,7 +11,12 @@ use crate::fixture::{
 on_both! {
     a_sign_in_link_signs_in_once_and_the_same_browser_again
     a_newer_sign_in_link_voids_the_pending_one
-    five_sign_in_links_an_hour_are_mailed_to_one_email
+    five_sign_in_links_an_hour_are_mailed_to_one_email_for_one_network
+    sixty_sign_in_links_an_hour_are_mailed_for_one_address
+    a_strangers_request_voids_no_link_and_brings_no_documents
+    a_program_without_cookies_brings_its_guest_along_by_user_id
+    the_retry_of_a_link_gets_the_first_answer_until_its_session_ends
+    thirty_redemptions_a_minute_are_taken_from_one_address
     a_sign_in_link_takes_the_guest_along
     a_stranger_who_registered_first_loses_the_account_to_the_owner_of_the_email
     the_browser_that_registered_keeps_its_password_when_it_redeems_a_link
@@ -120,19 +125,115 @@ fn a_newer_sign_in_link_voids_the_pending_one(server: &Server) {
     accepted(&visitor.post(VERIFY, &second), 200);
 }
 
-fn five_sign_in_links_an_hour_are_mailed_to_one_email(server: &Server) {
+fn five_sign_in_links_an_hour_are_mailed_to_one_email_for_one_network(server: &Server) {
     let email = fresh_email();
+    let mut visitor = server.visitor();
     for spelling in [email.clone(), email.to_uppercase()].iter().cycle().take(5) {
-        accepted(
-            &server
-                .visitor()
-                .post(REQUEST, &json!({ "email": spelling })),
-            202,
-        );
+        accepted(&visitor.post(REQUEST, &json!({ "email": spelling })), 202);
     }
-    let sixth = server.visitor().post(REQUEST, &json!({ "email": email }));
+    let sixth = visitor.post(REQUEST, &json!({ "email": email }));
     refused(&sixth, 429, "RATE_LIMITED");
     assert!(sixth.header("retry-after").is_some());
+    // Nor does another address of the network get one, but other networks do, up to 20 links.
+    visitor.address = visitor.address.rsplit_once('.').unwrap().0.to_owned() + ".99";
+    refused(
+        &visitor.post(REQUEST, &json!({ "email": email })),
+        429,
+        "RATE_LIMITED",
+    );
+    let ask = || {
+        let request = json!({ "email": email });
+        server.visitor().post(REQUEST, &request)
+    };
+    for _ in 5..20 {
+        accepted(&ask(), 202);
+    }
+    refused(&ask(), 429, "RATE_LIMITED");
+}
+
+fn sixty_sign_in_links_an_hour_are_mailed_for_one_address(server: &Server) {
+    let mut visitor = server.visitor();
+    for _ in 0..60 {
+        let request = json!({ "email": fresh_email() });
+        accepted(&visitor.post(REQUEST, &request), 202);
+    }
+    let request = json!({ "email": fresh_email() });
+    refused(&visitor.post(REQUEST, &request), 429, "RATE_LIMITED");
+}
+
+/// A guest with one document.
+fn guest_with_a_task(server: &Server) -> User {
+    let mut guest = server.guest();
+    let tasks = guest.tasks();
+    let task = json!({ "title": "paint" });
+    accepted(&guest.visitor.post(&tasks, &task), 201);
+    guest
+}
+
+/// Asks for a link that brings the guest along, and returns its token.
+fn ask_as(server: &Server, guest: &mut User, email: &str) -> Value {
+    let request = json!({ "email": email, "anonymous_user_id": guest.id });
+    accepted(&guest.visitor.post(REQUEST, &request), 202);
+    json!({ "token": server.mailed_token(email) })
+}
+
+fn a_strangers_request_voids_no_link_and_brings_no_documents(server: &Server) {
+    let (email, mut owner) = (fresh_email(), guest_with_a_task(server));
+    let mut stranger = guest_with_a_task(server);
+    let own = ask_as(server, &mut owner, &email);
+    let strange = ask_as(server, &mut stranger, &email);
+    // The link of the stranger first: it is mailed to the owner, too.
+    let mut phone = server.visitor();
+    let signed_in = accepted(&phone.post(VERIFY, &strange), 200);
+    assert_eq!(signed_in["merged_items_count"], 0);
+    let id = signed_in["user_id"].as_str().unwrap();
+    let tasks = format!("/api/users/{id}/tasks");
+    assert_eq!(accepted(&phone.get(&tasks), 200)["count"], 0);
+    accepted(&stranger.visitor.get(&stranger.tasks()), 200);
+    // The other pending links are void; the owner's next one takes the documents along.
+    refused(&owner.visitor.post(VERIFY, &own), 400, "INVALID_TOKEN");
+    let own = ask_as(server, &mut owner, &email);
+    let strange = ask_as(server, &mut stranger, &email);
+    let signed_in = accepted(&owner.visitor.post(VERIFY, &own), 200);
+    assert_eq!(signed_in["merged_items_count"], 1);
+    assert_eq!(accepted(&owner.visitor.get(&tasks), 200)["count"], 1);
+    refused(&owner.visitor.post(VERIFY, &strange), 400, "INVALID_TOKEN");
+}
+
+fn a_program_without_cookies_brings_its_guest_along_by_user_id(server: &Server) {
+    let (email, mut guest) = (fresh_email(), guest_with_a_task(server));
+    let id = guest.id.clone();
+    guest.visitor = server.visitor();
+    let verify = ask_as(server, &mut guest, &email);
+    let verify = Request::new("POST", VERIFY).json(&verify);
+    let answer = server.visitor().send(verify.header("X-User-ID", &id));
+    assert_eq!(accepted(&answer, 200)["merged_items_count"], 1);
+}
+
+fn the_retry_of_a_link_gets_the_first_answer_until_its_session_ends(server: &Server) {
+    let (email, mut guest) = (fresh_email(), guest_with_a_task(server));
+    let verify = ask_as(server, &mut guest, &email);
+    for _ in 0..2 {
+        let signed_in = accepted(&guest.visitor.post(VERIFY, &verify), 200);
+        assert_eq!(signed_in["merged_items_count"], 1);
+    }
+    let end = guest.visitor.delete("/api/v2/auth/session");
+    assert_eq!(end.status, 204);
+    let answer = guest.visitor.post(VERIFY, &verify);
+    refused(&answer, 409, "TOKEN_ALREADY_USED");
+}
+
+fn thirty_redemptions_a_minute_are_taken_from_one_address(server: &Server) {
+    let mut visitor = server.visitor();
+    let verify = json!({ "token": "A".repeat(43) });
+    for _ in 0..30 {
+        refused(&visitor.post(VERIFY, &verify), 400, "INVALID_TOKEN");
+    }
+    let refusal = visitor.post(VERIFY, &verify);
+    refused(&refusal, 429, "RATE_LIMITED");
+    assert!(refusal.header("retry-after").is_some());
+    let elsewhere = server.visitor().post(VERIFY, &verify);
+    refused(&elsewhere, 400, "INVALID_TOKEN");
 }
 
 fn a_sign_in_link_takes_the_guest_along(server: &Server) {

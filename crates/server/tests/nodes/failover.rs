@@ -29,16 +29,17 @@ async fn work(
     while !is_over.load(Ordering::Relaxed) {
         let email = email().parse().unwrap();
         let [one, other] = &nodes;
-        let Ok(link) = one.services.links.request(&email, None, &client()).await else {
+        let (first, second) = (Claim::random().unwrap(), Claim::random().unwrap());
+        let (from, to) = (client(), client());
+        let request = one.services.links.request(&email, None, &first, &from);
+        let Ok(link) = request.await else {
             // The database is away; clear errors, and no waiting beyond that of the pool.
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
-        let (first, second) = (Claim::random().unwrap(), Claim::random().unwrap());
-        let (from, to) = (client(), client());
         let redeemed = tokio::join!(
-            one.services.links.redeem(&link.token, &first, &from),
-            other.services.links.redeem(&link.token, &second, &to),
+            one.services.links.redeem(&link.token, &first, None, &from),
+            other.services.links.redeem(&link.token, &second, None, &to),
         );
         let mut sessions = Vec::new();
         for result in [redeemed.0, redeemed.1] {

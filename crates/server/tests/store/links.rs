@@ -35,6 +35,7 @@ async fn link(store: &Store, email: &str, guest: Option<AccountId>) -> Digest {
         email: email.to_owned(),
         email_norm: email.to_owned(),
         guest,
+        asked_by: None,
         expires: NOW.plus(3_600_000),
     };
     store.put_link(link, NOW, Vec::new()).await.unwrap();
@@ -45,6 +46,7 @@ fn redemption(hash: Digest, claim: Digest, now: Millis) -> Redemption {
     Redemption {
         hash,
         claim,
+        guest: None,
         session: session(SessionClass::Web),
         now,
     }
@@ -219,6 +221,7 @@ async fn the_setup_link_makes_the_first_administrator_only(fixture: Fixture) {
             email: String::new(),
             email_norm: String::new(),
             guest: None,
+            asked_by: None,
             expires: NOW.plus(3_600_000),
         };
         store.put_link(link, NOW, Vec::new()).await.unwrap();
@@ -266,8 +269,16 @@ async fn a_guest_named_by_the_link_is_merged(fixture: Fixture) {
     let guest = fixture.guest().await.account.id;
     crate::items::write(store, guest, "one").await;
     crate::items::write(store, guest, "two").await;
-    let hash = link(store, "alice@example.com", Some(guest)).await;
+    let by_guest = |hash| Redemption {
+        guest: Some(guest),
+        ..redemption(hash, digest(), NOW)
+    };
+    // Not by whoever has the link alone.
+    let hash = link(store, "carol@example.com", Some(guest)).await;
     let end = redeem(store, redemption(hash, digest(), NOW)).await;
+    assert!(matches!(end, Redeemed::Session { merged: None, .. }));
+    let hash = link(store, "alice@example.com", Some(guest)).await;
+    let end = redeem(store, by_guest(hash)).await;
     let Redeemed::Session { found, merged, .. } = end else {
         panic!("it was refused");
     };
@@ -278,7 +289,7 @@ async fn a_guest_named_by_the_link_is_merged(fixture: Fixture) {
     );
     // A guest that is merged already is left where it is.
     let hash = link(store, "bob@example.com", Some(guest)).await;
-    let end = redeem(store, redemption(hash, digest(), NOW)).await;
+    let end = redeem(store, by_guest(hash)).await;
     let Redeemed::Session { found, merged, .. } = end else {
         panic!("it was refused");
     };
