@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nightlatch_audit::{AuditName, Details, Event, GuestTag, LinkTag};
 use nightlatch_core::crypto::{Key, keyed_digest};
+use nightlatch_core::email::Email;
 use nightlatch_core::id::{AccountId, SessionId};
 
 use super::error::ServiceError;
@@ -149,10 +150,16 @@ pub(super) fn session_created(session: &NewSession, client: &Client) -> Event {
 
 /// An event about an account. A guest has no name in the log.
 pub(super) fn about(event: Event, account: &AccountRow) -> Event {
-    match &account.email {
-        Some(email) => event.about(AuditName::known(email)),
+    match name_of(account) {
+        Some(name) => event.about(name),
         None => event,
     }
+}
+
+/// The name of an account in the log: its normalized email, however it was written at registration.
+pub(super) fn name_of(account: &AccountRow) -> Option<AuditName> {
+    let email: Email = account.email.as_deref()?.parse().ok()?;
+    Some(AuditName::known(email.normalized()))
 }
 
 /// Milliseconds of a timeout.

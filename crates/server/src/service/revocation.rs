@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use nightlatch_audit::{AuditName, Details, IncidentId, RevocationReason, RevocationScope};
+use nightlatch_audit::{Details, IncidentId, RevocationReason, RevocationScope};
 use nightlatch_core::id::AccountId;
 
-use super::context::{Context, about};
+use super::context::{Context, about, name_of};
 use super::error::ServiceError;
 use super::sessions::Admin;
 use crate::record::event;
@@ -130,7 +130,7 @@ impl Revocation {
                 incident: incident.clone(),
                 scope: Some(scope),
                 sessions: Some(number(count)),
-                by: account.email.as_deref().map(AuditName::known),
+                by: name_of(&account),
             };
             let revoked = event(revoked, &client).in_session(id);
             context.record(&[about(revoked, &account)])

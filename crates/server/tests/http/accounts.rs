@@ -3,7 +3,7 @@
 use nightlatch_server::client::Request;
 use serde_json::json;
 
-use crate::fixture::{PASSWORD, Server, accepted, fresh_email, on_both, refused};
+use crate::fixture::{PASSWORD, Server, accepted, either_database, fresh_email, on_both, refused};
 
 on_both! {
     a_person_registers_logs_in_uses_profile_and_logs_out
@@ -128,6 +128,21 @@ fn emails_that_cannot_be_read_share_no_lock(server: &Server) {
         let wrong = json!({ "email": format!("{number} no email"), "password": PASSWORD });
         let answer = server.visitor().post("/api/auth/login", &wrong);
         refused(&answer, 401, "INVALID_CREDENTIALS");
+    }
+}
+
+#[test]
+fn an_account_has_one_name_in_the_log_however_its_email_was_written() {
+    for database in either_database() {
+        let mut server = Server::start(&database, &[]);
+        let mut visitor = server.visitor();
+        let body = json!({ "email": "ANN@example.com", "name": "Ann", "password": PASSWORD });
+        accepted(&visitor.post("/api/auth/register", &body), 201);
+        accepted(&visitor.send(Request::new("POST", "/api/auth/logout")), 200);
+        server.stop();
+        let events = server.audit(&["list"]);
+        assert!(events.contains("ann@example.com"), "{events}");
+        assert!(!events.contains("ANN@"), "{events}");
     }
 }
 

@@ -91,3 +91,27 @@ fn strangers_who_fail_lock_nobody_out_where_a_session_began() {
         accepted(&user.visitor.get("/api/auth/profile"), 200);
     }
 }
+
+#[test]
+fn a_sign_in_that_fails_through_a_fault_of_the_server_is_not_counted() {
+    for database in either_database() {
+        let server = Server::start(&database, &[]);
+        let user = server.user();
+        let mut phone = server.visitor();
+        // The session cannot be begun without the record of it.
+        server.execute("ALTER TABLE outbox RENAME TO mislaid");
+        for _ in 0..4 {
+            let answer = log_in(&user, &mut phone);
+            assert!([500, 503].contains(&answer.status), "{}", answer.json());
+        }
+        server.execute("ALTER TABLE mislaid RENAME TO outbox");
+        let mut last = log_in(&user, &mut phone);
+        // Until the log keeps up again.
+        let begun = Instant::now();
+        while last.status == 503 && begun.elapsed() < LONGEST {
+            std::thread::sleep(Duration::from_millis(20));
+            last = log_in(&user, &mut phone);
+        }
+        accepted(&last, 200);
+    }
+}
