@@ -93,7 +93,7 @@ pub(super) fn line_before(file: &File, end: u64) -> std::io::Result<Result<Link,
         let Some(line) = bytes.strip_suffix(b"\n") else {
             return Ok(Err(Damage::NotAnEvent));
         };
-        match memchr::memrchr(b'\n', line) {
+        match line_end().rfind(line) {
             Some(before) => return Ok(link_of(&line[before + 1..])),
             None if start == 0 => return Ok(link_of(line)),
             None => {}
