@@ -34,6 +34,7 @@ pub use secret::{
     SecretGet, SecretHistory, SecretImport, SecretRename, SecretRestore, SecretRm, SecretSet,
     SecretShow, TextFormat,
 };
+pub use secret_binding::{in_variable, secret_name};
 pub use sessions::Revoke;
 
 const AFTER_HELP: &str = "\
