@@ -213,7 +213,7 @@ impl LogReader<'_> {
         Ok(summary)
     }
 
-    /// Like [`LogReader::list`], without recording it. `options` do not affect the result.
+    /// Like [`LogReader::list`], without recording it.
     pub(super) fn query_by(
         &self,
         query: &Query,
@@ -234,7 +234,7 @@ impl LogReader<'_> {
         let plan = Plan::new(&files, Position::default(), query, options)?;
         let found = scan::newest(&files, &plan, query, options, progress)?;
         let mut answer = QueryResult {
-            has_more: found.total > found.events.len() as u64,
+            has_more: !found.is_complete || found.total > found.events.len() as u64,
             events: found.events,
             total: found.total,
             unreadable: found.unreadable,
@@ -367,10 +367,19 @@ impl AuditLog {
     /// Like [`LogReader::list`], without recording it: for a program that compares the log with
     /// other data. Do not show the result to a person.
     ///
+    /// Stops reading once it has as many events as the limit allows, however long the log is. If it
+    /// stopped, `total` and `unreadable` only count what was read, and `has_more` means that older
+    /// events may match.
+    ///
     /// # Errors
     /// As for [`LogReader::list`].
     pub fn query_unrecorded(&self, query: &Query) -> Result<QueryResult, AuditError> {
-        self.query(query)
+        let options = ScanOptions {
+            counts_all: false,
+            ..ScanOptions::default()
+        };
+        self.reader()
+            .query_by(query, &options, &Progress::default())
     }
 
     /// Passes every matching event to `each`, without recording it.

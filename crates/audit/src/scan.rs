@@ -20,6 +20,8 @@ pub(super) struct Newest {
     pub(super) events: Vec<Record>,
     pub(super) total: u64,
     pub(super) unreadable: u64,
+    /// Whether everything was read; if not, older events may match.
+    pub(super) is_complete: bool,
     /// Lines that were to be returned but are not events.
     spoilt: u64,
 }
@@ -31,6 +33,7 @@ struct Tally {
     kept: BTreeMap<usize, VecDeque<Vec<u8>>>,
     total: u64,
     unreadable: u64,
+    is_complete: bool,
     failed: Option<AuditError>,
 }
 
@@ -98,6 +101,7 @@ fn newest_by(
         kept: BTreeMap::new(),
         total: 0,
         unreadable: 0,
+        is_complete: true,
         failed: None,
     });
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -109,6 +113,10 @@ fn newest_by(
                 return;
             };
             let room = lock(&tally).room(at);
+            if room == 0 && !options.counts_all {
+                lock(&tally).is_complete = false;
+                return;
+            }
             let mut count = Count::new(room);
             let scanned = piece(files, &plan.pieces[at], filter, options.chunk, |verdict| {
                 count.take(&verdict);
@@ -145,6 +153,7 @@ fn newest_by(
         events,
         total: tally.total,
         unreadable: tally.unreadable,
+        is_complete: tally.is_complete,
         spoilt,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::reader::CHUNK;
 
-/// How a log is read. The options do not affect the result.
+/// How a log is read. Except for `counts_all`, the options do not affect the result.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScanOptions {
     /// Bytes per read.
@@ -13,6 +13,9 @@ pub(super) struct ScanOptions {
     pub(super) narrow: u64,
     /// The number of threads; if `None`, the number of processors.
     pub(super) threads: Option<usize>,
+    /// Whether the matches that are not returned are counted. If not, nothing is read that is older
+    /// than the piece with the oldest event that is returned.
+    pub(super) counts_all: bool,
 }
 
 impl Default for ScanOptions {
@@ -22,6 +25,7 @@ impl Default for ScanOptions {
             piece: 8 * 1024 * 1024,
             narrow: 16 * 1024,
             threads: None,
+            counts_all: true,
         }
     }
 }

@@ -81,7 +81,7 @@ impl Guard {
             found.push((email, state_of(&directory, account.id)?));
         }
         // Only now: a change is recorded before it is in the database.
-        let latest = home.audit.query_unrecorded(&changes())?;
+        let latest = latest(home)?;
         let mut checks = Vec::with_capacity(found.len());
         for (email, state) in found {
             let recorded = recorded(home, &latest, &email)?;
@@ -103,10 +103,17 @@ impl Secrets<'_> {
         let record = directory.by_id(account)?.ok_or(SecretError::NoDatabase)?;
         let found = state_of(&directory, account)?;
         // Only now: a change is recorded before it is in the database.
-        let latest = self.home.audit.query_unrecorded(&changes())?;
+        let latest = latest(self.home)?;
         let recorded = recorded(self.home, &latest, record.account.email.normalized())?;
         Ok(SecretsCheck::compare(&recorded, found))
     }
+}
+
+/// The newest page of [`changes`], a small one: the newest change alone says what to compare with,
+/// unless it is about another account.
+fn latest(home: &Home) -> Result<QueryResult, AuditError> {
+    let query = changes().limit(Limit::default());
+    home.audit.query_unrecorded(&query)
 }
 
 /// The newest events that say what secrets an account has.
