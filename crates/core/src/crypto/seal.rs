@@ -50,11 +50,36 @@ pub fn open(
     text: &mut [u8],
     tag: &[u8; TAG_LENGTH],
 ) -> Result<(), DoesNotOpen> {
-    on_wiped_stack::<SHALLOW, _>(|| {
-        Aes256Gcm::new(key.expose().into())
-            .decrypt_inout_detached(nonce.into(), associated, InOutBuf::from(text), tag.into())
+    open_many(key, |opener| opener.open(nonce, associated, text, tag))
+}
+
+/// Opens any number of texts under one key.
+pub struct Opener(Aes256Gcm);
+
+/// Lets `work` open texts under `key`. Preparing the key and wiping the stack take longer than opening
+/// a short text, and are done once for all of them. The result of `work` must hold secrets on the
+/// heap only.
+pub fn open_many<T>(key: &Key, work: impl FnOnce(&Opener) -> T) -> T {
+    on_wiped_stack::<SHALLOW, _>(|| work(&Opener(Aes256Gcm::new(key.expose().into()))))
+}
+
+impl Opener {
+    /// As [`open`].
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn open(
+        &self,
+        nonce: &[u8; NONCE_LENGTH],
+        associated: &[u8],
+        text: &mut [u8],
+        tag: &[u8; TAG_LENGTH],
+    ) -> Result<(), DoesNotOpen> {
+        let text = InOutBuf::from(text);
+        self.0
+            .decrypt_inout_detached(nonce.into(), associated, text, tag.into())
             .map_err(|_| DoesNotOpen)
-    })
+    }
 }
 
 #[cfg(test)]

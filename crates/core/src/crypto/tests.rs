@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::os::unix::fs::FileExt;
 
 use super::*;
-use crate::memory::{DEEP, SHALLOW};
+use crate::memory::{DEEP, SHALLOW, SecretBuffer};
 
 const MARK: u8 = 0xA7;
 /// Far deeper than any function here uses.
@@ -45,7 +45,7 @@ fn computing_with_keys_uses_no_more_stack_than_is_wiped_behind_it() {
     let mut sealed = text;
     let tag = seal::seal(&key, &[1; 12], &data, &mut sealed);
     let one = sealed_for::SecretKey::from_seed(Key::init_with(|bytes| bytes.fill(4)));
-    let mut works: [(&str, usize, &mut dyn FnMut()); 6] = [
+    let mut works: [(&str, usize, &mut dyn FnMut()); 7] = [
         ("public key", DEEP, &mut || {
             black_box(one.public());
         }),
@@ -62,7 +62,16 @@ fn computing_with_keys_uses_no_more_stack_than_is_wiped_behind_it() {
             black_box(seal::seal(&key, &[1; 12], &data, &mut text));
         }),
         ("open", SHALLOW, &mut || {
-            seal::open(&key, &[1; 12], &data, &mut sealed, &tag).unwrap();
+            seal::open(&key, &[1; 12], &data, &mut sealed.clone(), &tag).unwrap();
+        }),
+        ("open many", SHALLOW, &mut || {
+            seal::open_many(&key, |opener| {
+                for _ in 0..3 {
+                    let mut text = SecretBuffer::copy_of(&sealed);
+                    let text = text.expose_mut();
+                    opener.open(&[1; 12], &data, text, &tag).unwrap();
+                }
+            });
         }),
     ];
     for (name, depth, work) in &mut works {

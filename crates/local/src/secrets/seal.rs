@@ -3,7 +3,7 @@
 use crate::binding::SecretName;
 use nightlatch_audit::SecretTag;
 use nightlatch_core::crypto::kdf::derive;
-use nightlatch_core::crypto::seal::{self, NONCE_LENGTH, TAG_LENGTH};
+use nightlatch_core::crypto::seal::{self, NONCE_LENGTH, Opener, TAG_LENGTH};
 use nightlatch_core::crypto::{AccountKey, Key, keyed_digest, labels};
 use nightlatch_core::id::{AccountId, SecretId};
 use nightlatch_core::memory::SecretBuffer;
@@ -22,6 +22,12 @@ pub(crate) struct SecretKeys {
     values: Key,
     tags: Key,
     log: Key,
+}
+
+/// Opens names; see [`SecretKeys::open_names`].
+pub(super) struct NameOpener<'a> {
+    keys: &'a SecretKeys,
+    opener: &'a Opener,
 }
 
 /// What a seal is for. The seal authenticates all of it.
@@ -80,16 +86,10 @@ impl SecretKeys {
         seal(&self.names, &associated, name.as_str().as_bytes())
     }
 
-    /// `None` when it does not open.
-    pub(super) fn open_name(
-        &self,
-        sealed_for: SealedFor,
-        created_at: i64,
-        sealed: &SealedText,
-    ) -> Option<SecretName> {
-        let associated = self.associated(sealed_for, &created_at.to_le_bytes());
-        let opened = open(&self.names, &associated, sealed)?;
-        std::str::from_utf8(opened.expose()).ok()?.parse().ok()
+    /// Lets `work` open any number of names.
+    pub(super) fn open_names<T>(&self, work: impl FnOnce(&NameOpener<'_>) -> T) -> T {
+        let keys = self;
+        seal::open_many(&keys.names, |opener| work(&NameOpener { keys, opener }))
     }
 
     pub(super) fn seal_value(
@@ -110,7 +110,7 @@ impl SecretKeys {
         sealed: &SealedText,
     ) -> Option<SecretBuffer> {
         let associated = self.associated(sealed_for, name.as_str().as_bytes());
-        open(&self.values, &associated, sealed)
+        seal::open_many(&self.values, |opener| open(opener, &associated, sealed))
     }
 
     /// `rest` comes last, because only its length varies.
@@ -149,16 +149,24 @@ fn seal_with(nonce: [u8; NONCE_LENGTH], key: &Key, associated: &[u8], text: &[u8
     }
 }
 
-fn open(key: &Key, associated: &[u8], sealed: &SealedText) -> Option<SecretBuffer> {
+impl NameOpener<'_> {
+    /// `None` when it does not open.
+    pub(super) fn open(
+        &self,
+        sealed_for: SealedFor,
+        created_at: i64,
+        sealed: &SealedText,
+    ) -> Option<SecretName> {
+        let associated = self.keys.associated(sealed_for, &created_at.to_le_bytes());
+        let opened = open(self.opener, &associated, sealed)?;
+        std::str::from_utf8(opened.expose()).ok()?.parse().ok()
+    }
+}
+
+fn open(opener: &Opener, associated: &[u8], sealed: &SealedText) -> Option<SecretBuffer> {
     let mut text = SecretBuffer::copy_of(&sealed.text);
-    seal::open(
-        key,
-        &sealed.nonce,
-        associated,
-        text.expose_mut(),
-        &sealed.tag,
-    )
-    .ok()?;
+    let result = opener.open(&sealed.nonce, associated, text.expose_mut(), &sealed.tag);
+    result.ok()?;
     let length = *text.expose().last_chunk::<LENGTH>()?;
     let length = usize::try_from(u32::from_le_bytes(length)).ok()?;
     if length + LENGTH > text.len() {
@@ -195,12 +203,21 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn opened(
+        keys: &SecretKeys,
+        sealed_for: SealedFor,
+        created_at: i64,
+        sealed: &SealedText,
+    ) -> Option<SecretName> {
+        keys.open_names(|opener| opener.open(sealed_for, created_at, sealed))
+    }
+
     #[test]
     fn a_secret_opens_for_its_account_id_version_stamp_time_and_name_only() {
         let (mine, db) = (keys(1, 9), name("prod/db"));
         let sealed = mine.seal_value(FOR, &db, b"hunter2").unwrap();
-        let opened = mine.open_value(FOR, &db, &sealed).unwrap();
-        assert_eq!(opened.expose(), b"hunter2");
+        let value = mine.open_value(FOR, &db, &sealed).unwrap();
+        assert_eq!(value.expose(), b"hunter2");
         for other in [
             SealedFor {
                 id: SecretId::from_bytes([3; 16]),
@@ -215,15 +232,15 @@ mod tests {
         ] {
             assert!(mine.open_value(other, &db, &sealed).is_none(), "{other:?}");
             let sealed = mine.seal_name(FOR, 7, &db).unwrap();
-            assert_eq!(mine.open_name(FOR, 7, &sealed).as_ref(), Some(&db));
-            assert!(mine.open_name(FOR, 8, &sealed).is_none());
-            assert!(mine.open_name(other, 7, &sealed).is_none(), "{other:?}");
+            assert_eq!(opened(&mine, FOR, 7, &sealed).as_ref(), Some(&db));
+            assert!(opened(&mine, FOR, 8, &sealed).is_none());
+            assert!(opened(&mine, other, 7, &sealed).is_none(), "{other:?}");
         }
         assert!(mine.open_value(FOR, &name("prod/dc"), &sealed).is_none());
         assert!(keys(2, 9).open_value(FOR, &db, &sealed).is_none());
         assert!(keys(1, 8).open_value(FOR, &db, &sealed).is_none());
         assert!(
-            mine.open_name(FOR, 7, &sealed).is_none(),
+            opened(&mine, FOR, 7, &sealed).is_none(),
             "a value is no name"
         );
     }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::error::SecretStoreError;
 use super::limits::{KEPT_VERSIONS, VALUE_MAX_BYTES};
 use super::rows::{self, Head, VersionRow};
-use super::seal::{SealedFor, SecretKeys};
+use super::seal::{NameOpener, SealedFor, SecretKeys};
 use super::state::SecretsState;
 use crate::account::{Directory, DirectoryError};
 use crate::binding::SecretName;
@@ -216,14 +216,13 @@ impl<'a> Store<'a> {
         Ok(facts(&self.existing(name)?, name.clone()))
     }
 
-    /// What is known of all secrets, by name. Names are opened one by one.
+    /// What is known of all secrets, by name.
     pub fn list(&self) -> Result<Vec<SecretFacts>, SecretStoreError> {
         let heads = self.look(rows::all(self.connection, self.keys.account()))?;
-        let mut all = Vec::with_capacity(heads.len());
-        for head in heads {
-            let name = self.name_in(&head)?;
-            all.push(facts(&head, name));
-        }
+        let mut all = self.keys.open_names(|opener| {
+            let facts = |head| self.open_name(opener, head).map(|name| facts(head, name));
+            heads.iter().map(facts).collect::<Result<Vec<_>, _>>()
+        })?;
         all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         Ok(all)
     }
@@ -286,10 +285,18 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// The name of a secret, checked against the tag by which it is found.
     fn name_in(&self, head: &Head) -> Result<SecretName, SecretStoreError> {
-        self.keys
-            .open_name(head.sealed_for, head.created_at, &head.name)
+        self.keys.open_names(|opener| self.open_name(opener, head))
+    }
+
+    /// The name of a secret, checked against the tag by which it is found.
+    fn open_name(
+        &self,
+        opener: &NameOpener<'_>,
+        head: &Head,
+    ) -> Result<SecretName, SecretStoreError> {
+        opener
+            .open(head.sealed_for, head.created_at, &head.name)
             .filter(|name| self.keys.tag(name) == head.name_tag)
             .ok_or(SecretStoreError::Damaged {
                 what: "its name does not open",
