@@ -6,6 +6,12 @@ use super::seal::{SealedFor, SealedText};
 use super::state::{SecretsState, StateBuilder};
 use nightlatch_core::id::{AccountId, SecretId};
 
+/// The columns of a secret in the order in which [`head`] reads them. Looking up columns by name
+/// takes most of the time of reading many rows.
+const HEAD: &str = "id, version, stamp, set_at, nonce, tag, sealed_name, created_at, name_tag";
+/// As [`HEAD`], for [`version_row`].
+const VERSION_ROW: &str = "secret, version, stamp, set_at, nonce, tag, sealed_value";
+
 /// A secret without its values.
 pub(super) struct Head {
     /// What the name is sealed for. The stamp and the version are also those of the current value.
@@ -28,30 +34,31 @@ pub(super) fn find(
     account: AccountId,
     name_tag: &[u8; 16],
 ) -> rusqlite::Result<Option<Head>> {
-    let sql = "SELECT * FROM secrets WHERE account = ?1 AND name_tag = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
+    let sql = format!("SELECT {HEAD} FROM secrets WHERE account = ?1 AND name_tag = ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
     statement
         .query_row(params![account.as_bytes(), name_tag], head)
         .optional()
 }
 
-/// All secrets of an account.
+/// All secrets of an account. The `+` keeps SQLite from using the index, through which it would look
+/// up each row on its own. So it reads the table from its start to its end.
 pub(super) fn all(connection: &Connection, account: AccountId) -> rusqlite::Result<Vec<Head>> {
-    let sql = "SELECT * FROM secrets WHERE account = ?1";
-    let mut statement = connection.prepare_cached(sql)?;
+    let sql = format!("SELECT {HEAD} FROM secrets WHERE +account = ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
     let heads = statement.query_map([account.as_bytes()], head)?;
     heads.collect()
 }
 
-/// The state of an account's secrets.
+/// The state of an account's secrets, read as in [`all`].
 pub(super) fn state(connection: &Connection, account: AccountId) -> rusqlite::Result<SecretsState> {
-    let sql = "SELECT id, version, stamp FROM secrets WHERE account = ?1 ORDER BY id";
+    let sql = "SELECT id, version, stamp FROM secrets WHERE +account = ?1 ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([account.as_bytes()])?;
     let mut state = StateBuilder::default();
     while let Some(row) = rows.next()? {
         let id = SecretId::from_bytes(row.get(0)?);
-        state.add(id, number(row, "version")?, row.get(2)?);
+        state.add(id, number(row, 1)?, row.get(2)?);
     }
     Ok(state.finish())
 }
@@ -111,8 +118,9 @@ pub(super) fn version(
     id: SecretId,
     version: u64,
 ) -> rusqlite::Result<Option<VersionRow>> {
-    let sql = "SELECT * FROM secret_versions WHERE secret = ?1 AND version = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
+    let sql =
+        format!("SELECT {VERSION_ROW} FROM secret_versions WHERE secret = ?1 AND version = ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
     statement
         .query_row(params![id.as_bytes(), stored(version)], version_row)
         .optional()
@@ -120,8 +128,9 @@ pub(super) fn version(
 
 /// All versions of a secret, oldest first.
 pub(super) fn versions(connection: &Connection, id: SecretId) -> rusqlite::Result<Vec<VersionRow>> {
-    let sql = "SELECT * FROM secret_versions WHERE secret = ?1 ORDER BY version";
-    let mut statement = connection.prepare_cached(sql)?;
+    let sql =
+        format!("SELECT {VERSION_ROW} FROM secret_versions WHERE secret = ?1 ORDER BY version");
+    let mut statement = connection.prepare_cached(&sql)?;
     let versions = statement.query_map([id.as_bytes()], version_row)?;
     versions.collect()
 }
@@ -158,39 +167,41 @@ pub(super) fn delete_versions_before(
 
 fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
     Ok(Head {
-        sealed_for: sealed_for(row, "id")?,
-        created_at: row.get("created_at")?,
-        name_tag: row.get("name_tag")?,
-        name: sealed(row, "sealed_name")?,
+        sealed_for: sealed_for(row)?,
+        name: sealed(row)?,
+        created_at: row.get(7)?,
+        name_tag: row.get(8)?,
     })
 }
 
 fn version_row(row: &Row<'_>) -> rusqlite::Result<VersionRow> {
     Ok(VersionRow {
-        sealed_for: sealed_for(row, "secret")?,
-        value: sealed(row, "sealed_value")?,
+        sealed_for: sealed_for(row)?,
+        value: sealed(row)?,
     })
 }
 
-fn sealed_for(row: &Row<'_>, id: &str) -> rusqlite::Result<SealedFor> {
+/// What the first four columns say.
+fn sealed_for(row: &Row<'_>) -> rusqlite::Result<SealedFor> {
     Ok(SealedFor {
-        id: SecretId::from_bytes(row.get(id)?),
-        version: number(row, "version")?,
-        stamp: row.get("stamp")?,
-        set_at: row.get("set_at")?,
+        id: SecretId::from_bytes(row.get(0)?),
+        version: number(row, 1)?,
+        stamp: row.get(2)?,
+        set_at: row.get(3)?,
     })
 }
 
-fn sealed(row: &Row<'_>, column: &str) -> rusqlite::Result<SealedText> {
+/// The sealed name or value in the three columns after those.
+fn sealed(row: &Row<'_>) -> rusqlite::Result<SealedText> {
     Ok(SealedText {
-        nonce: row.get("nonce")?,
-        tag: row.get("tag")?,
-        text: row.get(column)?,
+        nonce: row.get(4)?,
+        tag: row.get(5)?,
+        text: row.get(6)?,
     })
 }
 
 /// A version; the tables accept none below 1.
-fn number(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
 }
 
