@@ -56,7 +56,7 @@ impl SecretName {
 
     /// The form by which a secret is found: two names that differ only in case have the same.
     pub(crate) fn folded(&self) -> String {
-        self.0.to_lowercase().nfc().collect()
+        composed(&self.0.to_lowercase())
     }
 }
 
@@ -68,7 +68,7 @@ impl FromStr for SecretName {
         if text.len() > 16 * NAME_MAX_CHARS {
             return Err(BadSecretName::TooLong);
         }
-        let name: String = text.nfc().collect();
+        let name = composed(text);
         if name.is_empty() {
             return Err(BadSecretName::Empty);
         }
@@ -92,6 +92,15 @@ impl FromStr for SecretName {
             return Err(BadSecretName::Dash);
         }
         Ok(Self(name))
+    }
+}
+
+/// The text in normalization form C, which ASCII text already is.
+fn composed(text: &str) -> String {
+    if text.is_ascii() {
+        text.to_owned()
+    } else {
+        text.nfc().collect()
     }
 }
 
