@@ -52,11 +52,10 @@ pub fn is_running(home: &Path) -> Result<bool, FsError> {
 
 /// Serves `home` as its agent, in the foreground: the main function of the agent process.
 ///
-/// Call it first in a separate process, started by an
-/// [`AgentLauncher`](super::AgentLauncher). It leaves the terminal's
-/// session, writes a byte to standard output when it accepts connections, and then closes its
-/// standard streams. It returns when it holds no payload any more, on SIGTERM, and at once when
-/// another agent already serves the home.
+/// Call it first in a separate process, started by an [`AgentLauncher`](super::AgentLauncher). It
+/// leaves the terminal's session, writes a byte to standard output when it accepts connections, and
+/// then closes its standard streams. It returns when it holds no payload any more, on SIGTERM, and
+/// at once when another agent already serves the home.
 ///
 /// # Errors
 /// When it cannot serve. Nothing that it held outlives it.

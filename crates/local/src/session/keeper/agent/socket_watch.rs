@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, statat};
 
-use super::socket::{SOCKET, socket_path};
+use super::socket::SOCKET;
 use nightlatch_platform::fs::Dir;
 
 /// How often to check where the system sends no notifications.
@@ -73,7 +73,7 @@ fn told(directory: &Dir) -> Option<OwnedFd> {
     let what = WatchFlags::ATTRIB | WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF;
     add_watch(
         &told,
-        socket_path(directory),
+        super::socket::socket_path(directory),
         what | WatchFlags::DONT_FOLLOW,
     )
     .ok()?;
