@@ -34,36 +34,28 @@ pub fn run(context: &Context, args: &SecretEdit) -> Result<End, Failure> {
     match secrets.set_if(&args.name, expected, &after, SecretChange::Edited) {
         Ok(version) => say_set(context, &args.name, version),
         Err(SecretError::Store(SecretStoreError::ChangedMeanwhile { .. })) => {
-            Err(set_aside(&secrets, &args.name, &after)?)
+            Err(set_aside(&secrets, &args.name, &after))
         }
         Err(error) => Err(error.into()),
     }
 }
 
 /// Keeps an edited value under another name, because somebody else changed or removed the secret
-/// meanwhile.
-fn set_aside(
-    secrets: &Secrets<'_>,
-    name: &SecretName,
-    value: &SecretBuffer,
-) -> Result<Failure, Failure> {
+/// meanwhile. Returns what to report: that, or why it is not kept.
+fn set_aside(secrets: &Secrets<'_>, name: &SecretName, value: &SecretBuffer) -> Failure {
     let changed = SecretStoreError::ChangedMeanwhile { name: name.clone() };
-    let mut failure = None;
     for other in names_beside(name) {
         match secrets.set_if(&other, Expected::Absent, value, SecretChange::Edited) {
             Ok(_) => {
                 let message = format!("{changed}; what you edited is kept as {}", shown(&other));
-                return Ok(Failure::failed("conflict", message)
-                    .hint("compare the two, set the right one, and remove the other".to_owned()));
+                return Failure::failed("conflict", message)
+                    .hint("compare the two, set the right one, and remove the other".to_owned());
             }
             Err(SecretError::Store(SecretStoreError::Exists { .. })) => {}
-            Err(error) => {
-                failure = Some(error);
-                break;
-            }
+            Err(error) => return error.into(),
         }
     }
-    Err(failure.map_or_else(|| changed.into(), Failure::from))
+    changed.into()
 }
 
 /// Names for what was edited: `NAME.edited`, `NAME.edited-2` and so on.
