@@ -22,10 +22,10 @@ use signal_hook::consts::{
 use super::terminal::{Hidden, Quiet, Terminal, ends_us};
 pub use error::PromptError;
 
-/// The signals that would end or stop this process while the echo is off. SIGTTIN and SIGTTOU are
-/// not among them: the kernel sends those when a background job accesses the terminal, until the
-/// job stops. Neither are those of a fault, after which none of our code runs, nor SIGIO, SIGPWR
-/// and the real-time signals, whose default action the handler does not know.
+/// The signals that would end or stop this process while the echo is off, and that a handler can
+/// catch and release again; the others are [held back](super::terminal::Held). SIGTTIN and SIGTTOU
+/// are not among them: the kernel sends those when a background job accesses the terminal, until the
+/// job stops. Neither are those of a fault, after which none of our code runs.
 const WATCHED: &[i32] = &[
     SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2, SIGABRT,
     SIGTRAP, SIGSYS, SIGXCPU, SIGTSTP,
@@ -131,7 +131,7 @@ impl Terminal {
         prompts: [&str; N],
         accept: impl FnMut(&SecretBuffer) -> bool,
     ) -> Result<[SecretBuffer; N], PromptError> {
-        self.read_hidden(prompts, (HIDDEN_LINE_LIMIT, Pasted::OneByOne), accept)
+        self.read_hidden(prompts, (usize::MAX, Pasted::OneByOne), accept)
     }
 
     /// Drops the rest of a paste: all input until no line has arrived for a second.
@@ -152,7 +152,8 @@ impl Terminal {
         mut accept: impl FnMut(&SecretBuffer) -> bool,
     ) -> Result<[SecretBuffer; N], PromptError> {
         // One extra byte for the newline.
-        let mut answers = prompts.map(|_| SecretBuffer::with_capacity(capacity.saturating_add(1)));
+        let room = capacity.min(HIDDEN_LINE_LIMIT) + 1;
+        let mut answers = prompts.map(|_| SecretBuffer::with_capacity(room));
         let mut original = None;
         let mut set_up = self.what_is_set_up()?;
         loop {
@@ -168,7 +169,11 @@ impl Terminal {
                 let catch = Catch::new(WATCHED, &[SIGCONT])?;
                 (self.hide_typing(original.clone())?, catch)
             };
-            let result = self.ask((prompts, pasted), &mut answers, &mut catch, &mut accept);
+            let mut watched = Watched {
+                hidden: &hidden,
+                catch: &mut catch,
+            };
+            let result = self.ask((prompts, pasted), &mut answers, &mut watched, &mut accept);
             if matches!(
                 result,
                 Ok(())
@@ -242,7 +247,7 @@ impl Terminal {
         &self,
         (prompts, pasted): ([&str; N], Pasted),
         answers: &mut [SecretBuffer; N],
-        catch: &mut Catch,
+        signals: &mut Watched<'_>,
         accept: &mut impl FnMut(&SecretBuffer) -> bool,
     ) -> Result<(), Left> {
         let mut given: Option<&SecretBuffer> = None;
@@ -251,14 +256,15 @@ impl Terminal {
                 return Err(PromptError::NotAccepted.into());
             }
             self.write(prompt)?;
-            if let Err(left) = self.read_hidden_line(answer, catch) {
+            if let Err(left) = self.read_hidden_line(answer, signals) {
                 // Without an Enter, the next output would continue on the prompt's line.
                 if !matches!(left, Left::Failed(PromptError::TooLong { .. })) {
                     let _ = self.write("\n");
                 }
                 return Err(left);
             }
-            if pasted == Pasted::OneByOne && self.another_line_follows(catch)? {
+            // Nobody types a line that soon.
+            if pasted == Pasted::OneByOne && self.input_within(signals, Some(&PASTE_PAUSE))? {
                 return Err(PromptError::SeveralLines.into());
             }
             given = Some(answer);
@@ -267,16 +273,13 @@ impl Terminal {
     }
 
     /// Reads up to a newline into `answer`, which has room for it, unless a signal comes first.
-    fn read_hidden_line(&self, answer: &mut SecretBuffer, catch: &mut Catch) -> Result<(), Left> {
+    fn read_hidden_line(
+        &self,
+        answer: &mut SecretBuffer,
+        signals: &mut Watched<'_>,
+    ) -> Result<(), Left> {
         loop {
-            let mut fds = [
-                PollFd::new(self, PollFlags::IN),
-                PollFd::new(&*catch, PollFlags::IN),
-            ];
-            rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, None))?;
-            let typed = !fds[0].revents().is_empty();
-            check_signals(catch)?;
-            if !typed {
+            if !self.input_within(signals, None)? {
                 continue;
             }
             match answer.read_once(self) {
@@ -296,16 +299,21 @@ impl Terminal {
         }
     }
 
-    /// Whether another line arrives within a moment, sooner than anybody types one.
-    fn another_line_follows(&self, catch: &mut Catch) -> Result<bool, Left> {
-        let mut fds = [
+    /// Whether there is input, waiting for it until `limit` if given. A signal comes first.
+    fn input_within(
+        &self,
+        signals: &mut Watched<'_>,
+        limit: Option<&Timespec>,
+    ) -> Result<bool, Left> {
+        let mut fds = vec![
             PollFd::new(self, PollFlags::IN),
-            PollFd::new(&*catch, PollFlags::IN),
+            PollFd::new(&*signals.catch, PollFlags::IN),
         ];
-        rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, Some(&PASTE_PAUSE)))?;
-        let follows = !fds[0].revents().is_empty();
-        check_signals(catch)?;
-        Ok(follows)
+        fds.extend(signals.hidden.held.poll());
+        rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, limit))?;
+        let is_there = !fds[0].revents().is_empty();
+        signals.check()?;
+        Ok(is_there)
     }
 
     /// Asks for one visible line of at most 1,024 bytes, returned without its newline. Signals have
@@ -338,19 +346,33 @@ impl Terminal {
     }
 }
 
-/// Checks for signals. One that ends the process takes precedence over one that stops it.
-fn check_signals(catch: &mut Catch) -> Result<(), Left> {
-    let signals: Vec<i32> = catch.pending().iter().map(|caught| caught.signal).collect();
-    if let Some(&signal) = signals.iter().find(|&&signal| ends_us(signal)) {
-        return Err(PromptError::Interrupted(signal).into());
+/// The signals that may arrive while the echo is off.
+struct Watched<'a> {
+    hidden: &'a Hidden,
+    catch: &'a mut Catch,
+}
+
+impl Watched<'_> {
+    /// Checks for signals. One that ends the process takes precedence over one that stops it.
+    fn check(&mut self) -> Result<(), Left> {
+        let signals: Vec<i32> = self
+            .catch
+            .pending()
+            .iter()
+            .map(|caught| caught.signal)
+            .collect();
+        let ends = signals.iter().copied().find(|&signal| ends_us(signal));
+        if let Some(signal) = ends.or_else(|| self.hidden.held.next()) {
+            return Err(PromptError::Interrupted(signal).into());
+        }
+        if signals.contains(&SIGTSTP) {
+            return Err(Left::ToStop);
+        }
+        if signals.contains(&SIGCONT) {
+            return Err(Left::Resumed);
+        }
+        Ok(())
     }
-    if signals.contains(&SIGTSTP) {
-        return Err(Left::ToStop);
-    }
-    if signals.contains(&SIGCONT) {
-        return Err(Left::Resumed);
-    }
-    Ok(())
 }
 
 /// The buffer is one byte longer than the maximum length.

@@ -1,5 +1,11 @@
 //! The terminal of this process: `/dev/tty`, whatever standard input and output are.
 
+#[cfg(target_os = "linux")]
+#[path = "terminal/held.rs"]
+mod held;
+#[cfg(not(target_os = "linux"))]
+#[path = "terminal/held_absent.rs"]
+mod held;
 #[path = "terminal/lent.rs"]
 mod lent;
 #[path = "terminal/quiet.rs"]
@@ -21,6 +27,7 @@ use rustix::termios::{
     tcgetwinsize, tcsetattr,
 };
 
+pub use held::Held;
 pub use lent::Lent;
 pub(super) use quiet::{Quiet, ends_us};
 use turn::Turn;
@@ -183,6 +190,7 @@ impl Terminal {
             original,
             set: hidden,
             lent: self.lent.clone(),
+            held: Held::begin(),
         };
         rustix::io::retry_on_intr(|| tcsetattr(&self.tty, OptionalActions::Flush, &guard.set))?;
         Ok(guard)
@@ -270,6 +278,8 @@ pub(super) struct Hidden {
     original: Termios,
     set: Termios,
     lent: Lent,
+    /// Released last, when the terminal is restored.
+    pub(super) held: Held,
 }
 
 /// Whether the terminal still has the settings made here: a pager that was started meanwhile needs

@@ -1,6 +1,7 @@
 //! Passwords are typed without echo, and the terminal is restored on every way out.
 
-use crate::support::{Pty, shell};
+use crate::support::checks::until;
+use crate::support::{Home, Pty, shell};
 
 /// The prompt as a job of a shell that prints its exit code and then reads a line as the next
 /// command. The trap keeps the shell alive when its job is interrupted.
@@ -79,6 +80,27 @@ fn a_signal_sets_the_terminal_back_and_nothing_typed_leaks() {
         assert!(kill.status().unwrap().success());
         pty.expect("interrupted");
         pty.expect(&format!("code={code}"));
+        assert!(pty.echoes(), "{signal}");
+        expect_no_leak(&mut pty);
+    }
+}
+
+#[test]
+fn a_signal_that_no_handler_passes_on_sets_the_terminal_back() {
+    // SIGSTKFLT, SIGIO, SIGPWR, and the first and last real-time signals, of the real program: other
+    // threads, as of the tests', would take them.
+    for signal in [16, 29, 30, 35, 64] {
+        let home = Home::registered();
+        let mut pty = Pty::spawn(
+            home.shell("set -m; $NIGHTLATCH login; echo code=$?; read rest; echo \"rest=[$rest]\""),
+        );
+        pty.expect("Password for");
+        until("the typing is hidden", || !pty.echoes());
+        pty.send("half a pass");
+        let group = pty.foreground().as_raw_nonzero();
+        let mut kill = shell(&format!("kill -{signal} {group}"));
+        assert!(kill.status().unwrap().success());
+        pty.expect(&format!("code={}", 128 + signal));
         assert!(pty.echoes(), "{signal}");
         expect_no_leak(&mut pty);
     }

@@ -74,20 +74,21 @@ pub fn ends_us(signal: i32) -> bool {
 fn watch(hidden: Hidden, mut catch: Catch, told: &UnixStream) -> Option<(Hidden, Catch, bool)> {
     let mut to_stop = false;
     loop {
-        for caught in catch.pending() {
-            if ends_us(caught.signal) {
-                drop(hidden);
-                die_of(caught.signal);
-                // The first process of a container, which its own signals do not end.
-                return None;
-            }
-            // Not at once: the current work may hold a lock that others wait for.
-            to_stop |= caught.signal == SIGTSTP;
+        let signals: Vec<i32> = catch.pending().iter().map(|caught| caught.signal).collect();
+        let ends = signals.iter().copied().find(|&signal| ends_us(signal));
+        if let Some(signal) = ends.or_else(|| hidden.held.next()) {
+            drop(hidden);
+            die_of(signal);
+            // The first process of a container, which its own signals do not end.
+            return None;
         }
-        let mut fds = [
+        // Not at once: the current work may hold a lock that others wait for.
+        to_stop |= signals.contains(&SIGTSTP);
+        let mut fds = vec![
             PollFd::new(told, PollFlags::IN),
             PollFd::new(&catch, PollFlags::IN),
         ];
+        fds.extend(hidden.held.poll());
         let polled = rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, None));
         if polled.is_err() || !fds[0].revents().is_empty() {
             return Some((hidden, catch, to_stop));
