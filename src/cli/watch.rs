@@ -124,3 +124,22 @@ impl Line {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_check_is_at_most_a_second_away_and_never_at_once() {
+        let now = SystemClock.now().wall;
+        for nanos in [0, 1, 999_999_999, 1_000_000_000, 60_500_000_000] {
+            let mut status = SessionStatus::none();
+            status.expires_at = Some(now.plus(Duration::from_nanos(nanos)));
+            let pause = until_the_next_second(&status);
+            assert!(
+                pause > Duration::ZERO && pause <= LOOK,
+                "{nanos}: {pause:?}"
+            );
+        }
+    }
+}

@@ -32,11 +32,11 @@ fn end(mut pty: Pty) -> String {
 
 #[test]
 fn the_end_of_a_session_is_told_at_once_while_the_command_runs() {
-    let home = of_idle("1s");
+    let home = of_idle("3s");
     let mut pty = running(&home, &[]);
     let said = pty.expect(TOLD);
     assert!(said.starts_with("\r\nnightlatch: locked at "), "{said:?}");
-    assert!(said.contains(" after 1s without activity; "), "{said:?}");
+    assert!(said.contains(" after 3s without activity; "), "{said:?}");
     // Once, and again when the command has ended, for a person who returns then.
     std::thread::sleep(Duration::from_millis(1200));
     let said = end(pty);
@@ -104,14 +104,14 @@ fn what_happened_before_it_watched_is_told_too() {
 
 #[test]
 fn an_extension_puts_it_off_and_another_sign_in_takes_the_sessions_place() {
-    let home = of_idle("4s");
+    let home = of_idle("8s");
     let mut pty = running(&home, &[]);
     std::thread::sleep(Duration::from_millis(1500));
     let extended = Instant::now();
     home.run(&["extend"]).succeeds();
     pty.expect(TOLD);
     let lived = extended.elapsed();
-    assert!(lived > Duration::from_millis(3900), "{lived:?}");
+    assert!(lived > Duration::from_millis(7900), "{lived:?}");
     end(pty);
 
     home.login(&[]).succeeds();
@@ -143,13 +143,13 @@ fn the_session_that_let_the_command_start_counts_and_not_the_last_one() {
 #[test]
 fn it_is_not_told_with_quiet_nor_where_stderr_is_no_terminal() {
     for options in [&["-q"][..], &["--json"]] {
-        let home = of_idle("1s");
+        let home = of_idle("3s");
         let pty = running(&home, options);
         until_locked(&home);
         std::thread::sleep(Duration::from_millis(500));
         assert_eq!(end(pty), "", "{options:?}");
     }
-    let home = of_idle("1s");
+    let home = of_idle("3s");
     let script = format!("$GUARD cat 2>'{}'", home.outside("err").display());
     let pty = Pty::spawn(home.shell(&script));
     until_locked(&home);
@@ -160,7 +160,7 @@ fn it_is_not_told_with_quiet_nor_where_stderr_is_no_terminal() {
 #[test]
 fn nothing_is_written_into_a_full_screen_program_or_a_prompt_for_a_password() {
     for modes in ["-icanon", "-echo"] {
-        let home = of_idle("1s");
+        let home = of_idle("3s");
         let script =
             format!("stty {modes}; echo ready; head -c 1 >/dev/null; stty sane; echo done");
         let mut pty = Pty::spawn(home.command(&["exec", "--", "sh", "-c", &script]));
@@ -178,10 +178,10 @@ fn nothing_is_written_into_a_full_screen_program_or_a_prompt_for_a_password() {
 
 #[test]
 fn a_command_in_the_background_is_neither_stopped_nor_told_of() {
-    let home = of_idle("1s");
+    let home = of_idle("3s");
     let mut pty = Pty::spawn(home.shell(
-        "set -m; stty tostop; $GUARD sleep 4 & \
-         read go; jobs; echo checked; stty -tostop; wait; echo over",
+        "set -m; stty tostop; $GUARD sleep 60 & \
+         read go; jobs; echo checked; stty -tostop; kill -TERM %1; wait; echo over",
     ));
     until_locked(&home);
     std::thread::sleep(Duration::from_millis(1500));
@@ -194,7 +194,7 @@ fn a_command_in_the_background_is_neither_stopped_nor_told_of() {
 
 #[test]
 fn a_stopped_terminal_keeps_no_signal_from_the_command() {
-    let home = of_idle("1s");
+    let home = of_idle("3s");
     let mut pty = running(&home, &[]);
     // Ctrl-S: output to the terminal blocks.
     pty.send("\x13");

@@ -1,5 +1,6 @@
 //! Prompts for a person at a terminal, and what happens to the input.
 
+use crate::support::checks::until;
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Pty, Run};
 
 /// The program on its own terminal, as a job of a shell that prints its exit code and then reads a
@@ -660,7 +661,9 @@ fn a_pager_that_was_started_meanwhile_keeps_its_keys() {
     let home = Home::registered();
     let mut pty = job(&home, "$GUARD seq 1000 | (sleep 0.5; exec less)");
     pty.expect(&password_prompt());
-    std::thread::sleep(std::time::Duration::from_millis(1200));
+    until("the other program has the terminal", || {
+        pty.gives_single_keys()
+    });
     pty.send(&format!("{PASSWORD}\r"));
     pty.expect("17\r\n");
     pty.settle();
@@ -679,7 +682,9 @@ fn a_pager_that_was_started_meanwhile_leaves_the_echo_on() {
     for keys in [&*format!("{PASSWORD}\r"), "\x03"] {
         let mut pty = job(&home, "$GUARD seq 1000 | (sleep 0.5; exec less -X)");
         pty.expect(&password_prompt());
-        std::thread::sleep(std::time::Duration::from_millis(1200));
+        until("the other program has the terminal", || {
+            pty.gives_single_keys()
+        });
         pty.send(keys);
         pty.settle();
         pty.send("q");
@@ -695,7 +700,9 @@ fn a_reader_that_took_the_terminal_sees_the_end_of_its_input_and_is_waited_for()
     for redirected in ["", "2>&1", "3>&1"] {
         let mut pty = job(&home, &format!("$GUARD echo data {redirected} | {taker}"));
         pty.expect(&password_prompt());
-        std::thread::sleep(std::time::Duration::from_millis(1200));
+        until("the other program has the terminal", || {
+            pty.gives_single_keys()
+        });
         pty.send(&format!("{PASSWORD}\r"));
         let said = pty.expect("code=0\r\n");
         assert!(said.contains("data\r\n"), "{said}");

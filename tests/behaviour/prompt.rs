@@ -1,14 +1,32 @@
 //! Passwords are typed without echo, and the terminal is restored on every way out.
 
+use std::path::PathBuf;
+
 use crate::support::checks::until;
 use crate::support::{Home, Pty, shell};
 
 /// The prompt as a job of a shell that prints its exit code and then reads a line as the next
 /// command. The trap keeps the shell alive when its job is interrupted.
 fn job(prompts: &str) -> Pty {
-    Pty::spawn(shell(&format!(
-        "trap : INT; set -m; $PROMPT {prompts}; echo code=$?; read rest; echo \"rest=[$rest]\""
-    )))
+    Pty::spawn(shell(&job_script(prompts)))
+}
+
+fn job_script(prompts: &str) -> String {
+    format!("trap : INT; set -m; $PROMPT {prompts}; echo code=$?; read rest; echo \"rest=[$rest]\"")
+}
+
+/// A password at the first of two prompts, between which `script` has the program work until the
+/// returned file is there.
+fn working(script: &str) -> (Pty, tempfile::TempDir, PathBuf) {
+    let scratch = tempfile::tempdir().unwrap();
+    let over = scratch.path().join("over");
+    let mut command = shell(script);
+    command.env("OVER", &over);
+    let mut pty = Pty::spawn(command);
+    pty.expect("First: ");
+    pty.send("first\n");
+    pty.expect("hashing");
+    (pty, scratch, over)
 }
 
 /// Checks that no earlier input was left for the shell.
@@ -268,12 +286,13 @@ fn a_visible_line_is_read_as_it_is_typed() {
 
 #[test]
 fn from_a_refused_password_to_the_next_nothing_typed_is_shown_or_kept() {
-    let mut pty = job("slowly 'First: ' 'Second: '");
-    pty.expect("First: ");
-    pty.send("first\n");
-    pty.expect("hashing");
+    let (mut pty, _scratch, over) = working(&job_script("slowly 'First: ' 'Second: '"));
     assert!(!pty.echoes());
     pty.send("too early\n");
+    // The echo of the line end shows that it has arrived.
+    pty.expect("\r\n");
+    pty.expect("\r\n");
+    std::fs::write(over, "").unwrap();
     let text = pty.expect("Second: ");
     assert!(!text.contains("early"), "{text}");
     assert!(!pty.echoes());
@@ -287,10 +306,7 @@ fn from_a_refused_password_to_the_next_nothing_typed_is_shown_or_kept() {
 
 #[test]
 fn ctrl_c_between_two_passwords_ends_it_at_once_with_the_terminal_set_back() {
-    let mut pty = job("slowly 'First: ' 'Second: '");
-    pty.expect("First: ");
-    pty.send("first\n");
-    pty.expect("hashing");
+    let (mut pty, _scratch, _never) = working(&job_script("slowly 'First: ' 'Second: '"));
     pty.send("half\x03");
     let text = pty.expect("code=130");
     assert!(!text.contains("Second"), "{text}");
@@ -300,13 +316,11 @@ fn ctrl_c_between_two_passwords_ends_it_at_once_with_the_terminal_set_back() {
 
 #[test]
 fn ctrl_z_between_two_passwords_stops_it_where_nothing_is_under_way() {
-    let mut pty = Pty::spawn(shell(
-        "set -m; $PROMPT slowly 'First: ' 'Second: '; echo stopped=$?; fg; echo code=$?",
-    ));
-    pty.expect("First: ");
-    pty.send("first\n");
-    pty.expect("hashing");
+    let (mut pty, _scratch, over) =
+        working("set -m; $PROMPT slowly 'First: ' 'Second: '; echo stopped=$?; fg; echo code=$?");
     pty.send("\x1a");
+    pty.settle();
+    std::fs::write(over, "").unwrap();
     pty.expect("stopped=147");
     pty.expect("\r\nSecond: ");
     assert!(!pty.echoes());

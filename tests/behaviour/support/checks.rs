@@ -45,6 +45,34 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Runs `act`, which takes at most `limit` on a machine that has nothing else to do. The time in
+/// which something had to wait for a processor, a disk or memory meanwhile is allowed on top.
+#[track_caller]
+pub fn takes_at_most<T>(limit: Duration, act: impl FnOnce() -> T) -> T {
+    let (begun, before) = (Instant::now(), stalled());
+    let result = act();
+    let took = begun.elapsed();
+    let more = match (before, stalled()) {
+        (Some(before), Some(after)) => after.saturating_sub(before),
+        // The system does not tell: allow for a slow one.
+        _ => limit * 4,
+    };
+    assert!(took <= limit + more, "{took:?}, of which {more:?} idle");
+    result
+}
+
+/// For how long something has had to wait since the machine started, if the system counts it.
+fn stalled() -> Option<Duration> {
+    let of = |kind: &str| {
+        let text = std::fs::read_to_string(format!("/proc/pressure/{kind}")).ok()?;
+        // some avg10=0.00 avg60=0.00 avg300=0.00 total=1234
+        let some = text.lines().find(|line| line.starts_with("some "))?;
+        some.rsplit_once("total=")?.1.parse::<u64>().ok()
+    };
+    let [cpu, io, memory] = ["cpu", "io", "memory"].map(of);
+    Some(Duration::from_micros(cpu? + io? + memory?))
+}
+
 /// Checks that verification finds nothing wrong with the log, which need not exist yet.
 #[track_caller]
 pub fn log_verifies(home: &Home) {

@@ -5,6 +5,8 @@ use std::process::{Command, exit};
 
 use nightlatch_core::memory::SecretBuffer;
 
+use super::checks::until;
+
 #[path = "../../../src/cli/prompt.rs"]
 #[allow(dead_code)] // the real program uses what the program below does not
 mod prompt;
@@ -47,14 +49,14 @@ fn ask_passwords() {
     let mut terminal = terminal::Terminal::open().unwrap();
     let arguments = arguments();
     let prompts: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let pause = |milliseconds| std::thread::sleep(std::time::Duration::from_millis(milliseconds));
     let told = terminal::Terminal::open().unwrap();
     let result = match *prompts.as_slice() {
-        // Simulates a password that is found to be wrong only after a while, and is asked for
-        // again.
+        // Simulates a password that is found to be wrong only after a while, when the file $OVER
+        // appears, and is asked for again.
         ["slowly", first, second] => terminal.read_password(first, 16).and_then(|first| {
             told.write("hashing\n").unwrap();
-            pause(700);
+            let over = std::env::var("OVER").unwrap();
+            until("the work is over", || std::path::Path::new(&over).exists());
             terminal
                 .read_password(second, 16)
                 .map(|second| vec![first, second])

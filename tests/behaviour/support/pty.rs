@@ -124,6 +124,12 @@ impl Pty {
         modes.contains(LocalModes::ECHO)
     }
 
+    /// Whether a program reads single keys, as a pager does.
+    pub fn gives_single_keys(&self) -> bool {
+        let modes = tcgetattr(&self.master).unwrap().local_modes;
+        !modes.contains(LocalModes::ICANON)
+    }
+
     /// Resizes the terminal, as dragging a window's corner does.
     pub fn resize(&mut self, columns: u16, rows: u16) {
         set_size(&self.master, columns, rows);
