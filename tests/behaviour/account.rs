@@ -440,8 +440,7 @@ fn of_ten_recoveries_at_once_with_one_code_exactly_one_succeeds() {
 }
 
 fn a_removal_amid_logins_and_commands(keeper: &'static str) {
-    let home = Home::registered().with_keeper(keeper);
-    home.login(&[]).succeeds();
+    let home = Home::signed_in_with(keeper);
     for run in together(17, |number| match number {
         8 => with_password(&home, &["account", "remove", EMAIL, "--yes"], PASSWORD),
         at if at % 2 == 0 => home.login(&["--force", EMAIL]),

@@ -1,6 +1,5 @@
 //! `secret get --copy`: a secret in the clipboard, and out of it again.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -24,17 +23,6 @@ fn with_secret() -> Home {
 
 fn copy(home: &Home, more: &[&str]) -> Command {
     home.command(&[&["secret", "get", "db", "--copy"], more].concat())
-}
-
-/// A directory with a program `name` that runs `script`, to be first in `PATH`.
-fn program(home: &Home, name: &str, script: &str) -> String {
-    let directory = home.outside("bin");
-    std::fs::create_dir_all(&directory).unwrap();
-    let program = directory.join(name);
-    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = std::env::var("PATH").unwrap();
-    format!("{}:{path}", directory.display())
 }
 
 #[test]
@@ -77,9 +65,9 @@ fn the_clipboard_of_the_desktop_has_a_secret_until_the_command_ends() {
         let script = format!(
             "cat >{shown}.got; echo \"$*\" >{shown}.args; echo $$ >{shown}.pid; exec sleep 600"
         );
-        let path = program(&home, name, &script);
+        home.script(name, &script);
         let mut command = copy(&home, &["--clear-after", "3s"]);
-        command.env("PATH", path).env(variable, ":9");
+        command.env("PATH", home.search_path()).env(variable, ":9");
         let run = Run::of(command).succeeds();
         assert_eq!(run.stdout, "");
         assert!(run.stderr.contains("db is in the clipboard"), "{run:?}");
@@ -105,9 +93,11 @@ fn without_a_clipboard_or_text_nothing_is_copied_and_that_is_said() {
     );
     assert!(!home.events().contains(&"SECRET_READ".to_owned()));
 
-    let path = program(&home, "wl-copy", "cat >/dev/null; exit 3");
+    home.script("wl-copy", "cat >/dev/null; exit 3");
     let mut failing = copy(&home, &[]);
-    failing.env("PATH", path).env("WAYLAND_DISPLAY", "none");
+    failing
+        .env("PATH", home.search_path())
+        .env("WAYLAND_DISPLAY", "none");
     let run = Run::of(failing).ends_with(1);
     assert!(run.stderr.contains("wl-copy: exit status: 3"), "{run:?}");
 

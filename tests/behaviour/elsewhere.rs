@@ -20,12 +20,6 @@ fn is_refused_and_left_alone(home: &Home, refused: Run, why: &str) {
     log_is_whole(home);
 }
 
-fn signed_in(keeper: &'static str) -> Home {
-    let home = Home::registered().with_keeper(keeper);
-    home.login(&[]).succeeds();
-    home
-}
-
 /// Whether this user may create user namespaces, with its own id mapped to root's.
 fn can_make_namespaces() -> bool {
     let made = Command::new("unshare")
@@ -48,7 +42,7 @@ fn a_command_in_another_user_namespace_is_refused_and_ends_nothing() {
     if !can_make_namespaces() {
         return;
     }
-    let home = signed_in("kernel");
+    let home = Home::signed_in_with("kernel");
     for _ in 0..2 {
         let refused = in_namespace(&home, EXEC);
         is_refused_and_left_alone(&home, refused, "in another user namespace");
@@ -68,7 +62,7 @@ fn signing_out_from_another_user_namespace_says_that_the_key_was_out_of_reach() 
     if !can_make_namespaces() {
         return;
     }
-    let home = signed_in("kernel");
+    let home = Home::signed_in_with("kernel");
     let run = in_namespace(&home, &["lock"]).succeeds();
     assert!(run.stderr.contains("out of reach"), "{run:?}");
     assert!(!run.stderr.contains("destroyed"), "{run:?}");
@@ -82,7 +76,7 @@ fn the_agent_is_reached_from_another_user_namespace() {
     if !can_make_namespaces() {
         return;
     }
-    let home = signed_in("agent");
+    let home = Home::signed_in_with("agent");
     in_namespace(&home, EXEC).succeeds();
     home.run(&["exec", "--", "true"]).succeeds();
 }
@@ -93,7 +87,7 @@ fn a_session_is_used_where_its_key_is_and_by_nobody_who_chose_the_other_keeper()
         ("kernel", "agent", "in the kernel's keyring"),
         ("agent", "kernel", "with the agent"),
     ] {
-        let home = signed_in(keeper);
+        let home = Home::signed_in_with(keeper);
         let with = |choice: &str, arguments: &[&str]| {
             let mut command = home.command(arguments);
             command.env("NIGHTLATCH_KEEPER", choice);
@@ -110,7 +104,7 @@ fn a_session_is_used_where_its_key_is_and_by_nobody_who_chose_the_other_keeper()
 
 #[test]
 fn the_key_of_a_session_that_was_replaced_from_the_other_keeper_ends_nothing() {
-    let home = signed_in("kernel");
+    let home = Home::signed_in_with("kernel");
     let with = |choice: &str, arguments: &[&str]| {
         let mut command = home.command(arguments);
         command.env("NIGHTLATCH_KEEPER", choice);
@@ -128,7 +122,7 @@ fn the_key_of_a_session_that_was_replaced_from_the_other_keeper_ends_nothing() {
 
 #[test]
 fn a_sign_in_with_the_agent_destroys_the_key_that_the_kernel_has_of_the_session_before() {
-    let home = signed_in("kernel");
+    let home = Home::signed_in_with("kernel");
     let in_kernel = || {
         let keys = std::fs::read_to_string("/proc/keys").unwrap();
         let id = std::fs::read_to_string(home.path().join("home")).unwrap();
@@ -153,7 +147,7 @@ fn is_filtered() -> bool {
 
 #[test]
 fn a_sign_in_with_the_agent_asks_nothing_of_the_keyring_under_a_filter() {
-    let home = signed_in("kernel");
+    let home = Home::signed_in_with("kernel");
     let mut login = home.command(&["login", "--password-stdin"]);
     login.env("NIGHTLATCH_KEEPER", "agent");
     kill_on(&mut login, KEYRING);

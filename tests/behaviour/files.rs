@@ -753,8 +753,7 @@ fn on_a_read_only_disk_lock_ends_every_session_and_says_what_it_could_not_do() {
 
 #[test]
 fn where_neither_key_nor_file_can_be_reached_no_end_is_claimed() {
-    let home = Home::registered().with_keeper("kernel");
-    home.login(&[]).succeeds();
+    let home = Home::signed_in_with("kernel");
     let script = r#"
         mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 99
         unshare --map-root-user "$0" lock; echo "lock $?"
@@ -772,8 +771,7 @@ fn where_neither_key_nor_file_can_be_reached_no_end_is_claimed() {
 
 #[test]
 fn without_proc_lock_says_so_of_the_agent_and_does_not_say_to_resume_it() {
-    let home = Home::registered().with_keeper("agent");
-    home.login(&[]).succeeds();
+    let home = Home::signed_in_with("agent");
     let script = r#"mount -t tmpfs none /proc || exit 99; "$0" lock; echo "lock $?""#;
     let Some(run) = with_mounts(&home, script) else {
         return;

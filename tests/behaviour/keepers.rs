@@ -177,8 +177,7 @@ fn where_the_keyring_is_forbidden_the_agent_is_used_unasked() {
 
 #[test]
 fn a_command_whose_session_cannot_be_extended_does_not_run_and_the_log_says_so() {
-    let home = Home::registered().with_keeper("kernel");
-    home.login(&[]).succeeds();
+    let home = Home::signed_in_with("kernel");
     let marker = home.outside("marker");
     let exec = home.command(&["exec", "--", "touch", marker.to_str().unwrap()]);
     // Keys can be read, but not created.
@@ -275,8 +274,7 @@ fn all_files(directory: &Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn no_file_holds_the_password_while_signed_in() {
     for keeper in ["kernel", "agent"] {
-        let home = Home::registered().with_keeper(keeper);
-        home.login(&[]).succeeds();
+        let home = Home::signed_in_with(keeper);
         home.run(&["exec", "--", "true"]).succeeds();
         home.run_with_input(&["login", "--password-stdin"], OTHER_PASSWORD.as_bytes())
             .refuses(5, "wrong");
@@ -298,8 +296,7 @@ fn no_file_holds_the_password_while_signed_in() {
 #[test]
 fn a_guarded_command_is_told_of_its_session_and_of_nothing_else() {
     for keeper in ["kernel", "agent"] {
-        let home = Home::registered().with_keeper(keeper);
-        home.login(&[]).succeeds();
+        let home = Home::signed_in_with(keeper);
         let mut before: Vec<_> = home
             .command(&[])
             .get_envs()

@@ -295,8 +295,7 @@ fn a_revocation_while_another_process_holds_the_session_lock_warns_of_it() {
 
 #[test]
 fn an_agent_that_does_not_answer_is_ended_with_all_its_sessions_by_lock_and_not_by_logout() {
-    let home = Home::registered().with_keeper("agent");
-    home.login(&[]).succeeds();
+    let home = Home::signed_in_with("agent");
     let first = agent(&home);
     kill_process(first, Signal::STOP).unwrap();
     home.run(&["logout"]).refuses(1, "does not answer");
@@ -320,8 +319,7 @@ fn an_agent_that_does_not_answer_is_ended_with_all_its_sessions_by_lock_and_not_
 
 #[test]
 fn a_stopped_agent_whose_queue_is_full_keeps_nobody_waiting_and_is_ended_by_lock() {
-    let home = Home::registered().with_keeper("agent");
-    home.login(&[]).succeeds();
+    let home = Home::signed_in_with("agent");
     kill_process(agent(&home), Signal::STOP).unwrap();
     fill_queue(&home.path().join("run/agent.sock"));
     takes_at_most(Duration::from_secs(10), || {
@@ -374,8 +372,7 @@ fn all_sessions_that_end_with_a_stopped_agent_are_named_and_none_is_said_to_have
 
 #[test]
 fn with_a_stopped_agent_and_every_lock_held_lock_ends_the_sessions_in_seconds() {
-    let home = Home::registered().with_keeper("agent");
-    home.login(&[]).succeeds();
+    let home = Home::signed_in_with("agent");
     kill_process(agent(&home), Signal::STOP).unwrap();
     let held = ["sessions", "audit"].map(|directory| {
         let held = File::open(home.path().join(directory)).unwrap();

@@ -4,6 +4,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nightlatch_platform::fs::shell_word;
+
 use crate::jobs::has;
 use crate::support::{Home, Pty};
 
@@ -41,11 +43,6 @@ fn output(home: &Home, script: &str) -> Output {
     let mut command = shell(home, script);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.output().unwrap()
-}
-
-/// `script` as one word of a shell.
-fn quoted(script: &str) -> String {
-    format!("'{}'", script.replace('\'', "'\\''"))
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -223,7 +220,7 @@ fn a_masked_command_whose_errors_go_elsewhere_gets_every_key() {
     // It is not stopped for reading, and gets no error instead of the key.
     let reads =
         "$MASKED sh -c 'trap \"\" TTOU TTIN; echo rea''dy; read x; echo got=$x$S' 2>/dev/null";
-    for line in [reads.to_owned(), format!("sh -c {}", quoted(reads))] {
+    for line in [reads.to_owned(), format!("sh -c {}", shell_word(reads))] {
         pty.send(&format!("{line}; echo co''de=$?\n"));
         pty.expect("ready");
         pty.send("hello\n");
@@ -258,7 +255,7 @@ fn a_masked_command_that_catches_the_signals_of_a_terminal_gets_it_when_it_stops
         format!("$MASKED sh -c '{script}' </dev/null"),
         format!(
             "sh -c {}",
-            quoted(&format!("$MASKED sh -c '{script}' </dev/null"))
+            shell_word(&format!("$MASKED sh -c '{script}' </dev/null"))
         ),
     ] {
         pty.send(&format!("{line}; echo co''de=$?\n"));

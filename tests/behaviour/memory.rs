@@ -338,8 +338,7 @@ fn the_agent_holds_the_session_key_in_locked_memory_and_no_password_or_account_k
     if !sees_into_processes() {
         return;
     }
-    let home = Home::registered().with_keeper("agent");
-    home.login(&[]).succeeds();
+    let home = Home::signed_in_with("agent");
     home.run(&["exec", "--", "true"]).succeeds();
     let agent = agent(&home).as_raw_nonzero().get().cast_unsigned();
     let payload = ask_agent(&home);

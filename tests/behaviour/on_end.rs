@@ -25,13 +25,6 @@ fn soon_locked(config: &str) -> Home {
     home
 }
 
-/// A home with a session whose key an agent holds.
-fn with_agent() -> Home {
-    let home = Home::registered().with_keeper("agent");
-    home.login(&[]).succeeds();
-    home
-}
-
 /// Whether a guarded command runs.
 fn runs(home: &Home) -> bool {
     let listed = home.run(&["sessions", "--json"]).succeeds().json();
@@ -94,7 +87,7 @@ fn a_session_that_ends_by_hand_hangs_up_too_and_a_new_sign_in_in_its_place_does_
 
 #[test]
 fn a_session_that_is_unknown_for_three_seconds_hangs_up_and_for_a_moment_does_not() {
-    let home = with_agent();
+    let home = Home::signed_in_with("agent");
     let agent = agent(&home);
     let hang = |script: &str| exec(&home, &["--on-end", "hangup"], script);
     std::thread::scope(|scope| {

@@ -12,14 +12,8 @@ use crate::support::checks::{
 };
 use crate::support::{EMAIL, Home, OTHER_PASSWORD, PASSWORD, Run, status_of};
 
-fn signed_in(keeper: &'static str) -> Home {
-    let home = Home::registered().with_keeper(keeper);
-    home.login(&[]).succeeds();
-    home
-}
-
 fn many_commands_at_once_all_run(keeper: &'static str) {
-    let home = signed_in(keeper);
+    let home = Home::signed_in_with(keeper);
     for run in together(32, |_| home.run(&["exec", "--", "true"])) {
         run.succeeds();
     }
@@ -80,7 +74,7 @@ fn a_logout_amid_many_commands_ends_the_session_with_the_agent() {
 }
 
 fn logins_amid_everything_else_never_make_two_sessions(keeper: &'static str) {
-    let home = signed_in(keeper);
+    let home = Home::signed_in_with(keeper);
     let runs = together(28, |number| match number % 7 {
         0 => home.login(&["--json"]).succeeds(),
         1 => home.run(&["logout"]).succeeds(),

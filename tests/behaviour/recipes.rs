@@ -1,7 +1,6 @@
 //! The recipes in docs/recipes.md and the units of the package, with other people's programs
 //! replaced by scripts.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -36,17 +35,12 @@ fn command_of(unit: &str) -> String {
 /// A shell that runs `command` where these programs are replaced by scripts, and `nightlatch` is in
 /// the search path.
 fn shell(home: &Home, command: &str, programs: &[(&str, &str)]) -> Command {
-    let bin = home.outside("bin");
-    std::fs::create_dir_all(&bin).unwrap();
     let ours = ("nightlatch", "exec \"$NIGHTLATCH\" \"$@\"");
     for (name, script) in programs.iter().chain([&ours]) {
-        let program = bin.join(name);
-        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        home.script(name, script);
     }
     let mut shell = home.shell(command);
-    let path = std::env::var("PATH").unwrap();
-    shell.env("PATH", format!("{}:{path}", bin.display()));
+    shell.env("PATH", home.search_path());
     shell
 }
 

@@ -1,7 +1,5 @@
 //! `secret edit`: no file on disk, what an editor adds, and what somebody else changed meanwhile.
 
-use std::os::unix::fs::PermissionsExt;
-
 use crate::support::{Home, Run};
 
 fn set(home: &Home, value: &str) {
@@ -15,9 +13,7 @@ fn get(home: &Home, name: &str) -> String {
 
 /// Edits the secret with an editor that is this shell script.
 fn edit(home: &Home, script: &str) -> Run {
-    let editor = home.outside("editor");
-    std::fs::write(&editor, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let editor = home.script("editor", script);
     let mut command = home.command(&["secret", "edit", "s"]);
     command.env("EDITOR", editor);
     Run::of(command)

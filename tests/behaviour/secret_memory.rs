@@ -17,8 +17,7 @@ const NEW_VALUE: &str = "Cobalt-Heron-86-Above-The-Aqueduct";
 
 /// A home in which the secret `s` has a value that was replaced since, by [`VALUE`].
 fn with_secret(keeper: &'static str) -> Home {
-    let home = Home::registered().with_keeper(keeper);
-    home.login(&[]).succeeds();
+    let home = Home::signed_in_with(keeper);
     for value in ["first", VALUE] {
         home.run_with_input(&["secret", "set", "s", "--stdin"], value.as_bytes())
             .succeeds();

@@ -147,13 +147,9 @@ fn a_guarded_command_gets_its_configured_secrets_without_being_asked() {
         "[guard]\ncommands = [\"show\"]\n[guard.show]\nsecrets = { PASS = \"prod/db\" }\n\
          secret_files = { TOKEN_FILE = \"api-token\" }\n",
     );
-    let programs = home.outside("bin");
-    std::fs::create_dir(&programs).unwrap();
-    let program = programs.join("show");
-    let script = "#!/bin/sh\necho \"$PASS $(cat \"$TOKEN_FILE\" 2>/dev/null)\"\n";
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let script = "echo \"$PASS $(cat \"$TOKEN_FILE\" 2>/dev/null)\"";
+    let program = home.script("show", script);
+    let path = home.search_path();
     let run = |arguments: &[&str]| {
         let mut command = home.command(arguments);
         command.env("PATH", &path).env("PASS", "inherited");
@@ -355,16 +351,7 @@ fn an_import_from_pass_takes_the_first_line_and_keeps_the_rest() {
     std::fs::write(store.join("bad.gpg"), "").unwrap();
     std::fs::write(store.join("web/.git/x.gpg"), "no").unwrap();
     // In place of gpg: what it is asked for, and a failure.
-    let programs = home.outside("bin");
-    std::fs::create_dir(&programs).unwrap();
-    let gpg = programs.join("gpg");
-    std::fs::write(
-        &gpg,
-        "#!/bin/sh\ncase $3 in */bad.gpg) exit 2;; esac\ncat \"$3\"\n",
-    )
-    .unwrap();
-    std::fs::set_permissions(&gpg, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = std::env::var("PATH").unwrap();
+    home.script("gpg", "case $3 in */bad.gpg) exit 2;; esac\ncat \"$3\"");
     let arguments = [
         "secret",
         "import",
@@ -373,7 +360,7 @@ fn an_import_from_pass_takes_the_first_line_and_keeps_the_rest() {
         store.to_str().unwrap(),
     ];
     let mut command = home.command(&arguments);
-    command.env("PATH", format!("{}:{path}", programs.display()));
+    command.env("PATH", home.search_path());
     let run = Run::of(command).ends_with(1);
     assert!(
         run.stderr.contains("bad: gpg could not decrypt it"),

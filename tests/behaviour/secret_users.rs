@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -182,18 +182,13 @@ fn the_arguments_and_environment_of_the_clipboards_program_have_no_secret() {
     let Some(alices) = with_secret() else {
         return;
     };
-    let bin = alices.home.outside("bin");
-    fs::create_dir(&bin).unwrap();
-    let script = "#!/bin/sh\ncat >/dev/null; echo $$ >\"$PLACE\"; exec sleep 600\n";
+    let script = "cat >/dev/null; echo $$ >\"$PLACE\"; exec sleep 600";
     for (variable, name) in [("WAYLAND_DISPLAY", "wl-copy"), ("DISPLAY", "xclip")] {
-        let program = bin.join(name);
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        alices.home.script(name, script);
         let place = alices.home.outside(name);
         let copy = ["secret", "get", "s", "--copy", "--clear-after", "10m", "-q"];
         let mut command = alices.command(ALICE, &copy);
-        let path = std::env::var("PATH").unwrap();
-        command.env("PATH", format!("{}:{path}", bin.display()));
+        command.env("PATH", alices.home.search_path());
         command.env("PLACE", &place).env(variable, ":9");
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         let mut pid = String::new();

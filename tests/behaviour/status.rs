@@ -241,8 +241,7 @@ fn login_and_status_tell_the_same_of_a_session() {
 
 #[test]
 fn a_session_kept_by_the_agent_is_used_extended_ended_and_runs_out_as_any() {
-    let home = Home::registered().with_keeper("agent");
-    home.login(&[]).succeeds();
+    let home = Home::signed_in_with("agent");
     assert_eq!(home.status()["keeper"], "agent");
     home.run(&["exec", "--", "true"]).succeeds();
     home.run(&["extend"]).succeeds();

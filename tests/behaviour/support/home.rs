@@ -60,6 +60,13 @@ impl Home {
         home
     }
 
+    /// A home with an account that is signed in, and this keeper forced in all later commands.
+    pub fn signed_in_with(keeper: &'static str) -> Self {
+        let home = Self::registered().with_keeper(keeper);
+        home.login(&[]).succeeds();
+        home
+    }
+
     /// Forces one keeper in all later commands.
     #[must_use]
     pub fn with_keeper(mut self, keeper: &'static str) -> Self {
@@ -139,6 +146,27 @@ impl Home {
             .args(["--norc", "--noprofile", "--noediting", "-i"])
             .env("PS1", "$ ");
         command
+    }
+
+    /// An executable beside the home that runs `script`, in the directory that comes first in
+    /// [`Home::search_path`].
+    pub fn script(&self, name: &str, script: &str) -> PathBuf {
+        let directory = self.outside("bin");
+        std::fs::create_dir_all(&directory).unwrap();
+        let program = directory.join(name);
+        // Written by another process: if this one had the file open, a child that another test is
+        // starting would inherit it, and a program that is open for writing cannot be run.
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$2\" >\"$1\" && chmod 755 \"$1\"";
+        let mut writer = Command::new("/bin/sh");
+        writer.args(["-c", write, "sh"]).arg(&program).arg(script);
+        assert!(writer.status().unwrap().success());
+        program
+    }
+
+    /// A value of `PATH` with the [scripts](Home::script) first.
+    pub fn search_path(&self) -> String {
+        let path = std::env::var("PATH").unwrap();
+        format!("{}:{path}", self.outside("bin").display())
     }
 
     /// Runs the program until it ends.
