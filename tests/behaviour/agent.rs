@@ -111,11 +111,11 @@ fn it_comes_with_a_login_and_leaves_with_the_last_session() {
 #[test]
 fn it_leaves_when_the_session_expires_though_nobody_asks() {
     let home = registered();
-    home.login(&["--idle", "1s"]).succeeds();
+    home.login(&["--idle", "4s"]).succeeds();
     agent(&home);
     agent_leaves(&home);
     home.run(&["exec", "--", "true"])
-        .refuses(4, " after 1s without activity; sign in with");
+        .refuses(4, " after 4s without activity; sign in with");
 }
 
 #[test]

@@ -365,7 +365,7 @@ fn no_command_starts_after_a_password_change_however_slow_the_disk() {
 
 #[test]
 fn no_command_starts_after_an_expiry_however_slow_the_disk() {
-    no_command_starts_after("the expiry", &["--idle", "2s"], |home| {
+    no_command_starts_after("the expiry", &["--idle", "5s"], |home| {
         until("the session has expired", || !home.is_active());
     });
 }

@@ -288,9 +288,9 @@ fn in_every_form_status_ends_with_0_while_a_session_is_live_and_with_4_without_o
     };
     each_ends_with(4);
     home.run(&["status", "--watch"]).ends_with(4);
-    home.login(&["--idle", "1s"]).succeeds();
+    home.login(&["--idle", "4s"]).succeeds();
     let run = home.run(&["status", "--watch"]).ends_with(4);
-    assert!(run.stderr.contains("after 1s without activity"), "{run:#?}");
+    assert!(run.stderr.contains("after 4s without activity"), "{run:#?}");
     each_ends_with(4); // of an expired one
     home.login(&[]).succeeds();
     each_ends_with(0);

@@ -9,6 +9,11 @@ use std::io::Read;
 #[cfg(target_os = "linux")]
 const LIST_LIMIT: u64 = 1024 * 1024;
 
+/// How often that list is read until the lock is found: it is not read in one step, and what the
+/// system removes from its beginning meanwhile moves the rest past the reader.
+#[cfg(target_os = "linux")]
+const READS: u32 = 5;
+
 /// The process that holds a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockHolder {
@@ -40,7 +45,8 @@ fn holder_by(kind: &str, file: &File) -> Option<LockHolder> {
         rustix::fs::minor(stat.st_dev),
         stat.st_ino
     );
-    let process = holder_in(&read("/proc/locks", LIST_LIMIT)?, kind, &place)?;
+    let look = |_| holder_in(&read("/proc/locks", LIST_LIMIT)?, kind, &place);
+    let process = (0..READS).find_map(look)?;
     let status = read(&format!("/proc/{process}/status"), LIST_LIMIT).unwrap_or_default();
     let own = rustix::process::geteuid().as_raw();
     Some(LockHolder {
