@@ -154,8 +154,9 @@ impl Links {
     /// there is none with the email. `guest` is the one that the request proves to come from.
     ///
     /// # Errors
-    /// [`RedeemError`] tells used, expired and invalid apart; [`ServiceError::Throttled`] after 30
-    /// a minute and address.
+    /// [`RedeemError`] tells used, expired and invalid apart. Of those that are refused 30 a minute
+    /// and address are recorded; beyond that, links that do not exist are
+    /// [`ServiceError::Throttled`].
     pub async fn redeem(
         &self,
         link: &LinkToken,
@@ -164,8 +165,7 @@ impl Links {
         client: &Client,
     ) -> Result<Redeemed, RedeemError> {
         self.context.check()?;
-        let address = client.throttle_key();
-        self.throttle.count(throttle::REDEMPTIONS, &address).await?;
+        let is_recorded = self.limit_refusals(link, client).await?;
         let token = SessionToken::of_link(link, claim);
         let redemption = Redemption {
             guest,
@@ -173,7 +173,11 @@ impl Links {
         };
         let now = redemption.now;
         let account = AccountId::random().map_err(ServiceError::from)?;
-        let record = self.recorder(link, &redemption.session, client);
+        let recorder = self.recorder(link, &redemption.session, client);
+        let record = move |end: &store::Redeemed| match end {
+            store::Redeemed::Refused(_) if !is_recorded => Vec::new(),
+            end => recorder(end),
+        };
         let redeem = self.context.store.redeem_link(redemption, account, record);
         match self.context.change(redeem).await? {
             store::Redeemed::Session {
@@ -194,6 +198,30 @@ impl Links {
             }
             store::Redeemed::Refused(state) => Err(refusal(&state)),
             store::Redeemed::Disabled | store::Redeemed::Exists => Err(RedeemError::Invalid),
+        }
+    }
+
+    /// Counts the redemption of a link that is not pending, which will be refused unless it is a
+    /// retry. Returns whether a refusal is to be recorded.
+    async fn limit_refusals(
+        &self,
+        link: &LinkToken,
+        client: &Client,
+    ) -> Result<bool, ServiceError> {
+        let state = self
+            .context
+            .store
+            .link(link.digest(), self.context.now())
+            .await?;
+        if matches!(state, LinkState::Pending(_)) {
+            return Ok(true);
+        }
+        let address = client.throttle_key();
+        match self.throttle.count(throttle::REFUSALS, &address).await {
+            Ok(()) => Ok(true),
+            // Whoever has the link is told what became of it.
+            Err(ServiceError::Throttled { .. }) if state != LinkState::Unknown => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

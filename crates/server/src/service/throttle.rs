@@ -48,9 +48,9 @@ pub const LINKS_OF_EMAIL: Limit = Limit {
     count: 20,
     window: Duration::from_secs(3600),
 };
-/// Redemptions of links per address: those that are refused are recorded, too.
-pub const REDEMPTIONS: Limit = Limit {
-    name: "redemption",
+/// Redemptions that are refused, per address: they are recorded.
+pub const REFUSALS: Limit = Limit {
+    name: "refusal",
     count: 30,
     window: Duration::from_secs(60),
 };

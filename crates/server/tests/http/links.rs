@@ -16,7 +16,7 @@ on_both! {
     a_strangers_request_voids_no_link_and_brings_no_documents
     a_program_without_cookies_brings_its_guest_along_by_user_id
     the_retry_of_a_link_gets_the_first_answer_until_its_session_ends
-    thirty_redemptions_a_minute_are_taken_from_one_address
+    thirty_refused_redemptions_a_minute_are_recorded_for_one_address
     a_sign_in_link_takes_the_guest_along
     a_stranger_who_registered_first_loses_the_account_to_the_owner_of_the_email
     the_browser_that_registered_keeps_its_password_when_it_redeems_a_link
@@ -223,16 +223,29 @@ fn the_retry_of_a_link_gets_the_first_answer_until_its_session_ends(server: &Ser
     refused(&answer, 409, "TOKEN_ALREADY_USED");
 }
 
-fn thirty_redemptions_a_minute_are_taken_from_one_address(server: &Server) {
+fn thirty_refused_redemptions_a_minute_are_recorded_for_one_address(server: &Server) {
     let mut visitor = server.visitor();
-    let verify = json!({ "token": "A".repeat(43) });
+    let [used, pending] = [(), ()].map(|()| {
+        let email = fresh_email();
+        let request = json!({ "email": email });
+        accepted(&server.visitor().post(REQUEST, &request), 202);
+        json!({ "token": server.mailed_token(&email) })
+    });
+    accepted(&server.visitor().post(VERIFY, &used), 200);
+    let unknown = json!({ "token": "A".repeat(43) });
     for _ in 0..30 {
-        refused(&visitor.post(VERIFY, &verify), 400, "INVALID_TOKEN");
+        refused(&visitor.post(VERIFY, &unknown), 400, "INVALID_TOKEN");
     }
-    let refusal = visitor.post(VERIFY, &verify);
+    let refusal = visitor.post(VERIFY, &unknown);
     refused(&refusal, 429, "RATE_LIMITED");
     assert!(refusal.header("retry-after").is_some());
-    let elsewhere = server.visitor().post(VERIFY, &verify);
+    // Whoever has a link is told what became of it, and can redeem it.
+    let answer = visitor.post(VERIFY, &used);
+    refused(&answer, 409, "TOKEN_ALREADY_USED");
+    for _ in 0..2 {
+        accepted(&visitor.post(VERIFY, &pending), 200);
+    }
+    let elsewhere = server.visitor().post(VERIFY, &unknown);
     refused(&elsewhere, 400, "INVALID_TOKEN");
 }
 
