@@ -116,12 +116,13 @@ impl Bench<'_> {
         }
     }
 
-    /// A request with a body, from an address that was not used before.
+    /// A request with a body, from an address that was not used before, in another network than the
+    /// one before it.
     fn post(&self, path: &str, body: &str) -> String {
         let [_, b, c, d] = u32::try_from(self.fresh()).unwrap().to_be_bytes();
         let (address, length) = (self.server.address, body.len());
         format!(
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nX-Forwarded-For: 10.{b}.{c}.{d}\r\n\
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nX-Forwarded-For: 10.{d}.{c}.{b}\r\n\
              Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         )
     }
