@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::answer::{Answer, time};
+use super::answer::{Answer, SessionCookie, time};
 use super::app::App;
 use super::call::Call;
 use super::error::ApiError;
@@ -17,7 +17,8 @@ pub async fn merge(app: &App, call: &Call) -> Result<Answer, ApiError> {
     let problem = |_| ApiError::field("source_user_id", "it must be a user id");
     let source = source.parse().map_err(problem)?;
     let service = &app.node.services.merge;
-    let merged = service.merge(call.session()?, source, &call.client).await?;
+    let (session, cookie) = (call.session()?, call.given.cookie.as_ref());
+    let merged = service.merge(session, source, cookie, &call.client).await?;
     let status = match merged.status {
         MergeStatus::Completed => "completed",
         MergeStatus::AlreadyMerged => "already_merged",
@@ -31,5 +32,15 @@ pub async fn merge(app: &App, call: &Call) -> Result<Answer, ApiError> {
         "source_user_id": merged.source.to_string(),
         "target_user_id": merged.target.to_string(),
     });
-    Ok(Answer::json(200, body))
+    let max_age = session.cookie_age().as_secs();
+    let cookie = merged
+        .token
+        .map_or(SessionCookie::Keep, |token| SessionCookie::Set {
+            token,
+            max_age,
+        });
+    Ok(Answer {
+        cookie,
+        ..Answer::json(200, body)
+    })
 }

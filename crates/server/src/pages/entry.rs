@@ -61,7 +61,7 @@ async fn guest_of(app: &App, visit: &Visit) -> Option<String> {
 async fn enter(
     app: &App,
     visit: &Visit,
-    answer: Answer,
+    mut answer: Answer,
     guest: Option<String>,
 ) -> Result<PageReply, ApiError> {
     if let (Some(guest), SessionCookie::Set { token, .. }) = (guest, &answer.cookie) {
@@ -75,9 +75,12 @@ async fn enter(
         };
         let body = json!({ "source_user_id": guest });
         // Without it, the person stays the guest, and loses nothing.
-        member
+        let merged = member
             .perform(app, Operation::Merge, body, Vec::new(), Vec::new())
             .await?;
+        if let SessionCookie::Set { .. } = merged.cookie {
+            answer.cookie = merged.cookie;
+        }
     }
     Ok(PageReply::see_other("/account").with_cookies(answer))
 }

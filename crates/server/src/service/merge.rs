@@ -14,9 +14,9 @@ use crate::record::event;
 use crate::requester::Client;
 use crate::store;
 use crate::store::rows::AccountKind;
+use crate::token::SessionToken;
 
 /// The answer to a merge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Merged {
     /// What happened.
     pub status: MergeStatus,
@@ -28,6 +28,9 @@ pub struct Merged {
     pub source: AccountId,
     /// The account.
     pub target: AccountId,
+    /// What replaces the cookie's token, if this merged the guest: what the session may do has
+    /// changed, and whoever knew its token before need not know it any longer.
+    pub token: Option<SessionToken>,
 }
 
 /// What a merge did.
@@ -74,7 +77,8 @@ impl Merge {
         Self { context }
     }
 
-    /// Merges the guest `source` into the account of `session`.
+    /// Merges the guest `source` into the account of `session`. `cookie` is the token that the
+    /// request showed, if it did; a merge replaces it.
     ///
     /// # Errors
     /// [`MergeError`].
@@ -82,6 +86,7 @@ impl Merge {
         &self,
         session: &ActiveSession,
         source: AccountId,
+        cookie: Option<&SessionToken>,
         client: &Client,
     ) -> Result<Merged, MergeError> {
         if session.kind() != AccountKind::User {
@@ -101,10 +106,18 @@ impl Merge {
             let merged = event(merged, &client).in_session(id);
             context.record(&[about(merged, &account)])
         };
+        let renewed = cookie.map(|old| SessionToken::random().map(|new| (old.digest(), new)));
+        let renewed = renewed.transpose().map_err(ServiceError::from)?;
+        let tokens = renewed.as_ref().map(|(old, new)| (*old, new.digest()));
         let now = self.context.now();
-        let merge = self.context.store.merge(source, target, now, record);
+        let store = &self.context.store;
+        let merge = store.merge(source, target, tokens, now, record);
         let end = self.context.change(merge).await?;
-        answer(&end, source, target, now)
+        let mut merged = answer(&end, source, target, now)?;
+        if let store::Merge::Done(_) = end {
+            merged.token = renewed.map(|(_, new)| new);
+        }
+        Ok(merged)
     }
 }
 
@@ -120,6 +133,7 @@ fn answer(
         at,
         source,
         target,
+        token: None,
     };
     match end {
         store::Merge::Done(0) => Ok(merged(MergeStatus::NoData, 0, now)),

@@ -8,6 +8,7 @@ use super::rows::{AccountRow, ItemRow};
 use super::value::{Row, Statement};
 use super::{Store, StoreError, accounts, all, first};
 use crate::clock::Millis;
+use crate::token::Digest;
 
 /// The documents of the account `$1`.
 macro_rules! owned {
@@ -54,6 +55,18 @@ pub(super) fn count(account: AccountId) -> Statement {
     )
 }
 
+/// Replaces the token of a session.
+fn renew(account: AccountId, old: Digest, new: Digest) -> Statement {
+    Statement::new(
+        "UPDATE session SET hash = $1 WHERE hash = $2 AND account = $3",
+        [
+            new.as_bytes().as_slice().into(),
+            old.as_bytes().as_slice().into(),
+            account.to_string().into(),
+        ],
+    )
+}
+
 /// The end of a merge.
 pub enum Merge {
     /// The guest was merged, with this many documents.
@@ -63,7 +76,8 @@ pub enum Merge {
 }
 
 impl Store {
-    /// Merges a guest into an account, once.
+    /// Merges a guest into an account, once, and gives the session with the token `old` the token
+    /// `new`, if there is such a session of the account.
     ///
     /// # Errors
     /// When the database is not available.
@@ -71,6 +85,7 @@ impl Store {
         &self,
         guest: AccountId,
         target: AccountId,
+        tokens: Option<(Digest, Digest)>,
         now: Millis,
         record: impl Fn(&Merge) -> Vec<Statement> + Clone + Send + Sync + 'static,
     ) -> Result<Merge, StoreError> {
@@ -82,7 +97,9 @@ impl Store {
                     let count = first(rows, Row::int)?.unwrap_or(0);
                     if done {
                         let merge = Merge::Done(count);
-                        return Ok(Flow::Commit(record(&merge), merge));
+                        let mut changes = record(&merge);
+                        changes.extend(tokens.map(|(old, new)| renew(target, old, new)));
+                        return Ok(Flow::Commit(changes, merge));
                     }
                     Ok(Flow::run(accounts::by_id(guest), move |rows| {
                         let merge = Merge::Refused(first(rows, accounts::read)?, count);

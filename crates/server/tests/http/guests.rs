@@ -3,7 +3,7 @@
 use nightlatch_server::client::Request;
 use serde_json::json;
 
-use crate::fixture::{Server, accepted, on_both, refused};
+use crate::fixture::{Server, User, accepted, on_both, refused};
 
 on_both! {
     a_guest_session_begins_once_and_goes_on_in_every_tab
@@ -11,6 +11,7 @@ on_both! {
     ten_guest_sessions_a_minute_begin_at_one_address
     a_merge_takes_the_documents_along_and_is_idempotent
     a_merge_into_a_second_account_is_a_conflict
+    a_merge_replaces_the_token_in_the_cookie_and_nothing_else_does
     who_is_signed_in_stays_signed_in
     contradictory_identities_begin_no_guest_session
 }
@@ -156,6 +157,44 @@ fn a_merge_into_a_second_account_is_a_conflict(server: &Server) {
         403,
         "FORBIDDEN",
     );
+}
+
+fn a_merge_replaces_the_token_in_the_cookie_and_nothing_else_does(server: &Server) {
+    let mut user = server.user();
+    let cookie = |user: &User| user.visitor.browser.cookie_header().unwrap();
+    let before = cookie(&user);
+    let session = Request::new("GET", "/api/v2/auth/session");
+    let merge = |guest: &User| {
+        let body = json!({ "source_user_id": guest.id });
+        Request::new("POST", "/api/v2/auth/merge").json(&body)
+    };
+    let guest = server.guest();
+    let answer = user.visitor.send(merge(&guest));
+    accepted(&answer, 200);
+    let after = cookie(&user);
+    assert_ne!(after, before);
+    // Whoever planted or saw the old one has nothing by it.
+    let old = session.clone().header("Cookie", &before);
+    refused(&server.visitor().send(old), 401, "UNAUTHORIZED");
+    // The session is the same: its tabs, its tokens and its end.
+    accepted(&user.visitor.send(session.clone()), 200);
+    accepted(&user.with_token(session.clone()), 200);
+    let list = accepted(&user.visitor.get("/api/v2/sessions"), 200);
+    assert_eq!(list["sessions"].as_array().unwrap().len(), 1);
+    // A repetition, a refusal, and a merge without the cookie leave it.
+    let foreign = server.guest();
+    accepted(&server.user().with_token(merge(&foreign)), 200);
+    let kept = [
+        user.visitor.send(merge(&guest)),
+        user.visitor.send(merge(&foreign)),
+        user.with_token(merge(&server.guest())),
+    ];
+    assert_eq!(kept.each_ref().map(|answer| answer.status), [200, 409, 200]);
+    for answer in kept {
+        assert!(answer.header("set-cookie").is_none());
+    }
+    assert_eq!(cookie(&user), after);
+    accepted(&user.visitor.send(session), 200);
 }
 
 fn who_is_signed_in_stays_signed_in(server: &Server) {

@@ -84,8 +84,9 @@ fn merges_to_two_accounts_with_late_writes_lose_and_double_nothing(server: &Serv
     let merge = json!({ "source_user_id": guest.id });
     // Threads 0 to 9 merge into the one, 10 to 19 into the other; the rest write as the guest.
     let answers = at_once(40, |at| match at {
-        0..10 => first.visitor.clone().post("/api/v2/auth/merge", &merge),
-        10..20 => second.visitor.clone().post("/api/v2/auth/merge", &merge),
+        // By their tokens, since the merge replaces the cookie.
+        0..10 => first.with_token(Request::new("POST", "/api/v2/auth/merge").json(&merge)),
+        10..20 => second.with_token(Request::new("POST", "/api/v2/auth/merge").json(&merge)),
         _ => guest
             .visitor
             .clone()

@@ -17,7 +17,7 @@ on_both!(
 pub async fn merge(fixture: &Fixture, guest: AccountId, target: AccountId) -> Merge {
     let merged = fixture
         .store
-        .merge(guest, target, NOW, |_| Vec::new())
+        .merge(guest, target, None, NOW, |_| Vec::new())
         .await;
     merged.unwrap()
 }
@@ -57,7 +57,7 @@ async fn of_merges_into_two_accounts_at_once_one_happens(fixture: Fixture) {
             let target = targets[at % 2];
             async move {
                 store
-                    .merge(guest, target, NOW, |_| Vec::new())
+                    .merge(guest, target, None, NOW, |_| Vec::new())
                     .await
                     .unwrap()
             }

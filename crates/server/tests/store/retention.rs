@@ -100,7 +100,7 @@ async fn documents_of_a_merged_guest_stay(fixture: Fixture) {
     let target = fixture.user("alice@example.com").await.account.id;
     let document = write(store, guest, "kept").await;
     let merged = store
-        .merge(guest, target, NOW, |_| Vec::new())
+        .merge(guest, target, None, NOW, |_| Vec::new())
         .await
         .unwrap();
     assert!(matches!(merged, Merge::Done(1)));
