@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use nightlatch_core::clock::{Clock, Timestamp};
 
@@ -89,6 +90,16 @@ impl ServerClock {
     }
 }
 
+/// A length of time in milliseconds; one that is too long is the longest.
+pub fn millis(length: Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A length of time of so many milliseconds; none if they are negative.
+pub fn duration(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
 fn wall(time: Timestamp) -> i64 {
     time.unix_nanos().div_euclid(MILLI)
 }
@@ -99,8 +110,6 @@ fn boot(time: nightlatch_core::clock::BootTime) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use nightlatch_core::clock::test_clock::TestClock;
 
     use super::*;

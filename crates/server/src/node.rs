@@ -9,7 +9,6 @@ use nightlatch_core::crypto::Key;
 use nightlatch_core::crypto::kdf::Argon2Params;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use zeroize::Zeroizing;
 
 use crate::backup::Staged;
 use crate::clock::{Millis, ServerClock};
@@ -17,7 +16,7 @@ use crate::record::{Backlog, Outbox, SealedLog, Sealer};
 use crate::service::retention::{Retention, keep_to};
 use crate::service::{Context, Hashing, PasswordPolicy, ServiceError, Services, Timeouts};
 pub use crate::store::Database;
-use crate::store::{SecretRow, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// How often the clock of a shared database is read.
 const CLOCK_READ_EVERY: Duration = Duration::from_secs(10);
@@ -201,38 +200,6 @@ impl Node {
             // A task ends without a result; if it panicked, that was reported.
             let _ = task.await;
         }
-    }
-
-    /// Signing keys and other secrets that all nodes share: stores `fresh` under `name` unless
-    /// there is one of that name, and returns the one that is there now.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn shared_secret(
-        &self,
-        name: &str,
-        fresh: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, ServiceError> {
-        Ok(self
-            .store
-            .shared_secret(name, fresh, self.clock.now())
-            .await?)
-    }
-
-    /// The shared secrets whose names begin with `prefix`, the newest first.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn secrets(&self, prefix: &str) -> Result<Vec<SecretRow>, ServiceError> {
-        Ok(self.store.secrets(prefix).await?)
-    }
-
-    /// Removes a shared secret.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn remove_secret(&self, name: &str) -> Result<(), ServiceError> {
-        Ok(self.store.remove_secret(name).await?)
     }
 }
 

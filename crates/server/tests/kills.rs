@@ -10,6 +10,9 @@
     clippy::disallowed_macros
 )]
 
+#[path = "support/node.rs"]
+mod node;
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
@@ -17,16 +20,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use nightlatch_audit::{Limit, Progress, Query, SystemClock, Verifier};
-use nightlatch_core::crypto::kdf::Argon2Params;
 use nightlatch_core::id::SessionId;
 use nightlatch_server::node::{Database, Node, Settings};
 use nightlatch_server::requester::Client;
 use nightlatch_server::service::accounts::{Registration, Unproven};
 use nightlatch_server::service::links::RedeemError;
-use nightlatch_server::service::retention::Retention;
 use nightlatch_server::service::revocation::{Reason, Scope};
 use nightlatch_server::service::sessions::{Activity, Identity, SessionError, SignedIn};
-use nightlatch_server::service::{PasswordPolicy, Timeouts};
 use nightlatch_server::token::{Claim, LinkToken};
 use zeroize::Zeroizing;
 
@@ -46,16 +46,7 @@ const CALLS: [&str; 6] = [
 const KILLS: usize = 12;
 
 fn settings(data: &Path) -> Settings {
-    Settings {
-        database: Database::Sqlite(data.join("server.sqlite")),
-        data: data.to_owned(),
-        timeouts: Timeouts::default(),
-        passwords: PasswordPolicy::Classic,
-        hash_cost: Argon2Params::FLOOR,
-        hash_threads: 1,
-        item_kinds: vec!["tasks".to_owned()],
-        retention: Retention::default(),
-    }
+    node::settings(data, Database::Sqlite(data.join("server.sqlite")))
 }
 
 fn registration(email: &str) -> Registration {
@@ -109,7 +100,7 @@ async fn changes(data: &Path) {
     acknowledge("SESSION_CREATED", user.session.id());
     let merged = services
         .merge
-        .merge(&user.session, owner, &client)
+        .merge(&user.session, owner, Some(&user.token), &client)
         .await
         .unwrap();
     assert_eq!(merged.items, 1);

@@ -9,6 +9,8 @@
 
 #[path = "nodes/failover.rs"]
 mod failover;
+#[path = "support/node.rs"]
+mod node;
 #[allow(dead_code)] // not every cluster is restarted or encrypted here
 #[path = "support/postgres.rs"]
 mod postgres;
@@ -22,16 +24,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nightlatch_audit::{Progress, Query, ReadKind, SystemClock};
-use nightlatch_core::crypto::kdf::Argon2Params;
 use nightlatch_core::id::{AccountId, SessionId};
 use nightlatch_server::node::{Database, Node, Settings};
 use nightlatch_server::record::SealedLog;
 use nightlatch_server::requester::Client;
 use nightlatch_server::service::accounts::Registration;
-use nightlatch_server::service::retention::Retention;
 use nightlatch_server::service::revocation::{Reason, Scope};
 use nightlatch_server::service::sessions::{Activity, Identity, SessionError};
-use nightlatch_server::service::{PasswordPolicy, Timeouts};
 use nightlatch_server::token::Claim;
 use zeroize::Zeroizing;
 
@@ -40,16 +39,7 @@ const DATABASE: &str = "NIGHTLATCH_TEST_DATABASE";
 const KILLS: usize = 10;
 
 fn settings(data: &Path, database: &str) -> Settings {
-    Settings {
-        database: Database::Postgres(database.to_owned()),
-        data: data.to_owned(),
-        timeouts: Timeouts::default(),
-        passwords: PasswordPolicy::Classic,
-        hash_cost: Argon2Params::FLOOR,
-        hash_threads: 1,
-        item_kinds: vec!["tasks".to_owned()],
-        retention: Retention::default(),
-    }
+    node::settings(data, Database::Postgres(database.to_owned()))
 }
 
 fn email() -> String {

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::{Failure, ui};
 use crate::config::Config;
+use crate::http::host_of;
 use crate::node::Node;
 use crate::service::links::LINK_LIFE;
 use crate::service::mail::{Delivery, MailCounts, Mailer, Smtp};
@@ -64,7 +65,7 @@ impl Mailing {
             }
             None => None,
         };
-        let name = host(origin);
+        let name = host_of(origin);
         let smtp = Smtp::new(address, password, authority.as_deref(), name, &from)?;
         let counts = Arc::new(MailCounts::default());
         let delivery = Delivery {
@@ -96,10 +97,4 @@ impl Sending {
             tracing::warn!("a mail was being sent and may be sent again at the next start");
         }
     }
-}
-
-/// The host name in an origin.
-fn host(origin: &str) -> &str {
-    let host = origin.split_once("://").map_or(origin, |(_, host)| host);
-    host.rsplit_once(':').map_or(host, |(name, _)| name)
 }

@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightlatch_core::crypto::Key;
-use nightlatch_core::crypto::sign::KeyPair;
 use nightlatch_core::memory::SecretBuffer;
 use nightlatch_platform::clock::SystemClock;
 use nightlatch_platform::fs::Dir;
@@ -16,14 +14,12 @@ use super::settings::Start;
 use super::{Failure, ui};
 use crate::api::{App, Options};
 use crate::config::{Config, Enumeration, IdentityHeader, Tls};
-use crate::http::{Certificate, Listener, Router, RouterOptions, serve};
+use crate::http::{Certificate, Listener, Router, RouterOptions, host_of, serve};
 use crate::node::Node;
-use crate::service::tokens::{TokenKey, Tokens, rotation};
+use crate::service::tokens::{TokenKey, Tokens};
 
 /// How often the signing keys are looked at. Far shorter than a key is published before it signs.
 const ROTATION: Duration = Duration::from_secs(60 * 60);
-/// What the names of signing keys begin with; their epoch follows.
-const KEY_NAME: &str = "token key ";
 /// The file with the setup link, where nobody watches the terminal.
 const SETUP_FILE: &str = "setup-link";
 
@@ -106,12 +102,7 @@ fn tls(config: &Config, data: &Dir) -> Result<Option<TlsAcceptor>, Failure> {
         Tls::Off => return Ok(None),
         Tls::Files { certificate, key } => Certificate::read(certificate, key)?,
         Tls::SelfSigned => {
-            let host = config
-                .public_url
-                .as_deref()
-                .and_then(|url| url.split_once("://"));
-            let host = host.map_or("localhost", |(_, host)| host);
-            let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
+            let host = config.public_url.as_deref().map_or("localhost", host_of);
             let names = vec![host.to_owned(), "localhost".to_owned()];
             let certificate = Certificate::own(data, names)?;
             let fingerprint = certificate.fingerprint();
@@ -129,9 +120,10 @@ async fn tokens(
     node: &Node,
     secret: Option<SecretBuffer>,
 ) -> Result<Tokens, Failure> {
+    let keys = &node.services.signing_keys;
     let (keys, current) = match secret {
         Some(secret) => (vec![TokenKey::hs256(secret)], 0),
-        None => keys(node, config.token_life).await?,
+        None => keys.published(config.token_life).await?,
     };
     let issuer = config
         .token_issuer
@@ -142,40 +134,15 @@ async fn tokens(
     tokens.ok_or_else(|| "there is no key to sign tokens with".into())
 }
 
-/// The keys that are published now, and which of them signs. Older ones are removed.
-async fn keys(node: &Node, token_life: Duration) -> Result<(Vec<TokenKey>, usize), Failure> {
-    let now = node.clock.now().0;
-    let epochs = rotation::published(now, i64::try_from(token_life.as_millis())?);
-    let (mut keys, mut current) = (Vec::new(), 0);
-    for epoch in epochs {
-        if epoch == rotation::current(now) {
-            current = keys.len();
-        }
-        let fresh = Key::random()?;
-        let name = format!("{KEY_NAME}{epoch}");
-        let seed = node.shared_secret(&name, fresh.expose()).await?;
-        let seed = <&[u8; 32]>::try_from(seed.as_slice())?;
-        let seed = Key::init_with(|bytes| bytes.copy_from_slice(seed));
-        keys.push(TokenKey::ed_dsa(KeyPair::of(&seed)));
-    }
-    for secret in node.secrets(KEY_NAME).await? {
-        let epoch = secret.name.strip_prefix(KEY_NAME);
-        let epoch: Option<i64> = epoch.and_then(|epoch| epoch.parse().ok());
-        if epoch.is_some_and(|epoch| epoch < rotation::oldest(now)) {
-            node.remove_secret(&secret.name).await?;
-        }
-    }
-    Ok((keys, current))
-}
-
 /// Follows the rotation of keys.
 async fn rotate(app: Arc<App>, token_life: Duration) {
     if app.tokens.algorithm() != crate::service::tokens::Algorithm::EdDsa {
         return;
     }
+    let keys = &app.node.services.signing_keys;
     loop {
         tokio::time::sleep(ROTATION).await;
-        let rotated = match keys(&app.node, token_life).await {
+        let rotated = match keys.published(token_life).await {
             Ok((keys, current)) => app.tokens.replace_keys(keys, current),
             Err(error) => {
                 tracing::warn!("cannot read the signing keys: {error}");
@@ -238,47 +205,5 @@ async fn stopped() {
 async fn stopped() {
     if let Err(error) = tokio::signal::ctrl_c().await {
         tracing::error!("cannot wait for Ctrl-C: {error}");
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use nightlatch_core::clock::test_clock::TestClock;
-    use nightlatch_core::crypto::kdf::Argon2Params;
-
-    use super::*;
-    use crate::node::{Database, Settings};
-    use crate::service::{PasswordPolicy, Timeouts};
-
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-    #[tokio::test]
-    async fn a_signing_key_is_removed_when_no_token_of_it_can_be_valid() {
-        let data = tempfile::tempdir().unwrap();
-        let machine = Arc::new(TestClock::new());
-        let settings = Settings {
-            database: Database::Sqlite(data.path().join("x")),
-            data: data.path().join("data"),
-            timeouts: Timeouts::default(),
-            passwords: PasswordPolicy::Nist,
-            hash_cost: Argon2Params::FLOOR,
-            hash_threads: 1,
-            item_kinds: Vec::new(),
-            retention: crate::service::retention::Retention::default(),
-        };
-        let node = Node::start(settings, machine.clone()).await.unwrap();
-        let first = rotation::current(node.clock.now().0);
-        let key_of_first = format!("{KEY_NAME}{first}");
-        for (periods, is_kept) in [(0, true), (1, true), (2, false)] {
-            let (keys, current) = keys(&node, 7 * DAY).await.unwrap();
-            let kept = node.secrets(KEY_NAME).await.unwrap();
-            let kept: Vec<_> = kept.iter().map(|secret| secret.name.as_str()).collect();
-            assert_eq!(kept.contains(&&*key_of_first), is_kept, "{kept:?}");
-            assert!(kept.contains(&&*format!("{KEY_NAME}{}", first + periods)));
-            assert!(current < keys.len() && keys.len() <= kept.len());
-            machine.advance(30 * DAY);
-        }
-        node.stop().await;
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct Refused {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-pub(super) const DAY: Duration = days_of(1);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
 pub(super) fn refused(expected: impl Into<String>, example: Option<&'static str>) -> Refused {
     Refused {
@@ -72,9 +72,8 @@ pub(super) fn time_from(
     parsed
         .filter(|time| (least..=days * DAY).contains(time))
         .ok_or_else(|| {
-            let least = humantime::format_duration(least).to_string();
-            let least = least.replace("day", "d");
-            refused(format!("a time from {least} to {days}d"), Some(example))
+            let (least, most) = (shown(least), shown(days * DAY));
+            refused(format!("a time from {least} to {most}"), Some(example))
         })
 }
 
@@ -126,15 +125,16 @@ fn quoted_item(value: &impl ToString) -> String {
 }
 
 pub(super) fn span(length: Duration) -> String {
-    let days = length.as_secs() / 86_400;
+    quoted(shown(length))
+}
+
+/// A length of time as it is written in the file.
+fn shown(length: Duration) -> String {
+    let days = length.as_secs() / DAY.as_secs();
     // `humantime` would write 90 days as 2months 29days 3h.
-    quoted(if days > 0 && length == days_of(days) {
+    if days > 0 && length == Duration::from_secs(days * DAY.as_secs()) {
         format!("{days}d")
     } else {
         humantime::format_duration(length).to_string()
-    })
-}
-
-const fn days_of(days: u64) -> Duration {
-    Duration::from_secs(days * 86_400)
+    }
 }

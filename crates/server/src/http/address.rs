@@ -34,6 +34,15 @@ pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr 
     client
 }
 
+/// The host in an origin: a name, or an address without the brackets of IPv6.
+pub fn host_of(origin: &str) -> &str {
+    let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+    match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    }
+}
+
 /// Whether `host`, a `Host` header, names this server. Another name would come from DNS rebinding
 /// or from a poisoned link.
 pub fn is_own_host(host: &str, origins: &[String]) -> bool {
@@ -110,6 +119,19 @@ mod tests {
         }
         let unreadable: &[&[u8]] = &[b"192.0.2.9, \xff"];
         assert_eq!(client_of("10.0.0.1", unreadable, &trusted), "10.0.0.1");
+    }
+
+    #[test]
+    fn the_host_of_an_origin_has_neither_port_nor_brackets() {
+        for (origin, host) in [
+            ("https://login.example.com", "login.example.com"),
+            ("https://login.example.com:8443", "login.example.com"),
+            ("http://127.0.0.1:8734", "127.0.0.1"),
+            ("http://[::1]:8734", "::1"),
+            ("https://[2001:db8::1]", "2001:db8::1"),
+        ] {
+            assert_eq!(host_of(origin), host);
+        }
     }
 
     #[test]

@@ -121,12 +121,6 @@ pub fn mails(counts: &MailCounts) -> String {
             format_args!("nightlatch_mails_total{{outcome=\"{outcome}\"}} {count}"),
         );
     }
-    text.push_str("# TYPE nightlatch_mails_waiting gauge\n");
-    let waiting = counts.waiting.load(Ordering::Relaxed);
-    line(
-        &mut text,
-        format_args!("nightlatch_mails_waiting {waiting}"),
-    );
     text
 }
 

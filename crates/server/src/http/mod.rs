@@ -15,6 +15,7 @@ mod router;
 mod server;
 mod tls;
 
+pub use address::host_of;
 pub use router::{Router, RouterOptions};
 pub use server::{Listener, ServeError, serve};
 pub use tls::{Certificate, TlsError};

@@ -153,6 +153,12 @@ impl Router {
                 text.push_str(&line);
             }
         }
+        if let Ok(count) = self.app.mail.waiting() {
+            let line = format!(
+                "# TYPE nightlatch_mails_waiting gauge\nnightlatch_mails_waiting {count}\n"
+            );
+            text.push_str(&line);
+        }
         if let Some(mails) = &self.app.mails {
             text.push_str(&metrics::mails(mails));
         }

@@ -9,7 +9,7 @@ use nightlatch_core::email::Email;
 use nightlatch_core::id::{AccountId, SessionId};
 
 use super::error::ServiceError;
-use crate::clock::{Millis, ServerClock};
+use crate::clock::{Millis, ServerClock, duration, millis};
 use crate::record::{Outbox, event};
 use crate::requester::Client;
 use crate::store::rows::{AccountRow, SessionClass};
@@ -160,13 +160,4 @@ pub(super) fn about(event: Event, account: &AccountRow) -> Event {
 pub(super) fn name_of(account: &AccountRow) -> Option<AuditName> {
     let email: Email = account.email.as_deref()?.parse().ok()?;
     Some(AuditName::known(email.normalized()))
-}
-
-/// Milliseconds of a timeout.
-pub(super) fn millis(timeout: Duration) -> i64 {
-    i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn duration(millis: i64) -> Duration {
-    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }

@@ -9,10 +9,11 @@ use nightlatch_core::email::Email;
 use nightlatch_core::id::AccountId;
 
 use super::accounts::{Accounts, RegisterError, Registration, revoked};
-use super::context::{Context, about, millis, session_created};
+use super::context::{Context, about, session_created};
 use super::error::ServiceError;
 use super::sessions::{SignedIn, signed_in};
 use super::throttle::{self, Throttle};
+use crate::clock::millis;
 use crate::record::event;
 use crate::requester::Client;
 use crate::store::rows::SessionClass;

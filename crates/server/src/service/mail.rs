@@ -90,6 +90,14 @@ impl Mailer {
         self.more.notify_one();
         Ok(())
     }
+
+    /// How many mails are in the outbox now.
+    ///
+    /// # Errors
+    /// When it cannot be listed.
+    pub fn waiting(&self) -> Result<usize, FsError> {
+        delivery::waiting(&self.outbox).map(|mails| mails.len())
+    }
 }
 
 /// The part of an email that may be shown to whoever asks: `a***@example.com`.
@@ -123,6 +131,7 @@ mod tests {
             .map(Result::unwrap)
             .collect();
         assert_eq!(files.len(), 1);
+        assert_eq!(mailer.waiting().unwrap(), 1);
         assert_eq!(files[0].path().extension().unwrap(), "eml");
         let mail = std::fs::read_to_string(files[0].path()).unwrap();
         assert!(

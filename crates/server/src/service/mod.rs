@@ -38,6 +38,8 @@ pub struct Services {
     pub revocation: Arc<revocation::Revocation>,
     /// Documents of accounts.
     pub items: Arc<items::Items>,
+    /// The keys that sign tokens.
+    pub signing_keys: Arc<tokens::SigningKeys>,
 }
 
 impl Services {
@@ -53,6 +55,7 @@ impl Services {
         let accounts = Arc::new(accounts);
         let sessions = sessions::Sessions::new(context.clone(), throttle.clone());
         let links = links::Links::new(context.clone(), throttle, accounts.clone());
+        let keys = tokens::SigningKeys::new(context.store.clone(), context.clock.clone());
         Self {
             accounts,
             sessions: Arc::new(sessions),
@@ -60,6 +63,7 @@ impl Services {
             merge: Arc::new(merge::Merge::new(context.clone())),
             revocation: Arc::new(revocation::Revocation::new(context.clone())),
             items: Arc::new(items::Items::new(context, item_kinds)),
+            signing_keys: Arc::new(keys),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::clock::ServerClock;
+use crate::clock::{ServerClock, millis};
 use crate::store::{Kept, Store};
 
 /// For how long rows are kept that nothing needs any more, and how often the others are removed.
@@ -63,8 +63,4 @@ pub async fn keep_to(
             Err(error) => tracing::warn!("old rows were not removed: {error}"),
         }
     }
-}
-
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

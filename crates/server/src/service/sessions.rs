@@ -11,7 +11,7 @@ use nightlatch_core::lifetime::Lifetime;
 use super::context::{Context, about, session_created};
 use super::error::ServiceError;
 use super::throttle::{self, Throttle};
-use crate::clock::Millis;
+use crate::clock::{Millis, duration};
 use crate::record::event;
 use crate::requester::Client;
 use crate::store::rows::{AccountKind, AccountRow, EndKind, SessionClass, SessionRow};
@@ -53,14 +53,14 @@ impl ActiveSession {
     /// How much life is left, rounded down to whole seconds when shown.
     pub fn remaining(&self) -> Duration {
         let left = self.expires_at().since(self.now);
-        Duration::from_millis(u64::try_from(left).unwrap_or(0))
+        duration(left)
     }
 
     /// How long a browser keeps the session's cookie: for as long as the session can live. The
     /// server alone judges idleness, so an active person without the script stays signed in.
     pub fn cookie_age(&self) -> Duration {
         let left = self.session.absolute_end.since(self.now);
-        Duration::from_millis(u64::try_from(left).unwrap_or(0))
+        duration(left)
     }
 
     /// When it was judged: the `iat` of a token that is issued from it.
@@ -431,7 +431,7 @@ fn judge(found: Found, now: Millis) -> Result<ActiveSession, SessionError> {
         judged_at
     };
     let lifetime = Lifetime {
-        idle: Duration::from_millis(u64::try_from(session.idle).unwrap_or(0)),
+        idle: duration(session.idle),
         boot_id: SERVER.id,
         last: moment(session.seen),
         deadline: moment(session.absolute_end),

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::context::{Context, millis};
+use super::context::Context;
 use super::error::ServiceError;
+use crate::clock::millis;
 
 /// At most `count` attempts in `window`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 //! with their session here.
 
 pub mod jwt;
-pub mod rotation;
+mod keys;
+mod rotation;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::sessions::ActiveSession;
 use crate::clock::Millis;
 
 pub use jwt::{Algorithm, Claims, TokenKey, TokenProblem};
+pub use keys::SigningKeys;
 
 /// The keys at one time.
 struct Keys {

@@ -69,17 +69,11 @@ pub(super) fn read(row: &mut Row) -> Result<AccountRow, StoreError> {
         kind: row.parsed()?,
         email: row.optional_text()?,
         name: row.optional_text()?,
-        is_admin: row.int()? == 1,
-        is_disabled: row.int()? == 1,
+        is_admin: row.flag()?,
+        is_disabled: row.flag()?,
         created: Millis(row.int()?),
         updated: Millis(row.int()?),
-        merged: match (row.optional_text()?, row.optional_int()?) {
-            (Some(to), Some(at)) => {
-                let to = to.parse().map_err(|_| super::value::unexpected("an id"))?;
-                Some((to, Millis(at)))
-            }
-            _ => None,
-        },
+        merged: row.optional_parsed()?.zip(row.optional_int()?.map(Millis)),
     })
 }
 
@@ -160,7 +154,7 @@ pub(super) fn enter(user: &NewUser, claim: Digest, now: Millis) -> Statement {
 pub(super) fn entered(row: &mut Row) -> Result<Entered, StoreError> {
     Ok(Entered {
         account: row.parsed()?,
-        is_reclaimed: row.int()? == 1,
+        is_reclaimed: row.flag()?,
     })
 }
 

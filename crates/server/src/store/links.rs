@@ -91,10 +91,7 @@ fn read(row: &mut Row) -> Result<LinkRow, StoreError> {
         purpose: row.text()?,
         email: row.text()?,
         email_norm: row.text()?,
-        guest: row
-            .optional_text()?
-            .map(|id| id.parse().map_err(|_| unexpected("an id")))
-            .transpose()?,
+        guest: row.optional_parsed()?,
         asked_by: row.text()?,
         merged_items: row.optional_int()?,
     })

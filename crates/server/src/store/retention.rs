@@ -5,7 +5,7 @@ use nightlatch_core::throttle::FORGOTTEN_AFTER;
 use super::flow::Flow;
 use super::value::{Row, Statement, Value};
 use super::{Store, StoreError, all};
-use crate::clock::Millis;
+use crate::clock::{Millis, millis};
 
 /// How many rows one step removes at most.
 const STEP: usize = 500;
@@ -41,7 +41,7 @@ impl Store {
     /// # Errors
     /// When the database is not available.
     pub async fn tidy(&self, now: Millis, kept: Kept) -> Result<Removed, StoreError> {
-        let forgotten = i64::try_from(FORGOTTEN_AFTER.as_millis()).unwrap_or(i64::MAX);
+        let forgotten = millis(FORGOTTEN_AFTER);
         let mut removed = Removed {
             links: self.remove_all(links(now.plus(-kept.links))).await?,
             attempts: self.remove_all(attempts(now.plus(-forgotten), now)).await?,

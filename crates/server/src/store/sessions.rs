@@ -5,7 +5,7 @@ use nightlatch_core::id::{AccountId, SessionId};
 use super::accounts::{self, account_columns};
 use super::flow::Flow;
 use super::rows::{AccountRow, EndKind, Ended, SessionClass, SessionRow};
-use super::value::{Row, Statement, unexpected};
+use super::value::{Row, Statement};
 use super::{Store, StoreError, all, first};
 use crate::clock::Millis;
 use crate::token::Digest;
@@ -94,14 +94,14 @@ fn read(row: &mut Row) -> Result<SessionRow, StoreError> {
         seen: Millis(row.int()?),
         idle: row.int()?,
         absolute_end: Millis(row.int()?),
-        ended: match (row.optional_int()?, row.optional_text()?) {
-            (Some(at), Some(how)) => Some(Ended {
+        ended: row
+            .optional_int()?
+            .zip(row.optional_parsed()?)
+            .map(|(at, how)| Ended {
                 at: Millis(at),
-                how: how.parse().map_err(|()| unexpected("an end"))?,
+                how,
                 reason: None,
             }),
-            _ => None,
-        },
         address: row.optional_text()?,
         user_agent: row.optional_text()?,
     };

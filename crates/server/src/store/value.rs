@@ -111,11 +111,22 @@ impl Row {
         }
     }
 
+    /// The next column, 0 or 1.
+    pub fn flag(&mut self) -> Result<bool, StoreError> {
+        self.int().map(|value| value == 1)
+    }
+
     /// The next column, parsed from its text.
     pub fn parsed<T: std::str::FromStr>(&mut self) -> Result<T, StoreError> {
-        self.text()?
-            .parse()
-            .map_err(|_| unexpected(std::any::type_name::<T>()))
+        self.optional_parsed()?
+            .ok_or_else(|| unexpected(std::any::type_name::<T>()))
+    }
+
+    /// The next column, parsed from its text, or nothing.
+    pub fn optional_parsed<T: std::str::FromStr>(&mut self) -> Result<Option<T>, StoreError> {
+        let parse = |text: String| text.parse();
+        let parsed = self.optional_text()?.map(parse).transpose();
+        parsed.map_err(|_| unexpected(std::any::type_name::<T>()))
     }
 }
 

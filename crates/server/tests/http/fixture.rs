@@ -289,8 +289,7 @@ impl Server {
             .rev()
             .map(|mail| std::fs::read_to_string(mail).unwrap());
         let mail = mails.into_iter().find(|mail| mail.contains(&to)).unwrap();
-        let link = mail.split_once("/l/").unwrap().1;
-        link.split_whitespace().next().unwrap().to_owned()
+        link_token(&mail).to_owned()
     }
 }
 
@@ -318,6 +317,12 @@ pub fn with_input(command: &mut Command, input: &str) -> Output {
         .unwrap();
     writeln!(child.stdin.take().unwrap(), "{input}").unwrap();
     child.wait_with_output().unwrap()
+}
+
+/// The token of the link in a mail.
+pub fn link_token(mail: &str) -> &str {
+    let link = mail.split_once("/l/").unwrap().1;
+    link.split_whitespace().next().unwrap()
 }
 
 pub fn files(directory: &Path) -> Vec<PathBuf> {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::fixture::{Server, accepted, files, fresh_email, program, wait_until};
-use crate::smtp::{self, Mail, Security, SmtpServer};
+use crate::fixture::{Server, accepted, files, fresh_email, link_token, program, wait_until};
+use crate::smtp::{self, Security, SmtpServer};
 
 /// A server that hands its mails to `smtp`.
 fn server(smtp: &SmtpServer, scheme: &str) -> Server {
@@ -34,11 +34,6 @@ fn ask(server: &Server) -> String {
     email
 }
 
-fn token(mail: &Mail) -> &str {
-    let link = mail.text.split_once("/l/").unwrap().1;
-    link.split_whitespace().next().unwrap()
-}
-
 fn usual(_: &str, _: usize) -> Option<&'static str> {
     None
 }
@@ -62,12 +57,23 @@ fn a_link_is_mailed_over_smtp_once_and_redeemed() {
     );
     server.wait_for_metric("nightlatch_mails_total{outcome=\"sent\"} 1");
     assert!(files(&server.data.join("outbox")).is_empty());
-    let body = json!({ "token": token(mail) });
+    assert!(smtp.seen().iter().any(|line| line == "EHLO [127.0.0.1]"));
+    let body = json!({ "token": link_token(&mail.text) });
     let answer = server
         .visitor()
         .post("/api/v2/auth/magic-link/verify", &body);
     assert_eq!(accepted(&answer, 200)["email"], email);
-    assert!(!server.log().contains(token(mail)) && !server.log().contains(&email));
+    assert!(!server.log().contains(link_token(&mail.text)) && !server.log().contains(&email));
+}
+
+#[test]
+fn mails_that_another_program_sends_are_counted() {
+    let server = Server::start("", &[]);
+    server.wait_for_metric("nightlatch_mails_waiting 0");
+    ask(&server);
+    ask(&server);
+    server.wait_for_metric("nightlatch_mails_waiting 2");
+    assert!(!server.metrics().contains("nightlatch_mails_total"));
 }
 
 #[test]

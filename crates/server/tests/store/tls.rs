@@ -67,6 +67,9 @@ async fn sslmode_decides_who_is_believed_to_be_the_database() {
         ("127.0.0.1", "sslmode=require".to_owned(), true),
         ("127.0.0.1", format!("sslmode=require{own}"), true),
         ("127.0.0.1", format!("sslmode=require{foreign}"), false),
+        ("127.0.0.1", format!("sslmode=prefer{own}"), true),
+        ("127.0.0.1", format!("sslmode=prefer{foreign}"), false),
+        ("127.0.0.1", foreign[1..].to_owned(), false),
         ("127.0.0.1", format!("sslmode=verify-ca{own}"), true),
         ("127.0.0.1", format!("sslmode=verify-ca{foreign}"), false),
         ("localhost", format!("sslmode=verify-full{own}"), true),
@@ -79,6 +82,7 @@ async fn sslmode_decides_who_is_believed_to_be_the_database() {
             "sslmode=verify-full&sslrootcert=system".to_owned(),
             false,
         ),
+        ("localhost", "sslrootcert=system".to_owned(), false),
     ] {
         let address = format!("postgres://test@{host}:{port}/postgres?{query}");
         let result = ping(&address).await;

@@ -11,7 +11,7 @@ use nightlatch_platform::fs::{Dir, FsError, read_bounded};
 use tokio::sync::{Notify, watch};
 
 use super::smtp::{Connection, SendError, Smtp};
-use crate::clock::{Millis, ServerClock};
+use crate::clock::{Millis, ServerClock, duration, millis};
 
 /// Larger than any mail of ours.
 const LIMIT: usize = 64 * 1024;
@@ -30,8 +30,6 @@ pub struct MailCounts {
     pub refused: AtomicU64,
     /// Not taken before their link expired.
     pub expired: AtomicU64,
-    /// In the outbox at the last look.
-    pub waiting: AtomicU64,
 }
 
 /// Delivers mails.
@@ -86,19 +84,16 @@ impl Delivery {
         retries: &mut Retries,
         stop: &watch::Receiver<()>,
     ) -> Result<Duration, FsError> {
-        let mails = self.mails()?;
+        let mails = waiting(&self.outbox)?;
         retries.mails.retain(|name, _| mails.contains_key(name));
         let mut connection = None;
-        let mut waiting = mails.len();
         for (name, made) in mails {
             // The sender is gone once the server stops.
             if stop.has_changed().is_err() {
                 break;
             }
-            self.counts.waiting.store(waiting as u64, Ordering::Relaxed);
-            waiting -= 1;
             let now = self.clock.now();
-            if u128::try_from(now.since(made)).is_ok_and(|age| age > self.life.as_millis()) {
+            if now.since(made) > millis(self.life) {
                 tracing::warn!(mail = name, "not sent in time; its link has expired");
                 self.remove(&name, &self.counts.expired)?;
                 continue;
@@ -123,30 +118,17 @@ impl Delivery {
                         // The next try is for another mail: this one may be what breaks connections.
                         let pause = pause(retries.server);
                         retries.server += 1;
-                        return Ok(millis(pause));
+                        return Ok(duration(pause));
                     }
                 }
             }
             retries.server = 0;
         }
-        self.counts
-            .waiting
-            .store(self.mails()?.len() as u64, Ordering::Relaxed);
         if let Some(connection) = connection {
             connection.close().await;
         }
         let next = retries.mails.values().map(|(_, due)| *due).min();
-        Ok(next.map_or(IDLE, |due| millis(due.since(self.clock.now()))))
-    }
-
-    /// The mails in the outbox, the oldest first, and when they were made.
-    fn mails(&self) -> Result<BTreeMap<String, Millis>, FsError> {
-        let names = self.outbox.names()?;
-        let made = |name: String| {
-            let millis = name.strip_suffix(".eml")?.split_once('-')?.0.parse().ok()?;
-            Some((name, Millis(millis)))
-        };
-        Ok(names.into_iter().filter_map(made).collect())
+        Ok(next.map_or(IDLE, |due| duration(due.since(self.clock.now()))))
     }
 
     async fn try_one<'a>(
@@ -180,13 +162,19 @@ impl Delivery {
     }
 }
 
+/// The mails in the outbox, the oldest first, and when they were made.
+pub fn waiting(outbox: &Dir) -> Result<BTreeMap<String, Millis>, FsError> {
+    let names = outbox.names()?;
+    let made = |name: String| {
+        let millis = name.strip_suffix(".eml")?.split_once('-')?.0.parse().ok()?;
+        Some((name, Millis(millis)))
+    };
+    Ok(names.into_iter().filter_map(made).collect())
+}
+
 /// The pause after this many failures.
 fn pause(failures: u32) -> i64 {
     LONGEST_PAUSE.min(FIRST_PAUSE << failures.min(16))
-}
-
-fn millis(millis: i64) -> Duration {
-    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
 /// The recipient in the head of a mail of ours.

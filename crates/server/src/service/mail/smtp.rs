@@ -1,6 +1,7 @@
 //! One mail server, and how a mail is handed to it. What the server says in words is never logged:
 //! it may repeat an address.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use lettre::Address;
@@ -68,7 +69,7 @@ pub struct Connection<'a> {
 }
 
 impl Smtp {
-    /// The server at `address`, which knows this one as `name`. `authority` has the certificates,
+    /// The server at `address`, which knows this one as `name`, a host name or an IP address. `authority` has the certificates,
     /// in PEM form, that may have signed the server's; by default those of this system.
     ///
     /// # Errors
@@ -100,7 +101,7 @@ impl Smtp {
             address,
             credentials,
             tls,
-            hello: ClientId::Domain(name.to_owned()),
+            hello: client_id(name),
             from,
         })
     }
@@ -194,6 +195,15 @@ impl Connection<'_> {
     pub async fn close(mut self) {
         // The mails are handed over, whatever the server answers.
         let _ = timeout(PATIENCE, self.connection.quit()).await;
+    }
+}
+
+/// How this server calls itself: by its name, or by its address where it has none.
+fn client_id(name: &str) -> ClientId {
+    match name.parse() {
+        Ok(IpAddr::V4(address)) => ClientId::Ipv4(address),
+        Ok(IpAddr::V6(address)) => ClientId::Ipv6(address),
+        Err(_) => ClientId::Domain(name.to_owned()),
     }
 }
 

@@ -26,6 +26,8 @@ use tokio_rustls::client::TlsStream as RustlsStream;
 const LIMIT: usize = 1024 * 1024;
 /// The `sslrootcert` that means those of the system.
 const SYSTEM: &str = "system";
+/// The `sslmode` that checks everything.
+const FULL: &str = "verify-full";
 
 /// What is checked of the server's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,20 +50,29 @@ pub fn read(connection_string: &str) -> Result<(Config, Connector), String> {
         let source = std::error::Error::source(&error);
         source.map_or_else(|| error.to_string(), ToString::to_string)
     })?;
-    let check = match (mode.as_deref(), &roots) {
-        // The part that tokio-postgres reads has neither.
+    let check = match (mode.as_deref(), roots.as_deref()) {
+        // What tokio-postgres reads may have a mode.
         (None, None) => Check::Nothing,
-        (None, Some(_)) => Check::Authority,
-        (Some(mode), _) => {
-            let (mode, check) = match mode {
+        (mode, Some(SYSTEM)) => {
+            // As libpq: one of so many authorities signs for whoever asks, so that the name counts.
+            if let Some(weak) = mode.filter(|mode| *mode != FULL) {
+                return Err(format!(
+                    "sslmode \"{weak}\" is too weak for sslrootcert=system; use {FULL}"
+                ));
+            }
+            config.ssl_mode(SslMode::Require);
+            Check::Full
+        }
+        (mode, roots) => {
+            // As libpq: who names an authority wants it checked.
+            let named = roots.map_or(Check::Nothing, |_| Check::Authority);
+            let (mode, check) = match mode.unwrap_or("prefer") {
                 "disable" => (SslMode::Disable, Check::Nothing),
-                "prefer" => (SslMode::Prefer, Check::Nothing),
-                // As libpq: who names an authority wants it checked.
-                "require" if roots.is_some() => (SslMode::Require, Check::Authority),
-                "require" => (SslMode::Require, Check::Nothing),
+                "prefer" => (SslMode::Prefer, named),
+                "require" => (SslMode::Require, named),
                 "verify-ca" => (SslMode::Require, Check::Authority),
-                "verify-full" => (SslMode::Require, Check::Full),
-                _ => {
+                FULL => (SslMode::Require, Check::Full),
+                mode => {
                     let known = "disable, prefer, require, verify-ca or verify-full";
                     return Err(format!("sslmode must be {known}, not \"{mode}\""));
                 }
@@ -348,6 +359,8 @@ mod tests {
             ("sslmode=verify-full&sslrootcert=%2Fnowhere", "no such file"),
             ("sslrootcert=%2Fnowhere", "no such file"),
             ("sslmode=verify-full&sslrootcert=%ff", "UTF-8"),
+            ("sslmode=require&sslrootcert=system", "too weak"),
+            ("sslmode=disable&sslrootcert=system", "too weak"),
             ("sslcert=%2Fetc%2Fclient", "sslcert"),
         ] {
             let refused = read(&format!("postgres://app@db/app?{query}"));
@@ -363,6 +376,8 @@ mod tests {
             ("?sslmode=disable", SslMode::Disable),
             ("?sslmode=prefer", SslMode::Prefer),
             ("?sslmode=require", SslMode::Require),
+            ("?sslrootcert=system", SslMode::Require),
+            ("?sslmode=verify-full&sslrootcert=system", SslMode::Require),
         ] {
             let (config, _) = read(&format!("postgres://app@db/app{query}")).unwrap();
             assert_eq!(config.get_ssl_mode(), mode, "{query}");
