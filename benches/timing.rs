@@ -11,6 +11,9 @@
     clippy::expect_used
 )] // a bench
 
+#[path = "timing/statistics.rs"]
+mod statistics;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -20,14 +23,13 @@ use nightlatch_core::memory::SecretBuffer;
 use nightlatch_local::account::Email;
 use nightlatch_local::guard::{Guard, GuardConfig, Registration, SignInError};
 use rusqlite::{Connection, params};
+use statistics::{Random, compare, summarize};
 
 const RIGHT: &str = "seven brass kettles on a fence";
 const WRONG: &str = "seven brass kettles on a roofs";
 /// Emails with and without an account each.
 const EMAILS: usize = 8;
 const ROUNDS: usize = 400;
-/// The t beyond which a difference counts as found (dudect's).
-const FOUND: f64 = 4.5;
 
 #[derive(Clone, Copy)]
 struct Class {
@@ -60,10 +62,8 @@ const CLASSES: [Class; 6] = [
         ..class("control", true, WRONG, false)
     },
 ];
-/// Pairs that must not be told apart.
-const PAIRS: [(usize, usize); 5] = [(0, 1), (2, 3), (2, 4), (3, 4), (0, 2)];
-/// The one that must be.
-const CONTROL: (usize, usize) = (0, 5);
+/// Pairs that must not be told apart, and last the one that must be.
+const PAIRS: [(usize, usize); 6] = [(0, 1), (2, 3), (2, 4), (3, 4), (0, 2), (0, 5)];
 
 fn main() {
     // `cargo test --benches` runs this too, with one round, to see that it works.
@@ -165,13 +165,9 @@ impl Bench {
 
     fn report(&self, what: &str, rounds: usize, try_once: impl Fn(&str, Class)) {
         let mut times: [Vec<f64>; CLASSES.len()] = Default::default();
-        let mut random = Random(0x6e69_6768_746c_6174);
+        let mut random = Random::new();
         for _ in 0..rounds {
-            let mut order: [usize; CLASSES.len()] = std::array::from_fn(|at| at);
-            for at in (1..order.len()).rev() {
-                order.swap(at, random.below(at + 1));
-            }
-            for at in order {
+            for at in random.order::<{ CLASSES.len() }>() {
                 let class = CLASSES[at];
                 let emails = &self.emails[usize::from(class.known)];
                 let (email, _) = &emails[random.below(emails.len())];
@@ -188,27 +184,9 @@ impl Bench {
                 times[at].push(start.elapsed().as_secs_f64() * 1000.0);
             }
         }
-        println!("\n{what:<18} {:>10} {:>10}", "median", "quartiles");
-        for (class, times) in CLASSES.iter().zip(&times) {
-            let [low, middle, high] = [0.25, 0.5, 0.75].map(|part| quantile(times, part));
-            println!(
-                "{:<18} {middle:>7.3} ms {low:>7.3} to {high:.3} ms",
-                class.name
-            );
-        }
-        println!("{:<36} {:>10} {:>7} {:>7}", "", "medians", "z", "t");
-        for (one, two) in PAIRS.into_iter().chain([CONTROL]) {
-            let (a, b) = (&times[one], &times[two]);
-            let (z, t) = (rank_z(a, b), welch_t(a, b));
-            let pair = format!("{} / {}", CLASSES[one].name, CLASSES[two].name);
-            let differ = (quantile(b, 0.5) - quantile(a, 0.5)) * 1000.0;
-            let found = if z.abs().max(t.abs()) > FOUND {
-                "told apart"
-            } else {
-                ""
-            };
-            println!("{pair:<36} {differ:>+7.0} us {z:>+7.2} {t:>+7.2} {found}");
-        }
+        let names = CLASSES.map(|class| class.name);
+        summarize(what, &names, &times);
+        compare(&names, &times, &PAIRS);
     }
 }
 
@@ -227,53 +205,4 @@ fn secret(text: &str) -> SecretBuffer {
     let mut secret = SecretBuffer::with_capacity(text.len());
     assert!(secret.push(text.as_bytes()), "there is room");
     secret
-}
-
-/// A fixed sequence, so that a run can be repeated (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let end = u64::try_from(end).expect("small");
-        usize::try_from((mixed ^ (mixed >> 31)) % end).expect("small")
-    }
-}
-
-fn sorted(times: &[f64]) -> Vec<f64> {
-    let mut times = times.to_vec();
-    times.sort_by(f64::total_cmp);
-    times
-}
-
-fn quantile(times: &[f64], part: f64) -> f64 {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an index
-    let at = (times.len() as f64 * part) as usize;
-    sorted(times)[at.min(times.len() - 1)]
-}
-
-/// Mann and Whitney's U, as a standard normal z; above 0 where `b` is the slower.
-fn rank_z(a: &[f64], b: &[f64]) -> f64 {
-    let a = sorted(a);
-    let smaller: usize = b.iter().map(|b| a.partition_point(|a| a < b)).sum();
-    let (n, m) = (a.len() as f64, b.len() as f64);
-    (smaller as f64 - n * m / 2.0) / (n * m * (n + m + 1.0) / 12.0).sqrt()
-}
-
-/// Welch's t of the faster nine tenths of both, as the slowest are the machine's affair.
-fn welch_t(a: &[f64], b: &[f64]) -> f64 {
-    let both = [a, b].concat();
-    let cut = quantile(&both, 0.9);
-    let moments = |times: &[f64]| {
-        let kept: Vec<f64> = times.iter().copied().filter(|&time| time <= cut).collect();
-        let count = kept.len() as f64;
-        let mean = kept.iter().sum::<f64>() / count;
-        let spread = kept.iter().map(|time| (time - mean).powi(2)).sum::<f64>();
-        (mean, spread / (count - 1.0) / count)
-    };
-    let ((a, a_spread), (b, b_spread)) = (moments(a), moments(b));
-    (b - a) / (a_spread + b_spread).sqrt()
 }

@@ -352,6 +352,13 @@ events! {
         (EventLogActivity, OTHER, "Set Aside"),
         ("configuration", &["info"]),
     ).never_succeeds(Failed).severe();
+
+    /// The server removed data whose retention had ended.
+    RetentionApplied = "RETENTION_APPLIED": Row::new(
+        "Data whose retention had ended was removed",
+        (EntityManagement, 4, "Delete"),
+        ("configuration", &["deletion"]),
+    );
 }
 
 /// The word is not the name of an event type.

@@ -392,6 +392,23 @@ details! {
             /// Its length.
             bytes: u64,
         },
+        /// `{"sessions","guests","links","attempts","sessions_kept_seconds","links_kept_seconds"}`
+        RetentionApplied {
+            /// How many ended and expired sessions were removed.
+            sessions: u64,
+            /// How many guests without a session, with their documents.
+            guests: u64,
+            /// How many expired links.
+            links: u64,
+            /// How many counts of failed attempts.
+            attempts: u64,
+            /// The rule: how long sessions are kept after their end.
+            #[serde(rename = "sessions_kept_seconds", with = "seconds")]
+            sessions_kept: Duration,
+            /// The rule: how long links are kept after they expired.
+            #[serde(rename = "links_kept_seconds", with = "seconds")]
+            links_kept: Duration,
+        },
     }
 }
 

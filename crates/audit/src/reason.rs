@@ -216,6 +216,8 @@ names! {
         Accounts => "accounts",
         /// Sessions of others.
         Sessions => "sessions",
+        /// The audit log.
+        Log => "log",
     }
 }
 names! {

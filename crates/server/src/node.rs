@@ -133,8 +133,9 @@ impl Node {
             timeouts: settings.timeouts,
             tag_key,
         };
+        let context = Arc::new(context);
         let services = Services::new(
-            Arc::new(context),
+            context.clone(),
             Arc::new(hashing),
             settings.passwords,
             settings.item_kinds,
@@ -148,7 +149,7 @@ impl Node {
             tasks.push(tokio::spawn(sealer.run(stopped.clone())));
         }
         let retention = settings.retention;
-        let tidy = keep_to(retention, store.clone(), clock.clone(), stopped.clone());
+        let tidy = keep_to(retention, context, stopped.clone());
         tasks.push(tokio::spawn(tidy));
         if let Database::Postgres(_) = settings.database {
             tasks.push(tokio::spawn(follow(store.clone(), clock.clone(), stopped)));

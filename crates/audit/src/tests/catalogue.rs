@@ -373,6 +373,17 @@ pub(crate) fn catalogue() -> Vec<(Details, String)> {
                 EventDigest::of(b"no event")
             ),
         ),
+        (
+            Details::RetentionApplied {
+                sessions: 5,
+                guests: 2,
+                links: 3,
+                attempts: 1,
+                sessions_kept: Duration::from_secs(7_776_000),
+                links_kept: Duration::from_secs(86_400),
+            },
+            r#"{"sessions":5,"guests":2,"links":3,"attempts":1,"sessions_kept_seconds":7776000,"links_kept_seconds":86400}"#.into(),
+        ),
     ]
 }
 
@@ -411,7 +422,7 @@ fn the_catalogue_of_this_test_is_complete_and_names_read_back() {
         assert_eq!(event_type.as_str().parse(), Ok(event_type));
     }
     assert!("login_success".parse::<EventType>().is_err());
-    assert_eq!(EventType::ALL.len(), 42);
+    assert_eq!(EventType::ALL.len(), 43);
 }
 
 #[test]

@@ -94,11 +94,14 @@ pub enum AuditCommand {
     Verify,
     /// Print the log's fingerprint; keep a copy elsewhere to check the log with
     Fingerprint,
-    /// Print the newest events as JSON Lines
+    /// Print the newest events as JSON Lines, and record that in the log
     List {
         /// How many events, from 1 to 1000
         #[arg(long, value_name = "N", default_value = "100")]
         limit: u64,
+        /// Read the log in DIR, such as that of a backup, without recording it
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
 }
 

@@ -1,9 +1,9 @@
-//! `audit`: reads and verifies this node's log. Reads files only, so that it works beside a running
-//! server and on a copy.
+//! `audit`: reads and verifies this node's log, also beside a running server.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use nightlatch_audit::{Limit, LogReader, Progress, Query, Verifier};
+use nightlatch_audit::{AuditLog, Dir, Limit, LogReader, Progress, Query, SystemClock, Verifier};
 
 use super::args::AuditCommand;
 use super::{Failure, ui};
@@ -22,15 +22,28 @@ pub fn run(config: &Config, command: &AuditCommand) -> Result<u8, Failure> {
             ui::print(&fingerprint.ok_or("there is no audit log yet")?)?;
             Ok(0)
         }
-        AuditCommand::List { limit } => {
+        AuditCommand::List { limit, dir } => {
             let query = Query::default().limit(Limit::new(*limit)?);
-            let reading = LogReader::copy(&directory)?.list(&query, &Progress::default())?;
-            for record in &reading.answer.events {
-                ui::print_json(&record.raw)?;
+            if let Some(copy) = dir {
+                return list(&LogReader::copy(copy)?, &query);
             }
-            Ok(0)
+            let missing = || format!("{}: there is no such directory", config.data.display());
+            let home = Dir::open(&config.data)?.ok_or_else(missing)?;
+            let log = AuditLog::new(Arc::new(home), Arc::new(SystemClock));
+            list(&log.reader(), &query)
         }
     }
+}
+
+/// Prints the newest events. They are printed even if that could not be recorded: a broken log is
+/// what an auditor needs to read.
+fn list(log: &LogReader<'_>, query: &Query) -> Result<u8, Failure> {
+    let reading = log.list(query, &Progress::default())?;
+    for record in &reading.answer.events {
+        ui::print_json(&record.raw)?;
+    }
+    reading.recorded?;
+    Ok(0)
 }
 
 fn verify(directory: &Path) -> Result<u8, Failure> {

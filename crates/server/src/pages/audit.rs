@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use nightlatch_audit::{Progress, Query, Verifier};
+use nightlatch_audit::{AdminRead, Progress, Query, Verifier};
 
 use super::reply::PageReply;
 use super::viewer::{Viewer, refused, session};
@@ -38,12 +38,14 @@ struct Read {
     events: Vec<EventLine>,
 }
 
-/// The page. The reading is recorded in the log.
+/// The page. The reading is recorded in the log, with the administrator's name.
 pub async fn show(app: &App, visit: &Visit) -> Result<PageReply, ApiError> {
     let session = match session(app, visit).await {
-        Ok(session) if session.admin().is_some() => session,
-        Ok(_) => return refused(ApiError::forbidden("only for administrators")),
+        Ok(session) => session,
         Err(error) => return refused(error),
+    };
+    let Some(admin) = session.admin() else {
+        return refused(ApiError::forbidden("only for administrators"));
     };
     let user = visit.query("user").to_owned();
     let log = Arc::clone(&app.node.log);
@@ -55,6 +57,10 @@ pub async fn show(app: &App, visit: &Visit) -> Result<PageReply, ApiError> {
         Ok(Err(problem)) => return Err(unreadable(&problem)),
         Err(error) => return Err(unreadable(&error.to_string())),
     };
+    let accounts = &app.node.services.accounts;
+    accounts
+        .record_read(admin, AdminRead::Log, read.total, &visit.client)
+        .await?;
     let page = AuditPage {
         viewer: Viewer::of(&session),
         verified: read.verified,

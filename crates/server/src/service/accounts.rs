@@ -383,17 +383,27 @@ impl Accounts {
     ) -> Result<Option<AccountRow>, ServiceError> {
         let found = self.context.store.account_of(email.normalized()).await?;
         let found = found.map(|found| found.account);
-        let session = admin.session();
-        let read = Details::AdminRead {
-            what: AdminRead::Lookup,
-            matched: u64::from(found.is_some()),
-        };
-        let read = event(read, client).in_session(session.id());
-        let record = self.context.record(&[about(read, session.account())]);
-        self.context
-            .change(self.context.store.record(record))
+        let matched = u64::from(found.is_some());
+        self.record_read(admin, AdminRead::Lookup, matched, client)
             .await?;
         Ok(found)
+    }
+
+    /// Records that an administrator reads data of others. Before they are shown.
+    ///
+    /// # Errors
+    /// When it cannot be recorded; then nothing may be shown.
+    pub async fn record_read(
+        &self,
+        admin: Admin<'_>,
+        what: AdminRead,
+        matched: u64,
+        client: &Client,
+    ) -> Result<(), ServiceError> {
+        let session = admin.session();
+        let read = event(Details::AdminRead { what, matched }, client).in_session(session.id());
+        let record = self.context.record(&[about(read, session.account())]);
+        self.context.change(self.context.store.record(record)).await
     }
 
     /// Creates an administrator, or makes the existing account one and sets its password. For the

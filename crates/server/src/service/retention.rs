@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nightlatch_audit::{Details, Event};
 use tokio::sync::watch;
 
-use crate::clock::{ServerClock, millis};
-use crate::store::{Kept, Store};
+use super::context::Context;
+use crate::clock::millis;
+use crate::store::{Kept, Removed};
 
 /// For how long rows are kept that nothing needs any more, and how often the others are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,13 +32,20 @@ impl Default for Retention {
     }
 }
 
-/// Removes old rows until `stop` changes. Each round is logged if it removed anything.
-pub async fn keep_to(
-    retention: Retention,
-    store: Store,
-    clock: Arc<ServerClock>,
-    mut stop: watch::Receiver<()>,
-) {
+/// Removes old rows until `stop` changes. Each round that removed anything is recorded in the audit
+/// log, with the rule.
+pub async fn keep_to(retention: Retention, context: Arc<Context>, mut stop: watch::Receiver<()>) {
+    let for_record = context.clone();
+    let record = move |removed: &Removed| {
+        for_record.record(&[Event::new(Details::RetentionApplied {
+            sessions: removed.sessions,
+            guests: removed.guests,
+            links: removed.links,
+            attempts: removed.attempts,
+            sessions_kept: retention.sessions,
+            links_kept: retention.links,
+        })])
+    };
     let kept = Kept {
         sessions: millis(retention.sessions),
         links: millis(retention.links),
@@ -49,10 +58,11 @@ pub async fn keep_to(
         let removed = tokio::select! {
             // A round that is stopped is finished by the next one.
             _ = stop.changed() => return,
-            removed = store.tidy(clock.now(), kept) => removed,
+            // Nothing is removed that cannot be recorded.
+            removed = context.change(context.store.tidy(context.now(), kept, record.clone())) => removed,
         };
         match removed {
-            Ok(removed) if removed == crate::store::Removed::default() => {}
+            Ok(removed) if removed == Removed::default() => {}
             Ok(removed) => tracing::info!(
                 sessions = removed.sessions,
                 guests = removed.guests,

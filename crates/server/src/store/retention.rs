@@ -3,6 +3,7 @@
 use nightlatch_core::throttle::FORGOTTEN_AFTER;
 
 use super::flow::Flow;
+use super::rows::named;
 use super::value::{Row, Statement, Value};
 use super::{Store, StoreError, all};
 use crate::clock::{Millis, millis};
@@ -22,64 +23,129 @@ pub struct Kept {
     pub links: i64,
 }
 
+/// What is counted.
+#[derive(Clone, Copy)]
+enum Kind {
+    Sessions,
+    Guests,
+    Links,
+    Attempts,
+}
+
+named!(Kind, Sessions => "sessions", Guests => "guests", Links => "links", Attempts => "attempts");
+
 /// How many rows were removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Sessions that had ended or expired.
-    pub sessions: usize,
+    pub sessions: u64,
     /// Guests without a session.
-    pub guests: usize,
+    pub guests: u64,
     /// Sign-in links.
-    pub links: usize,
+    pub links: u64,
     /// Attempts that no limit counts any more.
-    pub attempts: usize,
+    pub attempts: u64,
 }
 
 impl Store {
-    /// Removes what need not be kept. It may be stopped and repeated at any time.
+    /// Removes what need not be kept, and commits `record` with the count of what was removed since
+    /// the last record, if anything was. It may be stopped and repeated at any time: what a round
+    /// has removed until then is counted in the record of the next one.
     ///
     /// # Errors
     /// When the database is not available.
-    pub async fn tidy(&self, now: Millis, kept: Kept) -> Result<Removed, StoreError> {
-        let forgotten = millis(FORGOTTEN_AFTER);
-        let mut removed = Removed {
-            links: self.remove_all(links(now.plus(-kept.links))).await?,
-            attempts: self.remove_all(attempts(now.plus(-forgotten), now)).await?,
-            ..Removed::default()
-        };
+    pub async fn tidy(
+        &self,
+        now: Millis,
+        kept: Kept,
+        record: impl Fn(&Removed) -> Vec<Statement> + Clone + Send + Sync + 'static,
+    ) -> Result<Removed, StoreError> {
+        let old_links = links(now.plus(-kept.links));
+        self.remove_all(Kind::Links, old_links).await?;
+        let old_attempts = attempts(now.plus(-millis(FORGOTTEN_AFTER)), now);
+        self.remove_all(Kind::Attempts, old_attempts).await?;
         let before = now.plus(-kept.sessions);
         for range in RANGES {
-            removed.sessions += self.remove_all(sessions(before, range)).await?;
+            let old_sessions = sessions(before, range);
+            self.remove_all(Kind::Sessions, old_sessions).await?;
         }
         for range in RANGES {
-            removed.guests += self.remove_guests(before, range).await?;
+            self.remove_guests(before, range).await?;
         }
-        Ok(removed)
+        self.change(move || {
+            let record = record.clone();
+            Flow::run(take_counts(), move |rows| {
+                let mut removed = Removed::default();
+                for (kind, count) in all(rows, read)? {
+                    *removed.of(kind) = u64::try_from(count).unwrap_or(0);
+                }
+                let is_nothing = removed == Removed::default();
+                let record = if is_nothing {
+                    Vec::new()
+                } else {
+                    record(&removed)
+                };
+                Ok(Flow::Commit(record, removed))
+            })
+        })
+        .await
     }
 
     /// Repeats a step until it removes less than it may.
-    async fn remove_all(&self, step: Statement) -> Result<usize, StoreError> {
-        let mut sum = 0;
+    async fn remove_all(&self, kind: Kind, step: Statement) -> Result<(), StoreError> {
         loop {
-            let removed = self.write(step.clone()).await?.len();
-            sum += removed;
-            if removed < STEP {
-                return Ok(sum);
+            let step = step.clone();
+            let remove = move || {
+                Flow::run(step.clone(), move |rows| {
+                    Ok(Flow::Commit(counted(kind, rows.len()), rows.len()))
+                })
+            };
+            if self.change(remove).await? < STEP {
+                return Ok(());
             }
         }
     }
 
     /// Removes guests of whom no session is left, with their documents.
-    async fn remove_guests(&self, before: Millis, range: u8) -> Result<usize, StoreError> {
-        let mut sum = 0;
-        loop {
-            let removed = self.change(move || guests(before, range)).await?;
-            sum += removed;
-            if removed < STEP {
-                return Ok(sum);
-            }
+    async fn remove_guests(&self, before: Millis, range: u8) -> Result<(), StoreError> {
+        while self.change(move || guests(before, range)).await? == STEP {}
+        Ok(())
+    }
+}
+
+impl Removed {
+    fn of(&mut self, kind: Kind) -> &mut u64 {
+        match kind {
+            Kind::Sessions => &mut self.sessions,
+            Kind::Guests => &mut self.guests,
+            Kind::Links => &mut self.links,
+            Kind::Attempts => &mut self.attempts,
         }
     }
+}
+
+/// The statements that count what a step removed, in the same transaction.
+fn counted(kind: Kind, count: usize) -> Vec<Statement> {
+    if count == 0 {
+        return Vec::new();
+    }
+    vec![Statement::new(
+        "INSERT INTO retention_count (kind, removed) VALUES ($1, $2) \
+         ON CONFLICT (kind) DO UPDATE SET removed = retention_count.removed + excluded.removed",
+        [
+            kind.as_str().into(),
+            i64::try_from(count).unwrap_or(i64::MAX).into(),
+        ],
+    )]
+}
+
+/// Takes what was counted, so that one node alone records it.
+fn take_counts() -> Statement {
+    Statement::new("DELETE FROM retention_count RETURNING kind, removed", [])
+}
+
+fn read(row: &mut Row) -> Result<(Kind, i64), StoreError> {
+    Ok((row.parsed()?, row.int()?))
 }
 
 fn links(before: Millis) -> Statement {
@@ -144,7 +210,8 @@ fn guests(before: Millis, range: u8) -> Flow<usize> {
         let documents = guests
             .into_iter()
             .map(|guest| Statement::new("DELETE FROM item WHERE account = $1", [guest.into()]));
-        Ok(Flow::Commit(documents.collect(), count))
+        let counted = counted(Kind::Guests, count);
+        Ok(Flow::Commit(documents.chain(counted).collect(), count))
     })
 }
 

@@ -28,6 +28,7 @@ macro_rules! named {
         }
     };
 }
+pub(super) use named;
 
 named!(AccountKind, Guest => "guest", User => "user");
 named!(SessionClass, Web => "web", Guest => "guest", Cli => "cli");

@@ -53,7 +53,16 @@ pub fn sign_in(server: &Server, user: &User) -> User {
 }
 
 pub fn events(data: &Path) -> String {
-    succeeds(&run(&["audit", "list", "--limit", "1000"], data))
+    let log = data.join("audit");
+    let arguments = [
+        "audit",
+        "list",
+        "--limit",
+        "1000",
+        "--dir",
+        log.to_str().unwrap(),
+    ];
+    succeeds(&run(&arguments, data))
 }
 
 #[test]

@@ -192,7 +192,10 @@ impl Server {
     #[track_caller]
     pub fn wait_for_event(&self, part: &str) {
         let list = || {
-            let output = self.try_audit(&["list", "--limit", "1000"]);
+            // As a copy: what is read here must not fill the log.
+            let log = self.data.join("audit");
+            let arguments = ["list", "--limit", "1000", "--dir", log.to_str().unwrap()];
+            let output = self.try_audit(&arguments);
             String::from_utf8_lossy(&output.stdout).into_owned()
         };
         wait_until(part, || list().contains(part), list);

@@ -27,6 +27,7 @@ mod pages;
 mod postgres;
 mod races;
 mod restore;
+mod retention;
 mod revocation;
 mod sessions;
 #[path = "../support/smtp.rs"]

@@ -77,6 +77,29 @@ fn sigterm_drains_and_the_sealed_log_verifies() {
 }
 
 #[test]
+fn every_reading_of_the_log_is_recorded_in_it() {
+    let server = Server::start("", &[]);
+    let (mut admin, user) = (server.admin(), server.user());
+    server.wait_for_event(&user.email);
+    // By the operator, beside the running server.
+    assert!(!server.audit(&["list"]).contains("AUDIT_READ"));
+    let again = server.audit(&["list"]);
+    assert_eq!(again.matches("AUDIT_READ").count(), 1, "{again}");
+    // By an administrator, who is named.
+    assert_eq!(admin.visitor.get("/audit").status, 200);
+    server.wait_for_event("\"what\":\"log\"");
+    let events = server.audit(&["list"]);
+    let read = events.lines().find(|line| line.contains("ADMIN_READ"));
+    assert!(read.unwrap().contains(&admin.email), "{events}");
+    // Nobody else may, and a copy is left as it is.
+    let log = server.data.join("audit");
+    let copy = ["list", "--dir", log.to_str().unwrap()];
+    let before = server.audit(&copy);
+    assert_eq!(server.audit(&copy), before);
+    assert!(server.audit(&["verify"]).starts_with("Verified"));
+}
+
+#[test]
 fn no_secret_is_logged_or_kept_in_the_clear() {
     let mut server = Server::start("", &[]);
     let (mut user, guest) = (server.user(), server.guest());

@@ -5,8 +5,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nightlatch_server::client::Request;
+
 use crate::backup::{events, fails, root, run, sign_in, succeeds};
-use crate::fixture::{Server, User, files, program};
+use crate::fixture::{Server, User, accepted, files, program};
 
 #[test]
 fn a_restore_refuses_a_running_server_and_a_damaged_backup() {
@@ -268,4 +270,60 @@ fn a_backup_is_private_and_closes_no_directory_of_others() {
         ),
         "symbolic link",
     );
+}
+
+/// The tables of each version, the first one first.
+const VERSIONS: [&str; 4] = [
+    include_str!("../../src/store/migrations/0001.sql"),
+    include_str!("../../src/store/migrations/0002.sql"),
+    include_str!("../../src/store/migrations/0003.sql"),
+    include_str!("../../src/store/migrations/0004.sql"),
+];
+
+/// Makes a database of an earlier version with the accounts, sessions and documents of `from`.
+fn older(from: &Path, to: &Path, version: usize) {
+    let database = rusqlite::Connection::open(to).unwrap();
+    let table = "CREATE TABLE migration (version BIGINT PRIMARY KEY, applied BIGINT NOT NULL)";
+    database.execute_batch(table).unwrap();
+    for (at, script) in (1_u32..).zip(&VERSIONS[..version]) {
+        database.execute_batch(script).unwrap();
+        let applied = "INSERT INTO migration VALUES (?1, 0)";
+        database.execute(applied, [at]).unwrap();
+    }
+    let attach = "ATTACH ?1 AS new";
+    database.execute(attach, [from.to_str().unwrap()]).unwrap();
+    for table in ["account", "session", "item", "secret", "outbox"] {
+        let columns = format!("SELECT group_concat(name, ', ') FROM pragma_table_info('{table}')");
+        let columns: String = database.query_row(&columns, [], |row| row.get(0)).unwrap();
+        let copy = format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM new.{table}");
+        database.execute_batch(&copy).unwrap();
+    }
+}
+
+#[test]
+fn a_database_of_an_earlier_version_is_backed_up_and_restored() {
+    let mut server = Server::start("", &[]);
+    let mut user = server.user();
+    let task = serde_json::json!({ "title": "milk" });
+    accepted(&user.visitor.post(&user.tasks(), &task), 201);
+    assert_eq!(server.stop(), "ended with 0\n");
+    for version in 1..=VERSIONS.len() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (data, backup) = (scratch.path().join("data"), scratch.path().join("backup"));
+        std::fs::create_dir(&data).unwrap();
+        let database = data.join("server.db");
+        older(&server.data.join("server.db"), &database, version);
+        std::fs::set_permissions(&database, PermissionsExt::from_mode(0o600)).unwrap();
+        succeeds(&run(&["backup", backup.to_str().unwrap()], &data));
+        let root = root();
+        let restore = run(&["restore", backup.to_str().unwrap()], &root.join("data"));
+        assert!(succeeds(&restore).contains("1 sessions ended"), "{version}");
+        let restored = Server::run(&root, &[]);
+        let again = sign_in(&restored, &user);
+        let list = again.with_token(Request::new("GET", &again.tasks()));
+        assert!(
+            accepted(&list, 200).to_string().contains("milk"),
+            "{version}"
+        );
+    }
 }

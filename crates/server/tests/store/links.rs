@@ -409,7 +409,7 @@ async fn a_link_is_remembered_for_the_retention_after_it_expired(fixture: Fixtur
         (last, LinkState::Expired),
         (last.plus(1), LinkState::Unknown),
     ] {
-        store.tidy(now, KEPT).await.unwrap();
+        store.tidy(now, KEPT, |_| Vec::new()).await.unwrap();
         assert_eq!(store.link(hash, now).await.unwrap(), state);
     }
 }

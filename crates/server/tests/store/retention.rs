@@ -11,6 +11,7 @@ on_both!(
     guests_go_with_their_last_session_and_their_documents_with_them,
     documents_of_a_merged_guest_stay,
     many_rows_are_removed_in_steps,
+    what_was_removed_is_recorded_once_also_after_a_round_that_was_stopped,
 );
 
 async fn sessions_are_removed_after_their_retention_and_live_ones_are_kept(fixture: Fixture) {
@@ -31,7 +32,10 @@ async fn sessions_are_removed_after_their_retention_and_live_ones_are_kept(fixtu
     store.touch(touched, NOW.plus(IDLE - 1)).await.unwrap();
     let kept = KEPT.sessions;
     let there = async |at: i64| {
-        store.tidy(NOW.plus(at), KEPT).await.unwrap();
+        store
+            .tidy(NOW.plus(at), KEPT, |_| Vec::new())
+            .await
+            .unwrap();
         let mut found = Vec::new();
         for id in [ended, expired, touched] {
             found.push(store.session(Key::Id(id)).await.unwrap().is_some());
@@ -63,7 +67,7 @@ async fn guests_go_with_their_last_session_and_their_documents_with_them(fixture
     let session = crate::fixture::session(live.session.class);
     let again = store.begin_session(live.account.id, session, later, Vec::new());
     assert!(again.await.unwrap().is_some());
-    let removed = store.tidy(later, KEPT).await.unwrap();
+    let removed = store.tidy(later, KEPT, |_| Vec::new()).await.unwrap();
     let expected = Removed {
         sessions: 2,
         guests: 1,
@@ -91,7 +95,10 @@ async fn guests_go_with_their_last_session_and_their_documents_with_them(fixture
             .unwrap()
             .is_some()
     );
-    assert_eq!(store.tidy(later, KEPT).await.unwrap(), Removed::default());
+    assert_eq!(
+        store.tidy(later, KEPT, |_| Vec::new()).await.unwrap(),
+        Removed::default()
+    );
 }
 
 async fn documents_of_a_merged_guest_stay(fixture: Fixture) {
@@ -105,7 +112,7 @@ async fn documents_of_a_merged_guest_stay(fixture: Fixture) {
         .unwrap();
     assert!(matches!(merged, Merge::Done(1)));
     let removed = store
-        .tidy(NOW.plus(10 * KEPT.sessions), KEPT)
+        .tidy(NOW.plus(10 * KEPT.sessions), KEPT, |_| Vec::new())
         .await
         .unwrap();
     assert_eq!((removed.sessions, removed.guests), (2, 0));
@@ -129,6 +136,31 @@ async fn many_rows_are_removed_in_steps(fixture: Fixture) {
             &format!("{script} generate_series(1, 1234) AS many(n)"),
         )
         .await;
-    let removed = fixture.store.tidy(NOW, KEPT).await.unwrap();
+    let removed = fixture.store.tidy(NOW, KEPT, |_| Vec::new()).await.unwrap();
     assert_eq!(removed.attempts, 1234);
+}
+
+async fn what_was_removed_is_recorded_once_also_after_a_round_that_was_stopped(fixture: Fixture) {
+    let store = &fixture.store;
+    // As a round leaves it that was stopped after its first step.
+    let stopped = "INSERT INTO retention_count (kind, removed) VALUES ('sessions', 500)";
+    fixture.script(stopped, stopped).await;
+    fixture.user("alice@example.com").await;
+    let later = NOW.plus(KEPT.sessions + IDLE + 1);
+    for recorded in [vec!["501 0 0 0"], vec!["501 0 0 0"]] {
+        let record = |removed: &Removed| {
+            let Removed {
+                sessions,
+                guests,
+                links,
+                attempts,
+            } = removed;
+            let counts = format!("{sessions} {guests} {links} {attempts}");
+            vec![crate::waiting_events::row("node", &counts)]
+        };
+        store.tidy(later, KEPT, record).await.unwrap();
+        let rows = store.outbox("node", 10).await.unwrap();
+        let events: Vec<_> = rows.iter().map(|row| row.event.as_str()).collect();
+        assert_eq!(events, recorded);
+    }
 }

@@ -111,8 +111,14 @@ async fn attempts_are_forgotten_after_a_day(fixture: Fixture) {
     let store = &fixture.store;
     let day = 24 * 3_600_000;
     store.count("x", 10 * day, NOW).await.unwrap();
-    store.tidy(NOW.plus(day), KEPT).await.unwrap();
+    store
+        .tidy(NOW.plus(day), KEPT, |_| Vec::new())
+        .await
+        .unwrap();
     assert_eq!(store.count("x", 10 * day, NOW).await.unwrap().count, 2);
-    store.tidy(NOW.plus(day + 1), KEPT).await.unwrap();
+    store
+        .tidy(NOW.plus(day + 1), KEPT, |_| Vec::new())
+        .await
+        .unwrap();
     assert_eq!(store.count("x", 10 * day, NOW).await.unwrap().count, 1);
 }

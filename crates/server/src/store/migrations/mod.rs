@@ -7,11 +7,12 @@ use super::{Engine, Store};
 use crate::clock::Millis;
 
 /// The scripts, the first version first. A released one never changes.
-const SCRIPTS: [&str; 4] = [
+const SCRIPTS: [&str; 5] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
     include_str!("0004.sql"),
+    include_str!("0005.sql"),
 ];
 
 /// Where the versions are kept.
