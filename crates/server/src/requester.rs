@@ -61,6 +61,21 @@ impl Client {
         }
     }
 
+    /// About the provider of the client's network: /16 of IPv4, /32 of IPv6.
+    pub fn provider(&self) -> String {
+        match self.address {
+            Some(IpAddr::V4(address)) => {
+                let [a, b, ..] = address.octets();
+                format!("{a}.{b}.0.0/16")
+            }
+            Some(IpAddr::V6(address)) => {
+                let [a, b, ..] = address.segments();
+                format!("{a:x}:{b:x}::/32")
+            }
+            None => "local provider".to_owned(),
+        }
+    }
+
     /// The client's user agent.
     pub fn user_agent(&self) -> Option<&str> {
         self.user_agent.as_deref()
@@ -98,5 +113,10 @@ mod tests {
         assert_ne!(network("192.0.2.1"), network("192.0.3.1"));
         assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
         assert_ne!(network("2001:db8:1::1"), network("2001:db8:2::1"));
+        let provider = |address: &str| Client::new(address.parse().ok(), None).provider();
+        assert_eq!(provider("192.0.2.1"), provider("192.0.3.1"));
+        assert_ne!(provider("192.0.2.1"), provider("192.1.2.1"));
+        assert_eq!(provider("2001:db8:1::1"), provider("2001:db8:2::1"));
+        assert_ne!(provider("2001:db8::1"), provider("2001:db9::1"));
     }
 }

@@ -68,7 +68,9 @@ impl Hashing {
         let busy = ServiceError::Busy {
             retry_after: RETRY_AFTER,
         };
-        self.queue.take(client.network()).ok_or(busy)
+        self.queue
+            .take(client.network(), client.provider())
+            .ok_or(busy)
     }
 
     /// Hashes the new password that `check` returns. Both are done in one turn of the queue.

@@ -233,12 +233,13 @@ impl Server {
         line
     }
 
-    /// A client at an address in a network of its own, without cookies.
+    /// A client at an address in a network of its own, and mostly of a provider of its own, without
+    /// cookies.
     pub fn visitor(&self) -> Visitor {
         let number = self.addresses.fetch_add(1, Ordering::Relaxed);
         let [_, b, c, d] = number.to_be_bytes();
         Visitor {
-            address: format!("{}.{c}.{d}.1", 10 + b),
+            address: format!("{}.{d}.{c}.1", 10 + b),
             browser: Browser::new(self.address),
         }
     }

@@ -1,6 +1,6 @@
 //! A bounded queue that is fair between networks: they take turns, and none holds more places than
-//! it leaves free. However much one network sends, there is a place for another one, and its turn
-//! comes next.
+//! it leaves free, nor do all those of one provider. However much they send, there is a place for
+//! another one, and its turn comes next.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ pub(super) struct Queue {
 struct State {
     /// How many places are free.
     free: usize,
-    /// How many places a network holds, if any.
+    /// How many places a network or a provider holds, if any.
     held: HashMap<String, usize>,
     /// The jobs of each network that has any; the network at the front has its turn.
     waiting: VecDeque<(String, VecDeque<Job>)>,
@@ -27,6 +27,7 @@ struct State {
 pub struct Place {
     queue: Arc<Queue>,
     network: String,
+    provider: String,
 }
 
 impl Queue {
@@ -48,19 +49,23 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place; `None` when the network would hold more of them than are left.
-    pub(super) fn take(self: &Arc<Self>, network: String) -> Option<Place> {
+    /// Takes a place; `None` when the network or its provider would hold more of them than are left.
+    pub(super) fn take(self: &Arc<Self>, network: String, provider: String) -> Option<Place> {
         let mut state = self.lock();
-        let held = state.held.get(&network).copied().unwrap_or(0);
-        if held >= state.free {
+        let free = state.free;
+        let has_share = |name| state.held.get(name).copied().unwrap_or(0) < free;
+        if !has_share(&network) || !has_share(&provider) {
             return None;
         }
         state.free -= 1;
-        state.held.insert(network.clone(), held + 1);
+        for name in [&network, &provider] {
+            *state.held.entry(name.clone()).or_default() += 1;
+        }
         drop(state);
         Some(Place {
             queue: self.clone(),
             network,
+            provider,
         })
     }
 
@@ -116,10 +121,12 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.queue.lock();
         state.free += 1;
-        match state.held.get_mut(&self.network) {
-            Some(held) if *held > 1 => *held -= 1,
-            _ => {
-                state.held.remove(&self.network);
+        for name in [&self.network, &self.provider] {
+            match state.held.get_mut(name) {
+                Some(held) if *held > 1 => *held -= 1,
+                _ => {
+                    state.held.remove(name);
+                }
             }
         }
     }
@@ -132,9 +139,29 @@ mod tests {
 
     use super::*;
 
+    fn take(queue: &Arc<Queue>, network: &str) -> Option<Place> {
+        let provider = format!("provider of {network}");
+        queue.take(network.to_owned(), provider)
+    }
+
     /// Takes all places that a network gets.
     fn fill(queue: &Arc<Queue>, network: &str) -> Vec<Place> {
-        std::iter::from_fn(|| queue.take(network.to_owned())).collect()
+        std::iter::from_fn(|| take(queue, network)).collect()
+    }
+
+    #[test]
+    fn the_networks_of_one_provider_leave_places_to_others() {
+        let queue = Queue::new(100);
+        let mut networks = 0..1000;
+        let of_provider = || {
+            let network = format!("192.0.{}.0/24", networks.next()?);
+            queue.take(network, "192.0.0.0/16".to_owned())
+        };
+        let places: Vec<_> = std::iter::from_fn(of_provider).collect();
+        assert_eq!(places.len(), 50);
+        assert!(take(&queue, "203.0.113.0/24").is_some());
+        drop(places);
+        assert!(queue.lock().held.is_empty());
     }
 
     #[test]
@@ -144,7 +171,7 @@ mod tests {
         assert_eq!(first.len(), 50);
         let second = fill(&queue, "198.51.100.0/24");
         assert_eq!(second.len(), 25);
-        assert!(queue.take("203.0.113.0/24".to_owned()).is_some());
+        assert!(take(&queue, "203.0.113.0/24").is_some());
         drop(first);
         assert_eq!(fill(&queue, "192.0.2.0/24").len(), 38);
         drop(second);
@@ -159,7 +186,7 @@ mod tests {
         let waiting = ["a", "a", "a", "b", "c", "b"];
         for network in waiting {
             let done = done.clone();
-            let place = queue.take(network.to_owned()).unwrap();
+            let place = take(&queue, network).unwrap();
             place.run(move || done.send(network).unwrap());
         }
         queue.close();
