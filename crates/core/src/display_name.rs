@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::email::reorders_or_controls;
+use crate::email::{is_invisible, reorders_or_controls};
 
 /// The longest name, in characters.
 pub const NAME_MAX_CHARS: usize = 100;
@@ -19,7 +19,7 @@ pub struct DisplayName(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadName {
-    /// The text is empty or only space.
+    /// The text is empty, or has only characters that cannot be seen.
     #[error("the name is empty")]
     Empty,
     /// Longer than [`NAME_MAX_CHARS`].
@@ -46,7 +46,7 @@ impl FromStr for DisplayName {
             return Err(BadName::TooLong);
         }
         let name: String = text.trim().nfc().collect();
-        if name.is_empty() {
+        if name.chars().all(|c| c.is_whitespace() || is_invisible(c)) {
             return Err(BadName::Empty);
         }
         if name.chars().any(reorders_or_controls) {
@@ -79,6 +79,10 @@ mod tests {
             "Alice B."
         );
         assert_eq!(" \t ".parse::<DisplayName>(), Err(BadName::Empty));
+        assert_eq!(
+            "\u{200b} \u{feff}".parse::<DisplayName>(),
+            Err(BadName::Empty)
+        );
         assert_eq!("a\nb".parse::<DisplayName>(), Err(BadName::Control));
         assert_eq!("a\u{202e}b".parse::<DisplayName>(), Err(BadName::Control));
         assert!("é".repeat(100).parse::<DisplayName>().is_ok());
