@@ -60,7 +60,7 @@ fn a_session_goes_from_login_to_logout_with_the_agent() {
 }
 
 fn secrets_from_set_to_recovery(keeper: &'static str) {
-    const VALUE: &str = "Amber-Weasel-41-Under-The-Viaduct";
+    const VALUE: &str = "Copper-Heron-17-Above-The-Weir";
     let home = Home::new().with_keeper(keeper);
     home.register(EMAIL, PASSWORD).succeeds();
     let set = ["secret", "set", "s", "--stdin"];

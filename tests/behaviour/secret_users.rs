@@ -10,7 +10,7 @@ use crate::support::checks::until;
 use crate::support::users::{ALICE, Alices, BOB, acting_as};
 use crate::support::{Run, contains, tree};
 
-const VALUE: &str = "Amber-Weasel-41-Under-The-Viaduct";
+const VALUE: &str = "Slate-Otter-53-Behind-The-Mill";
 /// `VALUE` in base64, whole groups only.
 const ENCODED: &str = "QW1iZXItV2Vhc2VsLTQxLVVuZGVyLVRoZS1WaWFkdWN0";
 

@@ -228,6 +228,7 @@ impl From<MergeError> for ApiError {
             } => Self::new(409, "MERGE_CONFLICT", message)
                 .with("merged_to", merged_to.to_string())
                 .with("merged_at", merged_at.timestamp().to_rfc3339()),
+            MergeError::NoRoom => Self::new(409, "QUOTA_EXCEEDED", message),
             MergeError::NotAnAccount => Self::forbidden(&message),
             MergeError::Service(error) => error.into(),
         }

@@ -67,7 +67,11 @@ pub async fn restore(
     }
     let target = Dir::open_or_create(data)?;
     if Staged::is_left(database) {
-        discard(&target, database)?;
+        discard(&backup, &target, database)?;
+    }
+    // Another restore or a server may have made one before the lock was taken.
+    if database.symlink_metadata().is_ok() {
+        return Err(BackupError::Occupied(database.to_owned()));
     }
     let staged = Staged::create(database)?;
     let made = async {
@@ -92,7 +96,7 @@ pub async fn restore(
         Err(error) => {
             if Staged::is_left(database) {
                 // The first failure counts. What is left is removed by the next restore.
-                let _ = discard(&target, database);
+                let _ = discard(&backup, &target, database);
             }
             Err(error)
         }
@@ -138,7 +142,7 @@ fn occupied(backup: &Dir, data: &Path, database: &Path) -> Result<Option<PathBuf
 }
 
 /// Removes what an unfinished restore made, the database last: it is the sign of the others.
-fn discard(target: &Dir, database: &Path) -> Result<(), BackupError> {
+fn discard(backup: &Dir, target: &Dir, database: &Path) -> Result<(), BackupError> {
     if let Some(log) = target.subdir(RESTORED_LOG)? {
         for name in log.names()? {
             log.unlink(&name)?;
@@ -146,7 +150,10 @@ fn discard(target: &Dir, database: &Path) -> Result<(), BackupError> {
         target.unlink(RESTORED_LOG)?;
     }
     for name in CERTIFICATE {
-        target.unlink(name)?;
+        // Without one in the backup, this is the operator's.
+        if backup.contains(name)? {
+            target.unlink(name)?;
+        }
     }
     target.sync()?;
     Staged::remove(database)

@@ -74,12 +74,19 @@ async fn enter(
             ..Visit::default()
         };
         let body = json!({ "source_user_id": guest });
-        // Without it, the person stays the guest, and loses nothing.
         let merged = member
             .perform(app, Operation::Merge, body, Vec::new(), Vec::new())
-            .await?;
-        if let SessionCookie::Set { .. } = merged.cookie {
-            answer.cookie = merged.cookie;
+            .await;
+        match merged {
+            Ok(merged) => {
+                if let SessionCookie::Set { .. } = merged.cookie {
+                    answer.cookie = merged.cookie;
+                }
+            }
+            // It was merged in another tab, and has nothing more.
+            Err(error) if error.kind == "MERGE_CONFLICT" => {}
+            // The person stays the guest, and loses nothing.
+            Err(error) => return Err(error),
         }
     }
     Ok(PageReply::see_other("/account").with_cookies(answer))

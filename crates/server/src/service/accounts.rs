@@ -484,6 +484,10 @@ pub(super) fn revoked(reason: &str) -> Details {
 /// The name of the row that counts the sign-ins of an email, all of them or those from an address:
 /// a digest, so that emails without an account are not stored.
 fn throttle_name(email: &str, address: Option<&str>) -> String {
-    let name = address.map_or(email.to_owned(), |address| format!("{address} {email}"));
-    format!("account:{}", hex(&sha256(name.as_bytes())))
+    let digest = |text: &str| hex(&sha256(text.as_bytes()));
+    // No email is like an address and an email, whatever is in it.
+    match address {
+        Some(address) => format!("account:{}:{}", digest(address), digest(email)),
+        None => format!("account:{}", digest(email)),
+    }
 }

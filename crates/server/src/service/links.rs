@@ -11,6 +11,7 @@ use nightlatch_core::id::AccountId;
 use super::accounts::{Accounts, RegisterError, Registration, revoked};
 use super::context::{Context, about, session_created};
 use super::error::ServiceError;
+use super::items::OF_A_USER;
 use super::sessions::{SignedIn, signed_in};
 use super::throttle::{self, Throttle};
 use crate::clock::millis;
@@ -289,6 +290,7 @@ impl Links {
             hash: link.digest(),
             claim: claim.digest(),
             guest: None,
+            quota: OF_A_USER,
             session: self.context.new_session(token, SessionClass::Web, client)?,
             now: self.context.now(),
         })

@@ -8,6 +8,7 @@ use nightlatch_core::id::AccountId;
 
 use super::context::{Context, about};
 use super::error::ServiceError;
+use super::items::OF_A_USER;
 use super::sessions::ActiveSession;
 use crate::clock::Millis;
 use crate::record::event;
@@ -58,6 +59,9 @@ pub enum MergeError {
         /// When.
         merged_at: Millis,
     },
+    /// 409 QUOTA_EXCEEDED: the account stores as much as it may already.
+    #[error("this account has no room for the guest's documents; remove some first")]
+    NoRoom,
     /// The session belongs to a guest. 403.
     #[error("only a registered account can take over a guest")]
     NotAnAccount,
@@ -111,7 +115,7 @@ impl Merge {
         let tokens = renewed.as_ref().map(|(old, new)| (*old, new.digest()));
         let now = self.context.now();
         let store = &self.context.store;
-        let merge = store.merge(source, target, tokens, now, record);
+        let merge = store.merge(source, target, OF_A_USER, tokens, now, record);
         let end = self.context.change(merge).await?;
         let mut merged = answer(&end, source, target, now)?;
         if let store::Merge::Done(_) = end {
@@ -144,6 +148,7 @@ fn answer(
                 merged_to,
                 merged_at,
             }),
+            None if guest.kind == AccountKind::Guest => Err(MergeError::NoRoom),
             None => Err(MergeError::NotFound),
         },
         store::Merge::Refused(None, _) => Err(MergeError::NotFound),

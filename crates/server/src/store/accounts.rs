@@ -158,23 +158,6 @@ pub(super) fn entered(row: &mut Row) -> Result<Entered, StoreError> {
     })
 }
 
-/// Makes a guest the tombstone that names `target`, unless it is one already or `target` is not a
-/// user. Returns a row if it did.
-pub(super) fn merge(guest: AccountId, target: AccountId, now: Millis) -> Statement {
-    Statement::new(
-        "UPDATE account SET merged_to = $1, merged_at = $2 \
-         WHERE id = $3 AND kind = 'guest' AND merged_to IS NULL \
-         AND EXISTS (SELECT 1 FROM account AS target \
-             WHERE target.id = $1 AND target.kind = 'user' AND target.is_disabled = 0) \
-         RETURNING id",
-        [
-            target.to_string().into(),
-            now.0.into(),
-            guest.to_string().into(),
-        ],
-    )
-}
-
 /// Finds an account.
 pub(super) fn by_id(id: AccountId) -> Statement {
     Statement::new(

@@ -55,6 +55,36 @@ pub(super) fn count(account: AccountId) -> Statement {
     )
 }
 
+/// Makes a guest the tombstone that names `target`, unless it is one already, `target` is not a user,
+/// or `target` has no room left: what the guest stored may be more. Returns a row if it did.
+pub(super) fn make_tombstone(
+    guest: AccountId,
+    target: AccountId,
+    quota: Quota,
+    now: Millis,
+) -> Statement {
+    Statement::new(
+        concat!(
+            "UPDATE account SET merged_to = $1, merged_at = $2 \
+             WHERE id = $3 AND kind = 'guest' AND merged_to IS NULL \
+             AND EXISTS (SELECT 1 FROM account AS target \
+                 WHERE target.id = $1 AND target.kind = 'user' AND target.is_disabled = 0) \
+             AND (SELECT count(*) FROM item AS stored WHERE ",
+            owned!(),
+            ") < CAST($4 AS BIGINT) AND ",
+            stored_bytes!(),
+            " < CAST($5 AS BIGINT) RETURNING id"
+        ),
+        [
+            target.to_string().into(),
+            now.0.into(),
+            guest.to_string().into(),
+            quota.documents.into(),
+            quota.bytes.into(),
+        ],
+    )
+}
+
 /// Replaces the token of a session.
 fn renew(account: AccountId, old: Digest, new: Digest) -> Statement {
     Statement::new(
@@ -85,13 +115,14 @@ impl Store {
         &self,
         guest: AccountId,
         target: AccountId,
+        quota: Quota,
         tokens: Option<(Digest, Digest)>,
         now: Millis,
         record: impl Fn(&Merge) -> Vec<Statement> + Clone + Send + Sync + 'static,
     ) -> Result<Merge, StoreError> {
         self.change(move || {
             let record = record.clone();
-            Flow::run(accounts::merge(guest, target, now), move |rows| {
+            Flow::run(make_tombstone(guest, target, quota, now), move |rows| {
                 let done = !rows.is_empty();
                 Ok(Flow::run(count(guest), move |rows| {
                     let count = first(rows, Row::int)?.unwrap_or(0);

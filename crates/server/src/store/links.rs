@@ -8,7 +8,7 @@ use super::flow::Flow;
 use super::items;
 use super::sessions::{self, Found, NewSession};
 use super::value::{Row, Statement, Value, unexpected};
-use super::{Store, StoreError, first};
+use super::{Quota, Store, StoreError, first};
 use crate::clock::Millis;
 use crate::token::Digest;
 
@@ -49,6 +49,8 @@ pub struct LinkRow {
     asked_by: String,
     /// How many documents of the guest came along, once it was merged.
     merged_items: Option<i64>,
+    /// Whether it was used before, by the same browser.
+    is_retry: bool,
 }
 
 /// Whether a link can be redeemed.
@@ -94,6 +96,7 @@ fn read(row: &mut Row) -> Result<LinkRow, StoreError> {
         guest: row.optional_parsed()?,
         asked_by: row.text()?,
         merged_items: row.optional_int()?,
+        is_retry: false,
     })
 }
 
@@ -111,7 +114,7 @@ fn redeem(redemption: &Redemption, purpose: &'static str) -> Statement {
         "UPDATE link SET used_at = coalesce(used_at, $1), claim = $2 \
          WHERE hash = $3 AND purpose = $4 AND expires > $1 \
          AND (used_at IS NULL OR (claim = $2 AND used_at > $5)) \
-         RETURNING purpose, email, email_norm, guest, asked_by, merged_items",
+         RETURNING purpose, email, email_norm, guest, asked_by, merged_items, used_at",
         [
             now.0.into(),
             claim.as_bytes().as_slice().into(),
@@ -151,6 +154,8 @@ pub struct Redemption {
     pub claim: Digest,
     /// The guest that the browser proved to be, if it is one.
     pub guest: Option<AccountId>,
+    /// The most that the account may store, for the merge of a guest.
+    pub quota: Quota,
     /// The session to begin.
     pub session: NewSession,
     /// The current time.
@@ -172,9 +177,16 @@ where
     /// Redeems the link for the account that `user` makes of it.
     fn flow(self, user: impl FnOnce(&LinkRow) -> NewUser + Send + 'static) -> Flow<Redeemed> {
         let change = redeem(&self.redemption, self.purpose);
-        Flow::run(change, move |rows| match first(rows, read)? {
+        let redeemed = |row: &mut Row| Ok((read(row)?, Millis(row.int()?)));
+        Flow::run(change, move |rows| match first(rows, redeemed)? {
             None => Ok(self.refused()),
-            Some(link) => Ok(self.account(&user(&link), link)),
+            Some((link, used_at)) => {
+                let link = LinkRow {
+                    is_retry: used_at != self.redemption.now,
+                    ..link
+                };
+                Ok(self.account(&user(&link), link))
+            }
         })
     }
 
@@ -228,9 +240,11 @@ where
             || link.asked_by == browser(Some(self.redemption.claim))
     }
 
-    /// Merges the guest. One that was merged elsewhere in the meantime is left there.
+    /// Merges the guest. One that was merged elsewhere in the meantime is left there, and one for which
+    /// there is no room stays a guest.
     fn merge(self, entered: Entered, link: LinkRow, guest: AccountId) -> Flow<Redeemed> {
-        let change = accounts::merge(guest, entered.account, self.redemption.now);
+        let Redemption { quota, now, .. } = self.redemption;
+        let change = items::make_tombstone(guest, entered.account, quota, now);
         Flow::run(change, move |rows| {
             if rows.is_empty() {
                 return Ok(self.begin(entered, &link, None));
@@ -253,7 +267,12 @@ where
     ) -> Flow<Redeemed> {
         let Redemption { session, now, .. } = self.redemption;
         let (record, void) = (self.record, void(self.purpose, &link.email_norm));
+        let is_retry = link.is_retry;
         sessions::begin(&session, entered.account, now, move |found, is_new| {
+            // The first answer's session has another token since a merge, and is not begun again.
+            if is_new && is_retry {
+                return Ok(Flow::Abandon(Redeemed::Refused(LinkState::Used)));
+            }
             let redeemed = match found {
                 Some(found) => Redeemed::Session {
                     found: Box::new(found),

@@ -149,8 +149,11 @@ impl Chromium {
                 let url = params["request"]["url"].as_str().unwrap();
                 self.requests.insert(url.to_owned());
             }
-            // That a page came with a status of 400 or more.
-            "Log.entryAdded" if params["entry"]["source"] == "network" => {}
+            // That a page came with a status of 400 or more, or that the machine is slow.
+            "Log.entryAdded"
+                if ["network", "intervention", "violation"]
+                    .iter()
+                    .any(|source| params["entry"]["source"] == *source) => {}
             "Log.entryAdded" | "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" => {
                 self.complaints.push(params.to_string());
             }

@@ -114,6 +114,7 @@ fn an_administrator_finds_ends_and_reads_by_keyboard_alone() {
     admin.follow("End the sessions");
     admin.sees("/admin", "1 sessions ended");
     assert_eq!(user.visitor.get("/account").status, 403);
+    server.wait_for_event(&user.email);
     admin.follow("Audit");
     admin.sees("/audit", "Verified: no tampering found");
     admin.fill("Email", &user.email);

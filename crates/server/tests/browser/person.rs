@@ -83,7 +83,8 @@ impl<'a> Person<'a> {
 
     #[track_caller]
     pub fn wait(&mut self, script: &str) {
-        self.chromium.wait(&self.tab, script);
+        let script = format!("document.readyState === 'complete' && ({script})");
+        self.chromium.wait(&self.tab, &script);
     }
 
     /// Presses Tab and returns the name of what has the focus then; empty at the end of the page.

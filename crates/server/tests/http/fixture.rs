@@ -109,7 +109,7 @@ impl Server {
         };
         let text = format!(
             "trusted_proxies = [\"127.0.0.0/8\"]\n{top}\n\
-             [password]\nmemory_kib = 19456\npasses = 2\n{sections}"
+             [password]\nmemory_kib = 19456\npasses = 2\nthreads = 2\n{sections}"
         );
         std::fs::write(&file, text).unwrap();
         Self::run(&data, environment)

@@ -217,6 +217,9 @@ fn the_retry_of_a_link_gets_the_first_answer_until_its_session_ends(server: &Ser
         let signed_in = accepted(&guest.visitor.post(VERIFY, &verify), 200);
         assert_eq!(signed_in["merged_items_count"], 1);
     }
+    // A merge replaces the token in the cookie; the link begins no other session all the same.
+    let merge = json!({ "source_user_id": server.guest().id });
+    accepted(&guest.visitor.post("/api/v2/auth/merge", &merge), 200);
     let end = guest.visitor.delete("/api/v2/auth/session");
     assert_eq!(end.status, 204);
     let answer = guest.visitor.post(VERIFY, &verify);
@@ -233,9 +236,12 @@ fn thirty_refused_redemptions_a_minute_are_recorded_for_one_address(server: &Ser
     });
     accepted(&server.visitor().post(VERIFY, &used), 200);
     let unknown = json!({ "token": "A".repeat(43) });
-    for _ in 0..30 {
-        refused(&visitor.post(VERIFY, &unknown), 400, "INVALID_TOKEN");
-    }
+    refused(&visitor.post(VERIFY, &unknown), 400, "INVALID_TOKEN");
+    // As after 28 more of them, in a minute that lasts.
+    let name = format!("refusal:{}", visitor.address);
+    let set = "UPDATE throttle SET attempts = 29, since = since + 50000 WHERE name";
+    server.execute(&format!("{set} = '{name}'"));
+    refused(&visitor.post(VERIFY, &unknown), 400, "INVALID_TOKEN");
     let refusal = visitor.post(VERIFY, &unknown);
     refused(&refusal, 429, "RATE_LIMITED");
     assert!(refusal.header("retry-after").is_some());
@@ -276,6 +282,8 @@ fn is_mailed(server: &Server, path: &str, body: &Value, mailbox: &str) {
     let to = format!("\r\nTo: {mailbox}\r\n");
     let mails = || {
         let mails = files(&server.data.join("outbox")).into_iter();
+        // Not those that another test is having written.
+        let mails = mails.filter(|mail| mail.extension().is_some_and(|end| end == "eml"));
         let mails = mails.map(|mail| std::fs::read_to_string(mail).unwrap());
         mails.filter(|mail| mail.contains(&to)).count()
     };

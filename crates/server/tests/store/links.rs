@@ -9,6 +9,7 @@ use nightlatch_server::store::{
 use nightlatch_server::token::Digest;
 
 use crate::fixture::{Fixture, KEPT, NOW, at_once, digest, on_both, session, user};
+use crate::items::ROOM;
 
 on_both!(
     of_ten_redemptions_at_once_exactly_one_succeeds,
@@ -44,6 +45,7 @@ async fn link(store: &Store, email: &str, guest: Option<AccountId>) -> Digest {
 
 fn redemption(hash: Digest, claim: Digest, now: Millis) -> Redemption {
     Redemption {
+        quota: ROOM,
         hash,
         claim,
         guest: None,

@@ -1,7 +1,7 @@
 //! Merging guests.
 
 use nightlatch_core::id::AccountId;
-use nightlatch_server::store::{Key, Merge};
+use nightlatch_server::store::{Key, Merge, Quota};
 
 use crate::fixture::{Fixture, NOW, at_once, on_both};
 use crate::items::{ROOM, write};
@@ -12,12 +12,13 @@ on_both!(
     what_a_guest_writes_late_is_in_the_account,
     a_merged_guest_gets_no_session,
     only_guests_are_merged_and_only_into_users,
+    no_guest_is_merged_into_an_account_without_room,
 );
 
 pub async fn merge(fixture: &Fixture, guest: AccountId, target: AccountId) -> Merge {
     let merged = fixture
         .store
-        .merge(guest, target, None, NOW, |_| Vec::new())
+        .merge(guest, target, ROOM, None, NOW, |_| Vec::new())
         .await;
     merged.unwrap()
 }
@@ -57,7 +58,7 @@ async fn of_merges_into_two_accounts_at_once_one_happens(fixture: Fixture) {
             let target = targets[at % 2];
             async move {
                 store
-                    .merge(guest, target, None, NOW, |_| Vec::new())
+                    .merge(guest, target, ROOM, None, NOW, |_| Vec::new())
                     .await
                     .unwrap()
             }
@@ -132,4 +133,27 @@ async fn only_guests_are_merged_and_only_into_users(fixture: Fixture) {
         ));
     }
     assert!(matches!(merge(&fixture, guest, user).await, Merge::Done(0)));
+}
+
+async fn no_guest_is_merged_into_an_account_without_room(fixture: Fixture) {
+    let store = &fixture.store;
+    let [first, second] = [(); 2].map(|()| async { fixture.guest().await.account.id });
+    let (first, second) = (first.await, second.await);
+    let target = fixture.user("alice@example.com").await.account.id;
+    write(store, first, "123456").await;
+    write(store, second, "1").await;
+    let merge = async |guest, documents, bytes| {
+        let quota = Quota { documents, bytes };
+        let merge = store.merge(guest, target, quota, None, NOW, |_| Vec::new());
+        merge.await.unwrap()
+    };
+    // What a guest brings may be more than there is room for.
+    assert!(matches!(merge(first, 1, 1).await, Merge::Done(1)));
+    for (documents, bytes) in [(1, 100), (100, 6)] {
+        let Merge::Refused(Some(guest), 1) = merge(second, documents, bytes).await else {
+            panic!("it was merged");
+        };
+        assert_eq!(guest.merged, None);
+    }
+    assert!(matches!(merge(second, 2, 7).await, Merge::Done(1)));
 }

@@ -4,7 +4,7 @@ use nightlatch_server::store::rows::EndKind;
 use nightlatch_server::store::{Key, Merge, Removed};
 
 use crate::fixture::{Fixture, IDLE, KEPT, NOW, on_both};
-use crate::items::write;
+use crate::items::{ROOM, write};
 
 on_both!(
     sessions_are_removed_after_their_retention_and_live_ones_are_kept,
@@ -107,7 +107,7 @@ async fn documents_of_a_merged_guest_stay(fixture: Fixture) {
     let target = fixture.user("alice@example.com").await.account.id;
     let document = write(store, guest, "kept").await;
     let merged = store
-        .merge(guest, target, None, NOW, |_| Vec::new())
+        .merge(guest, target, ROOM, None, NOW, |_| Vec::new())
         .await
         .unwrap();
     assert!(matches!(merged, Merge::Done(1)));

@@ -1,6 +1,6 @@
 //! A bounded queue that is fair between networks: they take turns, and none holds more places than
-//! it leaves free, nor do all those of one provider. However much they send, there is a place for
-//! another one, and its turn comes next.
+//! it leaves free, nor do all those of one provider. However much one of them sends, there is a place
+//! for another one, and its turn comes next.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
