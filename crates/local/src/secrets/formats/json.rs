@@ -241,10 +241,8 @@ fn unescape<'a>(text: &'a [u8], value: &mut SecretBuffer, before: &[u8]) -> Opti
             let first = hex4(text.get(2..6)?)?;
             let (code, rest) = match (first, text.get(6..12)) {
                 (0xd800..=0xdbff, Some([b'\\', b'u', low @ ..])) => {
-                    let low = hex4(low)?;
-                    let is_low = (0xdc00..=0xdfff).contains(&low);
-                    let code = 0x10000 + ((first - 0xd800) << 10) + low.wrapping_sub(0xdc00);
-                    (is_low.then_some(code)?, &text[12..])
+                    let low = hex4(low)?.checked_sub(0xdc00).filter(|&low| low < 0x400)?;
+                    (0x10000 + ((first - 0xd800) << 10) + low, &text[12..])
                 }
                 _ => (first, &text[6..]),
             };
@@ -329,6 +327,9 @@ mod tests {
             "{\"a\":\"b\"} x",
             "{\"a\":\"\\x\"}",
             "{\"a\":\"\\ud800\"}",
+            "{\"a\":\"\\ud83d\\u0041\"}",
+            "{\"a\":\"\\ud83d\\udaae\"}",
+            "{\"a\":\"\\udbff\\ue000\"}",
             "{\"a\":\"b\nc\"}",
             "{a:1}",
             "{\"a\":01}",
