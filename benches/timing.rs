@@ -11,6 +11,8 @@
     clippy::expect_used
 )] // a bench
 
+#[path = "timing/classes.rs"]
+mod classes;
 #[path = "timing/statistics.rs"]
 mod statistics;
 
@@ -19,49 +21,13 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Instant, SystemTime};
 
+use classes::{CLASSES, Class, EMAILS, RIGHT, ROUNDS, WRONG, class};
 use nightlatch_core::memory::SecretBuffer;
 use nightlatch_local::account::Email;
 use nightlatch_local::guard::{Guard, GuardConfig, Registration, SignInError};
 use rusqlite::{Connection, params};
 use statistics::{Random, compare, summarize};
 
-const RIGHT: &str = "seven brass kettles on a fence";
-const WRONG: &str = "seven brass kettles on a roofs";
-/// Emails with and without an account each.
-const EMAILS: usize = 8;
-const ROUNDS: usize = 400;
-
-#[derive(Clone, Copy)]
-struct Class {
-    name: &'static str,
-    known: bool,
-    password: &'static str,
-    locked: bool,
-    /// Reads the account directory once more: a leak put there, to see that it is found.
-    control: bool,
-}
-
-const fn class(name: &'static str, known: bool, password: &'static str, locked: bool) -> Class {
-    Class {
-        name,
-        known,
-        password,
-        locked,
-        control: false,
-    }
-}
-
-const CLASSES: [Class; 6] = [
-    class("wrong", true, WRONG, false),
-    class("unknown", false, WRONG, false),
-    class("locked, wrong", true, WRONG, true),
-    class("locked, right", true, RIGHT, true),
-    class("locked, unknown", false, WRONG, true),
-    Class {
-        control: true,
-        ..class("control", true, WRONG, false)
-    },
-];
 /// Pairs that must not be told apart, and last the one that must be.
 const PAIRS: [(usize, usize); 6] = [(0, 1), (2, 3), (2, 4), (3, 4), (0, 2), (0, 5)];
 
@@ -105,8 +71,13 @@ impl Bench {
                 let email = format!("{name}{number}@example.com");
                 let parsed: Email = email.parse().expect("an email");
                 if known {
-                    let made = guard.register(Registration::new(&parsed, secret(RIGHT)));
-                    made.expect("an account");
+                    // The first account vouches for the others.
+                    let first = format!("{name}0@example.com").parse().expect("an email");
+                    let vouched = (number > 0).then(|| guard.vouch(&first, secret(RIGHT)));
+                    let vouched = vouched.transpose().expect("a proof");
+                    let new = Registration::new(&parsed, secret(RIGHT));
+                    let new = new.vouched_by(vouched.as_ref());
+                    guard.register(new).expect("an account");
                 }
                 // Its first attempt makes directories, and tells its tag.
                 in_the_library(&guard, &email, class("", known, WRONG, false));

@@ -12,6 +12,8 @@
     clippy::expect_used
 )] // a bench
 
+#[path = "../../../benches/timing/classes.rs"]
+mod classes;
 #[path = "../../../benches/timing/statistics.rs"]
 mod statistics;
 
@@ -20,48 +22,12 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Instant, SystemTime};
 
+use classes::{CLASSES, Class, EMAILS, RIGHT, ROUNDS, WRONG};
 use nightlatch_server::client::{Request, Response};
 use rusqlite::{Connection, params};
 use serde_json::json;
 use statistics::{Random, compare, summarize};
 
-const RIGHT: &str = "7 brass kettles on a fence!";
-const WRONG: &str = "7 brass kettles on a roofs!";
-/// Emails with and without an account each.
-const EMAILS: usize = 8;
-const ROUNDS: usize = 400;
-
-#[derive(Clone, Copy)]
-struct Class {
-    name: &'static str,
-    known: bool,
-    password: &'static str,
-    locked: bool,
-    /// Sends one request more: a leak put there, to see that it is found.
-    control: bool,
-}
-
-const fn class(name: &'static str, known: bool, password: &'static str, locked: bool) -> Class {
-    Class {
-        name,
-        known,
-        password,
-        locked,
-        control: false,
-    }
-}
-
-const CLASSES: [Class; 6] = [
-    class("wrong", true, WRONG, false),
-    class("unknown", false, WRONG, false),
-    class("locked, wrong", true, WRONG, true),
-    class("locked, right", true, RIGHT, true),
-    class("locked, unknown", false, WRONG, true),
-    Class {
-        control: true,
-        ..class("control", true, WRONG, false)
-    },
-];
 /// Pairs with one answer, which must not be told apart, and last the one that must be.
 const PAIRS: [(usize, usize); 5] = [(0, 1), (2, 3), (2, 4), (3, 4), (0, 5)];
 
